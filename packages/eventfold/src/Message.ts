@@ -1,0 +1,85 @@
+/**
+ * Messages: what is written, and what has been recorded.
+ *
+ * These are the encoded forms, whose data is JSON; typed events are a {@link Category}'s.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import type * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
+import type * as Metadata from "./Metadata.ts"
+import type { StreamName } from "./StreamName.ts"
+
+/**
+ * The id of a message: a UUID, unique in the store. Appending a message again under its id is safe: see
+ * `MessageStore.append`.
+ *
+ * @since 0.1.0
+ */
+export const MessageId = Schema.String.check(Schema.isGUID()).pipe(Schema.brand("eventfold/MessageId"))
+
+/** @since 0.1.0 */
+export type MessageId = typeof MessageId.Type
+
+/**
+ * A message to write.
+ *
+ * @since 0.1.0
+ */
+export interface Message {
+  /** A UUID; {@link nextId} gives one when it is absent. */
+  readonly id?: string | undefined
+  /** The name of the kind of message, such as `Deposited`; not empty. */
+  readonly type: string
+  readonly data: Schema.Json
+  readonly metadata?: Metadata.Metadata | undefined
+}
+
+/**
+ * A message as it stands in the store.
+ *
+ * @since 0.1.0
+ */
+export interface RecordedMessage {
+  readonly id: MessageId
+  readonly streamName: StreamName
+  readonly type: string
+  /** The ordinal in the stream, from 0, without gaps. */
+  readonly position: number
+  /** The ordinal in the store, from 1, maybe with gaps. */
+  readonly globalPosition: number
+  /** `null` also when another client stored SQL's NULL. */
+  readonly data: Schema.Json
+  /** Whatever JSON was stored; `null` when there is none. {@link Metadata.fromJson} gives the part that is metadata. */
+  readonly metadata: Schema.Json
+  /** When the message was written, by the store's clock, to the millisecond. */
+  readonly time: DateTime.Utc
+}
+
+const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0")
+
+/**
+ * A new message id: a UUID of version 7, from `Clock` and `Random`, so that ids of one time are neighbours in the
+ * store's index and a test with a fixed seed gets the same ones.
+ *
+ * @since 0.1.0
+ */
+export const nextId: Effect.Effect<MessageId> = Effect.map(
+  Effect.all([Clock.currentTimeMillis, Random.next, Random.next, Random.next]),
+  ([millis, a, b, c]) => makeIdUnsafe(millis, a, b, c)
+)
+
+/**
+ * The id that {@link nextId} makes of a time in milliseconds and three random numbers in [0, 1).
+ *
+ * @internal
+ */
+export const makeIdUnsafe = (millis: number, a: number, b: number, c: number): MessageId => {
+  const time = hex(Math.max(0, Math.trunc(millis)) % 2 ** 48, 12)
+  const version = hex(0x7000 + Math.floor(a * 0x1000), 4)
+  const variant = hex(0x8000 + Math.floor(b * 0x4000), 4)
+  return `${time.slice(0, 8)}-${time.slice(8)}-${version}-${variant}-${hex(Math.floor(c * 2 ** 48), 12)}` as MessageId
+}

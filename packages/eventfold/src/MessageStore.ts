@@ -1,0 +1,348 @@
+/**
+ * The message store: append, read, and nothing a category or an entity would have to know about the database below.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import type * as Stream from "effect/Stream"
+import type * as ExpectedVersion from "./ExpectedVersion.ts"
+import { jsonProblem, textProblem } from "./internal/json.ts"
+import { paged } from "./internal/paged.ts"
+import * as MemoryStore from "./MemoryStore.ts"
+import * as Message from "./Message.ts"
+import type {
+  AppendResult,
+  CategoryPage,
+  ConsumerGroup,
+  EncodedAppend,
+  EncodedMessage,
+  StoreBackend
+} from "./StoreBackend.ts"
+import {
+  type DuplicateMessageId,
+  InvalidArgument,
+  InvalidMessage,
+  type StoreError,
+  type Unsupported,
+  type WrongExpectedVersion
+} from "./StoreError.ts"
+import * as StreamName from "./StreamName.ts"
+
+/**
+ * How many messages one statement reads unless `batchSize` says otherwise.
+ *
+ * @since 0.1.0
+ */
+export const defaultBatchSize = 1_024
+
+/** @since 0.1.0 */
+export interface AppendOptions {
+  /** Default `"any"`. */
+  readonly expectedVersion?: ExpectedVersion.ExpectedVersion | undefined
+}
+
+/**
+ * One stream's part of a `writeAll`.
+ *
+ * @since 0.1.0
+ */
+export interface Append extends AppendOptions {
+  readonly streamName: string
+  readonly messages: Message.Message | ReadonlyArray<Message.Message>
+}
+
+/** @since 0.1.0 */
+export interface ReadOptions {
+  /** How many messages at the most; all when absent. */
+  readonly limit?: number | undefined
+  /** How many messages one statement reads, and so how many are held in memory (about three times as many). */
+  readonly batchSize?: number | undefined
+}
+
+/** @since 0.1.0 */
+export interface ReadStreamOptions extends ReadOptions {
+  /** The position to begin with, inclusive: default 0, backwards the stream's last. */
+  readonly from?: number | undefined
+  /** Default `"forwards"`. */
+  readonly direction?: "forwards" | "backwards" | undefined
+}
+
+/** @since 0.1.0 */
+export interface ReadCategoryOptions extends ReadOptions {
+  /** The global position to begin with, inclusive: default 1. */
+  readonly from?: number | undefined
+  /** Only messages whose metadata has a `correlationStreamName` of this category. */
+  readonly correlation?: string | undefined
+  /** Only messages of streams that belong to this member. Streams without an id belong to none. */
+  readonly consumerGroup?: ConsumerGroup | undefined
+}
+
+/** @since 0.1.0 */
+export type AppendError =
+  | WrongExpectedVersion
+  | DuplicateMessageId
+  | StreamName.InvalidStreamName
+  | InvalidMessage
+  | StoreError
+
+/** @since 0.1.0 */
+export type ReadStreamError = StreamName.InvalidStreamName | InvalidArgument | Unsupported | StoreError
+
+/** @since 0.1.0 */
+export type ReadCategoryError = StreamName.InvalidCategory | InvalidArgument | StoreError
+
+/**
+ * A store of messages in streams, as Message DB defines it.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { MessageStore } from "eventfold"
+ *
+ * const program = Effect.gen(function*() {
+ *   const store = yield* MessageStore.MessageStore
+ *   yield* store.append("account-123", { type: "Deposited", data: { amount: 11 } }, { expectedVersion: "noStream" })
+ *   return yield* Stream.runCollect(store.readStream("account-123"))
+ * }).pipe(Effect.provide(MessageStore.layerMemory))
+ * ```
+ *
+ * @since 0.1.0
+ */
+export class MessageStore extends Context.Service<MessageStore, {
+  /**
+   * Appends one or many messages to a stream, all or none of them.
+   *
+   * It is idempotent by message id: to append the same messages under the same ids again writes nothing and gives the
+   * original result, so an append whose outcome is unknown can be sent again. An empty list is an `InvalidMessage`.
+   */
+  readonly append: (
+    streamName: string,
+    messages: Message.Message | ReadonlyArray<Message.Message>,
+    options?: AppendOptions
+  ) => Effect.Effect<AppendResult, AppendError>
+  /**
+   * Appends to several streams, all or nothing, in one transaction; results are in the order of the appends. The same
+   * stream may occur more than once: its appends see one another.
+   */
+  readonly writeAll: (
+    appends: ReadonlyArray<Append>
+  ) => Effect.Effect<ReadonlyArray<AppendResult>, AppendError | Unsupported>
+  /**
+   * The messages of a stream by position, read batch by batch while they are consumed; none when the stream does not
+   * exist. A name without an id is refused, as Message DB does.
+   */
+  readonly readStream: (
+    streamName: string,
+    options?: ReadStreamOptions
+  ) => Stream.Stream<Message.RecordedMessage, ReadStreamError>
+  /** The messages of all streams of a category by global position, up to the last one there is; then it ends. */
+  readonly readCategory: (
+    category: string,
+    options?: ReadCategoryOptions
+  ) => Stream.Stream<Message.RecordedMessage, ReadCategoryError>
+  /**
+   * The last message of a stream, or the last one of a type. As in Message DB, a bare category name is taken for the
+   * stream of that very name.
+   */
+  readonly lastMessage: (
+    streamName: string,
+    options?: { readonly type?: string | undefined }
+  ) => Effect.Effect<Option.Option<Message.RecordedMessage>, StreamName.InvalidStreamName | StoreError>
+  /** The position of a stream's last message; none when the stream does not exist. */
+  readonly streamVersion: (
+    streamName: string
+  ) => Effect.Effect<Option.Option<number>, StreamName.InvalidStreamName | StoreError>
+}>()("eventfold/MessageStore") {}
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+type Encoded = { readonly message: EncodedMessage } | {
+  readonly path: ReadonlyArray<string | number>
+  readonly reason: string
+}
+
+const encodeMessage = (message: Message.Message, newId: () => Message.MessageId): Encoded => {
+  if (message.id !== undefined && !uuid.test(message.id)) {
+    return { path: ["id"], reason: `is ${JSON.stringify(message.id)}, which is no UUID` }
+  }
+  const typeProblem = message.type === "" ? "is empty" : textProblem(message.type)
+  if (typeProblem !== undefined) return { path: ["type"], reason: typeProblem }
+  const dataProblem = jsonProblem(message.data)
+  if (dataProblem !== undefined) return { path: ["data", ...dataProblem.path], reason: dataProblem.reason }
+  const metadataProblem = message.metadata === undefined ? undefined : jsonProblem(message.metadata)
+  if (metadataProblem !== undefined) {
+    return { path: ["metadata", ...metadataProblem.path], reason: metadataProblem.reason }
+  }
+  return {
+    message: {
+      id: message.id === undefined ? newId() : message.id.toLowerCase() as Message.MessageId,
+      type: message.type,
+      data: JSON.stringify(message.data),
+      metadata: message.metadata === undefined ? null : JSON.stringify(message.metadata)
+    }
+  }
+}
+
+const encodeAppend = Effect.fnUntraced(function*(append: Append) {
+  const streamName = yield* StreamName.parse(append.streamName)
+  const given: ReadonlyArray<Message.Message> = isMany(append.messages) ? append.messages : [append.messages]
+  if (given.length === 0) {
+    return yield* new InvalidMessage({
+      streamName,
+      index: 0,
+      type: "none",
+      path: [],
+      reason: "is missing: append at least one"
+    })
+  }
+  const clock = yield* Clock.Clock
+  const random = yield* Random.Random
+  const newId = () =>
+    Message.makeIdUnsafe(
+      clock.currentTimeMillisUnsafe(),
+      random.nextDoubleUnsafe(),
+      random.nextDoubleUnsafe(),
+      random.nextDoubleUnsafe()
+    )
+  const messages: Array<EncodedMessage> = []
+  for (const [index, message] of given.entries()) {
+    const encoded = encodeMessage(message, newId)
+    if (!("message" in encoded)) {
+      return yield* new InvalidMessage({
+        streamName,
+        index,
+        type: String(message.type),
+        path: encoded.path,
+        reason: encoded.reason
+      })
+    }
+    messages.push(encoded.message)
+  }
+  return { streamName, expectedVersion: wireExpected(append.expectedVersion), messages } satisfies EncodedAppend
+})
+
+const isMany = <A>(value: A | ReadonlyArray<A>): value is ReadonlyArray<A> => Array.isArray(value)
+
+const wireExpected = (expected: ExpectedVersion.ExpectedVersion = "any"): ExpectedVersion.ExpectedVersion =>
+  expected === -1 ? "noStream" : expected
+
+const checkInt = (
+  argument: string,
+  value: number | undefined,
+  minimum: number
+): Effect.Effect<void, InvalidArgument> =>
+  value === undefined || (Number.isSafeInteger(value) && value >= minimum)
+    ? Effect.void
+    : Effect.fail(new InvalidArgument({ argument, value: String(value), expected: `a whole number from ${minimum}` }))
+
+const checkReadOptions = (options: ReadOptions & { readonly from?: number | undefined }, first: number) =>
+  Effect.all([
+    checkInt("from", options.from, first),
+    checkInt("limit", options.limit, 0),
+    checkInt("batchSize", options.batchSize, 1)
+  ], { discard: true })
+
+const checkConsumerGroup = Effect.fnUntraced(function*(group: ConsumerGroup | undefined) {
+  if (group === undefined) return
+  yield* checkInt("consumerGroup.size", group.size, 1)
+  yield* checkInt("consumerGroup.member", group.member, 0)
+  if (group.member >= group.size) {
+    return yield* new InvalidArgument({
+      argument: "consumerGroup.member",
+      value: String(group.member),
+      expected: `less than the group's size, ${group.size}`
+    })
+  }
+})
+
+/**
+ * Makes the service of a database's {@link StoreBackend}.
+ *
+ * @since 0.1.0
+ */
+export const make = (backend: StoreBackend): MessageStore["Service"] => {
+  const append = Effect.fn("MessageStore.append")(function*(
+    streamName: string,
+    messages: Message.Message | ReadonlyArray<Message.Message>,
+    options?: AppendOptions
+  ) {
+    yield* Effect.annotateCurrentSpan("eventfold.stream", streamName)
+    return yield* backend.append(yield* encodeAppend({ ...options, streamName, messages }))
+  })
+
+  const writeAll = Effect.fn("MessageStore.writeAll")(function*(appends: ReadonlyArray<Append>) {
+    yield* Effect.annotateCurrentSpan("eventfold.streams", appends.length)
+    const encoded = yield* Effect.forEach(appends, encodeAppend)
+    return encoded.length === 0 ? [] : yield* backend.writeAll(encoded)
+  })
+
+  const readStream = (name: string, options: ReadStreamOptions = {}) =>
+    paged({
+      span: "MessageStore.readStream",
+      attributes: { "eventfold.stream": name },
+      limit: options.limit,
+      batchSize: options.batchSize ?? defaultBatchSize,
+      start: Effect.gen(function*() {
+        const streamName = yield* StreamName.parseWithId(name)
+        yield* checkReadOptions(options, 0)
+        const direction = options.direction ?? "forwards"
+        const step = direction === "forwards" ? 1 : -1
+        return {
+          from: options.from,
+          read: (from: number | undefined, limit: number) => backend.readStream({ streamName, direction, from, limit }),
+          next: ({ position }: Message.RecordedMessage): Option.Option<number> =>
+            position + step < 0 ? Option.none() : Option.some(position + step)
+        }
+      })
+    })
+
+  const readCategory = (name: string, options: ReadCategoryOptions = {}) =>
+    paged({
+      span: "MessageStore.readCategory",
+      attributes: { "eventfold.category": name },
+      limit: options.limit,
+      batchSize: options.batchSize ?? defaultBatchSize,
+      start: Effect.gen(function*() {
+        const category = yield* StreamName.parseCategory(name)
+        yield* checkReadOptions(options, 0)
+        yield* checkConsumerGroup(options.consumerGroup)
+        const correlation = options.correlation === undefined
+          ? undefined
+          : yield* StreamName.parseCategory(options.correlation)
+        const filters = { category, correlation, consumerGroup: options.consumerGroup }
+        return {
+          from: options.from ?? 1,
+          read: (from: number, limit: number) =>
+            backend.readCategory({ ...filters, from, limit } satisfies CategoryPage),
+          next: (last: Message.RecordedMessage) => Option.some(last.globalPosition + 1)
+        }
+      })
+    })
+
+  const lastMessage = Effect.fn("MessageStore.lastMessage")(function*(
+    name: string,
+    options?: { readonly type?: string | undefined }
+  ) {
+    yield* Effect.annotateCurrentSpan("eventfold.stream", name)
+    return yield* backend.lastMessage(yield* StreamName.parse(name), options?.type)
+  })
+
+  const streamVersion = Effect.fn("MessageStore.streamVersion")(function*(name: string) {
+    yield* Effect.annotateCurrentSpan("eventfold.stream", name)
+    return yield* backend.streamVersion(yield* StreamName.parse(name))
+  })
+
+  return MessageStore.of({ append, writeAll, readStream, readCategory, lastMessage, streamVersion })
+}
+
+/**
+ * A store in memory, for tests and small programs: a whole store under the same promises, gone with the layer.
+ *
+ * @since 0.1.0
+ */
+export const layerMemory: Layer.Layer<MessageStore> = Layer.effect(MessageStore, Effect.map(MemoryStore.make, make))

@@ -1,0 +1,119 @@
+/**
+ * What a database implements to be a message store. `MessageStore.make` turns it into the service that users see: it
+ * checks names and arguments, gives ids, encodes JSON and pages through streams, once for every store.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type { ExpectedVersion } from "./ExpectedVersion.ts"
+import type { MessageId, RecordedMessage } from "./Message.ts"
+import type { DuplicateMessageId, StoreError, Unsupported, WrongExpectedVersion } from "./StoreError.ts"
+import type { CategoryName, StreamName } from "./StreamName.ts"
+
+/**
+ * A checked message with its data and metadata as JSON text.
+ *
+ * @since 0.1.0
+ */
+export interface EncodedMessage {
+  /** In lower case. */
+  readonly id: MessageId
+  readonly type: string
+  readonly data: string
+  readonly metadata: string | null
+}
+
+/**
+ * Messages to be written to one stream, at least one.
+ *
+ * @since 0.1.0
+ */
+export interface EncodedAppend {
+  readonly streamName: StreamName
+  readonly expectedVersion: ExpectedVersion
+  readonly messages: ReadonlyArray<EncodedMessage>
+}
+
+/**
+ * Where an append stands in the store.
+ *
+ * @since 0.1.0
+ */
+export interface AppendResult {
+  /** The position of the append's last message: the version of the stream right after it. */
+  readonly version: number
+  /** The global position of the append's last message. */
+  readonly globalPosition: number
+}
+
+/**
+ * One page of a stream: at most `limit` messages whose position is `from` or higher, rising; backwards, `from` or lower,
+ * falling (from the end when `from` is undefined).
+ *
+ * @since 0.1.0
+ */
+export interface StreamPage {
+  readonly streamName: StreamName
+  readonly direction: "forwards" | "backwards"
+  readonly from: number | undefined
+  readonly limit: number
+}
+
+/**
+ * A member of a consumer group, from 0, and the group's size, from 1.
+ *
+ * @since 0.1.0
+ */
+export interface ConsumerGroup {
+  readonly member: number
+  readonly size: number
+}
+
+/**
+ * One page of a category: at most `limit` messages, after all filters, whose global position is `from` or higher,
+ * rising.
+ *
+ * @since 0.1.0
+ */
+export interface CategoryPage {
+  readonly category: CategoryName
+  readonly from: number
+  readonly limit: number
+  readonly correlation: CategoryName | undefined
+  readonly consumerGroup: ConsumerGroup | undefined
+}
+
+/**
+ * The promises that a store's conformance suite (`@eventfold/testing`) holds:
+ *
+ * - **append**: positions are gapless from 0 whatever fails or races. All of an append is written, or nothing of it, also
+ *   when the caller is interrupted. An append whose messages are all recorded already, with the same ids, order and
+ *   content in the same stream, is not written again and gives its original positions, whatever version it expects. Of
+ *   an append that is wrong in both ways, `WrongExpectedVersion` is reported before `DuplicateMessageId`.
+ * - **writeAll**: the same for several appends at once: all of them or none. They are checked in their order, and see one
+ *   another. It never deadlocks with another `writeAll`.
+ * - **reads**: each page is one consistent view. A category's messages become visible in the order of their global
+ *   positions, so that a reader that goes on after the last one it saw misses none.
+ *
+ * @since 0.1.0
+ */
+export interface StoreBackend {
+  readonly append: (
+    append: EncodedAppend
+  ) => Effect.Effect<AppendResult, WrongExpectedVersion | DuplicateMessageId | StoreError>
+  readonly writeAll: (
+    appends: ReadonlyArray<EncodedAppend>
+  ) => Effect.Effect<
+    ReadonlyArray<AppendResult>,
+    WrongExpectedVersion | DuplicateMessageId | Unsupported | StoreError
+  >
+  /** `Unsupported` may be the answer to backwards only. */
+  readonly readStream: (page: StreamPage) => Effect.Effect<ReadonlyArray<RecordedMessage>, Unsupported | StoreError>
+  readonly readCategory: (page: CategoryPage) => Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError>
+  readonly lastMessage: (
+    streamName: StreamName,
+    type: string | undefined
+  ) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
+  readonly streamVersion: (streamName: StreamName) => Effect.Effect<Option.Option<number>, StoreError>
+}

@@ -1,0 +1,20 @@
+/** @since 0.1.0 */
+export * as Category from "./Category.ts"
+/** @since 0.1.0 */
+export * as Entity from "./Entity.ts"
+/** @since 0.1.0 */
+export * as ExpectedVersion from "./ExpectedVersion.ts"
+/** @since 0.1.0 */
+export * as MemoryStore from "./MemoryStore.ts"
+/** @since 0.1.0 */
+export * as Message from "./Message.ts"
+/** @since 0.1.0 */
+export * as MessageStore from "./MessageStore.ts"
+/** @since 0.1.0 */
+export * as Metadata from "./Metadata.ts"
+/** @since 0.1.0 */
+export * as StoreBackend from "./StoreBackend.ts"
+/** @since 0.1.0 */
+export * as StoreError from "./StoreError.ts"
+/** @since 0.1.0 */
+export * as StreamName from "./StreamName.ts"

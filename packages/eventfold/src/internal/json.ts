@@ -1,0 +1,80 @@
+import type * as Schema from "effect/Schema"
+
+/** Why a value is not JSON that every store can keep, and where in it. */
+export interface JsonProblem {
+  readonly path: ReadonlyArray<string | number>
+  readonly reason: string
+}
+
+/** Deeper values are refused: PostgreSQL's own limit depends on its stack size, and a cycle has no end. */
+const maxDepth = 1_000
+
+/** Why a text cannot be stored by PostgreSQL, or `undefined` when it can. */
+export const textProblem = (text: string): string | undefined => {
+  if (text.includes("\u0000")) return "contains a NUL character, which PostgreSQL cannot store"
+  if (!text.isWellFormed()) return "contains a lone surrogate, which is not valid Unicode"
+  return undefined
+}
+
+const isPlainObject = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+/**
+ * The first thing in a value that `JSON.stringify` would change silently or that PostgreSQL's jsonb would refuse;
+ * `undefined` when there is none. A property that is `undefined` is an absent one.
+ */
+export const jsonProblem = (value: unknown, depth = 0): JsonProblem | undefined => {
+  switch (typeof value) {
+    case "string": {
+      const reason = textProblem(value)
+      return reason === undefined ? undefined : { path: [], reason }
+    }
+    case "number":
+      return Number.isFinite(value) ? undefined : { path: [], reason: `is ${value}, which JSON does not have` }
+    case "boolean":
+      return undefined
+    case "object":
+      return value === null ? undefined : containerProblem(value, depth)
+    default:
+      return { path: [], reason: `is a ${typeof value}, which JSON does not have` }
+  }
+}
+
+const containerProblem = (value: object, depth: number): JsonProblem | undefined => {
+  if (depth >= maxDepth) return { path: [], reason: `is nested deeper than ${maxDepth} levels` }
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const problem = jsonProblem(value[i], depth + 1)
+      if (problem !== undefined) return { path: [i, ...problem.path], reason: problem.reason }
+    }
+    return undefined
+  }
+  if (!isPlainObject(value)) {
+    return { path: [], reason: `is a ${value.constructor.name}, not a plain object: encode it by a schema first` }
+  }
+  for (const [key, property] of Object.entries(value)) {
+    if (property === undefined) continue
+    const reason = textProblem(key)
+    if (reason !== undefined) return { path: [], reason: `has a key that ${reason}` }
+    const problem = jsonProblem(property, depth + 1)
+    if (problem !== undefined) return { path: [key, ...problem.path], reason: problem.reason }
+  }
+  return undefined
+}
+
+/** Structural equality of two JSON values, as jsonb's `=`: the order of an object's keys does not count. */
+export const jsonEquals = (a: unknown, b: unknown): boolean => {
+  if (a === b) return true
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, i) => jsonEquals(item, b[i]))
+  }
+  const left = new Map<string, unknown>(Object.entries(a))
+  const right = Object.entries(b)
+  return left.size === right.length && right.every(([key, value]) => left.has(key) && jsonEquals(left.get(key), value))
+}
+
+/** Parses a text that is known to be JSON. */
+export const parseJson = (text: string): Schema.Json => JSON.parse(text)
