@@ -1,0 +1,158 @@
+/**
+ * Why a database could not be opened as a message store, each with what to do about it.
+ *
+ * @since 0.1.0
+ */
+import type { PgClientConfig } from "@effect/sql-pg/PgClient"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import type { SqlError } from "effect/sql/SqlError"
+import { errorCode, errorText } from "./internal/sqlError.ts"
+
+const install =
+  "install it with `psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql`, with `Postgres.install`, or " +
+  "with the layer's option `install: true`"
+
+/**
+ * No server answers.
+ *
+ * @since 0.1.0
+ */
+export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", { detail: Schema.String }) {
+  override get message(): string {
+    return `no PostgreSQL server answers (${this.detail}): check host and port, and that it runs`
+  }
+}
+
+/**
+ * The server refuses the user, the password, or the way in.
+ *
+ * @since 0.1.0
+ */
+export class AuthenticationFailed
+  extends Schema.TaggedError<AuthenticationFailed>()("AuthenticationFailed", { detail: Schema.String })
+{
+  override get message(): string {
+    return `the server refused the login (${this.detail}): check user name and password, and the server's pg_hba.conf`
+  }
+}
+
+/**
+ * The server has no such database.
+ *
+ * @since 0.1.0
+ */
+export class DatabaseNotFound
+  extends Schema.TaggedError<DatabaseNotFound>()("DatabaseNotFound", { detail: Schema.String })
+{
+  override get message(): string {
+    return `the server has no such database (${this.detail}): create it, or name another one`
+  }
+}
+
+/**
+ * The user may not use the schemas, or may not install them.
+ *
+ * @since 0.1.0
+ */
+export class PermissionDenied
+  extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", { detail: Schema.String })
+{
+  override get message(): string {
+    return `the user lacks a privilege (${this.detail}): grant it, or log in as another user`
+  }
+}
+
+/**
+ * The database has no message store, or one without eventfold's own functions.
+ *
+ * @since 0.1.0
+ */
+export class SchemaMissing extends Schema.TaggedError<SchemaMissing>()("SchemaMissing", { schema: Schema.String }) {
+  override get message(): string {
+    return `the database has no schema ${this.schema}: ${install}`
+  }
+}
+
+/**
+ * The database's eventfold schema is older than this library needs.
+ *
+ * @since 0.1.0
+ */
+export class SchemaOutdated extends Schema.TaggedError<SchemaOutdated>()("SchemaOutdated", {
+  installed: Schema.Int,
+  required: Schema.Int
+}) {
+  override get message(): string {
+    return `the eventfold schema is at version ${this.installed}, and version ${this.required} is needed: ${install}`
+  }
+}
+
+/**
+ * Anything else that went wrong while the database was opened or the schemas were installed.
+ *
+ * @since 0.1.0
+ */
+export class OpenFailed extends Schema.TaggedError<OpenFailed>()("OpenFailed", {
+  detail: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
+
+/** @since 0.1.0 */
+export const OpenErrorReason = Schema.Union([
+  Unreachable,
+  AuthenticationFailed,
+  DatabaseNotFound,
+  PermissionDenied,
+  SchemaMissing,
+  SchemaOutdated,
+  OpenFailed
+])
+
+/** @since 0.1.0 */
+export type OpenErrorReason = typeof OpenErrorReason.Type
+
+/**
+ * The store could not be opened; `reason` says why. `Effect.catchReason` catches one of them.
+ *
+ * @since 0.1.0
+ */
+export class OpenError extends Schema.TaggedError<OpenError>()("OpenError", {
+  /** User, host, port and database, without the password. */
+  database: Schema.String,
+  reason: OpenErrorReason
+}) {
+  override get message(): string {
+    return `cannot open the message store ${this.database}: ${this.reason.message}`
+  }
+}
+
+/** @internal */
+export const describeDatabase = (config: PgClientConfig): string => {
+  const url = config.url === undefined ? undefined : URL.parse(Redacted.value(config.url))
+  if (url != null) return `${url.username === "" ? "" : `${url.username}@`}${url.host}${url.pathname}`
+  if (config.stream !== undefined) return config.database ?? "in process"
+  return `${config.username ?? ""}@${config.host ?? "localhost"}:${config.port ?? 5432}/${config.database ?? ""}`
+}
+
+/** @internal */
+export const fromSqlError = (config: PgClientConfig) => (error: SqlError): OpenError =>
+  new OpenError({ database: describeDatabase(config), reason: reasonOf(error) })
+
+const reasonOf = (error: SqlError): OpenErrorReason => {
+  const detail = errorText(error)
+  switch (error.reason._tag) {
+    case "AuthenticationError":
+      return new AuthenticationFailed({ detail })
+    case "AuthorizationError":
+      return new PermissionDenied({ detail })
+    case "ConnectionError":
+      return new Unreachable({ detail })
+    default:
+      return errorCode(error) === "3D000" ? new DatabaseNotFound({ detail }) : new OpenFailed({ detail, cause: error })
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The message store on PostgreSQL, 15 or later.
+ *
+ * @since 0.1.0
+ */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import * as Sql from "@eventfold/sql"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { SqlError } from "effect/sql/SqlError"
+import * as MessageStore from "eventfold/MessageStore"
+import * as Backend from "./internal/backend.ts"
+import { describeDatabase, fromSqlError, OpenError, OpenFailed, SchemaMissing, SchemaOutdated } from "./OpenError.ts"
+
+/** @since 0.1.0 */
+export {
+  AuthenticationFailed,
+  DatabaseNotFound,
+  OpenError,
+  OpenFailed,
+  PermissionDenied,
+  SchemaMissing,
+  SchemaOutdated,
+  Unreachable
+} from "./OpenError.ts"
+
+/**
+ * The version of the `eventfold` schema that this library needs, and installs.
+ *
+ * @since 0.1.0
+ */
+export const schemaVersion = 1
+
+/** @since 0.1.0 */
+export interface StoreOptions {
+  /** Install the schemas, or bring them up to date, before the store is used. Default: false. */
+  readonly install?: boolean | undefined
+}
+
+/**
+ * A pool of connections and the store on it: `url`, or `host`, `port`, `database`, `username` and `password`;
+ * `maxConnections` (default 10), and all else that `PgClient` takes.
+ *
+ * @since 0.1.0
+ */
+export interface Options extends PgClient.PgPoolConfig, StoreOptions {}
+
+/**
+ * Installs the schemas `message_store` and `eventfold` in the client's database, or brings them up to date: the same
+ * files that `sql/install.sql` runs, in one transaction. To run it again changes nothing, and two at once wait for one
+ * another. Messages are never touched.
+ *
+ * @since 0.1.0
+ */
+export const install: Effect.Effect<void, OpenError, PgClient.PgClient> = Effect.gen(function*() {
+  const sql = yield* PgClient.PgClient
+  const files = yield* Effect.mapError(
+    Sql.files,
+    (error) =>
+      new OpenError({
+        database: describeDatabase(sql.config),
+        reason: new OpenFailed({ detail: error.message, cause: error })
+      })
+  )
+  yield* sql.withTransaction(Effect.gen(function*() {
+    yield* sql`SELECT pg_advisory_xact_lock(${Sql.installLock})`
+    yield* sql`SELECT set_config('client_min_messages', 'warning', true)`
+    yield* Effect.forEach(files, (file) => sql.unsafe(asOneStatement(file.sql)), { discard: true })
+  })).pipe(Effect.mapError(fromSqlError(sql.config)))
+}).pipe(Effect.withSpan("Postgres.install"))
+
+/** A file of several statements as one, as the extended protocol demands. */
+const asOneStatement = (file: string): string =>
+  `DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${file}$eventfold_file$; END $eventfold_do$`
+
+/** The database's version of the eventfold schema: null when it has none. One query, which is also the first contact. */
+const installedVersion = (sql: PgClient.PgClient): Effect.Effect<number | null, SqlError> =>
+  Effect.gen(function*() {
+    const [found] = yield* sql<{ readonly exists: boolean }>`SELECT
+      to_regprocedure('eventfold.schema_version()') IS NOT NULL AND to_regclass('message_store.messages') IS NOT NULL AS exists`
+    if (found?.exists !== true) return null
+    const [row] = yield* sql<{ readonly version: number }>`SELECT eventfold.schema_version() AS version`
+    return row?.version ?? null
+  })
+
+const check = Effect.fnUntraced(function*(sql: PgClient.PgClient) {
+  const database = describeDatabase(sql.config)
+  const version = yield* Effect.mapError(installedVersion(sql), fromSqlError(sql.config))
+  if (version === null) {
+    return yield* new OpenError({ database, reason: new SchemaMissing({ schema: "eventfold" }) })
+  }
+  if (version < schemaVersion) {
+    const reason = new SchemaOutdated({ installed: version, required: schemaVersion })
+    return yield* new OpenError({ database, reason })
+  }
+})
+
+/**
+ * The store on a client that the application provides, and may use for its own statements as well. An append is a
+ * transaction of its own, also when it is called inside of one of the client's.
+ *
+ * @since 0.1.0
+ */
+export const layerClient = (
+  options: StoreOptions = {}
+): Layer.Layer<MessageStore.MessageStore, OpenError, PgClient.PgClient> =>
+  Layer.effect(
+    MessageStore.MessageStore,
+    Effect.gen(function*() {
+      const sql = yield* PgClient.PgClient
+      if (options.install === true) yield* install
+      yield* check(sql)
+      return MessageStore.make(yield* Backend.make(sql))
+    })
+  )
+
+/**
+ * The store on a database of its own connection pool, which is closed with the layer. The server and its schema are
+ * checked when the layer is built, so that what is wrong is known then: see {@link OpenError}.
+ *
+ * @example
+ * ```ts
+ * import { Postgres } from "@eventfold/postgres"
+ * import { Redacted } from "effect"
+ *
+ * const Store = Postgres.layer({ url: Redacted.make("postgres://app:secret@localhost/shop"), install: true })
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<MessageStore.MessageStore, OpenError> => {
+  const config = poolConfig(options)
+  const client = PgClient.layerFrom(Effect.mapError(PgClient.make(config), fromSqlError(config)))
+  return layerClient(options).pipe(Layer.provide(client))
+}
+
+/**
+ * {@link layer} with options from `Config`.
+ *
+ * @example
+ * ```ts
+ * import { Postgres } from "@eventfold/postgres"
+ * import { Config } from "effect"
+ *
+ * const Store = Postgres.layerConfig({ url: Config.Redacted("DATABASE_URL") })
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<MessageStore.MessageStore, OpenError | Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap(options), layer))
+
+const poolConfig = (options: Options): PgClient.PgPoolConfig => ({
+  applicationName: "eventfold",
+  // A page of large messages is one reply of the server.
+  maxMessageSize: 2 ** 30,
+  ...options
+})

@@ -1,0 +1,196 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type { SqlError } from "effect/sql/SqlError"
+import type { ExpectedVersion } from "eventfold/ExpectedVersion"
+import type { AppendResult, CategoryPage, EncodedAppend, StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
+import * as StreamName from "eventfold/StreamName"
+import * as GroupCommit from "./groupCommit.ts"
+import { type MessageRow, recordedMessages, safePosition } from "./rows.ts"
+import { isPassing, storeError } from "./sqlError.ts"
+
+/** The most messages that a group of concurrent appends adds up to. */
+const maxGroupSize = 2_000
+
+/**
+ * For failures that pass: a lost connection, a server that starts again, a deadlock. Eight more attempts in about four
+ * seconds. To send an append again is safe, because its messages have their ids.
+ */
+const passing: Schedule.Schedule<unknown> = Schedule.max([
+  Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]).pipe(Schedule.jittered),
+  Schedule.recurs(8)
+])
+
+const retrying = <A>(statement: Effect.Effect<A, SqlError>, isRetryable = isPassing): Effect.Effect<A, SqlError> =>
+  Effect.retry(statement, { schedule: passing, while: isRetryable })
+
+const read = (operation: string, rows: Effect.Effect<ReadonlyArray<MessageRow>, SqlError>) =>
+  Effect.flatMap(Effect.mapError(retrying(rows), storeError(operation)), recordedMessages)
+
+/** An outcome of `eventfold.append`. */
+interface OutcomeRow {
+  readonly outcome: "written" | "recorded" | "wrong_version" | "duplicate" | "not_written"
+  readonly stream_version: bigint | null
+  readonly last_global_position: bigint | null
+  readonly taken_id: string | null
+}
+
+type Refusal = WrongExpectedVersion | DuplicateMessageId
+
+const isUnique = (error: SqlError): boolean => error.reason._tag === "UniqueViolation"
+
+/** Expected versions as `eventfold.append` takes them. */
+const wireVersion = (expected: ExpectedVersion): bigint => {
+  switch (expected) {
+    case "any":
+      return -3n
+    case "exists":
+      return -2n
+    case "noStream":
+      return -1n
+    default:
+      // What no version can be never matches; -4 is not one of the function's codes.
+      return Number.isSafeInteger(expected) && expected >= 0 ? BigInt(expected) : -4n
+  }
+}
+
+const resultOf = (append: EncodedAppend, row: OutcomeRow): Exit.Exit<AppendResult, Refusal | StoreError> => {
+  const { expectedVersion: expected, streamName } = append
+  const version = safePosition(row.stream_version ?? -1n)
+  const globalPosition = safePosition(row.last_global_position ?? -1n)
+  if (Exit.isFailure(version)) return Exit.failCause(version.cause)
+  if (Exit.isFailure(globalPosition)) return Exit.failCause(globalPosition.cause)
+  switch (row.outcome) {
+    case "written":
+    case "recorded":
+      return Exit.succeed({ version: version.value, globalPosition: globalPosition.value })
+    case "wrong_version": {
+      const actual = version.value === -1 ? Option.none() : Option.some(version.value)
+      return Exit.fail(new WrongExpectedVersion({ streamName, expected, actual }))
+    }
+    case "duplicate":
+      return Exit.fail(new DuplicateMessageId({ id: row.taken_id ?? "", streamName }))
+    case "not_written":
+      return Exit.die(new Error(`an append to ${streamName} was left out although none was refused`))
+  }
+}
+
+/** The results of an atomic call: all of them, or the first refusal. */
+const atomicResults = (appends: ReadonlyArray<EncodedAppend>, rows: ReadonlyArray<OutcomeRow>) => {
+  const outcomes = Arr.zip(appends, rows)
+  const refused = outcomes.filter(([, { outcome }]) => outcome === "wrong_version" || outcome === "duplicate")
+  return Effect.forEach(refused.length > 0 ? refused : outcomes, ([append, row]) => resultOf(append, row))
+}
+
+/**
+ * The store on a database that has the `message_store` and `eventfold` schemas. Appends are committed in groups, one
+ * group at a time for each category, whose writes are serial anyway.
+ */
+export const make = Effect.fnUntraced(function*(sql: PgClient) {
+  const callAppend = (
+    appends: ReadonlyArray<EncodedAppend>,
+    mode: { readonly atomic: boolean; readonly careful: boolean }
+  ) => {
+    const messages = appends.flatMap((append) => append.messages)
+    return sql<OutcomeRow>`SELECT * FROM eventfold.append(
+      ${appends.map((append) => append.streamName)}::text[],
+      ${appends.map((append) => wireVersion(append.expectedVersion))}::bigint[],
+      ${appends.map((append) => append.messages.length)}::integer[],
+      ${messages.map((message) => message.id)}::uuid[],
+      ${messages.map((message) => message.type)}::text[],
+      ${messages.map((message) => message.data)}::text[],
+      ${messages.map((message) => message.metadata ?? "")}::text[],
+      ${mode.atomic},
+      ${mode.careful}
+    )`
+  }
+
+  /**
+   * All or none, with a look for messages that are recorded already. To lose a race, against a writer that takes no lock
+   * or writes the same id to another category, is worth another look.
+   */
+  const appendCarefully = (operation: string, appends: ReadonlyArray<EncodedAppend>) =>
+    retrying(callAppend(appends, { atomic: true, careful: true }), (error) => isPassing(error) || isUnique(error)).pipe(
+      Effect.mapError(storeError(operation))
+    )
+
+  const appendAlone = Effect.fnUntraced(function*(append: EncodedAppend) {
+    const rows = yield* appendCarefully("append", [append])
+    return yield* Arr.isReadonlyArrayNonEmpty(rows)
+      ? resultOf(append, Arr.headNonEmpty(rows))
+      : Effect.die(new Error("eventfold.append gave no outcome"))
+  }, Effect.exit)
+
+  const commit: GroupCommit.Commit<EncodedAppend, AppendResult, Refusal | StoreError> = (group) =>
+    retrying(callAppend(group, { atomic: false, careful: false })).pipe(
+      Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
+      Effect.catch((error) =>
+        isPassing(error)
+          ? Effect.succeed(group.map(() => Exit.fail(storeError("append")(error))))
+          // One of them broke the transaction. By themselves, each gets what it deserves.
+          : Effect.forEach(group, appendAlone)
+      )
+    )
+
+  const append = yield* GroupCommit.make({
+    laneOf: (append: EncodedAppend) => StreamName.category(append.streamName),
+    sizeOf: (append) => append.messages.length,
+    maxSize: maxGroupSize,
+    commit
+  })
+
+  const columns = sql.literal("id, stream_name, type, position, global_position, data, metadata, time")
+
+  const streamPage = ({ direction, from, limit, streamName }: StreamPage) => {
+    const backwards = direction === "backwards"
+    const start = from === undefined
+      ? sql``
+      : backwards
+      ? sql`AND position <= ${BigInt(from)}`
+      : sql`AND position >= ${BigInt(from)}`
+    return sql<MessageRow>`SELECT ${columns} FROM message_store.messages WHERE stream_name = ${streamName} ${start}
+      ORDER BY position ${backwards ? sql`DESC` : sql`ASC`} LIMIT ${BigInt(limit)}`
+  }
+
+  const categoryPage = ({ category, consumerGroup, correlation, from, limit }: CategoryPage) => {
+    const correlated = correlation === undefined
+      ? sql``
+      : sql`AND message_store.category(metadata->>'correlationStreamName') = ${correlation}`
+    // The remainder before the absolute value: the lowest hash has none.
+    const inGroup = consumerGroup === undefined
+      ? sql``
+      : sql`AND abs(message_store.hash_64(message_store.cardinal_id(stream_name)) % ${BigInt(consumerGroup.size)}) =
+        ${BigInt(consumerGroup.member)}`
+    return sql<MessageRow>`SELECT ${columns} FROM message_store.messages
+      WHERE message_store.category(stream_name) = ${category} AND global_position >= ${BigInt(from)}
+      ${correlated} ${inGroup} ORDER BY global_position LIMIT ${BigInt(limit)}`
+  }
+
+  const lastOf = (streamName: StreamName.StreamName, type: string | undefined) =>
+    sql<MessageRow>`SELECT ${columns} FROM message_store.messages WHERE stream_name = ${streamName}
+      ${type === undefined ? sql`` : sql`AND type = ${type}`} ORDER BY position DESC LIMIT 1`
+
+  const versionOf = (streamName: StreamName.StreamName) =>
+    sql<{ readonly position: bigint }>`SELECT position FROM message_store.messages WHERE stream_name = ${streamName}
+      ORDER BY position DESC LIMIT 1`
+
+  const backend: StoreBackend = {
+    append,
+    writeAll: (appends) => Effect.flatMap(appendCarefully("writeAll", appends), (rows) => atomicResults(appends, rows)),
+    readStream: (page) => read("readStream", streamPage(page)),
+    readCategory: (page) => read("readCategory", categoryPage(page)),
+    lastMessage: (streamName, type) => Effect.map(read("lastMessage", lastOf(streamName, type)), Arr.head),
+    streamVersion: (streamName) =>
+      retrying(versionOf(streamName)).pipe(
+        Effect.mapError(storeError("streamVersion")),
+        Effect.flatMap(([row]) =>
+          row === undefined ? Effect.succeed(Option.none()) : Effect.map(safePosition(row.position), Option.some)
+        )
+      )
+  }
+  return backend
+})

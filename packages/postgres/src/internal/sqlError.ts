@@ -1,0 +1,44 @@
+import type { SqlError } from "effect/sql/SqlError"
+import { StoreError } from "eventfold/StoreError"
+
+/** The fields of a server's error, which `SqlError` keeps as the cause of its reason. */
+interface ServerError {
+  readonly code?: unknown
+  readonly message?: unknown
+  readonly detail?: unknown
+}
+
+const serverError = (error: SqlError): ServerError => {
+  const cause: unknown = error.reason.cause
+  return typeof cause === "object" && cause !== null ? cause : {}
+}
+
+/** The SQLSTATE, or the code of a failed system call such as `ECONNREFUSED`. */
+export const errorCode = (error: SqlError): string | undefined => {
+  const { code } = serverError(error)
+  return typeof code === "string" ? code : undefined
+}
+
+/** What the server or the operating system said. */
+export const errorText = (error: SqlError): string => {
+  const { detail, message } = serverError(error)
+  const text = typeof message === "string" && message !== "" ? message : error.message
+  return typeof detail === "string" ? `${text} (${detail})` : text
+}
+
+/** The server is shutting down, starting, or full: states that pass. */
+const passing = new Set(["57P01", "57P02", "57P03", "53300"])
+
+/** Whether the same statement may succeed later. */
+export const isPassing = (error: SqlError): boolean => error.isRetryable || passing.has(errorCode(error) ?? "")
+
+/** The one place where a failure of SQL becomes a `StoreError`. */
+export const storeError = (operation: string) => (error: SqlError): StoreError => {
+  const code = errorCode(error)
+  return new StoreError({
+    operation,
+    reason: code === undefined ? errorText(error) : `${errorText(error)} [${code}]`,
+    isRetryable: isPassing(error),
+    cause: error
+  })
+}

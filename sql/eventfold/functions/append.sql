@@ -1,0 +1,168 @@
+-- Writes several appends in one transaction and tells the outcome of each. An append is all written or not at all.
+--
+-- Per append: its stream, the version that is expected (an exact one, -1 no stream, -2 an existing stream, -3 any) and
+-- the number of its messages, at least one. Per message, in the order of the appends: id, type, data and metadata (JSON
+-- text; an empty text is no metadata).
+--
+-- `atomic`: all appends or none. `careful`: look for ids that are in the store before anything is written, which costs a
+-- look-up a message. Without it such an id is a unique violation (23505) of the whole call, as it is with write_message,
+-- and the caller repeats it carefully, one append at a time.
+--
+-- One row an append, in their order:
+--   written        at `stream_version`, `last_global_position` (those of its last message)
+--   recorded       nothing written: the same messages are in the stream, at `stream_version`, `last_global_position`
+--   wrong_version  nothing written: the stream is at `stream_version`, -1 when it does not exist
+--   duplicate      nothing written: `taken_id` is the id of another message
+--   not_written    nothing written, because another append of an atomic call was refused
+
+CREATE OR REPLACE FUNCTION eventfold.append(
+  stream_names text[],
+  expected_versions bigint[],
+  message_counts integer[],
+  ids uuid[],
+  types text[],
+  data text[],
+  metadata text[],
+  atomic boolean DEFAULT false,
+  careful boolean DEFAULT false
+)
+RETURNS TABLE (outcome text, stream_version bigint, last_global_position bigint, taken_id uuid)
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+  _count CONSTANT integer := cardinality(stream_names);
+  _names text[] := stream_names;
+  _lock_name text;
+  -- Appends to one stream share the slot of the first of them, which holds the stream's version as it goes up.
+  _slots integer[];
+  _versions bigint[];
+  -- Of each message, the append it belongs to; of each append, its first message and the position that one gets, less
+  -- its ordinal; -1 for an append that is not to be written.
+  _owners integer[];
+  _first integer := 1;
+  _offsets bigint[] := array_fill(-1::bigint, ARRAY[_count]);
+  _versioned boolean;
+  _version bigint;
+  _last integer;
+  _earlier record;
+  _outcomes text[] := array_fill('written'::text, ARRAY[_count]);
+  _result_versions bigint[] := array_fill(NULL::bigint, ARRAY[_count]);
+  _result_positions bigint[] := array_fill(NULL::bigint, ARRAY[_count]);
+  _taken_ids uuid[] := array_fill(NULL::uuid, ARRAY[_count]);
+  _refused boolean := false;
+  _global_positions bigint[];
+BEGIN
+  -- One order for everybody, or two atomic calls could wait for one another.
+  FOR _lock_name IN
+    SELECT min(name)
+    FROM unnest(_names) AS name
+    GROUP BY message_store.hash_64(message_store.category(name))
+    ORDER BY message_store.hash_64(message_store.category(name))
+  LOOP
+    PERFORM message_store.acquire_lock(_lock_name);
+  END LOOP;
+
+  -- A statement of its own: its snapshot has to be newer than the wait for the locks.
+  SELECT array_agg(slot ORDER BY ordinal), array_agg(version ORDER BY ordinal)
+  INTO _slots, _versions
+  FROM (
+    SELECT
+      ordinal,
+      min(ordinal) OVER (PARTITION BY name) AS slot,
+      coalesce(
+        (
+          SELECT messages.position
+          FROM message_store.messages
+          WHERE messages.stream_name = name
+          ORDER BY messages.position DESC
+          LIMIT 1
+        ),
+        -1
+      ) AS version
+    FROM unnest(_names) WITH ORDINALITY AS names (name, ordinal)
+  ) AS streams;
+
+  FOR _append IN 1 .. _count LOOP
+    _last := _first + message_counts[_append] - 1;
+    _owners := _owners || array_fill(_append, ARRAY[message_counts[_append]]);
+    _version := _versions[_slots[_append]];
+    _versioned := CASE expected_versions[_append]
+      WHEN -3 THEN true
+      WHEN -2 THEN _version >= 0
+      ELSE expected_versions[_append] = _version
+    END;
+
+    IF careful OR NOT _versioned THEN
+      SELECT * INTO _earlier
+      FROM eventfold.recorded(
+        _names[_append],
+        ids[_first:_last],
+        types[_first:_last],
+        data[_first:_last],
+        metadata[_first:_last]
+      );
+      IF _earlier.same THEN
+        _outcomes[_append] := 'recorded';
+        _result_versions[_append] := _earlier.last_position;
+        _result_positions[_append] := _earlier.last_global_position;
+        _taken_ids[_append] := _earlier.taken_id;
+      ELSIF NOT _versioned THEN
+        _outcomes[_append] := 'wrong_version';
+        _result_versions[_append] := _version;
+      ELSIF _earlier.found > 0 THEN
+        _outcomes[_append] := 'duplicate';
+        _taken_ids[_append] := _earlier.taken_id;
+      END IF;
+    END IF;
+
+    IF _outcomes[_append] = 'written' THEN
+      _offsets[_append] := _version + 1 - _first;
+      _version := _version + message_counts[_append];
+      _versions[_slots[_append]] := _version;
+      _result_versions[_append] := _version;
+    ELSIF _outcomes[_append] <> 'recorded' THEN
+      _refused := true;
+    END IF;
+    _first := _last + 1;
+  END LOOP;
+
+  IF atomic AND NOT _refused AND 'recorded' = ANY (_outcomes) AND 'written' = ANY (_outcomes) THEN
+    -- Some are in the store and some are not, so this is not the repetition of an earlier call.
+    _outcomes := array_replace(_outcomes, 'recorded', 'duplicate');
+    _refused := true;
+  END IF;
+  IF atomic AND _refused THEN
+    _outcomes := array_replace(_outcomes, 'written', 'not_written');
+  END IF;
+
+  IF 'written' = ANY (_outcomes) THEN
+    WITH inserted AS (
+      INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
+      SELECT
+        given.id,
+        _names[given.owner],
+        given.type,
+        _offsets[given.owner] + given.ordinal,
+        given.data::jsonb,
+        nullif(given.metadata, '')::jsonb
+      FROM unnest(ids, types, data, metadata, _owners)
+        WITH ORDINALITY AS given (id, type, data, metadata, owner, ordinal)
+      WHERE _outcomes[given.owner] = 'written'
+      ORDER BY given.ordinal
+      RETURNING global_position
+    )
+    SELECT array_agg(global_position ORDER BY global_position) INTO _global_positions FROM inserted;
+
+    _last := 0;
+    FOR _append IN 1 .. _count LOOP
+      IF _outcomes[_append] = 'written' THEN
+        _last := _last + message_counts[_append];
+        _result_positions[_append] := _global_positions[_last];
+      END IF;
+    END LOOP;
+  END IF;
+
+  RETURN QUERY SELECT * FROM unnest(_outcomes, _result_versions, _result_positions, _taken_ids);
+END;
+$$;
