@@ -84,16 +84,18 @@ const installedVersion = (sql: PgClient.PgClient): Effect.Effect<number | null, 
     return row?.version ?? null
   })
 
-const check = Effect.fnUntraced(function*(sql: PgClient.PgClient) {
+const requireSchema = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreOptions) {
   const database = describeDatabase(sql.config)
   const version = yield* Effect.mapError(installedVersion(sql), fromSqlError(sql.config))
-  if (version === null) {
-    return yield* new OpenError({ database, reason: new SchemaMissing({ schema: "eventfold" }) })
-  }
-  if (version < schemaVersion) {
-    const reason = new SchemaOutdated({ installed: version, required: schemaVersion })
-    return yield* new OpenError({ database, reason })
-  }
+  // Up to date means no installation, which would wait for the writers of the table.
+  if (version !== null && version >= schemaVersion) return
+  if (options.install === true) return yield* install
+  return yield* new OpenError({
+    database,
+    reason: version === null
+      ? new SchemaMissing({ schema: "eventfold" })
+      : new SchemaOutdated({ installed: version, required: schemaVersion })
+  })
 })
 
 /**
@@ -109,8 +111,7 @@ export const layerClient = (
     MessageStore.MessageStore,
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
-      if (options.install === true) yield* install
-      yield* check(sql)
+      yield* requireSchema(sql, options)
       return MessageStore.make(yield* Backend.make(sql))
     })
   )

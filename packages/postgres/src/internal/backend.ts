@@ -58,6 +58,8 @@ const wireVersion = (expected: ExpectedVersion): bigint => {
   }
 }
 
+const wireNumber = (value: number | undefined): bigint | null => value === undefined ? null : BigInt(value)
+
 const resultOf = (append: EncodedAppend, row: OutcomeRow): Exit.Exit<AppendResult, Refusal | StoreError> => {
   const { expectedVersion: expected, streamName } = append
   const version = safePosition(row.stream_version ?? -1n)
@@ -143,40 +145,27 @@ export const make = Effect.fnUntraced(function*(sql: PgClient) {
     commit
   })
 
-  const columns = sql.literal("id, stream_name, type, position, global_position, data, metadata, time")
+  const streamPage = ({ direction, from, limit, streamName }: StreamPage) =>
+    direction === "forwards"
+      ? sql<MessageRow>`SELECT * FROM message_store.get_stream_messages(
+          ${streamName}, ${BigInt(from ?? 0)}, ${BigInt(limit)})`
+      // Message DB has no way backwards.
+      : sql<MessageRow>`SELECT id::varchar, stream_name, type, position, global_position,
+            data::varchar, metadata::varchar, time
+          FROM message_store.messages
+          WHERE stream_name = ${streamName} AND position <= ${BigInt(from ?? Number.MAX_SAFE_INTEGER)}
+          ORDER BY position DESC LIMIT ${BigInt(limit)}`
 
-  const streamPage = ({ direction, from, limit, streamName }: StreamPage) => {
-    const backwards = direction === "backwards"
-    const start = from === undefined
-      ? sql``
-      : backwards
-      ? sql`AND position <= ${BigInt(from)}`
-      : sql`AND position >= ${BigInt(from)}`
-    return sql<MessageRow>`SELECT ${columns} FROM message_store.messages WHERE stream_name = ${streamName} ${start}
-      ORDER BY position ${backwards ? sql`DESC` : sql`ASC`} LIMIT ${BigInt(limit)}`
-  }
-
-  const categoryPage = ({ category, consumerGroup, correlation, from, limit }: CategoryPage) => {
-    const correlated = correlation === undefined
-      ? sql``
-      : sql`AND message_store.category(metadata->>'correlationStreamName') = ${correlation}`
-    // The remainder before the absolute value: the lowest hash has none.
-    const inGroup = consumerGroup === undefined
-      ? sql``
-      : sql`AND abs(message_store.hash_64(message_store.cardinal_id(stream_name)) % ${BigInt(consumerGroup.size)}) =
-        ${BigInt(consumerGroup.member)}`
-    return sql<MessageRow>`SELECT ${columns} FROM message_store.messages
-      WHERE message_store.category(stream_name) = ${category} AND global_position >= ${BigInt(from)}
-      ${correlated} ${inGroup} ORDER BY global_position LIMIT ${BigInt(limit)}`
-  }
+  const categoryPage = ({ category, consumerGroup, correlation, from, limit }: CategoryPage) =>
+    sql<MessageRow>`SELECT * FROM message_store.get_category_messages(
+      ${category}, ${BigInt(from)}, ${BigInt(limit)}, ${correlation ?? null},
+      ${wireNumber(consumerGroup?.member)}, ${wireNumber(consumerGroup?.size)})`
 
   const lastOf = (streamName: StreamName.StreamName, type: string | undefined) =>
-    sql<MessageRow>`SELECT ${columns} FROM message_store.messages WHERE stream_name = ${streamName}
-      ${type === undefined ? sql`` : sql`AND type = ${type}`} ORDER BY position DESC LIMIT 1`
+    sql<MessageRow>`SELECT * FROM message_store.get_last_stream_message(${streamName}, ${type ?? null})`
 
   const versionOf = (streamName: StreamName.StreamName) =>
-    sql<{ readonly position: bigint }>`SELECT position FROM message_store.messages WHERE stream_name = ${streamName}
-      ORDER BY position DESC LIMIT 1`
+    sql<{ readonly version: bigint | null }>`SELECT message_store.stream_version(${streamName}) AS version`
 
   const backend: StoreBackend = {
     append,
@@ -188,7 +177,7 @@ export const make = Effect.fnUntraced(function*(sql: PgClient) {
       retrying(versionOf(streamName)).pipe(
         Effect.mapError(storeError("streamVersion")),
         Effect.flatMap(([row]) =>
-          row === undefined ? Effect.succeed(Option.none()) : Effect.map(safePosition(row.position), Option.some)
+          row?.version == null ? Effect.succeed(Option.none()) : Effect.map(safePosition(row.version), Option.some)
         )
       )
   }

@@ -6,15 +6,15 @@ import type { MessageId, RecordedMessage } from "eventfold/Message"
 import { StoreError } from "eventfold/StoreError"
 import type { StreamName } from "eventfold/StreamName"
 
-/** A row of `message_store.messages`, as the client decodes its types. */
+/** A value of the type `message_store.message`, as the client decodes it. */
 export interface MessageRow {
   readonly id: string
   readonly stream_name: string
   readonly type: string
   readonly position: bigint
   readonly global_position: bigint
-  readonly data: Schema.Json
-  readonly metadata: Schema.Json
+  readonly data: string | null
+  readonly metadata: string | null
   readonly time: Date
 }
 
@@ -30,6 +30,9 @@ export const safePosition = (value: bigint): Exit.Exit<number, StoreError> => {
   const position = Number(value)
   return Number.isSafeInteger(position) ? Exit.succeed(position) : Exit.fail(unsafePosition(value))
 }
+
+/** The text form of a jsonb, which is always JSON. */
+const parseJson = (text: string | null): Schema.Json => text === null ? null : JSON.parse(text)
 
 /** The recorded messages of rows. */
 export const recordedMessages = (
@@ -48,8 +51,8 @@ export const recordedMessages = (
       type: row.type,
       position,
       globalPosition,
-      data: row.data,
-      metadata: row.metadata,
+      data: parseJson(row.data),
+      metadata: parseJson(row.metadata),
       time: DateTime.fromDateUnsafe(row.time)
     })
   }

@@ -1,0 +1,141 @@
+/**
+ * The message store on PGlite: PostgreSQL inside the process, in memory or in a folder. No server, the same SQL.
+ *
+ * @since 0.1.0
+ */
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { PGlite } from "@electric-sql/pglite"
+import { dataDir as initialDataDir } from "@electric-sql/pglite-prepopulatedfs"
+import * as Postgres from "@eventfold/postgres/Postgres"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { MessageStore } from "eventfold/MessageStore"
+import { existsSync } from "node:fs"
+import { mkdir, rm, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import * as FolderLock from "./internal/folderLock.ts"
+import { makeWire } from "./internal/wire.ts"
+
+/** @since 0.1.0 */
+export interface Options {
+  /**
+   * The folder that keeps the data, made when it is missing. In memory when absent.
+   *
+   * One process at a time can use it. Committed messages survive the end of the process however it ends; PGlite does not
+   * wait for the disk, so the last ones may be lost when the whole machine stops at once.
+   */
+  readonly dataDir?: string | undefined
+}
+
+/**
+ * Another process, or another layer of this one, has the folder open.
+ *
+ * @since 0.1.0
+ */
+export class FolderInUse extends Schema.TaggedError<FolderInUse>()("FolderInUse", { dataDir: Schema.String }) {
+  override get message(): string {
+    return `the data folder ${this.dataDir} is in use by another process: end that one, or name another folder`
+  }
+}
+
+/**
+ * The folder cannot keep the data: no such place, no permission, or not made by this layer.
+ *
+ * @since 0.1.0
+ */
+export class FolderUnusable extends Schema.TaggedError<FolderUnusable>()("FolderUnusable", {
+  dataDir: Schema.String,
+  detail: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return `the data folder ${this.dataDir} cannot be used: ${this.detail}`
+  }
+}
+
+/** @since 0.1.0 */
+export type OpenError = FolderInUse | FolderUnusable | Postgres.OpenError
+
+const attempt = <A>(dataDir: string, run: () => Promise<A>): Effect.Effect<A, FolderUnusable> =>
+  Effect.tryPromise({
+    try: run,
+    catch: (cause) =>
+      new FolderUnusable({ dataDir, detail: cause instanceof Error ? cause.message : String(cause), cause })
+  })
+
+const openFolder = Effect.fnUntraced(function*(
+  dataDir: string
+): Effect.fn.Return<PGlite, FolderInUse | FolderUnusable, Scope.Scope> {
+  yield* attempt(dataDir, () => mkdir(dataDir, { recursive: true }))
+  if (existsSync(join(dataDir, "PG_VERSION"))) {
+    return yield* new FolderUnusable({ dataDir, detail: "it is a PostgreSQL data folder itself; name another one" })
+  }
+  yield* FolderLock.hold(join(dataDir, "lock"), {
+    onHeld: () => new FolderInUse({ dataDir }),
+    onFailure: (cause) =>
+      new FolderUnusable({ dataDir, detail: cause instanceof Error ? cause.message : String(cause), cause })
+  })
+  const data = join(dataDir, "pgdata")
+  const complete = join(dataDir, "initialized")
+  if (existsSync(complete)) return yield* attempt(dataDir, () => PGlite.create({ dataDir: data, startParams }))
+  // A process that was killed here before left a folder that can't be opened, and no message in it.
+  yield* attempt(dataDir, () => rm(data, { recursive: true, force: true }))
+  const db = yield* attempt(dataDir, async () => PGlite.create(await initialOptions(data)))
+  yield* attempt(dataDir, () => writeFile(complete, ""))
+  return db
+})
+
+/** A quarter of PGlite's own, as much as a store on one connection makes use of. */
+const startParams = [...PGlite.defaultStartParams, "-c", "shared_buffers=32MB", "-c", "max_connections=5"]
+
+/** With a data folder that was made before, because to make one takes seconds and much memory. */
+const initialOptions = async (dataDir?: string) => ({
+  ...(dataDir === undefined ? {} : { dataDir }),
+  startParams,
+  loadDataDir: await initialDataDir()
+})
+
+const open = ({ dataDir }: Options): Effect.Effect<PGlite, FolderInUse | FolderUnusable, Scope.Scope> =>
+  Effect.acquireRelease(
+    dataDir === undefined
+      ? attempt("in memory", async () => PGlite.create(await initialOptions()))
+      : openFolder(dataDir),
+    (db) => Effect.promise(() => db.close())
+  )
+
+/**
+ * The client of a PGlite, for an application that has statements of its own beside the store's. PGlite is one session:
+ * one statement runs at a time, and a transaction keeps all others waiting.
+ *
+ * @since 0.1.0
+ */
+export const layerClient = (options: Options = {}): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> =>
+  PgClient.layerFrom(Effect.gen(function*() {
+    const db = yield* open(options)
+    return yield* PgClient.make({
+      stream: makeWire(db),
+      username: "postgres",
+      database: "postgres",
+      maxConnections: 1,
+      maxMessageSize: 2 ** 30,
+      applicationName: "eventfold"
+    }).pipe(Effect.orDie)
+  }))
+
+/**
+ * The store on a PGlite of its own, with its schemas installed.
+ *
+ * @example
+ * ```ts
+ * import { Pglite } from "@eventfold/pglite"
+ *
+ * const Store = Pglite.layer({ dataDir: ".data" })
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const layer = (options: Options = {}): Layer.Layer<MessageStore, OpenError> =>
+  Postgres.layerClient({ install: true }).pipe(Layer.provide(layerClient(options)))

@@ -1,0 +1,6 @@
+-- The version of Message DB whose interface this schema has. Clients ask for it to know which functions there are.
+
+CREATE OR REPLACE FUNCTION message_store.message_store_version()
+RETURNS varchar
+LANGUAGE sql
+RETURN '1.3.0'::varchar;

@@ -1,0 +1,154 @@
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { SqlClient } from "effect/sql/SqlClient"
+import { inject } from "vitest"
+import * as Database from "../support/Database.ts"
+import { refusal } from "../support/PostgresError.ts"
+
+const write = (sql: SqlClient, streamName: string, expectedVersion: number | null = null) =>
+  Effect.map(
+    sql<{ readonly position: bigint }>`SELECT message_store.write_message(
+      gen_random_uuid()::varchar, ${streamName}, 'T', '{}', NULL, ${expectedVersion}::bigint
+    ) AS position`,
+    (rows) => Number(rows[0]?.position)
+  )
+
+/** Fails instead of waiting, so that a test can tell the two apart without a clock. */
+const impatient = (sql: SqlClient, effect: ReturnType<typeof write>) =>
+  sql.withTransaction(Effect.andThen(sql`SET LOCAL lock_timeout = '50ms'`, effect))
+
+const session = Effect.flatMap(Database.Database, ({ url }) => Database.session(url))
+
+/** Waits until a session of this database waits for an advisory lock. */
+const someoneWaits: Effect.Effect<void, unknown, SqlClient> = Effect.gen(function*() {
+  const sql = yield* SqlClient
+  const waiting = yield* sql`SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()`
+  if (waiting.length === 0) yield* Effect.andThen(Effect.yieldNow, someoneWaits)
+})
+
+for (const server of inject("postgres")) {
+  layer(Database.layer({ server }), { excludeTestServices: true })(`locking on ${server.name}`, (it) => {
+    it.effect("acquire_lock takes the category's exclusive lock until the transaction ends", () =>
+      Effect.gen(function*() {
+        const sql = yield* session
+        const locks = sql`SELECT locktype, mode, granted, objsubid, (classid::bigint << 32) | objid::bigint AS key
+          FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()`
+        yield* sql.withTransaction(Effect.gen(function*() {
+          assert.deepStrictEqual(yield* sql`SELECT message_store.acquire_lock(stream_name => 'account-1') AS key`, [
+            { key: -2132379389342958165n }
+          ])
+          assert.deepStrictEqual(yield* locks, [
+            { locktype: "advisory", mode: "ExclusiveLock", granted: true, objsubid: 1, key: -2132379389342958165n }
+          ])
+        }))
+        assert.deepStrictEqual(yield* locks, [])
+      }))
+
+    it.effect("acquire_lock takes none without a name", () =>
+      Effect.gen(function*() {
+        const sql = yield* session
+        yield* sql.withTransaction(Effect.gen(function*() {
+          assert.deepStrictEqual(yield* sql`SELECT message_store.acquire_lock(NULL) AS key`, [{ key: null }])
+          assert.deepStrictEqual(
+            yield* sql`SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()`,
+            []
+          )
+        }))
+      }))
+
+    it.effect("a second writer to the category waits, one to another does not, and nor do readers", () =>
+      Effect.gen(function*() {
+        const first = yield* session
+        const second = yield* session
+        yield* first.withTransaction(Effect.gen(function*() {
+          yield* write(first, "held-1")
+          for (const streamName of ["held-1", "held-2", "held"]) {
+            assert.deepStrictEqual(yield* refusal(impatient(second, write(second, streamName))), {
+              code: "55P03",
+              message: "canceling statement due to lock timeout"
+            })
+          }
+          for (const streamName of ["free-1", "held:command-1", "Held-1"]) {
+            assert.strictEqual(yield* impatient(second, write(second, streamName)), 0)
+          }
+          assert.deepStrictEqual(yield* second`SELECT * FROM message_store.get_stream_messages('held-1')`, [])
+          assert.deepStrictEqual(yield* second`SELECT * FROM message_store.get_category_messages('held')`, [])
+        }))
+        assert.strictEqual(yield* impatient(second, write(second, "held-1")), 1)
+      }))
+
+    it.effect("a writer that waited sees the version the first one left", () =>
+      Effect.gen(function*() {
+        const first = yield* session
+        const second = yield* session
+        const loser = yield* first.withTransaction(Effect.gen(function*() {
+          yield* write(first, "waited-1", -1)
+          const fiber = yield* Effect.forkScoped(refusal(write(second, "waited-1", -1)))
+          yield* Effect.timeout(someoneWaits, "10 seconds")
+          return fiber
+        }))
+        assert.deepStrictEqual(yield* Fiber.join(loser), {
+          code: "P0001",
+          message: "Wrong expected version: -1 (Stream: waited-1, Stream Version: 0)"
+        })
+      }))
+
+    it.effect("a writer with an older snapshot violates the unique index instead", () =>
+      Effect.gen(function*() {
+        const first = yield* session
+        const second = yield* session
+        const late = second.withTransaction(Effect.gen(function*() {
+          yield* second`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`
+          yield* second`SELECT 1`
+          yield* write(first, "snapshot-1")
+          return yield* write(second, "snapshot-1")
+        }))
+        const { code, constraint, message } = yield* refusal(late)
+        assert.deepStrictEqual({ code, constraint, message }, {
+          code: "23505",
+          constraint: "messages_stream",
+          message: "duplicate key value violates unique constraint \"messages_stream\""
+        })
+      }))
+
+    it.effect("eight writers at once leave no gap, in the order of the log", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const written = yield* Effect.forEach(
+          Array.from({ length: 8 }),
+          () => Effect.replicateEffect(write(sql, "race-1"), 25),
+          { concurrency: 8 }
+        )
+        assert.deepStrictEqual(
+          written.flat().sort((a, b) => a - b),
+          Array.from({ length: 200 }, (_, position) => position)
+        )
+        const log = yield* sql<{ readonly position: bigint }>`SELECT position FROM message_store.messages
+          WHERE stream_name = 'race-1' ORDER BY global_position`
+        assert.deepStrictEqual(log.map((row) => Number(row.position)), Array.from({ length: 200 }, (_, i) => i))
+      }))
+
+    it.effect("of eight writers that expect no stream one wins", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const results = yield* Effect.forEach(
+          Array.from({ length: 8 }),
+          () => Effect.result(Effect.flip(refusal(write(sql, "once-1", -1)))),
+          { concurrency: 8 }
+        )
+        assert.deepStrictEqual(
+          results.flatMap((result) => result._tag === "Success" ? [result.success] : []),
+          [0]
+        )
+        assert.deepStrictEqual(
+          results.flatMap((result) => result._tag === "Failure" ? [result.failure] : []),
+          Array.from({ length: 7 }, () => ({
+            code: "P0001",
+            message: "Wrong expected version: -1 (Stream: once-1, Stream Version: 0)"
+          }))
+        )
+      }))
+  })
+}

@@ -1,0 +1,21 @@
+/**
+ * Runs the files of @eventfold/sql through a client.
+ */
+import { files, installLock, type SqlFileError } from "@eventfold/sql"
+import * as Effect from "effect/Effect"
+import { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+
+/** Installs into the database of the client, in one transaction. */
+export const install: Effect.Effect<void, SqlError | SqlFileError, SqlClient> = Effect.gen(function*() {
+  const sql = yield* SqlClient
+  const all = yield* files
+  yield* sql.withTransaction(Effect.gen(function*() {
+    yield* sql`SELECT pg_advisory_xact_lock(${installLock})`
+    // The protocol takes one statement at a time, a DO block any number of them.
+    yield* Effect.forEach(all, (file) =>
+      sql.unsafe(
+        `DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${file.sql}$eventfold_file$; END $eventfold_do$`
+      ), { discard: true })
+  }))
+})

