@@ -147,8 +147,14 @@ export interface Category<Name extends string, E extends Events> {
   readonly decoders: ReadonlyMap<string, DataDecoder>
 }
 
-/** @since 0.1.0 */
-export interface Any extends Category<string, Events> {}
+/**
+ * Any category, as a bound of type parameters.
+ *
+ * @since 0.1.0
+ */
+export interface Any {
+  readonly Events: Events
+}
 
 /** @internal */
 export type DataDecoder = (json: unknown) => Effect.Effect<unknown, Schema.SchemaError>

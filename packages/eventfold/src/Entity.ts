@@ -65,8 +65,8 @@ export interface TransactOptions {
 }
 
 /** @since 0.1.0 */
-export interface Entity<C extends Category.Any, S> {
-  readonly category: C
+export interface Entity<E extends Category.Events, S> {
+  readonly category: Category.Category<string, E>
   /** The schema of the state. */
   readonly state: Schema.Codec<S, unknown>
   readonly initial: S
@@ -83,14 +83,14 @@ export interface Entity<C extends Category.Any, S> {
    *    says; then the call fails with the last `WrongExpectedVersion`. So `decide` may run several times: it should have
    *    no effects that must not be repeated.
    */
-  readonly transact: <E = never, R = never>(
+  readonly transact: <Refusal = never, R = never>(
     id: Category.Id,
     decide: (
       state: S,
       version: Option.Option<number>
-    ) => Decision<Category.Event<C>> | Effect.Effect<Decision<Category.Event<C>>, E, R>,
+    ) => Decision<Category.EventOf<E>> | Effect.Effect<Decision<Category.EventOf<E>>, Refusal, R>,
     options?: TransactOptions
-  ) => Effect.Effect<Transacted<S, Category.Event<C>>, E | TransactError, R | MessageStore.MessageStore>
+  ) => Effect.Effect<Transacted<S, Category.EventOf<E>>, Refusal | TransactError, R | MessageStore.MessageStore>
 }
 
 /**
@@ -131,14 +131,14 @@ type Fold<S> = { state: S; version: number }
  *
  * @since 0.1.0
  */
-export const make = <C extends Category.Any, S>(
-  category: C,
+export const make = <E extends Category.Events, S>(
+  category: Category.Category<string, E>,
   options: {
     readonly state: Schema.Codec<S, unknown>
     readonly initial: NoInfer<S>
-    readonly evolve: Evolve<C["Events"], NoInfer<S>>
+    readonly evolve: Evolve<NoInfer<E>, NoInfer<S>>
   }
-): Entity<C, S> => {
+): Entity<E, S> => {
   const steps = new Map(Object.entries<(state: S, data: never) => S>(options.evolve))
   const evolve = (state: S, type: string, data: unknown): S => steps.get(type)?.(state, data as never) ?? state
 
@@ -177,7 +177,7 @@ export const make = <C extends Category.Any, S>(
     return snapshot(yield* catchUp(streamName, beginning))
   })
 
-  const transact: Entity<C, S>["transact"] = Effect.fn("Entity.transact")(function*(id, decide, options) {
+  const transact: Entity<E, S>["transact"] = Effect.fn("Entity.transact")(function*(id, decide, options) {
     const store = yield* MessageStore.MessageStore
     const streamName = yield* category.streamName(id)
     yield* Effect.annotateCurrentSpan("eventfold.stream", streamName)
@@ -189,7 +189,7 @@ export const make = <C extends Category.Any, S>(
       const { state, version } = snapshot(current)
       const decided = decide(state, version)
       const decision = Effect.isEffect(decided) ? yield* decided : decided
-      const events: ReadonlyArray<Category.Event<C>> = Array.isArray(decision) ? decision : [decision]
+      const events: ReadonlyArray<Category.EventOf<E>> = Array.isArray(decision) ? decision : [decision]
       if (events.length === 0) return { state, version, events }
       const messages = yield* category.encode(streamName, events)
       const expectedVersion = current.version === -1 ? "noStream" : current.version

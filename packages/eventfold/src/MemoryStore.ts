@@ -91,11 +91,6 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
     return same ? { version: last.position, globalPosition: last.globalPosition } : undefined
   }
 
-  const takenId = (append: EncodedAppend): EncodedMessage | undefined => {
-    const seen = new Set<string>()
-    return append.messages.find(({ id }) => byId.has(id) || seen.size === seen.add(id).size)
-  }
-
   const check = (append: EncodedAppend): Checked | Refusal => {
     const result = recordedBefore(append)
     if (result !== undefined) return { _tag: "Recorded", result }
@@ -105,7 +100,7 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
       const actual = version === -1 ? Option.none() : Option.some(version)
       return new WrongExpectedVersion({ streamName, expected, actual })
     }
-    const taken = takenId(append)
+    const taken = append.messages.find(({ id }) => byId.has(id))
     if (taken === undefined) return { _tag: "New" }
     lastGlobalPosition += append.messages.length
     return new DuplicateMessageId({ id: taken.id, streamName })

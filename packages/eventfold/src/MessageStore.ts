@@ -24,7 +24,7 @@ import type {
   StoreBackend
 } from "./StoreBackend.ts"
 import {
-  type DuplicateMessageId,
+  DuplicateMessageId,
   InvalidArgument,
   InvalidMessage,
   type StoreError,
@@ -226,6 +226,17 @@ const encodeAppend = Effect.fnUntraced(function*(append: Append) {
   return { streamName, expectedVersion: wireExpected(append.expectedVersion), messages } satisfies EncodedAppend
 })
 
+/** An id that is given twice in one call can't be anybody's earlier append, so it needs no look at the store. */
+const checkDistinctIds = (appends: ReadonlyArray<EncodedAppend>): Effect.Effect<void, DuplicateMessageId> => {
+  const seen = new Set<string>()
+  for (const { messages, streamName } of appends) {
+    for (const { id } of messages) {
+      if (seen.size === seen.add(id).size) return Effect.fail(new DuplicateMessageId({ id, streamName }))
+    }
+  }
+  return Effect.void
+}
+
 const isMany = <A>(value: A | ReadonlyArray<A>): value is ReadonlyArray<A> => Array.isArray(value)
 
 const wireExpected = (expected: ExpectedVersion.ExpectedVersion = "any"): ExpectedVersion.ExpectedVersion =>
@@ -272,12 +283,15 @@ export const make = (backend: StoreBackend): MessageStore["Service"] => {
     options?: AppendOptions
   ) {
     yield* Effect.annotateCurrentSpan("eventfold.stream", streamName)
-    return yield* backend.append(yield* encodeAppend({ ...options, streamName, messages }))
+    const encoded = yield* encodeAppend({ ...options, streamName, messages })
+    yield* checkDistinctIds([encoded])
+    return yield* backend.append(encoded)
   })
 
   const writeAll = Effect.fn("MessageStore.writeAll")(function*(appends: ReadonlyArray<Append>) {
     yield* Effect.annotateCurrentSpan("eventfold.streams", appends.length)
     const encoded = yield* Effect.forEach(appends, encodeAppend)
+    yield* checkDistinctIds(encoded)
     return encoded.length === 0 ? [] : yield* backend.writeAll(encoded)
   })
 

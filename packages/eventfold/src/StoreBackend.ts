@@ -25,7 +25,7 @@ export interface EncodedMessage {
 }
 
 /**
- * Messages to be written to one stream, at least one.
+ * Messages to be written to one stream, at least one. Ids are distinct in a call.
  *
  * @since 0.1.0
  */

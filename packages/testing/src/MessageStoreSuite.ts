@@ -1,0 +1,37 @@
+/**
+ * The conformance suite of message stores: every promise that eventfold makes of a store, as tests that any store can
+ * run.
+ *
+ * @since 0.1.0
+ */
+import { layer as withLayer } from "@effect/vitest"
+import type * as Layer from "effect/Layer"
+import type { MessageStore } from "eventfold/MessageStore"
+import * as Concurrency from "./internal/concurrency.ts"
+import * as Encoding from "./internal/encoding.ts"
+import * as Entities from "./internal/entities.ts"
+import * as Reading from "./internal/reading.ts"
+import * as Writing from "./internal/writing.ts"
+
+/**
+ * Declares the tests, in a `describe` of the given name, on one store of the layer. The store need not be empty: each
+ * test writes to categories of its own. The clock is the real one.
+ *
+ * @example
+ * ```ts no-run
+ * import { MessageStoreSuite } from "@eventfold/testing"
+ * import { MessageStore } from "eventfold"
+ *
+ * MessageStoreSuite.suite("memory", MessageStore.layerMemory)
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>): void =>
+  withLayer(layer, { excludeTestServices: true, timeout: "2 minutes" })(`MessageStore: ${name}`, (it) => {
+    Writing.tests(it)
+    Reading.tests(it)
+    Encoding.tests(it)
+    Concurrency.tests(it)
+    Entities.tests(it)
+  })

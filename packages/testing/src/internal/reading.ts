@@ -1,0 +1,224 @@
+import { assert, describe } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { MessageStore } from "eventfold/MessageStore"
+import { InvalidArgument } from "eventfold/StoreError"
+import * as StreamName from "eventfold/StreamName"
+import {
+  dataOf,
+  type It,
+  newCategory,
+  newStream,
+  numbered,
+  positions,
+  readCategory,
+  readStream,
+  upTo
+} from "./fixtures.ts"
+
+const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+
+const streams = (it: It) =>
+  describe("readStream", () => {
+    it.effect("gives what was written", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const streamName = yield* newStream
+        const before = yield* DateTime.now
+        yield* store.append(streamName, { type: "A", data: { a: 1 }, metadata: { correlationStreamName: "x-1" } })
+        const [message] = yield* readStream(streamName)
+        assert(message !== undefined)
+        const { globalPosition, id, time, ...rest } = message
+        assert.deepStrictEqual({ ...rest }, {
+          streamName: rest.streamName,
+          type: "A",
+          position: 0,
+          data: { a: 1 },
+          metadata: { correlationStreamName: "x-1" }
+        })
+        assert.strictEqual(rest.streamName, streamName)
+        assert.isTrue(Number.isSafeInteger(globalPosition))
+        assert.match(id, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+        // The store's clock is not ours, but both tell UTC.
+        assert.isBelow(Duration.toMinutes(DateTime.distance(before, time)), 10)
+      }))
+
+    it.effect("is empty for a stream that does not exist", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const streamName = yield* newStream
+        assert.deepStrictEqual(yield* readStream(streamName), [])
+        assert.deepStrictEqual(yield* readStream(streamName, { direction: "backwards" }), [])
+        assert.deepStrictEqual(yield* store.streamVersion(streamName), Option.none())
+        assert.deepStrictEqual(yield* store.lastMessage(streamName), Option.none())
+      }))
+
+    const options = {
+      from: Schema.Union([between(0, 30), Schema.Undefined]),
+      limit: Schema.Union([between(0, 30), Schema.Undefined]),
+      batchSize: between(1, 12),
+      direction: Schema.Literals(["forwards", "backwards"])
+    }
+    it.effect("pages of any size from any place, forwards and backwards, give the same messages", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const streamName = yield* newStream
+        yield* store.append(streamName, numbered(23))
+        yield* Arbitrary.checkEffect(
+          Arbitrary.schema(Schema.Struct(options)),
+          Effect.fnUntraced(function*({ batchSize, direction, from, limit }) {
+            const found = positions(yield* readStream(streamName, { batchSize, direction, from, limit }))
+            const ordered = direction === "forwards"
+              ? upTo(23).filter((position) => position >= (from ?? 0))
+              : upTo(23).toReversed().filter((position) => position <= (from ?? 22))
+            assert.deepStrictEqual(found, ordered.slice(0, limit))
+            return true
+          }),
+          { runs: 60 }
+        ).pipe(Effect.map((result) => assert.isUndefined(Arbitrary.formatCheckFailure(result))))
+      }))
+
+    it.effect("refuses a category's name and options out of range", () =>
+      Effect.gen(function*() {
+        const category = yield* newCategory
+        for (const name of [category, "", `${category}:command`]) {
+          assert.instanceOf(yield* Effect.flip(readStream(name)), StreamName.InvalidStreamName)
+        }
+        const wrong = [{ from: -1 }, { from: 0.5 }, { from: Number.NaN }, { limit: -1 }, { batchSize: 0 }]
+        for (const options of wrong) {
+          const error = yield* Effect.flip(readStream(`${category}-1`, options))
+          assert(error instanceof InvalidArgument)
+          assert.strictEqual(error.argument, Object.keys(options)[0])
+        }
+      }))
+
+    it.effect("knows the last message, and the last of a type", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const streamName = yield* newStream
+        yield* store.append(streamName, [
+          { type: "A", data: 0 },
+          { type: "B", data: 1 },
+          { type: "A", data: 2 },
+          { type: "C", data: 3 }
+        ])
+        const last = (type?: string) =>
+          Effect.map(store.lastMessage(streamName, { type }), Option.map((message) => message.data))
+        assert.deepStrictEqual(yield* last(), Option.some(3))
+        assert.deepStrictEqual(yield* last("A"), Option.some(2))
+        assert.deepStrictEqual(yield* last("B"), Option.some(1))
+        assert.deepStrictEqual(yield* last("a"), Option.none())
+        assert.deepStrictEqual(yield* store.streamVersion(streamName), Option.some(3))
+      }))
+
+    it.effect("takes a bare category name for that very stream when the last message is asked for", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        yield* store.append(category, { type: "A", data: "bare" })
+        yield* store.append(`${category}-1`, { type: "A", data: "with an id" })
+        const last = yield* store.lastMessage(category)
+        assert.deepStrictEqual(Option.map(last, (message) => message.data), Option.some("bare"))
+        assert.deepStrictEqual(yield* store.streamVersion(category), Option.some(0))
+      }))
+  })
+
+const categories = (it: It) =>
+  describe("readCategory", () => {
+    it.effect("gives all streams of the category and no others, by global position", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        const mine = [`${category}-1`, `${category}-2`, category, `${category}-1+2`, `${category}-`]
+        const others = [`${category}:command-1`, `${category}s-1`, `x${category}-1`, `${category.toUpperCase()}-1`]
+        for (const [i, name] of [...mine, ...others, ...mine].entries()) {
+          yield* store.append(name, { type: "A", data: i })
+        }
+        const recorded = yield* readCategory(category)
+        assert.deepStrictEqual(recorded.map((message) => message.streamName as string), [...mine, ...mine])
+        const globalPositions = recorded.map((message) => message.globalPosition)
+        assert.deepStrictEqual(globalPositions, globalPositions.toSorted((a, b) => a - b))
+        assert.deepStrictEqual(dataOf(yield* readCategory(`${category}:command`)), [mine.length])
+      }))
+
+    it.effect("begins at a global position, inclusive, and stops at a limit, with pages of any size", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        for (const i of upTo(7)) yield* store.append(`${category}-${i % 3}`, numbered(2, i * 2))
+        const all = yield* readCategory(category)
+        for (const batchSize of [1, 2, 5, 14, 100]) {
+          for (const [i, { globalPosition }] of all.entries()) {
+            const rest = yield* readCategory(category, { from: globalPosition, batchSize, limit: 4 })
+            assert.deepStrictEqual(rest, all.slice(i, i + 4))
+          }
+        }
+        assert.deepStrictEqual(yield* readCategory(category, { from: (all.at(-1)?.globalPosition ?? 0) + 1 }), [])
+        assert.deepStrictEqual(yield* readCategory(category, { from: 0 }), all)
+      }))
+
+    it.effect("filters by the category of the correlation stream", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        const correlations = ["order-9", "order-8+7", "order", "orders-9", "Order-1", undefined]
+        for (const correlationStreamName of correlations) {
+          const metadata = correlationStreamName === undefined ? {} : { correlationStreamName }
+          yield* store.append(`${category}-1`, { type: "A", data: correlationStreamName ?? null, metadata })
+        }
+        yield* store.append(`${category}-1`, { type: "A", data: "no metadata" })
+        const found = yield* readCategory(category, { correlation: "order", batchSize: 2 })
+        assert.deepStrictEqual(dataOf(found), ["order-9", "order-8+7", "order"])
+      }))
+
+    it.effect("shares a category among the members of a group by the hash of the cardinal id", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        const names = [...upTo(20).map((i) => `${category}-${i}`), `${category}-3+a`, `${category}-3+b`, `${category}-`]
+        for (const name of [...names, category]) yield* store.append(name, { type: "A", data: name })
+        for (const size of [1, 2, 3, 7, 40_000]) {
+          const members = size > 100
+            ? names.slice(0, 3).map((name) => Option.getOrThrow(StreamName.groupMember(name, size)))
+            : upTo(size)
+          for (const member of members) {
+            const found = yield* readCategory(category, { consumerGroup: { member, size }, batchSize: 4 })
+            // A stream without an id belongs to no member, as in Message DB.
+            const expected = names.filter((name) => Option.contains(StreamName.groupMember(name, size), member))
+            assert.deepStrictEqual(dataOf(found), expected)
+          }
+        }
+      }))
+
+    it.effect("refuses stream names, correlations with an id, groups and options out of range", () =>
+      Effect.gen(function*() {
+        const category = yield* newCategory
+        for (const name of [`${category}-1`, "", "-"]) {
+          assert.instanceOf(yield* Effect.flip(readCategory(name)), StreamName.InvalidCategory)
+        }
+        const correlation = yield* Effect.flip(readCategory(category, { correlation: "order-1" }))
+        assert.instanceOf(correlation, StreamName.InvalidCategory)
+        const wrong = [
+          { from: -1 },
+          { from: 1.5 },
+          { limit: -1 },
+          { batchSize: 0 },
+          { consumerGroup: { member: 0, size: 0 } },
+          { consumerGroup: { member: -1, size: 2 } },
+          { consumerGroup: { member: 2, size: 2 } },
+          { consumerGroup: { member: 0.5, size: 2 } }
+        ]
+        for (const options of wrong) {
+          assert.instanceOf(yield* Effect.flip(readCategory(category, options)), InvalidArgument)
+        }
+      }))
+  })
+
+export const tests = (it: It): void => {
+  streams(it)
+  categories(it)
+}
