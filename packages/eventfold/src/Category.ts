@@ -98,7 +98,7 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
   globalPosition: Schema.Int,
   type: Schema.String,
   /** Where in the data, such as `["amount"]`. */
-  path: Schema.Array(Schema.Union([Schema.String, Schema.Number])),
+  path: Schema.Array(Schema.Union([Schema.String, Schema.Int])),
   reason: Schema.String
 }) {
   override get message(): string {
@@ -233,7 +233,7 @@ export const make = <const Name extends string, const E extends Events>(
 
   const decode = (recorded: RecordedMessage): Effect.Effect<Option.Option<RecordedEvent<E>>, DecodeError> => {
     const decoder = decoders.get(recorded.type)
-    if (decoder === undefined) return Effect.succeed(Option.none())
+    if (decoder === undefined) return Effect.succeedNone
     return Effect.mapBothEager(decoder(recorded.data), {
       onSuccess: (data) => Option.some({ type: recorded.type, data, recorded } as RecordedEvent<E>),
       onFailure: (error) => decodeError(recorded, error)

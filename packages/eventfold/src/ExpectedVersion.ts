@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
  *
  * @since 0.1.0
  */
+// @effect-diagnostics-next-line schemaNumber:off -- a refusal repeats whatever number was expected
 export const ExpectedVersion = Schema.Union([Schema.Literals(["any", "noStream", "exists"]), Schema.Number])
 
 /** @since 0.1.0 */

@@ -52,7 +52,7 @@ export class InvalidMessage extends Schema.TaggedError<InvalidMessage>()("Invali
   index: Schema.Int,
   type: Schema.String,
   /** Where in the message, such as `["data", "amount"]`. */
-  path: Schema.Array(Schema.Union([Schema.String, Schema.Number])),
+  path: Schema.Array(Schema.Union([Schema.String, Schema.Int])),
   reason: Schema.String
 }) {
   override get message(): string {

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { PgClientConfig } from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
@@ -12,6 +13,17 @@ import { errorCode, errorText } from "./internal/sqlError.ts"
 const install =
   "install it with `psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql`, with `Postgres.install`, or " +
   "with the layer's option `install: true`"
+
+/**
+ * The URL is none of PostgreSQL.
+ *
+ * @since 0.1.0
+ */
+export class InvalidUrl extends Schema.TaggedError<InvalidUrl>()("InvalidUrl", {}) {
+  override get message(): string {
+    return "the URL is none of PostgreSQL: write postgres://user:password@host:port/database"
+  }
+}
 
 /**
  * No server answers.
@@ -104,6 +116,7 @@ export class OpenFailed extends Schema.TaggedError<OpenFailed>()("OpenFailed", {
 
 /** @since 0.1.0 */
 export const OpenErrorReason = Schema.Union([
+  InvalidUrl,
   Unreachable,
   AuthenticationFailed,
   DatabaseNotFound,
@@ -131,13 +144,28 @@ export class OpenError extends Schema.TaggedError<OpenError>()("OpenError", {
   }
 }
 
+const parseUrl = (url: Redacted.Redacted): URL | null => {
+  const parsed = URL.parse(Redacted.value(url))
+  return parsed?.protocol === "postgres:" || parsed?.protocol === "postgresql:" ? parsed : null
+}
+
 /** @internal */
 export const describeDatabase = (config: PgClientConfig): string => {
-  const url = config.url === undefined ? undefined : URL.parse(Redacted.value(config.url))
-  if (url != null) return `${url.username === "" ? "" : `${url.username}@`}${url.host}${url.pathname}`
+  if (config.url !== undefined) {
+    const url = parseUrl(config.url)
+    return url === null
+      ? "of an unreadable URL"
+      : `${url.username === "" ? "" : `${url.username}@`}${url.host}${url.pathname}`
+  }
   if (config.stream !== undefined) return config.database ?? "in process"
   return `${config.username ?? ""}@${config.host ?? "localhost"}:${config.port ?? 5432}/${config.database ?? ""}`
 }
+
+/** @internal */
+export const checkUrl = (config: PgClientConfig): Effect.Effect<void, OpenError> =>
+  config.url !== undefined && parseUrl(config.url) === null
+    ? Effect.fail(new OpenError({ database: describeDatabase(config), reason: new InvalidUrl() }))
+    : Effect.void
 
 /** @internal */
 export const fromSqlError = (config: PgClientConfig) => (error: SqlError): OpenError =>

@@ -11,12 +11,21 @@ import * as Layer from "effect/Layer"
 import type { SqlError } from "effect/sql/SqlError"
 import * as MessageStore from "eventfold/MessageStore"
 import * as Backend from "./internal/backend.ts"
-import { describeDatabase, fromSqlError, OpenError, OpenFailed, SchemaMissing, SchemaOutdated } from "./OpenError.ts"
+import {
+  checkUrl,
+  describeDatabase,
+  fromSqlError,
+  OpenError,
+  OpenFailed,
+  SchemaMissing,
+  SchemaOutdated
+} from "./OpenError.ts"
 
 /** @since 0.1.0 */
 export {
   AuthenticationFailed,
   DatabaseNotFound,
+  InvalidUrl,
   OpenError,
   OpenFailed,
   PermissionDenied,
@@ -132,7 +141,9 @@ export const layerClient = (
  */
 export const layer = (options: Options): Layer.Layer<MessageStore.MessageStore, OpenError> => {
   const config = poolConfig(options)
-  const client = PgClient.layerFrom(Effect.mapError(PgClient.make(config), fromSqlError(config)))
+  const client = PgClient.layerFrom(
+    Effect.andThen(checkUrl(config), Effect.mapError(PgClient.make(config), fromSqlError(config)))
+  )
   return layerClient(options).pipe(Layer.provide(client))
 }
 

@@ -13,8 +13,11 @@ import * as GroupCommit from "./groupCommit.ts"
 import { type MessageRow, recordedMessages, safePosition } from "./rows.ts"
 import { isPassing, storeError } from "./sqlError.ts"
 
-/** The most messages that a group of concurrent appends adds up to. */
+/** The most that a group of concurrent appends adds up to, in messages; a large one counts for several. */
 const maxGroupSize = 2_000
+
+const sizeOf = ({ messages }: EncodedAppend): number =>
+  messages.reduce((size, { data }) => size + 1 + Math.floor(data.length / 4_096), 0)
 
 /**
  * For failures that pass: a lost connection, a server that starts again, a deadlock. Eight more attempts in about four
@@ -140,7 +143,7 @@ export const make = Effect.fnUntraced(function*(sql: PgClient) {
 
   const append = yield* GroupCommit.make({
     laneOf: (append: EncodedAppend) => StreamName.category(append.streamName),
-    sizeOf: (append) => append.messages.length,
+    sizeOf,
     maxSize: maxGroupSize,
     commit
   })
@@ -176,9 +179,7 @@ export const make = Effect.fnUntraced(function*(sql: PgClient) {
     streamVersion: (streamName) =>
       retrying(versionOf(streamName)).pipe(
         Effect.mapError(storeError("streamVersion")),
-        Effect.flatMap(([row]) =>
-          row?.version == null ? Effect.succeed(Option.none()) : Effect.map(safePosition(row.version), Option.some)
-        )
+        Effect.flatMap(([row]) => row?.version == null ? Effect.succeedNone : Effect.asSome(safePosition(row.version)))
       )
   }
   return backend
