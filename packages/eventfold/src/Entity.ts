@@ -82,6 +82,9 @@ export interface Entity<E extends Category.Events, S> {
    * 4. If another writer was faster, what is new in the stream is read and `decide` runs again, as often as `retry`
    *    says; then the call fails with the last `WrongExpectedVersion`. So `decide` may run several times: it should have
    *    no effects that must not be repeated.
+   *
+   * Events whose ids are all recorded in the stream already, with the same content, are not written again: the call
+   * succeeds with the stream's state as it is.
    */
   readonly transact: <Refusal = never, R = never>(
     id: Category.Id,
@@ -198,6 +201,11 @@ export const make = <E extends Category.Events, S>(
         "WrongExpectedVersion",
         (error) => Effect.sync(() => conflict = error)
       )
+      if (written.version !== current.version + messages.length) {
+        // They had been recorded before under the same ids: the stream has them already, and folds them once.
+        current = yield* catchUp(streamName, current)
+        return { ...snapshot(current), events }
+      }
       const next = events.reduce((state, { data, type }) => evolve(state, type, data), state)
       return { state: next, version: Option.some(written.version), events }
     })

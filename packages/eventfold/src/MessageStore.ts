@@ -3,30 +3,21 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import type * as Stream from "effect/Stream"
 import type * as ExpectedVersion from "./ExpectedVersion.ts"
-import { jsonProblem, textProblem } from "./internal/json.ts"
+import { checkDistinctIds, encodeAppend } from "./internal/encodeAppend.ts"
 import { paged } from "./internal/paged.ts"
 import * as MemoryStore from "./MemoryStore.ts"
-import * as Message from "./Message.ts"
-import type {
-  AppendResult,
-  CategoryPage,
-  ConsumerGroup,
-  EncodedAppend,
-  EncodedMessage,
-  StoreBackend
-} from "./StoreBackend.ts"
+import type * as Message from "./Message.ts"
+import type { AppendResult, CategoryPage, ConsumerGroup, StoreBackend } from "./StoreBackend.ts"
 import {
-  DuplicateMessageId,
+  type DuplicateMessageId,
   InvalidArgument,
-  InvalidMessage,
+  type InvalidMessage,
   type StoreError,
   type Unsupported,
   type WrongExpectedVersion
@@ -158,89 +149,6 @@ export class MessageStore extends Context.Service<MessageStore, {
     streamName: string
   ) => Effect.Effect<Option.Option<number>, StreamName.InvalidStreamName | StoreError>
 }>()("eventfold/MessageStore") {}
-
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
-type Encoded = { readonly message: EncodedMessage } | {
-  readonly path: ReadonlyArray<string | number>
-  readonly reason: string
-}
-
-const encodeMessage = (message: Message.Message, newId: () => Message.MessageId): Encoded => {
-  if (message.id !== undefined && !uuid.test(message.id)) {
-    return { path: ["id"], reason: `is ${JSON.stringify(message.id)}, which is no UUID` }
-  }
-  const typeProblem = message.type === "" ? "is empty" : textProblem(message.type)
-  if (typeProblem !== undefined) return { path: ["type"], reason: typeProblem }
-  const dataProblem = jsonProblem(message.data)
-  if (dataProblem !== undefined) return { path: ["data", ...dataProblem.path], reason: dataProblem.reason }
-  const metadataProblem = message.metadata === undefined ? undefined : jsonProblem(message.metadata)
-  if (metadataProblem !== undefined) {
-    return { path: ["metadata", ...metadataProblem.path], reason: metadataProblem.reason }
-  }
-  return {
-    message: {
-      id: message.id === undefined ? newId() : message.id.toLowerCase() as Message.MessageId,
-      type: message.type,
-      data: JSON.stringify(message.data),
-      metadata: message.metadata === undefined ? null : JSON.stringify(message.metadata)
-    }
-  }
-}
-
-const encodeAppend = Effect.fnUntraced(function*(append: Append) {
-  const streamName = yield* StreamName.parse(append.streamName)
-  const given: ReadonlyArray<Message.Message> = isMany(append.messages) ? append.messages : [append.messages]
-  if (given.length === 0) {
-    return yield* new InvalidMessage({
-      streamName,
-      index: 0,
-      type: "none",
-      path: [],
-      reason: "is missing: append at least one"
-    })
-  }
-  const clock = yield* Clock.Clock
-  const random = yield* Random.Random
-  const newId = () =>
-    Message.makeIdUnsafe(
-      clock.currentTimeMillisUnsafe(),
-      random.nextDoubleUnsafe(),
-      random.nextDoubleUnsafe(),
-      random.nextDoubleUnsafe()
-    )
-  const messages: Array<EncodedMessage> = []
-  for (const [index, message] of given.entries()) {
-    const encoded = encodeMessage(message, newId)
-    if (!("message" in encoded)) {
-      return yield* new InvalidMessage({
-        streamName,
-        index,
-        type: String(message.type),
-        path: encoded.path,
-        reason: encoded.reason
-      })
-    }
-    messages.push(encoded.message)
-  }
-  return { streamName, expectedVersion: wireExpected(append.expectedVersion), messages } satisfies EncodedAppend
-})
-
-/** An id that is given twice in one call can't be anybody's earlier append, so it needs no look at the store. */
-const checkDistinctIds = (appends: ReadonlyArray<EncodedAppend>): Effect.Effect<void, DuplicateMessageId> => {
-  const seen = new Set<string>()
-  for (const { messages, streamName } of appends) {
-    for (const { id } of messages) {
-      if (seen.size === seen.add(id).size) return Effect.fail(new DuplicateMessageId({ id, streamName }))
-    }
-  }
-  return Effect.void
-}
-
-const isMany = <A>(value: A | ReadonlyArray<A>): value is ReadonlyArray<A> => Array.isArray(value)
-
-const wireExpected = (expected: ExpectedVersion.ExpectedVersion = "any"): ExpectedVersion.ExpectedVersion =>
-  expected === -1 ? "noStream" : expected
 
 const checkInt = (
   argument: string,

@@ -6,7 +6,6 @@
  */
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { RecordedMessage } from "./Message.ts"
 
 const fields = {
   /** The stream that a conversation started from: its category can be filtered on when a category is read. */
@@ -61,6 +60,18 @@ export const fromJson = (json: Schema.Json): Metadata =>
   )
 
 /**
+ * What {@link follow} has to know of the preceding message: a recorded message is one.
+ *
+ * @since 0.1.0
+ */
+export interface Preceding {
+  readonly streamName: string
+  readonly position: number
+  readonly globalPosition: number
+  readonly metadata: Schema.Json
+}
+
+/**
  * The metadata of a message that follows from `preceding`, with Eventide's meaning: the preceding message becomes the
  * cause, and its correlation, reply stream and properties are carried on. What `metadata` itself says wins, properties
  * key by key.
@@ -79,7 +90,7 @@ export const fromJson = (json: Schema.Json): Metadata =>
  *
  * @since 0.1.0
  */
-export const follow = (preceding: RecordedMessage, metadata: Metadata = {}): Metadata => {
+export const follow = (preceding: Preceding, metadata: Metadata = {}): Metadata => {
   const carried = fromJson(preceding.metadata)
   const properties = { ...carried.properties, ...metadata.properties }
   return {

@@ -1,0 +1,87 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import type { ExpectedVersion } from "../ExpectedVersion.ts"
+import { makeIdUnsafe, type Message, type MessageId } from "../Message.ts"
+import type { EncodedAppend, EncodedMessage } from "../StoreBackend.ts"
+import { DuplicateMessageId, InvalidMessage } from "../StoreError.ts"
+import * as StreamName from "../StreamName.ts"
+import { jsonProblem, textProblem } from "./json.ts"
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Why a message can't be stored, and where in it. */
+interface Problem {
+  readonly path: ReadonlyArray<string | number>
+  readonly reason: string
+}
+
+const problemIn = (part: string, value: unknown): Problem | undefined => {
+  const problem = jsonProblem(value)
+  return problem === undefined ? undefined : { path: [part, ...problem.path], reason: problem.reason }
+}
+
+const problemOf = ({ data, id, metadata, type }: Message): Problem | undefined => {
+  if (id !== undefined && !uuid.test(id)) return { path: ["id"], reason: `is ${JSON.stringify(id)}, which is no UUID` }
+  const reason = type === "" ? "is empty" : textProblem(type)
+  if (reason !== undefined) return { path: ["type"], reason }
+  return problemIn("data", data) ?? (metadata === undefined ? undefined : problemIn("metadata", metadata))
+}
+
+const encodeMessage = ({ data, id, metadata, type }: Message, newId: () => MessageId): EncodedMessage => ({
+  id: id === undefined ? newId() : id.toLowerCase() as MessageId,
+  type,
+  data: JSON.stringify(data),
+  metadata: metadata === undefined ? null : JSON.stringify(metadata)
+})
+
+/** Makes new ids without an effect for each. */
+const idMaker = Effect.gen(function*() {
+  const clock = yield* Clock.Clock
+  const random = yield* Random.Random
+  const next = () => random.nextDoubleUnsafe()
+  return () => makeIdUnsafe(clock.currentTimeMillisUnsafe(), next(), next(), next())
+})
+
+const isMany = <A>(value: A | ReadonlyArray<A>): value is ReadonlyArray<A> => Array.isArray(value)
+
+/** Checks an append, gives ids to messages without one, and encodes them. */
+export const encodeAppend = Effect.fnUntraced(function*(append: {
+  readonly streamName: string
+  readonly messages: Message | ReadonlyArray<Message>
+  readonly expectedVersion?: ExpectedVersion | undefined
+}): Effect.fn.Return<EncodedAppend, StreamName.InvalidStreamName | InvalidMessage> {
+  const streamName = yield* StreamName.parse(append.streamName)
+  const given: ReadonlyArray<Message> = isMany(append.messages) ? append.messages : [append.messages]
+  if (given.length === 0) {
+    return yield* new InvalidMessage({
+      streamName,
+      index: 0,
+      type: "none",
+      path: [],
+      reason: "is missing: append at least one"
+    })
+  }
+  const newId = yield* idMaker
+  const messages: Array<EncodedMessage> = []
+  for (const [index, message] of given.entries()) {
+    const problem = problemOf(message)
+    if (problem !== undefined) {
+      return yield* new InvalidMessage({ streamName, index, type: message.type, ...problem })
+    }
+    messages.push(encodeMessage(message, newId))
+  }
+  const { expectedVersion = "any" } = append
+  return { streamName, expectedVersion: expectedVersion === -1 ? "noStream" : expectedVersion, messages }
+})
+
+/** An id that is given twice in one call can't be anybody's earlier append, so it needs no look at the store. */
+export const checkDistinctIds = (appends: ReadonlyArray<EncodedAppend>): Effect.Effect<void, DuplicateMessageId> => {
+  const seen = new Set<string>()
+  for (const { messages, streamName } of appends) {
+    for (const { id } of messages) {
+      if (seen.size === seen.add(id).size) return Effect.fail(new DuplicateMessageId({ id, streamName }))
+    }
+  }
+  return Effect.void
+}
