@@ -1,16 +1,42 @@
--- Installs the schemas, or brings them up to date: psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql
--- One transaction. It can be run again at any time, by several at once, and never drops a message.
+-- Installs the schemas, or brings them up to date:
+--
+--   psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql
+--
+-- One transaction. It can be run again at any time, by several at once, and never touches a message. The user has to own
+-- the database or be allowed to create schemas in it; no superuser is needed. Variables, each as -v NAME=VALUE:
+--
+--   role=off              makes no role message_store and grants it nothing, for a user that may not create roles
+--   owner=NAME            who is to own the schemas that are missing; the user if not given. One that is there keeps its
+--                         owner, who then owns what is added to it.
+--   replace_functions=on  puts these functions and views in the place of a stock Message DB's, and keeps its table.
+--                         Otherwise its message_store is left as it is and only gets eventfold beside it.
+--
 -- The library runs the included files itself, under the same lock, so all that is here besides is for psql.
 
 \set ON_ERROR_STOP on
 \set QUIET on
 \encoding UTF8
 
+\if :{?role} \else \set role on \endif
+\if :{?owner} \else \set owner '' \endif
+\if :{?replace_functions} \else \set replace_functions off \endif
+
 BEGIN;
 SET LOCAL client_min_messages = warning;
+SELECT
+  set_config('eventfold.install_role', :'role', true) AS install_role,
+  set_config('eventfold.install_owner', :'owner', true) AS install_owner,
+  set_config('eventfold.replace_functions', :'replace_functions', true) AS replace_functions
+\gset
 -- Two installs at once would race for the same names.
 DO $$ BEGIN PERFORM pg_advisory_xact_lock(7311152491296418916); END $$;
 
+\ir install/begin.sql
+\ir install/role.sql
+
+SELECT current_setting('eventfold.install_message_store') AS install_message_store
+\gset
+\if :install_message_store
 \ir message_store/schema.sql
 \ir message_store/tables/messages.sql
 \ir message_store/types/message.sql
@@ -29,11 +55,23 @@ DO $$ BEGIN PERFORM pg_advisory_xact_lock(7311152491296418916); END $$;
 \ir message_store/functions/get_stream_messages.sql
 \ir message_store/functions/get_category_messages.sql
 \ir message_store/functions/get_last_stream_message.sql
+\ir message_store/views/stream_summary.sql
+\ir message_store/views/type_summary.sql
+\ir message_store/views/stream_type_summary.sql
+\ir message_store/views/type_stream_summary.sql
+\ir message_store/views/category_type_summary.sql
+\ir message_store/views/type_category_summary.sql
+\ir message_store/privileges.sql
+\endif
 
 -- What Message DB does not have.
 \ir eventfold/schema.sql
+\ir eventfold/tables/installations.sql
 \ir eventfold/functions/recorded.sql
 \ir eventfold/functions/append.sql
 \ir eventfold/functions/schema_version.sql
+\ir eventfold/privileges.sql
+
+\ir install/end.sql
 
 COMMIT;

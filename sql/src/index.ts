@@ -10,13 +10,15 @@ import * as Effect from "effect/Effect"
 import { readFile } from "node:fs/promises"
 
 /**
- * A file that `install.sql` includes: its path, relative to the folder of `install.sql`, and its text.
+ * A file that `install.sql` or `uninstall.sql` includes: its path, relative to the folder of `install.sql`, and its text.
  *
  * @since 0.1.0
  */
 export interface SqlFile {
   readonly path: string
   readonly sql: string
+  /** Whether `install.sql` runs it only where the setting `eventfold.install_message_store`, made by the first, is `on`. */
+  readonly isConditional: boolean
 }
 
 /**
@@ -46,7 +48,9 @@ export const installLock = 7311152491296418916n
  *
  * **Details**
  *
- * Run them in one transaction, after `pg_advisory_xact_lock` with {@link installLock}. They can be run again at any time.
+ * Run them in one transaction, after `pg_advisory_xact_lock` with {@link installLock}, those that are conditional only
+ * where they apply. They can be run again at any time. The options of `install.sql` are settings of the transaction:
+ * `eventfold.install_role` (`off`), `eventfold.install_owner` and `eventfold.replace_functions` (`on`).
  * The other statements of `install.sql` do the same for `psql` and are not part of the result.
  *
  * **Gotchas**
@@ -56,15 +60,35 @@ export const installLock = 7311152491296418916n
  *
  * @since 0.1.0
  */
-export const files: Effect.Effect<ReadonlyArray<SqlFile>, SqlFileError> = Effect.gen(function*() {
-  const install = yield* read("install.sql")
-  const included = Array.from(install.matchAll(/^\\ir\s+(\S+)\s*$/gm), ([, path = ""]) => path)
-  return yield* Effect.forEach(
-    included,
-    (path) => Effect.map(read(path), (sql): SqlFile => ({ path, sql })),
-    { concurrency: 8 }
-  )
-})
+export const files: Effect.Effect<ReadonlyArray<SqlFile>, SqlFileError> = Effect.suspend(() => included("install.sql"))
+
+/**
+ * The files that `uninstall.sql` includes.
+ *
+ * **Details**
+ *
+ * Run them as the {@link files}. The options are the settings `eventfold.uninstall_database`, the name of the database,
+ * and `eventfold.uninstall_stock` (`on`). The settings `eventfold.uninstalled_message_store` and
+ * `eventfold.uninstalled_role` tell afterwards what is gone.
+ *
+ * @since 0.1.0
+ */
+export const uninstallFiles: Effect.Effect<ReadonlyArray<SqlFile>, SqlFileError> = Effect.suspend(() =>
+  included("uninstall.sql")
+)
+
+const included = (script: string): Effect.Effect<ReadonlyArray<SqlFile>, SqlFileError> =>
+  Effect.flatMap(read(script), (text) => {
+    const conditional = paths(/^\\if :install_message_store$(.*?)^\\endif$/ms.exec(text)?.[1] ?? "")
+    return Effect.forEach(
+      paths(text).map((path) => ({ path, isConditional: conditional.includes(path) })),
+      ({ isConditional, path }) => Effect.map(read(path), (sql): SqlFile => ({ path, sql, isConditional })),
+      { concurrency: 8 }
+    )
+  })
+
+const paths = (script: string): ReadonlyArray<string> =>
+  Array.from(script.matchAll(/^\\ir\s+(\S+)\s*$/gm), ([, path = ""]) => path)
 
 const read = (path: string): Effect.Effect<string, SqlFileError> =>
   Effect.tryPromise({

@@ -12,6 +12,9 @@ export const install: Effect.Effect<void, SqlError | SqlFileError, SqlClient> = 
   const all = yield* files
   yield* sql.withTransaction(Effect.gen(function*() {
     yield* sql`SELECT pg_advisory_xact_lock(${installLock})`
+    // On a server of one's own choice the user may not be allowed to make a role.
+    yield* sql`SELECT set_config('eventfold.install_role', CASE WHEN rolsuper OR rolcreaterole THEN 'on' ELSE 'off' END, true)
+      FROM pg_roles WHERE rolname = current_user`
     // The protocol takes one statement at a time, a DO block any number of them.
     yield* Effect.forEach(all, (file) =>
       sql.unsafe(

@@ -171,8 +171,17 @@ export const checkUrl = (config: PgClientConfig): Effect.Effect<void, OpenError>
 export const fromSqlError = (config: PgClientConfig) => (error: SqlError): OpenError =>
   new OpenError({ database: describeDatabase(config), reason: reasonOf(error) })
 
+/** What the server suggests, and the scripts of `@eventfold/sql`. */
+const hintOf = ({ reason }: SqlError): string | undefined => {
+  const cause: unknown = reason.cause
+  return typeof cause === "object" && cause !== null && "hint" in cause && typeof cause.hint === "string"
+    ? cause.hint
+    : undefined
+}
+
 const reasonOf = (error: SqlError): OpenErrorReason => {
-  const detail = errorText(error)
+  const hint = hintOf(error)
+  const detail = hint === undefined ? errorText(error) : `${errorText(error)}; ${hint}`
   switch (error.reason._tag) {
     case "AuthenticationError":
       return new AuthenticationFailed({ detail })

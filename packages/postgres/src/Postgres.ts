@@ -4,22 +4,14 @@
  * @since 0.1.0
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
-import * as Sql from "@eventfold/sql"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { SqlError } from "effect/sql/SqlError"
 import * as MessageStore from "eventfold/MessageStore"
+import { hasStockFunctions, install, type InstallOptions, schemaVersion } from "./Install.ts"
 import * as Backend from "./internal/backend.ts"
-import {
-  checkUrl,
-  describeDatabase,
-  fromSqlError,
-  OpenError,
-  OpenFailed,
-  SchemaMissing,
-  SchemaOutdated
-} from "./OpenError.ts"
+import { checkUrl, describeDatabase, fromSqlError, OpenError, SchemaMissing, SchemaOutdated } from "./OpenError.ts"
 
 /** @since 0.1.0 */
 export {
@@ -34,17 +26,21 @@ export {
   Unreachable
 } from "./OpenError.ts"
 
-/**
- * The version of the `eventfold` schema that this library needs, and installs.
- *
- * @since 0.1.0
- */
-export const schemaVersion = 1
+/** @since 0.1.0 */
+export {
+  install,
+  type InstallOptions,
+  schemaVersion,
+  uninstall,
+  type Uninstalled,
+  type UninstallOptions,
+  UninstallRefused
+} from "./Install.ts"
 
 /** @since 0.1.0 */
 export interface StoreOptions {
-  /** Install the schemas, or bring them up to date, before the store is used. Default: false. */
-  readonly install?: boolean | undefined
+  /** Install the schemas, or bring them up to date, before the store is used; how, as for `install`. Default: false. */
+  readonly install?: boolean | InstallOptions | undefined
 }
 
 /**
@@ -54,34 +50,6 @@ export interface StoreOptions {
  * @since 0.1.0
  */
 export interface Options extends PgClient.PgPoolConfig, StoreOptions {}
-
-/**
- * Installs the schemas `message_store` and `eventfold` in the client's database, or brings them up to date: the same
- * files that `sql/install.sql` runs, in one transaction. To run it again changes nothing, and two at once wait for one
- * another. Messages are never touched.
- *
- * @since 0.1.0
- */
-export const install: Effect.Effect<void, OpenError, PgClient.PgClient> = Effect.gen(function*() {
-  const sql = yield* PgClient.PgClient
-  const files = yield* Effect.mapError(
-    Sql.files,
-    (error) =>
-      new OpenError({
-        database: describeDatabase(sql.config),
-        reason: new OpenFailed({ detail: error.message, cause: error })
-      })
-  )
-  yield* sql.withTransaction(Effect.gen(function*() {
-    yield* sql`SELECT pg_advisory_xact_lock(${Sql.installLock})`
-    yield* sql`SELECT set_config('client_min_messages', 'warning', true)`
-    yield* Effect.forEach(files, (file) => sql.unsafe(asOneStatement(file.sql)), { discard: true })
-  })).pipe(Effect.mapError(fromSqlError(sql.config)))
-}).pipe(Effect.withSpan("Postgres.install"))
-
-/** A file of several statements as one, as the extended protocol demands. */
-const asOneStatement = (file: string): string =>
-  `DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${file}$eventfold_file$; END $eventfold_do$`
 
 /** The database's version of the eventfold schema: null when it has none. One query, which is also the first contact. */
 const installedVersion = (sql: PgClient.PgClient): Effect.Effect<number | null, SqlError> =>
@@ -96,9 +64,12 @@ const installedVersion = (sql: PgClient.PgClient): Effect.Effect<number | null, 
 const requireSchema = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreOptions) {
   const database = describeDatabase(sql.config)
   const version = yield* Effect.mapError(installedVersion(sql), fromSqlError(sql.config))
-  // Up to date means no installation, which would wait for the writers of the table.
-  if (version !== null && version >= schemaVersion) return
-  if (options.install === true) return yield* install
+  const installation = options.install === true ? {} : options.install === false ? undefined : options.install
+  const isReplacing = installation?.replaceFunctions === true
+    && (yield* Effect.mapError(hasStockFunctions(sql), fromSqlError(sql.config)))
+  // Up to date means no installation, for which the user may not have the rights.
+  if (version !== null && version >= schemaVersion && !isReplacing) return
+  if (installation !== undefined) return yield* install(installation)
   return yield* new OpenError({
     database,
     reason: version === null

@@ -14,6 +14,8 @@
 --   wrong_version  nothing written: the stream is at `stream_version`, -1 when it does not exist
 --   duplicate      nothing written: `taken_id` is the id of another message
 --   not_written    nothing written, because another append of an atomic call was refused
+--
+-- The search path is for the acquire_lock of a stock Message DB, which calls other functions by their bare names.
 
 CREATE OR REPLACE FUNCTION eventfold.append(
   stream_names text[],
@@ -28,6 +30,7 @@ CREATE OR REPLACE FUNCTION eventfold.append(
 )
 RETURNS TABLE (outcome text, stream_version bigint, last_global_position bigint, taken_id uuid)
 LANGUAGE plpgsql
+SET search_path = message_store, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

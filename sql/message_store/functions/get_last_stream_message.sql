@@ -1,6 +1,9 @@
 -- The message with the highest position of a stream, or with the highest of one type. As in Message DB, the name isn't
 -- checked: a category's name means the stream of that very name.
 
+-- Before 1.3.0 it had no type: a call with one argument could mean either.
+DROP FUNCTION IF EXISTS message_store.get_last_stream_message(varchar);
+
 CREATE OR REPLACE FUNCTION message_store.get_last_stream_message(stream_name varchar, type varchar DEFAULT NULL)
 RETURNS SETOF message_store.message
 LANGUAGE plpgsql
