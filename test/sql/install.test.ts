@@ -2,53 +2,14 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { files, installLock } from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import { SqlClient } from "effect/sql/SqlClient"
-import { execFile, spawnSync } from "node:child_process"
-import { randomBytes } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
-import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
 import { inject } from "vitest"
+import * as Catalog from "../support/Catalog.ts"
 import * as Database from "../support/Database.ts"
 import { install } from "../support/Installer.ts"
 import { refusal } from "../support/PostgresError.ts"
-
-const folder = fileURLToPath(new URL("../../sql/", import.meta.url))
-
-const hasPsql = spawnSync("psql", ["--version"]).status === 0
-
-const psql = (url: string) =>
-  Effect.promise(() =>
-    promisify(execFile)("psql", ["-X", "-v", "ON_ERROR_STOP=1", "-d", url, "-f", `${folder}install.sql`])
-  )
-
-/** Everything that an install makes, as text. */
-const catalog = Effect.gen(function*() {
-  const sql = yield* SqlClient
-  const rows = yield* sql<{ readonly object: string }>`
-    WITH schemas AS (SELECT oid, nspname FROM pg_namespace WHERE nspname IN ('message_store', 'eventfold'))
-    SELECT format('schema %s %s', nspname, obj_description(oid)) AS object FROM schemas
-    UNION ALL
-    SELECT pg_get_functiondef(pg_proc.oid) FROM pg_proc JOIN schemas ON pronamespace = schemas.oid WHERE prokind <> 'a'
-    UNION ALL
-    SELECT format(
-      'column %s.%s.%s %s %s not null %s default %s', nspname, relname, attnum, attname,
-      format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid)
-    )
-    FROM pg_attribute
-    JOIN pg_class ON attrelid = pg_class.oid
-    JOIN schemas ON relnamespace = schemas.oid
-    LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-    WHERE attnum > 0 AND relkind <> 'i'
-    UNION ALL
-    SELECT pg_get_indexdef(pg_class.oid) FROM pg_class JOIN schemas ON relnamespace = schemas.oid WHERE relkind = 'i'
-    UNION ALL
-    SELECT format('constraint %s %s', conname, pg_get_constraintdef(pg_constraint.oid))
-    FROM pg_constraint JOIN schemas ON connamespace = schemas.oid
-    UNION ALL
-    SELECT pg_get_viewdef(pg_class.oid) FROM pg_class JOIN schemas ON relnamespace = schemas.oid WHERE relkind = 'v'
-    ORDER BY object`
-  return rows.map((row) => row.object)
-})
+import * as Psql from "../support/Psql.ts"
+import * as Role from "../support/Role.ts"
 
 /** Name, arguments, result, volatility. */
 const functions = [
@@ -127,7 +88,7 @@ const columns = [
 describe("install.sql", () => {
   it.effect("takes the lock that the library takes, before anything else", () =>
     Effect.gen(function*() {
-      const script = yield* Effect.promise(() => readFile(`${folder}install.sql`, "utf8"))
+      const script = yield* Effect.promise(() => readFile(`${Psql.folder}install.sql`, "utf8"))
       assert.match(script, new RegExp(`^DO .*pg_advisory_xact_lock\\(${installLock}\\)`, "m"))
       assert.isBelow(script.indexOf("pg_advisory_xact_lock"), script.indexOf("\\ir "))
       assert.strictEqual(script.match(/pg_advisory_xact_lock/g)?.length, 1)
@@ -135,11 +96,11 @@ describe("install.sql", () => {
 
   it.effect("includes every file once", () =>
     Effect.gen(function*() {
-      const names = yield* Effect.promise(() => readdir(folder, { recursive: true }))
+      const names = yield* Effect.promise(() => readdir(Psql.folder, { recursive: true }))
       const included = (yield* files).map((file) => file.path)
       assert.deepStrictEqual(
         included.toSorted(),
-        names.filter((name) => /^(message_store|eventfold)\/.*\.sql$/.test(name)).sort()
+        names.filter((name) => /^(install|message_store|eventfold)\/.*\.sql$/.test(name)).sort()
       )
     }))
 })
@@ -181,17 +142,12 @@ for (const server of inject("postgres")) {
       Effect.gen(function*() {
         const sql = yield* SqlClient
         const database = yield* Database.Database
-        const role = `eventfold_test_${randomBytes(6).toString("hex")}`
-        const password = randomBytes(12).toString("hex")
-        yield* Effect.acquireRelease(
-          sql`CREATE ROLE ${sql(role)} LOGIN PASSWORD ${sql.literal(`'${password}'`)}`,
-          () => Effect.ignore(Effect.andThen(sql`DROP OWNED BY ${sql(role)}`, sql`DROP ROLE ${sql(role)}`))
-        )
-        yield* sql`GRANT USAGE ON SCHEMA message_store TO ${sql(role)}`
-        yield* sql`GRANT SELECT, INSERT ON message_store.messages TO ${sql(role)}`
-        yield* sql`GRANT USAGE ON SEQUENCE message_store.messages_global_position_seq TO ${sql(role)}`
+        const role = yield* Role.make()
+        yield* sql`GRANT USAGE ON SCHEMA message_store TO ${sql(role.name)}`
+        yield* sql`GRANT SELECT, INSERT ON message_store.messages TO ${sql(role.name)}`
+        yield* sql`GRANT USAGE ON SEQUENCE message_store.messages_global_position_seq TO ${sql(role.name)}`
 
-        const plain = yield* Database.session(Database.urlAs(database.url, role, password))
+        const plain = yield* Database.session(role.url(database.url))
         yield* plain`SET search_path = ''`
         assert.deepStrictEqual(
           yield* plain`SELECT message_store.write_message(gen_random_uuid()::varchar, 'plain-1', 'T', '{}')`.values,
@@ -217,13 +173,13 @@ for (const server of inject("postgres")) {
       Effect.gen(function*() {
         const sql = yield* SqlClient
         const { url } = yield* Database.Database
-        const before = yield* catalog
+        const before = yield* Catalog.objects()
         const writer = yield* Database.session(url)
         yield* writer.withTransaction(Effect.gen(function*() {
           yield* writer`SELECT message_store.write_message(gen_random_uuid()::varchar, 'kept-1', 'T', '{}')`
           yield* sql.withTransaction(Effect.andThen(sql`SET LOCAL lock_timeout = '5s'`, install))
         }))
-        assert.deepStrictEqual(yield* catalog, before)
+        assert.deepStrictEqual(yield* Catalog.objects(), before)
         assert.deepStrictEqual(yield* sql`SELECT message_store.stream_version('kept-1') AS version`, [{ version: 0n }])
       }))
 
@@ -236,22 +192,21 @@ for (const server of inject("postgres")) {
             concurrency: 4
           }
         )
-        assert.deepStrictEqual(yield* Effect.provide(catalog, Database.client(url)), yield* catalog)
+        assert.deepStrictEqual(yield* Effect.provide(Catalog.objects(), Database.client(url)), yield* Catalog.objects())
       }))
 
-    it.effect.skipIf(!hasPsql)(
+    it.effect.skipIf(!Psql.isInstalled)(
       "is made by psql as by the library, quietly and more than once",
       () =>
         Effect.gen(function*() {
           const { url } = yield* Database.make({ server, empty: true })
-          const runs = yield* Effect.all([psql(url), psql(url), Effect.andThen(psql(url), psql(url))], {
-            concurrency: 3
-          })
-          assert.deepStrictEqual(runs, [{ stdout: "", stderr: "" }, { stdout: "", stderr: "" }, {
-            stdout: "",
-            stderr: ""
-          }])
-          assert.deepStrictEqual(yield* Effect.provide(catalog, Database.client(url)), yield* catalog)
+          const psql = Psql.run(url, "install.sql")
+          const runs = yield* Effect.all([psql, psql, Effect.andThen(psql, psql)], { concurrency: 3 })
+          assert.deepStrictEqual(runs, [Psql.silence, Psql.silence, Psql.silence])
+          assert.deepStrictEqual(
+            yield* Effect.provide(Catalog.objects(), Database.client(url)),
+            yield* Catalog.objects()
+          )
         })
     )
   })

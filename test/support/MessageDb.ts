@@ -1,0 +1,43 @@
+/**
+ * Stock Message DB, of several versions, from its npm packages: its SQL files, in the order of its install script.
+ */
+import * as Effect from "effect/Effect"
+import { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import { readdir, readFile } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+
+/** The npm package of each version, under the name that it has here. */
+export const packages = {
+  "1.1.6": "message-db-1-1",
+  "1.2.3": "message-db-1-2-3",
+  "1.2.6": "message-db-1-2",
+  "1.3.0": "message-db-1-3"
+} as const
+
+/** What `message_store_version()` of it says. */
+export type Version = keyof typeof packages
+
+export const versions: ReadonlyArray<Version> = ["1.1.6", "1.2.3", "1.2.6", "1.3.0"]
+
+// The role is made where it is missing, and gen_random_uuid(), for which pgcrypto is installed, comes with PostgreSQL.
+const folders = ["roles", "schema", "tables", "types", "functions", "indexes", "views", "privileges"]
+
+const readFolder = (version: Version, folder: string) =>
+  Effect.promise(async () => {
+    const path = fileURLToPath(new URL(`../node_modules/${packages[version]}/database/${folder}/`, import.meta.url))
+    const names = (await readdir(path)).filter((name) => name.endsWith(".sql")).sort()
+    return await Promise.all(names.map((name) => readFile(path + name, "utf8")))
+  })
+
+/** Installs it into the database of the client. */
+export const install = (version: Version): Effect.Effect<void, SqlError, SqlClient> =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient
+    const files = yield* Effect.forEach(folders, (folder) => readFolder(version, folder))
+    yield* sql.withTransaction(Effect.gen(function*() {
+      yield* sql`SELECT set_config('client_min_messages', 'error', true), set_config('search_path', 'message_store, public', true)`
+      yield* Effect.forEach(files.flat(), (file) =>
+        sql.unsafe(`DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${file}$eventfold_file$; END $eventfold_do$`))
+    }))
+  })
