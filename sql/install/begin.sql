@@ -8,6 +8,7 @@ DECLARE
   _version CONSTANT integer := 2;
   _installed integer;
   _is_stock boolean;
+  _replaces boolean;
 BEGIN
   IF current_setting('server_version_num')::integer < 150000 THEN
     RAISE EXCEPTION 'eventfold needs PostgreSQL 15 or later, and this is %', current_setting('server_version')
@@ -31,15 +32,11 @@ BEGIN
     WHERE pronamespace = to_regnamespace('message_store') AND proname = 'category' AND prosqlbody IS NULL
   );
 
+  _replaces := _is_stock AND current_setting('eventfold.replace_functions', true) IS NOT DISTINCT FROM 'on';
+
   PERFORM
-    set_config(
-      'eventfold.install_message_store',
-      CASE
-        WHEN NOT _is_stock OR current_setting('eventfold.replace_functions', true) = 'on' THEN 'on'
-        ELSE 'off'
-      END,
-      true
-    ),
+    set_config('eventfold.install_message_store', CASE WHEN _is_stock AND NOT _replaces THEN 'off' ELSE 'on' END, true),
+    set_config('eventfold.install_replaces', CASE WHEN _replaces THEN 'on' ELSE 'off' END, true),
     set_config('eventfold.install_previous', coalesce(_installed::text, ''), true),
     -- Who installs, to be that one again after having been the owner of a schema.
     set_config('eventfold.install_caller', current_setting('role'), true);
