@@ -1,0 +1,29 @@
+/**
+ * A version of the schema as one file. Run as a program it writes that of the current version:
+ * `node test/upgrade/snapshot.ts`.
+ */
+import { files } from "@eventfold/sql"
+import * as Effect from "effect/Effect"
+import { readFileSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+
+/** The version that the SQL of this checkout installs. */
+export const version: Effect.Effect<number> = Effect.map(Effect.orDie(files), (all) => {
+  const file = all.find(({ path }) => path === "eventfold/functions/schema_version.sql")
+  return Number(/RETURN (\d+);/.exec(file?.sql ?? "")?.[1])
+})
+
+/** All files of this checkout in one, as they are run in an empty database. */
+export const current: Effect.Effect<string> = Effect.map(
+  Effect.orDie(files),
+  (all) => all.map(({ path, sql }) => `-- ${path}\n\n${sql}`).join("\n")
+)
+
+const pathOf = (version: number) => fileURLToPath(new URL(`snapshots/${version}.sql`, import.meta.url))
+
+/** What was kept of a version. */
+export const kept = (version: number): Effect.Effect<string> => Effect.sync(() => readFileSync(pathOf(version), "utf8"))
+
+if (import.meta.main) {
+  writeFileSync(pathOf(await Effect.runPromise(version)), await Effect.runPromise(current))
+}

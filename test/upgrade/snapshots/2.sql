@@ -1,0 +1,1137 @@
+-- install/begin.sql
+
+-- Looks at what is there and decides what is to be installed. The settings of an installation are those of its
+-- transaction: `eventfold.install_role`, `eventfold.install_owner` and `eventfold.replace_functions` are its options, the
+-- rest is for the files that follow.
+
+DO $$
+DECLARE
+  -- That of eventfold.schema_version().
+  _version CONSTANT integer := 2;
+  _installed integer;
+  _is_stock boolean;
+  _replaces boolean;
+BEGIN
+  IF current_setting('server_version_num')::integer < 150000 THEN
+    RAISE EXCEPTION 'eventfold needs PostgreSQL 15 or later, and this is %', current_setting('server_version')
+      USING ERRCODE = 'feature_not_supported';
+  END IF;
+
+  IF EXISTS (
+    SELECT FROM pg_proc
+    WHERE pronamespace = to_regnamespace('eventfold') AND proname = 'schema_version' AND prokind = 'f'
+  ) THEN
+    _installed := eventfold.schema_version();
+  END IF;
+  IF _installed > _version THEN
+    RAISE EXCEPTION 'the eventfold schema is at version %, and this would install version %', _installed, _version
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Install with the newest eventfold that uses the database.';
+  END IF;
+
+  -- Message DB's own function is PL/pgSQL. A mark of ours would tell as well, until Message DB's update is run over it.
+  _is_stock := EXISTS (
+    SELECT FROM pg_proc
+    WHERE pronamespace = to_regnamespace('message_store') AND proname = 'category' AND prosqlbody IS NULL
+  );
+
+  _replaces := _is_stock AND current_setting('eventfold.replace_functions', true) IS NOT DISTINCT FROM 'on';
+
+  PERFORM
+    set_config('eventfold.install_message_store', CASE WHEN _is_stock AND NOT _replaces THEN 'off' ELSE 'on' END, true),
+    set_config('eventfold.install_replaces', CASE WHEN _replaces THEN 'on' ELSE 'off' END, true),
+    set_config('eventfold.install_previous', coalesce(_installed::text, ''), true),
+    -- Who installs, to be that one again after having been the owner of a schema.
+    set_config('eventfold.install_caller', current_setting('role'), true);
+END;
+$$;
+
+-- install/role.sql
+
+-- The role that clients of Message DB log in as, or are members of. Message DB's: it may log in, has no password, and owns
+-- nothing. A role belongs to all databases of the server, so another one may be making it at this moment.
+
+DO $$
+BEGIN
+  IF current_setting('eventfold.install_role', true) IS DISTINCT FROM 'off' AND to_regrole('message_store') IS NULL THEN
+    CREATE ROLE message_store LOGIN;
+  END IF;
+EXCEPTION
+  WHEN duplicate_object OR unique_violation THEN
+    NULL;
+  WHEN insufficient_privilege THEN
+    RAISE EXCEPTION 'there is no role message_store, and % may not create it', quote_ident(current_user)
+      USING
+        ERRCODE = 'insufficient_privilege',
+        HINT = 'Have someone who may run CREATE ROLE message_store LOGIN, or install without the role: '
+          || 'psql -v role=off, or role: false in the library.';
+END;
+$$;
+
+-- message_store/schema.sql
+
+-- The schema of Message DB's interface: its table, type and functions, under its names.
+-- CREATE SCHEMA IF NOT EXISTS asks for the right to create one even when it is there. What follows belongs to the owner of
+-- the schema, so that one can bring it up to date later, whoever installs it now.
+
+DO $$
+DECLARE
+  _owner text;
+BEGIN
+  SELECT pg_get_userbyid(nspowner) INTO _owner FROM pg_namespace WHERE nspname = 'message_store';
+  IF NOT FOUND THEN
+    _owner := coalesce(nullif(current_setting('eventfold.install_owner', true), ''), current_user);
+    EXECUTE format('CREATE SCHEMA message_store AUTHORIZATION %I', _owner);
+  END IF;
+
+  IF pg_has_role(_owner, CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END) THEN
+    EXECUTE format('SET LOCAL ROLE %I', _owner);
+  END IF;
+END;
+$$;
+
+-- message_store/tables/messages.sql
+
+-- The log. Message DB's column order, defaults, primary key and sequence names: clients use `SELECT *`, and error
+-- messages carry the names. The time is the start of the writing transaction, in UTC without a zone.
+
+CREATE TABLE IF NOT EXISTS message_store.messages (
+  global_position bigserial NOT NULL,
+  position bigint NOT NULL,
+  time timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc') NOT NULL,
+  stream_name text NOT NULL,
+  type text NOT NULL,
+  data jsonb,
+  metadata jsonb,
+  id uuid NOT NULL DEFAULT gen_random_uuid(),
+  CONSTRAINT messages_pkey PRIMARY KEY (global_position)
+);
+
+-- message_store/types/message.sql
+
+-- The row type of the three read functions. As in Message DB, `data` and `metadata` are the JSON's text and `id` is the
+-- text of the UUID: clients parse them themselves.
+-- CREATE TYPE has no IF NOT EXISTS, and a DROP would take the read functions along.
+
+DO $$
+BEGIN
+  IF to_regtype('message_store.message') IS NULL THEN
+    CREATE TYPE message_store.message AS (
+      id varchar,
+      stream_name varchar,
+      type varchar,
+      position bigint,
+      global_position bigint,
+      data varchar,
+      metadata varchar,
+      "time" timestamp without time zone
+    );
+  END IF;
+END;
+$$;
+
+-- message_store/functions/message_store_version.sql
+
+-- The version of Message DB whose interface this schema has. Clients ask for it to know which functions there are.
+
+CREATE OR REPLACE FUNCTION message_store.message_store_version()
+RETURNS varchar
+LANGUAGE sql
+RETURN '1.3.0'::varchar;
+
+-- message_store/functions/hash_64.sql
+
+-- The first 8 bytes of the value's MD5 as a signed 64-bit integer, big-endian: the key of a category's lock and, for a
+-- cardinal id, what decides its consumer group member. Other systems compute the same number, so it can't change.
+
+CREATE OR REPLACE FUNCTION message_store.hash_64(value varchar)
+RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ('x' || left(md5(value), 16))::bit(64)::bigint;
+
+-- message_store/functions/category.sql
+
+-- The category of a stream name: the part before the first dash, or the whole name when there is none.
+-- One expression, which the planner puts in place of the call: the index messages_category is on it.
+
+CREATE OR REPLACE FUNCTION message_store.category(stream_name varchar)
+RETURNS varchar
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN split_part(stream_name, '-', 1)::varchar;
+
+-- message_store/functions/id.sql
+
+-- The id of a stream name: everything after the first dash. NULL when there is no dash, empty when the dash is last.
+
+CREATE OR REPLACE FUNCTION message_store.id(stream_name varchar)
+RETURNS varchar
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN substr(stream_name, nullif(strpos(stream_name, '-'), 0) + 1)::varchar;
+
+-- message_store/functions/cardinal_id.sql
+
+-- The cardinal id of a stream name: its id up to the first plus. NULL when the name has no id.
+
+CREATE OR REPLACE FUNCTION message_store.cardinal_id(stream_name varchar)
+RETURNS varchar
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN split_part(message_store.id(stream_name), '+', 1)::varchar;
+
+-- message_store/functions/is_category.sql
+
+-- Whether a name has no dash, and so names a category. As in Message DB, NULL counts as a category.
+
+CREATE OR REPLACE FUNCTION message_store.is_category(stream_name varchar)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (strpos(stream_name, '-') = 0) IS NOT FALSE;
+
+-- message_store/indexes/messages_id.sql
+
+-- A message id is unique in the store. A unique index and not a constraint, as in Message DB; the name is part of the
+-- error that a duplicate id gets.
+-- CREATE INDEX IF NOT EXISTS locks the table against writers even when the index is there, so that installing again
+-- would wait for every open write.
+
+DO $$
+BEGIN
+  IF to_regclass('message_store.messages_id') IS NULL THEN
+    CREATE UNIQUE INDEX messages_id ON message_store.messages (id);
+  END IF;
+END;
+$$;
+
+-- message_store/indexes/messages_stream.sql
+
+-- A position is unique in its stream; reads of a stream and its version use this index.
+-- The check comes first because CREATE INDEX IF NOT EXISTS waits for open writes (see messages_id.sql).
+
+DO $$
+BEGIN
+  IF to_regclass('message_store.messages_stream') IS NULL THEN
+    CREATE UNIQUE INDEX messages_stream ON message_store.messages (stream_name, position);
+  END IF;
+END;
+$$;
+
+-- message_store/indexes/messages_category.sql
+
+-- Reads of a category, and of a category by correlation, in the order of the log.
+-- The check comes first because CREATE INDEX IF NOT EXISTS waits for open writes (see messages_id.sql).
+-- When the function has just taken the place of Message DB's, an ALTER that changes nothing, and waits for no writer, makes
+-- the sessions that are open look at the index again. They would put the new function's body in the place of its calls, but
+-- not in the index as they remember it, and no longer use it.
+
+DO $$
+BEGIN
+  IF to_regclass('message_store.messages_category') IS NULL THEN
+    CREATE INDEX messages_category ON message_store.messages (
+      message_store.category(stream_name),
+      global_position,
+      message_store.category(metadata ->> 'correlationStreamName')
+    );
+  ELSIF current_setting('eventfold.install_replaces', true) = 'on' THEN
+    ALTER INDEX message_store.messages_category RESET (fillfactor);
+  END IF;
+END;
+$$;
+
+-- message_store/functions/acquire_lock.sql
+
+-- Takes the exclusive lock of the stream's category until the transaction ends, and returns its key. It makes the
+-- writes of a category commit in the order of their global positions, so that a reader of the category never skips one.
+-- A NULL name takes no lock and returns NULL.
+-- Message DB calls it by its bare name, so that one found earlier in the search_path takes its place. Here the caller's
+-- search_path plays no part: to lock otherwise, replace this function.
+
+CREATE OR REPLACE FUNCTION message_store.acquire_lock(stream_name varchar)
+RETURNS bigint
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  _category varchar := message_store.category(acquire_lock.stream_name);
+  _category_name_hash bigint := message_store.hash_64(_category);
+BEGIN
+  PERFORM pg_advisory_xact_lock(_category_name_hash);
+
+  IF current_setting('message_store.debug_write', true) = 'on' OR current_setting('message_store.debug', true) = 'on' THEN
+    RAISE NOTICE '» acquire_lock';
+    RAISE NOTICE 'stream_name ($1): %', acquire_lock.stream_name;
+    RAISE NOTICE '_category: %', _category;
+    RAISE NOTICE '_category_name_hash: %', _category_name_hash;
+  END IF;
+
+  RETURN _category_name_hash;
+END;
+$$;
+
+-- message_store/functions/stream_version.sql
+
+-- The highest position of the stream of exactly this name, NULL when it has no message. As in Message DB, the name of a
+-- category means the stream of that very name.
+
+CREATE OR REPLACE FUNCTION message_store.stream_version(stream_name varchar)
+RETURNS bigint
+LANGUAGE plpgsql
+AS $$
+BEGIN
+  RETURN (
+    SELECT max(messages.position)
+    FROM message_store.messages
+    WHERE messages.stream_name = stream_version.stream_name
+  );
+END;
+$$;
+
+-- message_store/functions/write_message.sql
+
+-- Appends a message to a stream and returns its position. `expected_version` is the version the stream must have, -1 for
+-- a stream that must not exist, NULL for any.
+-- The order of the steps is Message DB's, because it decides which error wins: lock, version, id, row. The id is
+-- converted before the row takes its global position, so that an invalid id leaves no gap.
+
+CREATE OR REPLACE FUNCTION message_store.write_message(
+  id varchar,
+  stream_name varchar,
+  type varchar,
+  data jsonb,
+  metadata jsonb DEFAULT NULL,
+  expected_version bigint DEFAULT NULL
+)
+RETURNS bigint
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  _id uuid;
+  _stream_version bigint;
+  _next_position bigint;
+BEGIN
+  PERFORM message_store.acquire_lock(write_message.stream_name);
+
+  -- A statement of its own: its snapshot has to be newer than the wait for the lock.
+  _stream_version := coalesce(
+    (
+      SELECT max(messages.position)
+      FROM message_store.messages
+      WHERE messages.stream_name = write_message.stream_name
+    ),
+    -1
+  );
+
+  IF write_message.expected_version <> _stream_version THEN
+    RAISE EXCEPTION 'Wrong expected version: % (Stream: %, Stream Version: %)',
+      write_message.expected_version,
+      write_message.stream_name,
+      _stream_version;
+  END IF;
+
+  _next_position := _stream_version + 1;
+  _id := write_message.id::uuid;
+
+  INSERT INTO message_store.messages (stream_name, position, type, data, metadata, id)
+  VALUES (
+    write_message.stream_name,
+    _next_position,
+    write_message.type,
+    write_message.data,
+    write_message.metadata,
+    _id
+  );
+
+  IF current_setting('message_store.debug_write', true) = 'on' OR current_setting('message_store.debug', true) = 'on' THEN
+    RAISE NOTICE '» write_message';
+    RAISE NOTICE 'id ($1): %', write_message.id;
+    RAISE NOTICE 'stream_name ($2): %', write_message.stream_name;
+    RAISE NOTICE 'type ($3): %', write_message.type;
+    RAISE NOTICE 'data ($4): %', write_message.data;
+    RAISE NOTICE 'metadata ($5): %', write_message.metadata;
+    RAISE NOTICE 'expected_version ($6): %', write_message.expected_version;
+    RAISE NOTICE '_stream_version: %', _stream_version;
+    RAISE NOTICE '_next_position: %', _next_position;
+  END IF;
+
+  RETURN _next_position;
+END;
+$$;
+
+-- message_store/functions/get_stream_messages.sql
+
+-- The messages of one stream from a position on, in order. `batch_size` -1 means no limit; NULL means the default.
+-- `condition` is SQL text that is spliced in as it is, with the caller's rights, and only where the setting
+-- `message_store.sql_condition` is `on`. (Message DB takes any value but `off` for on, even the empty one that RESET
+-- leaves behind.)
+
+CREATE OR REPLACE FUNCTION message_store.get_stream_messages(
+  stream_name varchar,
+  "position" bigint DEFAULT 0,
+  batch_size bigint DEFAULT 1000,
+  condition varchar DEFAULT NULL
+)
+RETURNS SETOF message_store.message
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  _position bigint := coalesce(get_stream_messages."position", 0);
+  _batch_size bigint := coalesce(get_stream_messages.batch_size, 1000);
+  _debug boolean := current_setting('message_store.debug_get', true) = 'on'
+    OR current_setting('message_store.debug', true) = 'on';
+  _command text;
+BEGIN
+  IF message_store.is_category(get_stream_messages.stream_name) THEN
+    RAISE EXCEPTION 'Must be a stream name: %', get_stream_messages.stream_name;
+  END IF;
+
+  IF get_stream_messages.condition IS NULL AND _debug IS NOT TRUE THEN
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE messages.stream_name = get_stream_messages.stream_name
+        AND messages.position >= _position
+      ORDER BY messages.position
+      LIMIT nullif(_batch_size, -1);
+    RETURN;
+  END IF;
+
+  _command := '
+    SELECT
+      id::varchar, stream_name::varchar, type::varchar, position, global_position,
+      data::varchar, metadata::varchar, time
+    FROM message_store.messages
+    WHERE stream_name = $1 AND position >= $2';
+
+  IF get_stream_messages.condition IS NOT NULL THEN
+    IF current_setting('message_store.sql_condition', true) IS DISTINCT FROM 'on' THEN
+      RAISE EXCEPTION 'Retrieval with SQL condition is not activated';
+    END IF;
+
+    _command := _command || ' AND (' || get_stream_messages.condition || ')';
+  END IF;
+
+  _command := _command || '
+    ORDER BY position
+    LIMIT nullif($3, -1)';
+
+  IF _debug THEN
+    RAISE NOTICE '» get_stream_messages';
+    RAISE NOTICE 'stream_name ($1): %', get_stream_messages.stream_name;
+    RAISE NOTICE 'position ($2): %', _position;
+    RAISE NOTICE 'batch_size ($3): %', _batch_size;
+    RAISE NOTICE 'condition ($4): %', get_stream_messages.condition;
+    RAISE NOTICE 'Generated Command: %', _command;
+  END IF;
+
+  RETURN QUERY EXECUTE _command USING get_stream_messages.stream_name, _position, _batch_size;
+END;
+$$;
+
+-- message_store/functions/get_category_messages.sql
+
+-- The messages of a category from a global position on, in the order of the log. `correlation` keeps those whose
+-- metadata's `correlationStreamName` is of that category; a consumer group member gets the streams whose cardinal id
+-- hashes to it. `batch_size` limits what is left after all of that: -1 means no limit, NULL the default.
+-- As in Message DB, a stream without an id has no cardinal id and reaches no member of a group. Other than there, a group
+-- may be larger than a smallint, and the remainder is taken before `abs`, which would overflow for the lowest bigint.
+-- `condition` is as in get_stream_messages.
+--
+-- However the table grows, a poll has to cost what it returns. So the statements leave only one way to go, along
+-- messages_category from (category, position) to the end of the category: written as `category = .. AND
+-- global_position >= ..`, the planner walks messages_pkey from the position to the end of the log when the category is a
+-- common one, which a category that has gone quiet pays for at each poll; and a filter whose selectivity it can't know
+-- makes it read and sort the whole table. With one way to go, the generic plan is the right one, and planning it for each
+-- call is wasted. JIT is decided by that plan's estimate, which knows no limit.
+
+CREATE OR REPLACE FUNCTION message_store.get_category_messages(
+  category varchar,
+  "position" bigint DEFAULT 1,
+  batch_size bigint DEFAULT 1000,
+  correlation varchar DEFAULT NULL,
+  consumer_group_member bigint DEFAULT NULL,
+  consumer_group_size bigint DEFAULT NULL,
+  condition varchar DEFAULT NULL
+)
+RETURNS SETOF message_store.message
+LANGUAGE plpgsql
+SET enable_sort = off
+SET plan_cache_mode = force_generic_plan
+SET jit = off
+AS $$
+DECLARE
+  _position bigint := coalesce(get_category_messages."position", 1);
+  _batch_size bigint := coalesce(get_category_messages.batch_size, 1000);
+  _debug boolean := current_setting('message_store.debug_get', true) = 'on'
+    OR current_setting('message_store.debug', true) = 'on';
+  _command text;
+BEGIN
+  IF NOT message_store.is_category(get_category_messages.category) THEN
+    RAISE EXCEPTION 'Must be a category: %', get_category_messages.category;
+  END IF;
+
+  IF NOT message_store.is_category(get_category_messages.correlation) THEN
+    RAISE EXCEPTION 'Correlation must be a category (Correlation: %)', get_category_messages.correlation;
+  END IF;
+
+  IF (get_category_messages.consumer_group_member IS NULL) <> (get_category_messages.consumer_group_size IS NULL) THEN
+    RAISE EXCEPTION 'Consumer group member and size must be specified (Consumer Group Member: %, Consumer Group Size: %)',
+      get_category_messages.consumer_group_member,
+      get_category_messages.consumer_group_size;
+  END IF;
+
+  IF get_category_messages.consumer_group_size < 1 THEN
+    RAISE EXCEPTION 'Consumer group size must not be less than 1 (Consumer Group Member: %, Consumer Group Size: %)',
+      get_category_messages.consumer_group_member,
+      get_category_messages.consumer_group_size;
+  END IF;
+
+  IF get_category_messages.consumer_group_member < 0 THEN
+    RAISE EXCEPTION 'Consumer group member must not be less than 0 (Consumer Group Member: %, Consumer Group Size: %)',
+      get_category_messages.consumer_group_member,
+      get_category_messages.consumer_group_size;
+  END IF;
+
+  IF get_category_messages.consumer_group_member >= get_category_messages.consumer_group_size THEN
+    RAISE EXCEPTION 'Consumer group member must be less than the group size (Consumer Group Member: %, Consumer Group Size: %)',
+      get_category_messages.consumer_group_member,
+      get_category_messages.consumer_group_size;
+  END IF;
+
+  IF get_category_messages.condition IS NOT NULL
+    AND current_setting('message_store.sql_condition', true) IS DISTINCT FROM 'on'
+  THEN
+    RAISE EXCEPTION 'Retrieval with SQL condition is not activated';
+  END IF;
+
+  IF get_category_messages.condition IS NOT NULL OR _debug THEN
+    _command := '
+    SELECT
+      id::varchar, stream_name::varchar, type::varchar, position, global_position,
+      data::varchar, metadata::varchar, time
+    FROM message_store.messages
+    WHERE (message_store.category(stream_name), global_position) >= ($1, $2)
+      AND message_store.category(stream_name) <= $1';
+
+    IF get_category_messages.correlation IS NOT NULL THEN
+      _command := _command || '
+      AND message_store.category(metadata ->> ''correlationStreamName'') = $4';
+    END IF;
+
+    IF get_category_messages.consumer_group_member IS NOT NULL THEN
+      _command := _command || '
+      AND abs(message_store.hash_64(message_store.cardinal_id(stream_name)) % $6) = $5';
+    END IF;
+
+    IF get_category_messages.condition IS NOT NULL THEN
+      _command := _command || '
+      AND (' || get_category_messages.condition || ')';
+    END IF;
+
+    _command := _command || '
+    ORDER BY message_store.category(stream_name), global_position
+    LIMIT nullif($3, -1)';
+
+    IF _debug THEN
+      RAISE NOTICE '» get_category_messages';
+      RAISE NOTICE 'category ($1): %', get_category_messages.category;
+      RAISE NOTICE 'position ($2): %', _position;
+      RAISE NOTICE 'batch_size ($3): %', _batch_size;
+      RAISE NOTICE 'correlation ($4): %', get_category_messages.correlation;
+      RAISE NOTICE 'consumer_group_member ($5): %', get_category_messages.consumer_group_member;
+      RAISE NOTICE 'consumer_group_size ($6): %', get_category_messages.consumer_group_size;
+      RAISE NOTICE 'condition: %', get_category_messages.condition;
+      RAISE NOTICE 'Generated Command: %', _command;
+    END IF;
+
+    RETURN QUERY EXECUTE _command
+      USING
+        get_category_messages.category,
+        _position,
+        _batch_size,
+        get_category_messages.correlation,
+        get_category_messages.consumer_group_member,
+        get_category_messages.consumer_group_size;
+  ELSIF get_category_messages.correlation IS NULL AND get_category_messages.consumer_group_member IS NULL THEN
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE (message_store.category(messages.stream_name), messages.global_position)
+          >= (get_category_messages.category, _position)
+        AND message_store.category(messages.stream_name) <= get_category_messages.category
+      ORDER BY message_store.category(messages.stream_name), messages.global_position
+      LIMIT nullif(_batch_size, -1);
+  ELSIF get_category_messages.correlation IS NULL THEN
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE (message_store.category(messages.stream_name), messages.global_position)
+          >= (get_category_messages.category, _position)
+        AND message_store.category(messages.stream_name) <= get_category_messages.category
+        AND abs(message_store.hash_64(message_store.cardinal_id(messages.stream_name)) % get_category_messages.consumer_group_size)
+          = get_category_messages.consumer_group_member
+      ORDER BY message_store.category(messages.stream_name), messages.global_position
+      LIMIT nullif(_batch_size, -1);
+  ELSIF get_category_messages.consumer_group_member IS NULL THEN
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE (message_store.category(messages.stream_name), messages.global_position)
+          >= (get_category_messages.category, _position)
+        AND message_store.category(messages.stream_name) <= get_category_messages.category
+        AND message_store.category(messages.metadata ->> 'correlationStreamName') = get_category_messages.correlation
+      ORDER BY message_store.category(messages.stream_name), messages.global_position
+      LIMIT nullif(_batch_size, -1);
+  ELSE
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE (message_store.category(messages.stream_name), messages.global_position)
+          >= (get_category_messages.category, _position)
+        AND message_store.category(messages.stream_name) <= get_category_messages.category
+        AND message_store.category(messages.metadata ->> 'correlationStreamName') = get_category_messages.correlation
+        AND abs(message_store.hash_64(message_store.cardinal_id(messages.stream_name)) % get_category_messages.consumer_group_size)
+          = get_category_messages.consumer_group_member
+      ORDER BY message_store.category(messages.stream_name), messages.global_position
+      LIMIT nullif(_batch_size, -1);
+  END IF;
+END;
+$$;
+
+-- message_store/functions/get_last_stream_message.sql
+
+-- The message with the highest position of a stream, or with the highest of one type. As in Message DB, the name isn't
+-- checked: a category's name means the stream of that very name.
+
+-- Before 1.3.0 it had no type: a call with one argument could mean either.
+DROP FUNCTION IF EXISTS message_store.get_last_stream_message(varchar);
+
+CREATE OR REPLACE FUNCTION message_store.get_last_stream_message(stream_name varchar, type varchar DEFAULT NULL)
+RETURNS SETOF message_store.message
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  _command text;
+BEGIN
+  IF current_setting('message_store.debug_get', true) = 'on' OR current_setting('message_store.debug', true) = 'on' THEN
+    _command := '
+    SELECT
+      id::varchar, stream_name::varchar, type::varchar, position, global_position,
+      data::varchar, metadata::varchar, time
+    FROM message_store.messages
+    WHERE stream_name = $1';
+
+    IF get_last_stream_message.type IS NOT NULL THEN
+      _command := _command || ' AND type = $2';
+    END IF;
+
+    _command := _command || '
+    ORDER BY position DESC
+    LIMIT 1';
+
+    RAISE NOTICE '» get_last_message';
+    RAISE NOTICE 'stream_name ($1): %', get_last_stream_message.stream_name;
+    RAISE NOTICE 'type ($2): %', get_last_stream_message.type;
+    RAISE NOTICE 'Generated Command: %', _command;
+
+    RETURN QUERY EXECUTE _command USING get_last_stream_message.stream_name, get_last_stream_message.type;
+  ELSIF get_last_stream_message.type IS NULL THEN
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE messages.stream_name = get_last_stream_message.stream_name
+      ORDER BY messages.position DESC
+      LIMIT 1;
+  ELSE
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE messages.stream_name = get_last_stream_message.stream_name
+        AND messages.type = get_last_stream_message.type
+      ORDER BY messages.position DESC
+      LIMIT 1;
+  END IF;
+END;
+$$;
+
+-- message_store/views/stream_summary.sql
+
+-- How many messages each stream has. The percentage is of all messages in the store.
+
+CREATE OR REPLACE VIEW message_store.stream_summary AS
+  SELECT
+    stream_name,
+    count(*) AS message_count,
+    round(count(*) * 100 / sum(count(*)) OVER (), 2) AS percent
+  FROM message_store.messages
+  GROUP BY stream_name
+  ORDER BY stream_name;
+
+-- message_store/views/type_summary.sql
+
+-- How many messages there are of each type. The percentage is of all messages in the store.
+
+CREATE OR REPLACE VIEW message_store.type_summary AS
+  SELECT
+    type,
+    count(*) AS message_count,
+    round(count(*) * 100 / sum(count(*)) OVER (), 2) AS percent
+  FROM message_store.messages
+  GROUP BY type
+  ORDER BY type;
+
+-- message_store/views/stream_type_summary.sql
+
+-- How many messages of each type each stream has. The percentage is of all messages in the store.
+
+CREATE OR REPLACE VIEW message_store.stream_type_summary AS
+  SELECT
+    stream_name,
+    type,
+    count(*) AS message_count,
+    round(count(*) * 100 / sum(count(*)) OVER (), 2) AS percent
+  FROM message_store.messages
+  GROUP BY stream_name, type
+  ORDER BY stream_name, type;
+
+-- message_store/views/type_stream_summary.sql
+
+-- How many messages of each type there are in each stream. The percentage is of all messages in the store.
+
+CREATE OR REPLACE VIEW message_store.type_stream_summary AS
+  SELECT
+    type,
+    stream_name,
+    count(*) AS message_count,
+    round(count(*) * 100 / sum(count(*)) OVER (), 2) AS percent
+  FROM message_store.messages
+  GROUP BY type, stream_name
+  ORDER BY type, stream_name;
+
+-- message_store/views/category_type_summary.sql
+
+-- How many messages of each type each category has. The percentage is of all messages in the store.
+
+CREATE OR REPLACE VIEW message_store.category_type_summary AS
+  SELECT
+    message_store.category(stream_name) AS category,
+    type,
+    count(*) AS message_count,
+    round(count(*) * 100 / sum(count(*)) OVER (), 2) AS percent
+  FROM message_store.messages
+  GROUP BY message_store.category(stream_name), type
+  ORDER BY message_store.category(stream_name), type;
+
+-- message_store/views/type_category_summary.sql
+
+-- How many messages of each type there are in each category. The percentage is of all messages in the store.
+
+CREATE OR REPLACE VIEW message_store.type_category_summary AS
+  SELECT
+    type,
+    message_store.category(stream_name) AS category,
+    count(*) AS message_count,
+    round(count(*) * 100 / sum(count(*)) OVER (), 2) AS percent
+  FROM message_store.messages
+  GROUP BY type, message_store.category(stream_name)
+  ORDER BY type, message_store.category(stream_name);
+
+-- message_store/privileges.sql
+
+-- What the role message_store may do, as in Message DB: read and append, and nothing else. Message DB also grants it
+-- gen_random_uuid(), which everybody may call; that would only tie the role to the database.
+
+DO $$
+BEGIN
+  IF current_setting('eventfold.install_role', true) IS DISTINCT FROM 'off' THEN
+    GRANT USAGE ON SCHEMA message_store TO message_store;
+    GRANT SELECT, INSERT ON message_store.messages TO message_store;
+    GRANT USAGE, SELECT ON SEQUENCE message_store.messages_global_position_seq TO message_store;
+    GRANT SELECT ON
+      message_store.stream_summary,
+      message_store.type_summary,
+      message_store.stream_type_summary,
+      message_store.type_stream_summary,
+      message_store.category_type_summary,
+      message_store.type_category_summary
+      TO message_store;
+    GRANT EXECUTE ON FUNCTION
+      message_store.message_store_version(),
+      message_store.hash_64(varchar),
+      message_store.category(varchar),
+      message_store.id(varchar),
+      message_store.cardinal_id(varchar),
+      message_store.is_category(varchar),
+      message_store.acquire_lock(varchar),
+      message_store.stream_version(varchar),
+      message_store.write_message(varchar, varchar, varchar, jsonb, jsonb, bigint),
+      message_store.get_stream_messages(varchar, bigint, bigint, varchar),
+      message_store.get_category_messages(varchar, bigint, bigint, varchar, bigint, bigint, varchar),
+      message_store.get_last_stream_message(varchar, varchar)
+      TO message_store;
+  END IF;
+END;
+$$;
+
+-- eventfold/schema.sql
+
+-- What eventfold adds to Message DB: a schema of its own, so that message_store stays Message DB's interface.
+-- Its owner is who owns that one, unless told otherwise; see there.
+
+DO $$
+DECLARE
+  _privilege CONSTANT text := CASE WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET' END;
+  _owner text;
+BEGIN
+  PERFORM set_config('role', coalesce(nullif(current_setting('eventfold.install_caller', true), ''), 'none'), true);
+
+  SELECT pg_get_userbyid(nspowner) INTO _owner FROM pg_namespace WHERE nspname = 'eventfold';
+  IF NOT FOUND THEN
+    SELECT coalesce(
+      nullif(current_setting('eventfold.install_owner', true), ''),
+      (
+        SELECT pg_get_userbyid(nspowner)
+        FROM pg_namespace
+        WHERE nspname = 'message_store' AND pg_has_role(nspowner, _privilege)
+      ),
+      current_user
+    ) INTO _owner;
+    EXECUTE format('CREATE SCHEMA eventfold AUTHORIZATION %I', _owner);
+  END IF;
+
+  IF pg_has_role(_owner, _privilege) THEN
+    EXECUTE format('SET LOCAL ROLE %I', _owner);
+  END IF;
+END;
+$$;
+
+-- eventfold/tables/installations.sql
+
+-- What was installed when, and by whom: a row for each change. The last one says what there is now. `message_store` tells
+-- whose functions that schema has, eventfold's or those of a Message DB. A previous version without a row of its own is
+-- from before there was this table.
+
+CREATE TABLE IF NOT EXISTS eventfold.installations (
+  ordinal integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  version integer NOT NULL,
+  previous_version integer,
+  message_store text NOT NULL,
+  installed_at timestamp with time zone NOT NULL DEFAULT now(),
+  installed_by text NOT NULL DEFAULT session_user
+);
+
+-- eventfold/functions/recorded.sql
+
+-- Looks up the messages of one append by their ids. `found` is how many are in the store; `same` is whether they are all
+-- there as they are given: in this stream, in this order, with this content. Then `last_position` and
+-- `last_global_position` are where the append stands; otherwise `taken_id` is the first id that is in the store.
+
+CREATE OR REPLACE FUNCTION eventfold.recorded(
+  stream_name text,
+  ids uuid[],
+  types text[],
+  data text[],
+  metadata text[],
+  OUT found bigint,
+  OUT same boolean,
+  OUT last_position bigint,
+  OUT last_global_position bigint,
+  OUT taken_id uuid
+)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+  SELECT
+    count(stored.id),
+    count(stored.id) = count(*)
+      AND bool_and(
+        stored.stream_name = recorded.stream_name
+        AND stored.type = given.type
+        AND stored.data IS NOT DISTINCT FROM given.data::jsonb
+        AND stored.metadata IS NOT DISTINCT FROM nullif(given.metadata, '')::jsonb
+      )
+      AND min(stored.position - given.ordinal) = max(stored.position - given.ordinal),
+    max(stored.position),
+    max(stored.global_position),
+    (array_agg(stored.id ORDER BY given.ordinal) FILTER (WHERE stored.id IS NOT NULL))[1]
+  FROM unnest(recorded.ids, recorded.types, recorded.data, recorded.metadata)
+    WITH ORDINALITY AS given (id, type, data, metadata, ordinal)
+  LEFT JOIN message_store.messages AS stored ON stored.id = given.id;
+END;
+
+-- eventfold/functions/append.sql
+
+-- Writes several appends in one transaction and tells the outcome of each. An append is all written or not at all.
+--
+-- Per append: its stream, the version that is expected (an exact one, -1 no stream, -2 an existing stream, -3 any) and
+-- the number of its messages, at least one. Per message, in the order of the appends: id, type, data and metadata (JSON
+-- text; an empty text is no metadata).
+--
+-- `atomic`: all appends or none. `careful`: look for ids that are in the store before anything is written, which costs a
+-- look-up a message. Without it such an id is a unique violation (23505) of the whole call, as it is with write_message,
+-- and the caller repeats it carefully, one append at a time.
+--
+-- One row an append, in their order:
+--   written        at `stream_version`, `last_global_position` (those of its last message)
+--   recorded       nothing written: the same messages are in the stream, at `stream_version`, `last_global_position`
+--   wrong_version  nothing written: the stream is at `stream_version`, -1 when it does not exist
+--   duplicate      nothing written: `taken_id` is the id of another message
+--   not_written    nothing written, because another append of an atomic call was refused
+--
+-- The search path is for the acquire_lock of a stock Message DB, which calls other functions by their bare names.
+
+CREATE OR REPLACE FUNCTION eventfold.append(
+  stream_names text[],
+  expected_versions bigint[],
+  message_counts integer[],
+  ids uuid[],
+  types text[],
+  data text[],
+  metadata text[],
+  atomic boolean DEFAULT false,
+  careful boolean DEFAULT false
+)
+RETURNS TABLE (outcome text, stream_version bigint, last_global_position bigint, taken_id uuid)
+LANGUAGE plpgsql
+SET search_path = message_store, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  _count CONSTANT integer := cardinality(stream_names);
+  _names text[] := stream_names;
+  _lock_name text;
+  -- Appends to one stream share the slot of the first of them, which holds the stream's version as it goes up.
+  _slots integer[];
+  _versions bigint[];
+  -- Of each message, the append it belongs to; of each append, its first message and the position that one gets, less
+  -- its ordinal; -1 for an append that is not to be written.
+  _owners integer[];
+  _first integer := 1;
+  _offsets bigint[] := array_fill(-1::bigint, ARRAY[_count]);
+  _versioned boolean;
+  _version bigint;
+  _last integer;
+  _earlier record;
+  _outcomes text[] := array_fill('written'::text, ARRAY[_count]);
+  _result_versions bigint[] := array_fill(NULL::bigint, ARRAY[_count]);
+  _result_positions bigint[] := array_fill(NULL::bigint, ARRAY[_count]);
+  _taken_ids uuid[] := array_fill(NULL::uuid, ARRAY[_count]);
+  _refused boolean := false;
+  _global_positions bigint[];
+BEGIN
+  -- One order for everybody, or two atomic calls could wait for one another.
+  FOR _lock_name IN
+    SELECT min(name)
+    FROM unnest(_names) AS name
+    GROUP BY message_store.hash_64(message_store.category(name))
+    ORDER BY message_store.hash_64(message_store.category(name))
+  LOOP
+    PERFORM message_store.acquire_lock(_lock_name);
+  END LOOP;
+
+  -- A statement of its own: its snapshot has to be newer than the wait for the locks.
+  SELECT array_agg(slot ORDER BY ordinal), array_agg(version ORDER BY ordinal)
+  INTO _slots, _versions
+  FROM (
+    SELECT
+      ordinal,
+      min(ordinal) OVER (PARTITION BY name) AS slot,
+      coalesce(
+        (
+          SELECT messages.position
+          FROM message_store.messages
+          WHERE messages.stream_name = name
+          ORDER BY messages.position DESC
+          LIMIT 1
+        ),
+        -1
+      ) AS version
+    FROM unnest(_names) WITH ORDINALITY AS names (name, ordinal)
+  ) AS streams;
+
+  FOR _append IN 1 .. _count LOOP
+    _last := _first + message_counts[_append] - 1;
+    _owners := _owners || array_fill(_append, ARRAY[message_counts[_append]]);
+    _version := _versions[_slots[_append]];
+    _versioned := CASE expected_versions[_append]
+      WHEN -3 THEN true
+      WHEN -2 THEN _version >= 0
+      ELSE expected_versions[_append] = _version
+    END;
+
+    IF careful OR NOT _versioned THEN
+      SELECT * INTO _earlier
+      FROM eventfold.recorded(
+        _names[_append],
+        ids[_first:_last],
+        types[_first:_last],
+        data[_first:_last],
+        metadata[_first:_last]
+      );
+      IF _earlier.same THEN
+        _outcomes[_append] := 'recorded';
+        _result_versions[_append] := _earlier.last_position;
+        _result_positions[_append] := _earlier.last_global_position;
+        _taken_ids[_append] := _earlier.taken_id;
+      ELSIF NOT _versioned THEN
+        _outcomes[_append] := 'wrong_version';
+        _result_versions[_append] := _version;
+      ELSIF _earlier.found > 0 THEN
+        _outcomes[_append] := 'duplicate';
+        _taken_ids[_append] := _earlier.taken_id;
+      END IF;
+    END IF;
+
+    IF _outcomes[_append] = 'written' THEN
+      _offsets[_append] := _version + 1 - _first;
+      _version := _version + message_counts[_append];
+      _versions[_slots[_append]] := _version;
+      _result_versions[_append] := _version;
+    ELSIF _outcomes[_append] <> 'recorded' THEN
+      _refused := true;
+    END IF;
+    _first := _last + 1;
+  END LOOP;
+
+  IF atomic AND NOT _refused AND 'recorded' = ANY (_outcomes) AND 'written' = ANY (_outcomes) THEN
+    -- Some are in the store and some are not, so this is not the repetition of an earlier call.
+    _outcomes := array_replace(_outcomes, 'recorded', 'duplicate');
+    _refused := true;
+  END IF;
+  IF atomic AND _refused THEN
+    _outcomes := array_replace(_outcomes, 'written', 'not_written');
+  END IF;
+
+  IF 'written' = ANY (_outcomes) THEN
+    WITH inserted AS (
+      INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
+      SELECT
+        given.id,
+        _names[given.owner],
+        given.type,
+        _offsets[given.owner] + given.ordinal,
+        given.data::jsonb,
+        nullif(given.metadata, '')::jsonb
+      FROM unnest(ids, types, data, metadata, _owners)
+        WITH ORDINALITY AS given (id, type, data, metadata, owner, ordinal)
+      WHERE _outcomes[given.owner] = 'written'
+      ORDER BY given.ordinal
+      RETURNING global_position
+    )
+    SELECT array_agg(global_position ORDER BY global_position) INTO _global_positions FROM inserted;
+
+    _last := 0;
+    FOR _append IN 1 .. _count LOOP
+      IF _outcomes[_append] = 'written' THEN
+        _last := _last + message_counts[_append];
+        _result_positions[_append] := _global_positions[_last];
+      END IF;
+    END LOOP;
+  END IF;
+
+  RETURN QUERY SELECT * FROM unnest(_outcomes, _result_versions, _result_positions, _taken_ids);
+END;
+$$;
+
+-- eventfold/functions/schema_version.sql
+
+-- The version of the eventfold schema: one more with every change that a client has to know of.
+
+CREATE OR REPLACE FUNCTION eventfold.schema_version()
+RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN 2;
+
+-- eventfold/privileges.sql
+
+-- The role message_store may also use what eventfold adds, so that one role is all that an application needs.
+
+DO $$
+BEGIN
+  IF current_setting('eventfold.install_role', true) IS DISTINCT FROM 'off' THEN
+    GRANT USAGE ON SCHEMA eventfold TO message_store;
+    GRANT SELECT ON eventfold.installations TO message_store;
+    GRANT EXECUTE ON FUNCTION
+      eventfold.recorded(text, uuid[], text[], text[], text[]),
+      eventfold.append(text[], bigint[], integer[], uuid[], text[], text[], text[], boolean, boolean),
+      eventfold.schema_version()
+      TO message_store;
+  END IF;
+END;
+$$;
+
+-- install/end.sql
+
+-- Records what was installed, unless it was there already, and is the caller again.
+
+DO $$
+DECLARE
+  _version CONSTANT integer := eventfold.schema_version();
+  _message_store CONSTANT text := CASE
+    WHEN current_setting('eventfold.install_message_store', true) = 'off'
+    THEN 'Message DB ' || message_store.message_store_version()
+    ELSE 'eventfold'
+  END;
+BEGIN
+  INSERT INTO eventfold.installations (version, previous_version, message_store)
+  SELECT _version, nullif(current_setting('eventfold.install_previous', true), '')::integer, _message_store
+  WHERE (_version, _message_store) IS DISTINCT FROM (
+    SELECT (installations.version, installations.message_store)
+    FROM eventfold.installations
+    ORDER BY installations.ordinal DESC
+    LIMIT 1
+  );
+
+  PERFORM set_config('role', coalesce(nullif(current_setting('eventfold.install_caller', true), ''), 'none'), true);
+END;
+$$;

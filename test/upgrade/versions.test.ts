@@ -1,0 +1,152 @@
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Postgres } from "@eventfold/postgres"
+import { files } from "@eventfold/sql"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { SqlClient } from "effect/sql/SqlClient"
+import { inject } from "vitest"
+import * as Catalog from "../support/Catalog.ts"
+import * as Database from "../support/Database.ts"
+import * as Psql from "../support/Psql.ts"
+import * as Snapshot from "./snapshot.ts"
+
+/** Each version before the current one. */
+const pastVersions = Array.from({ length: Postgres.schemaVersion - 1 }, (_, i) => i + 1)
+
+describe("the schema's version", () => {
+  it.effect("is the same in all places that name it", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* Snapshot.version, Postgres.schemaVersion)
+      const begin = (yield* files).find(({ path }) => path === "install/begin.sql")
+      assert.include(begin?.sql, `_version CONSTANT integer := ${Postgres.schemaVersion};`)
+    }))
+
+  it.effect("is raised with the SQL", () =>
+    Effect.gen(function*() {
+      const [kept, current] = yield* Effect.all([Snapshot.kept(Postgres.schemaVersion), Snapshot.current])
+      assert.isTrue(
+        kept === current,
+        `the SQL is not that of version ${Postgres.schemaVersion} as it was kept: raise the version in `
+          + "eventfold.schema_version(), install/begin.sql and Postgres.schemaVersion if that one was published, "
+          + "and run `node test/upgrade/snapshot.ts`"
+      )
+    }))
+})
+
+const write = (sql: SqlClient, streamName: string) =>
+  sql`SELECT message_store.write_message(gen_random_uuid()::varchar, ${streamName}, 'T', '{"a": 1}') AS position`.values
+
+/** A database with the schema as it was, and messages in it. */
+const makePast = Effect.fnUntraced(function*(server: Database.NamedServer, version: number) {
+  const { url } = yield* Database.make({ server, empty: true })
+  const sql = yield* Database.session(url)
+  const snapshot = yield* Snapshot.kept(version)
+  yield* sql.unsafe(`DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${snapshot}$eventfold_file$; END $eventfold_do$`)
+  yield* Effect.forEach(["account-1", "account-1", "account-2", "payment-1"], (streamName) => write(sql, streamName))
+  return { url, sql }
+})
+
+const installations = (sql: SqlClient) =>
+  sql`SELECT version, previous_version, message_store FROM eventfold.installations ORDER BY ordinal`.values
+
+for (const server of inject("postgres")) {
+  layer(Database.layer({ server }), { excludeTestServices: true })(`upgrading on ${server.name}`, (it) => {
+    it.effect.each(pastVersions)(
+      "from version %i keeps the messages and makes what a new installation makes",
+      (version) =>
+        Effect.gen(function*() {
+          const { sql, url } = yield* makePast(server, version)
+          const messages = yield* Effect.provideService(Catalog.messages, SqlClient, sql)
+          assert.lengthOf(messages, 4)
+
+          // An open write does not stand in the way, and the sessions that are open go on.
+          const writer = yield* Database.session(url)
+          yield* writer.withTransaction(Effect.gen(function*() {
+            yield* write(writer, "open-1")
+            yield* Effect.provide(Postgres.install(), Database.client(url))
+          }))
+          assert.deepStrictEqual(yield* write(sql, "account-1"), [[2n]])
+          assert.deepStrictEqual(
+            (yield* Effect.provideService(Catalog.messages, SqlClient, sql)).slice(0, 4),
+            messages
+          )
+          assert.deepStrictEqual(
+            yield* Effect.provideService(Catalog.objects(), SqlClient, sql),
+            yield* Catalog.objects()
+          )
+          assert.deepStrictEqual(yield* installations(sql), [[Postgres.schemaVersion, version, "eventfold"]])
+        })
+    )
+
+    it.effect.each(pastVersions)(
+      "from version %i by the layer, which refuses it unless it may install",
+      (version) =>
+        Effect.gen(function*() {
+          const { sql, url } = yield* makePast(server, version)
+          const open = (options: Postgres.StoreOptions) =>
+            Layer.build(Layer.provide(Postgres.layerClient(options), Database.client(url)))
+          const error = yield* Effect.flip(open({}))
+          assert.deepStrictEqual(
+            "reason" in error && error.reason,
+            new Postgres.SchemaOutdated({
+              installed: version,
+              required: Postgres.schemaVersion
+            })
+          )
+          yield* open({ install: true })
+          assert.deepStrictEqual(yield* installations(sql), [[Postgres.schemaVersion, version, "eventfold"]])
+        })
+    )
+
+    it.effect.skipIf(!Psql.isInstalled)(
+      "from every version by psql",
+      () =>
+        Effect.forEach(pastVersions, (version) =>
+          Effect.gen(function*() {
+            const { sql, url } = yield* makePast(server, version)
+            assert.deepStrictEqual(yield* Psql.run(url, "install.sql"), Psql.silence)
+            assert.deepStrictEqual(yield* installations(sql), [[Postgres.schemaVersion, version, "eventfold"]])
+          }))
+    )
+
+    it.effect("the kept version is what an installation makes", () =>
+      Effect.gen(function*() {
+        const { sql } = yield* makePast(server, Postgres.schemaVersion)
+        assert.deepStrictEqual(
+          yield* Effect.provideService(Catalog.objects(), SqlClient, sql),
+          yield* Catalog.objects()
+        )
+      }))
+
+    it.effect("an older library leaves a newer schema alone", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Database.make({ server })
+        const sql = yield* Database.session(url)
+        yield* sql`CREATE OR REPLACE FUNCTION eventfold.schema_version() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 1000`
+        const before = yield* Effect.provideService(Catalog.objects(), SqlClient, sql)
+        const error = yield* Effect.flip(Effect.provide(Postgres.install(), Database.client(url)))
+        assert.include(
+          error.message,
+          `the eventfold schema is at version 1000, and this would install version ${Postgres.schemaVersion}; `
+            + "Install with the newest eventfold"
+        )
+        assert.deepStrictEqual(yield* Effect.provideService(Catalog.objects(), SqlClient, sql), before)
+      }))
+
+    it.effect("two processes at once make one", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Database.make({ server, empty: true })
+        const install = Effect.provide(Postgres.install(), Database.client(url), { local: true })
+        yield* Effect.all(
+          [install, install, ...Psql.isInstalled ? [Psql.run(url, "install.sql"), Psql.run(url, "install.sql")] : []],
+          { concurrency: "unbounded" }
+        )
+        const sql = yield* Database.session(url)
+        assert.deepStrictEqual(yield* installations(sql), [[Postgres.schemaVersion, null, "eventfold"]])
+        assert.deepStrictEqual(
+          yield* Effect.provideService(Catalog.objects(), SqlClient, sql),
+          yield* Catalog.objects()
+        )
+      }))
+  })
+}
