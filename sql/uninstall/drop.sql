@@ -77,8 +77,15 @@ BEGIN
       )
   ) THEN
     BEGIN
-      -- Message DB grants it this one.
-      REVOKE EXECUTE ON FUNCTION pg_catalog.gen_random_uuid() FROM message_store;
+      -- Message DB grants it functions of PostgreSQL, which everybody may execute: gen_random_uuid(), in old versions md5().
+      FOR _statement IN
+        SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM message_store', oid::regprocedure)
+        FROM pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace
+          AND EXISTS (SELECT FROM aclexplode(proacl) WHERE grantee = to_regrole('message_store'))
+      LOOP
+        EXECUTE _statement;
+      END LOOP;
       DROP ROLE message_store;
       _without_role := true;
     EXCEPTION
