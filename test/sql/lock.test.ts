@@ -14,6 +14,10 @@ const write = (sql: SqlClient, streamName: string, expectedVersion: number | nul
     (rows) => Number(rows[0]?.position)
   )
 
+const append = (sql: SqlClient, streamName: string) =>
+  sql`SELECT outcome FROM eventfold.append(ARRAY[${streamName}], ARRAY[-3::bigint], ARRAY[1], ARRAY[gen_random_uuid()],
+    ARRAY['T'], ARRAY['{}'], ARRAY[''])`
+
 /** Fails instead of waiting, so that a test can tell the two apart without a clock. */
 const impatient = (sql: SqlClient, effect: ReturnType<typeof write>) =>
   sql.withTransaction(Effect.andThen(sql`SET LOCAL lock_timeout = '50ms'`, effect))
@@ -93,6 +97,67 @@ for (const server of inject("postgres")) {
           code: "P0001",
           message: "Wrong expected version: -1 (Stream: waited-1, Stream Version: 0)"
         })
+      }))
+
+    it.effect("an advisory lock of the application on the same key is the same lock", () =>
+      Effect.gen(function*() {
+        const first = yield* session
+        const second = yield* session
+        const error = yield* first.withTransaction(Effect.gen(function*() {
+          yield* first`SELECT pg_advisory_xact_lock(message_store.hash_64('shared'))`
+          return yield* refusal(impatient(second, write(second, "shared-1")))
+        }))
+        assert.strictEqual(error.code, "55P03")
+      }))
+
+    it.effect("transactions that write two categories in opposite order deadlock", () =>
+      Effect.gen(function*() {
+        const first = yield* session
+        const second = yield* session
+        yield* Effect.forEach([first, second], (sql) => sql`BEGIN`)
+        // So that it is the first that is refused.
+        yield* first`SET LOCAL deadlock_timeout = '10ms'`
+        yield* second`SET LOCAL deadlock_timeout = '60s'`
+        yield* write(first, "left-1")
+        yield* write(second, "right-1")
+        const waiting = yield* Effect.forkScoped(write(second, "left-1"))
+        yield* Effect.timeout(someoneWaits, "10 seconds")
+        const { code, message } = yield* refusal(write(first, "right-1"))
+        assert.deepStrictEqual({ code, message }, { code: "40P01", message: "deadlock detected" })
+        yield* first`ROLLBACK`
+        assert.strictEqual(yield* Fiber.join(waiting), 0)
+        yield* second`ROLLBACK`
+      }))
+
+    it.effect("global positions of different categories can become visible out of order", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const first = yield* session
+        const second = yield* session
+        const visible = sql<{ readonly stream: string }>`SELECT stream_name AS stream FROM message_store.messages
+          WHERE stream_name IN ('early-1', 'late-1') ORDER BY global_position`
+        yield* first.withTransaction(Effect.gen(function*() {
+          yield* write(first, "early-1")
+          yield* write(second, "late-1")
+          assert.deepStrictEqual((yield* visible).map((row) => row.stream), ["late-1"])
+        }))
+        assert.deepStrictEqual((yield* visible).map((row) => row.stream), ["early-1", "late-1"])
+      }))
+
+    it.effect("a function in the place of acquire_lock is the one that writers use", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Database.make({ server })
+        const first = yield* Database.session(url)
+        const second = yield* Database.session(url)
+        yield* first`CREATE OR REPLACE FUNCTION message_store.acquire_lock(stream_name varchar) RETURNS bigint
+          LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(hashtext(stream_name)); RETURN 0; END'`
+        yield* first.withTransaction(Effect.gen(function*() {
+          yield* write(first, "mine-1")
+          yield* append(first, "mine-2")
+          assert.strictEqual(yield* impatient(second, write(second, "mine-3")), 0)
+          assert.strictEqual((yield* refusal(impatient(second, write(second, "mine-1")))).code, "55P03")
+          assert.strictEqual((yield* refusal(impatient(second, write(second, "mine-2")))).code, "55P03")
+        }))
       }))
 
     it.effect("a writer with an older snapshot violates the unique index instead", () =>

@@ -5,6 +5,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
 import { refusal } from "../support/PostgresError.ts"
+import * as Role from "../support/Role.ts"
 
 interface Arguments {
   readonly [name: string]: string | number | null
@@ -246,6 +247,17 @@ const faultyConditions = [
   ]
 ] as const
 
+/** What the documentation of Message DB shows and neither has. */
+const missing = [
+  [
+    "get_category_messages(category_name => 'a')",
+    "42883",
+    "function message_store.get_category_messages(category_name => unknown) does not exist"
+  ],
+  ["get_stream_messages('account-1', position => 4)", "42601", "syntax error at or near \"=>\""],
+  ["hash_64(1)", "42883", "function message_store.hash_64(integer) does not exist"]
+] as const
+
 /** Runs in a transaction in which the setting has the value. */
 const withSetting = Effect.fnUntraced(function*<A, E, R>(name: string, value: string, effect: Effect.Effect<A, E, R>) {
   const sql = yield* SqlClient
@@ -401,14 +413,37 @@ for (const server of inject("postgres")) {
         })
     )
 
-    it.effect.each(["get_category_messages(category_name => 'a')", "hash_64(1)", "get_stream_messages(position => 4)"])(
-      "there is no %s",
-      (call) =>
-        Effect.gen(function*() {
-          const sql = yield* SqlClient
-          const { code } = yield* refusal(sql.unsafe(`SELECT * FROM message_store.${call}`))
-          assert.strictEqual(code, call.includes("position =>") ? "42601" : "42883")
-        })
-    )
+    it.effect("a condition is active where the database's settings say so", () =>
+      Effect.gen(function*() {
+        const { name, url } = yield* Database.make({ server })
+        const sql = yield* SqlClient
+        yield* sql`ALTER DATABASE ${sql(name)} SET message_store.sql_condition = 'on'`
+        const session = yield* Database.session(url)
+        assert.deepStrictEqual(
+          yield* session`SELECT * FROM message_store.get_stream_messages('account-1', condition => 'true')`,
+          []
+        )
+      }))
+
+    it.effect("a condition has the rights of the caller", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const { url } = yield* Database.Database
+        const role = yield* Role.make()
+        yield* sql`GRANT message_store TO ${sql(role.name)}`
+        const member = yield* Database.session(role.url(url))
+        yield* member`SET message_store.sql_condition = on`
+        assert.deepStrictEqual(
+          yield* refusal(member`SELECT * FROM message_store.get_stream_messages('account-1', condition =>
+            'EXISTS (SELECT FROM pg_authid)')`),
+          { code: "42501", message: "permission denied for table pg_authid" }
+        )
+      }))
+
+    it.effect.each(missing)("there is no %s", ([call, code, message]) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        assert.deepStrictEqual(yield* refusal(sql.unsafe(`SELECT * FROM message_store.${call}`)), { code, message })
+      }))
   })
 }

@@ -160,6 +160,8 @@ for (const server of inject("postgres")) {
             constraint: "messages_id"
           })
         }
+        // Not even the same message again, to the same stream.
+        assert.strictEqual((yield* refusal(write("duplicate-1", { id }))).code, "23505")
         assert.strictEqual((yield* refusal(write("duplicate-1", { id, expectedVersion: 7 }))).code, "P0001")
       }))
 
@@ -210,10 +212,45 @@ for (const server of inject("postgres")) {
             message: "function message_store.write_message(uuid, unknown, unknown, unknown) does not exist"
           }
         )
-        assert.strictEqual(
-          (yield* refusal(sql`SELECT message_store.write_message('', 'a-1', 'T', '{}'::json)`)).code,
-          "42883"
+        assert.deepStrictEqual(
+          yield* refusal(sql`SELECT message_store.write_message('', 'a-1', 'T', '{}'::json)`),
+          {
+            code: "42883",
+            message: "function message_store.write_message(unknown, unknown, unknown, json) does not exist"
+          }
         )
+      }))
+
+    it.effect("takes text, and a narrower version", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        assert.deepStrictEqual(
+          yield* sql`SELECT message_store.write_message(gen_random_uuid()::text, 'typed-1'::text, 'T'::text, '{}', NULL, -1::int)`
+            .values,
+          [[0n]]
+        )
+      }))
+
+    it.effect("gives data and metadata back as jsonb has them, and none as NULL", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        yield* write("json-1", { data: "{\"bb\":1,\"b\":2.50,\"a\":[1,2],\"b\":{ \"c\" :null}}", metadata: "  [ ]" })
+        yield* write("json-1", { data: "2.50", metadata: "null" })
+        yield* write("json-1", { data: null })
+        assert.deepStrictEqual(
+          yield* sql`SELECT data, metadata FROM message_store.get_stream_messages('json-1')`.values,
+          [["{\"a\": [1, 2], \"b\": {\"c\": null}, \"bb\": 1}", "[]"], ["2.50", "null"], [null, null]]
+        )
+      }))
+
+    it.effect("a failure takes the whole batch of a transaction back", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const batch = sql.withTransaction(Effect.andThen(write("batch-2"), write("batch-2", { expectedVersion: 5 })))
+        assert.strictEqual((yield* refusal(batch)).code, "P0001")
+        assert.deepStrictEqual(yield* sql`SELECT message_store.stream_version('batch-2') AS version`, [{
+          version: null
+        }])
       }))
 
     it.effect("refuses a stream name that no index can hold", () =>

@@ -37,6 +37,10 @@ const makeStock = Effect.fnUntraced(function*(server: Database.NamedServer, vers
 const own = <A, E>(sql: SqlClient, effect: Effect.Effect<A, E, SqlClient>) =>
   Effect.provideService(effect, SqlClient, sql)
 
+/** Descriptions without the order of the table's columns. */
+const unordered = (objects: ReadonlyArray<string>) =>
+  objects.map((object) => object.replace(/^(column message_store\.messages)\.\d+ /, "$1 ")).sort()
+
 const installed = (sql: SqlClient) =>
   sql`SELECT version, previous_version, message_store, installed_at <= now(), installed_by = session_user
     FROM eventfold.installations ORDER BY ordinal`.values
@@ -119,10 +123,7 @@ for (const server of inject("postgres")) {
               [Postgres.schemaVersion, Postgres.schemaVersion, "eventfold", true, true]
             ])
 
-            // An old table has its columns in another order, and nothing else that differs from a new one.
-            const isColumn = (object: string) => object.startsWith("column message_store.messages.")
-            const unordered = (objects: ReadonlyArray<string>) =>
-              objects.map((object) => isColumn(object) ? object.replace(/\.\d+ /, " ") : object).sort()
+            // An old table differs from a new one in the order of its columns, and in nothing else.
             assert.deepStrictEqual(unordered(yield* own(sql, Catalog.objects())), unordered(yield* Catalog.objects()))
             const [first] = yield* sql`SELECT attname FROM pg_attribute
             WHERE attrelid = 'message_store.messages'::regclass AND attnum = 1`.values
