@@ -24,9 +24,10 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SELECT
-  set_config('eventfold.install_role', :'role', true) AS install_role,
+  set_config('eventfold.install_role', CASE WHEN :'role'::boolean THEN 'on' ELSE 'off' END, true) AS install_role,
   set_config('eventfold.install_owner', :'owner', true) AS install_owner,
-  set_config('eventfold.replace_functions', :'replace_functions', true) AS replace_functions
+  set_config('eventfold.replace_functions', CASE WHEN :'replace_functions'::boolean THEN 'on' ELSE 'off' END, true)
+    AS replace_functions
 \gset
 -- Two installs at once would race for the same names.
 DO $$ BEGIN PERFORM pg_advisory_xact_lock(7311152491296418916); END $$;

@@ -17,7 +17,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 SELECT
   set_config('eventfold.uninstall_database', :'database', true) AS uninstall_database,
-  set_config('eventfold.uninstall_stock', :'stock', true) AS uninstall_stock
+  set_config('eventfold.uninstall_stock', CASE WHEN :'stock'::boolean THEN 'on' ELSE 'off' END, true) AS uninstall_stock
 \gset
 -- The lock of an installation.
 DO $$ BEGIN PERFORM pg_advisory_xact_lock(7311152491296418916); END $$;

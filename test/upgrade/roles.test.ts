@@ -74,11 +74,17 @@ for (const server of layers) {
         const url = yield* makeDatabase("shop", "app")
         yield* install(app(url), { role: false })
         yield* install(app(url), { role: false })
+        if (Psql.isInstalled) {
+          assert.include(
+            (yield* Psql.run(app(url), "install.sql", { role: "none" })).stderr,
+            "invalid input syntax for type boolean: \"none\""
+          )
+        }
         assert.deepStrictEqual(yield* use(app(url)), [0, 1])
         assert.deepStrictEqual(yield* owners(url), ["app"])
         if (Psql.isInstalled) {
           const other = yield* makeDatabase("other", "app")
-          assert.deepStrictEqual(yield* Psql.run(app(other), "install.sql", { role: "off" }), Psql.silence)
+          assert.deepStrictEqual(yield* Psql.run(app(other), "install.sql", { role: "no" }), Psql.silence)
           assert.deepStrictEqual(yield* objects(other), yield* objects(url))
         }
         assert.isFalse(yield* hasRole)

@@ -1,9 +1,12 @@
 import { assert, describe, it, layer } from "@effect/vitest"
+import { Pglite } from "@eventfold/pglite"
 import { Postgres } from "@eventfold/postgres"
 import { files } from "@eventfold/sql"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { SqlClient } from "effect/sql/SqlClient"
+import * as MessageStore from "eventfold/MessageStore"
 import { inject } from "vitest"
 import * as Catalog from "../support/Catalog.ts"
 import * as Database from "../support/Database.ts"
@@ -36,18 +39,40 @@ describe("the schema's version", () => {
 const write = (sql: SqlClient, streamName: string) =>
   sql`SELECT message_store.write_message(gen_random_uuid()::varchar, ${streamName}, 'T', '{"a": 1}') AS position`.values
 
+const asOneStatement = (script: string) =>
+  `DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${script}$eventfold_file$; END $eventfold_do$`
+
 /** A database with the schema as it was, and messages in it. */
 const makePast = Effect.fnUntraced(function*(server: Database.NamedServer, version: number) {
   const { url } = yield* Database.make({ server, empty: true })
   const sql = yield* Database.session(url)
   const snapshot = yield* Snapshot.kept(version)
-  yield* sql.unsafe(`DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${snapshot}$eventfold_file$; END $eventfold_do$`)
+  yield* sql.unsafe(asOneStatement(snapshot))
   yield* Effect.forEach(["account-1", "account-1", "account-2", "payment-1"], (streamName) => write(sql, streamName))
   return { url, sql }
 })
 
 const installations = (sql: SqlClient) =>
   sql`SELECT version, previous_version, message_store FROM eventfold.installations ORDER BY ordinal`.values
+
+layer(Pglite.layerClient(), { excludeTestServices: true })("upgrading on PGlite", (it) => {
+  it.effect("from every version by the layer, which keeps the messages", () =>
+    Effect.forEach(pastVersions, (version) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const snapshot = yield* Snapshot.kept(version)
+        yield* sql.unsafe(asOneStatement(snapshot))
+        yield* write(sql, "account-1")
+        const store = Context.get(
+          yield* Layer.build(Postgres.layerClient({ install: true })),
+          MessageStore.MessageStore
+        )
+        assert.strictEqual((yield* store.append("account-1", [{ type: "T", data: {} }])).version, 1)
+        assert.deepStrictEqual(yield* installations(sql), [[Postgres.schemaVersion, version, "eventfold"]])
+        const { name } = (yield* sql<{ readonly name: string }>`SELECT current_database() AS name`)[0] ?? { name: "" }
+        assert.deepStrictEqual(yield* Postgres.uninstall({ database: name }), { messageStore: true, role: true })
+      })))
+})
 
 for (const server of inject("postgres")) {
   layer(Database.layer({ server }), { excludeTestServices: true })(`upgrading on ${server.name}`, (it) => {
