@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import * as MessageStore from "eventfold/MessageStore"
 import * as Catalog from "../support/Catalog.ts"
 import * as Database from "../support/Database.ts"
+import * as MessageDb from "../support/MessageDb.ts"
 import { dropRole, hasRole, layers, makeDatabase, makeRole, PrivateServer } from "../support/PrivateServer.ts"
 import * as Psql from "../support/Psql.ts"
 
@@ -157,6 +158,37 @@ for (const server of layers) {
         yield* admin`CREATE SCHEMA eventfold AUTHORIZATION ${admin(name)}`
         yield* install(owner(own), { role: false })
         assert.deepStrictEqual(yield* objects(own), yield* objects(url))
+      }))
+
+    it.effect("who owns the database adds eventfold to a Message DB that a superuser installed", () =>
+      Effect.gen(function*() {
+        yield* Effect.addFinalizer(() => Effect.ignore(dropRole))
+        const app = yield* makeRole("app")
+        const url = yield* makeDatabase("shop", "app")
+        const { sql } = yield* PrivateServer
+        yield* Effect.provide(MessageDb.install("1.3.0"), Database.client(url))
+        const before = yield* objects(url)
+
+        const error = yield* Effect.flip(install(app(url)))
+        assert.deepStrictEqual(
+          error.reason,
+          new Postgres.PermissionDenied({ detail: "permission denied for schema message_store" })
+        )
+        assert.deepStrictEqual(yield* objects(url), before)
+
+        yield* sql`GRANT message_store TO app`
+        yield* install(app(url))
+        assert.deepStrictEqual((yield* objects(url)).filter((object) => before.includes(object)), before)
+        const session = yield* Database.session(app(url))
+        assert.deepStrictEqual(
+          yield* session`SELECT outcome, pg_get_userbyid(nspowner) FROM pg_namespace,
+            eventfold.append(ARRAY['account-1'], ARRAY[-1::bigint], ARRAY[1], ARRAY[gen_random_uuid()], ARRAY['T'],
+              ARRAY['{}'], ARRAY['']) WHERE nspname = 'eventfold'`.values,
+          [["written", "app"]]
+        )
+        // Its functions are not the user's to replace.
+        const refused = yield* Effect.flip(install(app(url), { replaceFunctions: true }))
+        assert.instanceOf(refused.reason, Postgres.PermissionDenied)
       }))
 
     it.effect("an installation in a transaction of the application leaves its role as it was", () =>
