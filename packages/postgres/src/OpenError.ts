@@ -21,7 +21,7 @@ const install =
  */
 export class InvalidUrl extends Schema.TaggedError<InvalidUrl>()("InvalidUrl", {}) {
   override get message(): string {
-    return "the URL is none of PostgreSQL: write postgres://user:password@host:port/database"
+    return "the URL is none of PostgreSQL: write postgres://user:password@host:port/database, each part percent-encoded"
   }
 }
 
@@ -146,7 +146,9 @@ export class OpenError extends Schema.TaggedError<OpenError>()("OpenError", {
 
 const parseUrl = (url: Redacted.Redacted): URL | null => {
   const parsed = URL.parse(Redacted.value(url))
-  return parsed?.protocol === "postgres:" || parsed?.protocol === "postgresql:" ? parsed : null
+  // Of a password with a `/` or `#` that is not encoded, the rest would be taken for the database, and shown.
+  const isWhole = parsed !== null && !parsed.pathname.includes("@") && !parsed.hash.includes("@")
+  return isWhole && (parsed.protocol === "postgres:" || parsed.protocol === "postgresql:") ? parsed : null
 }
 
 /** @internal */
