@@ -42,12 +42,13 @@ export interface Options {
  *
  * @since 0.1.0
  */
-export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, options: Options = {}): void =>
+export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, options: Options = {}): void => {
+  const supports: Fixtures.Supports = (feature) => options.unsupported?.includes(feature) !== true
   withLayer(layer, { excludeTestServices: true, timeout: "2 minutes" })(`MessageStore: ${name}`, (it) => {
-    const supports: Fixtures.Supports = (feature) => options.unsupported?.includes(feature) !== true
     Writing.tests(it)
     Reading.tests(it, supports)
     Encoding.tests(it)
     Concurrency.tests(it)
     Entities.tests(it)
   })
+}

@@ -87,6 +87,21 @@ export const make = Effect.fnUntraced(function*(sql: PgClient) {
       Effect.mapError(storeError(operation))
     )
 
+  /** First without that look, which costs a look-up a message and hardly ever finds one. */
+  const appendAll = (appends: ReadonlyArray<EncodedAppend>) =>
+    retrying(callAppend(appends, { atomic: true, careful: false })).pipe(
+      Effect.flatMap((rows) =>
+        rows.some(({ outcome }) => outcome === "recorded" || outcome === "duplicate")
+          ? appendCarefully("writeAll", appends)
+          : Effect.succeed(rows)
+      ),
+      Effect.catchTag(
+        "SqlError",
+        (error) => isUnique(error) ? appendCarefully("writeAll", appends) : Effect.fail(storeError("writeAll")(error))
+      ),
+      Effect.flatMap((rows) => atomicResults(appends, rows))
+    )
+
   const appendAlone = Effect.fnUntraced(function*(append: EncodedAppend) {
     const rows = yield* appendCarefully("append", [append])
     return yield* Arr.isReadonlyArrayNonEmpty(rows)
@@ -127,11 +142,7 @@ export const make = Effect.fnUntraced(function*(sql: PgClient) {
   const backend: StoreBackend = {
     ...makeReads(sql, (name, call) => sql`SELECT * FROM ${call(name)}`, backwards),
     append: (request) => outside("append", append(request)),
-    writeAll: (appends) =>
-      outside(
-        "writeAll",
-        Effect.flatMap(appendCarefully("writeAll", appends), (rows) => atomicResults(appends, rows))
-      )
+    writeAll: (appends) => outside("writeAll", appendAll(appends))
   }
   return backend
 })
