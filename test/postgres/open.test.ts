@@ -112,7 +112,8 @@ describe("a server out of reach", () => {
     "postgres://app:secret@[nonsense",
     "http://app:secret@127.0.0.1/shop",
     "postgres://app:p@x/secret@127.0.0.1/shop",
-    "postgres://app:1#secret@127.0.0.1/shop"
+    "postgres://app:1#secret@127.0.0.1/shop",
+    "postgres://127.0.0.1/shop"
   ])("the URL is none, or not what it was meant to be: %s", (url) =>
     Effect.gen(function*() {
       const error = yield* refusal(Store.open(url))

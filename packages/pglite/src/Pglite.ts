@@ -94,8 +94,8 @@ const openFolder = Effect.fnUntraced(function*(
   return db
 })
 
-/** A quarter of PGlite's own, as much as a store on one connection makes use of. */
-const startParams = [...PGlite.defaultStartParams, "-c", "shared_buffers=32MB", "-c", "max_connections=5"]
+/** An eighth of PGlite's own, as much as a store on one connection makes use of. */
+const startParams = [...PGlite.defaultStartParams, "-c", "shared_buffers=16MB", "-c", "max_connections=5"]
 
 /** With a data folder that was made before, because to make one takes seconds and much memory. */
 const initialOptions = async (dataDir?: string) => ({
