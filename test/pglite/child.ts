@@ -26,7 +26,7 @@ const program = Effect.gen(function*() {
     })
   }
   // Kept alive by it.
-  yield* Effect.never
+  return yield* Effect.never
 })
 
 await Effect.runPromise(

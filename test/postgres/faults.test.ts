@@ -457,7 +457,7 @@ layer(Database.layer(), { excludeTestServices: true })("foreign writers", (it) =
           return yield* store.append(stream, { type: "Exact", data: i }, {
             expectedVersion: at === -1 ? "noStream" : at
           })
-        }).pipe(Effect.catchTag("WrongExpectedVersion", () => Effect.succeed(undefined))))
+        }).pipe(Effect.catchTag("WrongExpectedVersion", () => Effect.void)))
       const [, , any, exact] = yield* Effect.all([
         Effect.forEach(Store.upTo(60), (i) => insert(inserter, i)),
         Effect.forEach(Store.upTo(60), (i) => call(caller, i)),

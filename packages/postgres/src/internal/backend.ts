@@ -90,10 +90,9 @@ export const make = Effect.fnUntraced(function*(sql: PgClient) {
   /** First without that look, which costs a look-up a message and hardly ever finds one. */
   const appendAll = (appends: ReadonlyArray<EncodedAppend>) =>
     retrying(callAppend(appends, { atomic: true, careful: false })).pipe(
-      Effect.flatMap((rows) =>
-        rows.some(({ outcome }) => outcome === "recorded" || outcome === "duplicate")
-          ? appendCarefully("writeAll", appends)
-          : Effect.succeed(rows)
+      Effect.filterOrElse(
+        (rows) => !rows.some(({ outcome }) => outcome === "recorded" || outcome === "duplicate"),
+        () => appendCarefully("writeAll", appends)
       ),
       Effect.catchTag(
         "SqlError",
