@@ -77,7 +77,14 @@ export type EventOf<E> = {
  *
  * @since 0.1.0
  */
-export type RecordedEvent<E> = EventOf<E> & { readonly recorded: RecordedMessage }
+export type RecordedEvent<E> = {
+  readonly [K in keyof E & string]: {
+    readonly type: K
+    readonly data: Data<E[K]>
+    /** The message that holds it: id, metadata, positions, time. */
+    readonly recorded: RecordedMessage
+  }
+}[keyof E & string]
 
 /**
  * The id of an entity: what follows the category's name and a dash in a stream name. An array is a compound id:
@@ -139,10 +146,14 @@ export interface Category<Name extends string, E extends Events> {
     options?: MessageStore.AppendOptions
   ) => Effect.Effect<AppendResult, MessageStore.AppendError, MessageStore.MessageStore>
   /** Reads the events of an id's stream; messages of other types are skipped. */
-  readonly read: (
+  readonly readStream: (
     id: Id,
     options?: MessageStore.ReadStreamOptions
   ) => Stream.Stream<RecordedEvent<E>, MessageStore.ReadStreamError | DecodeError, MessageStore.MessageStore>
+  /** Reads the events of all streams of the category, by global position; messages of other types are skipped. */
+  readonly readCategory: (
+    options?: MessageStore.ReadCategoryOptions
+  ) => Stream.Stream<RecordedEvent<E>, MessageStore.ReadCategoryError | DecodeError, MessageStore.MessageStore>
   /** @internal */
   readonly decoders: ReadonlyMap<string, DataDecoder>
 }
@@ -159,7 +170,7 @@ export interface Any {
 /** @internal */
 export type DataDecoder = (json: unknown) => Effect.Effect<unknown, Schema.SchemaError>
 
-type WithoutDash<Name extends string> = Name extends `${string}-${string}` ? never : Name
+type WithoutDash<Name extends string> = Name extends `${string}-${string}` ? "a category's name has no dash" : Name
 
 const isMany = <A>(value: A | ReadonlyArray<A>): value is ReadonlyArray<A> => Array.isArray(value)
 
@@ -224,7 +235,13 @@ export const make = <const Name extends string, const E extends Events>(
       }
       const data = yield* Effect.mapError(encoder(event.data), (error) => {
         const { path, reason } = issueAt(error)
-        return new InvalidMessage({ streamName, index, type: event.type, path: ["data", ...path], reason })
+        return new InvalidMessage({
+          streamName,
+          index,
+          type: event.type,
+          path: ["data", ...path],
+          reason: `does not fit its schema: ${reason}`
+        })
       })
       messages.push({ id: event.id, type: event.type, data, metadata: event.metadata })
     }
@@ -260,16 +277,33 @@ export const make = <const Name extends string, const E extends Events>(
     return decoded
   })
 
-  const read = (id: Id, options?: MessageStore.ReadStreamOptions) =>
+  const decodeAll = <Error, R>(messages: Stream.Stream<RecordedMessage, Error, R>) =>
+    messages.pipe(
+      Stream.mapArrayEffect((rows) => Effect.map(decodeArray(rows), Arr.of)),
+      Stream.flattenIterable
+    )
+
+  const readStream = (id: Id, options?: MessageStore.ReadStreamOptions) =>
     Stream.unwrap(Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
-      return store.readStream(yield* streamName(id), options).pipe(
-        Stream.mapArrayEffect((rows) => Effect.map(decodeArray(rows), Arr.of)),
-        Stream.flattenIterable
-      )
+      return decodeAll(store.readStream(yield* streamName(id), options))
     }))
 
-  return { name, Events: events, events: constructors(events), streamName, encode, decode, append, read, decoders }
+  const readCategory = (options?: MessageStore.ReadCategoryOptions) =>
+    Stream.unwrap(Effect.map(MessageStore.MessageStore, (store) => decodeAll(store.readCategory(name, options))))
+
+  return {
+    name,
+    Events: events,
+    events: constructors(events),
+    streamName,
+    encode,
+    decode,
+    append,
+    readStream,
+    readCategory,
+    decoders
+  }
 }
 
 const constructors = <E extends Events>(events: E): Category<string, E>["events"] =>

@@ -35,7 +35,7 @@ export interface Snapshot<S> {
 }
 
 /**
- * What a transaction did: the events it wrote, none perhaps, and the state and version after them.
+ * What a transaction did: the events that were decided, none perhaps, and the state and version after them.
  *
  * @since 0.1.0
  */
@@ -70,6 +70,8 @@ export interface Entity<E extends Category.Events, S> {
   /** The schema of the state. */
   readonly state: Schema.Codec<S, unknown>
   readonly initial: S
+  /** The state after an event: one step of the fold, for who reads the events by himself. */
+  readonly evolve: (state: S, event: Pick<Category.EventOf<E>, "type" | "data">) => S
   /** Folds all events of the stream of an id. The state is `initial` when the stream does not exist. */
   readonly load: (id: Category.Id) => Effect.Effect<Snapshot<S>, LoadError, MessageStore.MessageStore>
   /**
@@ -143,7 +145,10 @@ export const make = <E extends Category.Events, S>(
   }
 ): Entity<E, S> => {
   const steps = new Map(Object.entries<(state: S, data: never) => S>(options.evolve))
-  const evolve = (state: S, type: string, data: unknown): S => steps.get(type)?.(state, data as never) ?? state
+  const step = (state: S, type: string, data: unknown): S => {
+    const next = steps.get(type)
+    return next === undefined ? state : next(state, data as never)
+  }
 
   const foldArray = (fold: Fold<S>) =>
     Effect.fnUntraced(function*(rows: ReadonlyArray<RecordedMessage>) {
@@ -154,7 +159,7 @@ export const make = <E extends Category.Events, S>(
           const data = now === undefined
             ? yield* Effect.mapError(decoding, (error) => Category.decodeError(recorded, error))
             : now.value
-          fold.state = evolve(fold.state, recorded.type, data)
+          fold.state = step(fold.state, recorded.type, data)
         }
         fold.version = recorded.position
       }
@@ -206,7 +211,7 @@ export const make = <E extends Category.Events, S>(
         current = yield* catchUp(streamName, current)
         return { ...snapshot(current), events }
       }
-      const next = events.reduce((state, { data, type }) => evolve(state, type, data), state)
+      const next = events.reduce((state, { data, type }) => step(state, type, data), state)
       return { state: next, version: Option.some(written.version), events }
     })
 
@@ -217,7 +222,9 @@ export const make = <E extends Category.Events, S>(
     })
   })
 
-  return { category, state: options.state, initial: options.initial, load, transact }
+  const evolve = (state: S, { data, type }: Pick<Category.EventOf<E>, "type" | "data">) => step(state, type, data)
+
+  return { category, state: options.state, initial: options.initial, evolve, load, transact }
 }
 
 const snapshot = <S>({ state, version }: Fold<S>): Snapshot<S> => ({

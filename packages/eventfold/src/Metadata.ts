@@ -74,7 +74,7 @@ export interface Preceding {
 /**
  * The metadata of a message that follows from `preceding`, with Eventide's meaning: the preceding message becomes the
  * cause, and its correlation, reply stream and properties are carried on. What `metadata` itself says wins, properties
- * key by key.
+ * key by key; `null` cuts off what would be carried on.
  *
  * @example
  * ```ts
@@ -92,7 +92,7 @@ export interface Preceding {
  */
 export const follow = (preceding: Preceding, metadata: Metadata = {}): Metadata => {
   const carried = fromJson(preceding.metadata)
-  const properties = { ...carried.properties, ...metadata.properties }
+  const properties = metadata.properties === null ? {} : { ...carried.properties, ...metadata.properties }
   return {
     ...(carried.correlationStreamName == null ? {} : { correlationStreamName: carried.correlationStreamName }),
     ...(carried.replyStreamName == null ? {} : { replyStreamName: carried.replyStreamName }),

@@ -80,7 +80,13 @@ const openFolder = Effect.fnUntraced(function*(
   })
   const data = join(dataDir, "pgdata")
   const complete = join(dataDir, "initialized")
-  if (existsSync(complete)) return yield* attempt(dataDir, () => PGlite.create({ dataDir: data, startParams }))
+  if (existsSync(complete)) {
+    // PGlite would begin with an empty one, as if nothing had ever been written.
+    if (!existsSync(join(data, "PG_VERSION"))) {
+      return yield* new FolderUnusable({ dataDir, detail: `${data} has gone: bring it back, or name another folder` })
+    }
+    return yield* attempt(dataDir, () => PGlite.create({ dataDir: data, startParams }))
+  }
   // A process that was killed here before left a folder that can't be opened, and no message in it.
   yield* attempt(dataDir, () => rm(data, { recursive: true, force: true }))
   const db = yield* attempt(dataDir, async () => PGlite.create(await initialOptions(data)))
@@ -88,8 +94,8 @@ const openFolder = Effect.fnUntraced(function*(
   return db
 })
 
-/** A quarter of PGlite's own, as much as a store on one connection makes use of. */
-const startParams = [...PGlite.defaultStartParams, "-c", "shared_buffers=32MB", "-c", "max_connections=5"]
+/** An eighth of PGlite's own, as much as a store on one connection makes use of. */
+const startParams = [...PGlite.defaultStartParams, "-c", "shared_buffers=16MB", "-c", "max_connections=5"]
 
 /** With a data folder that was made before, because to make one takes seconds and much memory. */
 const initialOptions = async (dataDir?: string) => ({

@@ -15,13 +15,14 @@ const install =
   "with the layer's option `install: true`"
 
 /**
- * The URL is none of PostgreSQL.
+ * The URL is none of PostgreSQL, or names no user.
  *
  * @since 0.1.0
  */
 export class InvalidUrl extends Schema.TaggedError<InvalidUrl>()("InvalidUrl", {}) {
   override get message(): string {
-    return "the URL is none of PostgreSQL: write postgres://user:password@host:port/database"
+    return "the URL is none of PostgreSQL, or names no user: write postgres://user:password@host:port/database, " +
+      "each part percent-encoded"
   }
 }
 
@@ -146,7 +147,9 @@ export class OpenError extends Schema.TaggedError<OpenError>()("OpenError", {
 
 const parseUrl = (url: Redacted.Redacted): URL | null => {
   const parsed = URL.parse(Redacted.value(url))
-  return parsed?.protocol === "postgres:" || parsed?.protocol === "postgresql:" ? parsed : null
+  // Of a password with a `/` or `#` that is not encoded, the rest would be taken for the database, and shown.
+  const isWhole = parsed !== null && !parsed.pathname.includes("@") && !parsed.hash.includes("@")
+  return isWhole && (parsed.protocol === "postgres:" || parsed.protocol === "postgresql:") ? parsed : null
 }
 
 /** @internal */
@@ -162,10 +165,14 @@ export const describeDatabase = (config: PgClientConfig): string => {
 }
 
 /** @internal */
-export const checkUrl = (config: PgClientConfig): Effect.Effect<void, OpenError> =>
-  config.url !== undefined && parseUrl(config.url) === null
-    ? Effect.fail(new OpenError({ database: describeDatabase(config), reason: new InvalidUrl() }))
-    : Effect.void
+export const checkUrl = (config: PgClientConfig): Effect.Effect<void, OpenError> => {
+  if (config.url === undefined) return Effect.void
+  const url = parseUrl(config.url)
+  const isWhole = url !== null && (url.username !== "" || config.username !== undefined)
+  return isWhole
+    ? Effect.void
+    : Effect.fail(new OpenError({ database: describeDatabase(config), reason: new InvalidUrl() }))
+}
 
 /** @internal */
 export const fromSqlError = (config: PgClientConfig) => (error: SqlError): OpenError =>

@@ -10,8 +10,23 @@ import type { MessageStore } from "eventfold/MessageStore"
 import * as Concurrency from "./internal/concurrency.ts"
 import * as Encoding from "./internal/encoding.ts"
 import * as Entities from "./internal/entities.ts"
+import type * as Fixtures from "./internal/fixtures.ts"
 import * as Reading from "./internal/reading.ts"
 import * as Writing from "./internal/writing.ts"
+
+/**
+ * What a store may be without: reading a stream backwards, and consumer groups of more than 32,767 members. A stock
+ * Message DB has neither.
+ *
+ * @since 0.1.0
+ */
+export type Feature = Fixtures.Feature
+
+/** @since 0.1.0 */
+export interface Options {
+  /** What the store refuses, with `Unsupported` or a `StoreError`; the suite holds it to that. */
+  readonly unsupported?: ReadonlyArray<Feature> | undefined
+}
 
 /**
  * Declares the tests, in a `describe` of the given name, on one store of the layer. The store need not be empty: each
@@ -27,11 +42,13 @@ import * as Writing from "./internal/writing.ts"
  *
  * @since 0.1.0
  */
-export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>): void =>
+export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, options: Options = {}): void => {
+  const supports: Fixtures.Supports = (feature) => options.unsupported?.includes(feature) !== true
   withLayer(layer, { excludeTestServices: true, timeout: "2 minutes" })(`MessageStore: ${name}`, (it) => {
     Writing.tests(it)
-    Reading.tests(it)
+    Reading.tests(it, supports)
     Encoding.tests(it)
     Concurrency.tests(it)
     Entities.tests(it)
   })
+}

@@ -40,20 +40,24 @@ DECLARE
   -- Appends to one stream share the slot of the first of them, which holds the stream's version as it goes up.
   _slots integer[];
   _versions bigint[];
-  -- Of each message, the append it belongs to; of each append, its first message and the position that one gets, less
-  -- its ordinal; -1 for an append that is not to be written.
+  -- Of each message, the append it belongs to; of each append, the position of its first message less its ordinal.
   _owners integer[];
   _first integer := 1;
   _offsets bigint[] := array_fill(-1::bigint, ARRAY[_count]);
-  _versioned boolean;
   _version bigint;
-  _last integer;
-  _earlier record;
+  _is_expected boolean;
+  -- What is in the store of each append, looked up when it is needed.
+  _found bigint[];
+  _same boolean[];
+  _last_positions bigint[];
+  _last_global_positions bigint[];
+  _found_ids uuid[];
   _outcomes text[] := array_fill('written'::text, ARRAY[_count]);
   _result_versions bigint[] := array_fill(NULL::bigint, ARRAY[_count]);
   _result_positions bigint[] := array_fill(NULL::bigint, ARRAY[_count]);
   _taken_ids uuid[] := array_fill(NULL::uuid, ARRAY[_count]);
   _refused boolean := false;
+  _written integer := 0;
   _global_positions bigint[];
 BEGIN
   -- One order for everybody, or two atomic calls could wait for one another.
@@ -86,60 +90,63 @@ BEGIN
     FROM unnest(_names) WITH ORDINALITY AS names (name, ordinal)
   ) AS streams;
 
+  SELECT array_agg(append ORDER BY append)
+  INTO _owners
+  FROM unnest(message_counts) WITH ORDINALITY AS counts (messages, append), generate_series(1, messages);
+
   FOR _append IN 1 .. _count LOOP
-    _last := _first + message_counts[_append] - 1;
-    _owners := _owners || array_fill(_append, ARRAY[message_counts[_append]]);
     _version := _versions[_slots[_append]];
-    _versioned := CASE expected_versions[_append]
+    _is_expected := CASE expected_versions[_append]
       WHEN -3 THEN true
       WHEN -2 THEN _version >= 0
       ELSE expected_versions[_append] = _version
     END;
 
-    IF careful OR NOT _versioned THEN
-      SELECT * INTO _earlier
-      FROM eventfold.recorded(
-        _names[_append],
-        ids[_first:_last],
-        types[_first:_last],
-        data[_first:_last],
-        metadata[_first:_last]
-      );
-      IF _earlier.same THEN
-        _outcomes[_append] := 'recorded';
-        _result_versions[_append] := _earlier.last_position;
-        _result_positions[_append] := _earlier.last_global_position;
-        _taken_ids[_append] := _earlier.taken_id;
-      ELSIF NOT _versioned THEN
-        _outcomes[_append] := 'wrong_version';
-        _result_versions[_append] := _version;
-      ELSIF _earlier.found > 0 THEN
-        _outcomes[_append] := 'duplicate';
-        _taken_ids[_append] := _earlier.taken_id;
-      END IF;
+    IF _found IS NULL AND (careful OR NOT _is_expected) THEN
+      SELECT
+        array_agg(recorded.found ORDER BY recorded.append),
+        array_agg(recorded.same ORDER BY recorded.append),
+        array_agg(recorded.last_position ORDER BY recorded.append),
+        array_agg(recorded.last_global_position ORDER BY recorded.append),
+        array_agg(recorded.taken_id ORDER BY recorded.append)
+      INTO _found, _same, _last_positions, _last_global_positions, _found_ids
+      FROM eventfold.recorded(_names, _owners, ids, types, data, metadata) AS recorded;
     END IF;
 
-    IF _outcomes[_append] = 'written' THEN
+    IF _found IS NOT NULL AND _same[_append] THEN
+      _outcomes[_append] := 'recorded';
+      _result_versions[_append] := _last_positions[_append];
+      _result_positions[_append] := _last_global_positions[_append];
+      _taken_ids[_append] := _found_ids[_append];
+    ELSIF NOT _is_expected THEN
+      _outcomes[_append] := 'wrong_version';
+      _result_versions[_append] := _version;
+      _refused := true;
+    ELSIF _found IS NOT NULL AND _found[_append] > 0 THEN
+      _outcomes[_append] := 'duplicate';
+      _taken_ids[_append] := _found_ids[_append];
+      _refused := true;
+    ELSE
       _offsets[_append] := _version + 1 - _first;
       _version := _version + message_counts[_append];
       _versions[_slots[_append]] := _version;
       _result_versions[_append] := _version;
-    ELSIF _outcomes[_append] <> 'recorded' THEN
-      _refused := true;
+      _written := _written + 1;
     END IF;
-    _first := _last + 1;
+    _first := _first + message_counts[_append];
   END LOOP;
 
-  IF atomic AND NOT _refused AND 'recorded' = ANY (_outcomes) AND 'written' = ANY (_outcomes) THEN
+  IF atomic AND NOT _refused AND _written > 0 AND _written < _count THEN
     -- Some are in the store and some are not, so this is not the repetition of an earlier call.
     _outcomes := array_replace(_outcomes, 'recorded', 'duplicate');
     _refused := true;
   END IF;
   IF atomic AND _refused THEN
     _outcomes := array_replace(_outcomes, 'written', 'not_written');
+    _written := 0;
   END IF;
 
-  IF 'written' = ANY (_outcomes) THEN
+  IF _written > 0 THEN
     WITH inserted AS (
       INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
       SELECT
@@ -157,11 +164,11 @@ BEGIN
     )
     SELECT array_agg(global_position ORDER BY global_position) INTO _global_positions FROM inserted;
 
-    _last := 0;
+    _first := 0;
     FOR _append IN 1 .. _count LOOP
       IF _outcomes[_append] = 'written' THEN
-        _last := _last + message_counts[_append];
-        _result_positions[_append] := _global_positions[_last];
+        _first := _first + message_counts[_append];
+        _result_positions[_append] := _global_positions[_first];
       END IF;
     END LOOP;
   END IF;

@@ -16,6 +16,12 @@ export const textProblem = (text: string): string | undefined => {
   return undefined
 }
 
+/** A prototype may lack a constructor, and a class its name. */
+const kindOf = ({ constructor }: object): string =>
+  typeof constructor === "function" && constructor.name !== ""
+    ? `a ${constructor.name}`
+    : "an object with a prototype of its own"
+
 const isPlainObject = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
@@ -52,7 +58,7 @@ const containerProblem = (value: object, depth: number): JsonProblem | undefined
     return undefined
   }
   if (!isPlainObject(value)) {
-    return { path: [], reason: `is a ${value.constructor.name}, not a plain object: encode it by a schema first` }
+    return { path: [], reason: `is ${kindOf(value)}, not a plain object: encode it by a schema first` }
   }
   for (const [key, property] of Object.entries(value)) {
     if (property === undefined) continue

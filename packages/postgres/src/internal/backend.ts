@@ -3,36 +3,19 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
-import type { SqlError } from "effect/sql/SqlError"
-import type { ExpectedVersion } from "eventfold/ExpectedVersion"
-import type { AppendResult, CategoryPage, EncodedAppend, StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import type { AppendResult, EncodedAppend, StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import * as GroupCommit from "./groupCommit.ts"
-import { type MessageRow, recordedMessages, safePosition } from "./rows.ts"
-import { isPassing, storeError } from "./sqlError.ts"
+import { type MessageRow, safePosition } from "./rows.ts"
+import { isPassing, isUnique, storeError } from "./sqlError.ts"
+import { makeReads, outsideTransaction, read, retrying, wireVersion } from "./statements.ts"
 
 /** The most that a group of concurrent appends adds up to, in messages; a large one counts for several. */
 const maxGroupSize = 2_000
 
 const sizeOf = ({ messages }: EncodedAppend): number =>
   messages.reduce((size, { data }) => size + 1 + Math.floor(data.length / 4_096), 0)
-
-/**
- * For failures that pass: a lost connection, a server that starts again, a deadlock. Eight more attempts in about four
- * seconds. To send an append again is safe, because its messages have their ids.
- */
-const passing: Schedule.Schedule<unknown> = Schedule.max([
-  Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]).pipe(Schedule.jittered),
-  Schedule.recurs(8)
-])
-
-const retrying = <A>(statement: Effect.Effect<A, SqlError>, isRetryable = isPassing): Effect.Effect<A, SqlError> =>
-  Effect.retry(statement, { schedule: passing, while: isRetryable })
-
-const read = (operation: string, rows: Effect.Effect<ReadonlyArray<MessageRow>, SqlError>) =>
-  Effect.flatMap(Effect.mapError(retrying(rows), storeError(operation)), recordedMessages)
 
 /** An outcome of `eventfold.append`. */
 interface OutcomeRow {
@@ -43,25 +26,6 @@ interface OutcomeRow {
 }
 
 type Refusal = WrongExpectedVersion | DuplicateMessageId
-
-const isUnique = (error: SqlError): boolean => error.reason._tag === "UniqueViolation"
-
-/** Expected versions as `eventfold.append` takes them. */
-const wireVersion = (expected: ExpectedVersion): bigint => {
-  switch (expected) {
-    case "any":
-      return -3n
-    case "exists":
-      return -2n
-    case "noStream":
-      return -1n
-    default:
-      // What no version can be never matches; -4 is not one of the function's codes.
-      return Number.isSafeInteger(expected) && expected >= 0 ? BigInt(expected) : -4n
-  }
-}
-
-const wireNumber = (value: number | undefined): bigint | null => value === undefined ? null : BigInt(value)
 
 const resultOf = (append: EncodedAppend, row: OutcomeRow): Exit.Exit<AppendResult, Refusal | StoreError> => {
   const { expectedVersion: expected, streamName } = append
@@ -123,6 +87,20 @@ export const make = Effect.fnUntraced(function*(sql: PgClient) {
       Effect.mapError(storeError(operation))
     )
 
+  /** First without that look, which costs a look-up a message and hardly ever finds one. */
+  const appendAll = (appends: ReadonlyArray<EncodedAppend>) =>
+    retrying(callAppend(appends, { atomic: true, careful: false })).pipe(
+      Effect.filterOrElse(
+        (rows) => !rows.some(({ outcome }) => outcome === "recorded" || outcome === "duplicate"),
+        () => appendCarefully("writeAll", appends)
+      ),
+      Effect.catchTag(
+        "SqlError",
+        (error) => isUnique(error) ? appendCarefully("writeAll", appends) : Effect.fail(storeError("writeAll")(error))
+      ),
+      Effect.flatMap((rows) => atomicResults(appends, rows))
+    )
+
   const appendAlone = Effect.fnUntraced(function*(append: EncodedAppend) {
     const rows = yield* appendCarefully("append", [append])
     return yield* Arr.isReadonlyArrayNonEmpty(rows)
@@ -148,39 +126,22 @@ export const make = Effect.fnUntraced(function*(sql: PgClient) {
     commit
   })
 
-  const streamPage = ({ direction, from, limit, streamName }: StreamPage) =>
-    direction === "forwards"
-      ? sql<MessageRow>`SELECT * FROM message_store.get_stream_messages(
-          ${streamName}, ${BigInt(from ?? 0)}, ${BigInt(limit)})`
-      // Message DB has no way backwards.
-      : sql<MessageRow>`SELECT id::varchar, stream_name, type, position, global_position,
-            data::varchar, metadata::varchar, time
-          FROM message_store.messages
-          WHERE stream_name = ${streamName} AND position <= ${BigInt(from ?? Number.MAX_SAFE_INTEGER)}
-          ORDER BY position DESC LIMIT ${BigInt(limit)}`
+  // Message DB has no way backwards.
+  const backwards = ({ from, limit, streamName }: StreamPage) =>
+    read(
+      "readStream",
+      sql<MessageRow>`SELECT id::varchar, stream_name, type, position, global_position,
+          data::varchar, metadata::varchar, time
+        FROM message_store.messages
+        WHERE stream_name = ${streamName} AND position <= ${BigInt(from ?? Number.MAX_SAFE_INTEGER)}
+        ORDER BY position DESC LIMIT ${BigInt(limit)}`
+    )
 
-  const categoryPage = ({ category, consumerGroup, correlation, from, limit }: CategoryPage) =>
-    sql<MessageRow>`SELECT * FROM message_store.get_category_messages(
-      ${category}, ${BigInt(from)}, ${BigInt(limit)}, ${correlation ?? null},
-      ${wireNumber(consumerGroup?.member)}, ${wireNumber(consumerGroup?.size)})`
-
-  const lastOf = (streamName: StreamName.StreamName, type: string | undefined) =>
-    sql<MessageRow>`SELECT * FROM message_store.get_last_stream_message(${streamName}, ${type ?? null})`
-
-  const versionOf = (streamName: StreamName.StreamName) =>
-    sql<{ readonly version: bigint | null }>`SELECT message_store.stream_version(${streamName}) AS version`
-
+  const outside = outsideTransaction(sql)
   const backend: StoreBackend = {
-    append,
-    writeAll: (appends) => Effect.flatMap(appendCarefully("writeAll", appends), (rows) => atomicResults(appends, rows)),
-    readStream: (page) => read("readStream", streamPage(page)),
-    readCategory: (page) => read("readCategory", categoryPage(page)),
-    lastMessage: (streamName, type) => Effect.map(read("lastMessage", lastOf(streamName, type)), Arr.head),
-    streamVersion: (streamName) =>
-      retrying(versionOf(streamName)).pipe(
-        Effect.mapError(storeError("streamVersion")),
-        Effect.flatMap(([row]) => row?.version == null ? Effect.succeedNone : Effect.asSome(safePosition(row.version)))
-      )
+    ...makeReads(sql, (name, call) => sql`SELECT * FROM ${call(name)}`, backwards),
+    append: (request) => outside("append", append(request)),
+    writeAll: (appends) => outside("writeAll", appendAll(appends))
   }
   return backend
 })

@@ -1,6 +1,6 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 
 /** Commits a group of requests in one transaction; the results are in the order of the requests. */
 export type Commit<Request, A, E> = (group: ReadonlyArray<Request>) => Effect.Effect<ReadonlyArray<Exit.Exit<A, E>>>
@@ -59,12 +59,7 @@ export const make = Effect.fnUntraced(function*<Request, A, E>(options: {
       while: () => waiting.length > 0 || !lanes.delete(lane),
       body: () => commitGroup(takeGroup(waiting)),
       step: () => {}
-    }).pipe(
-      Effect.onError((cause) => {
-        lanes.delete(lane)
-        return Effect.forEach(waiting, ({ reply }) => Deferred.failCause(reply, cause))
-      })
-    )
+    })
 
   const enqueue = (lane: string, entry: Waiting<Request, A, E>) => {
     const waiting = lanes.get(lane)
@@ -74,7 +69,15 @@ export const make = Effect.fnUntraced(function*<Request, A, E>(options: {
     }
     const started = [entry]
     lanes.set(lane, started)
-    return Effect.as(Effect.forkIn(Effect.interruptible(drain(lane, started)), scope), started)
+    return Effect.map(Effect.forkIn(Effect.interruptible(drain(lane, started)), scope), (fiber) => {
+      // Not a finalizer of the fiber's own: the scope may end, or have ended, before the fiber begins.
+      fiber.addObserver((exit) => {
+        if (Exit.isSuccess(exit)) return
+        lanes.delete(lane)
+        for (const { reply } of started) Deferred.doneUnsafe(reply, Exit.failCause(exit.cause))
+      })
+      return started
+    })
   }
 
   return (request: Request): Effect.Effect<A, E> =>

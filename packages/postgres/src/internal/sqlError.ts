@@ -32,6 +32,9 @@ const passing = new Set(["57P01", "57P02", "57P03", "53300"])
 /** Whether the same statement may succeed later. */
 export const isPassing = (error: SqlError): boolean => error.isRetryable || passing.has(errorCode(error) ?? "")
 
+/** An id or a position is taken. */
+export const isUnique = (error: SqlError): boolean => error.reason._tag === "UniqueViolation"
+
 /** The one place where a failure of SQL becomes a `StoreError`. */
 export const storeError = (operation: string) => (error: SqlError): StoreError => {
   const code = errorCode(error)

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as Category from "eventfold/Category"
 import * as Entity from "eventfold/Entity"
 import { MessageStore } from "eventfold/MessageStore"
@@ -39,6 +40,24 @@ export const tests = (it: It) =>
         const { state, version } = yield* balance.load("1")
         assert.deepStrictEqual(state, { balance: 24 })
         assert.deepStrictEqual(version, Option.some(23))
+      }))
+
+    it.effect("folding a category step by step gives what loading each entity gives", () =>
+      Effect.gen(function*() {
+        const { balance, category } = yield* newAccount
+        for (const i of upTo(40)) {
+          yield* category.append(String(i % 7), category.events.Deposited({ amount: i }))
+        }
+        const states = new Map<string, { readonly balance: number }>()
+        yield* Stream.runForEach(category.readCategory({ batchSize: 9 }), (event) =>
+          Effect.sync(() => {
+            const { streamName } = event.recorded
+            states.set(streamName, balance.evolve(states.get(streamName) ?? balance.initial, event))
+          }))
+        assert.strictEqual(states.size, 7)
+        for (const id of upTo(7).map(String)) {
+          assert.deepStrictEqual(states.get(yield* category.streamName(id)), (yield* balance.load(id)).state)
+        }
       }))
 
     it.effect("a stored message that does not fit is a DecodeError with its place", () =>

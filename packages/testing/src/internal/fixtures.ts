@@ -9,6 +9,12 @@ import { MessageStore, type ReadCategoryOptions, type ReadStreamOptions } from "
 /** What a suite declares its tests with. */
 export type It = Vitest.MethodsNonLive<MessageStore>
 
+/** What a store may be without. */
+export type Feature = "backwards" | "largeGroups"
+
+/** Whether the store of a suite has a feature that it may be without. */
+export type Supports = (feature: Feature) => boolean
+
 /** A category that no other test has. */
 export const newCategory: Effect.Effect<string> = Effect.map(nextId, (id) => `test${id.replaceAll("-", "")}`)
 

@@ -1,0 +1,73 @@
+import { assert, it } from "@effect/vitest"
+import { Option, Schema } from "effect"
+import { Category, StoreError, StreamName } from "eventfold"
+
+const samples = [
+  [
+    StoreError.WrongExpectedVersion,
+    new StoreError.WrongExpectedVersion({ streamName: "account-1", expected: 3, actual: Option.none() }),
+    "expected version 3 of the stream account-1, which does not exist"
+  ],
+  [
+    StoreError.DuplicateMessageId,
+    new StoreError.DuplicateMessageId({ id: "0190163d-8694-739b-aea5-966c26f8ad90", streamName: "account-1" }),
+    "the message id 0190163d-8694-739b-aea5-966c26f8ad90, to be written to account-1, is already taken by another message"
+  ],
+  [
+    StoreError.InvalidMessage,
+    new StoreError.InvalidMessage({
+      streamName: "account-1",
+      index: 2,
+      type: "Deposited",
+      path: ["data", "lines", 0, "amount"],
+      reason: "is NaN, which JSON does not have"
+    }),
+    "message 2 (Deposited) to account-1: data.lines.0.amount is NaN, which JSON does not have"
+  ],
+  [
+    StoreError.InvalidArgument,
+    new StoreError.InvalidArgument({ argument: "limit", value: "-1", expected: "a whole number from 0" }),
+    "limit is -1, and must be a whole number from 0"
+  ],
+  [
+    StoreError.Unsupported,
+    new StoreError.Unsupported({ operation: "writeAll", remedy: "install the eventfold schema" }),
+    "this store does not support writeAll: install the eventfold schema"
+  ],
+  [
+    StoreError.StoreError,
+    new StoreError.StoreError({ operation: "append", reason: "the connection was lost", isRetryable: true }),
+    "append: the connection was lost"
+  ],
+  [
+    StreamName.InvalidStreamName,
+    new StreamName.InvalidStreamName({ name: "", reason: "is empty" }),
+    `the stream name "" is empty`
+  ],
+  [
+    StreamName.InvalidCategory,
+    new StreamName.InvalidCategory({ name: "", reason: "is empty" }),
+    `the category name "" is empty`
+  ],
+  [
+    Category.DecodeError,
+    new Category.DecodeError({
+      streamName: "account-1",
+      position: 4,
+      globalPosition: 40,
+      type: "Deposited",
+      path: ["lines", 0],
+      reason: "Expected number, got null"
+    }),
+    "Deposited at position 4 of account-1: data.lines.0: Expected number, got null"
+  ]
+] as const
+
+it.each(samples)("%s says what happened, and is the same after a journey as JSON", (errorClass, error, message) => {
+  assert.strictEqual(error.message, message)
+  const json = Schema.toCodecJson<Schema.Codec<unknown, unknown>>(errorClass)
+  const arrived = Schema.decodeUnknownSync(json)(JSON.parse(JSON.stringify(Schema.encodeUnknownSync(json)(error))))
+  assert.isTrue(arrived instanceof errorClass)
+  assert.deepStrictEqual(arrived, error)
+  assert.propertyVal(arrived, "message", message)
+})

@@ -1,0 +1,118 @@
+import type { PgClient, PgPoolConfig } from "@effect/sql-pg/PgClient"
+import * as Arr from "effect/Array"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import type { Fragment } from "effect/sql/Statement"
+import type { ExpectedVersion } from "eventfold/ExpectedVersion"
+import type { CategoryPage, StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import { StoreError } from "eventfold/StoreError"
+import type { StreamName } from "eventfold/StreamName"
+import { type MessageRow, recordedMessages, safePosition } from "./rows.ts"
+import { isPassing, storeError } from "./sqlError.ts"
+
+/**
+ * For failures that pass: a lost connection, a server that starts again, a deadlock. Eight more attempts in about four
+ * seconds. To send an append again is safe, because its messages have their ids.
+ */
+const passing: Schedule.Schedule<unknown> = Schedule.max([
+  Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]).pipe(Schedule.jittered),
+  Schedule.recurs(8)
+])
+
+/** Runs statements again that failed for a reason that passes. */
+export const retrying = <A, E>(
+  statements: Effect.Effect<A, E | SqlError>,
+  isRetryable = isPassing
+): Effect.Effect<A, E | SqlError> =>
+  Effect.retry(statements, { schedule: passing, while: (error) => isSqlError(error) && isRetryable(error) })
+
+/**
+ * Runs a write outside of the transaction that its caller may be in on the same client: it is one of its own, perhaps
+ * together with others', and is sent again when its outcome is unknown. On a client with a single connection it would
+ * wait for ever for the one that the caller's transaction holds, so there it fails.
+ */
+export const outsideTransaction = (sql: PgClient) => {
+  const pool: PgPoolConfig = sql.config
+  const isSingle = pool.maxConnections === 1
+  return <A, E>(operation: string, write: Effect.Effect<A, E>): Effect.Effect<A, E | StoreError> =>
+    Effect.flatMap(Effect.serviceOption(sql.transactionService), (transaction): Effect.Effect<A, E | StoreError> => {
+      if (isSingle && Option.isSome(transaction)) {
+        const reason = "it is called inside of a transaction on the client's only connection, which it needs for itself"
+        return Effect.fail(new StoreError({ operation, reason, isRetryable: false }))
+      }
+      return Effect.updateContext(
+        write,
+        (context: Context.Context<never>) => Context.omit(sql.transactionService)(context)
+      )
+    })
+}
+
+/** Expected versions as numbers: below the exact ones, -1 for no stream, -2 for an existing one, -3 for any. */
+export const wireVersion = (expected: ExpectedVersion): bigint => {
+  switch (expected) {
+    case "any":
+      return -3n
+    case "exists":
+      return -2n
+    case "noStream":
+      return -1n
+    default:
+      // What no version can be never matches: -4 has no meaning.
+      return Number.isSafeInteger(expected) && expected >= 0 ? BigInt(expected) : -4n
+  }
+}
+
+/** How a function that takes a stream or category name first is called. */
+export type Call = (name: string, call: (name: Fragment | string) => Fragment) => Fragment
+
+const wireNumber = (value: number | undefined): bigint | null => value === undefined ? null : BigInt(value)
+
+/** Reads messages. */
+export const read = (operation: string, rows: Effect.Effect<ReadonlyArray<MessageRow>, SqlError>) =>
+  Effect.flatMap(Effect.mapError(retrying(rows), storeError(operation)), recordedMessages)
+
+/** What is read through the functions of `message_store`, the same on every Message DB. */
+export const makeReads = (
+  sql: PgClient,
+  call: Call,
+  backwards: StoreBackend["readStream"]
+): Pick<StoreBackend, "readStream" | "readCategory" | "lastMessage" | "streamVersion"> => {
+  const forwards = ({ from, limit, streamName }: StreamPage) =>
+    sql<MessageRow>`${
+      call(
+        streamName,
+        (name) => sql`message_store.get_stream_messages(${name}, ${BigInt(from ?? 0)}, ${BigInt(limit)})`
+      )
+    }`
+
+  const category = ({ category, consumerGroup, correlation, from, limit }: CategoryPage) =>
+    sql<MessageRow>`${
+      call(category, (name) =>
+        sql`message_store.get_category_messages(${name}, ${BigInt(from)}, ${BigInt(limit)}, ${correlation ?? null},
+          ${wireNumber(consumerGroup?.member)}, ${wireNumber(consumerGroup?.size)})`)
+    }`
+
+  const last = (streamName: StreamName, type: string | undefined) =>
+    sql<MessageRow>`${call(streamName, (name) => sql`message_store.get_last_stream_message(${name}, ${type ?? null})`)}`
+
+  const version = (streamName: StreamName) =>
+    sql<{ readonly stream_version: bigint | null }>`${
+      call(streamName, (name) => sql`message_store.stream_version(${name})`)
+    }`
+
+  return {
+    readStream: (page) => page.direction === "forwards" ? read("readStream", forwards(page)) : backwards(page),
+    readCategory: (page) => read("readCategory", category(page)),
+    lastMessage: (streamName, type) => Effect.map(read("lastMessage", last(streamName, type)), Arr.head),
+    streamVersion: (streamName) =>
+      retrying(version(streamName)).pipe(
+        Effect.mapError(storeError("streamVersion")),
+        Effect.flatMap(([row]) =>
+          row?.stream_version == null ? Effect.succeedNone : Effect.asSome(safePosition(row.stream_version))
+        )
+      )
+  }
+}

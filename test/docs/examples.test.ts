@@ -1,0 +1,213 @@
+/**
+ * Every `ts` block of the documentation and of doc comments is compiled, as a module of its own, and then imported: it
+ * must do without a database. A block that begins with ```` ```ts no-run ```` is only compiled.
+ */
+import { assert, describe, it, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { execFile } from "node:child_process"
+import { globSync, readFileSync } from "node:fs"
+import { mkdir, mkdtemp, rm, rmdir, writeFile } from "node:fs/promises"
+import { join, resolve } from "node:path"
+import { pathToFileURL } from "node:url"
+
+const root = resolve(import.meta.dirname, "../..")
+
+interface Block {
+  readonly file: string
+  /** Of the fence, from 1; the code begins on the next one. */
+  readonly line: number
+  /** What follows ```` ```ts ````. */
+  readonly words: string
+  readonly code: string
+}
+
+const fence = /^(\s*)(`{3,})(?:ts|typescript|tsx)(?:\s+(.*?))?\s*$/
+
+/** The blocks of some lines of Markdown. */
+const blocksOf = (file: string, lines: ReadonlyArray<string | undefined>): ReadonlyArray<Block> => {
+  const blocks: Array<Block> = []
+  for (let at = 0; at < lines.length; at++) {
+    const [opening, indent = "", ticks = "", words = ""] = fence.exec(lines[at] ?? "") ?? []
+    if (opening === undefined) continue
+    const code: Array<string> = []
+    const line = at + 1
+    for (at++; at < lines.length && lines[at]?.trim() !== ticks; at++) {
+      code.push((lines[at] ?? "").slice(indent.length))
+    }
+    blocks.push({ file, line, words, code: code.join("\n") })
+  }
+  return blocks
+}
+
+/** The text of each line that is part of a doc comment; the others are undefined, so that line numbers stay. */
+const docComments = (source: string): ReadonlyArray<string | undefined> => {
+  let inside = false
+  return source.split("\n").map((line) => {
+    if (/^\s*\/\*\*/.test(line)) inside = !line.includes("*/")
+    else if (line.includes("*/")) inside = false
+    else if (inside) return line.replace(/^\s*\* ?/, "")
+    return undefined
+  })
+}
+
+const find = (...patterns: ReadonlyArray<string>): ReadonlyArray<string> =>
+  globSync([...patterns], { cwd: root }).filter((path) => !path.includes("node_modules")).toSorted()
+
+const read = (file: string): string => readFileSync(join(root, file), "utf8")
+
+const blocks = [
+  ...find("*.md", "docs/**/*.md", "{packages,examples}/*/*.md", "{sql,test}/*.md")
+    .flatMap((file) => blocksOf(file, read(file).split("\n"))),
+  ...find("{packages,examples}/*/src/**/*.ts", "sql/src/**/*.ts")
+    .flatMap((file) => blocksOf(file, docComments(read(file))))
+]
+
+const title = ({ file, line }: Block): string => `${file}:${line}`
+
+const moduleName = (block: Block): string => `${title(block).replaceAll(/[^\w.]+/g, "_")}.ts`
+
+interface Diagnostic {
+  /** Undefined when the compiler says it of no file. */
+  readonly path: string | undefined
+  readonly line: number
+  readonly message: string
+}
+
+/** What `tsc --pretty false` prints: a line for each, and what belongs to it indented below. */
+const diagnostics = (output: string): ReadonlyArray<Diagnostic> =>
+  output.split(/\n(?=\S)/).filter((text) => text.trim() !== "").map((text) => {
+    const [, path, line = "0", message = text] = /^(\S[^(\n]*)\((\d+),\d+\): (error[^]*)$/.exec(text) ?? []
+    return { path, line: Number(line), message: message.trimEnd() }
+  })
+
+const parent = join(root, "test/.eventfold")
+
+/** A folder inside the workspace, so that a block finds the packages by their names. Git ignores `.eventfold`. */
+const folder = Effect.acquireRelease(
+  Effect.promise(async () => {
+    await mkdir(parent, { recursive: true })
+    return mkdtemp(join(parent, "examples-"))
+  }),
+  (path) =>
+    Effect.promise(async () => {
+      await rm(path, { recursive: true, force: true })
+      // Another run may have its folder there.
+      await rmdir(parent).catch(() => undefined)
+    })
+)
+
+const compile = (project: string): Effect.Effect<ReadonlyArray<Diagnostic>> =>
+  Effect.callback((resume) => {
+    const tsc = join(root, "node_modules/typescript/bin/tsc")
+    execFile(process.execPath, [tsc, "--pretty", "false", "-p", project], { cwd: project }, (error, stdout, stderr) => {
+      const found = diagnostics(stdout + stderr)
+      // A compiler that fails without a word has not compiled.
+      resume(Effect.succeed(error !== null && found.length === 0 ? diagnostics(error.message) : found))
+    })
+  })
+
+class Compiled extends Context.Service<Compiled, {
+  readonly modulePath: (block: Block) => string
+  readonly problems: (block: Block) => ReadonlyArray<string>
+  readonly elsewhere: ReadonlyArray<string>
+}>()("test/docs/Compiled") {
+  static readonly layer = Layer.effect(
+    Compiled,
+    Effect.gen(function*() {
+      const path = yield* folder
+      const tsconfig = {
+        extends: join(root, "tsconfig.base.json"),
+        compilerOptions: {
+          composite: false,
+          declarationMap: false,
+          sourceMap: false,
+          noEmit: true,
+          types: ["node"],
+          // An example defines what the reader is to use.
+          noUnusedLocals: false
+        },
+        include: ["*.ts"]
+      }
+      yield* Effect.promise(() =>
+        Promise.all([
+          writeFile(join(path, "tsconfig.json"), JSON.stringify(tsconfig)),
+          ...blocks.map((block) => writeFile(join(path, moduleName(block)), block.code))
+        ])
+      )
+      const found = yield* compile(path)
+      const modules = new Set(blocks.map(moduleName))
+      return {
+        modulePath: (block) => join(path, moduleName(block)),
+        problems: (block) =>
+          found.filter((diagnostic) => diagnostic.path === moduleName(block))
+            .map(({ line, message }) => `${block.file}:${block.line + line}: ${message}`),
+        elsewhere: found.filter(({ path }) => path === undefined || !modules.has(path)).map(({ line, message, path }) =>
+          path === undefined ? message : `${path}:${line}: ${message}`
+        )
+      }
+    })
+  )
+}
+
+describe("blocks", () => {
+  it("are found with their lines, in Markdown and in doc comments", () => {
+    const markdown = ["# Title", "```ts", "const a = 1", "```", "```sh", "ls", "```", "  ```ts no-run", "  a", "  ```"]
+    assert.deepStrictEqual(blocksOf("a.md", markdown), [
+      { file: "a.md", line: 2, words: "", code: "const a = 1" },
+      { file: "a.md", line: 8, words: "no-run", code: "a" }
+    ])
+    const source = [
+      "const text = `",
+      "```ts",
+      "`",
+      "/** One line. */",
+      "/**",
+      " * @example",
+      " * ```ts",
+      " * if (a) {",
+      " *   b()",
+      " *",
+      " * ```",
+      " */"
+    ]
+    assert.deepStrictEqual(blocksOf("a.ts", docComments(source.join("\n"))), [
+      { file: "a.ts", line: 7, words: "", code: "if (a) {\n  b()\n" }
+    ])
+    assert.includeMembers(blocks.map(({ file }) => file), ["README.md", "packages/eventfold/src/Category.ts"])
+    assert.strictEqual(new Set(blocks.map(moduleName)).size, blocks.length)
+  })
+
+  it("are told apart by nothing but `no-run`", () => {
+    assert.deepStrictEqual(blocks.filter(({ words }) => words !== "" && words !== "no-run").map(title), [])
+  })
+
+  it("the compiler's words are understood", () => {
+    assert.deepStrictEqual(
+      diagnostics("a.ts(2,3): error TS1: one\n  and more\n../b.ts(1,1): error TS2: two\nerror TS3: three\n"),
+      [
+        { path: "a.ts", line: 2, message: "error TS1: one\n  and more" },
+        { path: "../b.ts", line: 1, message: "error TS2: two" },
+        { path: undefined, line: 0, message: "error TS3: three" }
+      ]
+    )
+  })
+})
+
+layer(Compiled.layer, { excludeTestServices: true, timeout: "2 minutes" })("examples", (it) => {
+  it.effect("stop the compiler nowhere else", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual((yield* Compiled).elsewhere, [])
+    }))
+
+  for (const block of blocks) {
+    it.effect(title(block), () =>
+      Effect.gen(function*() {
+        const { modulePath, problems } = yield* Compiled
+        assert.deepStrictEqual(problems(block), [])
+        if (block.words === "no-run") return
+        yield* Effect.promise(() => import(pathToFileURL(modulePath(block)).href))
+      }))
+  }
+})

@@ -1,0 +1,270 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Pglite } from "@eventfold/pglite"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { MessageStore } from "eventfold/MessageStore"
+import { type ChildProcess, spawn } from "node:child_process"
+import { existsSync, statSync } from "node:fs"
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as Store from "../support/Store.ts"
+import { until, within } from "../support/Until.ts"
+
+const temporaryFolder = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "eventfold-pglite-"))),
+  (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
+)
+
+/** A folder that does not exist yet. */
+const newFolder = Effect.map(temporaryFolder, (folder) => join(folder, "data"))
+
+const open = (dataDir?: string): Effect.Effect<Store.Store, Pglite.OpenError, Scope.Scope> =>
+  Effect.map(
+    Layer.build(Layer.fresh(Pglite.layer(dataDir === undefined ? {} : { dataDir }))),
+    Context.get(MessageStore)
+  )
+
+/** Opens the folder, and closes it again after the use. */
+const withStore = <A, E>(dataDir: string, use: (store: Store.Store) => Effect.Effect<A, E, Scope.Scope>) =>
+  Effect.scoped(Effect.flatMap(open(dataDir), use))
+
+const append = (store: Store.Store, streamName = "kept-1") =>
+  Effect.map(store.append(streamName, Store.numbered(1)), (result) => result.version)
+
+const script = fileURLToPath(new URL("child.ts", import.meta.url))
+
+interface Child {
+  readonly lines: ReadonlyArray<string>
+  /** Whether it has ended, by itself or not. */
+  readonly ended: Effect.Effect<boolean>
+  readonly kill: Effect.Effect<void>
+}
+
+/** A process of its own, killed with the scope at the latest. */
+const child = (
+  mode: "append" | "hold",
+  dataDir: string,
+  account: { readonly uid?: number; readonly gid?: number } = {}
+): Effect.Effect<Child, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const lines: Array<string> = []
+    const process_ = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        spawn(process.execPath, [script, mode, dataDir], { stdio: ["ignore", "pipe", "inherit"], ...account })
+      ),
+      kill
+    )
+    let rest = ""
+    process_.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      const parts = (rest + chunk).split("\n")
+      // A line that was cut by the kill was not reported.
+      rest = parts.pop() ?? ""
+      lines.push(...parts)
+    })
+    return { lines, ended: Effect.sync(() => hasEnded(process_)), kill: kill(process_) }
+  })
+
+const hasEnded = (process_: ChildProcess) => process_.exitCode !== null || process_.signalCode !== null
+
+const kill = (process_: ChildProcess): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    if (process_.stdout?.closed === true && hasEnded(process_)) return resume(Effect.void)
+    // Of its streams as well, so that all it said has arrived.
+    process_.once("close", () => resume(Effect.void))
+    process_.kill("SIGKILL")
+  })
+
+const says = (process_: Child, count: number) =>
+  until(`a process of its own has said ${count} lines`, Effect.sync(() => process_.lines.length >= count), "30 seconds")
+
+describe("a data folder", () => {
+  it.live("keeps what was appended, for one layer after another", () =>
+    Effect.gen(function*() {
+      const folder = yield* newFolder
+      const id = "0198c0de-0000-7000-8000-000000000001"
+      yield* withStore(folder, (store) =>
+        Effect.gen(function*() {
+          assert.strictEqual(yield* append(store), 0)
+          yield* store.append("kept-2", { id, type: "A", data: { text: "äöü" } })
+        }))
+      assert.strictEqual(yield* withStore(folder, (store) => append(store)), 1)
+      yield* withStore(folder, (store) =>
+        Effect.gen(function*() {
+          assert.deepStrictEqual(Store.positions(yield* Store.readStream(store, "kept-1")), [0, 1])
+          const [message] = yield* Store.readStream(store, "kept-2")
+          assert.deepStrictEqual(message?.data, { text: "äöü" })
+          assert.strictEqual(message?.id, id)
+          assert.strictEqual(yield* append(store, "kept-2"), 1)
+        }))
+    }))
+
+  it.live("is made with the folders above it, whatever their names", () =>
+    Effect.gen(function*() {
+      const folder = join(yield* temporaryFolder, "with spaces", "ünï 折り", "it's \"quoted\" 100%", "data")
+      assert.strictEqual(yield* withStore(folder, (store) => append(store)), 0)
+      assert.isTrue(existsSync(join(folder, "initialized")))
+    }))
+
+  it.live("of a process that is killed again and again has all that it reported, and opens at once", () =>
+    Effect.gen(function*() {
+      const folder = yield* newFolder
+      const reported: Array<string> = []
+      for (const round of Store.upTo(3)) {
+        yield* Effect.scoped(Effect.gen(function*() {
+          const writer = yield* child("append", folder)
+          yield* says(writer, 60 + 45 * round)
+          assert.isFalse(yield* writer.ended)
+          yield* writer.kill
+          assert.strictEqual(writer.lines[0], "open")
+          reported.push(...writer.lines.slice(1))
+        }))
+      }
+      const store = yield* within("for the folder to open", "10 seconds")(open(folder))
+      const last = new Map<string, number>()
+      for (const line of reported) {
+        const [stream = "", version = ""] = line.split(" ")
+        // Across the processes, each append is where the one before it ended, or an unreported one further.
+        const step = Number(version) - (last.get(stream) ?? -1)
+        assert.isTrue(step > 0 && step % 2 === 0, line)
+        last.set(stream, Number(version))
+      }
+      assert.strictEqual(last.size, 4)
+      for (const [stream, version] of last) {
+        const recorded = yield* Store.readStream(store, stream)
+        assert.isAbove(recorded.length, version)
+        assert.strictEqual(recorded.length % 2, 0)
+        assert.deepStrictEqual(Store.positions(recorded), Store.upTo(recorded.length))
+        assert.deepStrictEqual(Store.dataOf(recorded), recorded.map((_, i) => i % 2))
+        assert.strictEqual(yield* append(store, stream), recorded.length)
+      }
+    }))
+
+  it.live("is for one layer at a time: another of this process is told that it is in use", () =>
+    Effect.gen(function*() {
+      const folder = yield* newFolder
+      yield* withStore(folder, (store) =>
+        Effect.gen(function*() {
+          const error = yield* Effect.flip(within("for a refusal", "2 seconds")(Effect.scoped(open(folder))))
+          assert.instanceOf(error, Pglite.FolderInUse)
+          assert.include(error.message, folder)
+          // The one that has it goes on.
+          assert.strictEqual(yield* append(store), 0)
+        }))
+      const exits = yield* Effect.forEach(Store.upTo(3), () => Effect.exit(open(folder)), { concurrency: "unbounded" })
+      assert.strictEqual(exits.filter(Exit.isSuccess).length, 1)
+    }))
+
+  it.live("of another process is in use, until that one ends, also by SIGKILL", () =>
+    Effect.gen(function*() {
+      const folder = yield* newFolder
+      const holder = yield* child("hold", folder)
+      yield* says(holder, 1)
+      assert.deepStrictEqual(holder.lines, ["open"])
+      assert.instanceOf(yield* Effect.flip(Effect.scoped(open(folder))), Pglite.FolderInUse)
+      yield* holder.kill
+      yield* withStore(folder, (store) =>
+        Effect.gen(function*() {
+          assert.strictEqual(yield* append(store), 0)
+          const other = yield* child("hold", folder)
+          yield* says(other, 1)
+          assert.deepStrictEqual(other.lines, [`FolderInUse: ${new Pglite.FolderInUse({ dataDir: folder }).message}`])
+        }))
+    }))
+
+  it.live("whose first start was killed half way is started afresh", () =>
+    Effect.gen(function*() {
+      const folder = yield* newFolder
+      const first = yield* child("hold", folder)
+      yield* until(
+        "the first start has begun to write",
+        Effect.sync(() => existsSync(join(folder, "pgdata", "PG_VERSION"))),
+        "30 seconds"
+      )
+      yield* first.kill
+      assert.deepStrictEqual(first.lines, [])
+      assert.isFalse(existsSync(join(folder, "initialized")))
+      // Or with less luck.
+      yield* Effect.promise(() => rm(join(folder, "pgdata", "global"), { recursive: true, force: true }))
+      assert.strictEqual(yield* withStore(folder, (store) => append(store)), 0)
+      assert.isTrue(existsSync(join(folder, "initialized")))
+    }))
+})
+
+/** The refusal of a folder: one that fits into a line. */
+const unusable = Effect.fnUntraced(function*(dataDir: string) {
+  const error = yield* Effect.flip(within("for a refusal", "5 seconds")(Effect.scoped(open(dataDir))))
+  assert(error instanceof Pglite.FolderUnusable, String(error))
+  assert.include(error.message, dataDir)
+  assert.notInclude(error.message, "\n")
+  return error
+})
+
+describe("a data folder that can't be one", () => {
+  it.live("a file, and what would be below one", () =>
+    Effect.gen(function*() {
+      const file = join(yield* temporaryFolder, "file")
+      yield* Effect.promise(() => writeFile(file, "mine"))
+      assert.include((yield* unusable(file)).message, "EEXIST")
+      assert.include((yield* unusable(join(file, "data"))).message, "ENOTDIR")
+    }))
+
+  it.live("a data folder of PostgreSQL itself, which is left as it is", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporaryFolder
+      yield* Effect.promise(() => writeFile(join(folder, "PG_VERSION"), "18\n"))
+      assert.include((yield* unusable(folder)).message, "name another one")
+      assert.isFalse(existsSync(join(folder, "pgdata")))
+      assert.isFalse(existsSync(join(folder, "lock")))
+    }))
+
+  it.live("one whose data is damaged or has gone, which is not a new one", () =>
+    Effect.gen(function*() {
+      const folder = yield* newFolder
+      yield* withStore(folder, (store) => append(store))
+      yield* Effect.promise(() => rm(join(folder, "pgdata", "global"), { recursive: true }))
+      yield* unusable(folder)
+      yield* Effect.promise(() => rm(join(folder, "pgdata"), { recursive: true }))
+      assert.include((yield* unusable(folder)).message, "has gone")
+      assert.isFalse(existsSync(join(folder, "pgdata")))
+    }))
+
+  /** Root may write everywhere: then it takes another user, who can read the checkout. */
+  const isRoot = process.getuid?.() === 0
+  const ancestors = (path: string): ReadonlyArray<string> =>
+    dirname(path) === path ? [path] : [path, ...ancestors(dirname(path))]
+  const isPublic = ancestors(dirname(script)).every((path) => (statSync(path).mode & 0o001) !== 0)
+
+  it.live.skipIf(isRoot && !isPublic)("one that may not be written", () =>
+    Effect.gen(function*() {
+      const parent = yield* temporaryFolder
+      const folder = join(parent, "folder")
+      yield* Effect.promise(async () => {
+        await mkdir(folder)
+        await chmod(folder, 0o555)
+        await chmod(parent, 0o755)
+      })
+      for (const dataDir of [folder, join(folder, "data")]) {
+        const other = yield* child("hold", dataDir, isRoot ? { uid: 65_534, gid: 65_534 } : {})
+        yield* says(other, 1)
+        yield* until("it has ended", other.ended)
+        assert.lengthOf(other.lines, 1)
+        assert.include(other.lines[0], `FolderUnusable: the data folder ${dataDir} cannot be used: `)
+      }
+    }))
+})
+
+it.live("stores in memory have nothing in common", () =>
+  Effect.gen(function*() {
+    const [first, second] = yield* Effect.all([open(), open()], { concurrency: 2 })
+    yield* first.append("own-1", Store.numbered(3))
+    assert.strictEqual(yield* append(second, "own-1"), 0)
+    assert.lengthOf(yield* Store.readStream(first, "own-1"), 3)
+    assert.lengthOf(yield* Store.readStream(second, "own-1"), 1)
+    const third = yield* open()
+    assert.deepStrictEqual(yield* Store.readStream(third, "own-1"), [])
+  }))

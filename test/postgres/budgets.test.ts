@@ -1,0 +1,195 @@
+import { assert, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { SqlClient } from "effect/sql/SqlClient"
+import * as Stream from "effect/Stream"
+import * as Category from "eventfold/Category"
+import * as Entity from "eventfold/Entity"
+import { nextId } from "eventfold/Message"
+import { MessageStore } from "eventfold/MessageStore"
+import * as Database from "../support/Database.ts"
+import * as Proxy from "../support/Proxy.ts"
+import * as Store from "../support/Store.ts"
+import { until } from "../support/Until.ts"
+
+/** A store whose round trips are counted where nothing can hide: on the wire. */
+class Counted extends Context.Service<Counted, {
+  readonly store: Store.Store
+  readonly roundTrips: Effect.Effect<number>
+}>()("@eventfold/test/Counted") {}
+
+const countedStore = Layer.effect(
+  Counted,
+  Effect.gen(function*() {
+    const { url } = yield* Database.Database
+    const proxy = yield* Proxy.start(url)
+    return { store: yield* Store.open(proxy.url, { maxConnections: 4 }), roundTrips: proxy.roundTrips }
+  })
+)
+
+const together = { concurrency: "unbounded" } as const
+
+/** How many round trips the effect takes. */
+const costOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const { roundTrips } = yield* Counted
+    const before = yield* roundTrips
+    yield* effect
+    return (yield* roundTrips) - before
+  })
+
+const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
+
+const deposit = (amount: number) => Account.events.Deposited({ amount })
+
+const Balance = Entity.make(Account, {
+  state: Schema.Int,
+  initial: 0,
+  evolve: { Deposited: (state, { amount }) => state + amount }
+})
+
+layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices: true })("round trips", (it) => {
+  const store = Effect.map(Counted, (counted) => counted.store)
+
+  it.effect("the counting counts: a statement on a fresh connection, and one on a used one", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.Database
+      const proxy = yield* Proxy.start(url)
+      const sql = yield* Database.session(proxy.url)
+      for (const count of [1, 2, 3]) {
+        yield* sql`SELECT ${count}::int`
+        assert.strictEqual(yield* proxy.roundTrips, count)
+      }
+      yield* sql.withTransaction(sql`SELECT repeat('x', 1000000)`)
+      assert.strictEqual(yield* proxy.roundTrips, 6)
+    }))
+
+  it.effect("an append is 1, of one message or a thousand, with any expected version, refused or repeated", () =>
+    Effect.gen(function*() {
+      const { append, writeAll } = yield* store
+      const message = { id: yield* nextId, type: "A", data: 1 }
+      assert.strictEqual(yield* costOf(append("one-1", message)), 1)
+      assert.strictEqual(yield* costOf(append("one-1", Store.numbered(1), { expectedVersion: 0 })), 1)
+      assert.strictEqual(yield* costOf(append("one-1", Store.numbered(1_000))), 1)
+      assert.strictEqual(yield* costOf(Effect.flip(append("one-1", Store.numbered(1), { expectedVersion: 5 }))), 1)
+      // Sent again with the version that it expected.
+      assert.strictEqual(yield* costOf(append("one-1", message, { expectedVersion: "noStream" })), 1)
+      assert.strictEqual(
+        yield* costOf(writeAll([
+          { streamName: "one-2", messages: Store.numbered(10) },
+          { streamName: "two-2", messages: Store.numbered(10), expectedVersion: "noStream" }
+        ])),
+        1
+      )
+    }))
+
+  it.effect("64 concurrent appends to a category are a few groups, also when some are refused", () =>
+    Effect.gen(function*() {
+      const { append } = yield* store
+      const all = (ticks: number) =>
+        Effect.forEach(Store.upTo(64), (i) =>
+          // Not all in one moment, but while the first are under way.
+          Effect.forEach(Store.upTo(i % (ticks + 1)), () => Effect.yieldNow).pipe(
+            Effect.andThen(append(`group-${i}`, Store.numbered(1), { expectedVersion: i % 8 === 5 ? 999 : "any" })),
+            Effect.result
+          ), together)
+      assert.strictEqual(yield* costOf(all(0)), 1)
+      for (const ticks of [1, 3, 7]) {
+        const cost = yield* costOf(
+          Effect.map(all(ticks), (results) => assert.lengthOf(results.filter(Result.isFailure), 8))
+        )
+        assert.isAtLeast(cost, 1)
+        assert.isAtMost(cost, 3)
+      }
+    }))
+
+  it.effect("reading a stream of a thousand, or what is new in a category, is 1", () =>
+    Effect.gen(function*() {
+      const opened = yield* store
+      yield* opened.append("read-1", Store.numbered(1_000))
+      assert.strictEqual(yield* costOf(Store.readStream(opened, "read-1")), 1)
+      assert.strictEqual(yield* costOf(Store.readCategory(opened, "read")), 1)
+      const [last] = yield* Stream.runCollect(opened.readStream("read-1", { direction: "backwards", limit: 1 }))
+      const from = (last?.globalPosition ?? 0) + 1
+      const poll = Stream.runCollect(opened.readCategory("read", { from }))
+      assert.strictEqual(yield* costOf(poll), 1)
+      assert.deepStrictEqual(yield* poll, [])
+      yield* opened.append("read-2", Store.numbered(1_000))
+      assert.strictEqual(yield* costOf(poll), 1)
+      assert.lengthOf(yield* poll, 1_000)
+      assert.strictEqual(yield* costOf(Stream.runDrain(opened.readStream("read-1", { limit: 0 }))), 0)
+      assert.strictEqual(yield* costOf(Stream.runDrain(opened.readStream("read-1", { batchSize: 400 }))), 3)
+    }))
+
+  it.effect("lastMessage and streamVersion are 1", () =>
+    Effect.gen(function*() {
+      const { append, lastMessage, streamVersion } = yield* store
+      yield* append("last-1", Store.numbered(3))
+      assert.strictEqual(yield* costOf(lastMessage("last-1")), 1)
+      assert.strictEqual(yield* costOf(lastMessage("last-1", { type: "Other" })), 1)
+      assert.strictEqual(yield* costOf(streamVersion("last-1")), 1)
+    }))
+
+  it.effect("a transaction of an entity is a read and an append, and twice that when another was faster", () =>
+    Effect.gen(function*() {
+      const opened = yield* store
+      const transact = Balance.transact("1", () => deposit(1)).pipe(Effect.provideService(MessageStore, opened))
+      assert.strictEqual(yield* costOf(transact), 2)
+      assert.strictEqual(yield* costOf(transact), 2)
+      assert.strictEqual(
+        yield* costOf(Balance.load("1").pipe(Effect.provideService(MessageStore, opened))),
+        1
+      )
+      assert.strictEqual(
+        yield* costOf(Balance.transact("1", () => []).pipe(Effect.provideService(MessageStore, opened))),
+        1
+      )
+
+      let decisions = 0
+      const overtaken = Balance.transact("1", () =>
+        Effect.gen(function*() {
+          if (decisions++ === 0) yield* Account.append("1", deposit(10))
+          return deposit(100)
+        })).pipe(Effect.provideService(MessageStore, opened))
+      // The other's append is one of them.
+      assert.strictEqual(yield* costOf(overtaken), 2 + 1 + 2)
+      assert.strictEqual(decisions, 2)
+      const { state } = yield* Balance.load("1").pipe(Effect.provideService(MessageStore, opened))
+      assert.strictEqual(state, 112)
+    }))
+
+  it.effect("a reader of 100,000 messages that stalls has read 2 pages", () =>
+    Effect.gen(function*() {
+      const { roundTrips, store } = yield* Counted
+      const sql = yield* SqlClient
+      yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data)
+        SELECT 'long-1', i, 'Numbered', to_jsonb(i) FROM generate_series(0, 99999) AS i`
+      const reads: ReadonlyArray<Stream.Stream<unknown, unknown>> = [
+        store.readStream("long-1"),
+        store.readCategory("long")
+      ]
+      for (const stream of reads) {
+        const before = yield* roundTrips
+        const stalled = yield* Latch.make()
+        const first = yield* Latch.make()
+        const reader = yield* Effect.forkChild(
+          Stream.runForEachArray(stream, () => Effect.andThen(first.open, stalled.await)),
+          { startImmediately: true }
+        )
+        yield* first.await
+        yield* until("the next page is there", Effect.map(roundTrips, (now) => now - before >= 2))
+        // Time in which a reader that does not stop would read on.
+        for (const _ of Store.upTo(50)) yield* store.streamVersion("none-1")
+        assert.strictEqual((yield* roundTrips) - before - 50, 2)
+        assert.isUndefined(reader.pollUnsafe())
+        yield* stalled.open
+        yield* until("it has read on", Effect.map(roundTrips, (now) => now - before - 50 === 98))
+      }
+      assert.deepStrictEqual(yield* store.streamVersion("long-1"), Option.some(99_999))
+    }))
+})

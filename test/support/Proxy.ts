@@ -1,0 +1,149 @@
+/**
+ * A TCP proxy before a PostgreSQL server: it counts round trips, and cuts connections at the worst moments.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { connect, createServer, type Server, type Socket } from "node:net"
+
+export interface Proxy {
+  /** The server's URL by way of the proxy. */
+  readonly url: string
+  /** How often the server has come to the end of what it was asked so far, logins not counted. */
+  readonly roundTrips: Effect.Effect<number>
+  /** How many connections have been cut so far. */
+  readonly cuts: Effect.Effect<number>
+  /**
+   * Cuts the connection of the next requests that contain the text, as often as `times` says (once): before the server
+   * has seen the request, or after it has done all of it and before any of its reply is passed on.
+   */
+  readonly cut: (
+    when: "before the request" | "before the reply",
+    containing: string,
+    times?: number
+  ) => Effect.Effect<void>
+}
+
+interface Trap {
+  readonly when: "before the request" | "before the reply"
+  readonly text: Buffer
+  times: number
+}
+
+/** Starts a proxy for the server of a URL; it ends with the scope. */
+export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Proxy, never, Scope.Scope> {
+  const target = new URL(url)
+  const counts = { roundTrips: 0, cuts: 0 }
+  const traps: Array<Trap> = []
+  const sockets = new Set<Socket>()
+
+  const trapFor = (chunk: Buffer): Trap | undefined => {
+    const trap = traps.find(({ text, times }) => times > 0 && chunk.includes(text))
+    if (trap !== undefined) trap.times--
+    return trap
+  }
+
+  const accept = (client: Socket): void => {
+    const server = connect({ host: target.hostname, port: Number(target.port), noDelay: true })
+    client.setNoDelay(true)
+    const counter = readyCounter()
+    let ready = 0
+    let cutOnReply = false
+    const cut = () => {
+      client.destroy()
+      server.destroy()
+    }
+    const trip = () => {
+      counts.cuts++
+      cut()
+    }
+
+    client.on("data", (chunk: Buffer) => {
+      const trap = trapFor(chunk)
+      if (trap?.when === "before the request") return trip()
+      if (trap !== undefined) cutOnReply = true
+      server.write(chunk)
+    })
+    server.on("data", (chunk: Buffer) => {
+      const more = counter(chunk)
+      // The first one ends the login.
+      counts.roundTrips += ready === 0 ? Math.max(0, more - 1) : more
+      ready += more
+      if (!cutOnReply) client.write(chunk)
+      else if (more > 0) trip()
+    })
+    for (const socket of [client, server]) {
+      sockets.add(socket)
+      socket.on("error", cut)
+      socket.on("end", () => (socket === client ? server : client).end())
+      socket.on("close", () => {
+        sockets.delete(socket)
+        cut()
+      })
+    }
+  }
+
+  const port = yield* listen(accept, sockets)
+  const own = new URL(url)
+  own.host = `127.0.0.1:${port}`
+  return {
+    url: own.href,
+    roundTrips: Effect.sync(() => counts.roundTrips),
+    cuts: Effect.sync(() => counts.cuts),
+    cut: (when, containing, times = 1) =>
+      Effect.sync(() => {
+        traps.push({ when, text: Buffer.from(containing), times })
+      })
+  }
+})
+
+/** Listens on a free port until the scope ends, which also ends the given sockets. */
+export const listen = (
+  accept: (socket: Socket) => void,
+  sockets: Set<Socket>
+): Effect.Effect<number, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.callback<Server>((resume) => {
+        const server = createServer(accept)
+        server.once("error", (error) => resume(Effect.die(error)))
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) =>
+        Effect.callback<void>((resume) => {
+          server.close(() => resume(Effect.void))
+          for (const socket of sockets) socket.destroy()
+        })
+    ),
+    (server) => {
+      const address = server.address()
+      return address === null || typeof address === "string" ? 0 : address.port
+    }
+  )
+
+const readyForQuery = "Z".charCodeAt(0)
+
+/** Counts a server's messages of the type ReadyForQuery in the chunks of a connection, which may end anywhere. */
+const readyCounter = (): (chunk: Buffer) => number => {
+  let header = Buffer.alloc(0)
+  let body = 0
+  return (chunk) => {
+    let count = 0
+    let at = 0
+    while (at < chunk.length) {
+      if (body > 0) {
+        const skipped = Math.min(body, chunk.length - at)
+        body -= skipped
+        at += skipped
+        continue
+      }
+      const part = chunk.subarray(at, at + 5 - header.length)
+      header = Buffer.concat([header, part])
+      at += part.length
+      if (header.length < 5) continue
+      if (header[0] === readyForQuery) count++
+      body = header.readInt32BE(1) - 4
+      header = Buffer.alloc(0)
+    }
+    return count
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Stores on PostgreSQL with a life of their own, so that a test can hold several, and see one end.
+ */
+import { Postgres } from "@eventfold/postgres"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Message, RecordedMessage } from "eventfold/Message"
+import { MessageStore } from "eventfold/MessageStore"
+
+export type Store = MessageStore["Service"]
+
+/** Opens a store that is closed with the scope. */
+export const open = (
+  url: string,
+  options: Omit<Postgres.Options, "url"> = {}
+): Effect.Effect<Store, Postgres.OpenError, Scope.Scope> =>
+  Effect.map(Layer.build(Postgres.layer({ ...options, url: Redacted.make(url) })), Context.get(MessageStore))
+
+/** Messages with their numbers as data. */
+export const numbered = (count: number, first = 0): ReadonlyArray<Message> =>
+  Array.from({ length: count }, (_, i) => ({ type: "Numbered", data: first + i }))
+
+export const upTo = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, i) => i)
+
+export const readStream = (store: Store, streamName: string) => Stream.runCollect(store.readStream(streamName))
+
+export const readCategory = (store: Store, category: string) => Stream.runCollect(store.readCategory(category))
+
+export const positions = (messages: ReadonlyArray<RecordedMessage>): ReadonlyArray<number> =>
+  messages.map((message) => message.position)
+
+export const dataOf = (messages: ReadonlyArray<RecordedMessage>): ReadonlyArray<unknown> =>
+  messages.map((message) => message.data)
