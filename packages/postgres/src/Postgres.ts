@@ -11,6 +11,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import * as MessageStore from "eventfold/MessageStore"
 import { hasStockFunctions, install, type InstallOptions, schemaVersion } from "./Install.ts"
 import * as Backend from "./internal/backend.ts"
+import * as StockBackend from "./internal/stockBackend.ts"
 import { checkUrl, describeDatabase, fromSqlError, OpenError, SchemaMissing, SchemaOutdated } from "./OpenError.ts"
 
 /** @since 0.1.0 */
@@ -51,29 +52,43 @@ export interface StoreOptions {
  */
 export interface Options extends PgClient.PgPoolConfig, StoreOptions {}
 
-/** The database's version of the eventfold schema: null when it has none. One query, which is also the first contact. */
-const installedVersion = (sql: PgClient.PgClient): Effect.Effect<number | null, SqlError> =>
+/** What a database has: the version of its eventfold schema, and whether it has the functions of Message DB. */
+interface Installed {
+  readonly version: number | undefined
+  readonly messageStore: boolean
+}
+
+/** The first contact with the server. */
+const installed = (sql: PgClient.PgClient): Effect.Effect<Installed, SqlError> =>
   Effect.gen(function*() {
-    const [found] = yield* sql<{ readonly exists: boolean }>`SELECT
-      to_regprocedure('eventfold.schema_version()') IS NOT NULL AND to_regclass('message_store.messages') IS NOT NULL AS exists`
-    if (found?.exists !== true) return null
+    const [found] = yield* sql<{ readonly eventfold: boolean; readonly message_store: boolean }>`SELECT
+      to_regprocedure('eventfold.schema_version()') IS NOT NULL AS eventfold,
+      to_regprocedure('message_store.write_message(varchar, varchar, varchar, jsonb, jsonb, bigint)') IS NOT NULL
+        AS message_store`
+    const messageStore = found?.message_store === true
+    if (found?.eventfold !== true || !messageStore) return { version: undefined, messageStore }
     const [row] = yield* sql<{ readonly version: number }>`SELECT eventfold.schema_version() AS version`
-    return row?.version ?? null
+    return { version: row?.version, messageStore }
   })
 
-const requireSchema = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreOptions) {
-  const database = describeDatabase(sql.config)
-  const version = yield* Effect.mapError(installedVersion(sql), fromSqlError(sql.config))
+/** The store that fits what the database has, after an installation if one is asked for and due. */
+const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreOptions) {
+  const toOpenError = fromSqlError(sql.config)
   const installation = options.install === true ? {} : options.install === false ? undefined : options.install
-  const isReplacing = installation?.replaceFunctions === true
-    && (yield* Effect.mapError(hasStockFunctions(sql), fromSqlError(sql.config)))
-  // Up to date means no installation, for which the user may not have the rights.
-  if (version !== null && version >= schemaVersion && !isReplacing) return
-  if (installation !== undefined) return yield* install(installation)
+  const { messageStore, version } = yield* Effect.mapError(installed(sql), toOpenError)
+  if (installation !== undefined) {
+    const isReplacing = installation.replaceFunctions === true &&
+      (yield* Effect.mapError(hasStockFunctions(sql), toOpenError))
+    // Up to date means no installation, for which the user may not have the rights.
+    if (version === undefined || version < schemaVersion || isReplacing) yield* install(installation)
+    return yield* Backend.make(sql)
+  }
+  if (version !== undefined && version >= schemaVersion) return yield* Backend.make(sql)
+  if (version === undefined && messageStore) return StockBackend.make(sql)
   return yield* new OpenError({
-    database,
-    reason: version === null
-      ? new SchemaMissing({ schema: "eventfold" })
+    database: describeDatabase(sql.config),
+    reason: version === undefined
+      ? new SchemaMissing({ schema: "message_store" })
       : new SchemaOutdated({ installed: version, required: schemaVersion })
   })
 })
@@ -81,6 +96,11 @@ const requireSchema = Effect.fnUntraced(function*(sql: PgClient.PgClient, option
 /**
  * The store on a client that the application provides, and may use for its own statements as well. An append is a
  * transaction of its own, also when it is called inside of one of the client's.
+ *
+ * **Details**
+ *
+ * On a Message DB without the `eventfold` schema the store works through the functions of `message_store`: appends are
+ * committed one by one, and reading backwards is `Unsupported`. `install` adds the schema beside it.
  *
  * @since 0.1.0
  */
@@ -91,8 +111,7 @@ export const layerClient = (
     MessageStore.MessageStore,
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
-      yield* requireSchema(sql, options)
-      return MessageStore.make(yield* Backend.make(sql))
+      return MessageStore.make(yield* open(sql, options))
     })
   )
 

@@ -139,7 +139,7 @@ export const make = Effect.fnUntraced(function*(sql: PgClient) {
 
   const outside = outsideTransaction(sql)
   const backend: StoreBackend = {
-    ...makeReads(sql, (name, call) => sql`SELECT * FROM ${call(name)}`, backwards),
+    ...makeReads(sql, (name, call) => sql`SELECT called.* FROM ${call(name)}`, backwards),
     append: (request) => outside("append", append(request)),
     writeAll: (appends) => outside("writeAll", appendAll(appends))
   }

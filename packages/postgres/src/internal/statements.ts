@@ -65,7 +65,7 @@ export const wireVersion = (expected: ExpectedVersion): bigint => {
   }
 }
 
-/** How a function that takes a stream or category name first is called. */
+/** How a function that takes a stream or category name first is called; its rows are named `called`. */
 export type Call = (name: string, call: (name: Fragment | string) => Fragment) => Fragment
 
 const wireNumber = (value: number | undefined): bigint | null => value === undefined ? null : BigInt(value)
@@ -84,7 +84,7 @@ export const makeReads = (
     sql<MessageRow>`${
       call(
         streamName,
-        (name) => sql`message_store.get_stream_messages(${name}, ${BigInt(from ?? 0)}, ${BigInt(limit)})`
+        (name) => sql`message_store.get_stream_messages(${name}, ${BigInt(from ?? 0)}, ${BigInt(limit)}) AS called`
       )
     }`
 
@@ -92,15 +92,17 @@ export const makeReads = (
     sql<MessageRow>`${
       call(category, (name) =>
         sql`message_store.get_category_messages(${name}, ${BigInt(from)}, ${BigInt(limit)}, ${correlation ?? null},
-          ${wireNumber(consumerGroup?.member)}, ${wireNumber(consumerGroup?.size)})`)
+          ${wireNumber(consumerGroup?.member)}, ${wireNumber(consumerGroup?.size)}) AS called`)
     }`
 
   const last = (streamName: StreamName, type: string | undefined) =>
-    sql<MessageRow>`${call(streamName, (name) => sql`message_store.get_last_stream_message(${name}, ${type ?? null})`)}`
+    sql<MessageRow>`${
+      call(streamName, (name) => sql`message_store.get_last_stream_message(${name}, ${type ?? null}) AS called`)
+    }`
 
   const version = (streamName: StreamName) =>
     sql<{ readonly stream_version: bigint | null }>`${
-      call(streamName, (name) => sql`message_store.stream_version(${name})`)
+      call(streamName, (name) => sql`message_store.stream_version(${name}) AS called (stream_version)`)
     }`
 
   return {

@@ -1,7 +1,7 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { AppendResult, EncodedAppend, StoreBackend } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, Unsupported, WrongExpectedVersion } from "eventfold/StoreError"
@@ -22,6 +22,13 @@ interface RecordedRow {
   readonly position: bigint | null
   readonly global_position: bigint | null
   readonly taken_id: string | null
+}
+
+/** An append that the stream's version refused. */
+interface Refused {
+  readonly _tag: "Refused"
+  readonly append: EncodedAppend
+  readonly error: WrongExpectedVersion
 }
 
 const backwards = new Unsupported({
@@ -46,7 +53,7 @@ export const make = (sql: PgClient): StoreBackend => {
     sql,
     (name, call) =>
       sql`SELECT called.* FROM ${path},
-        LATERAL ${call(sql`CASE WHEN found.path IS NOT NULL THEN ${name}::varchar END`)} AS called`,
+        LATERAL ${call(sql`CASE WHEN found.path IS NOT NULL THEN ${name}::varchar END`)}`,
     () => Effect.fail(backwards)
   )
 
@@ -117,43 +124,53 @@ export const make = (sql: PgClient): StoreBackend => {
         OFFSET 0
       ) AS ordered`
 
-  const writeOne = (append: EncodedAppend): Effect.Effect<WrittenRow, SqlError | WrongExpectedVersion> =>
+  const writeOne = (append: EncodedAppend): Effect.Effect<WrittenRow, SqlError | Refused> =>
     Effect.flatMap(write(append), ([row]) => {
       if (row === undefined) return Effect.die(new Error("write_message gave no row"))
       if (row.position !== null) return Effect.succeed(row)
       const { expectedVersion: expected, streamName } = append
       const actual = Option.map(Option.fromNullOr(row.version), Number)
-      return Effect.fail(new WrongExpectedVersion({ streamName, expected, actual }))
+      return Effect.fail({ _tag: "Refused", append, error: new WrongExpectedVersion({ streamName, expected, actual }) })
     })
 
-  /** What has become of appends that could not be written: they are recorded already, or an id is taken, or as `error` says. */
-  const explain = <E>(operation: string, appends: ReadonlyArray<EncodedAppend>, error: SqlError | E) =>
-    Effect.gen(function*() {
-      const rows = yield* Effect.forEach(
-        appends,
-        (append) => Effect.map(retrying(findRecorded(append)), ([row]) => ({ append, row }))
-      )
-        .pipe(Effect.mapError(storeError(operation)))
-      const recorded = rows.flatMap(({ row }) => row?.same === true ? [row] : [])
-      if (recorded.length === appends.length) return yield* Effect.forEach(recorded, result)
-      const taken = rows.find(({ row }) => row?.taken_id != null)
-      if (!isSqlError(error)) return yield* Effect.fail(error)
-      if (!isUnique(error) || taken === undefined) return yield* storeError(operation)(error)
-      return yield* new DuplicateMessageId({ id: taken.row?.taken_id ?? "", streamName: taken.append.streamName })
-    })
+  /** What has become of appends that could not be written: they are recorded already, or refused. */
+  const explain = Effect.fnUntraced(function*(
+    operation: string,
+    appends: ReadonlyArray<EncodedAppend>,
+    failure: SqlError | Refused
+  ) {
+    const rows = yield* Effect.forEach(
+      appends,
+      (append) => Effect.map(retrying(findRecorded(append)), ([row]) => ({ append, row }))
+    ).pipe(
+      Effect.mapError(storeError(operation))
+    )
+    const recorded = rows.flatMap(({ append, row }) => row?.same === true ? [{ append, row }] : [])
+    if (recorded.length === rows.length) return yield* Effect.forEach(recorded, ({ row }) => result(row))
+    if (failure._tag === "Refused" && !recorded.some(({ append }) => append === failure.append)) {
+      return yield* failure.error
+    }
+    // Some ids are in the store, and not all appends as they are: so this is not the repetition of an earlier call.
+    for (const { append, row } of rows) {
+      if (row?.taken_id != null) {
+        return yield* new DuplicateMessageId({ id: row.taken_id, streamName: append.streamName })
+      }
+    }
+    return yield* failure._tag === "Refused" ? failure.error : storeError(operation)(failure)
+  })
 
   const run = (
     operation: string,
     appends: ReadonlyArray<EncodedAppend>,
-    statements: Effect.Effect<ReadonlyArray<WrittenRow>, SqlError | WrongExpectedVersion>
+    statements: Effect.Effect<ReadonlyArray<WrittenRow>, SqlError | Refused>
   ): Effect.Effect<ReadonlyArray<AppendResult>, WrongExpectedVersion | DuplicateMessageId | StoreError> =>
     retrying(statements).pipe(
       Effect.matchEffect({
         onSuccess: (rows) => Effect.forEach(rows, result),
-        onFailure: (error) =>
-          isSqlError(error) && !isUnique(error)
-            ? Effect.fail(storeError(operation)(error))
-            : explain(operation, appends, error)
+        onFailure: (failure) =>
+          failure._tag === "SqlError" && !isUnique(failure)
+            ? Effect.fail(storeError(operation)(failure))
+            : explain(operation, appends, failure)
       }),
       (write) => outside(operation, write)
     )

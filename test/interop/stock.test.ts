@@ -1,0 +1,118 @@
+/**
+ * Our client on a stock Message DB: the conformance suite, but for what its functions can't do.
+ */
+import { assert, layer } from "@effect/vitest"
+import { Postgres } from "@eventfold/postgres"
+import { MessageStoreSuite } from "@eventfold/testing"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { SqlClient } from "effect/sql/SqlClient"
+import * as Stream from "effect/Stream"
+import { Unsupported } from "eventfold/StoreError"
+import { inject } from "vitest"
+import * as Database from "../support/Database.ts"
+import * as MessageDb from "../support/MessageDb.ts"
+import * as Proxy from "../support/Proxy.ts"
+import * as Role from "../support/Role.ts"
+import * as Store from "../support/Store.ts"
+
+/** A database with a stock Message DB and nothing of ours. */
+const stockDatabase = Effect.fnUntraced(function*(server: Database.Server, version: MessageDb.Version = "1.3.0") {
+  const database = yield* Database.make({ server, empty: true })
+  yield* MessageDb.install(version).pipe(Effect.provide(Database.client(database.url)))
+  return database
+})
+
+const stockStore = (server: Database.Server, options: Postgres.StoreOptions) =>
+  Layer.unwrap(
+    Effect.map(stockDatabase(server), ({ url }) => Postgres.layer({ url: Redacted.make(url), ...options }))
+  )
+
+for (const server of inject("postgres")) {
+  MessageStoreSuite.suite(`stock Message DB on ${server.name}`, stockStore(server, {}), {
+    unsupported: ["backwards", "largeGroups"]
+  })
+}
+
+MessageStoreSuite.suite(
+  "stock Message DB with the eventfold schema beside it",
+  stockStore(inject("postgres")[0], { install: true }),
+  { unsupported: ["largeGroups"] }
+)
+
+class Stock extends Context.Service<Stock, { readonly url: string }>()("@eventfold/test/Stock") {
+  static readonly layer = Layer.unwrap(
+    Effect.map(
+      stockDatabase(inject("postgres")[0]),
+      ({ url }) => Layer.merge(Layer.succeed(Stock, { url }), Database.client(url))
+    )
+  )
+}
+
+layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => {
+  it.effect("what it can't do names the command that adds it", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Stock
+      const store = yield* Store.open(url)
+      const error = yield* Effect.flip(Stream.runDrain(store.readStream("stock-1", { direction: "backwards" })))
+      assert(error instanceof Unsupported)
+      assert.include(error.message, "reading backwards")
+      assert.include(error.message, "psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql")
+    }))
+
+  it.effect("an append of any size is one round trip, and a page of messages is one", () =>
+    Effect.gen(function*() {
+      const proxy = yield* Proxy.start((yield* Stock).url)
+      const store = yield* Store.open(proxy.url, { maxConnections: 1 })
+      const costs: Array<number> = []
+      const calls = [
+        store.append("costs-1", Store.numbered(1)),
+        store.append("costs-1", Store.numbered(500), { expectedVersion: 0 }),
+        store.append("costs-1", Store.numbered(3), { expectedVersion: "exists" }),
+        Effect.flip(store.append("costs-1", Store.numbered(3), { expectedVersion: "noStream" })),
+        Store.readStream(store, "costs-1"),
+        Store.readCategory(store, "costs"),
+        store.streamVersion("costs-1"),
+        store.lastMessage("costs-1")
+      ]
+      for (const call of calls) {
+        const before = yield* proxy.roundTrips
+        yield* call
+        costs.push((yield* proxy.roundTrips) - before)
+      }
+      // A refusal looks whether the messages are recorded already, which would be no refusal.
+      assert.deepStrictEqual(costs, [1, 1, 1, 2, 1, 1, 1, 1])
+    }))
+
+  it.effect("works for any role that was granted message_store, whatever its search path", () =>
+    Effect.gen(function*() {
+      const sql = yield* SqlClient
+      const role = yield* Role.make()
+      yield* sql.unsafe(`GRANT message_store TO ${role.name}`)
+      yield* sql.unsafe(`ALTER ROLE ${role.name} SET search_path = public`)
+      const store = yield* Store.open(role.url((yield* Stock).url))
+      assert.strictEqual((yield* store.append("granted-1", Store.numbered(2))).version, 1)
+      assert.strictEqual((yield* Store.readStream(store, "granted-1")).length, 2)
+      assert.strictEqual((yield* Store.readCategory(store, "granted")).length, 2)
+      assert.deepStrictEqual(yield* store.streamVersion("granted-1"), Option.some(1))
+    }))
+
+  it.effect("its own functions and our client write to one stream in turn", () =>
+    Effect.gen(function*() {
+      const sql = yield* SqlClient
+      const store = yield* Store.open((yield* Stock).url)
+      for (const i of Store.upTo(5)) {
+        yield* sql.withTransaction(Effect.andThen(
+          sql`SELECT set_config('search_path', 'message_store, public', true)`,
+          sql`SELECT write_message(gen_random_uuid()::text, 'shared-1', 'Numbered', ${String(2 * i)}::jsonb)`
+        ))
+        yield* store.append("shared-1", Store.numbered(1, 2 * i + 1), { expectedVersion: 2 * i })
+      }
+      const messages = yield* Store.readStream(store, "shared-1")
+      assert.deepStrictEqual(Store.positions(messages), Store.upTo(10))
+      assert.deepStrictEqual(Store.dataOf(messages), Store.upTo(10))
+    }))
+})
