@@ -5,11 +5,7 @@ BEGIN
   IF current_setting('eventfold.install_role', true) IS DISTINCT FROM 'off' THEN
     GRANT USAGE ON SCHEMA eventfold TO message_store;
     GRANT SELECT ON eventfold.installations TO message_store;
-    GRANT EXECUTE ON FUNCTION
-      eventfold.recorded(text, uuid[], text[], text[], text[]),
-      eventfold.append(text[], bigint[], integer[], uuid[], text[], text[], text[], boolean, boolean),
-      eventfold.schema_version()
-      TO message_store;
+    GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA eventfold TO message_store;
   END IF;
 END;
 $$;

@@ -291,7 +291,7 @@ layer(Database.layer(), { excludeTestServices: true })("installing", (it) => {
       const again = yield* Store.open(url, { install: true })
       assert.deepStrictEqual(Store.positions(yield* Store.readStream(again, "account-1")), [0, 1, 2, 3])
       // By hand, through a client, over what is there.
-      yield* Effect.provide(Postgres.install, Database.client(url))
+      yield* Effect.provide(Postgres.install(), Database.client(url))
       assert.lengthOf(yield* Store.readStream(again, "account-1"), 4)
     }))
 

@@ -232,7 +232,7 @@ it("the core imports only effect: it runs in browsers, too", () => {
 })
 
 it("the catalog's versions are exact, and the root takes its own from there", () => {
-  const inexact = [...catalog].filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))
+  const inexact = [...catalog].filter(([, version]) => !/^(npm:@?[\w./-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))
   assert.deepStrictEqual(inexact, [])
   const { dependencies = {}, devDependencies = {} } = Schema.decodeSync(Manifest)(read("package.json"))
   const direct = Object.entries({ ...dependencies, ...devDependencies })

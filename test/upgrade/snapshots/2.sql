@@ -873,29 +873,41 @@ CREATE TABLE IF NOT EXISTS eventfold.installations (
 
 -- eventfold/functions/recorded.sql
 
--- Looks up the messages of one append by their ids. `found` is how many are in the store; `same` is whether they are all
--- there as they are given: in this stream, in this order, with this content. Then `last_position` and
--- `last_global_position` are where the append stands; otherwise `taken_id` is the first id that is in the store.
+-- Looks up the messages of appends by their ids; `owners` tells for each message the append it belongs to, from 1. One row
+-- an append: `found` is how many of its ids are in the store; `same` is whether they are all there as they are given: in
+-- this stream, in this order, with this content. Then `last_position` and `last_global_position` are where the append
+-- stands; otherwise `taken_id` is its first id that is in the store.
+--
+-- A plan that was made while the table was empty would read all of it later: without that way to go, it is never made.
+
+-- Version 1 looked up one append at a time.
+DROP FUNCTION IF EXISTS eventfold.recorded(text, uuid[], text[], text[], text[]);
 
 CREATE OR REPLACE FUNCTION eventfold.recorded(
-  stream_name text,
+  stream_names text[],
+  owners integer[],
   ids uuid[],
   types text[],
   data text[],
-  metadata text[],
-  OUT found bigint,
-  OUT same boolean,
-  OUT last_position bigint,
-  OUT last_global_position bigint,
-  OUT taken_id uuid
+  metadata text[]
+)
+RETURNS TABLE (
+  append bigint,
+  found bigint,
+  same boolean,
+  last_position bigint,
+  last_global_position bigint,
+  taken_id uuid
 )
 LANGUAGE sql STABLE
+SET enable_seqscan = off
 BEGIN ATOMIC
   SELECT
+    names.append,
     count(stored.id),
     count(stored.id) = count(*)
       AND bool_and(
-        stored.stream_name = recorded.stream_name
+        stored.stream_name = names.name
         AND stored.type = given.type
         AND stored.data IS NOT DISTINCT FROM given.data::jsonb
         AND stored.metadata IS NOT DISTINCT FROM nullif(given.metadata, '')::jsonb
@@ -904,9 +916,11 @@ BEGIN ATOMIC
     max(stored.position),
     max(stored.global_position),
     (array_agg(stored.id ORDER BY given.ordinal) FILTER (WHERE stored.id IS NOT NULL))[1]
-  FROM unnest(recorded.ids, recorded.types, recorded.data, recorded.metadata)
-    WITH ORDINALITY AS given (id, type, data, metadata, ordinal)
-  LEFT JOIN message_store.messages AS stored ON stored.id = given.id;
+  FROM unnest(recorded.stream_names) WITH ORDINALITY AS names (name, append)
+  JOIN unnest(recorded.owners, recorded.ids, recorded.types, recorded.data, recorded.metadata)
+    WITH ORDINALITY AS given (owner, id, type, data, metadata, ordinal) ON given.owner = names.append
+  LEFT JOIN message_store.messages AS stored ON stored.id = given.id
+  GROUP BY names.append;
 END;
 
 -- eventfold/functions/append.sql
@@ -953,20 +967,24 @@ DECLARE
   -- Appends to one stream share the slot of the first of them, which holds the stream's version as it goes up.
   _slots integer[];
   _versions bigint[];
-  -- Of each message, the append it belongs to; of each append, its first message and the position that one gets, less
-  -- its ordinal; -1 for an append that is not to be written.
+  -- Of each message, the append it belongs to; of each append, the position of its first message less its ordinal.
   _owners integer[];
   _first integer := 1;
   _offsets bigint[] := array_fill(-1::bigint, ARRAY[_count]);
-  _versioned boolean;
   _version bigint;
-  _last integer;
-  _earlier record;
+  _is_expected boolean;
+  -- What is in the store of each append, looked up when it is needed.
+  _found bigint[];
+  _same boolean[];
+  _last_positions bigint[];
+  _last_global_positions bigint[];
+  _found_ids uuid[];
   _outcomes text[] := array_fill('written'::text, ARRAY[_count]);
   _result_versions bigint[] := array_fill(NULL::bigint, ARRAY[_count]);
   _result_positions bigint[] := array_fill(NULL::bigint, ARRAY[_count]);
   _taken_ids uuid[] := array_fill(NULL::uuid, ARRAY[_count]);
   _refused boolean := false;
+  _written integer := 0;
   _global_positions bigint[];
 BEGIN
   -- One order for everybody, or two atomic calls could wait for one another.
@@ -999,60 +1017,63 @@ BEGIN
     FROM unnest(_names) WITH ORDINALITY AS names (name, ordinal)
   ) AS streams;
 
+  SELECT array_agg(append ORDER BY append)
+  INTO _owners
+  FROM unnest(message_counts) WITH ORDINALITY AS counts (messages, append), generate_series(1, messages);
+
   FOR _append IN 1 .. _count LOOP
-    _last := _first + message_counts[_append] - 1;
-    _owners := _owners || array_fill(_append, ARRAY[message_counts[_append]]);
     _version := _versions[_slots[_append]];
-    _versioned := CASE expected_versions[_append]
+    _is_expected := CASE expected_versions[_append]
       WHEN -3 THEN true
       WHEN -2 THEN _version >= 0
       ELSE expected_versions[_append] = _version
     END;
 
-    IF careful OR NOT _versioned THEN
-      SELECT * INTO _earlier
-      FROM eventfold.recorded(
-        _names[_append],
-        ids[_first:_last],
-        types[_first:_last],
-        data[_first:_last],
-        metadata[_first:_last]
-      );
-      IF _earlier.same THEN
-        _outcomes[_append] := 'recorded';
-        _result_versions[_append] := _earlier.last_position;
-        _result_positions[_append] := _earlier.last_global_position;
-        _taken_ids[_append] := _earlier.taken_id;
-      ELSIF NOT _versioned THEN
-        _outcomes[_append] := 'wrong_version';
-        _result_versions[_append] := _version;
-      ELSIF _earlier.found > 0 THEN
-        _outcomes[_append] := 'duplicate';
-        _taken_ids[_append] := _earlier.taken_id;
-      END IF;
+    IF _found IS NULL AND (careful OR NOT _is_expected) THEN
+      SELECT
+        array_agg(recorded.found ORDER BY recorded.append),
+        array_agg(recorded.same ORDER BY recorded.append),
+        array_agg(recorded.last_position ORDER BY recorded.append),
+        array_agg(recorded.last_global_position ORDER BY recorded.append),
+        array_agg(recorded.taken_id ORDER BY recorded.append)
+      INTO _found, _same, _last_positions, _last_global_positions, _found_ids
+      FROM eventfold.recorded(_names, _owners, ids, types, data, metadata) AS recorded;
     END IF;
 
-    IF _outcomes[_append] = 'written' THEN
+    IF _found IS NOT NULL AND _same[_append] THEN
+      _outcomes[_append] := 'recorded';
+      _result_versions[_append] := _last_positions[_append];
+      _result_positions[_append] := _last_global_positions[_append];
+      _taken_ids[_append] := _found_ids[_append];
+    ELSIF NOT _is_expected THEN
+      _outcomes[_append] := 'wrong_version';
+      _result_versions[_append] := _version;
+      _refused := true;
+    ELSIF _found IS NOT NULL AND _found[_append] > 0 THEN
+      _outcomes[_append] := 'duplicate';
+      _taken_ids[_append] := _found_ids[_append];
+      _refused := true;
+    ELSE
       _offsets[_append] := _version + 1 - _first;
       _version := _version + message_counts[_append];
       _versions[_slots[_append]] := _version;
       _result_versions[_append] := _version;
-    ELSIF _outcomes[_append] <> 'recorded' THEN
-      _refused := true;
+      _written := _written + 1;
     END IF;
-    _first := _last + 1;
+    _first := _first + message_counts[_append];
   END LOOP;
 
-  IF atomic AND NOT _refused AND 'recorded' = ANY (_outcomes) AND 'written' = ANY (_outcomes) THEN
+  IF atomic AND NOT _refused AND _written > 0 AND _written < _count THEN
     -- Some are in the store and some are not, so this is not the repetition of an earlier call.
     _outcomes := array_replace(_outcomes, 'recorded', 'duplicate');
     _refused := true;
   END IF;
   IF atomic AND _refused THEN
     _outcomes := array_replace(_outcomes, 'written', 'not_written');
+    _written := 0;
   END IF;
 
-  IF 'written' = ANY (_outcomes) THEN
+  IF _written > 0 THEN
     WITH inserted AS (
       INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
       SELECT
@@ -1070,11 +1091,11 @@ BEGIN
     )
     SELECT array_agg(global_position ORDER BY global_position) INTO _global_positions FROM inserted;
 
-    _last := 0;
+    _first := 0;
     FOR _append IN 1 .. _count LOOP
       IF _outcomes[_append] = 'written' THEN
-        _last := _last + message_counts[_append];
-        _result_positions[_append] := _global_positions[_last];
+        _first := _first + message_counts[_append];
+        _result_positions[_append] := _global_positions[_first];
       END IF;
     END LOOP;
   END IF;
@@ -1101,11 +1122,7 @@ BEGIN
   IF current_setting('eventfold.install_role', true) IS DISTINCT FROM 'off' THEN
     GRANT USAGE ON SCHEMA eventfold TO message_store;
     GRANT SELECT ON eventfold.installations TO message_store;
-    GRANT EXECUTE ON FUNCTION
-      eventfold.recorded(text, uuid[], text[], text[], text[]),
-      eventfold.append(text[], bigint[], integer[], uuid[], text[], text[], text[], boolean, boolean),
-      eventfold.schema_version()
-      TO message_store;
+    GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA eventfold TO message_store;
   END IF;
 END;
 $$;
