@@ -136,14 +136,6 @@ export const uninstall = Effect.fn("Postgres.uninstall")(
   }
 )
 
-/** Whether the functions of `message_store` are those of a stock Message DB, as `install/begin.sql` tells. */
-export const hasStockFunctions = (sql: PgClient.PgClient): Effect.Effect<boolean, SqlError> =>
-  Effect.map(
-    sql`SELECT FROM pg_proc WHERE pronamespace = to_regnamespace('message_store') AND proname = 'category'
-      AND prosqlbody IS NULL`,
-    (rows) => rows.length > 0
-  )
-
 const readFiles = (sql: PgClient.PgClient, files: typeof Sql.files) =>
   Effect.mapError(files, (error) =>
     new OpenError({

@@ -9,8 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { SqlError } from "effect/sql/SqlError"
 import * as MessageStore from "eventfold/MessageStore"
-import { hasStockFunctions, install, type InstallOptions, schemaVersion } from "./Install.ts"
+import { install, type InstallOptions, schemaVersion } from "./Install.ts"
 import * as Backend from "./internal/backend.ts"
+import { plainCall, stockCall } from "./internal/statements.ts"
 import * as StockBackend from "./internal/stockBackend.ts"
 import { checkUrl, describeDatabase, fromSqlError, OpenError, SchemaMissing, SchemaOutdated } from "./OpenError.ts"
 
@@ -52,39 +53,40 @@ export interface StoreOptions {
  */
 export interface Options extends PgClient.PgPoolConfig, StoreOptions {}
 
-/** What a database has: the version of its eventfold schema, and whether it has the functions of Message DB. */
+/** What a database has. */
 interface Installed {
+  /** The version of its eventfold schema. */
   readonly version: number | undefined
-  readonly messageStore: boolean
+  /** Whose functions `message_store` has, told apart as `install/begin.sql` does: a stock one's have no SQL body. */
+  readonly functions: "ours" | "stock" | "none"
 }
 
 /** The first contact with the server. */
-const installed = (sql: PgClient.PgClient): Effect.Effect<Installed, SqlError> =>
-  Effect.gen(function*() {
-    const [found] = yield* sql<{ readonly eventfold: boolean; readonly message_store: boolean }>`SELECT
-      to_regprocedure('eventfold.schema_version()') IS NOT NULL AS eventfold,
-      to_regprocedure('message_store.write_message(varchar, varchar, varchar, jsonb, jsonb, bigint)') IS NOT NULL
-        AS message_store`
-    const messageStore = found?.message_store === true
-    if (found?.eventfold !== true || !messageStore) return { version: undefined, messageStore }
-    const [row] = yield* sql<{ readonly version: number }>`SELECT eventfold.schema_version() AS version`
-    return { version: row?.version, messageStore }
-  })
+const installed = Effect.fnUntraced(function*(sql: PgClient.PgClient): Effect.fn.Return<Installed, SqlError> {
+  const [found] = yield* sql<{ readonly eventfold: boolean; readonly ours: boolean | null }>`SELECT
+    to_regprocedure('eventfold.schema_version()') IS NOT NULL AS eventfold,
+    (SELECT prosqlbody IS NOT NULL FROM pg_proc WHERE oid = to_regprocedure('message_store.category(varchar)')) AS ours`
+  const functions = found?.ours == null ? "none" : found.ours ? "ours" : "stock"
+  if (found?.eventfold !== true || functions === "none") return { version: undefined, functions }
+  const [row] = yield* sql<{ readonly version: number }>`SELECT eventfold.schema_version() AS version`
+  return { version: row?.version, functions }
+})
 
 /** The store that fits what the database has, after an installation if one is asked for and due. */
 const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreOptions) {
-  const toOpenError = fromSqlError(sql.config)
+  const look = Effect.mapError(installed(sql), fromSqlError(sql.config))
   const installation = options.install === true ? {} : options.install === false ? undefined : options.install
-  const { messageStore, version } = yield* Effect.mapError(installed(sql), toOpenError)
-  if (installation !== undefined) {
-    const isReplacing = installation.replaceFunctions === true &&
-      (yield* Effect.mapError(hasStockFunctions(sql), toOpenError))
-    // Up to date means no installation, for which the user may not have the rights.
-    if (version === undefined || version < schemaVersion || isReplacing) yield* install(installation)
-    return yield* Backend.make(sql)
+  let { functions, version } = yield* look
+  const isCurrent = version !== undefined && version >= schemaVersion
+  // Up to date means no installation, for which the user may not have the rights.
+  if (installation !== undefined && (!isCurrent || (installation.replaceFunctions === true && functions === "stock"))) {
+    yield* install(installation)
+    ;({ functions, version } = yield* look)
   }
-  if (version !== undefined && version >= schemaVersion) return yield* Backend.make(sql)
-  if (version === undefined && messageStore) return StockBackend.make(sql)
+  if (version === undefined && functions === "stock") return StockBackend.make(sql)
+  if (version !== undefined && version >= schemaVersion) {
+    return yield* Backend.make(sql, functions === "stock" ? stockCall(sql) : plainCall(sql))
+  }
   return yield* new OpenError({
     database: describeDatabase(sql.config),
     reason: version === undefined

@@ -9,7 +9,7 @@ import * as StreamName from "eventfold/StreamName"
 import * as GroupCommit from "./groupCommit.ts"
 import { type MessageRow, safePosition } from "./rows.ts"
 import { isPassing, isUnique, storeError } from "./sqlError.ts"
-import { makeReads, outsideTransaction, read, retrying, wireVersion } from "./statements.ts"
+import { type Call, makeReads, outsideTransaction, read, retrying, wireVersion } from "./statements.ts"
 
 /** The most that a group of concurrent appends adds up to, in messages; a large one counts for several. */
 const maxGroupSize = 2_000
@@ -59,7 +59,7 @@ const atomicResults = (appends: ReadonlyArray<EncodedAppend>, rows: ReadonlyArra
  * The store on a database that has the `message_store` and `eventfold` schemas. Appends are committed in groups, one
  * group at a time for each category, whose writes are serial anyway.
  */
-export const make = Effect.fnUntraced(function*(sql: PgClient) {
+export const make = Effect.fnUntraced(function*(sql: PgClient, call: Call) {
   const callAppend = (
     appends: ReadonlyArray<EncodedAppend>,
     mode: { readonly atomic: boolean; readonly careful: boolean }
@@ -139,7 +139,7 @@ export const make = Effect.fnUntraced(function*(sql: PgClient) {
 
   const outside = outsideTransaction(sql)
   const backend: StoreBackend = {
-    ...makeReads(sql, (name, call) => sql`SELECT called.* FROM ${call(name)}`, backwards),
+    ...makeReads(sql, call, backwards),
     append: (request) => outside("append", append(request)),
     writeAll: (appends) => outside("writeAll", appendAll(appends))
   }

@@ -68,6 +68,22 @@ export const wireVersion = (expected: ExpectedVersion): bigint => {
 /** How a function that takes a stream or category name first is called; its rows are named `called`. */
 export type Call = (name: string, call: (name: Fragment | string) => Fragment) => Fragment
 
+/** Our functions name everything by its schema. */
+export const plainCall = (sql: PgClient): Call => (name, call) => sql`SELECT called.* FROM ${call(name)}`
+
+/**
+ * The bodies of a stock Message DB's functions name one another without a schema: this puts it at the end of the search
+ * path until the transaction ends. What must not run before reads `found.path`.
+ */
+export const stockPath = (sql: PgClient): Fragment =>
+  sql`(SELECT set_config('search_path', current_setting('search_path') || ', message_store', true) AS path OFFSET 0)
+    AS found`
+
+/** The functions of a stock Message DB. */
+export const stockCall = (sql: PgClient): Call => (name, call) =>
+  sql`SELECT called.* FROM ${stockPath(sql)},
+    LATERAL ${call(sql`CASE WHEN found.path IS NOT NULL THEN ${name}::varchar END`)}`
+
 const wireNumber = (value: number | undefined): bigint | null => value === undefined ? null : BigInt(value)
 
 /** Reads messages. */

@@ -7,7 +7,7 @@ import type { AppendResult, EncodedAppend, StoreBackend } from "eventfold/StoreB
 import { DuplicateMessageId, type StoreError, Unsupported, WrongExpectedVersion } from "eventfold/StoreError"
 import { safePosition } from "./rows.ts"
 import { isUnique, storeError } from "./sqlError.ts"
-import { makeReads, outsideTransaction, retrying, wireVersion } from "./statements.ts"
+import { makeReads, outsideTransaction, retrying, stockCall, stockPath, wireVersion } from "./statements.ts"
 
 /** Where an append was written; without a position when the stream's version, null for none, was a wrong one. */
 interface WrittenRow {
@@ -42,20 +42,11 @@ const result = (row: { readonly position: bigint | null; readonly global_positio
 
 /**
  * The store on a Message DB without the `eventfold` schema: through the functions of `message_store`, and the table for
- * looking up ids. The bodies of those functions name one another without a schema, so each statement first puts
- * `message_store` at the end of its search path, until its transaction ends.
+ * looking up ids.
  */
 export const make = (sql: PgClient): StoreBackend => {
-  const path = sql`(SELECT set_config('search_path', current_setting('search_path') || ', message_store', true) AS path
-    OFFSET 0) AS found`
-
-  const reads = makeReads(
-    sql,
-    (name, call) =>
-      sql`SELECT called.* FROM ${path},
-        LATERAL ${call(sql`CASE WHEN found.path IS NOT NULL THEN ${name}::varchar END`)}`,
-    () => Effect.fail(backwards)
-  )
+  const path = stockPath(sql)
+  const reads = makeReads(sql, stockCall(sql), () => Effect.fail(backwards))
 
   const given = ({ messages }: EncodedAppend): Fragment =>
     sql`unnest(
