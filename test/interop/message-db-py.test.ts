@@ -61,22 +61,17 @@ const makePython = Effect.gen(function*() {
 
 class Python extends Context.Service<Python, Effect.Success<typeof makePython>>()("@eventfold/test/Python") {}
 
-const stock = Effect.gen(function*() {
-  const database = yield* Database.make({ empty: true })
-  yield* MessageDb.install("1.3.0").pipe(Effect.provide(Database.client(database.url)))
-  return database
-})
+const ours = Database.make()
+const stock = MessageDb.makeDatabase()
 
-const both = (
-  database: Effect.Effect<{ readonly url: string }, Effect.Error<typeof stock>, Effect.Services<typeof stock>>
-) =>
+const both = (database: typeof ours | typeof stock) =>
   Layer.unwrap(Effect.map(database, ({ url }) =>
     Layer.merge(
       Postgres.layer({ url: Redacted.make(url) }),
       Layer.effect(Python, makePython).pipe(Layer.provide(Database.client(url)))
     )))
 
-const schemas = [["eventfold's schema", Database.make()], ["a stock Message DB", stock]] as const
+const schemas = [["eventfold's schema", ours], ["a stock Message DB", stock]] as const
 
 for (const [name, database] of schemas) {
   layer(both(database), { excludeTestServices: true })(`message-db-py on ${name}`, (it) => {

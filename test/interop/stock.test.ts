@@ -19,16 +19,9 @@ import * as Proxy from "../support/Proxy.ts"
 import * as Role from "../support/Role.ts"
 import * as Store from "../support/Store.ts"
 
-/** A database with a stock Message DB and nothing of ours. */
-const stockDatabase = Effect.fnUntraced(function*(server: Database.Server, version: MessageDb.Version = "1.3.0") {
-  const database = yield* Database.make({ server, empty: true })
-  yield* MessageDb.install(version).pipe(Effect.provide(Database.client(database.url)))
-  return database
-})
-
 const stockStore = (server: Database.Server, options: Postgres.StoreOptions) =>
   Layer.unwrap(
-    Effect.map(stockDatabase(server), ({ url }) => Postgres.layer({ url: Redacted.make(url), ...options }))
+    Effect.map(MessageDb.makeDatabase({ server }), ({ url }) => Postgres.layer({ url: Redacted.make(url), ...options }))
   )
 
 for (const server of inject("postgres")) {
@@ -46,7 +39,7 @@ MessageStoreSuite.suite(
 class Stock extends Context.Service<Stock, { readonly url: string }>()("@eventfold/test/Stock") {
   static readonly layer = Layer.unwrap(
     Effect.map(
-      stockDatabase(inject("postgres")[0]),
+      MessageDb.makeDatabase(),
       ({ url }) => Layer.merge(Layer.succeed(Stock, { url }), Database.client(url))
     )
   )
@@ -114,5 +107,20 @@ layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => 
       const messages = yield* Store.readStream(store, "shared-1")
       assert.deepStrictEqual(Store.positions(messages), Store.upTo(10))
       assert.deepStrictEqual(Store.dataOf(messages), Store.upTo(10))
+    }))
+
+  it.effect("the way back: its functions over ours, our schema removed, the messages there", () =>
+    Effect.gen(function*() {
+      const { name, url } = yield* Database.make()
+      yield* Effect.scoped(Effect.flatMap(Store.open(url), (store) => store.append("back-1", Store.numbered(3))))
+      yield* Effect.provide(
+        Effect.andThen(MessageDb.installFunctions("1.3.0"), Postgres.uninstall({ database: name })),
+        Database.client(url)
+      )
+      const store = yield* Store.open(url)
+      const backwards = Stream.runDrain(store.readStream("back-1", { direction: "backwards" }))
+      assert.instanceOf(yield* Effect.flip(backwards), Unsupported)
+      assert.strictEqual((yield* store.append("back-1", Store.numbered(1, 3), { expectedVersion: 2 })).version, 3)
+      assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, "back")), Store.upTo(4))
     }))
 })

@@ -6,6 +6,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { readdir, readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
+import * as Database from "./Database.ts"
 
 /** The npm package of each version, under the name that it has here. */
 export const packages = {
@@ -30,14 +31,33 @@ const readFolder = (version: Version, folder: string) =>
     return await Promise.all(names.map((name) => readFile(path + name, "utf8")))
   })
 
-/** Installs it into the database of the client. */
-export const install = (version: Version): Effect.Effect<void, SqlError, SqlClient> =>
+const run = (version: Version, names: ReadonlyArray<string>): Effect.Effect<void, SqlError, SqlClient> =>
   Effect.gen(function*() {
     const sql = yield* SqlClient
-    const files = yield* Effect.forEach(folders, (folder) => readFolder(version, folder))
+    const files = yield* Effect.forEach(names, (folder) => readFolder(version, folder))
     yield* sql.withTransaction(Effect.gen(function*() {
       yield* sql`SELECT set_config('client_min_messages', 'error', true), set_config('search_path', 'message_store, public', true)`
-      yield* Effect.forEach(files.flat(), (file) =>
-        sql.unsafe(`DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${file}$eventfold_file$; END $eventfold_do$`))
+      yield* Effect.forEach(
+        files.flat(),
+        (file) =>
+          sql.unsafe(`DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${file}$eventfold_file$; END $eventfold_do$`)
+      )
     }))
   })
+
+/** Installs it into the database of the client. */
+export const install = (version: Version): Effect.Effect<void, SqlError, SqlClient> => run(version, folders)
+
+/** Puts its functions and views in the place of ours, as its install-functions.sh, -views.sh and -privileges.sh do. */
+export const installFunctions = (version: Version): Effect.Effect<void, SqlError, SqlClient> =>
+  run(version, ["types", "functions", "views", "privileges"])
+
+/** A database with a stock Message DB and nothing of ours. */
+export const makeDatabase = Effect.fnUntraced(function*(options: {
+  readonly server?: Database.Server | undefined
+  readonly version?: Version | undefined
+} = {}) {
+  const database = yield* Database.make({ server: options.server, empty: true })
+  yield* install(options.version ?? "1.3.0").pipe(Effect.provide(Database.client(database.url)))
+  return database
+})
