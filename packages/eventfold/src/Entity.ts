@@ -100,7 +100,8 @@ export interface Entity<E extends Category.Events, S> {
 
 /**
  * Ten more attempts, the first after about 2 milliseconds and each after twice the time of the one before, 250
- * milliseconds at the most, jittered.
+ * milliseconds at the most, jittered. The delays are on `Clock`: a test on the test clock has to move it on for a conflict
+ * to be retried.
  *
  * @since 0.1.0
  */
