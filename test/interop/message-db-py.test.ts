@@ -13,7 +13,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
 import type { RecordedMessage } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
-import { WrongExpectedVersion } from "eventfold/StoreError"
+import { Unsupported, WrongExpectedVersion } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import * as Database from "../support/Database.ts"
 import * as MessageDb from "../support/MessageDb.ts"
@@ -55,6 +55,9 @@ const makePython = Effect.gen(function*() {
       sql<Row>`SELECT * FROM get_stream_messages(${name}, ${BigInt(position)}, ${BigInt(limit)})`,
     readCategory: (name: string, position = 0, limit = 1_000) =>
       sql<Row>`SELECT * FROM get_category_messages(${name}, ${BigInt(position)}, ${BigInt(limit)})`,
+    readAll: (position: number, limit: number) =>
+      sql<Row>`SELECT id::text, stream_name, type, position, global_position, data::text FROM messages
+        WHERE global_position >= ${BigInt(position)} ORDER BY global_position LIMIT ${BigInt(limit)}`,
     readLastMessage: (name: string) => sql<Row>`SELECT * FROM get_last_stream_message(${name})`
   }
 })
@@ -145,6 +148,17 @@ for (const [name, database] of schemas) {
         const [python, store] = [yield* Python, yield* MessageStore]
         assert.strictEqual((yield* refusal(python.readCategory("all-1"))).message, "Must be a category: all-1")
         assert.instanceOf(yield* Effect.flip(Store.readCategory(store, "all-1")), StreamName.InvalidCategory)
+      }))
+
+    it.effect("read of $all: every message by global position, where the eventfold schema is", () =>
+      Effect.gen(function*() {
+        const [python, store] = [yield* Python, yield* MessageStore]
+        const all = Stream.runCollect(store.readAll({ from: 3, limit: 20 }))
+        if (name === "a stock Message DB") {
+          return assert.instanceOf(yield* Effect.flip(all), Unsupported)
+        }
+        for (const i of Store.upTo(6)) yield* python.write(`every${i % 2}-1`, i)
+        assert.deepStrictEqual((yield* all).map(ofMessage), (yield* python.readAll(3, 20)).map(ofRow))
       }))
 
     it.effect("read_last_message, also of a missing stream", () =>

@@ -73,6 +73,7 @@ const selects = ({ consumerGroup, correlation }: CategoryPage) => (row: Row): bo
  * @since 0.1.0
  */
 export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
+  const log: Array<Row> = []
   const byId = new Map<string, Row>()
   const streams = new Map<string, Array<Row>>()
   const categories = new Map<string, Array<Row>>()
@@ -118,6 +119,7 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
     const category = listOf(categories, StreamName.category(streamName))
     for (const message of append.messages) {
       const row = { ...message, streamName, position: stream.length, globalPosition: ++lastGlobalPosition, time }
+      log.push(row)
       byId.set(row.id, row)
       stream.push(row)
       category.push(row)
@@ -127,6 +129,7 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
 
   const undo = (append: EncodedAppend): void => {
     for (const { id } of append.messages) {
+      log.pop()
       byId.delete(id)
       streams.get(append.streamName)?.pop()
       categories.get(StreamName.category(append.streamName))?.pop()
@@ -184,6 +187,11 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
           if (row !== undefined && selected(row)) found.push(record(row))
         }
         return found
+      }),
+    readAll: ({ from, limit }) =>
+      Effect.sync(() => {
+        const start = lowerBound(log, from)
+        return log.slice(start, start + limit).map(record)
       }),
     lastMessage: (streamName, type) =>
       Effect.sync(() => {

@@ -74,6 +74,12 @@ export interface ReadCategoryOptions extends ReadOptions {
 }
 
 /** @since 0.1.0 */
+export interface ReadAllOptions extends ReadOptions {
+  /** The global position to begin with, inclusive: default 1. */
+  readonly from?: number | undefined
+}
+
+/** @since 0.1.0 */
 export type AppendError =
   | WrongExpectedVersion
   | DuplicateMessageId
@@ -86,6 +92,9 @@ export type ReadStreamError = StreamName.InvalidStreamName | InvalidArgument | U
 
 /** @since 0.1.0 */
 export type ReadCategoryError = StreamName.InvalidCategory | InvalidArgument | StoreError
+
+/** @since 0.1.0 */
+export type ReadAllError = InvalidArgument | Unsupported | StoreError
 
 /**
  * A store of messages in streams, as Message DB defines it.
@@ -137,6 +146,12 @@ export class MessageStore extends Context.Service<MessageStore, {
     options?: ReadCategoryOptions
   ) => Stream.Stream<Message.RecordedMessage, ReadCategoryError>
   /**
+   * All messages by global position, up to the last one that is safe; then it ends. Messages of different categories can
+   * become visible out of that order: it waits a moment for one that is still to come, and otherwise ends before it. So a
+   * reader that goes on after the last message it saw misses none.
+   */
+  readonly readAll: (options?: ReadAllOptions) => Stream.Stream<Message.RecordedMessage, ReadAllError>
+  /**
    * The last message of a stream, or the last one of a type. As in Message DB, a bare category name is taken for the
    * stream of that very name.
    */
@@ -178,6 +193,9 @@ const checkConsumerGroup = Effect.fnUntraced(function*(group: ConsumerGroup | un
     })
   }
 })
+
+const afterGlobally = ({ globalPosition }: Message.RecordedMessage): Option.Option<number> =>
+  Option.some(globalPosition + 1)
 
 /**
  * Makes the service of a database's {@link StoreBackend}.
@@ -241,8 +259,22 @@ export const make = (backend: StoreBackend): MessageStore["Service"] => {
           from: options.from ?? 1,
           read: (from: number, limit: number) =>
             backend.readCategory({ ...filters, from, limit } satisfies CategoryPage),
-          next: (last: Message.RecordedMessage) => Option.some(last.globalPosition + 1)
+          next: afterGlobally
         }
+      })
+    })
+
+  const readAll = (options: ReadAllOptions = {}) =>
+    paged({
+      span: "MessageStore.readAll",
+      attributes: {},
+      limit: options.limit,
+      batchSize: options.batchSize ?? defaultBatchSize,
+      start: Effect.as(checkReadOptions(options, 0), {
+        // A position that no message has would be a gap to wait for.
+        from: Math.max(1, options.from ?? 1),
+        read: (from: number, limit: number) => backend.readAll({ from, limit }),
+        next: afterGlobally
       })
     })
 
@@ -259,7 +291,7 @@ export const make = (backend: StoreBackend): MessageStore["Service"] => {
     return yield* backend.streamVersion(yield* StreamName.parse(name))
   })
 
-  return MessageStore.of({ append, writeAll, readStream, readCategory, lastMessage, streamVersion })
+  return MessageStore.of({ append, writeAll, readStream, readCategory, readAll, lastMessage, streamVersion })
 }
 
 /**

@@ -85,6 +85,16 @@ export interface CategoryPage {
 }
 
 /**
+ * One page of the whole store: at most `limit` messages whose global position is `from` or higher, rising.
+ *
+ * @since 0.1.0
+ */
+export interface AllPage {
+  readonly from: number
+  readonly limit: number
+}
+
+/**
  * The promises that a store's conformance suite (`@eventfold/testing`) holds:
  *
  * - **append**: positions are gapless from 0 whatever fails or races. All of an append is written, or nothing of it, also
@@ -94,7 +104,8 @@ export interface CategoryPage {
  * - **writeAll**: the same for several appends at once: all of them or none. They are checked in their order, and see one
  *   another. It never deadlocks with another `writeAll`.
  * - **reads**: each page is one consistent view. A category's messages become visible in the order of their global
- *   positions, so that a reader that goes on after the last one it saw misses none.
+ *   positions, so that a reader that goes on after the last one it saw misses none. So does a reader of everything, by
+ *   `readAll`: a page ends before a global position that a message committed later might get.
  *
  * @since 0.1.0
  */
@@ -111,6 +122,8 @@ export interface StoreBackend {
   /** `Unsupported` may be the answer to backwards only. */
   readonly readStream: (page: StreamPage) => Effect.Effect<ReadonlyArray<RecordedMessage>, Unsupported | StoreError>
   readonly readCategory: (page: CategoryPage) => Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError>
+  /** A page that is shorter than its limit is the last one for now. */
+  readonly readAll: (page: AllPage) => Effect.Effect<ReadonlyArray<RecordedMessage>, Unsupported | StoreError>
   readonly lastMessage: (
     streamName: StreamName,
     type: string | undefined

@@ -15,8 +15,8 @@ import * as Reading from "./internal/reading.ts"
 import * as Writing from "./internal/writing.ts"
 
 /**
- * What a store may be without: reading a stream backwards, and consumer groups of more than 32,767 members. A stock
- * Message DB has neither.
+ * What a store may be without: reading a stream backwards, reading all categories at once, and consumer groups of more
+ * than 32,767 members. A stock Message DB has none of them.
  *
  * @since 0.1.0
  */
@@ -48,7 +48,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Writing.tests(it)
     Reading.tests(it, supports)
     Encoding.tests(it)
-    Concurrency.tests(it)
+    Concurrency.tests(it, supports)
     Entities.tests(it)
   })
 }

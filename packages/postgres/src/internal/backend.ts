@@ -140,6 +140,8 @@ export const make = Effect.fnUntraced(function*(sql: PgClient, call: Call) {
   const outside = outsideTransaction(sql)
   const backend: StoreBackend = {
     ...makeReads(sql, call, backwards),
+    readAll: ({ from, limit }) =>
+      read("readAll", sql<MessageRow>`SELECT * FROM eventfold.read_all(${BigInt(from)}, ${BigInt(limit)})`),
     append: (request) => outside("append", append(request)),
     writeAll: (appends) => outside("writeAll", appendAll(appends))
   }

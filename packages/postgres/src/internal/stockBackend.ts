@@ -31,11 +31,14 @@ interface Refused {
   readonly error: WrongExpectedVersion
 }
 
-const backwards = new Unsupported({
-  operation: "reading backwards",
-  remedy:
-    "add the eventfold schema, with `psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql` or `Postgres.install`"
-})
+const unsupported = (operation: string) =>
+  Effect.fail(
+    new Unsupported({
+      operation,
+      remedy:
+        "add the eventfold schema, with `psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql` or `Postgres.install()`"
+    })
+  )
 
 const result = (row: { readonly position: bigint | null; readonly global_position: bigint | null }) =>
   Effect.all({ version: safePosition(row.position ?? -1n), globalPosition: safePosition(row.global_position ?? -1n) })
@@ -46,7 +49,7 @@ const result = (row: { readonly position: bigint | null; readonly global_positio
  */
 export const make = (sql: PgClient): StoreBackend => {
   const path = stockPath(sql)
-  const reads = makeReads(sql, stockCall(sql), () => Effect.fail(backwards))
+  const reads = makeReads(sql, stockCall(sql), () => unsupported("reading backwards"))
 
   const given = ({ messages }: EncodedAppend): Fragment =>
     sql`unnest(
@@ -170,6 +173,7 @@ export const make = (sql: PgClient): StoreBackend => {
 
   return {
     ...reads,
+    readAll: () => unsupported("reading all categories at once"),
     append: (append) =>
       Effect.flatMap(
         run("append", [append], Effect.map(writeOne(append), (row) => [row])),

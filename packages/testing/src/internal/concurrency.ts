@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import type { RecordedMessage } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import { WrongExpectedVersion } from "eventfold/StoreError"
 import {
@@ -15,6 +16,7 @@ import {
   numbered,
   positions,
   readStream,
+  type Supports,
   upTo,
   versionOf,
   withIds
@@ -117,33 +119,63 @@ const racing = (it: It) =>
       }))
   })
 
-const following = (it: It) =>
+const messages = (i: number) => numbered(1 + i % 3, i * 3)
+
+/** Eight writers beside one another, each to a stream of its own, and how many messages that makes. */
+const writing = (streamOf: (writer: number) => string) => {
+  const write = Effect.fnUntraced(function*(writer: number) {
+    const store = yield* MessageStore
+    yield* Effect.forEach(upTo(25), (i) => store.append(streamOf(writer), messages(i)))
+  })
+  const total = 8 * upTo(25).reduce((sum, i) => sum + messages(i).length, 0)
+  return { fork: Effect.forkChild(Effect.forEach(upTo(8), write, together)), total }
+}
+
+/** Reads on from where the last read stopped until `total` messages have been seen; gives their global positions. */
+const follow = Effect.fnUntraced(function*<E>(
+  start: number,
+  total: number,
+  read: (from: number) => Stream.Stream<RecordedMessage, E>
+) {
+  const seen: Array<number> = []
+  while (seen.length < total) {
+    yield* Stream.runForEach(
+      read((seen.at(-1) ?? start - 1) + 1),
+      (message) => Effect.sync(() => seen.push(message.globalPosition))
+    )
+    yield* Effect.yieldNow
+  }
+  return seen
+})
+
+const following = (it: It, supports: Supports) =>
   describe("reading while others write", () => {
     it.effect("who reads a category on from where it stopped misses no message", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const category = yield* newCategory
-        const writers = yield* Effect.forEach(
-          upTo(8),
-          (writer) =>
-            Effect.forEach(upTo(25), (i) => store.append(`${category}-${writer}`, numbered(1 + i % 3, i * 3))),
-          together
-        )
-          .pipe(Effect.forkChild)
-        const total = 8 * upTo(25).reduce((sum, i) => sum + 1 + i % 3, 0)
-
-        const seen: Array<number> = []
-        while (seen.length < total) {
-          const from = (seen.at(-1) ?? 0) + 1
-          yield* Stream.runForEach(
-            store.readCategory(category, { from, batchSize: 7 }),
-            (message) => Effect.sync(() => seen.push(message.globalPosition))
-          )
-          yield* Effect.yieldNow
-        }
+        const { fork, total } = writing((writer) => `${category}-${writer}`)
+        const writers = yield* fork
+        const seen = yield* follow(1, total, (from) => store.readCategory(category, { from, batchSize: 7 }))
         yield* Fiber.join(writers)
         const all = yield* Stream.runCollect(store.readCategory(category))
         assert.deepStrictEqual(seen, all.map((message) => message.globalPosition))
+      }))
+
+    it.effect.skipIf(!supports("readAll"))("who reads everything on from where it stopped misses no message", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        const { globalPosition } = yield* store.append(`${category}-start`, numbered(1))
+        const { fork, total } = writing((writer) =>
+          `${category}${writer}-1`
+        )
+        const writers = yield* fork
+        const seen = yield* follow(globalPosition + 1, total, (from) => store.readAll({ from, batchSize: 7 }))
+        yield* Fiber.join(writers)
+        const all = yield* Stream.runCollect(store.readAll({ from: globalPosition + 1 }))
+        assert.deepStrictEqual(seen, all.map((message) => message.globalPosition))
+        assert.strictEqual(all.length, total)
       }))
   })
 
@@ -199,9 +231,9 @@ const large = (it: It) =>
       }), 120_000)
   })
 
-export const tests = (it: It): void => {
+export const tests = (it: It, supports: Supports): void => {
   racing(it)
-  following(it)
+  following(it, supports)
   interrupting(it)
   large(it)
 }

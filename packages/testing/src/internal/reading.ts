@@ -5,6 +5,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { nextId } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import { InvalidArgument, Unsupported } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
@@ -231,7 +233,45 @@ const categories = (it: It, supports: Supports) =>
       }))
   })
 
+const everything = (it: It, supports: Supports) =>
+  describe("readAll", () => {
+    it.effect("gives the messages of all categories by global position, or says that it can't", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        if (!supports("readAll")) {
+          return assert.instanceOf(yield* Effect.flip(Stream.runDrain(store.readAll())), Unsupported)
+        }
+        const names = [yield* newStream, yield* newCategory, yield* newStream]
+        for (const i of upTo(9)) yield* store.append(names[i % 3] ?? "", numbered(2, i * 2))
+        // Refused, and so perhaps a gap.
+        const taken = { id: yield* nextId, type: "A", data: 0 }
+        yield* store.append(names[0] ?? "", taken)
+        yield* Effect.flip(store.append(names[1] ?? "", taken))
+        yield* store.append(names[2] ?? "", numbered(1, 18))
+
+        const all = yield* Stream.runCollect(store.readAll({ batchSize: 5 }))
+        const globalPositions = all.map((message) => message.globalPosition)
+        assert.deepStrictEqual(globalPositions, [...new Set(globalPositions)].toSorted((a, b) => a - b))
+        const own = all.filter((message) => names.includes(message.streamName) && message.type === "Numbered")
+        assert.deepStrictEqual(dataOf(own), upTo(19))
+
+        const from = own[4]?.globalPosition ?? 0
+        const some = yield* Stream.runCollect(store.readAll({ from, limit: 3, batchSize: 2 }))
+        assert.deepStrictEqual(some, all.filter((message) => message.globalPosition >= from).slice(0, 3))
+        assert.deepStrictEqual(yield* Stream.runCollect(store.readAll({ from: (globalPositions.at(-1) ?? 0) + 1 })), [])
+      }))
+
+    it.effect("refuses options out of range", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        for (const options of [{ from: -1 }, { from: 0.5 }, { limit: -1 }, { batchSize: 0 }]) {
+          assert.instanceOf(yield* Effect.flip(Stream.runDrain(store.readAll(options))), InvalidArgument)
+        }
+      }))
+  })
+
 export const tests = (it: It, supports: Supports): void => {
   streams(it, supports)
   categories(it, supports)
+  everything(it, supports)
 }
