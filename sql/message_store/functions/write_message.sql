@@ -22,14 +22,15 @@ BEGIN
   PERFORM message_store.acquire_lock(write_message.stream_name);
 
   -- A statement of its own: its snapshot has to be newer than the wait for the lock.
-  _stream_version := coalesce(
-    (
-      SELECT max(messages.position)
-      FROM message_store.messages
-      WHERE messages.stream_name = write_message.stream_name
-    ),
-    -1
-  );
+  -- ORDER BY and LIMIT, and not max(), which the planner turns into this inside of a subquery and an aggregate: two more
+  -- nodes to start and to end at each call.
+  SELECT messages.position
+  INTO _stream_version
+  FROM message_store.messages
+  WHERE messages.stream_name = write_message.stream_name
+  ORDER BY messages.position DESC
+  LIMIT 1;
+  _stream_version := coalesce(_stream_version, -1);
 
   IF write_message.expected_version <> _stream_version THEN
     RAISE EXCEPTION 'Wrong expected version: % (Stream: %, Stream Version: %)',
