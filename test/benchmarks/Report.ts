@@ -24,13 +24,15 @@ export interface Report {
   readonly rows: ReadonlyArray<{
     readonly name: string
     readonly description: string
-    readonly ours: Quartiles
-    readonly peer: Quartiles
+    readonly ours: number
+    readonly peer: number
     readonly peerName: string
     readonly unit: string
-    /** Ours to the peer's: more than 1 is better for us. */
-    readonly ratio: Quartiles
+    /** Ours to the peer's, the median of the rounds: more than 1 is better for us. */
+    readonly ratio: number
     readonly budget: number | null
+    /** Where the middle half of the rounds lies. */
+    readonly spread: { readonly ours: Quartiles; readonly peer: Quartiles; readonly ratio: Quartiles }
   }>
 }
 
@@ -40,21 +42,22 @@ export const rows = (results: ReadonlyArray<Result>, peerName: string): Report["
   results.map(({ ours, peer, ratio, row }) => ({
     name: row.name,
     description: row.description,
-    ours,
-    peer,
+    ours: ours.median,
+    peer: peer.median,
     peerName,
     unit,
-    ratio,
-    budget: row.budget ?? null
+    ratio: ratio.median,
+    budget: row.budget ?? null,
+    spread: { ours, peer, ratio }
   }))
 
 const rate = (value: number) => value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 1 : 0 })
 
 /** How far the middle half of the values is spread, in percent of the median. */
-const spread = ({ high, low, median }: Quartiles) => `±${Math.round((high - low) / 2 / median * 100)}%`
+const percent = ({ high, low, median }: Quartiles) => `±${Math.round((high - low) / 2 / median * 100)}%`
 
-const verdict = (ratio: Quartiles, budget: number | null) =>
-  budget === null ? "" : `${budget.toFixed(1)} ${ratio.median >= budget ? "met" : "missed"}`
+const verdict = (ratio: number, budget: number | null) =>
+  budget === null ? "" : `${budget.toFixed(1)} ${ratio >= budget ? "met" : "missed"}`
 
 export const table = (results: Report["rows"]): string => {
   const table = new Table({
@@ -62,14 +65,14 @@ export const table = (results: Report["rows"]): string => {
     colAligns: ["left", "right", "right", "right", "right", "right", "right", "left"],
     style: { head: [], border: [], compact: true }
   })
-  table.push(...results.map(({ budget, name, ours, peer, ratio }) => [
+  table.push(...results.map(({ budget, name, ours, peer, ratio, spread }) => [
     name,
-    rate(ours.median),
-    spread(ours),
-    rate(peer.median),
-    spread(peer),
-    ratio.median.toFixed(2),
-    `${ratio.low.toFixed(2)}-${ratio.high.toFixed(2)}`,
+    rate(ours),
+    percent(spread.ours),
+    rate(peer),
+    percent(spread.peer),
+    ratio.toFixed(2),
+    `${spread.ratio.low.toFixed(2)}-${spread.ratio.high.toFixed(2)}`,
     verdict(ratio, budget)
   ]))
   return table.toString()

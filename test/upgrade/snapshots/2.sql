@@ -308,8 +308,8 @@ BEGIN
   PERFORM message_store.acquire_lock(write_message.stream_name);
 
   -- A statement of its own: its snapshot has to be newer than the wait for the lock.
-  -- ORDER BY and LIMIT, and not max(), which the planner turns into this inside of a subquery and an aggregate: two more
-  -- nodes to start and to end at each call.
+  -- Not coalesce((SELECT max(position) ..), -1): the planner makes the same look-up of it, inside of two more nodes that
+  -- start and end with each call.
   SELECT messages.position
   INTO _stream_version
   FROM message_store.messages
