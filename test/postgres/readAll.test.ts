@@ -35,10 +35,11 @@ const session = Effect.gen(function*() {
 const fromHere = Effect.gen(function*() {
   const { store } = yield* Opened
   const { globalPosition } = yield* store.append("here-1", Store.numbered(1))
-  return Effect.map(
+  const read = Effect.map(
     Stream.runCollect(store.readAll({ from: globalPosition + 1 })),
     (messages) => messages.map((message) => message.streamName as string)
   )
+  return { read }
 })
 
 for (const server of inject("postgres")) {
@@ -47,7 +48,7 @@ for (const server of inject("postgres")) {
     (it) => {
       it.effect("ends before a position that is still to be committed, and gives it in its place", () =>
         Effect.gen(function*() {
-          const [slow, quick, read] = [yield* session, yield* session, yield* fromHere]
+          const [slow, quick, { read }] = [yield* session, yield* session, yield* fromHere]
           yield* slow.begin
           yield* slow.write("slow-1")
           yield* quick.write("quick-1")
@@ -60,7 +61,7 @@ for (const server of inject("postgres")) {
 
       it.effect("gives what is before the gap", () =>
         Effect.gen(function*() {
-          const [slow, quick, read] = [yield* session, yield* session, yield* fromHere]
+          const [slow, quick, { read }] = [yield* session, yield* session, yield* fromHere]
           yield* quick.write("quick-1")
           yield* slow.begin
           yield* slow.write("slow-1")
@@ -72,7 +73,7 @@ for (const server of inject("postgres")) {
 
       it.effect("waits for those who can fill a gap, not for those who began to write later", () =>
         Effect.gen(function*() {
-          const [rolledBack, later, quick, read] = [yield* session, yield* session, yield* session, yield* fromHere]
+          const [rolledBack, later, quick, { read }] = [yield* session, yield* session, yield* session, yield* fromHere]
           yield* rolledBack.begin
           yield* rolledBack.write("never-1")
           yield* quick.write("quick-1")
@@ -89,7 +90,7 @@ for (const server of inject("postgres")) {
 
       it.effect("is not held up by a transaction that has written no message", () =>
         Effect.gen(function*() {
-          const [idle, failed, read] = [yield* session, yield* session, yield* fromHere]
+          const [idle, failed, { read }] = [yield* session, yield* session, yield* fromHere]
           yield* idle.run("CREATE TABLE other (id int)")
           yield* idle.begin
           yield* idle.run("INSERT INTO other VALUES (1)")
@@ -104,7 +105,7 @@ for (const server of inject("postgres")) {
 
       it.effect("sees a writer that takes no lock of a category and inserts by itself", () =>
         Effect.gen(function*() {
-          const [foreign, quick, read] = [yield* session, yield* session, yield* fromHere]
+          const [foreign, quick, { read }] = [yield* session, yield* session, yield* fromHere]
           yield* foreign.begin
           yield* foreign.run(
             "INSERT INTO message_store.messages (stream_name, position, type) VALUES ('foreign-1', 0, 'T')"
