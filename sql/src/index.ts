@@ -55,8 +55,7 @@ export const installLock = 7311152491296418916n
  *
  * **Gotchas**
  *
- * A file holds several statements, which the extended query protocol refuses. `DO` with the text in an `EXECUTE` takes
- * them all.
+ * A file holds several statements, which the extended query protocol refuses: {@link asOneStatement} mends that.
  *
  * @since 0.1.0
  */
@@ -96,3 +95,11 @@ const read = (path: string): Effect.Effect<string, SqlFileError> =>
     try: () => readFile(new URL(`../${path}`, import.meta.url), "utf8"),
     catch: (cause) => new SqlFileError({ path, cause })
   })
+
+/**
+ * A text of several statements as one, as the extended query protocol demands: a `DO` that executes it.
+ *
+ * @since 0.1.0
+ */
+export const asOneStatement = (statements: string): string =>
+  `DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${statements}$eventfold_file$; END $eventfold_do$`

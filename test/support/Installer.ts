@@ -1,7 +1,7 @@
 /**
  * Runs the files of @eventfold/sql through a client.
  */
-import { files, installLock, type SqlFileError } from "@eventfold/sql"
+import { asOneStatement, files, installLock, type SqlFileError } from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -15,10 +15,9 @@ export const install: Effect.Effect<void, SqlError | SqlFileError, SqlClient> = 
     // On a server of one's own choice the user may not be allowed to make a role.
     yield* sql`SELECT set_config('eventfold.install_role', CASE WHEN rolsuper OR rolcreaterole THEN 'on' ELSE 'off' END, true)
       FROM pg_roles WHERE rolname = current_user`
-    // The protocol takes one statement at a time, a DO block any number of them.
     yield* Effect.forEach(all, (file) =>
       sql.unsafe(
-        `DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${file.sql}$eventfold_file$; END $eventfold_do$`
+        asOneStatement(file.sql)
       ), { discard: true })
   }))
 })

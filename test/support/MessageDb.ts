@@ -1,6 +1,7 @@
 /**
  * Stock Message DB, of several versions, from its npm packages: its SQL files, in the order of its install script.
  */
+import { asOneStatement } from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -39,8 +40,7 @@ const run = (version: Version, names: ReadonlyArray<string>): Effect.Effect<void
       yield* sql`SELECT set_config('client_min_messages', 'error', true), set_config('search_path', 'message_store, public', true)`
       yield* Effect.forEach(
         files.flat(),
-        (file) =>
-          sql.unsafe(`DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${file}$eventfold_file$; END $eventfold_do$`)
+        (file) => sql.unsafe(asOneStatement(file))
       )
     }))
   })

@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Postgres } from "@eventfold/postgres"
+import { asOneStatement } from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Catalog from "../support/Catalog.ts"
@@ -165,7 +166,7 @@ for (const server of layers) {
             url,
             Effect.flatMap(SqlClient, (sql) =>
               sql.unsafe(
-                `DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${snapshot}$eventfold_file$; END $eventfold_do$`
+                asOneStatement(snapshot)
               ))
           )
           yield* write(url, 2)

@@ -1,7 +1,7 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Pglite } from "@eventfold/pglite"
 import { Postgres } from "@eventfold/postgres"
-import { files } from "@eventfold/sql"
+import { asOneStatement, files } from "@eventfold/sql"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -38,9 +38,6 @@ describe("the schema's version", () => {
 
 const write = (sql: SqlClient, streamName: string) =>
   sql`SELECT message_store.write_message(gen_random_uuid()::varchar, ${streamName}, 'T', '{"a": 1}') AS position`.values
-
-const asOneStatement = (script: string) =>
-  `DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${script}$eventfold_file$; END $eventfold_do$`
 
 /** A database with the schema as it was, and messages in it. */
 const makePast = Effect.fnUntraced(function*(server: Database.NamedServer, version: number) {

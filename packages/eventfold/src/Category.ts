@@ -154,8 +154,6 @@ export interface Category<Name extends string, E extends Events> {
   readonly readCategory: (
     options?: MessageStore.ReadCategoryOptions
   ) => Stream.Stream<RecordedEvent<E>, MessageStore.ReadCategoryError | DecodeError, MessageStore.MessageStore>
-  /** @internal */
-  readonly decoders: ReadonlyMap<string, DataDecoder>
 }
 
 /**
@@ -167,12 +165,7 @@ export interface Any {
   readonly Events: Events
 }
 
-/** @internal */
-export type DataDecoder = (json: unknown) => Effect.Effect<unknown, Schema.SchemaError>
-
 type WithoutDash<Name extends string> = Name extends `${string}-${string}` ? "a category's name has no dash" : Name
-
-const isMany = <A>(value: A | ReadonlyArray<A>): value is ReadonlyArray<A> => Array.isArray(value)
 
 const isCodec = (definition: Events[string]): definition is Schema.Codec<unknown, unknown> =>
   Schema.isSchema(definition)
@@ -182,8 +175,7 @@ const jsonCodec = (definition: Events[string]): Schema.Codec<unknown, Schema.Jso
   return Schema.toCodecJson(codec)
 }
 
-/** @internal */
-export const decodeError = (recorded: RecordedMessage, error: Schema.SchemaError): DecodeError => {
+const decodeError = (recorded: RecordedMessage, error: Schema.SchemaError): DecodeError => {
   const { globalPosition, position, streamName, type } = recorded
   return new DecodeError({ streamName, position, globalPosition, type, ...issueAt(error) })
 }
@@ -213,9 +205,7 @@ export const make = <const Name extends string, const E extends Events>(
 ): Category<Name, E> => {
   const codecs = Object.entries(events).map(([type, definition]) => [type, jsonCodec(definition)] as const)
   const encoders = new Map(codecs.map(([type, codec]) => [type, Schema.encodeUnknownEffect(codec)]))
-  const decoders = new Map<string, DataDecoder>(
-    codecs.map(([type, codec]) => [type, Schema.decodeUnknownEffect(codec)])
-  )
+  const decoders = new Map(codecs.map(([type, codec]) => [type, Schema.decodeUnknownEffect(codec)]))
 
   const streamName = (id: Id) => StreamName.make(name, id)
 
@@ -264,7 +254,7 @@ export const make = <const Name extends string, const E extends Events>(
   ) {
     const store = yield* MessageStore.MessageStore
     const name = yield* streamName(id)
-    return yield* store.append(name, yield* encode(name, isMany(events) ? events : [events]), options)
+    return yield* store.append(name, yield* encode(name, Arr.ensure(events)), options)
   })
 
   const decodeArray = Effect.fnUntraced(function*(rows: ReadonlyArray<RecordedMessage>) {
@@ -301,8 +291,7 @@ export const make = <const Name extends string, const E extends Events>(
     decode,
     append,
     readStream,
-    readCategory,
-    decoders
+    readCategory
   }
 }
 

@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Category from "./Category.ts"
+import type * as Category from "./Category.ts"
 import { succeeded } from "./internal/eager.ts"
 import type { RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
@@ -146,22 +146,17 @@ export const make = <E extends Category.Events, S>(
   }
 ): Entity<E, S> => {
   const steps = new Map(Object.entries<(state: S, data: never) => S>(options.evolve))
-  const step = (state: S, type: string, data: unknown): S => {
-    const next = steps.get(type)
-    return next === undefined ? state : next(state, data as never)
+  const evolve = (state: S, { data, type }: Pick<Category.EventOf<E>, "type" | "data">): S => {
+    const step = steps.get(type)
+    return step === undefined ? state : step(state, data as never)
   }
 
   const foldArray = (fold: Fold<S>) =>
     Effect.fnUntraced(function*(rows: ReadonlyArray<RecordedMessage>) {
       for (const recorded of rows) {
-        const decoding = category.decoders.get(recorded.type)?.(recorded.data)
-        if (decoding !== undefined) {
-          const now = succeeded(decoding)
-          const data = now === undefined
-            ? yield* Effect.mapError(decoding, (error) => Category.decodeError(recorded, error))
-            : now.value
-          fold.state = step(fold.state, recorded.type, data)
-        }
+        const decoding = category.decode(recorded)
+        const event = succeeded(decoding)?.value ?? (yield* decoding)
+        if (Option.isSome(event)) fold.state = evolve(fold.state, event.value)
         fold.version = recorded.position
       }
     })
@@ -212,7 +207,7 @@ export const make = <E extends Category.Events, S>(
         current = yield* catchUp(streamName, current)
         return { ...snapshot(current), events }
       }
-      const next = events.reduce((state, { data, type }) => step(state, type, data), state)
+      const next = events.reduce(evolve, state)
       return { state: next, version: Option.some(written.version), events }
     })
 
@@ -222,8 +217,6 @@ export const make = <E extends Category.Events, S>(
       while: (error) => error === conflict
     })
   })
-
-  const evolve = (state: S, { data, type }: Pick<Category.EventOf<E>, "type" | "data">) => step(state, type, data)
 
   return { category, state: options.state, initial: options.initial, evolve, load, transact }
 }

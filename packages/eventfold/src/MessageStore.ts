@@ -174,9 +174,9 @@ const checkInt = (
     ? Effect.void
     : Effect.fail(new InvalidArgument({ argument, value: String(value), expected: `a whole number from ${minimum}` }))
 
-const checkReadOptions = (options: ReadOptions & { readonly from?: number | undefined }, first: number) =>
+const checkReadOptions = (options: ReadOptions & { readonly from?: number | undefined }) =>
   Effect.all([
-    checkInt("from", options.from, first),
+    checkInt("from", options.from, 0),
     checkInt("limit", options.limit, 0),
     checkInt("batchSize", options.batchSize, 1)
   ], { discard: true })
@@ -229,7 +229,7 @@ export const make = (backend: StoreBackend): MessageStore["Service"] => {
       batchSize: options.batchSize ?? defaultBatchSize,
       start: Effect.gen(function*() {
         const streamName = yield* StreamName.parseWithId(name)
-        yield* checkReadOptions(options, 0)
+        yield* checkReadOptions(options)
         const direction = options.direction ?? "forwards"
         const step = direction === "forwards" ? 1 : -1
         return {
@@ -249,7 +249,7 @@ export const make = (backend: StoreBackend): MessageStore["Service"] => {
       batchSize: options.batchSize ?? defaultBatchSize,
       start: Effect.gen(function*() {
         const category = yield* StreamName.parseCategory(name)
-        yield* checkReadOptions(options, 0)
+        yield* checkReadOptions(options)
         yield* checkConsumerGroup(options.consumerGroup)
         const correlation = options.correlation === undefined
           ? undefined
@@ -270,7 +270,7 @@ export const make = (backend: StoreBackend): MessageStore["Service"] => {
       attributes: {},
       limit: options.limit,
       batchSize: options.batchSize ?? defaultBatchSize,
-      start: Effect.as(checkReadOptions(options, 0), {
+      start: Effect.as(checkReadOptions(options), {
         // A position that no message has would be a gap to wait for.
         from: Math.max(1, options.from ?? 1),
         read: (from: number, limit: number) => backend.readAll({ from, limit }),

@@ -62,7 +62,7 @@ export const install = Effect.fn("Postgres.install")(
           set_config('eventfold.replace_functions', ${options.replaceFunctions === true ? "on" : "off"}, true)`
         for (const file of files) {
           if (file.isConditional && !(yield* isOn(sql, "eventfold.install_message_store"))) continue
-          yield* sql.unsafe(asOneStatement(file.sql))
+          yield* sql.unsafe(Sql.asOneStatement(file.sql))
         }
       })
     ).pipe(Effect.mapError(fromSqlError(sql.config)))
@@ -121,7 +121,7 @@ export const uninstall = Effect.fn("Postgres.uninstall")(
         yield* sql`SELECT
           set_config('eventfold.uninstall_database', ${options.database}, true),
           set_config('eventfold.uninstall_stock', ${options.stock === true ? "on" : "off"}, true)`
-        yield* Effect.forEach(files, (file) => sql.unsafe(asOneStatement(file.sql)), { discard: true })
+        yield* Effect.forEach(files, (file) => sql.unsafe(Sql.asOneStatement(file.sql)), { discard: true })
         return {
           messageStore: yield* isOn(sql, "eventfold.uninstalled_message_store"),
           role: yield* isOn(sql, "eventfold.uninstalled_role")
@@ -156,7 +156,3 @@ const isOn = (sql: PgClient.PgClient, setting: string): Effect.Effect<boolean, S
     sql<{ readonly on: boolean }>`SELECT current_setting(${setting})::boolean AS on`,
     ([row]) => row?.on === true
   )
-
-/** A file of several statements as one, as the extended protocol demands. */
-const asOneStatement = (file: string): string =>
-  `DO $eventfold_do$ BEGIN EXECUTE $eventfold_file$${file}$eventfold_file$; END $eventfold_do$`

@@ -102,7 +102,7 @@ const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreO
  * **Details**
  *
  * On a Message DB without the `eventfold` schema the store works through the functions of `message_store`: appends are
- * committed one by one, and reading backwards is `Unsupported`. `install` adds the schema beside it.
+ * committed one by one, and reading backwards and `readAll` are `Unsupported`. `install` adds the schema beside it.
  *
  * @since 0.1.0
  */

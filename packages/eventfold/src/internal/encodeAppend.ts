@@ -1,3 +1,4 @@
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
@@ -43,8 +44,6 @@ const idMaker = Effect.gen(function*() {
   return () => makeIdUnsafe(clock.currentTimeMillisUnsafe(), next(), next(), next())
 })
 
-const isMany = <A>(value: A | ReadonlyArray<A>): value is ReadonlyArray<A> => Array.isArray(value)
-
 /** Checks an append, gives ids to messages without one, and encodes them. */
 export const encodeAppend = Effect.fnUntraced(function*(append: {
   readonly streamName: string
@@ -52,7 +51,7 @@ export const encodeAppend = Effect.fnUntraced(function*(append: {
   readonly expectedVersion?: ExpectedVersion | undefined
 }): Effect.fn.Return<EncodedAppend, StreamName.InvalidStreamName | InvalidMessage> {
   const streamName = yield* StreamName.parse(append.streamName)
-  const given: ReadonlyArray<Message> = isMany(append.messages) ? append.messages : [append.messages]
+  const given = Arr.ensure(append.messages)
   if (given.length === 0) {
     return yield* new InvalidMessage({
       streamName,
