@@ -9,46 +9,169 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { succeeded } from "./internal/eager.ts"
-import { issueAt } from "./internal/issue.ts"
+import {
+  type EventCodec,
+  eventCodec,
+  type Misfit,
+  type PartCodec,
+  partCodec,
+  type PastVersion
+} from "./internal/eventCodec.ts"
+import { idCodec } from "./internal/idCodec.ts"
 import type { Message, RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
-import type * as Metadata from "./Metadata.ts"
+import * as Metadata from "./Metadata.ts"
 import type { AppendResult } from "./StoreBackend.ts"
-import { InvalidMessage } from "./StoreError.ts"
+import { InvalidMessage, type StoreError } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 
 /**
- * The events of a category: by type, the schema of the data, or the fields of a struct.
+ * The events of a category by type.
  *
  * @since 0.1.0
  */
 export interface Events {
-  readonly [type: string]: Schema.Codec<unknown, unknown> | Fields
-}
-
-/** @since 0.1.0 */
-export interface Fields {
-  readonly [field: string]: Schema.Codec<unknown, unknown>
+  readonly [type: string]: Definition | AnyVersioned
 }
 
 /**
- * The data of one kind of event.
+ * The data of an event: its schema, or the fields of a struct. A schema may need services, to decrypt a field say: they
+ * become requirements of what reads and writes the category.
  *
  * @since 0.1.0
  */
-export type Data<D> = D extends Schema.Codec<infer T, unknown> ? T
+export type Definition = Schema.Codec<unknown, unknown, unknown, unknown> | Fields
+
+/** @since 0.1.0 */
+export interface Fields {
+  readonly [field: string]: Schema.Codec<unknown, unknown, unknown, unknown>
+}
+
+/**
+ * The data that a definition describes.
+ *
+ * @since 0.1.0
+ */
+export type Data<D> = D extends Schema.Codec<infer T, unknown, unknown, unknown> ? T
+  : D extends { readonly newest: infer Newest } & AnyVersioned ? Data<Newest>
   : D extends Schema.Struct.Fields ? Schema.Struct.Type<D>
   : never
+
+/** What the schemas of a definition need. */
+type DefinitionServices<D> = D extends Schema.Codec<unknown, unknown, infer RD, infer RE> ? RD | RE
+  : D extends { readonly newest: infer Newest; readonly past: ReadonlyArray<PastVersion<infer R>> }
+    ? R | DefinitionServices<Newest>
+  : D extends Fields ? { readonly [K in keyof D]: DefinitionServices<D[K]> }[keyof D]
+  : never
+
+const VersionedTypeId = "~eventfold/Category/Versioned"
+
+/**
+ * Any {@link Versioned}, as a bound of type parameters.
+ *
+ * @since 0.1.0
+ */
+export interface AnyVersioned {
+  readonly [VersionedTypeId]: typeof VersionedTypeId
+  readonly newest: Definition
+  readonly past: ReadonlyArray<PastVersion<unknown>>
+}
+
+/**
+ * An event whose data has had several forms. `R` is what the older ones need.
+ *
+ * @since 0.1.0
+ */
+export interface Versioned<D extends Definition, R = never> extends AnyVersioned {
+  /** The form that is written, and the only one that a program sees. */
+  readonly newest: D
+  readonly past: ReadonlyArray<PastVersion<R>>
+  /**
+   * The next version, and how its data is made of the one before: a function, or an effect, whose failure becomes a
+   * `DecodeError`. What it gives is checked against the schema.
+   */
+  readonly upcast: <Next extends Definition, R2 = never>(
+    definition: Next,
+    step: (data: Data<D>) => Data<Next> | Effect.Effect<Data<Next>, { readonly message: string }, R2>
+  ) => Versioned<Next, R | R2 | DefinitionServices<D>>
+}
+
+/**
+ * An id of a category without an `id` schema: what follows the category's name and a dash in a stream name. An array is
+ * a compound id: `["123", "456"]` is `123+456`.
+ *
+ * @since 0.1.0
+ */
+export type PlainId = string | ReadonlyArray<string>
+
+/** @since 0.1.0 */
+export interface Options {
+  /**
+   * The schema of ids, whose encoded form is the id in a stream name: a branded string, a number as a string, or, for
+   * compound ids, a tuple of such. Default: any {@link PlainId}.
+   */
+  readonly id?: Schema.Codec<unknown, PlainId> | undefined
+  /**
+   * Fields of the application's own in the metadata of each event, beside the keys that Eventide defines (a field may
+   * also describe one of these, such as `properties`). Default: metadata is free JSON.
+   */
+  readonly metadata?: Fields | undefined
+  /**
+   * What becomes of a message whose type is not one of the category's when its streams are read: it is left out, or it is
+   * a `DecodeError`. Default: `"skip"`, so that a new type does no harm to the programs that do not know it yet.
+   */
+  readonly unknownTypes?: "skip" | "refuse" | undefined
+}
+
+type IdOf<O> = O extends { readonly id: Schema.Codec<infer I, PlainId> } ? I : PlainId
+
+type MetadataOf<O> = O extends { readonly metadata: infer F extends Schema.Struct.Fields }
+  ? Schema.Struct.Type<F> & Omit<Metadata.Standard, keyof F>
+  : Metadata.Metadata
+
+type ServicesOf<E, O> =
+  | { readonly [K in keyof E]: DefinitionServices<E[K]> }[keyof E]
+  | (O extends { readonly metadata: infer F } ? DefinitionServices<F> : never)
+
+type Carried<M> = {} extends M ? { readonly metadata?: M | undefined } : { readonly metadata: M }
+
+/** An event before it is written. */
+type Unrecorded<E, O> = {
+  readonly [K in keyof E & string]:
+    & { readonly type: K; readonly data: Data<E[K]>; readonly id?: string | undefined }
+    & Carried<MetadataOf<O>>
+}[keyof E & string]
+
+/** An event as it was read. */
+type Recorded<E, O> = {
+  readonly [K in keyof E & string]:
+    & {
+      readonly type: K
+      readonly data: Data<E[K]>
+      /** The message that holds it: id, metadata, positions, time. */
+      readonly recorded: RecordedMessage
+    }
+    & (O extends { readonly metadata: Fields } ? { readonly metadata: MetadataOf<O> } : {})
+}[keyof E & string]
 
 /**
  * What an event may carry beside its data.
  *
  * @since 0.1.0
  */
-export interface EventOptions {
+export type EventOptions<M = Metadata.Metadata> = Carried<M> & {
   /** The message id, a UUID; a new one when absent. To append the same events under the same ids again is safe. */
   readonly id?: string | undefined
-  readonly metadata?: Metadata.Metadata | undefined
+}
+
+/**
+ * Any category, as a bound of type parameters.
+ *
+ * @since 0.1.0
+ */
+export interface Any {
+  readonly Events: Events
+  readonly Options: Options
 }
 
 /**
@@ -65,34 +188,29 @@ export interface EventOptions {
  *
  * @since 0.1.0
  */
-export type Event<C extends Any> = EventOf<C["Events"]>
-
-/** @since 0.1.0 */
-export type EventOf<E> = {
-  readonly [K in keyof E & string]: EventOptions & { readonly type: K; readonly data: Data<E[K]> }
-}[keyof E & string]
+export type Event<C extends Any> = Unrecorded<C["Events"], C["Options"]>
 
 /**
- * An event as it was read.
+ * The union of a category's events as they are read: `data` is decoded, and so is `metadata` when the category has a
+ * schema for it; `recorded` is the message.
  *
  * @since 0.1.0
  */
-export type RecordedEvent<E> = {
-  readonly [K in keyof E & string]: {
-    readonly type: K
-    readonly data: Data<E[K]>
-    /** The message that holds it: id, metadata, positions, time. */
-    readonly recorded: RecordedMessage
-  }
-}[keyof E & string]
+export type RecordedEvent<C extends Any> = Recorded<C["Events"], C["Options"]>
 
 /**
- * The id of an entity: what follows the category's name and a dash in a stream name. An array is a compound id:
- * `["123", "456"]` is `123+456`.
+ * The ids of a category.
  *
  * @since 0.1.0
  */
-export type Id = string | ReadonlyArray<string>
+export type Id<C extends Any> = IdOf<C["Options"]>
+
+/**
+ * The services that a category's schemas and upcasts need; usually none.
+ *
+ * @since 0.1.0
+ */
+export type Services<C extends Any> = ServicesOf<C["Events"], C["Options"]>
 
 /**
  * A message of a category that does not fit its schema: as a value, to be reported, parked or skipped.
@@ -104,22 +222,21 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
   position: Schema.Int,
   globalPosition: Schema.Int,
   type: Schema.String,
-  /** Where in the data, such as `["amount"]`. */
+  /** Where in the message, such as `["data", "amount"]`. */
   path: Schema.Array(Schema.Union([Schema.String, Schema.Int])),
   reason: Schema.String
 }) {
   override get message(): string {
-    return `${this.type} at position ${this.position} of ${this.streamName}: ${
-      ["data", ...this.path].join(".")
-    }: ${this.reason}`
+    return `${this.type} at position ${this.position} of ${this.streamName}: ${this.path.join(".")}: ${this.reason}`
   }
 }
 
 /** @since 0.1.0 */
-export interface Category<Name extends string, E extends Events> {
-  readonly name: Name
-  /** Only a type, for {@link Event}. */
+export interface Category<E extends Events, O extends Options = {}> extends Any {
+  readonly name: string
+  /** As they were defined; also a type, for {@link Event}. */
   readonly Events: E
+  readonly Options: O
   /**
    * Makes events: `Account.events.Deposited({ amount: 11 })`. They are checked against their schemas when they are
    * written.
@@ -127,57 +244,124 @@ export interface Category<Name extends string, E extends Events> {
   readonly events: {
     readonly [K in keyof E & string]: (
       data: Data<E[K]>,
-      options?: EventOptions
-    ) => EventOptions & { readonly type: K; readonly data: Data<E[K]> }
+      ...options: {} extends MetadataOf<O> ? [options?: EventOptions<MetadataOf<O>>]
+        : [options: EventOptions<MetadataOf<O>>]
+    ) => Extract<Unrecorded<E, O>, { readonly type: K }>
   }
-  /** The stream of an id, such as `account-123`. Fails for an empty id, or when the category's own name has a dash. */
-  readonly streamName: (id: Id) => Effect.Effect<StreamName.StreamName, StreamName.InvalidStreamName>
+  /**
+   * The stream of an id, such as `account-123`. Fails for an id that is empty or does not fit its schema, or when the
+   * category's own name has a dash.
+   */
+  readonly streamName: (id: IdOf<O>) => Effect.Effect<StreamName.StreamName, StreamName.InvalidStreamName>
+  /** The id in the name of a stream of this category. Fails for another category's, and for an id that is none. */
+  readonly id: (streamName: string) => Effect.Effect<IdOf<O>, StreamName.InvalidStreamName>
   /** Encodes events for a stream; an event that does not fit its schema is an `InvalidMessage` with its path. */
   readonly encode: (
     streamName: string,
-    events: ReadonlyArray<EventOf<E>>
-  ) => Effect.Effect<ReadonlyArray<Message>, InvalidMessage>
-  /** Decodes a message; none when its type is not one of the category's. */
-  readonly decode: (recorded: RecordedMessage) => Effect.Effect<Option.Option<RecordedEvent<E>>, DecodeError>
-  /** Appends one or many events to the stream of an id: {@link MessageStore.MessageStore.append} with types. */
+    events: ReadonlyArray<Unrecorded<E, O>>
+  ) => Effect.Effect<ReadonlyArray<Message>, InvalidMessage, ServicesOf<E, O>>
+  /** Decodes a message; none when its type is not one of the category's and such are skipped. */
+  readonly decode: (
+    recorded: RecordedMessage
+  ) => Effect.Effect<Option.Option<Recorded<E, O>>, DecodeError, ServicesOf<E, O>>
+  /** Appends one or many events to the stream of an id: `MessageStore.append` with types. */
   readonly append: (
-    id: Id,
-    events: EventOf<E> | ReadonlyArray<EventOf<E>>,
+    id: IdOf<O>,
+    events: Unrecorded<E, O> | ReadonlyArray<Unrecorded<E, O>>,
     options?: MessageStore.AppendOptions
-  ) => Effect.Effect<AppendResult, MessageStore.AppendError, MessageStore.MessageStore>
-  /** Reads the events of an id's stream; messages of other types are skipped. */
+  ) => Effect.Effect<AppendResult, MessageStore.AppendError, MessageStore.MessageStore | ServicesOf<E, O>>
+  /** The same as a part of `MessageStore.writeAll`, which appends to several streams at once. */
+  readonly toAppend: (
+    id: IdOf<O>,
+    events: Unrecorded<E, O> | ReadonlyArray<Unrecorded<E, O>>,
+    options?: MessageStore.AppendOptions
+  ) => Effect.Effect<MessageStore.Append, InvalidMessage | StreamName.InvalidStreamName, ServicesOf<E, O>>
+  /** Reads the events of an id's stream. */
   readonly readStream: (
-    id: Id,
+    id: IdOf<O>,
     options?: MessageStore.ReadStreamOptions
-  ) => Stream.Stream<RecordedEvent<E>, MessageStore.ReadStreamError | DecodeError, MessageStore.MessageStore>
-  /** Reads the events of all streams of the category, by global position; messages of other types are skipped. */
+  ) => Stream.Stream<
+    Recorded<E, O>,
+    MessageStore.ReadStreamError | DecodeError,
+    MessageStore.MessageStore | ServicesOf<E, O>
+  >
+  /** Reads the events of all streams of the category, by global position. */
   readonly readCategory: (
     options?: MessageStore.ReadCategoryOptions
-  ) => Stream.Stream<RecordedEvent<E>, MessageStore.ReadCategoryError | DecodeError, MessageStore.MessageStore>
-}
-
-/**
- * Any category, as a bound of type parameters.
- *
- * @since 0.1.0
- */
-export interface Any {
-  readonly Events: Events
+  ) => Stream.Stream<
+    Recorded<E, O>,
+    MessageStore.ReadCategoryError | DecodeError,
+    MessageStore.MessageStore | ServicesOf<E, O>
+  >
+  /**
+   * The last event of an id's stream, or the last one of a type. None when there is none, or when the stream's last
+   * message is of an unknown type that is skipped.
+   */
+  readonly lastEvent: (
+    id: IdOf<O>,
+    options?: { readonly type?: (keyof E & string) | undefined }
+  ) => Effect.Effect<
+    Option.Option<Recorded<E, O>>,
+    StreamName.InvalidStreamName | StoreError | DecodeError,
+    MessageStore.MessageStore | ServicesOf<E, O>
+  >
 }
 
 type WithoutDash<Name extends string> = Name extends `${string}-${string}` ? "a category's name has no dash" : Name
 
-const isCodec = (definition: Events[string]): definition is Schema.Codec<unknown, unknown> =>
+const isSchema = (definition: Definition): definition is Schema.Codec<unknown, unknown, unknown, unknown> =>
   Schema.isSchema(definition)
 
-const jsonCodec = (definition: Events[string]): Schema.Codec<unknown, Schema.Json> => {
-  const codec: Schema.Codec<unknown, unknown> = isCodec(definition) ? definition : Schema.Struct({ ...definition })
-  return Schema.toCodecJson(codec)
-}
+const isVersioned = (definition: Definition | AnyVersioned): definition is AnyVersioned => VersionedTypeId in definition
 
-const decodeError = (recorded: RecordedMessage, error: Schema.SchemaError): DecodeError => {
+const schemaOf = (definition: Definition): Schema.Codec<unknown, unknown, unknown, unknown> =>
+  isSchema(definition) ? definition : Schema.Struct({ ...definition })
+
+const codecOf = (definition: Definition | AnyVersioned): EventCodec<unknown> =>
+  isVersioned(definition)
+    ? eventCodec(definition.past, schemaOf(definition.newest))
+    : eventCodec([], schemaOf(definition))
+
+const versioned = <D extends Definition, R>(newest: D, past: ReadonlyArray<PastVersion<R>>): Versioned<D, R> => ({
+  [VersionedTypeId]: VersionedTypeId,
+  newest,
+  past,
+  upcast: (next, step) => {
+    const upcast = (data: unknown) => {
+      const result = step(data as Data<D>)
+      return Effect.isEffect(result) ? result : Effect.succeed(result)
+    }
+    return versioned(next, [...past, { schema: schemaOf(newest), upcast } as PastVersion<never>])
+  }
+})
+
+/**
+ * The first version of an event's data, for an event whose schema has changed: `upcast` adds the versions after it, each
+ * with the way to it from the one before. Events are written in the newest version, with `schemaVersion` (from `"1"`) in
+ * their metadata; older ones are lifted when they are read, so handlers know the newest alone. A message without
+ * `schemaVersion` is of the first version, and one from a newer program than this is a `DecodeError`.
+ *
+ * @example
+ * ```ts
+ * import { Category } from "eventfold"
+ * import { Schema } from "effect"
+ *
+ * const Account = Category.make("account", {
+ *   Deposited: Category.version({ amount: Schema.Finite })
+ *     .upcast({ cents: Schema.Int }, ({ amount }) => ({ cents: Math.round(amount * 100) }))
+ *     .upcast({ cents: Schema.Int, currency: Schema.String }, ({ cents }) => ({ cents, currency: "EUR" }))
+ * })
+ *
+ * const deposited = Account.events.Deposited({ cents: 1_100, currency: "EUR" })
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const version = <D extends Definition>(definition: D): Versioned<D> => versioned(definition, [])
+
+const decodeError = (recorded: RecordedMessage) => (misfit: Misfit): DecodeError => {
   const { globalPosition, position, streamName, type } = recorded
-  return new DecodeError({ streamName, position, globalPosition, type, ...issueAt(error) })
+  return new DecodeError({ streamName, position, globalPosition, type, ...misfit })
 }
 
 /**
@@ -189,76 +373,111 @@ const decodeError = (recorded: RecordedMessage, error: Schema.SchemaError): Deco
  * import { Category } from "eventfold"
  * import { Schema } from "effect"
  *
+ * const AccountId = Schema.String.pipe(Schema.brand("AccountId"))
+ *
  * const Account = Category.make("account", {
  *   Opened: { owner: Schema.String, at: Schema.DateTimeUtc },
  *   Deposited: { amount: Schema.Int }
- * })
+ * }, { id: AccountId, metadata: { userId: Schema.String } })
  *
- * const deposit = Account.append("123", Account.events.Deposited({ amount: 11 }))
+ * const deposit = Account.append(
+ *   AccountId.make("123"),
+ *   Account.events.Deposited({ amount: 11 }, { metadata: { userId: "u-7" } })
+ * )
  * ```
  *
  * @since 0.1.0
  */
-export const make = <const Name extends string, const E extends Events>(
+export const make = <const Name extends string, const E extends Events, const O extends Options = {}>(
   name: Name & WithoutDash<Name>,
-  events: E
-): Category<Name, E> => {
-  const codecs = Object.entries(events).map(([type, definition]) => [type, jsonCodec(definition)] as const)
-  const encoders = new Map(codecs.map(([type, codec]) => [type, Schema.encodeUnknownEffect(codec)]))
-  const decoders = new Map(codecs.map(([type, codec]) => [type, Schema.decodeUnknownEffect(codec)]))
+  events: E,
+  options?: O
+): Category<E, O> => {
+  type Services = ServicesOf<E, O>
+  const { id, streamName } = idCodec<IdOf<O>>(name, options?.id)
+  const codecs = new Map(
+    Object.entries(events).map(([type, definition]) => [type, codecOf(definition) as EventCodec<Services>])
+  )
+  const metadataFields = options?.metadata
+  const metadataCodec = metadataFields === undefined
+    ? undefined
+    : partCodec("metadata", Schema.Struct({ ...metadataFields })) as PartCodec<Services>
+  const known = [...codecs.keys()].join(", ")
 
-  const streamName = (id: Id) => StreamName.make(name, id)
-
-  const encode = Effect.fnUntraced(function*(streamName: string, events: ReadonlyArray<EventOf<E>>) {
-    const messages: Array<Message> = []
-    for (const [index, event] of events.entries()) {
-      const encoder = encoders.get(event.type)
-      if (encoder === undefined) {
-        const known = [...encoders.keys()].join(", ")
-        return yield* new InvalidMessage({
-          streamName,
-          index,
-          type: String(event.type),
-          path: ["type"],
-          reason: `is not an event of the category ${name}, whose events are ${known}`
-        })
-      }
-      const data = yield* Effect.mapError(encoder(event.data), (error) => {
-        const { path, reason } = issueAt(error)
-        return new InvalidMessage({
-          streamName,
-          index,
-          type: event.type,
-          path: ["data", ...path],
-          reason: `does not fit its schema: ${reason}`
-        })
-      })
-      messages.push({ id: event.id, type: event.type, data, metadata: event.metadata })
-    }
-    return messages
+  const encodeMetadata = Effect.fnUntraced(function*(
+    metadata: Metadata.Metadata | undefined,
+    schemaVersion: string | undefined
+  ) {
+    const own = metadataCodec === undefined ? undefined : yield* metadataCodec.encode(metadata ?? {})
+    if (own === undefined && schemaVersion === undefined) return metadata
+    return { ...metadata, ...own as Metadata.Metadata, ...(schemaVersion === undefined ? {} : { schemaVersion }) }
   })
 
-  const decode = (recorded: RecordedMessage): Effect.Effect<Option.Option<RecordedEvent<E>>, DecodeError> => {
-    const decoder = decoders.get(recorded.type)
-    if (decoder === undefined) return Effect.succeedNone
-    return Effect.mapBothEager(decoder(recorded.data), {
-      onSuccess: (data) => Option.some({ type: recorded.type, data, recorded } as RecordedEvent<E>),
-      onFailure: (error) => decodeError(recorded, error)
+  const encodeEvent = Effect.fnUntraced(function*(event: Unrecorded<E, O>) {
+    const codec = codecs.get(event.type)
+    if (codec === undefined) {
+      const reason = `is not an event of the category ${name}, whose events are ${known}`
+      return yield* Effect.fail<Misfit>({ path: ["type"], reason })
+    }
+    const misfit = (error: Misfit) => ({ ...error, reason: `does not fit its schema: ${error.reason}` })
+    const data = yield* Effect.mapErrorEager(codec.encode(event.data), misfit)
+    const metadata = yield* Effect.mapErrorEager(
+      encodeMetadata(event.metadata as Metadata.Metadata | undefined, codec.schemaVersion),
+      misfit
+    )
+    return { id: event.id, type: event.type, data, metadata } satisfies Message
+  })
+
+  const encode = (streamName: string, events: ReadonlyArray<Unrecorded<E, O>>) =>
+    Effect.forEach(
+      events,
+      (event, index) =>
+        Effect.mapError(encodeEvent(event), (misfit) =>
+          new InvalidMessage({ streamName, index, type: String(event.type), ...misfit }))
+    )
+
+  const decode = (recorded: RecordedMessage): Effect.Effect<Option.Option<Recorded<E, O>>, DecodeError, Services> => {
+    const codec = codecs.get(recorded.type)
+    if (codec === undefined) {
+      if (options?.unknownTypes !== "refuse") return Effect.succeedNone
+      const reason = `is not one of the category's, which are ${known}`
+      return Effect.fail(decodeError(recorded)({ path: ["type"], reason }))
+    }
+    const data = codec.decode(recorded.data, recorded.metadata)
+    const event = metadataCodec === undefined
+      ? Effect.mapEager(data, (data) => ({ type: recorded.type, data, recorded }))
+      : Effect.zipWith(
+        data,
+        metadataCodec.decode(recorded.metadata ?? {}),
+        (data, own) => ({ type: recorded.type, data, metadata: { ...standard(recorded), ...own as object }, recorded })
+      )
+    return Effect.mapBothEager(event, {
+      onSuccess: (event) => Option.some(event as Recorded<E, O>),
+      onFailure: decodeError(recorded)
     })
   }
 
+  const toAppend = Effect.fnUntraced(function*(
+    id: IdOf<O>,
+    events: Unrecorded<E, O> | ReadonlyArray<Unrecorded<E, O>>,
+    options?: MessageStore.AppendOptions
+  ) {
+    const name = yield* streamName(id)
+    return { ...options, streamName: name, messages: yield* encode(name, Arr.ensure(events)) }
+  })
+
   const append = Effect.fn("Category.append")(function*(
-    id: Id,
-    events: EventOf<E> | ReadonlyArray<EventOf<E>>,
+    id: IdOf<O>,
+    events: Unrecorded<E, O> | ReadonlyArray<Unrecorded<E, O>>,
     options?: MessageStore.AppendOptions
   ) {
     const store = yield* MessageStore.MessageStore
-    const name = yield* streamName(id)
-    return yield* store.append(name, yield* encode(name, Arr.ensure(events)), options)
+    const { messages, streamName } = yield* toAppend(id, events)
+    return yield* store.append(streamName, messages, options)
   })
 
   const decodeArray = Effect.fnUntraced(function*(rows: ReadonlyArray<RecordedMessage>) {
-    const decoded: Array<RecordedEvent<E>> = []
+    const decoded: Array<Recorded<E, O>> = []
     for (const recorded of rows) {
       const decoding = decode(recorded)
       const event = succeeded(decoding)?.value ?? (yield* decoding)
@@ -273,7 +492,7 @@ export const make = <const Name extends string, const E extends Events>(
       Stream.flattenIterable
     )
 
-  const readStream = (id: Id, options?: MessageStore.ReadStreamOptions) =>
+  const readStream = (id: IdOf<O>, options?: MessageStore.ReadStreamOptions) =>
     Stream.unwrap(Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       return decodeAll(store.readStream(yield* streamName(id), options))
@@ -282,20 +501,38 @@ export const make = <const Name extends string, const E extends Events>(
   const readCategory = (options?: MessageStore.ReadCategoryOptions) =>
     Stream.unwrap(Effect.map(MessageStore.MessageStore, (store) => decodeAll(store.readCategory(name, options))))
 
+  const lastEvent = Effect.fn("Category.lastEvent")(function*(
+    id: IdOf<O>,
+    options?: { readonly type?: (keyof E & string) | undefined }
+  ) {
+    const store = yield* MessageStore.MessageStore
+    const last = yield* store.lastMessage(yield* streamName(id), options)
+    return Option.isNone(last) ? Option.none() : yield* decode(last.value)
+  })
+
   return {
     name,
     Events: events,
-    events: constructors(events),
+    Options: options ?? {} as O,
+    events: constructors<E, O>(events),
+    id,
     streamName,
     encode,
     decode,
     append,
+    toAppend,
     readStream,
-    readCategory
+    readCategory,
+    lastEvent
   }
 }
 
-const constructors = <E extends Events>(events: E): Category<string, E>["events"] =>
-  Object.fromEntries(
-    Object.keys(events).map((type) => [type, (data: unknown, options?: EventOptions) => ({ ...options, type, data })])
-  ) as Category<string, E>["events"]
+const standard = ({ metadata }: RecordedMessage): Metadata.Metadata => Metadata.fromJson(metadata)
+
+const constructors = <E extends Events, O extends Options>(events: E): Category<E, O>["events"] => {
+  const constructor = (type: string) => (data: unknown, options?: object) => ({ ...options, type, data })
+  const byType: Record<string, unknown> = Object.fromEntries(
+    Object.keys(events).map((type) => [type, constructor(type)])
+  )
+  return byType as Category<E, O>["events"]
+}

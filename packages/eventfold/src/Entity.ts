@@ -3,20 +3,27 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
+import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Category from "./Category.ts"
-import { succeeded } from "./internal/eager.ts"
-import type { RecordedMessage } from "./Message.ts"
+import { EntityCache, type Freshness } from "./EntityCache.ts"
+import { catchUp, type Fold } from "./internal/fold.ts"
+import { type Participant, type ReadError, versionOption } from "./internal/participant.ts"
+import * as Snapshots from "./internal/snapshots.ts"
+import * as Transaction from "./internal/transaction.ts"
 import * as MessageStore from "./MessageStore.ts"
-import type { StoreError, WrongExpectedVersion } from "./StoreError.ts"
-import type { InvalidStreamName, StreamName } from "./StreamName.ts"
+import * as Metadata from "./Metadata.ts"
+import { InvalidArgument, type Unsupported, type WrongExpectedVersion } from "./StoreError.ts"
+import type { InvalidStreamName } from "./StreamName.ts"
 
 /**
- * By type of event, the state after it. Pure and total: an event has happened, so it can't be refused.
+ * By type of event, the state after it. Pure and total: an event has happened, so it can't be refused. It gives a new
+ * state and leaves the old one as it is, which may be in use elsewhere.
  *
  * @since 0.1.0
  */
@@ -29,32 +36,96 @@ export type Evolve<E, S> = {
  *
  * @since 0.1.0
  */
-export interface Snapshot<S> {
+export interface Loaded<S> {
   readonly state: S
   readonly version: Option.Option<number>
 }
 
 /**
- * What a transaction did: the events that were decided, none perhaps, and the state and version after them.
+ * What a transaction did: the events that were decided, none perhaps, the state and version after them, and the reply.
  *
  * @since 0.1.0
  */
-export interface Transacted<S, Event> extends Snapshot<S> {
+export interface Transacted<S, Event, Reply = void> extends Loaded<S> {
   readonly events: ReadonlyArray<Event>
+  readonly reply: Reply
 }
 
 /**
- * What `decide` gives: an event, or some, or none (an empty array).
+ * An event, or some, or none (an empty array).
  *
  * @since 0.1.0
  */
 export type Decision<Event> = Event | ReadonlyArray<Event>
 
-/** @since 0.1.0 */
-export type LoadError = InvalidStreamName | Category.DecodeError | StoreError
+const RepliedTypeId = "~eventfold/Entity/Replied"
+
+/**
+ * A decision together with an answer for the caller.
+ *
+ * @since 0.1.0
+ */
+export interface Replied<D, Reply> {
+  readonly [RepliedTypeId]: typeof RepliedTypeId
+  readonly decision: D
+  readonly reply: Reply
+}
+
+/**
+ * Makes a decision with a reply, which `transact` gives as `reply`.
+ *
+ * @example
+ * ```ts
+ * import { Category, Entity } from "eventfold"
+ * import { Schema } from "effect"
+ *
+ * const Ticket = Category.make("ticket", { Drawn: { number: Schema.Int } })
+ * const Counter = Entity.make(Ticket, {
+ *   state: Schema.Int,
+ *   initial: 0,
+ *   evolve: { Drawn: (_, { number }) => number }
+ * })
+ *
+ * const draw = Counter.transact("hall-1", (last) => Entity.reply(Ticket.events.Drawn({ number: last + 1 }), last + 1))
+ * //    Effect<Transacted<number, …, number>, …>
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const reply = <const D, Reply>(decision: D, reply: Reply): Replied<D, Reply> => ({
+  [RepliedTypeId]: RepliedTypeId,
+  decision,
+  reply
+})
+
+/** What `decide` may give. */
+type Decided<D, Reply, Refusal, R> =
+  | D
+  | Replied<D, Reply>
+  | Effect.Effect<D | Replied<D, Reply>, Refusal, R>
 
 /** @since 0.1.0 */
-export type TransactError = MessageStore.AppendError | Category.DecodeError
+export type LoadError = ReadError
+
+/**
+ * The stream was not at the version that was decided upon, and attempts are used up: a `WrongExpectedVersion` that knows
+ * how many there were, and the events that the last one missed (the first hundred at the most).
+ *
+ * @since 0.1.0
+ */
+export type Conflict<Recorded> = Transaction.Conflict<Recorded>
+
+/** @since 0.1.0 */
+export type TransactError<C extends Category.Any> =
+  | Exclude<MessageStore.AppendError, WrongExpectedVersion>
+  | Conflict<Category.RecordedEvent<C>>
+  | Category.DecodeError
+
+/** @since 0.1.0 */
+export interface LoadOptions {
+  /** Default `"latest"`. Without an `EntityCache` it is always the latest. */
+  readonly freshness?: Freshness | undefined
+}
 
 /** @since 0.1.0 */
 export interface TransactOptions {
@@ -62,40 +133,104 @@ export interface TransactOptions {
    * When to decide again after a conflict. Default: {@link defaultRetry}. `Schedule.recurs(0)` never does.
    */
   readonly retry?: Schedule.Schedule<unknown> | undefined
+  /**
+   * Which state to decide on at first; after a conflict it is always the latest. `"assumeEmpty"` reads nothing, and
+   * decides on the initial state of a stream that is expected not to exist: a creation in one round trip. Default
+   * `"latest"`.
+   */
+  readonly freshness?: Freshness | "assumeEmpty" | undefined
+  /**
+   * Whether the version is checked also when there are no events, with one more read: then "nothing to do" has been
+   * decided on the latest state, whatever `freshness` says. Default: false.
+   */
+  readonly alwaysCheck?: boolean | undefined
+  /**
+   * The id of the command that is handled, any text. The same command has one effect on a stream, however often it is
+   * sent: message ids are derived from it (those that events may have are not used), and the second time the result is
+   * the first one's: its events, the state and version after them, and the reply that `decide` gives to the state before
+   * them, which it is called with again.
+   */
+  readonly commandId?: string | undefined
+}
+
+const TargetTypeId = "~eventfold/Entity/Target"
+
+/**
+ * An entity and an id: one of the streams of a {@link transactAll}.
+ *
+ * @since 0.1.0
+ */
+export interface Target<C extends Category.Any, S> extends AnyTarget {
+  readonly entity: Entity<C, S>
+  readonly id: Category.Id<C>
+}
+
+/**
+ * Any {@link Target}, as a bound of type parameters.
+ *
+ * @since 0.1.0
+ */
+export interface AnyTarget {
+  readonly id: unknown
+  /** @internal */
+  readonly [TargetTypeId]: unknown
 }
 
 /** @since 0.1.0 */
-export interface Entity<E extends Category.Events, S> {
-  readonly category: Category.Category<string, E>
+export interface Entity<C extends Category.Any, S> {
+  readonly category: C
   /** The schema of the state. */
   readonly state: Schema.Codec<S, unknown>
   readonly initial: S
   /** The state after an event: one step of the fold, for who reads the events by himself. */
-  readonly evolve: (state: S, event: Pick<Category.EventOf<E>, "type" | "data">) => S
-  /** Folds all events of the stream of an id. The state is `initial` when the stream does not exist. */
-  readonly load: (id: Category.Id) => Effect.Effect<Snapshot<S>, LoadError, MessageStore.MessageStore>
+  readonly evolve: (state: S, event: Pick<Category.Event<C>, "type" | "data">) => S
+  /** The state that the events of an id's stream fold into. It is `initial` when the stream does not exist. */
+  readonly load: (
+    id: Category.Id<C>,
+    options?: LoadOptions
+  ) => Effect.Effect<Loaded<S>, LoadError, MessageStore.MessageStore | Category.Services<C>>
+  /**
+   * The state as it was: after the event of a version (inclusive; the latest state when the stream has not got that far),
+   * or at a time, when the events up to the first that was written later had happened. It is folded from the beginning.
+   */
+  readonly loadAt: (
+    id: Category.Id<C>,
+    at: { readonly version: number } | { readonly time: DateTime.Utc }
+  ) => Effect.Effect<
+    Loaded<S>,
+    LoadError | InvalidArgument,
+    MessageStore.MessageStore | Category.Services<C>
+  >
   /**
    * Decides on the current state and appends the outcome.
    *
    * 1. The stream is read and folded.
-   * 2. `decide` sees the state and gives the events that follow, or fails with a refusal of its own.
-   * 3. No events: nothing is written and nothing is checked. Otherwise they are appended, all or none, expecting the
-   *    version that was read.
+   * 2. `decide` sees the state and gives the events that follow, maybe with a {@link reply}, or fails with a refusal of
+   *    its own.
+   * 3. No events: nothing is written and nothing is checked, unless `alwaysCheck` is set. Otherwise they are appended,
+   *    all or none, expecting the version that was read.
    * 4. If another writer was faster, what is new in the stream is read and `decide` runs again, as often as `retry`
-   *    says; then the call fails with the last `WrongExpectedVersion`. So `decide` may run several times: it should have
-   *    no effects that must not be repeated.
+   *    says; then the call fails with the last {@link Conflict}. So `decide` may run several times: it should have no
+   *    effects that must not be repeated.
+   * 5. If a snapshot is due it is written.
    *
    * Events whose ids are all recorded in the stream already, with the same content, are not written again: the call
    * succeeds with the stream's state as it is.
    */
-  readonly transact: <Refusal = never, R = never>(
-    id: Category.Id,
+  readonly transact: <Reply = void, Refusal = never, R = never>(
+    id: Category.Id<C>,
     decide: (
       state: S,
       version: Option.Option<number>
-    ) => Decision<Category.EventOf<E>> | Effect.Effect<Decision<Category.EventOf<E>>, Refusal, R>,
+    ) => Decided<Decision<Category.Event<C>>, Reply, Refusal, R>,
     options?: TransactOptions
-  ) => Effect.Effect<Transacted<S, Category.EventOf<E>>, Refusal | TransactError, R | MessageStore.MessageStore>
+  ) => Effect.Effect<
+    Transacted<S, Category.Event<C>, Reply>,
+    Refusal | TransactError<C>,
+    R | MessageStore.MessageStore | Category.Services<C>
+  >
+  /** This entity with an id, for {@link transactAll}. */
+  readonly at: (id: Category.Id<C>) => Target<C, S>
 }
 
 /**
@@ -110,7 +245,75 @@ export const defaultRetry: Schedule.Schedule<unknown> = Schedule.max([
   Schedule.recurs(10)
 ])
 
-type Fold<S> = { state: S; version: number }
+/**
+ * When snapshots of an entity are written: after an append, to a stream beside its own, `account:snapshot-123` for
+ * `account-123`, as Eventide's clients do. A load then begins with the last one. They are an economy and never a source of
+ * truth: one that can't be written is a warning in the log, and one of another version, or that does not decode, is
+ * passed over and replaced.
+ *
+ * @since 0.1.0
+ */
+export type SnapshotOptions<S> =
+  & {
+    /**
+     * The version of the state, from 1, to be raised when its schema or `evolve` changes: snapshots of other versions are
+     * passed over.
+     */
+    readonly version: number
+    /**
+     * Tells the snapshots of several entities of one category apart: `"Balance"` makes it
+     * `account:snapshot+Balance-123`.
+     */
+    readonly specifier?: string | undefined
+  }
+  & (
+    /** One for at least so many messages since the last. */
+    | { readonly every: number }
+    /** After each append whose state and version it wants. */
+    | { readonly when: (state: S, version: number) => boolean }
+  )
+
+/** @since 0.1.0 */
+export interface Options<E, S> {
+  readonly state: Schema.Codec<S, unknown>
+  /** The state of a stream without events. */
+  readonly initial: NoInfer<S>
+  readonly evolve: Evolve<NoInfer<E>, NoInfer<S>>
+  /** Default: none are written or read. */
+  readonly snapshots?: SnapshotOptions<NoInfer<S>> | undefined
+  /** How much of an `EntityCache`'s capacity a state takes. Default: 1. */
+  readonly weight?: ((state: NoInfer<S>) => number) | undefined
+}
+
+const isDue = <S>(options: SnapshotOptions<S>) => ({ snapshotAt, state, version }: Fold<S>): boolean =>
+  "every" in options ? version - snapshotAt >= options.every : options.when(state, version)
+
+const loaded = <S>({ state, version }: Fold<S>): Loaded<S> => ({ state, version: versionOption(version) })
+
+const isMany = <Event>(decision: Decision<Event>): decision is ReadonlyArray<Event> => Array.isArray(decision)
+
+const toArray = <Event>(decision: Decision<Event>): ReadonlyArray<Event> => isMany(decision) ? decision : [decision]
+
+const isReplied = <D, Reply>(decided: D | Replied<D, Reply>): decided is Replied<D, Reply> =>
+  typeof decided === "object" && decided !== null && RepliedTypeId in decided
+
+/** What was decided, one way for all that `decide` may give. Without a reply, `Reply` is `void`. */
+const outcome = <D, Reply, Refusal, R>(
+  decided: Decided<D, Reply, Refusal, R>
+): Effect.Effect<{ readonly decision: D; readonly reply: Reply }, Refusal, R> => {
+  const split = (plain: D | Replied<D, Reply>) =>
+    isReplied(plain) ? plain : { decision: plain, reply: undefined as Reply }
+  return Effect.isEffect(decided)
+    ? Effect.map(decided as Effect.Effect<D | Replied<D, Reply>, Refusal, R>, split)
+    : Effect.succeed(split(decided as D | Replied<D, Reply>))
+}
+
+const transactionOptions = (options: TransactOptions = {}): Transaction.Options => ({
+  retry: options.retry ?? defaultRetry,
+  freshness: options.freshness ?? "latest",
+  alwaysCheck: options.alwaysCheck ?? false,
+  commandId: options.commandId
+})
 
 /**
  * Defines an entity of a category: the schema of its state, the state of a stream without events, and how each event
@@ -129,7 +332,8 @@ type Fold<S> = { state: S; version: number }
  *   evolve: {
  *     Deposited: (state, { amount }) => ({ ...state, balance: state.balance + amount }),
  *     Closed: (state) => ({ ...state, open: false })
- *   }
+ *   },
+ *   snapshots: { version: 1, every: 500 }
  * })
  *
  * const close = (id: string) => Balance.transact(id, (state) => state.open ? Account.events.Closed({}) : [])
@@ -137,91 +341,259 @@ type Fold<S> = { state: S; version: number }
  *
  * @since 0.1.0
  */
-export const make = <E extends Category.Events, S>(
-  category: Category.Category<string, E>,
-  options: {
-    readonly state: Schema.Codec<S, unknown>
-    readonly initial: NoInfer<S>
-    readonly evolve: Evolve<NoInfer<E>, NoInfer<S>>
-  }
-): Entity<E, S> => {
+export const make = <E extends Category.Events, O extends Category.Options, S>(
+  category: Category.Category<E, O>,
+  options: Options<E, S>
+): Entity<Category.Category<E, O>, S> => {
+  type C = Category.Category<E, O>
+  type Event = Category.Event<C>
+  type Recorded = Category.RecordedEvent<C>
+  type Services = Category.Services<C>
+
   const steps = new Map(Object.entries<(state: S, data: never) => S>(options.evolve))
-  const evolve = (state: S, { data, type }: Pick<Category.EventOf<E>, "type" | "data">): S => {
+  const evolve = (state: S, { data, type }: { readonly type: string; readonly data: unknown }): S => {
     const step = steps.get(type)
     return step === undefined ? state : step(state, data as never)
   }
+  const folding = { decode: category.decode, evolve }
+  const empty: Fold<S> = { state: options.initial, version: -1, snapshotAt: -1 }
+  const weight = options.weight ?? (() => 1)
+  const snapshots = options.snapshots === undefined ? undefined : Snapshots.make(options.state, {
+    version: options.snapshots.version,
+    specifier: options.snapshots.specifier,
+    isDue: isDue(options.snapshots)
+  })
 
-  const foldArray = (fold: Fold<S>) =>
-    Effect.fnUntraced(function*(rows: ReadonlyArray<RecordedMessage>) {
-      for (const recorded of rows) {
-        const decoding = category.decode(recorded)
-        const event = succeeded(decoding)?.value ?? (yield* decoding)
-        if (Option.isSome(event)) fold.state = evolve(fold.state, event.value)
-        fold.version = recorded.position
-      }
+  const participant = Effect.fnUntraced(function*(id: Category.Id<C>) {
+    const store = yield* MessageStore.MessageStore
+    const streamName = yield* category.streamName(id)
+    const cache = Option.getOrUndefined(yield* EntityCache)?.region<S, LoadError>(store, steps, weight)
+
+    const loadNew = Effect.fnUntraced(function*(known: Option.Option<Fold<S>>) {
+      const begin = Option.isSome(known) || snapshots === undefined ? known : yield* snapshots.read(streamName)
+      return yield* catchUp(folding, streamName, Option.getOrElse(begin, () => empty))
     })
 
-  /** Folds what is new in the stream since `fold`. */
-  const catchUp = Effect.fnUntraced(function*(streamName: StreamName, from: Fold<S>) {
+    const reload = Effect.gen(function*() {
+      const fold = yield* catchUp(folding, streamName, empty)
+      if (cache !== undefined) yield* Effect.andThen(cache.drop(streamName), cache.put(streamName, fold))
+      return fold
+    })
+
+    const self: Participant<S, Event, Recorded, Services> = {
+      streamName,
+      empty,
+      load: (freshness) => cache === undefined ? loadNew(Option.none()) : cache.get(streamName, freshness, loadNew),
+      loadSince: (known) =>
+        cache === undefined
+          ? loadNew(Option.some(known))
+          : cache.get(streamName, "latest", (cached) => loadNew(Option.some(Option.getOrElse(cached, () => known)))),
+      reload,
+      loadUntil: (until) => catchUp(folding, streamName, empty, until),
+      events: (from, limit) =>
+        Stream.runCollect(category.readStream(id, { from, limit })).pipe(
+          // Both are ours, and every store reads forwards.
+          Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
+        ),
+      unrecorded: ({ recorded, ...event }) => {
+        const plain: object = { metadata: Metadata.fromJson(recorded.metadata), ...event, id: recorded.id }
+        return plain as Event
+      },
+      encode: (events) => category.encode(streamName, events),
+      evolve,
+      written: (fold) =>
+        Effect.flatMap(
+          snapshots === undefined ? Effect.succeed(fold) : snapshots.write(streamName, fold),
+          (fold) => cache === undefined ? Effect.void : cache.put(streamName, fold)
+        ),
+      failed: cache === undefined ? Effect.void : cache.drop(streamName)
+    }
+    return self
+  })
+
+  const load = Effect.fn("Entity.load")(function*(id: Category.Id<C>, options?: LoadOptions) {
+    const { load, streamName } = yield* participant(id)
+    yield* Effect.annotateCurrentSpan("eventfold.stream", streamName)
+    return loaded(yield* load(options?.freshness ?? "latest"))
+  })
+
+  const loadAt = Effect.fn("Entity.loadAt")(function*(
+    id: Category.Id<C>,
+    at: { readonly version: number } | { readonly time: DateTime.Utc }
+  ) {
+    const { loadUntil, streamName } = yield* participant(id)
+    yield* Effect.annotateCurrentSpan("eventfold.stream", streamName)
+    if ("time" in at) {
+      return loaded(yield* loadUntil(({ time }) => time.epochMilliseconds <= at.time.epochMilliseconds))
+    }
+    if (!Number.isSafeInteger(at.version) || at.version < 0) {
+      const expected = "a whole number from 0"
+      return yield* new InvalidArgument({ argument: "version", value: String(at.version), expected })
+    }
+    return loaded(yield* loadUntil(({ position }) => position <= at.version))
+  })
+
+  const transact = Effect.fn("Entity.transact")(function*<Reply = void, Refusal = never, R = never>(
+    id: Category.Id<C>,
+    decide: (state: S, version: Option.Option<number>) => Decided<Decision<Event>, Reply, Refusal, R>,
+    options?: TransactOptions
+  ) {
     const store = yield* MessageStore.MessageStore
-    const fold = { ...from }
-    yield* store.readStream(streamName, { from: from.version + 1 }).pipe(
-      Stream.runForEachArray(foldArray(fold)),
-      // The position is ours and every store reads forwards: either failure would be a bug.
-      Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
+    const own = yield* participant(id)
+    yield* Effect.annotateCurrentSpan("eventfold.stream", own.streamName)
+    const completed = yield* Transaction.transact(
+      [own],
+      ([fold = empty]) =>
+        Effect.map(
+          outcome(decide(fold.state, versionOption(fold.version))),
+          ({ decision, reply }) => ({ events: [toArray(decision)], reply })
+        ),
+      (appends) => Effect.forEach(appends, (append) => store.append(append.streamName, append.messages, append)),
+      transactionOptions(options)
     )
-    return fold
+    const [fold = empty] = completed.folds
+    const [events = []] = completed.events
+    return { ...loaded(fold), events, reply: completed.reply }
   })
 
-  const beginning: Fold<S> = { state: options.initial, version: -1 }
-
-  const load = Effect.fn("Entity.load")(function*(id: Category.Id) {
-    const streamName = yield* category.streamName(id)
-    yield* Effect.annotateCurrentSpan("eventfold.stream", streamName)
-    return snapshot(yield* catchUp(streamName, beginning))
-  })
-
-  const transact: Entity<E, S>["transact"] = Effect.fn("Entity.transact")(function*(id, decide, options) {
-    const store = yield* MessageStore.MessageStore
-    const streamName = yield* category.streamName(id)
-    yield* Effect.annotateCurrentSpan("eventfold.stream", streamName)
-    let current = beginning
-    let conflict: WrongExpectedVersion | undefined
-
-    const attempt = Effect.gen(function*() {
-      current = yield* catchUp(streamName, current)
-      const { state, version } = snapshot(current)
-      const decided = decide(state, version)
-      const decision = Effect.isEffect(decided) ? yield* decided : decided
-      const events: ReadonlyArray<Category.EventOf<E>> = Array.isArray(decision) ? decision : [decision]
-      if (events.length === 0) return { state, version, events }
-      const messages = yield* category.encode(streamName, events)
-      const expectedVersion = current.version === -1 ? "noStream" : current.version
-      const written = yield* Effect.tapErrorTag(
-        store.append(streamName, messages, { expectedVersion }),
-        "WrongExpectedVersion",
-        (error) => Effect.sync(() => conflict = error)
-      )
-      if (written.version !== current.version + messages.length) {
-        // They had been recorded before under the same ids: the stream has them already, and folds them once.
-        current = yield* catchUp(streamName, current)
-        return { ...snapshot(current), events }
-      }
-      const next = events.reduce(evolve, state)
-      return { state: next, version: Option.some(written.version), events }
-    })
-
-    return yield* Effect.retry(attempt, {
-      schedule: options?.retry ?? defaultRetry,
-      // Only this append's own conflict: `decide` may fail with another entity's.
-      while: (error) => error === conflict
-    })
-  })
-
-  return { category, state: options.state, initial: options.initial, evolve, load, transact }
+  const self: Entity<C, S> = {
+    category,
+    state: options.state,
+    initial: options.initial,
+    evolve,
+    load,
+    loadAt,
+    transact,
+    at: (id) => ({ entity: self, id, [TargetTypeId]: participant(id) })
+  }
+  return self
 }
 
-const snapshot = <S>({ state, version }: Fold<S>): Snapshot<S> => ({
-  state,
-  version: version === -1 ? Option.none() : Option.some(version)
+/** The state that a target's entity has. */
+type StateOf<T> = T extends Target<infer _C, infer S> ? S : never
+
+type CategoryOf<T> = T extends Target<infer C, infer _S> ? C : never
+
+type RecordedOf<T> = T extends Target<infer C, infer _S> ? Category.RecordedEvent<C> : never
+
+type ServicesOf<T> = T extends Target<infer C, infer _S> ? Category.Services<C> : never
+
+/** @since 0.1.0 */
+export type TransactAllError<T extends Targets> =
+  | Exclude<MessageStore.AppendError, WrongExpectedVersion>
+  | Conflict<RecordedOf<T[keyof T]>>
+  | Category.DecodeError
+  | InvalidArgument
+  | Unsupported
+
+/**
+ * The streams of a {@link transactAll}, by names of your choice.
+ *
+ * @since 0.1.0
+ */
+export interface Targets {
+  readonly [name: string]: AnyTarget
+}
+
+/**
+ * What `decide` gives for each of the targets; nothing for those that it leaves out.
+ *
+ * @since 0.1.0
+ */
+export type Decisions<T extends Targets> = {
+  readonly [K in keyof T]?: Decision<Category.Event<CategoryOf<T[K]>>> | undefined
+}
+
+/**
+ * What a transaction over several streams did, by the names of the targets.
+ *
+ * @since 0.1.0
+ */
+export interface TransactedAll<T extends Targets, Reply = void> {
+  readonly entities: {
+    readonly [K in keyof T]: Loaded<StateOf<T[K]>> & {
+      readonly events: ReadonlyArray<Category.Event<CategoryOf<T[K]>>>
+    }
+  }
+  readonly reply: Reply
+}
+
+/**
+ * Decides on several entities and appends the outcome to their streams in one transaction: all of it or nothing, each
+ * stream expected to be at the version that was read. Otherwise it does what `transact` of one entity does; what the
+ * options say holds for every stream. A stream without events is not written, and its version is not checked.
+ *
+ * **Details**
+ *
+ * All the streams of a transaction wait for its commit, so a transfer between two accounts is a good use, and a
+ * transaction over a thousand is not. Fails with `InvalidArgument` when two targets are one stream.
+ *
+ * @example
+ * ```ts
+ * import { Category, Entity } from "eventfold"
+ * import { Schema } from "effect"
+ *
+ * const Account = Category.make("account", { Deposited: { amount: Schema.Int }, Withdrawn: { amount: Schema.Int } })
+ * const Balance = Entity.make(Account, {
+ *   state: Schema.Int,
+ *   initial: 0,
+ *   evolve: { Deposited: (balance, { amount }) => balance + amount, Withdrawn: (balance, { amount }) => balance - amount }
+ * })
+ *
+ * const transfer = (from: string, to: string, amount: number) =>
+ *   Entity.transactAll({ payer: Balance.at(from), payee: Balance.at(to) }, ({ payer }) =>
+ *     payer < amount
+ *       ? Entity.reply({}, "refused")
+ *       : Entity.reply({
+ *         payer: Account.events.Withdrawn({ amount }),
+ *         payee: Account.events.Deposited({ amount })
+ *       }, "done"))
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const transactAll: <T extends Targets, Reply = void, Refusal = never, R = never>(
+  targets: T,
+  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => Decided<Decisions<T>, Reply, Refusal, R>,
+  options?: TransactOptions
+) => Effect.Effect<
+  TransactedAll<T, Reply>,
+  Refusal | TransactAllError<T>,
+  R | MessageStore.MessageStore | ServicesOf<T[keyof T]>
+> = Effect.fn("Entity.transactAll")(function*<T extends Targets, Reply, Refusal, R>(
+  targets: T,
+  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => Decided<Decisions<T>, Reply, Refusal, R>,
+  options?: TransactOptions
+) {
+  const store = yield* MessageStore.MessageStore
+  const names = Object.keys(targets)
+  const byName = <A>(values: ReadonlyArray<A>): object => Object.fromEntries(Arr.zip(names, values))
+  const participants = yield* Effect.forEach(
+    Object.values<AnyTarget>(targets),
+    (target) => target[TargetTypeId] as Effect.Effect<AnyParticipant<T>, InvalidStreamName, MessageStore.MessageStore>
+  )
+  for (const [index, { streamName }] of participants.entries()) {
+    const first = participants.findIndex((other) => other.streamName === streamName)
+    if (first !== index) {
+      const expected = `another stream than that of ${names[first]}`
+      return yield* new InvalidArgument({ argument: `targets.${names[index]}`, value: streamName, expected })
+    }
+  }
+  const completed = yield* Transaction.transact(
+    participants,
+    (folds) =>
+      Effect.map(
+        outcome(decide(byName(folds.map(({ state }) => state)) as { readonly [K in keyof T]: StateOf<T[K]> })),
+        ({ decision, reply }) => ({ events: names.map((name) => toArray<unknown>(decision[name] ?? [])), reply })
+      ),
+    store.writeAll,
+    transactionOptions(options)
+  )
+  const entities = byName(
+    Arr.zipWith(completed.folds, completed.events, (fold, events) => ({ ...loaded(fold), events }))
+  )
+  return { entities: entities as TransactedAll<T>["entities"], reply: completed.reply }
 })
+
+/** One of the streams, whatever its entity. */
+type AnyParticipant<T extends Targets> = Participant<unknown, unknown, RecordedOf<T[keyof T]>, ServicesOf<T[keyof T]>>

@@ -10,6 +10,7 @@ import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
+import { md5 } from "./internal/md5.ts"
 import type * as Metadata from "./Metadata.ts"
 import type { StreamName } from "./StreamName.ts"
 
@@ -83,3 +84,31 @@ export const makeIdUnsafe = (millis: number, a: number, b: number, c: number): M
   const variant = hex(0x8000 + Math.floor(b * 0x4000), 4)
   return `${time.slice(0, 8)}-${time.slice(8)}-${version}-${variant}-${hex(Math.floor(c * 2 ** 48), 12)}` as MessageId
 }
+
+/**
+ * An id that is always the same for the same parts: a name-based UUID (version 3) of their list. What is written twice
+ * because its outcome was unknown, or because a message was handled again, is recorded once under it.
+ *
+ * @example
+ * ```ts
+ * import { Message } from "eventfold"
+ *
+ * const shipped = (order: Message.RecordedMessage): Message.Message => ({
+ *   id: Message.deriveId("shipping", order.id),
+ *   type: "Shipped",
+ *   data: {}
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const deriveId = (...parts: ReadonlyArray<string>): MessageId => {
+  const digest = md5(utf8.encode(`eventfold${JSON.stringify(parts)}`))
+  const digits = [0, 4, 8, 12].map((at) => hex(digest.getUint32(at), 8)).join("")
+  const variant = hex(0x8000 + (digest.getUint16(8) & 0x3fff), 4)
+  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-3${digits.slice(13, 16)}-${variant}-${
+    digits.slice(20)
+  }` as MessageId
+}
+
+const utf8 = new TextEncoder()

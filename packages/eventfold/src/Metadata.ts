@@ -30,6 +30,13 @@ export const Metadata = Schema.StructWithRest(Schema.Struct(fields), [Schema.Rec
 /** @since 0.1.0 */
 export type Metadata = typeof Metadata.Type
 
+/**
+ * The keys that Eventide defines, alone.
+ *
+ * @since 0.1.0
+ */
+export type Standard = Schema.Struct.Type<typeof fields>
+
 const decode = Schema.decodeUnknownOption(Metadata)
 const decodeObject = Schema.decodeUnknownOption(Schema.Record(Schema.String, Schema.Json))
 

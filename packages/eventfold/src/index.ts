@@ -3,6 +3,8 @@ export * as Category from "./Category.ts"
 /** @since 0.1.0 */
 export * as Entity from "./Entity.ts"
 /** @since 0.1.0 */
+export * as EntityCache from "./EntityCache.ts"
+/** @since 0.1.0 */
 export * as ExpectedVersion from "./ExpectedVersion.ts"
 /** @since 0.1.0 */
 export * as MemoryStore from "./MemoryStore.ts"

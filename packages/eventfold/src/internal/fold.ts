@@ -1,0 +1,46 @@
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { DecodeError } from "../Category.ts"
+import type { RecordedMessage } from "../Message.ts"
+import { MessageStore } from "../MessageStore.ts"
+import { succeeded } from "./eager.ts"
+
+/** A state and the stream version that it stands for: -1 when the stream does not exist. */
+export interface Fold<S> {
+  readonly state: S
+  readonly version: number
+  /** The version of the last snapshot that is known of: -1 when none is. */
+  readonly snapshotAt: number
+}
+
+/** How messages become a state. */
+export interface Folding<Event, S, R> {
+  readonly decode: (recorded: RecordedMessage) => Effect.Effect<Option.Option<Event>, DecodeError, R>
+  readonly evolve: (state: S, event: Event) => S
+}
+
+/** Folds the messages after `from`: all, or those before the first that `until` refuses. */
+export const catchUp = Effect.fnUntraced(function*<Event, S, R>(
+  { decode, evolve }: Folding<Event, S, R>,
+  streamName: string,
+  from: Fold<S>,
+  until?: (recorded: RecordedMessage) => boolean
+) {
+  const store = yield* MessageStore
+  let { state, version } = from
+  const messages = store.readStream(streamName, { from: version + 1 })
+  yield* (until === undefined ? messages : Stream.takeWhile(messages, until)).pipe(
+    Stream.runForEachArray(Effect.fnUntraced(function*(rows) {
+      for (const recorded of rows) {
+        const decoding = decode(recorded)
+        const event = succeeded(decoding)?.value ?? (yield* decoding)
+        if (Option.isSome(event)) state = evolve(state, event.value)
+        version = recorded.position
+      }
+    })),
+    // The position is ours and every store reads forwards: either failure would be a bug.
+    Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
+  )
+  return { ...from, state, version } satisfies Fold<S>
+})
