@@ -133,25 +133,37 @@ type ServicesOf<E, O> =
   | { readonly [K in keyof E]: DefinitionServices<E[K]> }[keyof E]
   | (O extends { readonly metadata: infer F } ? DefinitionServices<F> : never)
 
-type Carried<M> = {} extends M ? { readonly metadata?: M | undefined } : { readonly metadata: M }
-
 /** An event before it is written. */
 type Unrecorded<E, O> = {
-  readonly [K in keyof E & string]:
-    & { readonly type: K; readonly data: Data<E[K]>; readonly id?: string | undefined }
-    & Carried<MetadataOf<O>>
+  readonly [K in keyof E & string]: {} extends MetadataOf<O> ? {
+      readonly type: K
+      readonly data: Data<E[K]>
+      readonly id?: string | undefined
+      readonly metadata?: MetadataOf<O> | undefined
+    }
+    : {
+      readonly type: K
+      readonly data: Data<E[K]>
+      readonly id?: string | undefined
+      readonly metadata: MetadataOf<O>
+    }
 }[keyof E & string]
 
 /** An event as it was read. */
 type Recorded<E, O> = {
-  readonly [K in keyof E & string]:
-    & {
+  readonly [K in keyof E & string]: O extends { readonly metadata: Fields } ? {
+      readonly type: K
+      readonly data: Data<E[K]>
+      readonly metadata: MetadataOf<O>
+      /** The message that holds it: id, positions, time. */
+      readonly recorded: RecordedMessage
+    }
+    : {
       readonly type: K
       readonly data: Data<E[K]>
       /** The message that holds it: id, metadata, positions, time. */
       readonly recorded: RecordedMessage
     }
-    & (O extends { readonly metadata: Fields } ? { readonly metadata: MetadataOf<O> } : {})
 }[keyof E & string]
 
 /**
@@ -159,10 +171,12 @@ type Recorded<E, O> = {
  *
  * @since 0.1.0
  */
-export type EventOptions<M = Metadata.Metadata> = Carried<M> & {
-  /** The message id, a UUID; a new one when absent. To append the same events under the same ids again is safe. */
-  readonly id?: string | undefined
-}
+export type EventOptions<M = Metadata.Metadata> =
+  & {
+    /** The message id, a UUID; a new one when absent. To append the same events under the same ids again is safe. */
+    readonly id?: string | undefined
+  }
+  & ({} extends M ? { readonly metadata?: M | undefined } : { readonly metadata: M })
 
 /**
  * Any category, as a bound of type parameters.
