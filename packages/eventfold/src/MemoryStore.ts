@@ -203,6 +203,11 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
       Effect.sync(() => {
         const rows = streams.get(streamName) ?? []
         return rows.length === 0 ? Option.none() : Option.some(rows.length - 1)
+      }),
+    findMessage: (streamName, id) =>
+      Effect.sync(() => {
+        const row = byId.get(id)
+        return row?.streamName === streamName ? Option.some(record(row)) : Option.none()
       })
   }
 })

@@ -7,10 +7,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as ExpectedVersion from "./ExpectedVersion.ts"
-import { checkDistinctIds, encodeAppend } from "./internal/encodeAppend.ts"
+import { checkDistinctIds, encodeAppend, messageId } from "./internal/encodeAppend.ts"
 import { paged } from "./internal/paged.ts"
+import * as WakeUpHub from "./internal/wakeUpHub.ts"
 import * as MemoryStore from "./MemoryStore.ts"
 import type * as Message from "./Message.ts"
 import type { AppendResult, CategoryPage, ConsumerGroup, StoreBackend } from "./StoreBackend.ts"
@@ -77,6 +79,20 @@ export interface ReadCategoryOptions extends ReadOptions {
 export interface ReadAllOptions extends ReadOptions {
   /** The global position to begin with, inclusive: default 1. */
   readonly from?: number | undefined
+}
+
+/**
+ * Wake-ups of one reader: hints that a category, or the store, is worth reading again.
+ *
+ * @since 0.1.0
+ */
+export interface WakeUps {
+  /**
+   * Waits until a message may have been written since the subscription, or since the last time that this completed. Any
+   * number of writes are one wake-up, and none that comes between two waits is lost, nor one that comes while a wait is
+   * interrupted. There need not be a new message after every wake-up. It is for one fiber at a time: two share them.
+   */
+  readonly await: Effect.Effect<void>
 }
 
 /** @since 0.1.0 */
@@ -163,6 +179,49 @@ export class MessageStore extends Context.Service<MessageStore, {
   readonly streamVersion: (
     streamName: string
   ) => Effect.Effect<Option.Option<number>, StreamName.InvalidStreamName | StoreError>
+  /**
+   * The message with this id, if it is in this stream; none when it is in another. Upper and lower case are the same in
+   * an id; one that is no UUID is an `InvalidArgument`. A bare category name is taken for the stream of that very name.
+   */
+  readonly findMessage: (
+    streamName: string,
+    id: string
+  ) => Effect.Effect<
+    Option.Option<Message.RecordedMessage>,
+    StreamName.InvalidStreamName | InvalidArgument | StoreError
+  >
+  /**
+   * Subscribes to wake-ups for a category, or for every one when it is absent, until the scope closes. Subscribe first,
+   * then read, then wait: so nothing is missed.
+   *
+   * **Details**
+   *
+   * What is written through this store wakes at once. What other processes write wakes as far as the store learns of it:
+   * on PostgreSQL that is what eventfold's stores announce, a moment after the commit. A wake-up is a hint, not a
+   * delivery: it can come late, or, from a writer that announces nothing, not at all. So read again now and then anyway.
+   *
+   * @example
+   * ```ts
+   * import { Effect, Option, Stream } from "effect"
+   * import { MessageStore } from "eventfold"
+   *
+   * const follow = Effect.gen(function*() {
+   *   const store = yield* MessageStore.MessageStore
+   *   const wakeUps = yield* store.wakeUps("account")
+   *   let from = 1
+   *   while (true) {
+   *     yield* Stream.runForEach(store.readCategory("account", { from }), (message) =>
+   *       Effect.sync(() => {
+   *         from = message.globalPosition + 1
+   *       }))
+   *     yield* Effect.timeoutOption(wakeUps.await, "1 second")
+   *   }
+   * }).pipe(Effect.scoped)
+   * ```
+   */
+  readonly wakeUps: (
+    category?: string | undefined
+  ) => Effect.Effect<WakeUps, StreamName.InvalidCategory, Scope.Scope>
 }>()("eventfold/MessageStore") {}
 
 const checkInt = (
@@ -198,11 +257,16 @@ const afterGlobally = ({ globalPosition }: Message.RecordedMessage): Option.Opti
   Option.some(globalPosition + 1)
 
 /**
- * Makes the service of a database's {@link StoreBackend}.
+ * Makes the service of a database's {@link StoreBackend}. What it has open for subscribers to wake-ups is closed with the
+ * scope.
  *
  * @since 0.1.0
  */
-export const make = (backend: StoreBackend): MessageStore["Service"] => {
+export const make = Effect.fnUntraced(function*(
+  backend: StoreBackend
+): Effect.fn.Return<MessageStore["Service"], never, Scope.Scope> {
+  const hub = yield* WakeUpHub.make(backend)
+
   const append = Effect.fn("MessageStore.append")(function*(
     streamName: string,
     messages: Message.Message | ReadonlyArray<Message.Message>,
@@ -211,14 +275,14 @@ export const make = (backend: StoreBackend): MessageStore["Service"] => {
     yield* Effect.annotateCurrentSpan("eventfold.stream", streamName)
     const encoded = yield* encodeAppend({ ...options, streamName, messages })
     yield* checkDistinctIds([encoded])
-    return yield* backend.append(encoded)
+    return yield* hub.waking([encoded], backend.append(encoded))
   })
 
   const writeAll = Effect.fn("MessageStore.writeAll")(function*(appends: ReadonlyArray<Append>) {
     yield* Effect.annotateCurrentSpan("eventfold.streams", appends.length)
     const encoded = yield* Effect.forEach(appends, encodeAppend)
     yield* checkDistinctIds(encoded)
-    return encoded.length === 0 ? [] : yield* backend.writeAll(encoded)
+    return encoded.length === 0 ? [] : yield* hub.waking(encoded, backend.writeAll(encoded))
   })
 
   const readStream = (name: string, options: ReadStreamOptions = {}) =>
@@ -291,12 +355,35 @@ export const make = (backend: StoreBackend): MessageStore["Service"] => {
     return yield* backend.streamVersion(yield* StreamName.parse(name))
   })
 
-  return MessageStore.of({ append, writeAll, readStream, readCategory, readAll, lastMessage, streamVersion })
-}
+  const findMessage = Effect.fn("MessageStore.findMessage")(function*(name: string, id: string) {
+    yield* Effect.annotateCurrentSpan("eventfold.stream", name)
+    const streamName = yield* StreamName.parse(name)
+    const wanted = messageId(id)
+    return yield* wanted === undefined
+      ? Effect.fail(new InvalidArgument({ argument: "id", value: JSON.stringify(id), expected: "a UUID" }))
+      : backend.findMessage(streamName, wanted)
+  })
+
+  const wakeUps = Effect.fnUntraced(function*(category?: string | undefined) {
+    return yield* hub.subscribe(category === undefined ? undefined : yield* StreamName.parseCategory(category))
+  })
+
+  return MessageStore.of({
+    append,
+    writeAll,
+    readStream,
+    readCategory,
+    readAll,
+    lastMessage,
+    streamVersion,
+    findMessage,
+    wakeUps
+  })
+})
 
 /**
  * A store in memory, for tests and small programs: a whole store under the same promises, gone with the layer.
  *
  * @since 0.1.0
  */
-export const layerMemory: Layer.Layer<MessageStore> = Layer.effect(MessageStore, Effect.map(MemoryStore.make, make))
+export const layerMemory: Layer.Layer<MessageStore> = Layer.effect(MessageStore, Effect.flatMap(MemoryStore.make, make))

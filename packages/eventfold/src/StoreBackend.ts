@@ -5,7 +5,9 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { MessageId, RecordedMessage } from "./Message.ts"
 import type { DuplicateMessageId, StoreError, Unsupported, WrongExpectedVersion } from "./StoreError.ts"
@@ -95,6 +97,24 @@ export interface AllPage {
 }
 
 /**
+ * Says that messages may have been written to a category, or to any one when it is `undefined`: wakes those who wait for
+ * them. It costs next to nothing when nobody does.
+ *
+ * @since 0.1.0
+ */
+export type Wake = (category: string | undefined) => Effect.Effect<void>
+
+/**
+ * Whether a write that ended so may have written something: not when it was refused, but also when its outcome is unknown,
+ * because its caller was interrupted or the store failed.
+ *
+ * @since 0.1.0
+ */
+export const mayHaveWritten = <A, E extends { readonly _tag: string }>(exit: Exit.Exit<A, E>): boolean =>
+  exit._tag === "Success" ||
+  !exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error._tag !== "StoreError")
+
+/**
  * The promises that a store's conformance suite (`@eventfold/testing`) holds:
  *
  * - **append**: positions are gapless from 0 whatever fails or races. All of an append is written, or nothing of it, also
@@ -129,4 +149,18 @@ export interface StoreBackend {
     type: string | undefined
   ) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
   readonly streamVersion: (streamName: StreamName) => Effect.Effect<Option.Option<number>, StoreError>
+  /** The message with this id, in lower case, if it is in the stream. */
+  readonly findMessage: (
+    streamName: StreamName,
+    id: MessageId
+  ) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
+  /**
+   * For a backend that knows of more writes than those which its callers see succeed: other processes', or those whose
+   * callers have gone. From the end of this effect until its scope closes it wakes the category of every message that is
+   * written through this backend, as soon as it is committed, and of as many others as it can tell; once too often does no
+   * harm. It is run when somebody begins to wait for wake-ups, and closed with the last of them, or with the store.
+   *
+   * Without it, `MessageStore.make` wakes the category of each append when its caller gets the result.
+   */
+  readonly watch?: (wake: Wake) => Effect.Effect<void, never, Scope.Scope>
 }

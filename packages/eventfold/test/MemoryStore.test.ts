@@ -5,7 +5,7 @@ import { MemoryStore, type Message, MessageStore } from "eventfold"
 
 /** What every store promises is in the conformance suite; here is what only the one in memory can show. */
 
-const store = Effect.map(MemoryStore.make, MessageStore.make)
+const store = Effect.flatMap(MemoryStore.make, MessageStore.make)
 
 const ids = [
   "00000000-0000-4000-8000-000000000001",

@@ -13,6 +13,7 @@ import { install, type InstallOptions, schemaVersion } from "./Install.ts"
 import * as Backend from "./internal/backend.ts"
 import { plainCall, stockCall } from "./internal/statements.ts"
 import * as StockBackend from "./internal/stockBackend.ts"
+import * as WakeUps from "./internal/wakeUps.ts"
 import { checkUrl, describeDatabase, fromSqlError, OpenError, SchemaMissing, SchemaOutdated } from "./OpenError.ts"
 
 /** @since 0.1.0 */
@@ -43,6 +44,11 @@ export {
 export interface StoreOptions {
   /** Install the schemas, or bring them up to date, before the store is used; how, as for `install`. Default: false. */
   readonly install?: boolean | InstallOptions | undefined
+  /**
+   * Whether to announce to other processes which categories were written, so that their `wakeUps` complete: by a NOTIFY
+   * after the commit, beside the appends, for many of them together. Default: true.
+   */
+  readonly announce?: boolean | undefined
 }
 
 /**
@@ -83,9 +89,10 @@ const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreO
     yield* install(installation)
     ;({ functions, version } = yield* look)
   }
-  if (version === undefined && functions === "stock") return StockBackend.make(sql)
+  const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
+  if (version === undefined && functions === "stock") return StockBackend.make(sql, yield* wakeUps)
   if (version !== undefined && version >= schemaVersion) {
-    return yield* Backend.make(sql, functions === "stock" ? stockCall(sql) : plainCall(sql))
+    return yield* Backend.make(sql, functions === "stock" ? stockCall(sql) : plainCall(sql), yield* wakeUps)
   }
   return yield* new OpenError({
     database: describeDatabase(sql.config),
@@ -104,6 +111,10 @@ const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreO
  * On a Message DB without the `eventfold` schema the store works through the functions of `message_store`: appends are
  * committed one by one, and reading backwards and `readAll` are `Unsupported`. `install` adds the schema beside it.
  *
+ * Once somebody uses `wakeUps` the store listens to other processes, on one connection that is not of the client's pool but
+ * made with the same configuration. LISTEN needs a session of its own: through a pooler that shares sessions between
+ * transactions, wake-ups are those of this process.
+ *
  * @since 0.1.0
  */
 export const layerClient = (
@@ -113,7 +124,7 @@ export const layerClient = (
     MessageStore.MessageStore,
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
-      return MessageStore.make(yield* open(sql, options))
+      return yield* MessageStore.make(yield* open(sql, options))
     })
   )
 

@@ -11,6 +11,10 @@ import { jsonProblem, textProblem } from "./json.ts"
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
+/** An id as stores keep it; `undefined` when it is no UUID. */
+export const messageId = (id: string): MessageId | undefined =>
+  uuid.test(id) ? id.toLowerCase() as MessageId : undefined
+
 /** Why a message can't be stored, and where in it. */
 interface Problem {
   readonly path: ReadonlyArray<string | number>

@@ -3,13 +3,20 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type { AppendResult, EncodedAppend, StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import {
+  type AppendResult,
+  type EncodedAppend,
+  mayHaveWritten,
+  type StoreBackend,
+  type StreamPage
+} from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import * as GroupCommit from "./groupCommit.ts"
 import { type MessageRow, safePosition } from "./rows.ts"
 import { isPassing, isUnique, storeError } from "./sqlError.ts"
-import { type Call, makeReads, outsideTransaction, read, retrying, wireVersion } from "./statements.ts"
+import { type Call, makeReads, messageColumns, outsideTransaction, read, retrying, wireVersion } from "./statements.ts"
+import type { WakeUps } from "./wakeUps.ts"
 
 /** The most that a group of concurrent appends adds up to, in messages; a large one counts for several. */
 const maxGroupSize = 2_000
@@ -24,6 +31,8 @@ interface OutcomeRow {
   readonly last_global_position: bigint | null
   readonly taken_id: string | null
 }
+
+const laneOf = ({ streamName }: EncodedAppend): string => StreamName.category(streamName)
 
 type Refusal = WrongExpectedVersion | DuplicateMessageId
 
@@ -59,7 +68,7 @@ const atomicResults = (appends: ReadonlyArray<EncodedAppend>, rows: ReadonlyArra
  * The store on a database that has the `message_store` and `eventfold` schemas. Appends are committed in groups, one
  * group at a time for each category, whose writes are serial anyway.
  */
-export const make = Effect.fnUntraced(function*(sql: PgClient, call: Call) {
+export const make = Effect.fnUntraced(function*(sql: PgClient, call: Call, wakeUps: WakeUps) {
   const callAppend = (
     appends: ReadonlyArray<EncodedAppend>,
     mode: { readonly atomic: boolean; readonly careful: boolean }
@@ -116,11 +125,16 @@ export const make = Effect.fnUntraced(function*(sql: PgClient, call: Call) {
           ? Effect.succeed(group.map(() => Exit.fail(storeError("append")(error))))
           // One of them broke the transaction. By themselves, each gets what it deserves.
           : Effect.forEach(group, appendAlone)
-      )
+      ),
+      // Here and not where the callers are, who may have gone. A group is of one category.
+      Effect.tap((exits) => {
+        const [first] = group
+        return first !== undefined && exits.some(mayHaveWritten) ? wakeUps.written(laneOf(first)) : Effect.void
+      })
     )
 
   const append = yield* GroupCommit.make({
-    laneOf: (append: EncodedAppend) => StreamName.category(append.streamName),
+    laneOf,
     sizeOf,
     maxSize: maxGroupSize,
     commit
@@ -130,8 +144,7 @@ export const make = Effect.fnUntraced(function*(sql: PgClient, call: Call) {
   const backwards = ({ from, limit, streamName }: StreamPage) =>
     read(
       "readStream",
-      sql<MessageRow>`SELECT id::varchar, stream_name, type, position, global_position,
-          data::varchar, metadata::varchar, time
+      sql<MessageRow>`SELECT ${messageColumns(sql)}
         FROM message_store.messages
         WHERE stream_name = ${streamName} AND position <= ${BigInt(from ?? Number.MAX_SAFE_INTEGER)}
         ORDER BY position DESC LIMIT ${BigInt(limit)}`
@@ -143,7 +156,8 @@ export const make = Effect.fnUntraced(function*(sql: PgClient, call: Call) {
     readAll: ({ from, limit }) =>
       read("readAll", sql<MessageRow>`SELECT * FROM eventfold.read_all(${BigInt(from)}, ${BigInt(limit)})`),
     append: (request) => outside("append", append(request)),
-    writeAll: (appends) => outside("writeAll", appendAll(appends))
+    writeAll: (appends) => wakeUps.telling(appends, outside("writeAll", appendAll(appends))),
+    watch: wakeUps.watch
   }
   return backend
 })

@@ -7,6 +7,7 @@ import * as Schedule from "effect/Schedule"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { ExpectedVersion } from "eventfold/ExpectedVersion"
+import type { MessageId } from "eventfold/Message"
 import type { CategoryPage, StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import type { StreamName } from "eventfold/StreamName"
@@ -29,6 +30,13 @@ export const retrying = <A, E>(
 ): Effect.Effect<A, E | SqlError> =>
   Effect.retry(statements, { schedule: passing, while: (error) => isSqlError(error) && isRetryable(error) })
 
+/** Runs statements on a connection of their own, whatever transaction their caller is in. */
+export const withoutTransaction = (sql: PgClient) => <A, E>(statements: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.updateContext(
+    statements,
+    (context: Context.Context<never>) => Context.omit(sql.transactionService)(context)
+  )
+
 /**
  * Runs a write outside of the transaction that its caller may be in on the same client: it is one of its own, perhaps
  * together with others', and is sent again when its outcome is unknown. On a client with a single connection it would
@@ -43,10 +51,7 @@ export const outsideTransaction = (sql: PgClient) => {
         const reason = "it is called inside of a transaction on the client's only connection, which it needs for itself"
         return Effect.fail(new StoreError({ operation, reason, isRetryable: false }))
       }
-      return Effect.updateContext(
-        write,
-        (context: Context.Context<never>) => Context.omit(sql.transactionService)(context)
-      )
+      return withoutTransaction(sql)(write)
     })
 }
 
@@ -84,18 +89,22 @@ export const stockCall = (sql: PgClient): Call => (name, call) =>
   sql`SELECT called.* FROM ${stockPath(sql)},
     LATERAL ${call(sql`CASE WHEN found.path IS NOT NULL THEN ${name}::varchar END`)}`
 
+/** The columns of a {@link MessageRow}, from the table. */
+export const messageColumns = (sql: PgClient): Fragment =>
+  sql`id::varchar, stream_name, type, position, global_position, data::varchar, metadata::varchar, time`
+
 const wireNumber = (value: number | undefined): bigint | null => value === undefined ? null : BigInt(value)
 
 /** Reads messages. */
 export const read = (operation: string, rows: Effect.Effect<ReadonlyArray<MessageRow>, SqlError>) =>
   Effect.flatMap(Effect.mapError(retrying(rows), storeError(operation)), recordedMessages)
 
-/** What is read through the functions of `message_store`, the same on every Message DB. */
+/** What is read in the same way on every Message DB: through the functions of `message_store`, but for a look-up by id. */
 export const makeReads = (
   sql: PgClient,
   call: Call,
   backwards: StoreBackend["readStream"]
-): Pick<StoreBackend, "readStream" | "readCategory" | "lastMessage" | "streamVersion"> => {
+): Pick<StoreBackend, "readStream" | "readCategory" | "lastMessage" | "streamVersion" | "findMessage"> => {
   const forwards = ({ from, limit, streamName }: StreamPage) =>
     sql<MessageRow>`${
       call(
@@ -121,10 +130,16 @@ export const makeReads = (
       call(streamName, (name) => sql`message_store.stream_version(${name}) AS called (stream_version)`)
     }`
 
+  // Planned each time: a plan made while the table was small would read all of it later.
+  const find = (streamName: StreamName, id: MessageId) =>
+    sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
+      WHERE id = ${id}::uuid AND stream_name = ${streamName}`.unprepared
+
   return {
     readStream: (page) => page.direction === "forwards" ? read("readStream", forwards(page)) : backwards(page),
     readCategory: (page) => read("readCategory", category(page)),
     lastMessage: (streamName, type) => Effect.map(read("lastMessage", last(streamName, type)), Arr.head),
+    findMessage: (streamName, id) => Effect.map(read("findMessage", find(streamName, id)), Arr.head),
     streamVersion: (streamName) =>
       retrying(version(streamName)).pipe(
         Effect.mapError(storeError("streamVersion")),

@@ -8,6 +8,7 @@ import { DuplicateMessageId, type StoreError, Unsupported, WrongExpectedVersion 
 import { safePosition } from "./rows.ts"
 import { isUnique, storeError } from "./sqlError.ts"
 import { makeReads, outsideTransaction, retrying, stockCall, stockPath, wireVersion } from "./statements.ts"
+import type { WakeUps } from "./wakeUps.ts"
 
 /** Where an append was written; without a position when the stream's version, null for none, was a wrong one. */
 interface WrittenRow {
@@ -47,7 +48,7 @@ const result = (row: { readonly position: bigint | null; readonly global_positio
  * The store on a Message DB without the `eventfold` schema: through the functions of `message_store`, and the table for
  * looking up ids.
  */
-export const make = (sql: PgClient): StoreBackend => {
+export const make = (sql: PgClient, wakeUps: WakeUps): StoreBackend => {
   const path = stockPath(sql)
   const reads = makeReads(sql, stockCall(sql), () => unsupported("reading backwards"))
 
@@ -166,7 +167,8 @@ export const make = (sql: PgClient): StoreBackend => {
             ? Effect.fail(storeError(operation)(failure))
             : explain(operation, appends, failure)
       }),
-      (write) => outside(operation, write)
+      (write) => outside(operation, write),
+      (write) => wakeUps.telling(appends, write)
     )
 
   const outside = outsideTransaction(sql)
@@ -184,6 +186,7 @@ export const make = (sql: PgClient): StoreBackend => {
         "writeAll",
         appends,
         sql.withTransaction(Effect.andThen(lockInOrder(appends), Effect.forEach(appends, writeOne)))
-      )
+      ),
+    watch: wakeUps.watch
   }
 }

@@ -1,0 +1,68 @@
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as RcRef from "effect/RcRef"
+import type * as Scope from "effect/Scope"
+import type { WakeUps } from "../MessageStore.ts"
+import { type EncodedAppend, mayHaveWritten, type StoreBackend, type Wake } from "../StoreBackend.ts"
+import * as StreamName from "../StreamName.ts"
+
+/** Those who wait for wake-ups of one store, and what wakes them. */
+export interface WakeUpHub {
+  /** A subscription to a category, or to all of them; it ends with the scope. */
+  readonly subscribe: (category: string | undefined) => Effect.Effect<WakeUps, never, Scope.Scope>
+  /** Runs a write of the backend, which wakes its categories unless it is refused. */
+  readonly waking: <A, E extends { readonly _tag: string }>(
+    appends: ReadonlyArray<EncodedAppend>,
+    write: Effect.Effect<A, E>
+  ) => Effect.Effect<A, E>
+}
+
+export const make = Effect.fnUntraced(function*(
+  { watch }: Pick<StoreBackend, "watch">
+): Effect.fn.Return<WakeUpHub, never, Scope.Scope> {
+  /** Those who wait, by category; under `undefined` who waits for all. A set is never empty. */
+  const latches = new Map<string | undefined, Set<Latch.Latch>>()
+
+  const wake: Wake = (category) =>
+    Effect.suspend(() => {
+      if (latches.size === 0) return Effect.void
+      const keys = category === undefined ? [...latches.keys()] : [category, undefined]
+      // A copy, because who is woken may subscribe or leave meanwhile.
+      return Effect.forEach(keys.flatMap((key) => Array.from(latches.get(key) ?? [])), Latch.open, { discard: true })
+    })
+
+  const add = (category: string | undefined, latch: Latch.Latch) =>
+    Effect.sync(() => {
+      const set = latches.get(category) ?? new Set()
+      latches.set(category, set.add(latch))
+    })
+
+  const remove = (category: string | undefined, latch: Latch.Latch) =>
+    Effect.sync(() => {
+      const set = latches.get(category)
+      set?.delete(latch)
+      if (set?.size === 0) latches.delete(category)
+    })
+
+  const watching = watch === undefined ? undefined : yield* RcRef.make({ acquire: watch(wake) })
+
+  return {
+    subscribe: Effect.fnUntraced(function*(category) {
+      const latch = Latch.makeUnsafe()
+      yield* Effect.acquireRelease(add(category, latch), () => remove(category, latch))
+      if (watching !== undefined) yield* RcRef.get(watching)
+      // An interruption before the second step leaves the latch open for the next wait.
+      return { await: Effect.andThen(latch.await, Effect.asVoid(latch.close)) }
+    }),
+    waking: (appends, write) => {
+      // A backend that watches wakes by itself, and once is enough.
+      if (watch !== undefined) return write
+      const categories = () => new Set(appends.map(({ streamName }) => StreamName.category(streamName)))
+      return Effect.onExit(
+        write,
+        (exit) =>
+          latches.size > 0 && mayHaveWritten(exit) ? Effect.forEach(categories(), wake, { discard: true }) : Effect.void
+      )
+    }
+  }
+})
