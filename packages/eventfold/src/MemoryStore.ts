@@ -8,9 +8,15 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as ExpectedVersion from "./ExpectedVersion.ts"
 import { jsonEquals, parseJson } from "./internal/json.ts"
-import * as LocalLeases from "./internal/localLeases.ts"
 import type { RecordedMessage } from "./Message.ts"
-import type { AppendResult, CategoryRange, EncodedAppend, EncodedMessage, StoreBackend } from "./StoreBackend.ts"
+import {
+  type AppendResult,
+  type CategoryRange,
+  type EncodedAppend,
+  type EncodedMessage,
+  makeLocalLeases,
+  type StoreBackend
+} from "./StoreBackend.ts"
 import { DuplicateMessageId, WrongExpectedVersion } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 
@@ -217,6 +223,6 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
         const rows = categories.get(range.category) ?? []
         return rows.slice(lowerBound(rows, range.from)).filter(selects(range)).length
       }),
-    lease: LocalLeases.make()
+    lease: makeLocalLeases()
   }
 })

@@ -4,9 +4,9 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { MessageId, RecordedMessage } from "./Message.ts"
@@ -114,6 +114,25 @@ export interface Lease {
    * does not complete. A lease that was lost does not come back; its holder stops, closes its scope and asks again.
    */
   readonly lost: Effect.Effect<StoreError>
+}
+
+/**
+ * Makes leases for a store that is all in this process, where nothing takes one away; they are of those who share what this
+ * gives. A store that others use too needs it beside its own, if that one lets the same process hold a name twice.
+ *
+ * @since 0.1.0
+ */
+export const makeLocalLeases = (): StoreBackend["lease"] => {
+  const held = new Set<string>()
+  return (name) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        if (held.has(name)) return Option.none()
+        held.add(name)
+        return Option.some({ lost: Effect.never })
+      }),
+      (lease) => Effect.sync(() => Option.isSome(lease) && held.delete(name))
+    )
 }
 
 /**
