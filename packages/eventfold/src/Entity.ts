@@ -5,6 +5,7 @@
  */
 import * as Arr from "effect/Array"
 import type * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
@@ -16,10 +17,11 @@ import { catchUp, type Fold } from "./internal/fold.ts"
 import { type Participant, type ReadError, versionOption } from "./internal/participant.ts"
 import * as Snapshots from "./internal/snapshots.ts"
 import * as Transaction from "./internal/transaction.ts"
+import type { RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
 import * as Metadata from "./Metadata.ts"
 import { InvalidArgument, type Unsupported, type WrongExpectedVersion } from "./StoreError.ts"
-import type { InvalidStreamName } from "./StreamName.ts"
+import * as StreamName from "./StreamName.ts"
 
 /**
  * By type of event, the state after it. Pure and total: an event has happened, so it can't be refused. It gives a new
@@ -153,6 +155,12 @@ export interface TransactOptions {
   readonly commandId?: string | undefined
 }
 
+/** @since 0.1.0 */
+export interface ChangesOptions {
+  /** How long to wait for a wake-up before looking anyway. Default: one second. */
+  readonly pollInterval?: Duration.Input | undefined
+}
+
 const TargetTypeId = "~eventfold/Entity/Target"
 
 /**
@@ -229,6 +237,14 @@ export interface Entity<C extends Category.Any, S> {
     Refusal | TransactError<C>,
     R | MessageStore.MessageStore | Category.Services<C>
   >
+  /**
+   * The latest state, then the state after each event that is written, for as long as the stream is run. Events of this
+   * process come at once, those of others when the store hears of them (`MessageStore.wakeUps`), or at the next poll.
+   */
+  readonly changes: (
+    id: Category.Id<C>,
+    options?: ChangesOptions
+  ) => Stream.Stream<Loaded<S>, LoadError, MessageStore.MessageStore | Category.Services<C>>
   /** This entity with an id, for {@link transactAll}. */
   readonly at: (id: Category.Id<C>) => Target<C, S>
 }
@@ -433,6 +449,35 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
     return loaded(yield* loadUntil(({ position }) => position <= at.version))
   })
 
+  const changes = (id: Category.Id<C>, { pollInterval = "1 second" }: ChangesOptions = {}) =>
+    Stream.unwrap(Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      const { load, streamName } = yield* participant(id)
+      // A stream that has a name is of a category that has one.
+      const wakeUps = yield* Effect.orDie(store.wakeUps(StreamName.category(streamName)))
+      let current = yield* load("latest")
+
+      const foldOn = Effect.fnUntraced(function*(rows: ReadonlyArray<RecordedMessage>) {
+        const states: Array<Loaded<S>> = []
+        for (const recorded of rows) {
+          const event = yield* category.decode(recorded)
+          const state = Option.isSome(event) ? evolve(current.state, event.value) : current.state
+          current = { ...current, state, version: recorded.position }
+          if (Option.isSome(event)) states.push(loaded(current))
+        }
+        return states
+      })
+      const news = Stream.suspend(() => store.readStream(streamName, { from: current.version + 1 })).pipe(
+        Stream.mapArrayEffect((rows) => Effect.map(foldOn(rows), Arr.of)),
+        Stream.flattenIterable,
+        Stream.catchTag(["InvalidArgument", "Unsupported"], Stream.die)
+      )
+      return Stream.fromEffectRepeat(Effect.timeoutOption(wakeUps.await, pollInterval)).pipe(
+        Stream.flatMap(() => news),
+        Stream.prepend([loaded(current)])
+      )
+    }))
+
   const transact = Effect.fn("Entity.transact")(function*<Reply = void, Refusal = never, R = never>(
     id: Category.Id<C>,
     decide: (state: S, version: Option.Option<number>) => Decided<Decision<Event>, Reply, Refusal, R>,
@@ -464,6 +509,7 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
     load,
     loadAt,
     transact,
+    changes,
     at: (id) => ({ entity: self, id, [TargetTypeId]: participant(id) })
   }
   return self
@@ -570,7 +616,8 @@ export const transactAll: <T extends Targets, Reply = void, Refusal = never, R =
   const byName = <A>(values: ReadonlyArray<A>): object => Object.fromEntries(Arr.zip(names, values))
   const participants = yield* Effect.forEach(
     Object.values<AnyTarget>(targets),
-    (target) => target[TargetTypeId] as Effect.Effect<AnyParticipant<T>, InvalidStreamName, MessageStore.MessageStore>
+    (target) =>
+      target[TargetTypeId] as Effect.Effect<AnyParticipant<T>, StreamName.InvalidStreamName, MessageStore.MessageStore>
   )
   for (const [index, { streamName }] of participants.entries()) {
     const first = participants.findIndex((other) => other.streamName === streamName)
