@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Category from "./Category.ts"
-import { checkInt } from "./internal/arguments.ts"
+import { checkConsumerId, checkInt } from "./internal/arguments.ts"
 import * as Consuming from "./internal/consuming.ts"
 import * as Shares from "./internal/shares.ts"
 import type { RecordedMessage } from "./Message.ts"
@@ -279,10 +279,7 @@ const leaseInterval = "1 second"
 
 const check = Effect.fnUntraced(function*({ id, options }: Consumer<unknown, unknown>) {
   const { batchSize, checkpoint, concurrency, group, start } = options
-  if (id === "" || id.includes("+")) {
-    const expected = "a name that is not empty and has no +"
-    return yield* new InvalidArgument({ argument: "id", value: id, expected })
-  }
+  yield* checkConsumerId(id)
   yield* checkInt("concurrency", concurrency, 1)
   yield* checkInt("batchSize", batchSize, 1)
   yield* checkInt("checkpoint.every", checkpoint?.every, 1)

@@ -2,7 +2,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { type Consumer, GroupSizeChanged, type Start } from "../Consumer.ts"
-import type { RecordedMessage } from "../Message.ts"
 import { MessageStore } from "../MessageStore.ts"
 import { type Key, PositionStore } from "../PositionStore.ts"
 import type { StoreError } from "../StoreError.ts"
@@ -19,7 +18,7 @@ export interface Share {
 /** The shares that a consumer has here, and whose a message is. */
 export interface Shares {
   readonly all: ReadonlyArray<Share>
-  readonly of: (message: RecordedMessage) => Share | undefined
+  readonly of: (message: { readonly streamName: string }) => Share | undefined
 }
 
 /** Whose positions a consumer has here. */
