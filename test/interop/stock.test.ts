@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
+import { nextId } from "eventfold/Message"
 import { Unsupported } from "eventfold/StoreError"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
@@ -69,7 +70,8 @@ layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => 
         Store.readStream(store, "costs-1"),
         Store.readCategory(store, "costs"),
         store.streamVersion("costs-1"),
-        store.lastMessage("costs-1")
+        store.lastMessage("costs-1"),
+        store.findMessage("costs-1", yield* nextId)
       ]
       for (const call of calls) {
         const before = yield* proxy.roundTrips
@@ -77,7 +79,7 @@ layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => 
         costs.push((yield* proxy.roundTrips) - before)
       }
       // A refusal looks whether the messages are recorded already, which would be no refusal.
-      assert.deepStrictEqual(costs, [1, 1, 1, 2, 1, 1, 1, 1])
+      assert.deepStrictEqual(costs, [1, 1, 1, 2, 1, 1, 1, 1, 1])
     }))
 
   it.effect("works for any role that was granted message_store, whatever its search path", () =>
@@ -88,6 +90,8 @@ layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => 
       yield* sql.unsafe(`ALTER ROLE ${role.name} SET search_path = public`)
       const store = yield* Store.open(role.url((yield* Stock).url))
       assert.strictEqual((yield* store.append("granted-1", Store.numbered(2))).version, 1)
+      const last = Option.getOrThrow(yield* store.lastMessage("granted-1"))
+      assert.deepStrictEqual(yield* store.findMessage("granted-1", last.id), Option.some(last))
       assert.strictEqual((yield* Store.readStream(store, "granted-1")).length, 2)
       assert.strictEqual((yield* Store.readCategory(store, "granted")).length, 2)
       assert.deepStrictEqual(yield* store.streamVersion("granted-1"), Option.some(1))

@@ -134,10 +134,13 @@ layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices:
       assert.strictEqual(yield* costOf(Stream.runDrain(opened.readStream("read-1", { batchSize: 400 }))), 3)
     }))
 
-  it.effect("lastMessage and streamVersion are 1", () =>
+  it.effect("lastMessage, findMessage and streamVersion are 1", () =>
     Effect.gen(function*() {
-      const { append, lastMessage, streamVersion } = yield* store
-      yield* append("last-1", Store.numbered(3))
+      const { append, findMessage, lastMessage, streamVersion } = yield* store
+      const id = yield* nextId
+      yield* append("last-1", [...Store.numbered(3), { id, type: "A", data: 3 }, ...Store.numbered(2_000)])
+      assert.strictEqual(yield* costOf(findMessage("last-1", id)), 1)
+      assert.strictEqual(yield* costOf(findMessage("last-2", id)), 1)
       assert.strictEqual(yield* costOf(lastMessage("last-1")), 1)
       assert.strictEqual(yield* costOf(lastMessage("last-1", { type: "Other" })), 1)
       assert.strictEqual(yield* costOf(streamVersion("last-1")), 1)

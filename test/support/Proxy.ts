@@ -8,8 +8,10 @@ import { connect, createServer, type Server, type Socket } from "node:net"
 export interface Proxy {
   /** The server's URL by way of the proxy. */
   readonly url: string
-  /** How often the server has come to the end of what it was asked so far, logins not counted. */
+  /** How often the server has come to the end of what it was asked so far, but for logins and announcements. */
   readonly roundTrips: Effect.Effect<number>
+  /** How many of the announcements that stores send to one another it has answered. */
+  readonly announcements: Effect.Effect<number>
   /** How many connections have been cut so far. */
   readonly cuts: Effect.Effect<number>
   /**
@@ -21,6 +23,8 @@ export interface Proxy {
     containing: string,
     times?: number
   ) => Effect.Effect<void>
+  /** From the next request that contains the text on, nothing is passed on any more, and connections stay open. */
+  readonly silenceFrom: (containing: string) => Effect.Effect<void>
 }
 
 interface Trap {
@@ -29,11 +33,15 @@ interface Trap {
   times: number
 }
 
+/** What the payload of every announcement begins with. */
+const announcement = Buffer.from("{\"from\":\"")
+
 /** Starts a proxy for the server of a URL; it ends with the scope. */
 export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Proxy, never, Scope.Scope> {
   const target = new URL(url)
-  const counts = { roundTrips: 0, cuts: 0 }
+  const counts = { roundTrips: 0, announcements: 0, cuts: 0 }
   const traps: Array<Trap> = []
+  let silence: "never" | Buffer | "now" = "never"
   const sockets = new Set<Socket>()
 
   const trapFor = (chunk: Buffer): Trap | undefined => {
@@ -48,6 +56,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
     const counter = readyCounter()
     let ready = 0
     let cutOnReply = false
+    let isAnnouncement = false
     const cut = () => {
       client.destroy()
       server.destroy()
@@ -58,15 +67,25 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
     }
 
     client.on("data", (chunk: Buffer) => {
+      if (typeof silence === "object" && chunk.includes(silence)) silence = "now"
+      if (silence === "now") return
       const trap = trapFor(chunk)
       if (trap?.when === "before the request") return trip()
       if (trap !== undefined) cutOnReply = true
+      if (chunk.includes(announcement)) isAnnouncement = true
       server.write(chunk)
     })
     server.on("data", (chunk: Buffer) => {
+      if (silence === "now") return
       const more = counter(chunk)
-      // The first one ends the login.
-      counts.roundTrips += ready === 0 ? Math.max(0, more - 1) : more
+      // The first one ends the login. A connection is asked one thing at a time.
+      const answers = ready === 0 ? Math.max(0, more - 1) : more
+      if (isAnnouncement && answers > 0) {
+        counts.announcements += answers
+        isAnnouncement = false
+      } else {
+        counts.roundTrips += answers
+      }
       ready += more
       if (!cutOnReply) client.write(chunk)
       else if (more > 0) trip()
@@ -88,10 +107,15 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
   return {
     url: own.href,
     roundTrips: Effect.sync(() => counts.roundTrips),
+    announcements: Effect.sync(() => counts.announcements),
     cuts: Effect.sync(() => counts.cuts),
     cut: (when, containing, times = 1) =>
       Effect.sync(() => {
         traps.push({ when, text: Buffer.from(containing), times })
+      }),
+    silenceFrom: (containing) =>
+      Effect.sync(() => {
+        silence = Buffer.from(containing)
       })
   }
 })

@@ -194,8 +194,12 @@ export type EventOptions<M = Metadata.Metadata> =
  * @since 0.1.0
  */
 export interface Any {
+  readonly name: string
   readonly Events: Events
   readonly Options: Options
+  readonly decode: (
+    recorded: RecordedMessage
+  ) => Effect.Effect<Option.Option<{ readonly recorded: RecordedMessage }>, DecodeError, unknown>
 }
 
 /**
@@ -257,7 +261,6 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
 
 /** @since 0.1.0 */
 export interface Category<E extends Events, O extends Options = {}> extends Any {
-  readonly name: string
   /** As they were defined; also a type, for {@link Event}. */
   readonly Events: E
   readonly Options: O

@@ -9,7 +9,14 @@ import * as Option from "effect/Option"
 import * as ExpectedVersion from "./ExpectedVersion.ts"
 import { jsonEquals, parseJson } from "./internal/json.ts"
 import type { RecordedMessage } from "./Message.ts"
-import type { AppendResult, CategoryPage, EncodedAppend, EncodedMessage, StoreBackend } from "./StoreBackend.ts"
+import {
+  type AppendResult,
+  type CategoryRange,
+  type EncodedAppend,
+  type EncodedMessage,
+  makeLocalLeases,
+  type StoreBackend
+} from "./StoreBackend.ts"
 import { DuplicateMessageId, WrongExpectedVersion } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 
@@ -62,7 +69,7 @@ const lowerBound = (rows: ReadonlyArray<Row>, from: number): number => {
   return low
 }
 
-const selects = ({ consumerGroup, correlation }: CategoryPage) => (row: Row): boolean =>
+const selects = ({ consumerGroup, correlation }: CategoryRange) => (row: Row): boolean =>
   (correlation === undefined || correlationCategory(row) === correlation) &&
   (consumerGroup === undefined ||
     Option.contains(StreamName.groupMember(row.streamName, consumerGroup.size), consumerGroup.member))
@@ -208,6 +215,14 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
       Effect.sync(() => {
         const row = byId.get(id)
         return row?.streamName === streamName ? Option.some(record(row)) : Option.none()
-      })
+      }),
+    lastCategoryMessage: (category) =>
+      Effect.sync(() => Option.map(Option.fromUndefinedOr(categories.get(category)?.at(-1)), record)),
+    countCategory: (range) =>
+      Effect.sync(() => {
+        const rows = categories.get(range.category) ?? []
+        return rows.slice(lowerBound(rows, range.from)).filter(selects(range)).length
+      }),
+    lease: makeLocalLeases()
   }
 })

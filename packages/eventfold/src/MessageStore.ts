@@ -5,17 +5,19 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as ExpectedVersion from "./ExpectedVersion.ts"
+import { checkInt } from "./internal/arguments.ts"
 import { checkDistinctIds, encodeAppend, messageId } from "./internal/encodeAppend.ts"
 import { paged } from "./internal/paged.ts"
 import * as WakeUpHub from "./internal/wakeUpHub.ts"
 import * as MemoryStore from "./MemoryStore.ts"
 import type * as Message from "./Message.ts"
-import type { AppendResult, CategoryPage, ConsumerGroup, StoreBackend } from "./StoreBackend.ts"
+import type { AppendResult, CategoryPage, ConsumerGroup, Lease, StoreBackend } from "./StoreBackend.ts"
 import {
   type DuplicateMessageId,
   InvalidArgument,
@@ -66,7 +68,7 @@ export interface ReadStreamOptions extends ReadOptions {
 }
 
 /** @since 0.1.0 */
-export interface ReadCategoryOptions extends ReadOptions {
+export interface CountCategoryOptions {
   /** The global position to begin with, inclusive: default 1. */
   readonly from?: number | undefined
   /** Only messages whose metadata has a `correlationStreamName` of this category. */
@@ -74,6 +76,9 @@ export interface ReadCategoryOptions extends ReadOptions {
   /** Only messages of streams that belong to this member. Streams without an id belong to none. */
   readonly consumerGroup?: ConsumerGroup | undefined
 }
+
+/** @since 0.1.0 */
+export interface ReadCategoryOptions extends ReadOptions, CountCategoryOptions {}
 
 /** @since 0.1.0 */
 export interface ReadAllOptions extends ReadOptions {
@@ -191,6 +196,48 @@ export class MessageStore extends Context.Service<MessageStore, {
     StreamName.InvalidStreamName | InvalidArgument | StoreError
   >
   /**
+   * The message of a category with the highest global position, whatever stream it is in; none when the category has no
+   * message. It is one look-up, however many there are.
+   */
+  readonly lastCategoryMessage: (
+    category: string
+  ) => Effect.Effect<Option.Option<Message.RecordedMessage>, StreamName.InvalidCategory | StoreError>
+  /**
+   * How many messages `readCategory` would read with the same options. It is for lag: what it costs grows with the count,
+   * by far less than reading does.
+   */
+  readonly countCategory: (
+    category: string,
+    options?: CountCategoryOptions
+  ) => Effect.Effect<number, ReadCategoryError>
+  /**
+   * Tries once, without waiting, to become the only holder of a name among all processes that use the store; none when
+   * somebody else holds it, or this process itself does. The name is any text, and has nothing to do with a category of
+   * that name. It is given back when the scope closes, and when the process ends, however it ends.
+   *
+   * **Details**
+   *
+   * A lease keeps a second worker from doing what a first one does already. It is no proof that there is none: on
+   * PostgreSQL a holder that is frozen (a stopped process, a suspended machine) or cut off loses the lease to somebody else,
+   * and when it comes back it can go on for a moment before it sees `lost`. What it writes must stay right then, as it must
+   * when messages are handled more than once anyway: by expected versions, by message ids, in a transaction.
+   *
+   * @example
+   * ```ts
+   * import { Effect, Option } from "effect"
+   * import { MessageStore } from "eventfold"
+   *
+   * const alone = <A, E, R>(name: string, work: Effect.Effect<A, E, R>) =>
+   *   Effect.gen(function*() {
+   *     const store = yield* MessageStore.MessageStore
+   *     const lease = yield* store.lease(name)
+   *     if (Option.isNone(lease)) return yield* Effect.succeedNone
+   *     return yield* Effect.raceFirst(Effect.asSome(work), Effect.flip(lease.value.lost))
+   *   }).pipe(Effect.scoped)
+   * ```
+   */
+  readonly lease: (name: string) => Effect.Effect<Option.Option<Lease>, StoreError, Scope.Scope>
+  /**
    * Subscribes to wake-ups for a category, or for every one when it is absent, until the scope closes. Subscribe first,
    * then read, then wait: so nothing is missed.
    *
@@ -224,15 +271,6 @@ export class MessageStore extends Context.Service<MessageStore, {
   ) => Effect.Effect<WakeUps, StreamName.InvalidCategory, Scope.Scope>
 }>()("eventfold/MessageStore") {}
 
-const checkInt = (
-  argument: string,
-  value: number | undefined,
-  minimum: number
-): Effect.Effect<void, InvalidArgument> =>
-  value === undefined || (Number.isSafeInteger(value) && value >= minimum)
-    ? Effect.void
-    : Effect.fail(new InvalidArgument({ argument, value: String(value), expected: `a whole number from ${minimum}` }))
-
 const checkReadOptions = (options: ReadOptions & { readonly from?: number | undefined }) =>
   Effect.all([
     checkInt("from", options.from, 0),
@@ -251,6 +289,16 @@ const checkConsumerGroup = Effect.fnUntraced(function*(group: ConsumerGroup | un
       expected: `less than the group's size, ${group.size}`
     })
   }
+})
+
+const categoryRange = Effect.fnUntraced(function*(name: string, options: CountCategoryOptions) {
+  const category = yield* StreamName.parseCategory(name)
+  yield* checkInt("from", options.from, 0)
+  yield* checkConsumerGroup(options.consumerGroup)
+  const correlation = options.correlation === undefined
+    ? undefined
+    : yield* StreamName.parseCategory(options.correlation)
+  return { category, from: options.from ?? 1, correlation, consumerGroup: options.consumerGroup }
 })
 
 const afterGlobally = ({ globalPosition }: Message.RecordedMessage): Option.Option<number> =>
@@ -312,17 +360,11 @@ export const make = Effect.fnUntraced(function*(
       limit: options.limit,
       batchSize: options.batchSize ?? defaultBatchSize,
       start: Effect.gen(function*() {
-        const category = yield* StreamName.parseCategory(name)
+        const range = yield* categoryRange(name, options)
         yield* checkReadOptions(options)
-        yield* checkConsumerGroup(options.consumerGroup)
-        const correlation = options.correlation === undefined
-          ? undefined
-          : yield* StreamName.parseCategory(options.correlation)
-        const filters = { category, correlation, consumerGroup: options.consumerGroup }
         return {
-          from: options.from ?? 1,
-          read: (from: number, limit: number) =>
-            backend.readCategory({ ...filters, from, limit } satisfies CategoryPage),
+          from: range.from,
+          read: (from: number, limit: number) => backend.readCategory({ ...range, from, limit } satisfies CategoryPage),
           next: afterGlobally
         }
       })
@@ -364,6 +406,34 @@ export const make = Effect.fnUntraced(function*(
       : backend.findMessage(streamName, wanted)
   })
 
+  const lastCategoryMessage = Effect.fn("MessageStore.lastCategoryMessage")(function*(name: string) {
+    yield* Effect.annotateCurrentSpan("eventfold.category", name)
+    return yield* backend.lastCategoryMessage(yield* StreamName.parseCategory(name))
+  })
+
+  const countCategory = Effect.fn("MessageStore.countCategory")(
+    function*(name: string, options: CountCategoryOptions = {}) {
+      yield* Effect.annotateCurrentSpan("eventfold.category", name)
+      return yield* backend.countCategory(yield* categoryRange(name, options))
+    }
+  )
+
+  const lease = Effect.fn("MessageStore.lease")(function*(name: string) {
+    yield* Effect.annotateCurrentSpan("eventfold.lease", name)
+    const outer = yield* Effect.scope
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        // What there is of a lease that is not to be does not wait for the caller's scope.
+        const scope = yield* Scope.fork(outer)
+        return yield* restore(Scope.provide(backend.lease(name), scope)).pipe(
+          Effect.onExit((exit) =>
+            Exit.isSuccess(exit) && Option.isSome(exit.value) ? Effect.void : Scope.close(scope, exit)
+          )
+        )
+      })
+    )
+  })
+
   const wakeUps = Effect.fnUntraced(function*(category?: string | undefined) {
     return yield* hub.subscribe(category === undefined ? undefined : yield* StreamName.parseCategory(category))
   })
@@ -377,6 +447,9 @@ export const make = Effect.fnUntraced(function*(
     lastMessage,
     streamVersion,
     findMessage,
+    lastCategoryMessage,
+    countCategory,
+    lease,
     wakeUps
   })
 })

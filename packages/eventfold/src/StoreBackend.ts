@@ -4,9 +4,9 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { MessageId, RecordedMessage } from "./Message.ts"
@@ -73,17 +73,24 @@ export interface ConsumerGroup {
 }
 
 /**
- * One page of a category: at most `limit` messages, after all filters, whose global position is `from` or higher,
- * rising.
+ * The messages of a category whose global position is `from` or higher and which all filters let through.
  *
  * @since 0.1.0
  */
-export interface CategoryPage {
+export interface CategoryRange {
   readonly category: CategoryName
   readonly from: number
-  readonly limit: number
   readonly correlation: CategoryName | undefined
   readonly consumerGroup: ConsumerGroup | undefined
+}
+
+/**
+ * One page of a category: at most `limit` messages, after all filters, by rising global position.
+ *
+ * @since 0.1.0
+ */
+export interface CategoryPage extends CategoryRange {
+  readonly limit: number
 }
 
 /**
@@ -94,6 +101,38 @@ export interface CategoryPage {
 export interface AllPage {
   readonly from: number
   readonly limit: number
+}
+
+/**
+ * A name of which this is the only holder, from when it was given until its scope closes or it is lost.
+ *
+ * @since 0.1.0
+ */
+export interface Lease {
+  /**
+   * Completes, with the reason, when the lease may have been lost: from then on somebody else may hold it. Before that it
+   * does not complete. A lease that was lost does not come back; its holder stops, closes its scope and asks again.
+   */
+  readonly lost: Effect.Effect<StoreError>
+}
+
+/**
+ * Makes leases for a store that is all in this process, where nothing takes one away; they are of those who share what this
+ * gives. A store that others use too needs it beside its own, if that one lets the same process hold a name twice.
+ *
+ * @since 0.1.0
+ */
+export const makeLocalLeases = (): StoreBackend["lease"] => {
+  const held = new Set<string>()
+  return (name) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        if (held.has(name)) return Option.none()
+        held.add(name)
+        return Option.some({ lost: Effect.never })
+      }),
+      (lease) => Effect.sync(() => Option.isSome(lease) && held.delete(name))
+    )
 }
 
 /**
@@ -154,6 +193,16 @@ export interface StoreBackend {
     streamName: StreamName,
     id: MessageId
   ) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
+  /** The message of the category with the highest global position. What it costs does not depend on how many there are. */
+  readonly lastCategoryMessage: (category: CategoryName) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
+  /** How many messages there are, in one consistent view. */
+  readonly countCategory: (range: CategoryRange) => Effect.Effect<number, StoreError>
+  /**
+   * Tries once, without waiting for other holders, to become the only holder of a name among all who use the same store,
+   * in this process and in others; none when somebody holds it, and be it the same caller. It is given back when the scope
+   * closes. `MessageStore.make` closes the scope at once when there is no lease.
+   */
+  readonly lease: (name: string) => Effect.Effect<Option.Option<Lease>, StoreError, Scope.Scope>
   /**
    * For a backend that knows of more writes than those which its callers see succeed: other processes', or those whose
    * callers have gone. From the end of this effect until its scope closes it wakes the category of every message that is

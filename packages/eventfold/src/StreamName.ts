@@ -219,6 +219,15 @@ export const categoryTypes = (name: string): ReadonlyArray<string> => {
 }
 
 /**
+ * A category with one more type: `account:position` of `account` and `position`, `account:command+position` of
+ * `account:command`.
+ *
+ * @since 0.1.0
+ */
+export const withType = (category: string, type: string): string =>
+  `${category}${category.includes(":") ? "+" : ":"}${type}`
+
+/**
  * Message DB's 64-bit hash of a text: the first 8 bytes of its MD5, big-endian, signed. It picks a category's lock and
  * a stream's consumer group member.
  *

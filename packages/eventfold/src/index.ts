@@ -1,6 +1,8 @@
 /** @since 0.1.0 */
 export * as Category from "./Category.ts"
 /** @since 0.1.0 */
+export * as Consumer from "./Consumer.ts"
+/** @since 0.1.0 */
 export * as Entity from "./Entity.ts"
 /** @since 0.1.0 */
 export * as EntityCache from "./EntityCache.ts"
@@ -14,6 +16,8 @@ export * as Message from "./Message.ts"
 export * as MessageStore from "./MessageStore.ts"
 /** @since 0.1.0 */
 export * as Metadata from "./Metadata.ts"
+/** @since 0.1.0 */
+export * as PositionStore from "./PositionStore.ts"
 /** @since 0.1.0 */
 export * as StoreBackend from "./StoreBackend.ts"
 /** @since 0.1.0 */

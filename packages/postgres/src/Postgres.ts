@@ -11,6 +11,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import * as MessageStore from "eventfold/MessageStore"
 import { install, type InstallOptions, schemaVersion } from "./Install.ts"
 import * as Backend from "./internal/backend.ts"
+import * as Leases from "./internal/leases.ts"
 import { plainCall, stockCall } from "./internal/statements.ts"
 import * as StockBackend from "./internal/stockBackend.ts"
 import * as WakeUps from "./internal/wakeUps.ts"
@@ -90,9 +91,11 @@ const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreO
     ;({ functions, version } = yield* look)
   }
   const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
-  if (version === undefined && functions === "stock") return StockBackend.make(sql, yield* wakeUps)
+  const lease = Leases.make(sql)
+  if (version === undefined && functions === "stock") return StockBackend.make(sql, yield* wakeUps, yield* lease)
   if (version !== undefined && version >= schemaVersion) {
-    return yield* Backend.make(sql, functions === "stock" ? stockCall(sql) : plainCall(sql), yield* wakeUps)
+    const call = functions === "stock" ? stockCall(sql) : plainCall(sql)
+    return yield* Backend.make(sql, call, yield* wakeUps, yield* lease)
   }
   return yield* new OpenError({
     database: describeDatabase(sql.config),

@@ -12,6 +12,7 @@ import * as Encoding from "./internal/encoding.ts"
 import * as Entities from "./internal/entities.ts"
 import type * as Fixtures from "./internal/fixtures.ts"
 import * as Reading from "./internal/reading.ts"
+import * as WakeUps from "./internal/wakeUps.ts"
 import * as Writing from "./internal/writing.ts"
 
 /**
@@ -49,6 +50,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Reading.tests(it, supports)
     Encoding.tests(it)
     Concurrency.tests(it, supports)
+    WakeUps.tests(it)
     Entities.tests(it)
   })
 }

@@ -41,9 +41,9 @@ const decodeRecorded = (data: Schema.Json): Option.Option<typeof Snake.Type> =>
 /** `account:snapshot-123` of `account-123`. */
 const snapshotStream = (streamName: string, specifier: string | undefined): string => {
   const category = StreamName.category(streamName)
-  const types = [...StreamName.categoryTypes(streamName), "snapshot", ...(specifier === undefined ? [] : [specifier])]
-  const [bare] = category.split(":", 1)
-  return `${bare}:${types.join("+")}${streamName.slice(category.length)}`
+  const snapshots = StreamName.withType(category, "snapshot")
+  const own = specifier === undefined ? snapshots : StreamName.withType(snapshots, specifier)
+  return `${own}${streamName.slice(category.length)}`
 }
 
 export const make = <S>(schema: Schema.Codec<S, unknown>, rule: SnapshotRule<S>): Snapshots<S> => {

@@ -68,7 +68,12 @@ const atomicResults = (appends: ReadonlyArray<EncodedAppend>, rows: ReadonlyArra
  * The store on a database that has the `message_store` and `eventfold` schemas. Appends are committed in groups, one
  * group at a time for each category, whose writes are serial anyway.
  */
-export const make = Effect.fnUntraced(function*(sql: PgClient, call: Call, wakeUps: WakeUps) {
+export const make = Effect.fnUntraced(function*(
+  sql: PgClient,
+  call: Call,
+  wakeUps: WakeUps,
+  lease: StoreBackend["lease"]
+) {
   const callAppend = (
     appends: ReadonlyArray<EncodedAppend>,
     mode: { readonly atomic: boolean; readonly careful: boolean }
@@ -157,6 +162,7 @@ export const make = Effect.fnUntraced(function*(sql: PgClient, call: Call, wakeU
       read("readAll", sql<MessageRow>`SELECT * FROM eventfold.read_all(${BigInt(from)}, ${BigInt(limit)})`),
     append: (request) => outside("append", append(request)),
     writeAll: (appends) => wakeUps.telling(appends, outside("writeAll", appendAll(appends))),
+    lease,
     watch: wakeUps.watch
   }
   return backend

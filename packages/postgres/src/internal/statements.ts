@@ -8,9 +8,9 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { ExpectedVersion } from "eventfold/ExpectedVersion"
 import type { MessageId } from "eventfold/Message"
-import type { CategoryPage, StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import type { CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
-import type { StreamName } from "eventfold/StreamName"
+import type { CategoryName, StreamName } from "eventfold/StreamName"
 import { type MessageRow, recordedMessages, safePosition } from "./rows.ts"
 import { isPassing, storeError } from "./sqlError.ts"
 
@@ -99,12 +99,24 @@ const wireNumber = (value: number | undefined): bigint | null => value === undef
 export const read = (operation: string, rows: Effect.Effect<ReadonlyArray<MessageRow>, SqlError>) =>
   Effect.flatMap(Effect.mapError(retrying(rows), storeError(operation)), recordedMessages)
 
-/** What is read in the same way on every Message DB: through the functions of `message_store`, but for a look-up by id. */
+/**
+ * What is read in the same way on every Message DB: through the functions of `message_store`, and from its table what they
+ * do not give.
+ */
 export const makeReads = (
   sql: PgClient,
   call: Call,
   backwards: StoreBackend["readStream"]
-): Pick<StoreBackend, "readStream" | "readCategory" | "lastMessage" | "streamVersion" | "findMessage"> => {
+): Pick<
+  StoreBackend,
+  | "readStream"
+  | "readCategory"
+  | "lastMessage"
+  | "streamVersion"
+  | "findMessage"
+  | "lastCategoryMessage"
+  | "countCategory"
+> => {
   const forwards = ({ from, limit, streamName }: StreamPage) =>
     sql<MessageRow>`${
       call(
@@ -135,11 +147,42 @@ export const makeReads = (
     sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
       WHERE id = ${id}::uuid AND stream_name = ${streamName}`.unprepared
 
+  // The order and the bound leave one way to go, to one end of the category in its index. With an equality instead the
+  // planner may walk the whole log backwards for a category that has gone quiet.
+  const lastOfCategory = (category: CategoryName) =>
+    sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
+      WHERE message_store.category(stream_name) BETWEEN ${category} AND ${category}
+      ORDER BY message_store.category(stream_name) DESC, global_position DESC LIMIT 1`.unprepared
+
+  // Without a limit no way is a trap, and the planner takes the best for this category and position. A stock `cardinal_id`
+  // names what it calls without a schema, so it is spelled out.
+  const count = ({ category, consumerGroup, correlation, from }: CategoryRange) =>
+    sql<{ readonly count: bigint }>`SELECT count(*) FROM message_store.messages
+      WHERE ${
+      sql.and([
+        sql`message_store.category(stream_name) = ${category}`,
+        sql`global_position >= ${BigInt(from)}`,
+        ...(correlation === undefined
+          ? []
+          : [sql`message_store.category(metadata ->> 'correlationStreamName') = ${correlation}`]),
+        ...(consumerGroup === undefined
+          ? []
+          : [sql`abs(message_store.hash_64(split_part(message_store.id(stream_name), '+', 1)::varchar)
+              % ${BigInt(consumerGroup.size)}) = ${BigInt(consumerGroup.member)}`])
+      ])
+    }`.unprepared
+
   return {
     readStream: (page) => page.direction === "forwards" ? read("readStream", forwards(page)) : backwards(page),
     readCategory: (page) => read("readCategory", category(page)),
     lastMessage: (streamName, type) => Effect.map(read("lastMessage", last(streamName, type)), Arr.head),
     findMessage: (streamName, id) => Effect.map(read("findMessage", find(streamName, id)), Arr.head),
+    lastCategoryMessage: (category) => Effect.map(read("lastCategoryMessage", lastOfCategory(category)), Arr.head),
+    countCategory: (range) =>
+      retrying(count(range)).pipe(
+        Effect.mapError(storeError("countCategory")),
+        Effect.map(([row]) => Number(row?.count ?? 0n))
+      ),
     streamVersion: (streamName) =>
       retrying(version(streamName)).pipe(
         Effect.mapError(storeError("streamVersion")),

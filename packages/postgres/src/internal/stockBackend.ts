@@ -45,10 +45,10 @@ const result = (row: { readonly position: bigint | null; readonly global_positio
   Effect.all({ version: safePosition(row.position ?? -1n), globalPosition: safePosition(row.global_position ?? -1n) })
 
 /**
- * The store on a Message DB without the `eventfold` schema: through the functions of `message_store`, and the table for
- * looking up ids.
+ * The store on a Message DB without the `eventfold` schema: through the functions of `message_store`, and its table
+ * where they do not suffice.
  */
-export const make = (sql: PgClient, wakeUps: WakeUps): StoreBackend => {
+export const make = (sql: PgClient, wakeUps: WakeUps, lease: StoreBackend["lease"]): StoreBackend => {
   const path = stockPath(sql)
   const reads = makeReads(sql, stockCall(sql), () => unsupported("reading backwards"))
 
@@ -187,6 +187,7 @@ export const make = (sql: PgClient, wakeUps: WakeUps): StoreBackend => {
         appends,
         sql.withTransaction(Effect.andThen(lockInOrder(appends), Effect.forEach(appends, writeOne)))
       ),
+    lease,
     watch: wakeUps.watch
   }
 }

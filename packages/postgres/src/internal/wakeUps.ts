@@ -1,5 +1,5 @@
-import type { PgClient, PgClientConfig, PgPoolConfig } from "@effect/sql-pg/PgClient"
-import * as PgConnection from "@effect/sql-pg/PgConnection"
+import type { PgClient, PgClientConfig } from "@effect/sql-pg/PgClient"
+import type * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
@@ -11,6 +11,7 @@ import * as Semaphore from "effect/Semaphore"
 import { nextId } from "eventfold/Message"
 import { type EncodedAppend, mayHaveWritten, type StoreBackend, type Wake } from "eventfold/StoreBackend"
 import * as StreamName from "eventfold/StreamName"
+import { connect, isAlone } from "./ownConnection.ts"
 import { withoutTransaction } from "./statements.ts"
 
 /** Of PostgreSQL's LISTEN and NOTIFY; each database has its own. */
@@ -93,8 +94,8 @@ const makeAnnouncer = Effect.fnUntraced(function*(sql: PgClient, from: string) {
 })
 
 /**
- * Listens to other processes on a connection of its own, which is none of the pool's, so that it works with a pool of any
- * size. When it is lost, it is opened again; whatever was announced meanwhile is made up for by waking everybody.
+ * Listens to other processes on a connection of its own. When it is lost, it is opened again; whatever was announced
+ * meanwhile is made up for by waking everybody.
  */
 const listen = (config: PgClientConfig, self: string, wake: Wake): Effect.Effect<never> => {
   let delay = firstDelay
@@ -103,8 +104,7 @@ const listen = (config: PgClientConfig, self: string, wake: Wake): Effect.Effect
     // The connection is closed before it stops to listen: to say so to a server that has gone would have no end.
     const listening = yield* Effect.scope
     return yield* Effect.scoped(Effect.gen(function*() {
-      // Who only listens finds out by nothing else that the other end has gone.
-      const connection = yield* PgConnection.make({ keepAlive: "30 seconds", ...config })
+      const connection = yield* connect(config)
       const notifications = yield* Scope.provide(connection.listen(channel), listening)
       delay = firstDelay
       yield* wake(undefined)
@@ -145,11 +145,9 @@ export const make = Effect.fnUntraced(function*(
   sql: PgClient,
   options: { readonly announce: boolean }
 ): Effect.fn.Return<WakeUps, never, Scope.Scope> {
-  const pool: PgPoolConfig = sql.config
-  // A PGlite: a single session, in this process. There is nobody else, and a second connection would end the first.
-  const isAlone = pool.stream !== undefined && pool.maxConnections === 1
+  const hasOthers = !isAlone(sql)
   const self = yield* nextId
-  const announce = options.announce && !isAlone ? yield* makeAnnouncer(sql, self) : undefined
+  const announce = options.announce && hasOthers ? yield* makeAnnouncer(sql, self) : undefined
   let wake: Wake | undefined
 
   const written = Effect.fnUntraced(function*(category: string) {
@@ -170,7 +168,7 @@ export const make = Effect.fnUntraced(function*(
       Effect.suspend(() => {
         // Kept when nobody waits any more: it is the same one the next time.
         wake = given
-        return isAlone ? Effect.void : Effect.asVoid(Effect.forkScoped(listen(pool, self, given)))
+        return hasOthers ? Effect.asVoid(Effect.forkScoped(listen(sql.config, self, given))) : Effect.void
       })
   }
 })

@@ -20,7 +20,8 @@ import {
   readCategory,
   readStream,
   type Supports,
-  upTo
+  upTo,
+  withIds
 } from "./fixtures.ts"
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
@@ -139,6 +140,57 @@ const streams = (it: It, supports: Supports) =>
         const last = yield* store.lastMessage(category)
         assert.deepStrictEqual(Option.map(last, (message) => message.data), Option.some("bare"))
         assert.deepStrictEqual(yield* store.streamVersion(category), Option.some(0))
+      }))
+  })
+
+const single = (it: It) =>
+  describe("findMessage", () => {
+    it.effect("gives the message with the id, whatever its case, as reading the stream does", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const streamName = yield* newStream
+        const messages = yield* withIds(numbered(1_500))
+        yield* store.append(streamName, messages)
+        const recorded = yield* readStream(streamName)
+        for (const position of [0, 1, 1_023, 1_024, 1_499]) {
+          const id = messages[position]?.id ?? ""
+          assert.deepStrictEqual(yield* store.findMessage(streamName, id), Option.some(recorded[position]))
+          assert.deepStrictEqual(
+            yield* store.findMessage(streamName, id.toUpperCase()),
+            Option.some(recorded[position])
+          )
+        }
+      }))
+
+    it.effect("finds nothing in another stream, or under an id that no message has", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const streamName = yield* newStream
+        const id = yield* nextId
+        assert.deepStrictEqual(yield* store.findMessage(streamName, id), Option.none())
+        yield* store.append(streamName, { id, type: "A", data: 1, metadata: { schemaVersion: "2" } })
+        for (const other of [`${streamName}0`, streamName.toUpperCase(), StreamName.category(streamName)]) {
+          assert.deepStrictEqual(yield* store.findMessage(other, id), Option.none())
+        }
+        assert.deepStrictEqual(yield* store.findMessage(streamName, yield* nextId), Option.none())
+        const found = Option.getOrThrow(yield* store.findMessage(streamName, id))
+        assert.deepStrictEqual([found.position, found.data, found.metadata], [0, 1, { schemaVersion: "2" }])
+      }))
+
+    it.effect("takes a bare category name for that very stream, and refuses no name and no UUID", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        const id = yield* nextId
+        yield* store.append(category, { id, type: "A", data: "bare" })
+        const found = yield* store.findMessage(category, id)
+        assert.deepStrictEqual(Option.map(found, (message) => message.data), Option.some("bare"))
+        assert.instanceOf(yield* Effect.flip(store.findMessage("", id)), StreamName.InvalidStreamName)
+        for (const wrong of ["", "1", id.slice(1), `${id} `, `{${id}}`, `${id}\n`, id.replaceAll("-", "")]) {
+          const error = yield* Effect.flip(store.findMessage(category, wrong))
+          assert(error instanceof InvalidArgument)
+          assert.strictEqual(error.argument, "id")
+        }
       }))
   })
 
@@ -272,6 +324,7 @@ const everything = (it: It, supports: Supports) =>
 
 export const tests = (it: It, supports: Supports): void => {
   streams(it, supports)
+  single(it)
   categories(it, supports)
   everything(it, supports)
 }

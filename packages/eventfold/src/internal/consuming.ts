@@ -1,0 +1,139 @@
+import * as Arr from "effect/Array"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import type { Consumer } from "../Consumer.ts"
+import type { RecordedMessage } from "../Message.ts"
+import { defaultBatchSize, MessageStore } from "../MessageStore.ts"
+import { StoreError } from "../StoreError.ts"
+import * as StreamName from "../StreamName.ts"
+import { handling } from "./handling.ts"
+import * as Lanes from "./lanes.ts"
+import { sharedPage } from "./sharedPage.ts"
+import * as Shares from "./shares.ts"
+
+/** What a lane is given to do: a message, or something that has to wait for the messages before it. */
+type Job<E, R> =
+  | { readonly _tag: "Message"; readonly message: RecordedMessage; readonly done: () => void }
+  | { readonly _tag: "Task"; readonly task: Effect.Effect<void, E, R> }
+
+/** Messages of one cardinal id belong together, and are handled in their order. */
+export const laneOf = ({ streamName }: RecordedMessage): string =>
+  Option.getOrElse(StreamName.cardinalId(streamName), () => streamName)
+
+const isPassing = (error: unknown): boolean => error instanceof StoreError && error.isRetryable
+
+/** Goes on with an effect when the store is back. */
+const untilBack = (consumer: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  effect.pipe(
+    Effect.tapError((error) =>
+      isPassing(error)
+        ? Effect.logWarning("the store failed; the consumer goes on when it is back", { consumer, error })
+        : Effect.void
+    ),
+    Effect.retry({
+      schedule: Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")]),
+      while: isPassing
+    })
+  )
+
+/** Runs a consumer that has its leases, until it fails or the scope closes. */
+export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>) {
+  const store = yield* MessageStore
+  const { category, id, options } = consumer
+  const { batchSize = defaultBatchSize, checkpoint, concurrency = 1, grace = "10 seconds", poll } = options
+  const wakeUps = yield* store.wakeUps(category)
+  const persist = untilBack(id)
+
+  const shares = yield* persist(Shares.load(consumer))
+  const flush = Effect.forEach(shares.all, ({ flush }) => flush, { discard: true })
+  // The last thing that is done, when no handler runs any more.
+  yield* Effect.addFinalizer(() =>
+    Effect.catch(
+      flush,
+      (error) =>
+        Effect.logWarning("the last position could not be written; messages will be handled again", {
+          consumer: id,
+          error
+        })
+    )
+  )
+
+  const every = checkpoint?.every ?? 1_000
+  const due = yield* Latch.make()
+  let sinceFlush = 0
+  const done = () => {
+    sinceFlush += 1
+    if (sinceFlush >= every) due.openUnsafe()
+  }
+  const checkpoints = Effect.gen(function*() {
+    while (true) {
+      yield* Effect.timeoutOption(due.await, checkpoint?.interval ?? "1 second")
+      due.closeUnsafe()
+      sinceFlush = 0
+      yield* persist(flush)
+    }
+  })
+
+  const handle = handling(consumer, () => Effect.void)
+  const runJobs = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E, R>>) {
+    for (const group of Arr.groupWith(jobs, (a, b) => a._tag === "Message" && b._tag === "Message")) {
+      const messages = group.flatMap((job) => job._tag === "Message" ? [job] : [])
+      if (Arr.isArrayNonEmpty(messages)) {
+        yield* handle(Arr.map(messages, ({ message }) => message))
+        messages.forEach(({ done }) => done())
+      }
+      for (const job of group) if (job._tag === "Task") yield* job.task
+    }
+  })
+  const lanes = yield* Lanes.make({ run: runJobs, batchSize: consumer.handlesAtOnce, concurrency, grace })
+
+  const dispatch = (message: RecordedMessage) => {
+    const share = shares.of(message)
+    if (share === undefined || message.globalPosition <= share.mark.position()) return
+    const ticket = share.mark.begin(message.globalPosition)
+    const end = () => {
+      share.mark.done(ticket)
+      done()
+    }
+    if (!consumer.handles(message.type)) return end()
+    lanes.offer(concurrency === 1 ? "" : laneOf(message), { _tag: "Message", message, done: end })
+  }
+
+  let next = Math.min(...shares.all.map(({ mark }) => mark.position())) + 1
+  const members = options.group?.members ?? []
+  const consumerGroup = options.group !== undefined && members.length === 1
+    ? { size: options.group.size, member: members[0]! }
+    : undefined
+  const take = (rows: ReadonlyArray<RecordedMessage>) =>
+    Effect.suspend(() => {
+      rows.forEach(dispatch)
+      next = (rows.at(-1)?.globalPosition ?? next - 1) + 1
+      return lanes.awaitRoom(batchSize)
+    })
+  const filters = { batchSize, correlation: options.correlation, consumerGroup }
+  /** A page that others of this process may want as well; when it is a full one there is more, to be read ahead. */
+  const readNew = Effect.gen(function*() {
+    const rows = yield* sharedPage(store, category, { ...filters, from: next, limit: batchSize })
+    yield* take(rows)
+    if (rows.length < batchSize) return
+    yield* Stream.runForEachArray(store.readCategory(category, { ...filters, from: next }), take)
+  })
+
+  const shortest = Duration.toMillis(poll?.min ?? "100 millis")
+  const longest = Duration.toMillis(poll?.max ?? "5 seconds")
+  const reading = Effect.gen(function*() {
+    let pause = shortest
+    while (true) {
+      const from = next
+      yield* persist(readNew)
+      pause = next > from ? shortest : Math.min(pause * 2, longest)
+      yield* Effect.timeoutOption(wakeUps.await, pause)
+    }
+  })
+
+  return { run: Effect.raceAllFirst([reading, checkpoints, lanes.failure]), abandon: lanes.abandon }
+})

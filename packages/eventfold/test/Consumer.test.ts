@@ -1,0 +1,90 @@
+import { assert, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Option, Queue, Schedule, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { Category, Consumer, MessageStore, PositionStore } from "eventfold"
+
+const Account = Category.make("account", { Deposited: { amount: Schema.Int }, Closed: {} })
+
+const deposit = (id: string, amount: number) => Account.append(id, Account.events.Deposited({ amount }))
+
+const position = Effect.gen(function*() {
+  const positions = yield* PositionStore.PositionStore
+  return Option.map(yield* positions.get({ category: "account", consumerId: "test" }), ({ position }) => position)
+})
+
+it.layer(MessageStore.layerMemory)("catching up and going on", (it) => {
+  it.effect("handles what there is and what comes, and goes on where it stopped", () =>
+    Effect.gen(function*() {
+      const seen = yield* Queue.unbounded<number>()
+      const consumer = Consumer.make("test", {
+        from: Account,
+        on: { Deposited: ({ data }) => Queue.offer(seen, data.amount) }
+      })
+      yield* deposit("1", 1)
+      yield* Account.append("1", Account.events.Closed({}))
+      yield* deposit("2", 2)
+      const fiber = yield* Effect.forkChild(Consumer.run(consumer))
+      assert.deepStrictEqual(yield* Queue.takeN(seen, 2), [1, 2])
+      yield* deposit("1", 3)
+      assert.strictEqual(yield* Queue.take(seen), 3)
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(yield* position, Option.some(4))
+      yield* deposit("1", 4)
+      const again = yield* Effect.forkChild(Consumer.run(consumer))
+      assert.strictEqual(yield* Queue.take(seen), 4)
+      yield* Fiber.interrupt(again)
+      assert.strictEqual(yield* Queue.size(seen), 0)
+    }))
+})
+
+class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
+
+it.layer(MessageStore.layerMemory)("failing", (it) => {
+  it.effect("retries, then stops with the handler's error before the message", () =>
+    Effect.gen(function*() {
+      let attempts = 0
+      const consumer = Consumer.make("test", {
+        from: Account,
+        on: {
+          Deposited: ({ data }) =>
+            Effect.suspend(() => {
+              attempts += 1
+              return data.amount === 2 ? Effect.fail(new Refused()) : Effect.void
+            })
+        },
+        retry: Schedule.recurs(2)
+      })
+      yield* Effect.forEach([1, 2, 3], (amount) => deposit("1", amount))
+      const error = yield* Effect.flip(Consumer.run(consumer))
+      assert.instanceOf(error, Refused)
+      assert.strictEqual(attempts, 4)
+      assert.deepStrictEqual(yield* position, Option.some(1))
+    }))
+})
+
+it.layer(MessageStore.layerMemory)("parallel", (it) => {
+  it.effect("streams are in hand at the same time, and the position is the low-water mark", () =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      const seen = yield* Queue.unbounded<number>()
+      const consumer = Consumer.make("test", {
+        from: Account,
+        on: {
+          Deposited: ({ data }) => data.amount === 1 ? Deferred.await(gate) : Queue.offer(seen, data.amount)
+        },
+        concurrency: 4,
+        checkpoint: { every: 1 }
+      })
+      yield* deposit("a", 1)
+      yield* deposit("b", 2)
+      yield* deposit("a", 3)
+      yield* deposit("c", 4)
+      const fiber = yield* Effect.forkChild(Consumer.run(consumer))
+      assert.deepStrictEqual((yield* Queue.takeN(seen, 2)).toSorted(), [2, 4])
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(yield* position, Option.none())
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(yield* Queue.take(seen), 3)
+      yield* Fiber.interrupt(fiber)
+    }))
+})

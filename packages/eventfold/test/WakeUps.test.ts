@@ -1,0 +1,156 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Scope } from "effect"
+import { MemoryStore, type Message, MessageStore, type StoreBackend } from "eventfold"
+
+/** What every store promises is in the conformance suite; one in memory wakes neither too late nor too often. */
+
+const thing: Message.Message = { type: "Happened", data: {} }
+
+/** Counts the wake-ups of a subscription; gives how many there were once all that is under way has been done. */
+const count = (wakeUps: MessageStore.WakeUps) => {
+  let wakes = 0
+  return wakeUps.await.pipe(
+    Effect.tap(() => Effect.sync(() => wakes++)),
+    Effect.forever,
+    Effect.forkScoped({ startImmediately: true }),
+    Effect.as(Effect.map(Effect.forEach(Array.from({ length: 10 }), () => Effect.yieldNow), () => wakes))
+  )
+}
+
+describe("a store in memory", () => {
+  it.effect("wakes once for each append that is waited for, and those of the category only", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      const [account, any] = [yield* count(yield* store.wakeUps("account")), yield* count(yield* store.wakeUps())]
+      assert.deepStrictEqual([yield* account, yield* any], [0, 0])
+      for (const name of ["accounts-1", "account:command-1", "Account-1", "order-account"]) {
+        yield* store.append(name, thing)
+        yield* any
+      }
+      assert.deepStrictEqual([yield* account, yield* any], [0, 4])
+      yield* store.append("account-1", thing)
+      assert.deepStrictEqual([yield* account, yield* any], [1, 5])
+      yield* store.append("account", thing)
+      assert.deepStrictEqual([yield* account, yield* any], [2, 6])
+      yield* store.writeAll([
+        { streamName: "account-1", messages: thing },
+        { streamName: "order-1", messages: thing },
+        { streamName: "account-2", messages: thing }
+      ])
+      assert.deepStrictEqual([yield* account, yield* any], [3, 7])
+    }).pipe(Effect.provide(MessageStore.layerMemory)))
+
+  it.effect("has one wake-up for all writes since the last, none from before the subscription", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      yield* store.append("account-1", thing)
+      const wakeUps = yield* store.wakeUps("account")
+      const other = yield* count(yield* store.wakeUps("account"))
+      for (const _ of Array.from({ length: 100 })) yield* store.append("account-1", thing)
+      const counted = yield* count(wakeUps)
+      assert.strictEqual(yield* counted, 1)
+      assert.isAtLeast(yield* other, 1)
+    }).pipe(Effect.provide(MessageStore.layerMemory)))
+
+  it.effect("is not woken by what is refused", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      const id = "00000000-0000-4000-8000-000000000001"
+      yield* store.append("order-1", { ...thing, id })
+      const any = yield* count(yield* store.wakeUps())
+      yield* Effect.flip(store.append("account-1", thing, { expectedVersion: 5 }))
+      yield* Effect.flip(store.append("account-1", { ...thing, id }))
+      yield* Effect.flip(store.append("account-1", []))
+      yield* Effect.flip(store.writeAll([{ streamName: "account-1", messages: { ...thing, id } }]))
+      assert.deepStrictEqual(yield* store.writeAll([]), [])
+      assert.strictEqual(yield* any, 0)
+    }).pipe(Effect.provide(MessageStore.layerMemory)))
+
+  it.effect("wakes nobody whose scope is closed", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      const scope = yield* Scope.make()
+      const counted = yield* count(yield* Scope.provide(store.wakeUps("account"), scope))
+      yield* store.append("account-1", thing)
+      assert.strictEqual(yield* counted, 1)
+      yield* Scope.close(scope, Exit.void)
+      yield* store.append("account-1", thing)
+      assert.strictEqual(yield* counted, 1)
+    }).pipe(Effect.provide(MessageStore.layerMemory)))
+
+  it.effect("a caller that is interrupted right after the write has woken the others", () =>
+    Effect.gen(function*() {
+      const memory = yield* MemoryStore.make
+      const store = yield* MessageStore.make({
+        ...memory,
+        append: (append) => Effect.andThen(memory.append(append), Effect.never)
+      })
+      const counted = yield* count(yield* store.wakeUps("account"))
+      const append = yield* Effect.forkChild(store.append("account-1", thing), { startImmediately: true })
+      assert.strictEqual(yield* counted, 0)
+      yield* Fiber.interrupt(append)
+      assert.strictEqual(yield* counted, 1)
+    }))
+})
+
+describe("a backend that watches", () => {
+  const watched = Effect.gen(function*() {
+    const log: Array<string> = []
+    let wake: StoreBackend.Wake | undefined
+    const memory = yield* MemoryStore.make
+    const store = yield* MessageStore.make({
+      ...memory,
+      watch: (given) => {
+        wake = given
+        return Effect.acquireRelease(Effect.sync(() => log.push("begin")), () => Effect.sync(() => log.push("end")))
+      }
+    })
+    return {
+      log,
+      store,
+      wake: (category: string | undefined) => Effect.suspend(() => wake?.(category) ?? Effect.die("nobody watches"))
+    }
+  })
+
+  it.effect("does so from the first subscriber to the last, and again", () =>
+    Effect.gen(function*() {
+      const { log, store } = yield* watched
+      yield* store.append("account-1", thing)
+      assert.deepStrictEqual(log, [])
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* store.wakeUps("account")
+        yield* Effect.scoped(store.wakeUps())
+        assert.deepStrictEqual(log, ["begin"])
+      }))
+      assert.deepStrictEqual(log, ["begin", "end"])
+      yield* Effect.scoped(store.wakeUps())
+      assert.deepStrictEqual(log, ["begin", "end", "begin", "end"])
+    }))
+
+  it.effect("ends with the store", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { log, store } = yield* Scope.provide(watched, scope)
+      yield* store.wakeUps("account")
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(log, ["begin", "end"])
+    }))
+
+  it.effect("wakes by itself: a category, or everybody", () =>
+    Effect.gen(function*() {
+      const { store, wake } = yield* watched
+      const [account, order, any] = [
+        yield* count(yield* store.wakeUps("account")),
+        yield* count(yield* store.wakeUps("order")),
+        yield* count(yield* store.wakeUps())
+      ]
+      yield* store.append("account-1", thing)
+      assert.deepStrictEqual([yield* account, yield* order, yield* any], [0, 0, 0])
+      yield* wake("account")
+      assert.deepStrictEqual([yield* account, yield* order, yield* any], [1, 0, 1])
+      yield* wake("what nobody waits for")
+      assert.deepStrictEqual([yield* account, yield* order, yield* any], [1, 0, 2])
+      yield* wake(undefined)
+      assert.deepStrictEqual([yield* account, yield* order, yield* any], [2, 1, 3])
+    }))
+})
