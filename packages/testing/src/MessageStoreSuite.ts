@@ -12,6 +12,8 @@ import * as Encoding from "./internal/encoding.ts"
 import * as Entities from "./internal/entities.ts"
 import type * as Fixtures from "./internal/fixtures.ts"
 import * as Reading from "./internal/reading.ts"
+import * as States from "./internal/states.ts"
+import * as Transactions from "./internal/transactions.ts"
 import * as WakeUps from "./internal/wakeUps.ts"
 import * as Writing from "./internal/writing.ts"
 
@@ -52,5 +54,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Concurrency.tests(it, supports)
     WakeUps.tests(it)
     Entities.tests(it)
+    States.tests(it)
+    Transactions.tests(it)
   })
 }
