@@ -21,7 +21,16 @@ const mayUse: Readonly<Record<string, ReadonlyArray<string>>> = {
   "@eventfold/postgres": ["eventfold", "@eventfold/sql"],
   "@eventfold/pglite": ["eventfold", "@eventfold/sql", "@eventfold/postgres"],
   "@eventfold/http": ["eventfold", "@eventfold/sql", "@eventfold/postgres", "@eventfold/pglite"],
-  "@eventfold/cli": ["eventfold", "@eventfold/sql", "@eventfold/postgres", "@eventfold/pglite"]
+  "@eventfold/cli": ["eventfold", "@eventfold/sql", "@eventfold/postgres", "@eventfold/pglite"],
+  // What the examples share: private, and above everything but them.
+  "@eventfold/example-command-line": [
+    "eventfold",
+    "@eventfold/sql",
+    "@eventfold/postgres",
+    "@eventfold/pglite",
+    "@eventfold/http",
+    "@eventfold/cli"
+  ]
 }
 
 const Versions = Schema.optionalKey(Schema.Record(Schema.String, Schema.String))

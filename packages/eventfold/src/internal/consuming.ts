@@ -12,6 +12,7 @@ import { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
 import { handling } from "./handling.ts"
 import * as Lanes from "./lanes.ts"
+import { sharedPage } from "./sharedPage.ts"
 import * as Shares from "./shares.ts"
 
 /** What a lane is given to do: a message, or something that has to wait for the messages before it. */
@@ -107,17 +108,20 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
   const consumerGroup = options.group !== undefined && members.length === 1
     ? { size: options.group.size, member: members[0]! }
     : undefined
-  const readNew = Stream.suspend(() =>
-    store.readCategory(category, { from: next, batchSize, correlation: options.correlation, consumerGroup })
-  ).pipe(
-    Stream.runForEachArray((rows) =>
-      Effect.suspend(() => {
-        rows.forEach(dispatch)
-        next = Arr.lastNonEmpty(rows).globalPosition + 1
-        return lanes.awaitRoom(batchSize)
-      })
-    )
-  )
+  const take = (rows: ReadonlyArray<RecordedMessage>) =>
+    Effect.suspend(() => {
+      rows.forEach(dispatch)
+      next = (rows.at(-1)?.globalPosition ?? next - 1) + 1
+      return lanes.awaitRoom(batchSize)
+    })
+  const filters = { batchSize, correlation: options.correlation, consumerGroup }
+  /** A page that others of this process may want as well; when it is a full one there is more, to be read ahead. */
+  const readNew = Effect.gen(function*() {
+    const rows = yield* sharedPage(store, category, { ...filters, from: next, limit: batchSize })
+    yield* take(rows)
+    if (rows.length < batchSize) return
+    yield* Stream.runForEachArray(store.readCategory(category, { ...filters, from: next }), take)
+  })
 
   const shortest = Duration.toMillis(poll?.min ?? "100 millis")
   const longest = Duration.toMillis(poll?.max ?? "5 seconds")

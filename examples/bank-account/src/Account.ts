@@ -1,0 +1,280 @@
+/**
+ * A bank account, from top to bottom: its events, the state they fold into, the decisions on it, and what a program
+ * calls.
+ */
+import { DateTime, Effect, Option, Schedule, Schema, Stream } from "effect"
+import { Category, Entity } from "eventfold"
+import * as Money from "./Money.ts"
+
+/** What an account is called: the id of its stream, so `alice` is `account-alice`. */
+export const AccountId = Schema.String.check(Schema.isPattern(/^[a-z0-9]+(-[a-z0-9]+)*$/), Schema.isMaxLength(40)).pipe(
+  Schema.brand("AccountId")
+)
+
+export type AccountId = typeof AccountId.Type
+
+/** What a person is called: text for one line of a terminal. */
+export const PersonName = Schema.String.check(Schema.isPattern(/^\P{C}{1,80}$/u))
+
+export const Account = Category.make("account", {
+  Opened: { owner: PersonName },
+  // The first version of this program wrote euros: `{ "amount": 12.5 }`. Such events are read as cents.
+  Deposited: Category.version({ amount: Schema.Finite }).upcast(
+    { cents: Money.Amount },
+    ({ amount }) => Effect.map(Money.fromEuros(amount), (cents) => ({ cents }))
+  ),
+  Withdrawn: { cents: Money.Amount },
+  TransferSent: { cents: Money.Amount, to: AccountId },
+  TransferReceived: { cents: Money.Amount, from: AccountId },
+  Closed: {}
+}, {
+  id: AccountId,
+  // Who did it.
+  metadata: { by: PersonName }
+})
+
+export type RecordedEvent = Category.RecordedEvent<typeof Account>
+
+const State = Schema.Struct({
+  status: Schema.Literals(["unopened", "open", "closed"]),
+  owner: Schema.String,
+  /** In cents. */
+  balance: Schema.Int
+})
+
+export type State = typeof State.Type
+
+const add = (state: State, cents: number): State => ({ ...state, balance: state.balance + cents })
+
+/** An account as its events have made it. */
+export const Balance = Entity.make(Account, {
+  state: State,
+  initial: { status: "unopened", owner: "", balance: 0 },
+  evolve: {
+    Opened: (state, { owner }): State => ({ ...state, status: "open", owner }),
+    Deposited: (state, { cents }) => add(state, cents),
+    Withdrawn: (state, { cents }) => add(state, -cents),
+    TransferSent: (state, { cents }) => add(state, -cents),
+    TransferReceived: (state, { cents }) => add(state, cents),
+    Closed: (state): State => ({ ...state, status: "closed" })
+  },
+  // After so many events the state is written beside them, and a load reads that and what came later.
+  snapshots: { version: 1, every: 50 }
+})
+
+export class AlreadyOpened extends Schema.TaggedError<AlreadyOpened>()("AlreadyOpened", {
+  account: AccountId,
+  owner: Schema.String
+}) {
+  override get message() {
+    return `there is an account ${this.account} already, of ${this.owner}: name another one`
+  }
+}
+
+export class NoSuchAccount extends Schema.TaggedError<NoSuchAccount>()("NoSuchAccount", {
+  account: AccountId,
+  /** When there was none; now when it is absent. */
+  at: Schema.optionalKey(Schema.DateTimeUtc)
+}) {
+  override get message() {
+    return this.at === undefined
+      ? `there is no account ${this.account}: open it first`
+      : `there was no account ${this.account} at ${DateTime.formatIso(this.at)}`
+  }
+}
+
+export class AccountClosed extends Schema.TaggedError<AccountClosed>()("AccountClosed", { account: AccountId }) {
+  override get message() {
+    return `the account ${this.account} is closed`
+  }
+}
+
+/** What a caller needs to go on: how much there is, and how much was asked for. */
+export class InsufficientFunds extends Schema.TaggedError<InsufficientFunds>()("InsufficientFunds", {
+  account: AccountId,
+  balance: Schema.Int,
+  cents: Money.Amount
+}) {
+  get missing(): number {
+    return this.cents - this.balance
+  }
+  override get message() {
+    const [balance, cents, missing] = [this.balance, this.cents, this.missing].map(Money.format)
+    return `${this.account} has ${balance}, which is ${missing} less than ${cents}`
+  }
+}
+
+export class NotEmpty extends Schema.TaggedError<NotEmpty>()("NotEmpty", { account: AccountId, balance: Schema.Int }) {
+  override get message() {
+    return `the account ${this.account} has ${Money.format(this.balance)} left: withdraw it first`
+  }
+}
+
+export class SameAccount extends Schema.TaggedError<SameAccount>()("SameAccount", { account: AccountId }) {
+  override get message() {
+    return `a transfer is between two accounts, and both are ${this.account}`
+  }
+}
+
+/** Another transfer has been made under the command id. */
+export class CommandIdTaken extends Schema.TaggedError<CommandIdTaken>()("CommandIdTaken", {
+  commandId: Schema.String
+}) {
+  override get message() {
+    return `another transfer was made with the command id ${this.commandId}: a new one needs an id of its own`
+  }
+}
+
+/** What a decision can be refused for, as opposed to a store that fails. */
+const Refusal = Schema.Union([
+  AlreadyOpened,
+  NoSuchAccount,
+  AccountClosed,
+  InsufficientFunds,
+  NotEmpty,
+  SameAccount,
+  CommandIdTaken
+])
+
+export type Refusal = typeof Refusal.Type
+
+export const isRefusal = Schema.is(Refusal)
+
+export interface Open {
+  readonly account: AccountId
+  readonly owner: string
+  readonly by: string
+}
+
+/** A deposit, or a withdrawal. */
+export interface Move {
+  readonly account: AccountId
+  readonly cents: Money.Amount
+  readonly by: string
+}
+
+export interface Transfer {
+  readonly from: AccountId
+  readonly to: AccountId
+  readonly cents: Money.Amount
+  readonly by: string
+  /** A transfer that is sent again under its id is not made again. */
+  readonly commandId?: string | undefined
+}
+
+export interface Close {
+  readonly account: AccountId
+  readonly by: string
+}
+
+const checkOpen = (account: AccountId, { status }: State): Effect.Effect<void, NoSuchAccount | AccountClosed> => {
+  switch (status) {
+    case "unopened":
+      return Effect.fail(new NoSuchAccount({ account }))
+    case "open":
+      return Effect.void
+    case "closed":
+      return Effect.fail(new AccountClosed({ account }))
+  }
+}
+
+const checkFunds = (account: AccountId, { balance }: State, cents: Money.Amount) =>
+  balance < cents ? Effect.fail(new InsufficientFunds({ account, balance, cents })) : Effect.void
+
+export const decideOpen = ({ account, by, owner }: Open) =>
+  Effect.fnUntraced(function*(state: State) {
+    if (state.status === "closed") return yield* new AccountClosed({ account })
+    if (state.status === "open") return yield* new AlreadyOpened({ account, owner: state.owner })
+    return Account.events.Opened({ owner }, { metadata: { by } })
+  })
+
+export const decideDeposit = ({ account, by, cents }: Move) =>
+  Effect.fnUntraced(function*(state: State) {
+    yield* checkOpen(account, state)
+    return Account.events.Deposited({ cents }, { metadata: { by } })
+  })
+
+export const decideWithdraw = ({ account, by, cents }: Move) =>
+  Effect.fnUntraced(function*(state: State) {
+    yield* checkOpen(account, state)
+    yield* checkFunds(account, state, cents)
+    return Account.events.Withdrawn({ cents }, { metadata: { by } })
+  })
+
+export const decideTransfer = ({ by, cents, from, to }: Transfer) =>
+  Effect.fnUntraced(function*({ payee, payer }: { readonly payer: State; readonly payee: State }) {
+    yield* checkOpen(from, payer)
+    yield* checkOpen(to, payee)
+    yield* checkFunds(from, payer, cents)
+    return {
+      payer: Account.events.TransferSent({ cents, to }, { metadata: { by } }),
+      payee: Account.events.TransferReceived({ cents, from }, { metadata: { by } })
+    }
+  })
+
+/** To close an account twice is no error, and writes nothing. */
+export const decideClose = ({ account, by }: Close) =>
+  Effect.fnUntraced(function*(state: State) {
+    if (state.status === "closed") return []
+    yield* checkOpen(account, state)
+    if (state.balance > 0) return yield* new NotEmpty({ account, balance: state.balance })
+    return [Account.events.Closed({}, { metadata: { by } })]
+  })
+
+/**
+ * When to decide again after another writer was faster. An account may have many of them at once, of whom one goes ahead
+ * at a time: the ten attempts that are the default are soon used up then.
+ */
+const retry = Schedule.max([
+  Schedule.min([Schedule.exponential("2 millis"), Schedule.spaced("100 millis")]).pipe(Schedule.jittered),
+  Schedule.recurs(200)
+])
+
+export const open = (command: Open) => Balance.transact(command.account, decideOpen(command))
+
+export const deposit = (command: Move) => Balance.transact(command.account, decideDeposit(command), { retry })
+
+export const withdraw = (command: Move) => Balance.transact(command.account, decideWithdraw(command), { retry })
+
+export const close = (command: Close) => Balance.transact(command.account, decideClose(command))
+
+/** Moves money from one account to another: both events are written, or neither. */
+export const transfer = Effect.fn("Account.transfer")(function*(command: Transfer) {
+  const { cents, commandId, from, to } = command
+  if (from === to) return yield* new SameAccount({ account: from })
+  const targets = { payer: Balance.at(from), payee: Balance.at(to) }
+  const { entities } = yield* Entity.transactAll(targets, decideTransfer(command), { commandId, retry })
+  // What a command did when it was sent first comes back, whatever is asked for now.
+  const [sent] = entities.payer.events
+  const isThis = sent?.type === "TransferSent" && sent.data.to === to && sent.data.cents === cents
+  if (commandId !== undefined && !isThis) return yield* new CommandIdTaken({ commandId })
+  return entities
+})
+
+/** An event of a statement, and the balance after it. */
+export interface Line {
+  readonly event: RecordedEvent
+  readonly balance: number
+}
+
+export interface Statement extends State {
+  readonly account: AccountId
+  /** Oldest first. */
+  readonly lines: ReadonlyArray<Line>
+}
+
+/** An account as it is, or as it was at a time (inclusive), with the events that have made it so. */
+export const statement = Effect.fn("Account.statement")(function*(account: AccountId, at?: DateTime.Utc) {
+  const { state, version } = at === undefined
+    ? yield* Balance.load(account)
+    : yield* Balance.loadAt(account, { time: at })
+  if (Option.isNone(version)) return yield* new NoSuchAccount(at === undefined ? { account } : { account, at })
+  const lines = yield* Account.readStream(account, { limit: version.value + 1 }).pipe(
+    Stream.mapAccum(() => Balance.initial, (before, event) => {
+      const after = Balance.evolve(before, event)
+      return [after, [{ event, balance: after.balance }]]
+    }),
+    Stream.runCollect
+  )
+  return { account, ...state, lines } satisfies Statement
+})

@@ -1,0 +1,56 @@
+/**
+ * What the examples' command lines have in common: the choice of the store, and errors in one line.
+ */
+import * as Pglite from "@eventfold/pglite/Pglite"
+import * as Postgres from "@eventfold/postgres/Postgres"
+import { Flag } from "effect/cli"
+import * as Console from "effect/Console"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
+import * as MessageStore from "eventfold/MessageStore"
+import { setFlagsFromString } from "node:v8"
+
+// PGlite is WebAssembly, whose optimizing compiler would save little time here and take some hundred megabytes.
+for (const flag of ["--liftoff-only", "--no-wasm-tier-up", "--no-wasm-dynamic-tiering"]) setFlagsFromString(flag)
+
+/** The flags that {@link storeLayer} wants to know. */
+export const storeFlags = {
+  store: Flag.String("store").pipe(
+    Flag.withDescription("embedded, memory, or the URL of a PostgreSQL database: postgres://..."),
+    Flag.filter(
+      (store) => store === "embedded" || store === "memory" || /^postgres(ql)?:\/\//.test(store),
+      () => "must be embedded, memory or a URL that begins with postgres://"
+    ),
+    Flag.withDefault("embedded")
+  ),
+  data: Flag.String("data").pipe(
+    Flag.withDescription("The folder of the embedded store"),
+    Flag.withDefault(".eventfold")
+  )
+}
+
+/** All that tells the stores apart: which layer the program is given. */
+export const storeLayer = (
+  { data, store }: { readonly store: string; readonly data: string }
+): Layer.Layer<MessageStore.MessageStore, Pglite.OpenError | Postgres.OpenError> => {
+  switch (store) {
+    case "memory":
+      return MessageStore.layerMemory
+    case "embedded":
+      return Pglite.layer({ dataDir: data })
+    default:
+      return Postgres.layer({ url: Redacted.make(store), install: true })
+  }
+}
+
+/** The error has been printed: all that is left is the exit code. */
+class Reported extends Data.TaggedError("Reported") {
+  override readonly [Runtime.errorReported] = false
+}
+
+/** Prints an error in one line, and fails so that the program exits with 1 and says no more. */
+export const report = (error: Error): Effect.Effect<never, Reported> =>
+  Effect.andThen(Console.error(`error: ${error.message.replace(/[\s\p{Cc}]+/gu, " ")}`), Effect.fail(new Reported()))
