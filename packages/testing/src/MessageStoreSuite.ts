@@ -13,6 +13,8 @@ import * as Entities from "./internal/entities.ts"
 import type * as Fixtures from "./internal/fixtures.ts"
 import * as Leases from "./internal/leases.ts"
 import * as Reading from "./internal/reading.ts"
+import * as States from "./internal/states.ts"
+import * as Transactions from "./internal/transactions.ts"
 import * as WakeUps from "./internal/wakeUps.ts"
 import * as Writing from "./internal/writing.ts"
 
@@ -54,5 +56,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     WakeUps.tests(it)
     Leases.tests(it)
     Entities.tests(it)
+    States.tests(it)
+    Transactions.tests(it)
   })
 }
