@@ -3,7 +3,8 @@
  * nothing, that a decision may be repeated. Each is an effect, for `it.effect`, that fails with a counter-example.
  *
  * Values are generated from the schemas by `effect/Arbitrary`: the same ones in every run, unless another seed is given.
- * What a schema generates can be narrowed by its checks and by its `arbitrary` annotation.
+ * They pass the checks of the schemas; a check that few values pass wants the annotation `arbitraryConstraint`, and a
+ * declared type the annotation `toCodecArbitrary`.
  *
  * @since 0.1.0
  */
@@ -107,7 +108,9 @@ const check = Effect.fnUntraced(function*<A, R>(
   const result = yield* Arbitrary.checkEffect(values, (value) => Effect.as(law.holds(value), true), { runs, seed })
   if (result._tag === "Passed") return
   if (result._tag !== "Falsified") {
-    return yield* broken([`but hardly any of the generated values pass the schema's checks: ${JSON.stringify(result)}`])
+    return yield* broken([
+      `but hardly any of the generated values pass the checks of the schema (seed ${JSON.stringify(seed)})`
+    ])
   }
   const { failure, shrunkInput } = result
   const { reasons, ...diff }: Fault = failure._tag === "PropertyError" ? failure.error : { reasons: [] }

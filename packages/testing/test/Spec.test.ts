@@ -29,6 +29,8 @@ class InsufficientFunds extends Schema.TaggedError<InsufficientFunds>()("Insuffi
   }
 }
 
+class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", { message: Schema.String }) {}
+
 /** An error without a tag, as a library may give it. */
 const tooMuch = (message: string): Effect.Effect<never, RangeError> =>
   // @effect-diagnostics-next-line globalErrorInEffectFailure:off -- that is what is tested
@@ -418,6 +420,17 @@ describe("a spec that fails says what happened instead", () => {
         yield* message(given.when(withdraw(12)).thenFails((refusal) => refusal.balance === 0)),
         `${story}then expected a refusal that fits the predicate, but it was refused: InsufficientFunds {"balance":11}`
       )
+      const text = yield* failure(
+        given.when(() => new Forbidden({ message: "no" })).thenFails(new Forbidden({ message: "never" }))
+      )
+      assert.strictEqual(
+        text.message,
+        `${story}then expected the refusal Forbidden {"message":"never"}, but it was refused: Forbidden {"message":"no"}`
+      )
+      assert.deepStrictEqual(diff(text), {
+        actual: { _tag: "Forbidden", message: "no" },
+        expected: { _tag: "Forbidden", message: "never" }
+      })
       const none = yield* failure(given.when(withdraw(1)).thenFails(new InsufficientFunds({ balance: 11 })))
       assert.strictEqual(
         none.message,

@@ -22,20 +22,26 @@ export const showEvents = (events: ReadonlyArray<Shown>): string => {
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
 
+/** The fields of an error beside its tag; the message is one, unless it is made of the others. */
+const fieldsOf = (error: object): object => {
+  const fields = Object.fromEntries(Object.entries(error).filter(([key]) => key !== "_tag"))
+  return error instanceof Error && Object.hasOwn(error, "message") ? { message: error.message, ...fields } : fields
+}
+
 /**
  * An error as a plain object with the same fields. What a test runner shows of an error in a diff is its message, which
  * need not tell two of them apart.
  */
 export const plainError = (error: unknown): unknown => {
   if (!(error instanceof Error)) return error
-  return Object.assign("_tag" in error ? { _tag: error._tag } : { name: error.name, message: error.message }, error)
+  return { ..."_tag" in error ? { _tag: error._tag } : { name: error.name }, ...fieldsOf(error) }
 }
 
 /** A refusal as it stands in a sentence, with all its fields: `InsufficientFunds {"balance":5}`. */
 export const showRefusal = (refusal: unknown): string => {
   if (!isObject(refusal)) return show(refusal)
   if ("_tag" in refusal) {
-    const fields = Object.fromEntries(Object.entries(refusal).filter(([key]) => key !== "_tag"))
+    const fields = fieldsOf(refusal)
     return Object.keys(fields).length === 0 ? String(refusal._tag) : `${String(refusal._tag)} ${show(fields)}`
   }
   return refusal instanceof Error ? `${refusal.name}: ${refusal.message}` : show(refusal)
