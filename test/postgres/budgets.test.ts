@@ -120,9 +120,9 @@ layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices:
       assert.strictEqual(yield* costOf(Stream.runDrain(opened.readStream("read-1", { batchSize: 400 }))), 3)
     }))
 
-  it.effect("lastMessage, findMessage and streamVersion are 1", () =>
+  it.effect("lastMessage, findMessage, streamVersion, lastCategoryMessage and countCategory are 1", () =>
     Effect.gen(function*() {
-      const { append, findMessage, lastMessage, streamVersion } = yield* store
+      const { append, countCategory, findMessage, lastCategoryMessage, lastMessage, streamVersion } = yield* store
       const id = yield* nextId
       yield* append("last-1", [...Store.numbered(3), { id, type: "A", data: 3 }, ...Store.numbered(2_000)])
       assert.strictEqual(yield* costOf(findMessage("last-1", id)), 1)
@@ -130,6 +130,9 @@ layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices:
       assert.strictEqual(yield* costOf(lastMessage("last-1")), 1)
       assert.strictEqual(yield* costOf(lastMessage("last-1", { type: "Other" })), 1)
       assert.strictEqual(yield* costOf(streamVersion("last-1")), 1)
+      assert.strictEqual(yield* costOf(lastCategoryMessage("last")), 1)
+      assert.strictEqual(yield* costOf(lastCategoryMessage("none")), 1)
+      assert.strictEqual(yield* costOf(countCategory("last")), 1)
     }))
 
   it.effect("a reader of 100,000 messages that stalls has read 2 pages", () =>

@@ -337,7 +337,12 @@ const isMany = <Event>(decision: Decision<Event>): decision is ReadonlyArray<Eve
 
 const toArray = <Event>(decision: Decision<Event>): ReadonlyArray<Event> => isMany(decision) ? decision : [decision]
 
-const isReplied = <D, Reply>(decided: D | Replied<D, Reply>): decided is Replied<D, Reply> =>
+/**
+ * Whether a decision is one with a reply.
+ *
+ * @since 0.1.0
+ */
+export const isReplied = <D, Reply>(decided: D | Replied<D, Reply>): decided is Replied<D, Reply> =>
   typeof decided === "object" && decided !== null && RepliedTypeId in decided
 
 /** What was decided, one way for all that `decide` may give. */
