@@ -494,26 +494,28 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
       const { load, streamName } = yield* participant(id)
       // A stream that has a name is of a category that has one.
       const wakeUps = yield* Effect.orDie(store.wakeUps(StreamName.category(streamName)))
-      let current = yield* load("latest")
+      const first = yield* load("latest")
+      let { state, version } = first
 
       const foldOn = Effect.fnUntraced(function*(rows: ReadonlyArray<RecordedMessage>) {
         const states: Array<Loaded<S>> = []
         for (const recorded of rows) {
           const event = yield* category.decode(recorded)
-          const state = Option.isSome(event) ? evolve(current.state, event.value) : current.state
-          current = { ...current, state, version: recorded.position }
-          if (Option.isSome(event)) states.push(loaded(current))
+          version = recorded.position
+          if (Option.isNone(event)) continue
+          state = evolve(state, event.value)
+          states.push({ state, version: Option.some(version) })
         }
         return states
       })
-      const news = Stream.suspend(() => store.readStream(streamName, { from: current.version + 1 })).pipe(
+      const news = Stream.suspend(() => store.readStream(streamName, { from: version + 1 })).pipe(
         Stream.mapArrayEffect((rows) => Effect.map(foldOn(rows), Arr.of)),
         Stream.flattenIterable,
         Stream.catchTag(["InvalidArgument", "Unsupported"], Stream.die)
       )
       return Stream.fromEffectRepeat(Effect.timeoutOption(wakeUps.await, pollInterval)).pipe(
         Stream.flatMap(() => news),
-        Stream.prepend([loaded(current)])
+        Stream.prepend([loaded(first)])
       )
     }))
 
