@@ -294,7 +294,7 @@ export interface Options<E, S> {
   readonly state: Schema.Codec<S, unknown>
   /** The state of a stream without events. */
   readonly initial: NoInfer<S>
-  readonly evolve: Evolve<NoInfer<E>, NoInfer<S>>
+  readonly evolve: NoInfer<Evolve<E, S>>
   /** Default: none are written or read. */
   readonly snapshots?: SnapshotOptions<NoInfer<S>> | undefined
   /** How much of an `EntityCache`'s capacity a state takes. Default: 1. */

@@ -11,6 +11,7 @@ import { WrongExpectedVersion } from "../StoreError.ts"
 import { eventId, handledBefore } from "./command.ts"
 import type { Fold } from "./fold.ts"
 import { type AnyRecorded, type Decide, foldAfter, type Part, type Participant } from "./participant.ts"
+import { inTurn, isQueued } from "./turns.ts"
 
 export interface Options {
   readonly retry: Schedule.Schedule<unknown>
@@ -189,7 +190,14 @@ export const transact = Effect.fnUntraced(function*<
       )
     )
 
-  return yield* Effect.retry(orRepeated, {
+  const streamNames = participants.map(({ streamName }) => streamName)
+  // At first everybody goes ahead. Who has met a conflict queues up with the others of this process, and so does who finds
+  // a queue: otherwise those who came later would overtake them again and again.
+  const attemptInTurn = Effect.suspend(() =>
+    attempts > 0 || isQueued(store, streamNames) ? inTurn(store, streamNames, orRepeated) : orRepeated
+  )
+
+  return yield* Effect.retry(attemptInTurn, {
     schedule: retry,
     // Only this transaction's own conflict: `decide` may fail with another's.
     while: (error) => error === conflict
