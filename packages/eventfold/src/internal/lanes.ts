@@ -90,14 +90,15 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
       MutableList.append(turns, lane)
       if (running === concurrency) return
       running += 1
-      fork(takeTurns)
+      // Not before those have come that come together with this one.
+      fork(Effect.andThen(Effect.yieldNow, takeTurns))
     },
-    awaitRoom: Effect.fnUntraced(function*(most) {
-      while (pending > most) {
-        room.closeUnsafe()
-        yield* room.await
-      }
-    }),
+    awaitRoom: (most) =>
+      Effect.whileLoop({
+        while: () => pending > most,
+        body: () => Effect.andThen(room.close, room.await),
+        step: () => {}
+      }),
     abandon: Effect.suspend(() => {
       isStopping = true
       return FiberSet.clear(fibers)
