@@ -50,7 +50,7 @@ it.layer(memory)("stopping", (it) => {
       assert.deepStrictEqual(interrupted, [])
       yield* TestClock.adjust("1 millis")
       yield* Fiber.join(stopping)
-      assert.deepStrictEqual(begun, [1, 2, 3])
+      assert.deepStrictEqual(begun.toSorted(), [1, 2, 3])
       assert.deepStrictEqual(interrupted, [3])
       assert.deepStrictEqual(yield* position, Option.some(2))
     }))
