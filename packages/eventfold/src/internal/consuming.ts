@@ -12,7 +12,7 @@ import { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
 import { handling } from "./handling.ts"
 import * as Lanes from "./lanes.ts"
-import { sharedPage } from "./sharedPage.ts"
+import { sharedPage, sharedPause } from "./shared.ts"
 import * as Shares from "./shares.ts"
 
 /** What a lane is given to do: a message, or something that has to wait for the messages before it. */
@@ -50,10 +50,11 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
 
   const shares = yield* persist(Shares.load(consumer))
   const flush = Effect.forEach(shares.all, ({ flush }) => flush, { discard: true })
+  let isMine = true
   // The last thing that is done, when no handler runs any more.
   yield* Effect.addFinalizer(() =>
     Effect.catch(
-      flush,
+      Effect.suspend(() => isMine ? flush : Effect.void),
       (error) =>
         Effect.logWarning("the last position could not be written; messages will be handled again", {
           consumer: id,
@@ -131,9 +132,14 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
       const from = next
       yield* persist(readNew)
       pause = next > from ? shortest : Math.min(pause * 2, longest)
-      yield* Effect.timeoutOption(wakeUps.await, pause)
+      yield* Effect.raceFirst(wakeUps.await, sharedPause(store, category, pause))
     }
   })
 
-  return { run: Effect.raceAllFirst([reading, checkpoints, lanes.failure]), abandon: lanes.abandon }
+  /** Ends it at once, and leaves the position to somebody else, who may be further already. */
+  const abandon = Effect.suspend(() => {
+    isMine = false
+    return lanes.abandon
+  })
+  return { run: Effect.raceAllFirst([reading, checkpoints, lanes.failure]), abandon }
 })

@@ -22,11 +22,13 @@ export interface Shares {
   readonly of: (message: RecordedMessage) => Share | undefined
 }
 
-/** Whose positions a consumer has here. */
+/** Whose positions a consumer has here: in one order everywhere, so that two can't each wait for a lease of the other. */
 export const keysOf = (
   { category, id: consumerId, options: { group } }: Consumer<unknown, unknown>
 ): ReadonlyArray<Key> =>
-  group === undefined ? [{ category, consumerId }] : group.members.map((member) => ({ category, consumerId, member }))
+  group === undefined
+    ? [{ category, consumerId }]
+    : group.members.toSorted((a, b) => a - b).map((member) => ({ category, consumerId, member }))
 
 /** The global position, exclusive, that a consumer begins after. */
 const startAfter = Effect.fnUntraced(function*(category: string, start: Start) {
@@ -77,13 +79,15 @@ export const load = Effect.fnUntraced(function*(consumer: Consumer<unknown, unkn
       const recorded = yield* positions.get(key)
       const after = Option.isSome(recorded) ? recorded.value.position : yield* startAfter(category, start)
       const mark = LowWaterMark.make(after)
-      let written = Option.isSome(recorded) ? after : undefined
+      let written = Option.isSome(recorded) || start === "beginning" ? after : undefined
       const flush = Effect.suspend(() => {
         const position = mark.position()
-        if (position === written || (position === 0 && written === undefined)) return Effect.void
+        if (position === written) return Effect.void
         const put = positions.put(key, group === undefined ? { position } : { position, groupSize: group.size })
         return Effect.tap(put, () => Effect.sync(() => written = position))
       })
+      // Where it begins has to be known, or after a crash it would begin at another end.
+      yield* flush
       return { mark, flush, member: key.member }
     })
   )
