@@ -90,7 +90,8 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
         return
       }
       lanes.set(lane, [job])
-      fork(work(lane))
+      // A batch is what comes in one go.
+      fork(batchSize === 1 ? work(lane) : Effect.andThen(Effect.yieldNow, work(lane)))
     },
     awaitRoom: Effect.fnUntraced(function*(most) {
       while (pending > most) {
