@@ -15,12 +15,12 @@ import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
-import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
+import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Category from "./Category.ts"
 import type { RunningStatus, Status } from "./ConsumerStatus.ts"
 import { checkInt } from "./internal/arguments.ts"
+import type { ConsumerIsRunning, GroupSizeChanged } from "./internal/consumerErrors.ts"
 import * as HostService from "./internal/host.ts"
 import * as Here from "./internal/running.ts"
 import * as Positions from "./internal/status.ts"
@@ -28,6 +28,9 @@ import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import { InvalidArgument, type StoreError } from "./StoreError.ts"
 import type { InvalidCategory } from "./StreamName.ts"
+
+export { ConsumerIsRunning, GroupSizeChanged } from "./internal/consumerErrors.ts"
+export { defaultRetry } from "./internal/handling.ts"
 
 /**
  * What a consumer reads: a category, whose events it gets decoded, or the name of one, whose messages it gets as they
@@ -126,27 +129,6 @@ export interface Options {
 }
 
 /**
- * A consumer group was run with another size before. Messages are divided by the size, so with a new one each member
- * would miss messages that another has not handled yet.
- *
- * The safe way: stop all members, let them come up with one another to the same global position or run `regroup`, which
- * sets the positions of all members of the new size to the lowest of the old, and start them with the new size.
- *
- * @since 0.1.0
- */
-export class GroupSizeChanged extends Schema.TaggedError<GroupSizeChanged>()("GroupSizeChanged", {
-  consumer: Schema.String,
-  category: Schema.String,
-  recorded: Schema.Int,
-  given: Schema.Int
-}) {
-  override get message(): string {
-    return `the group of the consumer ${this.consumer} of ${this.category} has ${this.recorded} members, and not ` +
-      `${this.given}: stop all of them and change it with Consumer.regroup`
-  }
-}
-
-/**
  * A definition of a consumer: `E` is what it can fail with, `R` what its handlers need. It does nothing until it is run.
  *
  * @since 0.1.0
@@ -162,16 +144,6 @@ export interface Consumer<out E, out R> {
   /** Handles messages in their order. */
   readonly handle: (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>) => Effect.Effect<void, E, R>
 }
-
-/**
- * Five more attempts, the first after about 100 milliseconds and each after twice the time of the one before, jittered.
- *
- * @since 0.1.0
- */
-export const defaultRetry: Schedule.Schedule<unknown> = Schedule.max([
-  Schedule.exponential("100 millis").pipe(Schedule.jittered),
-  Schedule.recurs(5)
-])
 
 const nameOf = (from: Source): string => typeof from === "string" ? from : from.name
 
@@ -465,23 +437,6 @@ export const waitFor = Effect.fn("Consumer.waitFor")(function*<E, R>(
     yield* Effect.sleep(options?.interval ?? "100 millis")
   }
 })
-
-/**
- * Somebody runs the consumer, or a member of its group, so that its positions can't be changed.
- *
- * @since 0.1.0
- */
-export class ConsumerIsRunning extends Schema.TaggedError<ConsumerIsRunning>()("ConsumerIsRunning", {
-  consumer: Schema.String,
-  category: Schema.String,
-  /** Which member of the group; none when it is run without one. */
-  member: Schema.OptionFromNullOr(Schema.Int)
-}) {
-  override get message(): string {
-    const member = Option.match(this.member, { onNone: () => "", onSome: (member) => `the member ${member} of ` })
-    return `${member}the consumer ${this.consumer} of ${this.category} is running: stop it first`
-  }
-}
 
 /**
  * Gives a consumer's group another size, from 1, or a consumer a group that had none. It needs all members to be stopped,

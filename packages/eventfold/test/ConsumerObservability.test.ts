@@ -15,6 +15,8 @@ const shown = Effect.map(
   (all) => Object.fromEntries(all.map(({ attributes, id, state }) => [id, { attributes, state }]))
 )
 
+const counter = (value: number) => ({ count: value, incremental: true })
+
 it.layer(MessageStore.layerMemory)("metrics", (it) => {
   it.effect("count what becomes of messages, and show how far behind the consumer is", () =>
     Effect.gen(function*() {
@@ -50,7 +52,6 @@ it.layer(MessageStore.layerMemory)("metrics", (it) => {
         assert.deepStrictEqual(attributes, { consumer: "test", category: "account" })
       }
       const count = (name: string) => metrics[`eventfold_consumer_${name}`]?.state
-      const counter = (value: number) => ({ count: value, incremental: true })
       assert.deepStrictEqual(count("handled_total"), counter(1))
       assert.deepStrictEqual(count("failed_total"), counter(1))
       assert.deepStrictEqual(count("retried_total"), counter(2))

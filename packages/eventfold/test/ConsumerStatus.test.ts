@@ -152,10 +152,10 @@ it.layer(MessageStore.layerMemory)("the status of one that runs here", (it) => {
 it.layer(MessageStore.layerMemory)("waiting for a position", (it) => {
   it.effect("Running.waitFor ends with the handler of that message, and not with an earlier one", () =>
     Effect.gen(function*() {
-      const gates = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const [first, second] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
       const consumer = Consumer.make("here", {
         from: Account,
-        on: { Deposited: ({ data }) => Deferred.await(gates[data.amount] ?? gates[0]!) },
+        on: { Deposited: ({ data }) => Deferred.await(data.amount === 0 ? first : second) },
         concurrency: 2
       })
       const running = yield* Consumer.start(consumer)
@@ -166,10 +166,10 @@ it.layer(MessageStore.layerMemory)("waiting for a position", (it) => {
 
       const waiting = yield* Effect.forkChild(running.waitFor(globalPosition))
       const waitingElsewhere = yield* Effect.forkChild(running.waitFor(elsewhere.globalPosition))
-      yield* Deferred.succeed(gates[1]!, undefined)
+      yield* Deferred.succeed(second, undefined)
       yield* TestClock.adjust("1 minute")
       assert.isUndefined(waiting.pollUnsafe(), "the message before it is still in hand")
-      yield* Deferred.succeed(gates[0]!, undefined)
+      yield* Deferred.succeed(first, undefined)
       yield* Fiber.join(waiting)
       yield* Fiber.join(waitingElsewhere)
     }))
@@ -232,19 +232,19 @@ const sizes = (id: string, members: ReadonlyArray<number>) =>
       Effect.map(positions.get({ category: "account", consumerId: id, member }), Option.getOrUndefined))
   })
 
-it.layer(Layer.merge(MessageStore.layerMemory, PositionStore.layerMemory))("regroup", (it) => {
-  const group = (
-    size: number,
-    members: ReadonlyArray<number>,
-    handled: (id: string) => Effect.Effect<unknown, Refused>
-  ) =>
-    Consumer.make("test", {
-      from: Account,
-      on: { Deposited: ({ recorded }) => handled(recorded.id) },
-      group: { size, members },
-      retry: Schedule.recurs(0)
-    })
+const group = (
+  size: number,
+  members: ReadonlyArray<number>,
+  handled: (id: string) => Effect.Effect<unknown, Refused>
+) =>
+  Consumer.make("test", {
+    from: Account,
+    on: { Deposited: ({ recorded }) => handled(recorded.id) },
+    group: { size, members },
+    retry: Schedule.recurs(0)
+  })
 
+it.layer(Layer.merge(MessageStore.layerMemory, PositionStore.layerMemory))("regroup", (it) => {
   it.effect("sets the members of the new size to where the first message is that one has not handled", () =>
     Effect.gen(function*() {
       const ids = Array.from({ length: 30 }, (_, n) => `${n}`)

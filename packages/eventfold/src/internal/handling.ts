@@ -1,11 +1,22 @@
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { DecodeError } from "../Category.ts"
-import { type Consumer, defaultRetry } from "../Consumer.ts"
+import type { Consumer } from "../Consumer.ts"
 import type { RecordedMessage } from "../Message.ts"
 import type { Activity } from "./activity.ts"
 import type { Traced } from "./tracing.ts"
+
+/**
+ * Five more attempts, the first after about 100 milliseconds and each after twice the time of the one before, jittered.
+ *
+ * @since 0.1.0
+ */
+export const defaultRetry: Schedule.Schedule<unknown> = Schedule.max([
+  Schedule.exponential("100 millis").pipe(Schedule.jittered),
+  Schedule.recurs(5)
+])
 
 /** Why a message could not be handled. */
 export interface Failure {

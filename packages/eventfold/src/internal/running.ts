@@ -84,9 +84,9 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>):
     yield* started.abandon
   })
 
-  const members = Shares.keysOf(consumer).map(({ member }) => member)
+  const members = new Set(Shares.keysOf(consumer).map(({ member }) => member))
+  const isOurs = (member: number | undefined) => members.has(member)
   const waitFor = Effect.fnUntraced(function*(globalPosition: number) {
-    const isOurs = (member: number | undefined) => members.includes(member)
     while (true) {
       if (session === undefined) {
         // It has not begun, or another process runs it.

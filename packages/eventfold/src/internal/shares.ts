@@ -1,12 +1,13 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { type Consumer, GroupSizeChanged, type Start } from "../Consumer.ts"
+import type { Consumer, Start } from "../Consumer.ts"
 import type { RecordedMessage } from "../Message.ts"
 import { MessageStore } from "../MessageStore.ts"
 import { type Key, PositionStore, streamName } from "../PositionStore.ts"
 import type { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
+import { GroupSizeChanged } from "./consumerErrors.ts"
 import * as LowWaterMark from "./lowWaterMark.ts"
 
 /** A part of a category that has a position of its own: all of it, or the share of one member of a group. */

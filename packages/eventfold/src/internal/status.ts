@@ -3,10 +3,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { type Consumer, ConsumerIsRunning } from "../Consumer.ts"
+import type { Consumer } from "../Consumer.ts"
 import type { MemberStatus, Status } from "../ConsumerStatus.ts"
 import { MessageStore } from "../MessageStore.ts"
 import { type Key, PositionStore } from "../PositionStore.ts"
+import { ConsumerIsRunning } from "./consumerErrors.ts"
 import { leaseName, startAfter } from "./shares.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>
