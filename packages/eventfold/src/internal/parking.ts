@@ -12,7 +12,7 @@ import { deriveId, type RecordedMessage } from "../Message.ts"
 import { MessageStore } from "../MessageStore.ts"
 import type { StoreError } from "../StoreError.ts"
 import type { Fold } from "./fold.ts"
-import { attempting, describe, type Failure } from "./handling.ts"
+import { type Attempt, describe, type Failure } from "./handling.ts"
 import * as ParkedStreams from "./parkedStreams.ts"
 import type { Shares } from "./shares.ts"
 
@@ -20,7 +20,8 @@ import type { Shares } from "./shares.ts"
 const pageSize = 100
 
 /** What the parking needs of the consumer that runs. */
-export interface Options {
+export interface Options<R> {
+  readonly attempt: Attempt<R>
   readonly shares: Shares
   /** Goes on with an effect when the store is back. */
   readonly persist: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
@@ -42,13 +43,15 @@ interface Replay {
  * Kept are one entry for each stream that is parked, or that has messages which were parked and may be delivered once more;
  * and the queues of the streams that are being replayed, as many as there are lanes in hand at the most.
  */
-export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, { persist, shares }: Options) {
+export const start = Effect.fnUntraced(function*<E, R>(
+  consumer: Consumer<E, R>,
+  { attempt, persist, shares }: Options<R>
+) {
   const { concurrency = 1, poll } = consumer.options
   const store = yield* MessageStore
   const parked = yield* ParkedStreams.make(consumer)
   const { events } = parked.category
   const wakeUps = yield* store.wakeUps(parked.category.name)
-  const attempt = attempting(consumer)
 
   const entries = new Map<string, ParkedStreams.Entry>()
   const isSettled = ({ fold: { state }, streamName }: ParkedStreams.Entry): boolean =>
@@ -209,7 +212,9 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
         }),
         { concurrency, unordered: true }
       ),
-      Stream.runDrain
+      Stream.runDrain,
+      // The queue has no end.
+      Effect.andThen(Effect.never)
     )
 
     const look = read((id, { data: { streamName }, type }) => {
