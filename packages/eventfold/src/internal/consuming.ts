@@ -107,7 +107,7 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
 
   const attempt = attempting(consumer, activity, yield* Tracing.make(consumer))
   const parking = options.onFailure === "park"
-    ? yield* Parking.start(consumer, { attempt, shares, persist })
+    ? yield* Parking.start(consumer, { activity, attempt, persist, shares })
     : undefined
   const handle = handling(consumer, attempt, activity, parking)
   const runJobs = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) {
