@@ -38,7 +38,7 @@ const append = (store: Store.Store, streamName = "kept-1") =>
 
 const script = fileURLToPath(new URL("child.ts", import.meta.url))
 
-/** A process of its own with the folder open, killed with the scope at the latest. */
+/** A process of its own, killed with the scope at the latest. */
 const child = (
   mode: "append" | "hold",
   dataDir: string,

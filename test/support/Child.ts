@@ -1,5 +1,5 @@
 /**
- * Processes of their own, which a test may kill at any moment.
+ * Processes of their own, for tests that kill them.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -7,15 +7,17 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { until } from "./Until.ts"
 
 export interface Child {
-  /** What it has said so far. */
+  /** What it has written to its output so far. */
   readonly lines: ReadonlyArray<string>
   /** Whether it has ended, by itself or not. */
   readonly ended: Effect.Effect<boolean>
-  /** Ends it with SIGKILL, and waits for that. */
   readonly kill: Effect.Effect<void>
+  /** Stops it, until it is told to go on, wherever it is. */
+  readonly freeze: Effect.Effect<void>
+  readonly thaw: Effect.Effect<void>
 }
 
-/** Runs a script with Node, killed with the scope at the latest. */
+/** Runs a script with arguments; the process is killed with the scope at the latest. */
 export const start = (
   script: string,
   args: ReadonlyArray<string>,
@@ -36,7 +38,14 @@ export const start = (
       rest = parts.pop() ?? ""
       lines.push(...parts)
     })
-    return { lines, ended: Effect.sync(() => hasEnded(process_)), kill: kill(process_) }
+    const signal = (name: NodeJS.Signals) => Effect.asVoid(Effect.sync(() => process_.kill(name)))
+    return {
+      lines,
+      ended: Effect.sync(() => hasEnded(process_)),
+      kill: kill(process_),
+      freeze: signal("SIGSTOP"),
+      thaw: signal("SIGCONT")
+    }
   })
 
 const hasEnded = (process_: ChildProcess) => process_.exitCode !== null || process_.signalCode !== null
@@ -49,6 +58,6 @@ const kill = (process_: ChildProcess): Effect.Effect<void> =>
     process_.kill("SIGKILL")
   })
 
-/** Waits until it has said so many lines. */
+/** Waits until a process has written as many lines. */
 export const says = (child: Child, count: number): Effect.Effect<void> =>
   until(`a process of its own has said ${count} lines`, Effect.sync(() => child.lines.length >= count), "30 seconds")

@@ -1,16 +1,18 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { type Consumer, GroupSizeChanged, type Start } from "../Consumer.ts"
+import type { Consumer, Start } from "../Consumer.ts"
 import type { RecordedMessage } from "../Message.ts"
 import { MessageStore } from "../MessageStore.ts"
-import { type Key, PositionStore } from "../PositionStore.ts"
+import { type Key, PositionStore, streamName } from "../PositionStore.ts"
 import type { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
+import { GroupSizeChanged } from "./consumerErrors.ts"
 import * as LowWaterMark from "./lowWaterMark.ts"
 
 /** A part of a category that has a position of its own: all of it, or the share of one member of a group. */
 export interface Share {
+  readonly member: number | undefined
   readonly mark: LowWaterMark.LowWaterMark
   /** Writes the position, if it is another than the one that was written last. */
   readonly flush: Effect.Effect<void, StoreError, MessageStore>
@@ -30,8 +32,11 @@ export const keysOf = (
     ? [{ category, consumerId }]
     : group.members.toSorted((a, b) => a - b).map((member) => ({ category, consumerId, member }))
 
+/** The name of the lease that whoever writes a position has to hold. */
+export const leaseName = (key: Key): string => `consumer ${streamName(key)}`
+
 /** The global position, exclusive, that a consumer begins after. */
-const startAfter = Effect.fnUntraced(function*(category: string, start: Start) {
+export const startAfter = Effect.fnUntraced(function*(category: string, start: Start) {
   const store = yield* MessageStore
   if (start === "beginning") return 0
   if (start === "end") {
