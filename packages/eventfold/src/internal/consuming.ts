@@ -12,8 +12,9 @@ import { defaultBatchSize, MessageStore, type ReadCategoryError } from "../Messa
 import { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
 import type { Activity } from "./activity.ts"
-import { handling } from "./handling.ts"
+import { attempting, handling } from "./handling.ts"
 import * as Lanes from "./lanes.ts"
+import * as Parking from "./parking.ts"
 import { sharedPage, sharedPause } from "./shared.ts"
 import * as Shares from "./shares.ts"
 import * as Tracing from "./tracing.ts"
@@ -24,7 +25,7 @@ type Job<E, R> =
   | { readonly _tag: "Task"; readonly task: Effect.Effect<void, E, R> }
 
 /** Messages of one cardinal id belong together, and are handled in their order. */
-export const laneOf = ({ streamName }: RecordedMessage): string =>
+export const laneOf = (streamName: string): string =>
   Option.getOrElse(StreamName.cardinalId(streamName), () => streamName)
 
 const isPassing = (error: unknown): boolean => error instanceof StoreError && error.isRetryable
@@ -104,8 +105,12 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
     }
   })
 
-  const handle = handling(consumer, () => Effect.void, activity, yield* Tracing.make(consumer))
-  const runJobs = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E, R>>) {
+  const attempt = attempting(consumer, activity, yield* Tracing.make(consumer))
+  const parking = options.onFailure === "park"
+    ? yield* Parking.start(consumer, { attempt, shares, persist })
+    : undefined
+  const handle = handling(consumer, attempt, activity, parking)
+  const runJobs = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) {
     for (const group of Arr.groupWith(jobs, (a, b) => a._tag === "Message" && b._tag === "Message")) {
       const messages = group.flatMap((job) => job._tag === "Message" ? [job] : [])
       if (Arr.isArrayNonEmpty(messages)) {
@@ -116,6 +121,10 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
     }
   })
   const lanes = yield* Lanes.make({ run: runJobs, batchSize: consumer.handlesAtOnce, concurrency, grace })
+  const laneFor = (streamName: string) => concurrency === 1 ? "" : laneOf(streamName)
+  const replays = parking === undefined
+    ? Effect.never
+    : parking.run((streamName, task) => lanes.offer(laneFor(streamName), { _tag: "Task", task }))
 
   const dispatch = (message: RecordedMessage) => {
     const share = shares.of(message)
@@ -126,7 +135,7 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
       done()
     }
     if (!consumer.handles(message.type)) return end()
-    lanes.offer(concurrency === 1 ? "" : laneOf(message), { _tag: "Message", message, done: end })
+    lanes.offer(laneFor(message.streamName), { _tag: "Message", message, done: end })
   }
 
   let next = Math.min(...shares.all.map(({ mark }) => mark.position())) + 1
@@ -202,7 +211,7 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
   yield* Effect.addFinalizer(() => Effect.sync(hideGauges))
 
   const session: Session<E, R> = {
-    run: Effect.raceAllFirst([reading, checkpoints, lanes.failure]),
+    run: Effect.raceAllFirst([reading, checkpoints, replays, lanes.failure]),
     abandon,
     counts: lanes.counts,
     positions: () => shares.all.map(({ mark, member }) => ({ member, position: mark.position() })),
