@@ -129,9 +129,9 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
   }
 
   let next = Math.min(...shares.all.map(({ mark }) => mark.position())) + 1
-  const members = options.group?.members ?? []
-  const consumerGroup = options.group !== undefined && members.length === 1
-    ? { size: options.group.size, member: members[0]! }
+  const [member, ...others] = options.group?.members ?? []
+  const consumerGroup = options.group !== undefined && member !== undefined && others.length === 0
+    ? { size: options.group.size, member }
     : undefined
   const take = (rows: ReadonlyArray<RecordedMessage>) =>
     Effect.suspend(() => {

@@ -93,12 +93,15 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
       // A batch is what comes in one go.
       fork(batchSize === 1 ? work(lane) : Effect.andThen(Effect.yieldNow, work(lane)))
     },
-    awaitRoom: Effect.fnUntraced(function*(most) {
-      while (pending > most) {
-        room.closeUnsafe()
-        yield* room.await
-      }
-    }),
+    awaitRoom: (most) =>
+      Effect.whileLoop({
+        while: () => pending > most,
+        body: () => {
+          room.closeUnsafe()
+          return room.await
+        },
+        step: () => {}
+      }),
     abandon: Effect.suspend(() => {
       isStopping = true
       return FiberSet.clear(fibers)
