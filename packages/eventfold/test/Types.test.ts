@@ -536,10 +536,7 @@ export const hosts = () => {
 
   const alone = Layer.provide(Consumer.layer(down), MessageStore.layerMemory)
   // Only a host runs a consumer as a layer.
-  exactly<
-    Needs<ReturnType<typeof Layer.launch<never, never, Layer.Services<typeof alone>>>>,
-    Consumer.Host<Down | Consumer.RunError>
-  >()
+  exactly<Layer.Services<typeof alone>, Consumer.Host<Down | Consumer.RunError>>()
 }
 
 // Vitest wants a test in a test file; the compiler has done them all.
