@@ -19,7 +19,7 @@ import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Category from "./Category.ts"
 import type { RunningStatus, Status } from "./ConsumerStatus.ts"
-import { checkInt } from "./internal/arguments.ts"
+import { checkConsumerId, checkInt } from "./internal/arguments.ts"
 import type { ConsumerIsRunning, GroupSizeChanged } from "./internal/consumerErrors.ts"
 import * as HostService from "./internal/host.ts"
 import * as Here from "./internal/running.ts"
@@ -256,10 +256,7 @@ export type RunError = StoreError | InvalidArgument | InvalidCategory | GroupSiz
 
 const check = Effect.fnUntraced(function*({ id, options }: Consumer<unknown, unknown>) {
   const { batchSize, checkpoint, concurrency, group, start } = options
-  if (id === "" || id.includes("+")) {
-    const expected = "a name that is not empty and has no +"
-    return yield* new InvalidArgument({ argument: "id", value: id, expected })
-  }
+  yield* checkConsumerId(id)
   yield* checkInt("concurrency", concurrency, 1)
   yield* checkInt("batchSize", batchSize, 1)
   yield* checkInt("checkpoint.every", checkpoint?.every, 1)

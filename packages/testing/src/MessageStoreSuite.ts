@@ -8,10 +8,12 @@ import { layer as withLayer } from "@effect/vitest"
 import type * as Layer from "effect/Layer"
 import type { MessageStore } from "eventfold/MessageStore"
 import * as Concurrency from "./internal/concurrency.ts"
+import * as Consumers from "./internal/consumers.ts"
 import * as Encoding from "./internal/encoding.ts"
 import * as Entities from "./internal/entities.ts"
 import type * as Fixtures from "./internal/fixtures.ts"
 import * as Leases from "./internal/leases.ts"
+import * as Parking from "./internal/parking.ts"
 import * as Reading from "./internal/reading.ts"
 import * as States from "./internal/states.ts"
 import * as Transactions from "./internal/transactions.ts"
@@ -58,5 +60,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Entities.tests(it)
     States.tests(it)
     Transactions.tests(it)
+    Consumers.tests(it)
+    Parking.tests(it)
   })
 }

@@ -12,9 +12,10 @@ import { defaultBatchSize, MessageStore, type ReadCategoryError } from "../Messa
 import { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
 import type { Activity } from "./activity.ts"
-import { handling } from "./handling.ts"
+import { attempting, handling } from "./handling.ts"
 import * as Lanes from "./lanes.ts"
-import { sharedPage } from "./sharedPage.ts"
+import * as Parking from "./parking.ts"
+import { sharedPage, sharedPause } from "./shared.ts"
 import * as Shares from "./shares.ts"
 import * as Tracing from "./tracing.ts"
 
@@ -24,7 +25,7 @@ type Job<E, R> =
   | { readonly _tag: "Task"; readonly task: Effect.Effect<void, E, R> }
 
 /** Messages of one cardinal id belong together, and are handled in their order. */
-export const laneOf = ({ streamName }: RecordedMessage): string =>
+export const laneOf = (streamName: string): string =>
   Option.getOrElse(StreamName.cardinalId(streamName), () => streamName)
 
 const isPassing = (error: unknown): boolean => error instanceof StoreError && error.isRetryable
@@ -70,12 +71,13 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
 
   const shares = yield* persist(Shares.load(consumer))
   const flush = Effect.forEach(shares.all, ({ flush }) => flush, { discard: true })
+  let isMine = true
   // Where "the end" is, is decided once: what comes after it is not to be missed when the process dies now.
   yield* persist(flush)
   // The last thing that is done, when no handler runs any more.
   yield* Effect.addFinalizer(() => {
     activity.stopped()
-    return flush.pipe(
+    return Effect.suspend(() => isMine ? flush : Effect.void).pipe(
       Effect.interruptible,
       Effect.timeout(lastWrite),
       Effect.catch((error) =>
@@ -109,8 +111,12 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
     }
   })
 
-  const handle = handling(consumer, () => Effect.void, activity, yield* Tracing.make(consumer))
-  const runJobs = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E, R>>) {
+  const attempt = attempting(consumer, activity, yield* Tracing.make(consumer))
+  const parking = options.onFailure === "park"
+    ? yield* Parking.start(consumer, { attempt, shares, persist })
+    : undefined
+  const handle = handling(consumer, attempt, activity, parking)
+  const runJobs = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) {
     for (const group of Arr.groupWith(jobs, (a, b) => a._tag === "Message" && b._tag === "Message")) {
       const messages = group.flatMap((job) => job._tag === "Message" ? [job] : [])
       if (Arr.isArrayNonEmpty(messages)) {
@@ -121,6 +127,10 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
     }
   })
   const lanes = yield* Lanes.make({ run: runJobs, batchSize: consumer.handlesAtOnce, concurrency, grace })
+  const laneFor = (streamName: string) => concurrency === 1 ? "" : laneOf(streamName)
+  const replays = parking === undefined
+    ? Effect.never
+    : parking.run((streamName, task) => lanes.offer(laneFor(streamName), { _tag: "Task", task }))
 
   const dispatch = (message: RecordedMessage) => {
     const share = shares.of(message)
@@ -131,7 +141,7 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
       done()
     }
     if (!consumer.handles(message.type)) return end()
-    lanes.offer(concurrency === 1 ? "" : laneOf(message), { _tag: "Message", message, done: end })
+    lanes.offer(laneFor(message.streamName), { _tag: "Message", message, done: end })
   }
 
   let next = Math.min(...shares.all.map(({ mark }) => mark.position())) + 1
@@ -168,9 +178,15 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
       passesEnded = passesBegun
       tellWaiting()
       pause = next > from ? shortest : Math.min(pause * 2, longest)
-      yield* Effect.timeoutOption(Effect.raceFirst(wakeUps.await, poke.await), pause)
+      yield* Effect.raceAllFirst([wakeUps.await, poke.await, sharedPause(store, category, pause)])
       poke.closeUnsafe()
     }
+  })
+
+  /** Ends it at once, and leaves the position to somebody else, who may be further already. */
+  const abandon = Effect.suspend(() => {
+    isMine = false
+    return lanes.abandon
   })
 
   const waitFor = Effect.fnUntraced(function*(globalPosition: number) {
@@ -201,8 +217,8 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
   yield* Effect.addFinalizer(() => Effect.sync(hideGauges))
 
   const session: Session<E, R> = {
-    run: Effect.raceAllFirst([reading, checkpoints, lanes.failure]),
-    abandon: lanes.abandon,
+    run: Effect.raceAllFirst([reading, checkpoints, replays, lanes.failure]),
+    abandon,
     counts: lanes.counts,
     positions: () => shares.all.map(({ mark, member }) => ({ member, position: mark.position() })),
     lastRead: () => next - 1,
