@@ -30,6 +30,9 @@ export const laneOf = (streamName: string): string =>
 
 const isPassing = (error: unknown): boolean => error instanceof StoreError && error.isRetryable
 
+/** How long writing the last position may take: a store that is away is not waited for. */
+const lastWrite = "5 seconds"
+
 /** Goes on with an effect when the store is back. */
 export const untilBack = (consumer: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
@@ -72,16 +75,19 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
   // Where "the end" is, is decided once: what comes after it is not to be missed when the process dies now.
   yield* persist(flush)
   // The last thing that is done, when no handler runs any more.
-  yield* Effect.addFinalizer(() =>
-    Effect.catch(
-      Effect.suspend(() => isMine ? flush : Effect.void),
-      (error) =>
+  yield* Effect.addFinalizer(() => {
+    activity.stopped()
+    return Effect.suspend(() => isMine ? flush : Effect.void).pipe(
+      Effect.interruptible,
+      Effect.timeout(lastWrite),
+      Effect.catch((error) =>
         Effect.logWarning("the last position could not be written; messages will be handled again", {
           consumer: id,
           error
         })
+      )
     )
-  )
+  })
 
   const every = checkpoint?.every ?? 1_000
   const due = yield* Latch.make()
