@@ -153,6 +153,8 @@ export interface Consumer<out E, out R> {
   readonly handles: (type: string) => boolean
   /** Handles messages in their order. */
   readonly handle: (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>) => Effect.Effect<void, E, R>
+  /** What runs beside the handlers, where and as long as they run. */
+  readonly background?: Effect.Effect<never, E | RunError, R | MessageStore> | undefined
 }
 
 /**

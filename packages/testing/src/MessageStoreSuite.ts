@@ -11,6 +11,7 @@ import * as Concurrency from "./internal/concurrency.ts"
 import * as Encoding from "./internal/encoding.ts"
 import * as Entities from "./internal/entities.ts"
 import type * as Fixtures from "./internal/fixtures.ts"
+import * as Processes from "./internal/processes.ts"
 import * as Reading from "./internal/reading.ts"
 import * as WakeUps from "./internal/wakeUps.ts"
 import * as Writing from "./internal/writing.ts"
@@ -52,5 +53,6 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Concurrency.tests(it, supports)
     WakeUps.tests(it)
     Entities.tests(it)
+    Processes.tests(it)
   })
 }

@@ -135,5 +135,6 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
     }
   })
 
-  return { run: Effect.raceAllFirst([reading, checkpoints, lanes.failure]), abandon: lanes.abandon }
+  const background = persist(consumer.background ?? Effect.never)
+  return { run: Effect.raceAllFirst([reading, checkpoints, lanes.failure, background]), abandon: lanes.abandon }
 })
