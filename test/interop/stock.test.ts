@@ -71,7 +71,9 @@ layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => 
         Store.readCategory(store, "costs"),
         store.streamVersion("costs-1"),
         store.lastMessage("costs-1"),
-        store.findMessage("costs-1", yield* nextId)
+        store.findMessage("costs-1", yield* nextId),
+        store.lastCategoryMessage("costs"),
+        store.countCategory("costs", { correlation: "other", consumerGroup: { member: 0, size: 2 } })
       ]
       for (const call of calls) {
         const before = yield* proxy.roundTrips
@@ -79,7 +81,7 @@ layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => 
         costs.push((yield* proxy.roundTrips) - before)
       }
       // A refusal looks whether the messages are recorded already, which would be no refusal.
-      assert.deepStrictEqual(costs, [1, 1, 1, 2, 1, 1, 1, 1, 1])
+      assert.deepStrictEqual(costs, [1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1])
     }))
 
   it.effect("works for any role that was granted message_store, whatever its search path", () =>
@@ -92,6 +94,9 @@ layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => 
       assert.strictEqual((yield* store.append("granted-1", Store.numbered(2))).version, 1)
       const last = Option.getOrThrow(yield* store.lastMessage("granted-1"))
       assert.deepStrictEqual(yield* store.findMessage("granted-1", last.id), Option.some(last))
+      assert.deepStrictEqual(yield* store.lastCategoryMessage("granted"), Option.some(last))
+      assert.strictEqual(yield* store.countCategory("granted", { consumerGroup: { member: 0, size: 1 } }), 2)
+      assert.isTrue(Option.isSome(yield* store.lease("granted")))
       assert.strictEqual((yield* Store.readStream(store, "granted-1")).length, 2)
       assert.strictEqual((yield* Store.readCategory(store, "granted")).length, 2)
       assert.deepStrictEqual(yield* store.streamVersion("granted-1"), Option.some(1))

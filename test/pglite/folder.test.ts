@@ -6,12 +6,12 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { MessageStore } from "eventfold/MessageStore"
-import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, statSync } from "node:fs"
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as Child from "../support/Child.ts"
 import * as Store from "../support/Store.ts"
 import { until, within } from "../support/Until.ts"
 
@@ -38,49 +38,12 @@ const append = (store: Store.Store, streamName = "kept-1") =>
 
 const script = fileURLToPath(new URL("child.ts", import.meta.url))
 
-interface Child {
-  readonly lines: ReadonlyArray<string>
-  /** Whether it has ended, by itself or not. */
-  readonly ended: Effect.Effect<boolean>
-  readonly kill: Effect.Effect<void>
-}
-
 /** A process of its own, killed with the scope at the latest. */
 const child = (
   mode: "append" | "hold",
   dataDir: string,
-  account: { readonly uid?: number; readonly gid?: number } = {}
-): Effect.Effect<Child, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const lines: Array<string> = []
-    const process_ = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        spawn(process.execPath, [script, mode, dataDir], { stdio: ["ignore", "pipe", "inherit"], ...account })
-      ),
-      kill
-    )
-    let rest = ""
-    process_.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-      const parts = (rest + chunk).split("\n")
-      // A line that was cut by the kill was not reported.
-      rest = parts.pop() ?? ""
-      lines.push(...parts)
-    })
-    return { lines, ended: Effect.sync(() => hasEnded(process_)), kill: kill(process_) }
-  })
-
-const hasEnded = (process_: ChildProcess) => process_.exitCode !== null || process_.signalCode !== null
-
-const kill = (process_: ChildProcess): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    if (process_.stdout?.closed === true && hasEnded(process_)) return resume(Effect.void)
-    // Of its streams as well, so that all it said has arrived.
-    process_.once("close", () => resume(Effect.void))
-    process_.kill("SIGKILL")
-  })
-
-const says = (process_: Child, count: number) =>
-  until(`a process of its own has said ${count} lines`, Effect.sync(() => process_.lines.length >= count), "30 seconds")
+  account?: { readonly uid?: number; readonly gid?: number }
+) => Child.start(script, [mode, dataDir], account)
 
 describe("a data folder", () => {
   it.live("keeps what was appended, for one layer after another", () =>
@@ -117,7 +80,7 @@ describe("a data folder", () => {
       for (const round of Store.upTo(3)) {
         yield* Effect.scoped(Effect.gen(function*() {
           const writer = yield* child("append", folder)
-          yield* says(writer, 60 + 45 * round)
+          yield* Child.says(writer, 60 + 45 * round)
           assert.isFalse(yield* writer.ended)
           yield* writer.kill
           assert.strictEqual(writer.lines[0], "open")
@@ -163,7 +126,7 @@ describe("a data folder", () => {
     Effect.gen(function*() {
       const folder = yield* newFolder
       const holder = yield* child("hold", folder)
-      yield* says(holder, 1)
+      yield* Child.says(holder, 1)
       assert.deepStrictEqual(holder.lines, ["open"])
       assert.instanceOf(yield* Effect.flip(Effect.scoped(open(folder))), Pglite.FolderInUse)
       yield* holder.kill
@@ -171,7 +134,7 @@ describe("a data folder", () => {
         Effect.gen(function*() {
           assert.strictEqual(yield* append(store), 0)
           const other = yield* child("hold", folder)
-          yield* says(other, 1)
+          yield* Child.says(other, 1)
           assert.deepStrictEqual(other.lines, [`FolderInUse: ${new Pglite.FolderInUse({ dataDir: folder }).message}`])
         }))
     }))
@@ -250,7 +213,7 @@ describe("a data folder that can't be one", () => {
       })
       for (const dataDir of [folder, join(folder, "data")]) {
         const other = yield* child("hold", dataDir, isRoot ? { uid: 65_534, gid: 65_534 } : {})
-        yield* says(other, 1)
+        yield* Child.says(other, 1)
         yield* until("it has ended", other.ended)
         assert.lengthOf(other.lines, 1)
         assert.include(other.lines[0], `FolderUnusable: the data folder ${dataDir} cannot be used: `)

@@ -1,6 +1,7 @@
 import { assert, it, layer } from "@effect/vitest"
 import { Pglite } from "@eventfold/pglite"
 import { Postgres } from "@eventfold/postgres"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -167,6 +168,18 @@ layer(both, { excludeTestServices: true, timeout: "1 minute" })("the one session
         assert.lengthOf(yield* Store.readCategory(store, category), 10)
       })
   )
+
+  it.effect("two stores on it are as one for leases", () =>
+    Effect.gen(function*() {
+      const one = yield* MessageStore
+      const second = yield* Layer.build(Layer.fresh(Postgres.layerClient()))
+      const two = Context.get(second, MessageStore)
+      for (const [first, then] of [[one, two], [two, one]] as const) {
+        const held = Effect.andThen(first.lease("shared"), then.lease("shared"))
+        assert.deepStrictEqual(yield* Effect.scoped(held), Option.none())
+        assert.isTrue(Option.isSome(yield* Effect.scoped(then.lease("shared"))))
+      }
+    }))
 
   it.effect("an append inside of the client's transaction is refused, as it would wait for itself", () =>
     Effect.gen(function*() {

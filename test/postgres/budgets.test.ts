@@ -6,13 +6,9 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
-import * as Category from "eventfold/Category"
-import * as Entity from "eventfold/Entity"
 import { nextId } from "eventfold/Message"
-import { MessageStore } from "eventfold/MessageStore"
 import * as Database from "../support/Database.ts"
 import * as Proxy from "../support/Proxy.ts"
 import * as Store from "../support/Store.ts"
@@ -43,16 +39,6 @@ const costOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     yield* effect
     return (yield* roundTrips) - before
   })
-
-const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
-
-const deposit = (amount: number) => Account.events.Deposited({ amount })
-
-const Balance = Entity.make(Account, {
-  state: Schema.Int,
-  initial: 0,
-  evolve: { Deposited: (state, { amount }) => state + amount }
-})
 
 layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices: true })("round trips", (it) => {
   const store = Effect.map(Counted, (counted) => counted.store)
@@ -134,9 +120,9 @@ layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices:
       assert.strictEqual(yield* costOf(Stream.runDrain(opened.readStream("read-1", { batchSize: 400 }))), 3)
     }))
 
-  it.effect("lastMessage, findMessage and streamVersion are 1", () =>
+  it.effect("lastMessage, findMessage, streamVersion, lastCategoryMessage and countCategory are 1", () =>
     Effect.gen(function*() {
-      const { append, findMessage, lastMessage, streamVersion } = yield* store
+      const { append, countCategory, findMessage, lastCategoryMessage, lastMessage, streamVersion } = yield* store
       const id = yield* nextId
       yield* append("last-1", [...Store.numbered(3), { id, type: "A", data: 3 }, ...Store.numbered(2_000)])
       assert.strictEqual(yield* costOf(findMessage("last-1", id)), 1)
@@ -144,34 +130,9 @@ layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices:
       assert.strictEqual(yield* costOf(lastMessage("last-1")), 1)
       assert.strictEqual(yield* costOf(lastMessage("last-1", { type: "Other" })), 1)
       assert.strictEqual(yield* costOf(streamVersion("last-1")), 1)
-    }))
-
-  it.effect("a transaction of an entity is a read and an append, and twice that when another was faster", () =>
-    Effect.gen(function*() {
-      const opened = yield* store
-      const transact = Balance.transact("1", () => deposit(1)).pipe(Effect.provideService(MessageStore, opened))
-      assert.strictEqual(yield* costOf(transact), 2)
-      assert.strictEqual(yield* costOf(transact), 2)
-      assert.strictEqual(
-        yield* costOf(Balance.load("1").pipe(Effect.provideService(MessageStore, opened))),
-        1
-      )
-      assert.strictEqual(
-        yield* costOf(Balance.transact("1", () => []).pipe(Effect.provideService(MessageStore, opened))),
-        1
-      )
-
-      let decisions = 0
-      const overtaken = Balance.transact("1", () =>
-        Effect.gen(function*() {
-          if (decisions++ === 0) yield* Account.append("1", deposit(10))
-          return deposit(100)
-        })).pipe(Effect.provideService(MessageStore, opened))
-      // The other's append is one of them.
-      assert.strictEqual(yield* costOf(overtaken), 2 + 1 + 2)
-      assert.strictEqual(decisions, 2)
-      const { state } = yield* Balance.load("1").pipe(Effect.provideService(MessageStore, opened))
-      assert.strictEqual(state, 112)
+      assert.strictEqual(yield* costOf(lastCategoryMessage("last")), 1)
+      assert.strictEqual(yield* costOf(lastCategoryMessage("none")), 1)
+      assert.strictEqual(yield* costOf(countCategory("last")), 1)
     }))
 
   it.effect("a reader of 100,000 messages that stalls has read 2 pages", () =>

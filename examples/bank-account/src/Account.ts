@@ -2,7 +2,7 @@
  * A bank account, from top to bottom: its events, the state they fold into, the decisions on it, and what a program
  * calls.
  */
-import { DateTime, Effect, Option, Schedule, Schema, Stream } from "effect"
+import { DateTime, Effect, Option, Schema, Stream } from "effect"
 import { Category, Entity } from "eventfold"
 import * as Money from "./Money.ts"
 
@@ -221,20 +221,11 @@ export const decideClose = ({ account, by }: Close) =>
     return [Account.events.Closed({}, { metadata: { by } })]
   })
 
-/**
- * When to decide again after another writer was faster. An account may have many of them at once, of whom one goes ahead
- * at a time: the ten attempts that are the default are soon used up then.
- */
-const retry = Schedule.max([
-  Schedule.min([Schedule.exponential("2 millis"), Schedule.spaced("100 millis")]).pipe(Schedule.jittered),
-  Schedule.recurs(200)
-])
-
 export const open = (command: Open) => Balance.transact(command.account, decideOpen(command))
 
-export const deposit = (command: Move) => Balance.transact(command.account, decideDeposit(command), { retry })
+export const deposit = (command: Move) => Balance.transact(command.account, decideDeposit(command))
 
-export const withdraw = (command: Move) => Balance.transact(command.account, decideWithdraw(command), { retry })
+export const withdraw = (command: Move) => Balance.transact(command.account, decideWithdraw(command))
 
 export const close = (command: Close) => Balance.transact(command.account, decideClose(command))
 
@@ -243,7 +234,7 @@ export const transfer = Effect.fn("Account.transfer")(function*(command: Transfe
   const { cents, commandId, from, to } = command
   if (from === to) return yield* new SameAccount({ account: from })
   const targets = { payer: Balance.at(from), payee: Balance.at(to) }
-  const { entities } = yield* Entity.transactAll(targets, decideTransfer(command), { commandId, retry })
+  const { entities } = yield* Entity.transactAll(targets, decideTransfer(command), { commandId })
   // What a command did when it was sent first comes back, whatever is asked for now.
   const [sent] = entities.payer.events
   const isThis = sent?.type === "TransferSent" && sent.data.to === to && sent.data.cents === cents

@@ -15,7 +15,8 @@ import {
   type Misfit,
   type PartCodec,
   partCodec,
-  type PastVersion
+  type PastVersion,
+  versionedCodec
 } from "./internal/eventCodec.ts"
 import { idCodec } from "./internal/idCodec.ts"
 import type { Message, RecordedMessage } from "./Message.ts"
@@ -23,7 +24,7 @@ import * as MessageStore from "./MessageStore.ts"
 import * as Metadata from "./Metadata.ts"
 import type { AppendResult } from "./StoreBackend.ts"
 import { InvalidMessage, type StoreError } from "./StoreError.ts"
-import * as StreamName from "./StreamName.ts"
+import type * as StreamName from "./StreamName.ts"
 
 /**
  * The events of a category by type.
@@ -98,11 +99,20 @@ export interface Versioned<D extends Definition, R = never> extends AnyVersioned
    * The next version, and how its data is made of the one before: a function, or an effect, whose failure becomes a
    * `DecodeError`. What it gives is checked against the schema.
    */
-  readonly upcast: <Next extends Definition, R2 = never>(
+  readonly upcast: <
+    Next extends Definition,
+    A extends Data<Next> | Effect.Effect<Data<Next>, { readonly message: string }, unknown>
+  >(
     definition: Next,
-    step: (data: Data<D>) => Data<Next> | Effect.Effect<Data<Next>, { readonly message: string }, R2>
-  ) => Versioned<Next, R | R2 | DefinitionServices<D>>
+    step: (data: Data<D>) => A
+  ) => Versioned<Next, R | StepServices<A> | DefinitionServices<D>>
 }
+
+/**
+ * What a step needs. Not a type parameter of `upcast`: where a definition is expected, the compiler would take it for
+ * `unknown`.
+ */
+type StepServices<A> = A extends Effect.Effect<infer _B, infer _E, infer R> ? R : never
 
 /**
  * An id of a category without an `id` schema: what follows the category's name and a dash in a stream name. An array is
@@ -344,19 +354,23 @@ const schemaOf = (definition: Definition): Schema.Codec<unknown, unknown, unknow
 
 const codecOf = (definition: Definition | AnyVersioned): EventCodec<unknown> =>
   isVersioned(definition)
-    ? eventCodec(definition.past, schemaOf(definition.newest))
-    : eventCodec([], schemaOf(definition))
+    ? versionedCodec(definition.past, schemaOf(definition.newest))
+    : eventCodec(schemaOf(definition))
 
-const versioned = <D extends Definition, R>(newest: D, past: ReadonlyArray<PastVersion<R>>): Versioned<D, R> => ({
+const versioned = <D extends Definition, R>(newest: D, past: ReadonlyArray<PastVersion<unknown>>): Versioned<D, R> => ({
   [VersionedTypeId]: VersionedTypeId,
   newest,
-  past,
+  past: past as ReadonlyArray<PastVersion<R>>,
   upcast: (next, step) => {
     const upcast = (data: unknown) => {
       const result = step(data as Data<D>)
-      return Effect.isEffect(result) ? result : Effect.succeed(result)
+      return (Effect.isEffect(result) ? result : Effect.succeed(result)) as Effect.Effect<
+        unknown,
+        { readonly message: string },
+        unknown
+      >
     }
-    return versioned(next, [...past, { schema: schemaOf(newest), upcast } as PastVersion<never>])
+    return versioned(next, [...past, { schema: schemaOf(newest), upcast }])
   }
 })
 
@@ -383,6 +397,8 @@ const versioned = <D extends Definition, R>(newest: D, past: ReadonlyArray<PastV
  * @since 0.1.0
  */
 export const version = <D extends Definition>(definition: D): Versioned<D> => versioned(definition, [])
+
+const unlikeItsSchema = (misfit: Misfit): Misfit => ({ ...misfit, reason: `does not fit its schema: ${misfit.reason}` })
 
 const decodeError = (recorded: RecordedMessage) => (misfit: Misfit): DecodeError => {
   const { globalPosition, position, streamName, type } = recorded
@@ -429,13 +445,23 @@ export const make = <const Name extends string, const E extends Events, const O 
     : partCodec("metadata", Schema.Struct({ ...metadataFields })) as PartCodec<Services>
   const known = [...codecs.keys()].join(", ")
 
+  /** What the schema of the metadata says nothing of. */
+  const others = (metadata: Metadata.Metadata): Metadata.Metadata =>
+    metadataFields === undefined
+      ? metadata
+      : Object.fromEntries(Object.entries(metadata).filter(([key]) => !Object.hasOwn(metadataFields, key)))
+
   const encodeMetadata = Effect.fnUntraced(function*(
     metadata: Metadata.Metadata | undefined,
     schemaVersion: string | undefined
   ) {
     const own = metadataCodec === undefined ? undefined : yield* metadataCodec.encode(metadata ?? {})
     if (own === undefined && schemaVersion === undefined) return metadata
-    return { ...metadata, ...own as Metadata.Metadata, ...(schemaVersion === undefined ? {} : { schemaVersion }) }
+    return {
+      ...others(metadata ?? {}),
+      ...own as Metadata.Metadata,
+      ...(schemaVersion === undefined ? {} : { schemaVersion })
+    }
   })
 
   const encodeEvent = Effect.fnUntraced(function*(event: Unrecorded<E, O>) {
@@ -444,11 +470,10 @@ export const make = <const Name extends string, const E extends Events, const O 
       const reason = `is not an event of the category ${name}, whose events are ${known}`
       return yield* Effect.fail<Misfit>({ path: ["type"], reason })
     }
-    const misfit = (error: Misfit) => ({ ...error, reason: `does not fit its schema: ${error.reason}` })
-    const data = yield* Effect.mapErrorEager(codec.encode(event.data), misfit)
+    const data = yield* Effect.mapErrorEager(codec.encode(event.data), unlikeItsSchema)
     const metadata = yield* Effect.mapErrorEager(
       encodeMetadata(event.metadata as Metadata.Metadata | undefined, codec.schemaVersion),
-      misfit
+      unlikeItsSchema
     )
     return { id: event.id, type: event.type, data, metadata } satisfies Message
   })
@@ -474,7 +499,12 @@ export const make = <const Name extends string, const E extends Events, const O 
       : Effect.zipWith(
         data,
         metadataCodec.decode(recorded.metadata ?? {}),
-        (data, own) => ({ type: recorded.type, data, metadata: { ...standard(recorded), ...own as object }, recorded })
+        (data, own) => ({
+          type: recorded.type,
+          data,
+          metadata: { ...others(Metadata.fromJson(recorded.metadata)), ...own as object },
+          recorded
+        })
       )
     return Effect.mapBothEager(event, {
       onSuccess: (event) => Option.some(event as Recorded<E, O>),
@@ -552,10 +582,9 @@ export const make = <const Name extends string, const E extends Events, const O 
   }
 }
 
-const standard = ({ metadata }: RecordedMessage): Metadata.Metadata => Metadata.fromJson(metadata)
+const constructor = (type: string) => (data: unknown, options?: object) => ({ ...options, type, data })
 
 const constructors = <E extends Events, O extends Options>(events: E): Category<E, O>["events"] => {
-  const constructor = (type: string) => (data: unknown, options?: object) => ({ ...options, type, data })
   const byType: Record<string, unknown> = Object.fromEntries(
     Object.keys(events).map((type) => [type, constructor(type)])
   )

@@ -13,7 +13,7 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Category from "./Category.ts"
 import { EntityCache, type Freshness } from "./EntityCache.ts"
-import { catchUp, type Fold } from "./internal/fold.ts"
+import { catchUp, catchUpFromSnapshot, type Fold } from "./internal/fold.ts"
 import { type Participant, type ReadError, versionOption } from "./internal/participant.ts"
 import * as Snapshots from "./internal/snapshots.ts"
 import * as Transaction from "./internal/transaction.ts"
@@ -100,11 +100,41 @@ export const reply = <const D, Reply>(decision: D, reply: Reply): Replied<D, Rep
   reply
 })
 
-/** What `decide` may give. */
-type Decided<D, Reply, Refusal, R> =
+/**
+ * What `decide` may give: a decision, with or without a {@link reply}, or an effect of one, which may also refuse.
+ *
+ * @since 0.1.0
+ */
+export type Decided<D> =
   | D
-  | Replied<D, Reply>
-  | Effect.Effect<D | Replied<D, Reply>, Refusal, R>
+  | Replied<D, unknown>
+  | Effect.Effect<D | Replied<D, unknown>, unknown, unknown>
+
+/**
+ * The reply in what `decide` gives: `void` where it gives a decision alone.
+ *
+ * @since 0.1.0
+ */
+export type ReplyOf<A> = [Settled<A>] extends [never] ? void : PlainReply<Settled<A>>
+
+/** What an effect gives, or what is none. */
+type Settled<A> = A extends Effect.Effect<infer B, infer _E, infer _R> ? B : A
+
+type PlainReply<B> = B extends Replied<infer _D, infer Reply> ? Reply : void
+
+/**
+ * The refusals in what `decide` gives.
+ *
+ * @since 0.1.0
+ */
+export type RefusalOf<A> = A extends Effect.Effect<infer _B, infer Refusal, infer _R> ? Refusal : never
+
+/**
+ * The services in what `decide` gives.
+ *
+ * @since 0.1.0
+ */
+export type RequirementsOf<A> = A extends Effect.Effect<infer _B, infer _E, infer R> ? R : never
 
 /** @since 0.1.0 */
 export type LoadError = ReadError
@@ -118,7 +148,7 @@ export type LoadError = ReadError
 export type Conflict<Recorded> = Transaction.Conflict<Recorded>
 
 /** @since 0.1.0 */
-export type TransactError<C extends Category.Any> =
+export type TransactError<C extends Category.Any = Category.Any> =
   | Exclude<MessageStore.AppendError, WrongExpectedVersion>
   | Conflict<Category.RecordedEvent<C>>
   | Category.DecodeError
@@ -142,8 +172,8 @@ export interface TransactOptions {
    */
   readonly freshness?: Freshness | "assumeEmpty" | undefined
   /**
-   * Whether the version is checked also when there are no events, with one more read: then "nothing to do" has been
-   * decided on the latest state, whatever `freshness` says. Default: false.
+   * Whether the version is checked also when there are no events, or a refusal, with one more read: then "nothing to do"
+   * or "no" has been decided on the latest state, whatever `freshness` says. Default: false.
    */
   readonly alwaysCheck?: boolean | undefined
   /**
@@ -215,8 +245,8 @@ export interface Entity<C extends Category.Any, S> {
    * 1. The stream is read and folded.
    * 2. `decide` sees the state and gives the events that follow, maybe with a {@link reply}, or fails with a refusal of
    *    its own.
-   * 3. No events: nothing is written and nothing is checked, unless `alwaysCheck` is set. Otherwise they are appended,
-   *    all or none, expecting the version that was read.
+   * 3. No events, or a refusal: nothing is written and nothing is checked, unless `alwaysCheck` is set. Otherwise they
+   *    are appended, all or none, expecting the version that was read.
    * 4. If another writer was faster, what is new in the stream is read and `decide` runs again, as often as `retry`
    *    says; then the call fails with the last {@link Conflict}. So `decide` may run several times: it should have no
    *    effects that must not be repeated.
@@ -225,17 +255,14 @@ export interface Entity<C extends Category.Any, S> {
    * Events whose ids are all recorded in the stream already, with the same content, are not written again: the call
    * succeeds with the stream's state as it is.
    */
-  readonly transact: <Reply = void, Refusal = never, R = never>(
+  readonly transact: <A extends Decided<Decision<Category.Event<C>>>>(
     id: Category.Id<C>,
-    decide: (
-      state: S,
-      version: Option.Option<number>
-    ) => Decided<Decision<Category.Event<C>>, Reply, Refusal, R>,
+    decide: (state: S, version: Option.Option<number>) => A,
     options?: TransactOptions
   ) => Effect.Effect<
-    Transacted<S, Category.Event<C>, Reply>,
-    Refusal | TransactError<C>,
-    R | MessageStore.MessageStore | Category.Services<C>
+    Transacted<S, Category.Event<C>, ReplyOf<A>>,
+    RefusalOf<A> | TransactError<C>,
+    RequirementsOf<A> | MessageStore.MessageStore | Category.Services<C>
   >
   /**
    * The latest state, then the state after each event that is written, for as long as the stream is run. Events of this
@@ -294,7 +321,7 @@ export interface Options<E, S> {
   readonly state: Schema.Codec<S, unknown>
   /** The state of a stream without events. */
   readonly initial: NoInfer<S>
-  readonly evolve: Evolve<NoInfer<E>, NoInfer<S>>
+  readonly evolve: NoInfer<Evolve<E, S>>
   /** Default: none are written or read. */
   readonly snapshots?: SnapshotOptions<NoInfer<S>> | undefined
   /** How much of an `EntityCache`'s capacity a state takes. Default: 1. */
@@ -310,18 +337,24 @@ const isMany = <Event>(decision: Decision<Event>): decision is ReadonlyArray<Eve
 
 const toArray = <Event>(decision: Decision<Event>): ReadonlyArray<Event> => isMany(decision) ? decision : [decision]
 
-const isReplied = <D, Reply>(decided: D | Replied<D, Reply>): decided is Replied<D, Reply> =>
+/**
+ * Whether a decision is one with a reply.
+ *
+ * @since 0.1.0
+ */
+export const isReplied = <D, Reply>(decided: D | Replied<D, Reply>): decided is Replied<D, Reply> =>
   typeof decided === "object" && decided !== null && RepliedTypeId in decided
 
-/** What was decided, one way for all that `decide` may give. Without a reply, `Reply` is `void`. */
-const outcome = <D, Reply, Refusal, R>(
-  decided: Decided<D, Reply, Refusal, R>
-): Effect.Effect<{ readonly decision: D; readonly reply: Reply }, Refusal, R> => {
-  const split = (plain: D | Replied<D, Reply>) =>
-    isReplied(plain) ? plain : { decision: plain, reply: undefined as Reply }
-  return Effect.isEffect(decided)
-    ? Effect.map(decided as Effect.Effect<D | Replied<D, Reply>, Refusal, R>, split)
-    : Effect.succeed(split(decided as D | Replied<D, Reply>))
+/** What was decided, one way for all that `decide` may give. */
+const outcome = <D, A extends Decided<D>>(
+  decided: A
+): Effect.Effect<{ readonly decision: D; readonly reply: ReplyOf<A> }, RefusalOf<A>, RequirementsOf<A>> => {
+  const settled = (Effect.isEffect(decided) ? decided : Effect.succeed(decided)) as Effect.Effect<
+    D | Replied<D, ReplyOf<A>>,
+    RefusalOf<A>,
+    RequirementsOf<A>
+  >
+  return Effect.map(settled, (plain) => isReplied(plain) ? plain : { decision: plain, reply: undefined as ReplyOf<A> })
 }
 
 const transactionOptions = (options: TransactOptions = {}): Transaction.Options => ({
@@ -373,6 +406,8 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
   }
   const folding = { decode: category.decode, evolve }
   const empty: Fold<S> = { state: options.initial, version: -1, snapshotAt: -1 }
+  /** The same of a stream that is not what it was: its snapshot, if it has one, must not be used when it has grown. */
+  const rewound: Fold<S> = { ...empty, snapshotAt: Number.NEGATIVE_INFINITY }
   const weight = options.weight ?? (() => 1)
   const snapshots = options.snapshots === undefined ? undefined : Snapshots.make(options.state, {
     version: options.snapshots.version,
@@ -386,12 +421,15 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
     const cache = Option.getOrUndefined(yield* EntityCache)?.region<S, LoadError>(store, steps, weight)
 
     const loadNew = Effect.fnUntraced(function*(known: Option.Option<Fold<S>>) {
-      const begin = Option.isSome(known) || snapshots === undefined ? known : yield* snapshots.read(streamName)
-      return yield* catchUp(folding, streamName, Option.getOrElse(begin, () => empty))
+      if (Option.isSome(known)) return yield* catchUp(folding, streamName, known.value)
+      const snapshot = snapshots === undefined ? Option.none() : yield* snapshots.read(streamName)
+      if (Option.isNone(snapshot)) return yield* catchUp(folding, streamName, empty)
+      const fold = yield* catchUpFromSnapshot(folding, streamName, snapshot.value)
+      return Option.isSome(fold) ? fold.value : yield* catchUp(folding, streamName, rewound)
     })
 
     const reload = Effect.gen(function*() {
-      const fold = yield* catchUp(folding, streamName, empty)
+      const fold = yield* catchUp(folding, streamName, rewound)
       if (cache !== undefined) yield* Effect.andThen(cache.drop(streamName), cache.put(streamName, fold))
       return fold
     })
@@ -412,7 +450,8 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
           Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
         ),
       unrecorded: ({ recorded, ...event }) => {
-        const plain: object = { metadata: Metadata.fromJson(recorded.metadata), ...event, id: recorded.id }
+        const metadata = recorded.metadata === null ? {} : { metadata: Metadata.fromJson(recorded.metadata) }
+        const plain: object = { ...metadata, ...event, id: recorded.id }
         return plain as Event
       },
       encode: (events) => category.encode(streamName, events),
@@ -455,32 +494,34 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
       const { load, streamName } = yield* participant(id)
       // A stream that has a name is of a category that has one.
       const wakeUps = yield* Effect.orDie(store.wakeUps(StreamName.category(streamName)))
-      let current = yield* load("latest")
+      const first = yield* load("latest")
+      let { state, version } = first
 
       const foldOn = Effect.fnUntraced(function*(rows: ReadonlyArray<RecordedMessage>) {
         const states: Array<Loaded<S>> = []
         for (const recorded of rows) {
           const event = yield* category.decode(recorded)
-          const state = Option.isSome(event) ? evolve(current.state, event.value) : current.state
-          current = { ...current, state, version: recorded.position }
-          if (Option.isSome(event)) states.push(loaded(current))
+          version = recorded.position
+          if (Option.isNone(event)) continue
+          state = evolve(state, event.value)
+          states.push({ state, version: Option.some(version) })
         }
         return states
       })
-      const news = Stream.suspend(() => store.readStream(streamName, { from: current.version + 1 })).pipe(
+      const news = Stream.suspend(() => store.readStream(streamName, { from: version + 1 })).pipe(
         Stream.mapArrayEffect((rows) => Effect.map(foldOn(rows), Arr.of)),
         Stream.flattenIterable,
         Stream.catchTag(["InvalidArgument", "Unsupported"], Stream.die)
       )
       return Stream.fromEffectRepeat(Effect.timeoutOption(wakeUps.await, pollInterval)).pipe(
         Stream.flatMap(() => news),
-        Stream.prepend([loaded(current)])
+        Stream.prepend([loaded(first)])
       )
     }))
 
-  const transact = Effect.fn("Entity.transact")(function*<Reply = void, Refusal = never, R = never>(
+  const transact = Effect.fn("Entity.transact")(function*<A extends Decided<Decision<Event>>>(
     id: Category.Id<C>,
-    decide: (state: S, version: Option.Option<number>) => Decided<Decision<Event>, Reply, Refusal, R>,
+    decide: (state: S, version: Option.Option<number>) => A,
     options?: TransactOptions
   ) {
     const store = yield* MessageStore.MessageStore
@@ -490,7 +531,7 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
       [own],
       ([fold = empty]) =>
         Effect.map(
-          outcome(decide(fold.state, versionOption(fold.version))),
+          outcome<Decision<Event>, A>(decide(fold.state, versionOption(fold.version))),
           ({ decision, reply }) => ({ events: [toArray(decision)], reply })
         ),
       (appends) => Effect.forEach(appends, (append) => store.append(append.streamName, append.messages, append)),
@@ -562,6 +603,12 @@ export type Decisions<T extends Targets> = {
   readonly [K in keyof T]?: Decision<Category.Event<CategoryOf<T[K]>>> | undefined
 }
 
+/** A decision for a name that no target has is a mistake of typing, which an inferred type would let pass. */
+type OnlyTargets<T, A> = Exclude<NamesIn<Settled<A>>, keyof T> extends never ? unknown
+  : { readonly noSuchTarget: Exclude<NamesIn<Settled<A>>, keyof T> }
+
+type NamesIn<B> = B extends Replied<infer D, infer _Reply> ? NamesIn<D> : B extends unknown ? keyof B : never
+
 /**
  * What a transaction over several streams did, by the names of the targets.
  *
@@ -610,17 +657,17 @@ export interface TransactedAll<T extends Targets, Reply = void> {
  *
  * @since 0.1.0
  */
-export const transactAll: <T extends Targets, Reply = void, Refusal = never, R = never>(
+export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
   targets: T,
-  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => Decided<Decisions<T>, Reply, Refusal, R>,
+  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => A & OnlyTargets<T, A>,
   options?: TransactOptions
 ) => Effect.Effect<
-  TransactedAll<T, Reply>,
-  Refusal | TransactAllError<T>,
-  R | MessageStore.MessageStore | ServicesOf<T[keyof T]>
-> = Effect.fn("Entity.transactAll")(function*<T extends Targets, Reply, Refusal, R>(
+  TransactedAll<T, ReplyOf<A>>,
+  RefusalOf<A> | TransactAllError<T>,
+  RequirementsOf<A> | MessageStore.MessageStore | ServicesOf<T[keyof T]>
+> = Effect.fn("Entity.transactAll")(function*<T extends Targets, A extends Decided<Decisions<T>>>(
   targets: T,
-  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => Decided<Decisions<T>, Reply, Refusal, R>,
+  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => A,
   options?: TransactOptions
 ) {
   const store = yield* MessageStore.MessageStore
@@ -642,8 +689,13 @@ export const transactAll: <T extends Targets, Reply = void, Refusal = never, R =
     participants,
     (folds) =>
       Effect.map(
-        outcome(decide(byName(folds.map(({ state }) => state)) as { readonly [K in keyof T]: StateOf<T[K]> })),
-        ({ decision, reply }) => ({ events: names.map((name) => toArray<unknown>(decision[name] ?? [])), reply })
+        outcome<Decisions<T>, A>(
+          decide(byName(folds.map(({ state }) => state)) as { readonly [K in keyof T]: StateOf<T[K]> })
+        ),
+        ({ decision, reply }) => ({
+          events: names.map((name) => toArray<unknown>(Object.hasOwn(decision, name) ? decision[name] ?? [] : [])),
+          reply
+        })
       ),
     store.writeAll,
     transactionOptions(options)

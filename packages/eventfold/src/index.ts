@@ -3,6 +3,8 @@ export * as Category from "./Category.ts"
 /** @since 0.1.0 */
 export * as Consumer from "./Consumer.ts"
 /** @since 0.1.0 */
+export * as ConsumerStatus from "./ConsumerStatus.ts"
+/** @since 0.1.0 */
 export * as Entity from "./Entity.ts"
 /** @since 0.1.0 */
 export * as EntityCache from "./EntityCache.ts"
@@ -17,6 +19,8 @@ export * as MessageStore from "./MessageStore.ts"
 /** @since 0.1.0 */
 export * as Metadata from "./Metadata.ts"
 /** @since 0.1.0 */
+export * as Parking from "./Parking.ts"
+/** @since 0.1.0 */
 export * as PositionStore from "./PositionStore.ts"
 /** @since 0.1.0 */
 export * as Process from "./Process.ts"
@@ -26,3 +30,5 @@ export * as StoreBackend from "./StoreBackend.ts"
 export * as StoreError from "./StoreError.ts"
 /** @since 0.1.0 */
 export * as StreamName from "./StreamName.ts"
+/** @since 0.1.0 */
+export * as TraceContext from "./TraceContext.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Equal, Option, Schema, Stream } from "effect"
-import { Category, Message, MessageStore, StoreError, StreamName } from "eventfold"
+import { Category, Entity, Message, MessageStore, StoreError, StreamName } from "eventfold"
 
 class Money extends Schema.Class<Money>("test/Money")({ amount: Schema.BigInt, currency: Schema.String }) {}
 
@@ -244,7 +244,7 @@ describe("decode", () => {
         position: 2,
         globalPosition: 3,
         type: "Renamed",
-        path: ["name"]
+        path: ["data", "name"]
       })
       assert.strictEqual(error.message, `Renamed at position 2 of ledger-1: data.name: ${reason}`)
       assert.match(reason, /string/)
@@ -264,7 +264,7 @@ describe("decode", () => {
         }
       })
       const error = yield* Effect.flip(Ledger.decode(recorded))
-      assert.deepStrictEqual(error.path, ["lines", 1, "quantity"])
+      assert.deepStrictEqual(error.path, ["data", "lines", 1, "quantity"])
     }).pipe(onMemory))
 
   it.effect("a reader gets what came before, then the error", () =>
@@ -291,6 +291,113 @@ describe("decode", () => {
       const event = Option.getOrThrow(yield* Ledger.decode(recorded))
       assert.deepStrictEqual(event.data, { name: "x" })
     }).pipe(onMemory))
+})
+
+describe("a type that the category does not name", () => {
+  const Strict = Category.make("ledger", { Renamed: { name: Schema.String } }, { unknownTypes: "refuse" })
+
+  it.effect("is refused on demand, with its place", () =>
+    Effect.gen(function*() {
+      yield* Strict.append("1", Strict.events.Renamed({ name: "x" }))
+      const recorded = yield* write({ type: "Foreign", data: [1] })
+      const error = yield* Effect.flip(Strict.decode(recorded))
+      assert.deepStrictEqual([error.streamName, error.position, error.type, error.path], [
+        ledger1,
+        1,
+        "Foreign",
+        ["type"]
+      ])
+      assert.strictEqual(
+        error.message,
+        "Foreign at position 1 of ledger-1: type: is not one of the category's, which are Renamed"
+      )
+      const State = Entity.make(Strict, {
+        state: Schema.String,
+        initial: "",
+        evolve: { Renamed: (_, { name }) => name }
+      })
+      const failures = [
+        yield* Effect.flip(Stream.runDrain(Strict.readStream("1"))),
+        yield* Effect.flip(Stream.runDrain(Strict.readCategory())),
+        yield* Effect.flip(Strict.lastEvent("1")),
+        yield* Effect.flip(State.load("1")),
+        yield* Effect.flip(State.transact("1", () => Strict.events.Renamed({ name: "y" })))
+      ]
+      assert.deepStrictEqual(failures, Array.from({ length: 5 }, () => error))
+    }).pipe(onMemory))
+
+  it.effect("is refused also when it is named like what every object has", () =>
+    Effect.gen(function*() {
+      for (const type of inherited) {
+        const error = yield* Effect.flip(Strict.decode({ ...recorded, type }))
+        assert.deepStrictEqual([error.type, error.path], [type, ["type"]])
+      }
+    }))
+
+  it.effect("is left out otherwise, and by default", () =>
+    Effect.gen(function*() {
+      const Lenient = Category.make("ledger", {}, { unknownTypes: "skip" })
+      yield* write({ type: "Foreign", data: [1] })
+      assert.deepStrictEqual(yield* Stream.runCollect(Lenient.readStream("1")), [])
+      assert.deepStrictEqual(yield* Stream.runCollect(Ledger.readStream("1")), [])
+    }).pipe(onMemory))
+})
+
+describe("lastEvent", () => {
+  it.effect("is the last one, or the last of a type, or none", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* Ledger.lastEvent("1"), Option.none())
+      yield* Ledger.append("1", [Ledger.events.Counted(1), Ledger.events.Counted(2), rename])
+      const last = Option.getOrThrow(yield* Ledger.lastEvent("1"))
+      assert.deepStrictEqual([last.type, last.data, last.recorded.position], ["Renamed", { name: "x" }, 2])
+      const counted = Option.getOrThrow(yield* Ledger.lastEvent("1", { type: "Counted" }))
+      assert.deepStrictEqual([counted.type, counted.data, counted.recorded.position], ["Counted", 2, 1])
+      assert.deepStrictEqual(yield* Ledger.lastEvent("1", { type: "Closed" }), Option.none())
+      yield* write({ type: "Foreign", data: null })
+      assert.deepStrictEqual(yield* Ledger.lastEvent("1"), Option.none())
+    }).pipe(onMemory))
+
+  it.effect("fails with one that does not fit, and for an id that is none", () =>
+    Effect.gen(function*() {
+      yield* write({ type: "Counted", data: "many" })
+      assert.deepStrictEqual((yield* Effect.flip(Ledger.lastEvent("1")))._tag, "DecodeError")
+      assert.deepStrictEqual((yield* Effect.flip(Ledger.lastEvent("")))._tag, "InvalidStreamName")
+    }).pipe(onMemory))
+})
+
+describe("toAppend", () => {
+  it.effect("is a part of a writeAll, beside those of other categories", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      const Other = Category.make("other", { Opened: { by: Schema.String } })
+      const id = "0190163d-8694-739b-aea5-966c26f8ad90"
+      const parts = [
+        yield* Ledger.toAppend("1", [rename, Ledger.events.Counted(1)], { expectedVersion: "noStream" }),
+        yield* Other.toAppend(["1", "2"], Other.events.Opened({ by: "y" }, { id }))
+      ]
+      assert.deepStrictEqual(yield* store.writeAll(parts), [
+        { version: 1, globalPosition: 2 },
+        { version: 0, globalPosition: 3 }
+      ])
+      const ledger = yield* Stream.runCollect(Ledger.readStream("1"))
+      assert.deepStrictEqual(ledger.map(({ data }) => data), [{ name: "x" }, 1])
+      const [opened] = yield* Stream.runCollect(Other.readStream(["1", "2"]))
+      assert.deepStrictEqual<unknown>([opened?.data, opened?.recorded.id], [{ by: "y" }, id])
+      const again = yield* Effect.flip(store.writeAll([
+        yield* Other.toAppend("3", Other.events.Opened({ by: "z" })),
+        yield* Ledger.toAppend("1", rename, { expectedVersion: "noStream" })
+      ]))
+      assert.strictEqual(again._tag, "WrongExpectedVersion")
+      assert.deepStrictEqual(yield* Other.lastEvent("3"), Option.none())
+    }).pipe(onMemory))
+
+  it.effect("fails before anything is written", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Ledger.toAppend("1", [rename, Ledger.events.Counted(0.5)]))
+      assert(error instanceof StoreError.InvalidMessage)
+      assert.deepStrictEqual([error.streamName, error.index, error.path], [ledger1, 1, ["data"]])
+      assert.strictEqual((yield* Effect.flip(Ledger.toAppend("", rename)))._tag, "InvalidStreamName")
+    }))
 })
 
 /** Names that a lookup in a plain object would find on its prototype. */

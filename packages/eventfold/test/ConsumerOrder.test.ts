@@ -11,7 +11,7 @@ const makeHandler = (concurrency: number) => {
   const seen = new Map<string, Array<number>>()
   const active = new Set<string>()
   const progress = Latch.makeUnsafe()
-  let count = 0
+  const progressed = { count: 0 }
   const handle = ({ data, recorded: { position, streamName } }: Category.RecordedEvent<typeof Account>) =>
     Effect.gen(function*() {
       assert.isFalse(active.has(streamName), "one message of a stream at a time")
@@ -19,16 +19,16 @@ const makeHandler = (concurrency: number) => {
       assert.isAtMost(active.size, concurrency)
       yield* Effect.repeat(Effect.yieldNow, { times: data.amount * 3 })
       seen.set(streamName, [...seen.get(streamName) ?? [], position])
-      count += 1
+      progressed.count += 1
       progress.openUnsafe()
     }).pipe(Effect.ensuring(Effect.sync(() => active.delete(streamName))))
   const awaitCount = Effect.fnUntraced(function*(least: number) {
-    while (count < least) {
+    while (progressed.count < least) {
       progress.closeUnsafe()
       yield* progress.await
     }
   })
-  return { awaitCount, handle, seen, handled: () => count }
+  return { awaitCount, handle, seen, handled: () => progressed.count }
 }
 
 it.effect.prop("no message is skipped and none comes out of order, whatever is interrupted", {

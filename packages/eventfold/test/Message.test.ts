@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Random, Schema } from "effect"
+import { Arbitrary, Effect, Random, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Message } from "eventfold"
 
@@ -54,6 +54,48 @@ describe("nextId", () => {
       assert.match(yield* extreme(0), /-7000-8000-0{12}$/)
       assert.match(yield* extreme(1 - Number.EPSILON / 2), /-7fff-bfff-f{12}$/)
     }))
+})
+
+describe("deriveId", () => {
+  /** Computed apart, with Python's hashlib: they are in stores, so they stay what they are. */
+  const golden: ReadonlyArray<readonly [parts: ReadonlyArray<string>, id: string]> = [
+    [[], "289a0c53-7d70-3ab0-bac5-b837405358ca"],
+    [[""], "dfe9f51e-2815-374d-969d-e183241184e7"],
+    [["a", "b"], "ed715c79-15bf-3369-a978-56e2e7606536"],
+    [["command-1", "account-1", "0"], "ccc725de-145c-3579-b000-f51755190cd7"],
+    [["ü😀"], "4c5c166b-e955-332c-8481-812768a3f95a"]
+  ]
+  it.each(golden)("of %j is %s", (parts, id) => {
+    assert.strictEqual<string>(Message.deriveId(...parts), id)
+  })
+
+  it.prop(
+    "is a name-based UUID, the same for the same parts",
+    [Arbitrary.array(Arbitrary.schema(Schema.String))],
+    ([parts]) => {
+      const id = Message.deriveId(...parts)
+      assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-3[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+      assert.strictEqual(Message.deriveId(...parts), id)
+    }
+  )
+
+  it("is another for other parts, also when they are the same text put together", () => {
+    const lists = [
+      [],
+      [""],
+      ["", ""],
+      ["ab"],
+      ["a", "b"],
+      ["b", "a"],
+      ["a,b"],
+      ["a\",\"b"],
+      ["a", "b", ""],
+      ["\ud800"],
+      ["\\ud800"],
+      ...Array.from({ length: 1_000 }, (_, i) => ["command", "account-1", String(i)])
+    ]
+    assert.strictEqual(new Set(lists.map((parts) => Message.deriveId(...parts))).size, lists.length)
+  })
 })
 
 it("a message id is a UUID of any version, in any case", () => {

@@ -56,7 +56,7 @@ const samples = [
       position: 4,
       globalPosition: 40,
       type: "Deposited",
-      path: ["lines", 0],
+      path: ["data", "lines", 0],
       reason: "Expected number, got null"
     }),
     "Deposited at position 4 of account-1: data.lines.0: Expected number, got null"

@@ -114,9 +114,10 @@ const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreO
  * On a Message DB without the `eventfold` schema the store works through the functions of `message_store`: appends are
  * committed one by one, and reading backwards and `readAll` are `Unsupported`. `install` adds the schema beside it.
  *
- * Once somebody uses `wakeUps` the store listens to other processes, on one connection that is not of the client's pool but
- * made with the same configuration. LISTEN needs a session of its own: through a pooler that shares sessions between
- * transactions, wake-ups are those of this process.
+ * Once somebody uses `wakeUps` the store listens to other processes, and once somebody asks for a `lease` it holds leases,
+ * each on one connection that is not of the client's pool but made with the same configuration. LISTEN and the locks of leases
+ * need a session of their own: through a pooler that shares sessions between transactions, wake-ups are those of this
+ * process, and leases do not work.
  *
  * @since 0.1.0
  */

@@ -8,11 +8,15 @@ import { layer as withLayer } from "@effect/vitest"
 import type * as Layer from "effect/Layer"
 import type { MessageStore } from "eventfold/MessageStore"
 import * as Concurrency from "./internal/concurrency.ts"
+import * as Consumers from "./internal/consumers.ts"
 import * as Encoding from "./internal/encoding.ts"
 import * as Entities from "./internal/entities.ts"
 import type * as Fixtures from "./internal/fixtures.ts"
+import * as Leases from "./internal/leases.ts"
 import * as Processes from "./internal/processes.ts"
 import * as Reading from "./internal/reading.ts"
+import * as States from "./internal/states.ts"
+import * as Transactions from "./internal/transactions.ts"
 import * as WakeUps from "./internal/wakeUps.ts"
 import * as Writing from "./internal/writing.ts"
 
@@ -52,7 +56,11 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Encoding.tests(it)
     Concurrency.tests(it, supports)
     WakeUps.tests(it)
+    Leases.tests(it)
     Entities.tests(it)
+    States.tests(it)
+    Transactions.tests(it)
+    Consumers.tests(it)
     Processes.tests(it)
   })
 }

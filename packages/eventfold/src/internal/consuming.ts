@@ -1,4 +1,5 @@
 import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -7,13 +8,16 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { Consumer } from "../Consumer.ts"
 import type { RecordedMessage } from "../Message.ts"
-import { defaultBatchSize, MessageStore } from "../MessageStore.ts"
+import { defaultBatchSize, MessageStore, type ReadCategoryError } from "../MessageStore.ts"
 import { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
-import { handling } from "./handling.ts"
+import type { Activity } from "./activity.ts"
+import { attempting, handling } from "./handling.ts"
 import * as Lanes from "./lanes.ts"
-import { sharedPage } from "./sharedPage.ts"
+import * as Parking from "./parking.ts"
+import { sharedPage, sharedPause } from "./shared.ts"
 import * as Shares from "./shares.ts"
+import * as Tracing from "./tracing.ts"
 
 /** What a lane is given to do: a message, or something that has to wait for the messages before it. */
 type Job<E, R> =
@@ -21,13 +25,13 @@ type Job<E, R> =
   | { readonly _tag: "Task"; readonly task: Effect.Effect<void, E, R> }
 
 /** Messages of one cardinal id belong together, and are handled in their order. */
-export const laneOf = ({ streamName }: RecordedMessage): string =>
+export const laneOf = (streamName: string): string =>
   Option.getOrElse(StreamName.cardinalId(streamName), () => streamName)
 
 const isPassing = (error: unknown): boolean => error instanceof StoreError && error.isRetryable
 
 /** Goes on with an effect when the store is back. */
-const untilBack = (consumer: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+export const untilBack = (consumer: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
     Effect.tapError((error) =>
       isPassing(error)
@@ -40,8 +44,22 @@ const untilBack = (consumer: string) => <A, E, R>(effect: Effect.Effect<A, E, R>
     })
   )
 
+/** A consumer at work. */
+export interface Session<E, R> {
+  readonly run: Effect.Effect<never, E | ReadCategoryError, R | MessageStore>
+  /** Interrupts the handlers. */
+  readonly abandon: Effect.Effect<void>
+  readonly counts: Lanes.Lanes<unknown, E>["counts"]
+  /** The low-water marks. */
+  readonly positions: () => ReadonlyArray<{ readonly member: number | undefined; readonly position: number }>
+  /** The global position up to which messages have been read. */
+  readonly lastRead: () => number
+  /** Waits until all is handled that has been written by now, up to a global position, as far as it is this session's. */
+  readonly waitFor: (globalPosition: number) => Effect.Effect<void>
+}
+
 /** Runs a consumer that has its leases, until it fails or the scope closes. */
-export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>) {
+export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, activity: Activity) {
   const store = yield* MessageStore
   const { category, id, options } = consumer
   const { batchSize = defaultBatchSize, checkpoint, concurrency = 1, grace = "10 seconds", poll } = options
@@ -50,10 +68,13 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
 
   const shares = yield* persist(Shares.load(consumer))
   const flush = Effect.forEach(shares.all, ({ flush }) => flush, { discard: true })
+  let isMine = true
+  // Where "the end" is, is decided once: what comes after it is not to be missed when the process dies now.
+  yield* persist(flush)
   // The last thing that is done, when no handler runs any more.
   yield* Effect.addFinalizer(() =>
     Effect.catch(
-      flush,
+      Effect.suspend(() => isMine ? flush : Effect.void),
       (error) =>
         Effect.logWarning("the last position could not be written; messages will be handled again", {
           consumer: id,
@@ -65,21 +86,31 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
   const every = checkpoint?.every ?? 1_000
   const due = yield* Latch.make()
   let sinceFlush = 0
+  const waiting = new Set<{ readonly isOver: () => boolean; readonly latch: Latch.Latch }>()
+  const tellWaiting = () => {
+    for (const one of waiting) if (one.isOver()) one.latch.openUnsafe()
+  }
   const done = () => {
     sinceFlush += 1
     if (sinceFlush >= every) due.openUnsafe()
+    if (waiting.size > 0) tellWaiting()
   }
   const checkpoints = Effect.gen(function*() {
     while (true) {
       yield* Effect.timeoutOption(due.await, checkpoint?.interval ?? "1 second")
       due.closeUnsafe()
       sinceFlush = 0
+      activity.sample()
       yield* persist(flush)
     }
   })
 
-  const handle = handling(consumer, () => Effect.void)
-  const runJobs = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E, R>>) {
+  const attempt = attempting(consumer, activity, yield* Tracing.make(consumer))
+  const parking = options.onFailure === "park"
+    ? yield* Parking.start(consumer, { attempt, shares, persist })
+    : undefined
+  const handle = handling(consumer, attempt, activity, parking)
+  const runJobs = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) {
     for (const group of Arr.groupWith(jobs, (a, b) => a._tag === "Message" && b._tag === "Message")) {
       const messages = group.flatMap((job) => job._tag === "Message" ? [job] : [])
       if (Arr.isArrayNonEmpty(messages)) {
@@ -90,23 +121,27 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
     }
   })
   const lanes = yield* Lanes.make({ run: runJobs, batchSize: consumer.handlesAtOnce, concurrency, grace })
+  const laneFor = (streamName: string) => concurrency === 1 ? "" : laneOf(streamName)
+  const replays = parking === undefined
+    ? Effect.never
+    : parking.run((streamName, task) => lanes.offer(laneFor(streamName), { _tag: "Task", task }))
 
   const dispatch = (message: RecordedMessage) => {
     const share = shares.of(message)
     if (share === undefined || message.globalPosition <= share.mark.position()) return
-    const ticket = share.mark.begin(message.globalPosition)
+    const ticket = share.mark.begin(message.globalPosition, message.time.epochMilliseconds)
     const end = () => {
       share.mark.done(ticket)
       done()
     }
     if (!consumer.handles(message.type)) return end()
-    lanes.offer(concurrency === 1 ? "" : laneOf(message), { _tag: "Message", message, done: end })
+    lanes.offer(laneFor(message.streamName), { _tag: "Message", message, done: end })
   }
 
   let next = Math.min(...shares.all.map(({ mark }) => mark.position())) + 1
-  const members = options.group?.members ?? []
-  const consumerGroup = options.group !== undefined && members.length === 1
-    ? { size: options.group.size, member: members[0]! }
+  const [member, ...others] = options.group?.members ?? []
+  const consumerGroup = options.group !== undefined && member !== undefined && others.length === 0
+    ? { size: options.group.size, member }
     : undefined
   const take = (rows: ReadonlyArray<RecordedMessage>) =>
     Effect.suspend(() => {
@@ -125,16 +160,65 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
 
   const shortest = Duration.toMillis(poll?.min ?? "100 millis")
   const longest = Duration.toMillis(poll?.max ?? "5 seconds")
+  const poke = yield* Latch.make()
+  let passesBegun = 0
+  let passesEnded = 0
   const reading = Effect.gen(function*() {
     let pause = shortest
     while (true) {
       const from = next
+      passesBegun += 1
       yield* persist(readNew)
+      passesEnded = passesBegun
+      tellWaiting()
       pause = next > from ? shortest : Math.min(pause * 2, longest)
-      yield* Effect.timeoutOption(wakeUps.await, pause)
+      yield* Effect.raceAllFirst([wakeUps.await, poke.await, sharedPause(store, category, pause)])
+      poke.closeUnsafe()
     }
   })
 
+  /** Ends it at once, and leaves the position to somebody else, who may be further already. */
+  const abandon = Effect.suspend(() => {
+    isMine = false
+    return lanes.abandon
+  })
+
+  const waitFor = Effect.fnUntraced(function*(globalPosition: number) {
+    // A whole pass that begins now finds all that is written by now, and what it does not find is somebody else's.
+    const pass = passesBegun + 1
+    const isOver = () =>
+      (next > globalPosition || passesEnded >= pass) &&
+      shares.all.every(({ mark }) => (mark.oldest()?.position ?? Number.POSITIVE_INFINITY) > globalPosition)
+    if (isOver()) return
+    if (next <= globalPosition) poke.openUnsafe()
+    const one = { isOver, latch: Latch.makeUnsafe() }
+    waiting.add(one)
+    yield* Effect.ensuring(one.latch.await, Effect.sync(() => waiting.delete(one)))
+  })
+
+  const oldest = () => {
+    const [first] = shares.all.flatMap(({ mark }) => mark.oldest() ?? []).toSorted((a, b) => a.position - b.position)
+    return first
+  }
+  const clock = yield* Clock.Clock
+  const hideGauges = activity.metrics.show({
+    inFlight: () => lanes.counts().running,
+    pending: () => lanes.counts().pending,
+    lagPositions: () => next - (oldest()?.position ?? next),
+    lagSeconds: () =>
+      Math.max(0, clock.currentTimeMillisUnsafe() - (oldest()?.time ?? Number.POSITIVE_INFINITY)) / 1_000
+  })
+  yield* Effect.addFinalizer(() => Effect.sync(hideGauges))
+
   const background = persist(consumer.background ?? Effect.never)
-  return { run: Effect.raceAllFirst([reading, checkpoints, lanes.failure, background]), abandon: lanes.abandon }
+
+  const session: Session<E, R> = {
+    run: Effect.raceAllFirst([reading, checkpoints, replays, background, lanes.failure]),
+    abandon,
+    counts: lanes.counts,
+    positions: () => shares.all.map(({ mark, member }) => ({ member, position: mark.position() })),
+    lastRead: () => next - 1,
+    waitFor
+  }
+  return session
 })

@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Metadata from "../Metadata.ts"
 import { issueAt } from "./issue.ts"
 
 /** Why a value is not what its schema says, and where in the message. */
@@ -17,7 +16,7 @@ export interface PartCodec<R> {
 
 /** Between the data of a type of event and its JSON, by the version that the metadata names. */
 export interface EventCodec<R> {
-  /** What the metadata is to say; nothing while there is only one version. */
+  /** What the metadata is to say; nothing for an event that is not versioned. */
   readonly schemaVersion: string | undefined
   readonly encode: (data: unknown) => Effect.Effect<Schema.Json, Misfit, R>
   readonly decode: (data: Schema.Json, metadata: Schema.Json) => Effect.Effect<unknown, Misfit, R>
@@ -46,23 +45,34 @@ export const partCodec = <R>(part: string, schema: Schema.Codec<unknown, unknown
   }
 }
 
+/** As Eventide writes it, a string, or as a number, which another client may write. */
+const versionNumber = (schemaVersion: Schema.Json): number =>
+  typeof schemaVersion === "number" || (typeof schemaVersion === "string" && /^[1-9]\d*$/.test(schemaVersion))
+    ? Number(schemaVersion)
+    : Number.NaN
+
 /** The version in the metadata, from 1; a message that says nothing is of the first. */
 const versionIn = (metadata: Schema.Json, newest: number): Effect.Effect<number, Misfit> => {
-  const { schemaVersion } = Metadata.fromJson(metadata)
-  const version = schemaVersion == null ? 1 : Number(schemaVersion)
+  const isObject = typeof metadata === "object" && metadata !== null
+  const schemaVersion = isObject && "schemaVersion" in metadata ? metadata.schemaVersion : null
+  const version = schemaVersion === null ? 1 : versionNumber(schemaVersion)
   return Number.isInteger(version) && version >= 1 && version <= newest ? Effect.succeed(version) : Effect.fail({
     path: ["metadata", "schemaVersion"],
     reason: `is ${JSON.stringify(schemaVersion)}, and the versions known are 1 to ${newest}`
   })
 }
 
-export const eventCodec = <R>(
+/** Of an event that has one form, whatever its metadata says: `schemaVersion` may be another client's. */
+export const eventCodec = <R>(schema: Schema.Codec<unknown, unknown, R, R>): EventCodec<R> => ({
+  schemaVersion: undefined,
+  ...partCodec("data", schema)
+})
+
+export const versionedCodec = <R>(
   past: ReadonlyArray<PastVersion<R>>,
   newest: Schema.Codec<unknown, unknown, R, R>
 ): EventCodec<R> => {
   const current = partCodec("data", newest)
-  if (past.length === 0) return { schemaVersion: undefined, ...current }
-
   const count = past.length + 1
   const steps = past.map(({ schema, upcast }) => ({ ...partCodec("data", schema), upcast }))
   // The compiler knows the type of what the last step gives, not the checks of the schema.

@@ -10,7 +10,10 @@ import { succeeded } from "./eager.ts"
 export interface Fold<S> {
   readonly state: S
   readonly version: number
-  /** The version of the last snapshot that is known of: -1 when none is. */
+  /**
+   * The version of the last snapshot that is known of: -1 when none is, and less when there is a wrong one, which is to
+   * be replaced.
+   */
   readonly snapshotAt: number
 }
 
@@ -43,4 +46,26 @@ export const catchUp = Effect.fnUntraced(function*<Event, S, R>(
     Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
   )
   return { ...from, state, version } satisfies Fold<S>
+})
+
+/**
+ * The same from a snapshot, with a look at the message that it stands for: none when the stream does not reach it, since
+ * a backup was restored say, and the snapshot is of another past.
+ */
+export const catchUpFromSnapshot = Effect.fnUntraced(function*<Event, S, R>(
+  { decode, evolve }: Folding<Event, S, R>,
+  streamName: string,
+  snapshot: Fold<S>
+) {
+  let isReached = false
+  const skipReached = (recorded: RecordedMessage) => {
+    if (recorded.position > snapshot.version) return decode(recorded)
+    isReached = true
+    return Effect.succeedNone
+  }
+  const fold = yield* catchUp({ decode: skipReached, evolve }, streamName, {
+    ...snapshot,
+    version: snapshot.version - 1
+  })
+  return isReached ? Option.some(fold) : Option.none()
 })

@@ -1,9 +1,23 @@
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import { DecodeError } from "../Category.ts"
-import { type Consumer, defaultRetry } from "../Consumer.ts"
+import type { Consumer } from "../Consumer.ts"
 import type { RecordedMessage } from "../Message.ts"
+import type { Activity } from "./activity.ts"
+import type { Traced } from "./tracing.ts"
+
+/**
+ * Five more attempts, the first after about 100 milliseconds and each after twice the time of the one before, jittered.
+ *
+ * @since 0.1.0
+ */
+export const defaultRetry: Schedule.Schedule<unknown> = Schedule.max([
+  Schedule.exponential("100 millis").pipe(Schedule.jittered),
+  Schedule.recurs(5)
+])
 
 /** Why a message could not be handled. */
 export interface Failure {
@@ -21,53 +35,135 @@ export const describe = (consumer: string, { globalPosition, id, position, strea
   id
 })
 
-/**
- * Handles messages as a consumer's definition says: with retries, one by one when they fail together, and at last by its
- * policy.
- */
-export const handling = <E, R, EPark, RPark>(
-  consumer: Consumer<E, R>,
-  park: (message: RecordedMessage, failure: Failure) => Effect.Effect<void, EPark, RPark>
-) => {
-  const { onFailure = "stop", retry = defaultRetry } = consumer.options
+/** What waits for its turn, in the order of each stream. */
+export interface Parking<E, R> {
+  /** Of messages that are next, those to be handled now: the others are parked behind, or settled already. */
+  readonly admit: (
+    messages: Arr.NonEmptyReadonlyArray<RecordedMessage>
+  ) => Effect.Effect<ReadonlyArray<RecordedMessage>, E, R>
+  /** Puts aside a message that can't be handled. */
+  readonly park: (message: RecordedMessage, failure: Failure) => Effect.Effect<void, E, R>
+}
 
+/** Handles messages together; gives why they could not be handled, if so. Interruption is no failure. */
+export type Attempt<R> = (
+  messages: Arr.NonEmptyReadonlyArray<RecordedMessage>
+) => Effect.Effect<Option.Option<Failure>, never, R>
+
+/** Attempts with retries, as a consumer's definition says. */
+export const attempting = <E, R>(consumer: Consumer<E, R>, activity: Activity, traced: Traced): Attempt<R> => {
+  const { retry = defaultRetry } = consumer.options
+  return (messages) =>
+    Effect.suspend(() => {
+      let attempts = 0
+      let begun = 0n
+      const attempt = Effect.suspend(() => {
+        attempts += 1
+        begun = activity.now()
+        return consumer.handle(messages)
+      })
+
+      const willRetry = (error: E) => {
+        if (error instanceof DecodeError) return Effect.succeed(false)
+        activity.attemptFailed(begun)
+        activity.willRetry(messages, attempts, error)
+        // The first failure is often one that passes, such as a conflict.
+        return Effect.as(
+          Effect.logWithLevel(attempts === 1 ? "Debug" : "Warn")(
+            "a message could not be handled, and is tried again",
+            {
+              ...describe(consumer.id, Arr.headNonEmpty(messages)),
+              messages: messages.length,
+              attempts,
+              error: Cause.pretty(Cause.fail(error))
+            }
+          ),
+          true
+        )
+      }
+      /** The attempts after the first, whose error the schedule is told: most messages need none, and pay for none. */
+      const again = (error: E) => {
+        let isTold = false
+        const next = Effect.suspend(() => {
+          if (isTold) return attempt
+          isTold = true
+          return Effect.fail(error)
+        })
+        return Effect.retry(next, { schedule: retry, while: willRetry })
+      }
+
+      return Effect.matchCauseEffect(traced(messages, Effect.catch(attempt, again)), {
+        onSuccess: () => {
+          activity.handled(messages, begun)
+          activity.settled(messages)
+          return Effect.succeedNone
+        },
+        onFailure: (cause) => {
+          activity.settled(messages)
+          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+          activity.attemptFailed(begun)
+          return Effect.succeedSome({ cause, attempts })
+        }
+      })
+    })
+}
+
+/**
+ * Handles messages: one by one when an attempt at all of them has failed, and by the consumer's policy at last. `parking`
+ * is there when that is to park them.
+ */
+export const handling = <E, R, EPark = never, RPark = never>(
+  consumer: Consumer<E, R>,
+  attempt: Attempt<R>,
+  activity: Activity,
+  parking: Parking<EPark, RPark> | undefined
+) => {
   const fail = (message: RecordedMessage, failure: Failure): Effect.Effect<void, E | EPark, RPark> => {
     const { attempts, cause } = failure
-    const about = { ...describe(consumer.id, message), attempts, error: Cause.pretty(cause) }
-    switch (onFailure) {
-      case "skip":
-        return Effect.logWarning("a message could not be handled, and is skipped", about)
-      case "park":
-        return Effect.andThen(
-          Effect.logWarning("a message could not be handled, and is parked with those after it in its stream", about),
-          park(message, failure)
-        )
-      case "stop":
-        return Effect.andThen(
-          Effect.logError("a message could not be handled, and stops the consumer", about),
-          Effect.failCause(cause as Cause.Cause<never>)
-        )
+    const about = { ...describe(consumer.id, message), attempts }
+    const error = Cause.pretty(cause)
+    activity.failed()
+    if (parking !== undefined) {
+      activity.parked()
+      return Effect.andThen(
+        Effect.logWarning("a message could not be handled, and is parked with those after it in its stream", {
+          ...about,
+          error
+        }),
+        parking.park(message, failure)
+      )
     }
+    if (consumer.options.onFailure === "skip") {
+      activity.skipped()
+      return Effect.logWarning("a message could not be handled, and is skipped", { ...about, error })
+    }
+    return Effect.andThen(
+      // The error itself is what the consumer fails with, and is for those who run it to report.
+      Effect.logError("a message could not be handled, and stops the consumer", about),
+      Effect.failCause(cause as Cause.Cause<never>)
+    )
   }
 
   const handle = (
     messages: Arr.NonEmptyReadonlyArray<RecordedMessage>
   ): Effect.Effect<void, E | EPark, R | RPark> =>
-    Effect.suspend(() => {
-      let attempts = 0
-      const attempt = Effect.suspend(() => {
-        attempts += 1
-        return consumer.handle(messages)
+    Effect.flatMap(
+      attempt(messages),
+      Option.match({
+        onNone: () => Effect.void,
+        onSome: (failure) =>
+          messages.length === 1
+            ? fail(Arr.headNonEmpty(messages), failure)
+            : Effect.forEach(messages, (message) => admit([message]), { discard: true })
       })
-      return Effect.catchCause(
-        Effect.retry(attempt, { schedule: retry, while: (error) => !(error instanceof DecodeError) }),
-        (cause): Effect.Effect<void, E | EPark, R | RPark> => {
-          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
-          return messages.length === 1
-            ? fail(Arr.headNonEmpty(messages), { cause, attempts })
-            : Effect.forEach(messages, (message) => handle([message]), { discard: true })
-        }
+    )
+
+  const admit = (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>): Effect.Effect<void, E | EPark, R | RPark> =>
+    parking === undefined
+      ? handle(messages)
+      : Effect.flatMap(
+        parking.admit(messages),
+        (admitted) => Arr.isReadonlyArrayNonEmpty(admitted) ? handle(admitted) : Effect.void
       )
-    })
-  return handle
+  return admit
 }

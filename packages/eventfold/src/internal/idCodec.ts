@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Formatter from "effect/Formatter"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
@@ -20,19 +21,26 @@ const misfit = (name: string) => (error: Schema.SchemaError) => {
   return new StreamName.InvalidStreamName({ name, reason: `has an id that does not fit its schema${part}: ${reason}` })
 }
 
-/** Without a schema an id is what it is in the name. */
+const hasPlus = (plain: Plain): boolean => typeof plain !== "string" && plain.some((part) => part.includes("+"))
+
+/**
+ * Without a schema an id is what it is in the name. With one there is one name for an id and one id for a name, or none:
+ * who reads `account-007` is not to load `account-7`.
+ */
 export const idCodec = <Id>(category: string, schema: Schema.Codec<unknown, Plain> | undefined): IdCodec<Id> => {
   const encode = schema === undefined ? undefined : Schema.encodeUnknownEffect(schema)
   const decode = schema === undefined ? undefined : Schema.decodeUnknownEffect(schema)
   const isCompound = schema !== undefined && SchemaAST.isArrays(Schema.toEncoded(schema).ast)
 
-  const streamName = (id: Id) =>
-    encode === undefined
-      ? StreamName.make(category, id as Plain)
-      : encode(id).pipe(
-        Effect.mapError(misfit(`${category}-${String(id)}`)),
-        Effect.flatMap((plain) => StreamName.make(category, plain))
-      )
+  const streamName = Effect.fnUntraced(function*(id: Id) {
+    if (encode === undefined) return yield* StreamName.make(category, id as Plain)
+    const plain = yield* Effect.mapError(encode(id), misfit(`${category}-${Formatter.format(id)}`))
+    const name = yield* StreamName.make(category, plain)
+    // Without a schema the last part may have one, since the id is not taken apart again.
+    return yield* hasPlus(plain)
+      ? new StreamName.InvalidStreamName({ name, reason: "has a + within a part of its compound id" })
+      : Effect.succeed(name)
+  })
 
   const id = Effect.fnUntraced(function*(name: string) {
     yield* StreamName.parseWithId(name)
@@ -41,8 +49,11 @@ export const idCodec = <Id>(category: string, schema: Schema.Codec<unknown, Plai
     }
     const text = Option.getOrElse(StreamName.id(name), () => "")
     if (text === "") return yield* new StreamName.InvalidStreamName({ name, reason: "has an empty id" })
-    const plain = isCompound ? text.split("+") : text
-    return (decode === undefined ? plain : yield* Effect.mapError(decode(plain), misfit(name))) as Id
+    if (decode === undefined) return text as Id
+    const id = (yield* Effect.mapError(decode(isCompound ? text.split("+") : text), misfit(name))) as Id
+    const own = yield* streamName(id)
+    if (own === name) return id
+    return yield* new StreamName.InvalidStreamName({ name, reason: `has an id whose stream is ${own}` })
   })
 
   return { streamName, id }

@@ -3,9 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { handledType } from "../Category.ts"
 import { deriveId, type Message, type MessageId, type RecordedMessage } from "../Message.ts"
-import { type Append, MessageStore } from "../MessageStore.ts"
+import { type Append, type AppendError, MessageStore } from "../MessageStore.ts"
 import * as Metadata from "../Metadata.ts"
-import type { AnyRecorded, Participant } from "./participant.ts"
+import type { Unsupported, WrongExpectedVersion } from "../StoreError.ts"
+import type { AnyRecorded, Participant, ReadError } from "./participant.ts"
 import * as Transaction from "./transaction.ts"
 
 /** What a process has decided to write: events to its own stream, and messages to others. */
@@ -68,7 +69,11 @@ export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyR
   own: Participant<S, Event, Recorded, R>,
   decide: (state: S) => Effect.Effect<Decided<Event>, E, RDecide>,
   retry: Transaction.Options["retry"]
-) {
+): Effect.fn.Return<
+  void,
+  E | ReadError | Exclude<AppendError, WrongExpectedVersion> | Unsupported | Transaction.Conflict<Recorded>,
+  R | RDecide | MessageStore
+> {
   const store = yield* MessageStore
   let others: ReadonlyArray<Append> = []
 

@@ -25,8 +25,9 @@ export interface SnapshotRule<S> {
 
 /** Eventide's message, whose Ruby writes names in camel case. */
 const type = "Recorded"
-const Snake = Schema.Struct({ entity_data: Schema.Json, entity_version: Schema.Int })
-const Camel = Schema.Struct({ entityData: Schema.Json, entityVersion: Schema.Int })
+const Version = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const Snake = Schema.Struct({ entity_data: Schema.Json, entity_version: Version })
+const Camel = Schema.Struct({ entityData: Schema.Json, entityVersion: Version })
 const decodeSnake = Schema.decodeUnknownOption(Snake)
 const decodeCamel = Schema.decodeUnknownOption(Camel)
 
@@ -83,7 +84,7 @@ export const make = <S>(schema: Schema.Codec<S, unknown>, rule: SnapshotRule<S>)
   })
 
   const write = (streamName: string, fold: Fold<S>) => {
-    if (!rule.isDue(fold)) return Effect.succeed(fold)
+    if (fold.snapshotAt >= -1 && !rule.isDue(fold)) return Effect.succeed(fold)
     return append(streamName, fold).pipe(
       Effect.as({ ...fold, snapshotAt: fold.version }),
       Effect.catch((error) =>

@@ -11,6 +11,7 @@ import { WrongExpectedVersion } from "../StoreError.ts"
 import { eventId, handledBefore } from "./command.ts"
 import type { Fold } from "./fold.ts"
 import { type AnyRecorded, type Decide, foldAfter, type Part, type Participant } from "./participant.ts"
+import { inTurn, isQueued } from "./turns.ts"
 
 export interface Options {
   readonly retry: Schedule.Schedule<unknown>
@@ -116,17 +117,19 @@ export const transact = Effect.fnUntraced(function*<
     )
   )
 
-  const check = (parts: ReadonlyArray<AnyPart>) =>
-    Effect.forEach(
+  const check = Effect.fnUntraced(function*(parts: ReadonlyArray<AnyPart>) {
+    const versions = yield* Effect.forEach(
       parts,
-      Effect.fnUntraced(function*({ fold, participant: { streamName } }) {
-        const actual = yield* store.streamVersion(streamName)
-        if (Option.getOrElse(actual, () => -1) === fold.version) return
-        conflict = new WrongExpectedVersion({ streamName, expected: expectedVersion(fold), actual })
-        return yield* conflict
-      }),
+      ({ fold, participant: { streamName } }) =>
+        Effect.map(store.streamVersion(streamName), (actual) => ({ streamName, fold, actual })),
       { concurrency }
     )
+    const wrong = versions.find(({ actual, fold }) => Option.getOrElse(actual, () => -1) !== fold.version)
+    if (wrong === undefined) return
+    const { actual, fold, streamName } = wrong
+    conflict = new WrongExpectedVersion({ streamName, expected: expectedVersion(fold), actual })
+    return yield* conflict
+  })
 
   const toAppend = Effect.fnUntraced(function*({ events, fold, participant: { encode, streamName } }: AnyPart) {
     const messages = yield* encode(events)
@@ -135,7 +138,12 @@ export const transact = Effect.fnUntraced(function*<
       expectedVersion: expectedVersion(fold),
       messages: commandId === undefined
         ? messages
-        : messages.map((message, index) => ({ ...message, id: eventId(commandId, streamName, index) }))
+        : messages.map(({ data, metadata, type }, index) => ({
+          id: eventId(commandId, streamName, index),
+          type,
+          data,
+          metadata
+        }))
     } satisfies Append
   })
 
@@ -143,13 +151,20 @@ export const transact = Effect.fnUntraced(function*<
     attempts += 1
     const found = known === undefined ? yield* loadFirst : yield* loadAgain(known)
     known = found
-    const { events, reply } = yield* decide(found.map(({ fold }) => fold))
+    conflict = undefined
+    const { events, reply } = yield* Effect.tapError(
+      decide(found.map(({ fold }) => fold)),
+      () => alwaysCheck ? check(found) : Effect.void
+    )
     const parts = Arr.zipWith(found, events, (part, events) => ({ ...part, events }))
     const writing = parts.filter(({ events }) => events.length > 0)
 
-    if (writing.length === 0) {
+    if (writing.length < parts.length) {
+      // The ids of events recognise a repeated command in the streams that are written, and only there.
       const before = yield* repeated
       if (Option.isSome(before)) return before.value
+    }
+    if (writing.length === 0) {
       if (alwaysCheck) yield* check(parts)
       return completed(parts, reply)
     }
@@ -189,7 +204,14 @@ export const transact = Effect.fnUntraced(function*<
       )
     )
 
-  return yield* Effect.retry(orRepeated, {
+  const streamNames = participants.map(({ streamName }) => streamName)
+  // At first everybody goes ahead. Who has met a conflict queues up with the others of this process, and so does who finds
+  // a queue: otherwise those who came later would overtake them again and again.
+  const attemptInTurn = Effect.suspend(() =>
+    attempts > 0 || isQueued(store, streamNames) ? inTurn(store, streamNames, orRepeated) : orRepeated
+  )
+
+  return yield* Effect.retry(attemptInTurn, {
     schedule: retry,
     // Only this transaction's own conflict: `decide` may fail with another's.
     while: (error) => error === conflict
@@ -197,9 +219,11 @@ export const transact = Effect.fnUntraced(function*<
     Effect.catchIf(
       (error): error is typeof error & WrongExpectedVersion => error === conflict,
       Effect.fnUntraced(function*({ actual, expected, streamName }) {
+        const before = yield* repeated
+        if (Option.isSome(before)) return before.value
         const missed = yield* missedBy(streamName)
         const error = new ConflictError({ streamName, expected, actual, attempts, missed })
-        return yield* Effect.fail(error as Conflict<Recorded>)
+        return yield* error as ConflictError & Conflict<Recorded>
       })
     )
   )

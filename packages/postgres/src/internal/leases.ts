@@ -12,16 +12,19 @@ import { makeLocalLeases, type StoreBackend } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import { createHash } from "node:crypto"
 import { connect, isAlone } from "./ownConnection.ts"
-import { storeError } from "./sqlError.ts"
+import { errorText, storeError } from "./sqlError.ts"
 
 /** How often a session that holds leases asks the server for a sign of life, and how long it waits for any answer. */
-const [interval, patience] = ["5 seconds", "5 seconds"] as const
+const [interval, patience] = ["3 seconds", "5 seconds"] as const
 
 /**
  * After this much silence of a session the server ends it, and its leases with it: so neither a process that is stopped nor a
- * machine that has gone keeps them. It is twice as long as the holder needs to find out that it is cut off.
+ * machine that has gone keeps them. A holder that is cut off finds out before, in 8 seconds at the most.
  */
-const serverPatience = "20s"
+const serverPatience = "15s"
+
+/** How long a session stays when it holds nothing, so that who tries for a lease now and then needs no new one each time. */
+const idleTime = "10 seconds"
 
 /** Nobody says anything on it: who listens to a connection is told at once when it ends. */
 const channel = "eventfold_lease"
@@ -36,7 +39,11 @@ const keyOf = (name: string): readonly [number, number] => {
   return [hash.readInt32BE(0), hash.readInt32BE(4)]
 }
 
-const lostConnection = (reason: string) => new StoreError({ operation: "lease", reason, isRetryable: true })
+/** To ask for a lease again is always worth it. */
+const loss = (reason: string, cause?: SqlError) =>
+  new StoreError({ operation: "lease", reason, isRetryable: true, ...(cause === undefined ? {} : { cause }) })
+
+const noAnswer = "the server does not answer"
 
 /** A connection whose advisory locks are leases. */
 interface Session {
@@ -48,7 +55,7 @@ interface Session {
 /** Opens a session, until the scope closes or it is lost, when `onLost` is run. */
 const open = Effect.fnUntraced(function*(
   config: PgClientConfig,
-  onLost: Effect.Effect<void>
+  onLost: Effect.Effect<unknown>
 ): Effect.fn.Return<Session, StoreError, Scope.Scope> {
   const scope = yield* Effect.scope
   // They are closed in the opposite order: statements end with their connection, because to interrupt one that the server
@@ -58,29 +65,38 @@ const open = Effect.fnUntraced(function*(
 
   const connection = yield* Effect.mapError(Scope.provide(connect(config), connected), storeError("lease"))
   const pinned = yield* Scope.provide(connection.pin, statements)
-  const failures = yield* Effect.mapError(Scope.provide(pinned.listen(channel), statements), storeError("lease"))
+  const failures = yield* Scope.provide(pinned.listen(channel), statements).pipe(
+    Effect.mapError(storeError("lease")),
+    Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(loss(noAnswer)) })
+  )
   const lost = yield* Deferred.make<StoreError>()
-  const silent = yield* Deferred.make<never, StoreError>()
+  /** What a statement finds out. */
+  const broken = yield* Deferred.make<never, StoreError>()
 
   const ask = Effect.fnUntraced(function*(statement: string, parameters: ReadonlyArray<unknown> = []) {
     const asked = yield* Effect.forkIn(pinned.queryValues(statement, parameters), statements)
-    const answer = yield* Effect.timeoutOption(Effect.interruptible(Fiber.join(asked)), patience)
+    // Not the statement itself, whose interruption would wait for the server.
+    const answer = yield* Effect.timeoutOption(Fiber.join(asked), patience)
     if (Option.isSome(answer)) return answer.value
-    const error = lostConnection("the server does not answer")
-    yield* Deferred.fail(silent, error)
+    const error = loss(noAnswer)
+    yield* Deferred.fail(broken, error)
     return yield* error
   }, Effect.mapError((error: SqlError | StoreError) => error._tag === "SqlError" ? storeError("lease")(error) : error))
 
-  const unlock = (key: readonly [number, number]) =>
+  const unlock = Effect.fnUntraced(function*(key: readonly [number, number]) {
+    if (Deferred.isDoneUnsafe(lost)) return
     // When it can't be unlocked, it is with the end of the connection.
-    Effect.catch(ask("SELECT pg_advisory_unlock($1, $2)", key), (error) => Deferred.fail(silent, error))
+    yield* Effect.catch(ask("SELECT pg_advisory_unlock($1, $2)", key), (error) => Deferred.fail(broken, error))
+  })
 
   yield* ask(`SELECT set_config('idle_session_timeout', '${serverPatience}', false)`)
 
   yield* Effect.raceAllFirst([
-    Effect.forever(Effect.mapError(Queue.take(failures), storeError("lease"))),
+    Effect.forever(Queue.take(failures)).pipe(
+      Effect.mapError((error) => loss(`the connection is gone: ${errorText(error)}`, error))
+    ),
     Effect.forever(Effect.delay(ask("SELECT 1"), interval)),
-    Deferred.await(silent)
+    Deferred.await(broken)
   ]).pipe(
     Effect.catch((error) =>
       Effect.uninterruptible(
@@ -89,7 +105,7 @@ const open = Effect.fnUntraced(function*(
     ),
     Effect.forkIn(scope)
   )
-  yield* Effect.addFinalizer(() => Deferred.succeed(lost, lostConnection("the store is closed")))
+  yield* Effect.addFinalizer(() => Deferred.succeed(lost, loss("the store is closed")))
 
   return {
     lock: (name) => {
@@ -100,7 +116,7 @@ const open = Effect.fnUntraced(function*(
           // It may have been locked nevertheless.
           Effect.onError(() => unlock(key))
         ),
-        (isLocked) => isLocked ? Effect.asVoid(unlock(key)) : Effect.void
+        (isLocked) => isLocked ? unlock(key) : Effect.void
       )
     },
     lost: Deferred.await(lost)
@@ -112,7 +128,7 @@ const alone = new WeakMap<PgClient, StoreBackend["lease"]>()
 
 /**
  * Leases as advisory locks of a session. All that are held through this store share one, which is opened with the first of
- * them and closed with the last or the scope. On a PGlite, leases within the process.
+ * them, and closed a moment after the last or with the scope. On a PGlite, leases within the process.
  */
 export const make = Effect.fnUntraced(function*(
   sql: PgClient
@@ -124,8 +140,13 @@ export const make = Effect.fnUntraced(function*(
   }
   // A session locks again what it has locked.
   const local = makeLocalLeases()
+  const scope = yield* Effect.scope
   const session: RcRef.RcRef<Session, StoreError> = yield* RcRef.make({
-    acquire: Effect.suspend(() => open(sql.config, RcRef.invalidate(session)))
+    // Beside the session, whose end it may be.
+    acquire: Effect.suspend(() =>
+      open(sql.config, Effect.forkIn(RcRef.invalidate(session), scope, { startImmediately: true }))
+    ),
+    idleTimeToLive: idleTime
   })
   return Effect.fnUntraced(function*(name) {
     if (Option.isNone(yield* local(name))) return Option.none()

@@ -147,21 +147,23 @@ export const makeReads = (
     sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
       WHERE id = ${id}::uuid AND stream_name = ${streamName}`.unprepared
 
-  // The order and the bound leave one way to go, to one end of the category in its index. With an equality instead the
-  // planner may walk the whole log backwards for a category that has gone quiet.
+  // As in get_category_messages, the conditions leave only one way to go, along messages_category to one end of the category:
+  // with an equality, the planner may walk the whole log for a common category that has gone quiet.
   const lastOfCategory = (category: CategoryName) =>
     sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
       WHERE message_store.category(stream_name) BETWEEN ${category} AND ${category}
       ORDER BY message_store.category(stream_name) DESC, global_position DESC LIMIT 1`.unprepared
 
-  // Without a limit no way is a trap, and the planner takes the best for this category and position. A stock `cardinal_id`
+  // Here nothing is ordered, and the planner might read the whole table for a category that it knows to be a common one,
+  // wherever the count begins. It does not know the value of a subquery, and takes it for a rare one. A stock `cardinal_id`
   // names what it calls without a schema, so it is spelled out.
-  const count = ({ category, consumerGroup, correlation, from }: CategoryRange) =>
-    sql<{ readonly count: bigint }>`SELECT count(*) FROM message_store.messages
+  const count = ({ category, consumerGroup, correlation, from }: CategoryRange) => {
+    const name = sql`(SELECT ${category}::varchar)`
+    return sql<{ readonly count: bigint }>`SELECT count(*) FROM message_store.messages
       WHERE ${
       sql.and([
-        sql`message_store.category(stream_name) = ${category}`,
-        sql`global_position >= ${BigInt(from)}`,
+        sql`(message_store.category(stream_name), global_position) >= (${name}, ${BigInt(from)}::bigint)`,
+        sql`message_store.category(stream_name) BETWEEN ${name} AND ${name}`,
         ...(correlation === undefined
           ? []
           : [sql`message_store.category(metadata ->> 'correlationStreamName') = ${correlation}`]),
@@ -171,6 +173,7 @@ export const makeReads = (
               % ${BigInt(consumerGroup.size)}) = ${BigInt(consumerGroup.member)}`])
       ])
     }`.unprepared
+  }
 
   return {
     readStream: (page) => page.direction === "forwards" ? read("readStream", forwards(page)) : backwards(page),

@@ -285,6 +285,86 @@ const categories = (it: It, supports: Supports) =>
       }))
   })
 
+const ends = (it: It) =>
+  describe("lastCategoryMessage", () => {
+    it.effect("gives the message with the highest global position, of whatever stream, as reading the category does", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        for (const name of [`${category}-2`, `${category}-1`, category, `${category}-1+2`, `${category}-2`]) {
+          yield* store.append(name, numbered(2))
+          for (const other of [`${category}s-1`, `${category}:command-1`, `x${category}-1`]) {
+            yield* store.append(other, numbered(1))
+          }
+          const last = (yield* readCategory(category)).at(-1)
+          assert.strictEqual(last?.streamName as string, name)
+          assert.deepStrictEqual(yield* store.lastCategoryMessage(category), Option.fromUndefinedOr(last))
+        }
+      }))
+
+    it.effect("finds nothing in a category without messages, between others by name, and refuses the name of a stream", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        for (const name of [`${category}a-1`, `${category}z-1`]) yield* store.append(name, numbered(1))
+        for (const missing of [category, `${category}m`, category.toUpperCase()]) {
+          assert.deepStrictEqual(yield* store.lastCategoryMessage(missing), Option.none())
+        }
+        for (const name of [`${category}-1`, ""]) {
+          assert.instanceOf(yield* Effect.flip(store.lastCategoryMessage(name)), StreamName.InvalidCategory)
+        }
+      }))
+  })
+
+const counting = (it: It) =>
+  describe("countCategory", () => {
+    it.effect("counts what readCategory reads: from a global position on, by correlation, for a member of a group", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        for (const i of upTo(20)) {
+          const metadata = i % 3 === 0 ? { correlationStreamName: `order-${i}` } : {}
+          yield* store.append(`${category}-${i}+x`, [{ type: "A", data: i, metadata }, { type: "A", data: i }])
+          yield* store.append(`${category}s-${i}`, numbered(1))
+        }
+        yield* store.append(category, numbered(3))
+        const all = yield* readCategory(category)
+        const froms = [undefined, 0, ...[0, 1, 10, 42].map((i) => all[i]?.globalPosition ?? -1)]
+        const correlations = [undefined, "order", "orders"]
+        const groups = [undefined, { member: 0, size: 1 }, ...upTo(3).map((member) => ({ member, size: 3 }))]
+        const counts = new Set<number>()
+        for (const from of froms) {
+          for (const correlation of correlations) {
+            for (const consumerGroup of groups) {
+              const options = { from, correlation, consumerGroup }
+              const count = yield* store.countCategory(category, options)
+              assert.strictEqual(count, (yield* readCategory(category, options)).length)
+              counts.add(count)
+            }
+          }
+        }
+        assert.isAtLeast(counts.size, 8)
+        assert.strictEqual(yield* store.countCategory(category), 43)
+        assert.strictEqual(yield* store.countCategory(category, { from: (all.at(-1)?.globalPosition ?? 0) + 1 }), 0)
+        assert.strictEqual(yield* store.countCategory(`${category}m`), 0)
+      }))
+
+    it.effect("refuses what readCategory refuses", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        for (const name of [`${category}-1`, ""]) {
+          assert.instanceOf(yield* Effect.flip(store.countCategory(name)), StreamName.InvalidCategory)
+        }
+        const correlation = yield* Effect.flip(store.countCategory(category, { correlation: "order-1" }))
+        assert.instanceOf(correlation, StreamName.InvalidCategory)
+        const wrong = [{ from: -1 }, { from: 1.5 }, { consumerGroup: { member: 2, size: 2 } }]
+        for (const options of wrong) {
+          assert.instanceOf(yield* Effect.flip(store.countCategory(category, options)), InvalidArgument)
+        }
+      }))
+  })
+
 const everything = (it: It, supports: Supports) =>
   describe("readAll", () => {
     it.effect("gives the messages of all categories by global position, or says that it can't", () =>
@@ -326,5 +406,7 @@ export const tests = (it: It, supports: Supports): void => {
   streams(it, supports)
   single(it)
   categories(it, supports)
+  ends(it)
+  counting(it)
   everything(it, supports)
 }

@@ -1,0 +1,142 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Arbitrary, Effect, Equal, Schema } from "effect"
+import { Category, Entity, MessageStore, StreamName } from "eventfold"
+
+const Closed = { Closed: {} }
+
+const Plain = Category.make("account", Closed)
+const AccountId = Schema.String.check(Schema.isPattern(/^[a-z0-9-]+$/)).pipe(Schema.brand("AccountId"))
+const Branded = Category.make("account", Closed, { id: AccountId })
+const Numbered = Category.make("account", Closed, { id: Schema.FiniteFromString })
+// Whole: in text, a number like 1e+21 has a +.
+const Seat = Schema.Tuple([Schema.FiniteFromString.check(Schema.isInt()), AccountId])
+const Seats = Category.make("account", Closed, { id: Seat })
+const Parts = Category.make("part", Closed, { id: Schema.Array(Schema.String) })
+
+const refusal = <A>(effect: Effect.Effect<A, StreamName.InvalidStreamName>) =>
+  Effect.map(Effect.flip(effect), ({ name, reason }) => [name, reason])
+
+describe("an id", () => {
+  it.effect("is encoded into the name of a stream, and decoded from it", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* Plain.streamName("a-1"), "account-a-1")
+      assert.strictEqual(yield* Plain.streamName(["a", "b"]), "account-a+b")
+      assert.strictEqual(yield* Branded.streamName(AccountId.make("a-1")), "account-a-1")
+      assert.strictEqual(yield* Numbered.streamName(-12.5), "account--12.5")
+      assert.strictEqual(yield* Seats.streamName([7, AccountId.make("a")]), "account-7+a")
+
+      assert.strictEqual(yield* Plain.id("account-a-1"), "a-1")
+      assert.strictEqual(yield* Plain.id("account-a+b"), "a+b")
+      assert.strictEqual<string>(yield* Branded.id("account-a-1"), "a-1")
+      assert.strictEqual(yield* Numbered.id("account--12.5"), -12.5)
+      assert.deepStrictEqual<readonly [number, string]>(yield* Seats.id("account-7+a"), [7, "a"])
+    }))
+
+  const part = Arbitrary.schema(Schema.NonEmptyString)
+  it.effect.prop("that is text comes back", [part], ([id]) =>
+    Effect.gen(function*() {
+      const name = yield* Effect.option(Plain.streamName(id))
+      // What can't be in a name is refused on the way there.
+      if (name._tag === "Some") assert.strictEqual(yield* Plain.id(name.value), id)
+    }))
+
+  it.effect.prop("that is branded comes back", [Arbitrary.schema(AccountId)], ([id]) =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* Branded.id(yield* Branded.streamName(id)), id)
+    }))
+
+  it.effect.prop("that is a number comes back", [Arbitrary.schema(Schema.Finite)], ([id]) =>
+    Effect.gen(function*() {
+      assert.isTrue(Equal.equals(yield* Numbered.id(yield* Numbered.streamName(id)), id))
+    }))
+
+  it.effect.prop("that is a tuple comes back", [Arbitrary.schema(Seat)], ([id]) =>
+    Effect.gen(function*() {
+      assert.isTrue(Equal.equals(yield* Seats.id(yield* Seats.streamName(id)), id))
+    }))
+
+  it.effect.prop(
+    "that is a list comes back, or is refused",
+    [Arbitrary.array(part, { minLength: 1 })],
+    ([id]) =>
+      Effect.gen(function*() {
+        const name = yield* Effect.option(Parts.streamName(id))
+        if (name._tag === "Some") assert.deepStrictEqual(yield* Parts.id(name.value), id)
+      })
+  )
+
+  it.effect("that does not fit its schema has no stream, in any operation", () =>
+    Effect.gen(function*() {
+      const upper = "A" as typeof AccountId.Type
+      const [name, reason] = yield* refusal(Branded.streamName(upper))
+      assert.strictEqual(name, `account-"A"`)
+      assert.match(reason ?? "", /^has an id that does not fit its schema: /)
+      const State = Entity.make(Branded, { state: Schema.Boolean, initial: true, evolve: { Closed: () => false } })
+      const operations: ReadonlyArray<Effect.Effect<unknown, unknown, MessageStore.MessageStore>> = [
+        Branded.append(upper, Branded.events.Closed({})),
+        Branded.lastEvent(upper),
+        State.load(upper),
+        State.transact(upper, () => []),
+        Entity.transactAll({ one: State.at(upper) }, () => ({}))
+      ]
+      for (const effect of operations) {
+        assert.instanceOf(yield* Effect.flip(effect), StreamName.InvalidStreamName)
+      }
+      const [, inTuple] = yield* refusal(Seats.streamName([1, upper]))
+      assert.match(inTuple ?? "", /^has an id that does not fit its schema at 1: /)
+      // Whatever it is, it is described and not thrown about.
+      const object = Branded.streamName(Object.create(null))
+      assert.instanceOf(yield* Effect.flip(object), StreamName.InvalidStreamName)
+    }).pipe(Effect.provide(MessageStore.layerMemory)))
+
+  it.effect("has no + in a part, not even in the last: the name could not be taken apart again", () =>
+    Effect.gen(function*() {
+      for (const id of [["a+b"], ["a", "b+c"], ["a+b", "c"]]) {
+        const [, reason] = yield* refusal(Parts.streamName(id))
+        assert.strictEqual(reason, "has a + within a part of its compound id")
+      }
+    }))
+})
+
+describe("the id of a name", () => {
+  const wrong: ReadonlyArray<readonly [name: string, reason: RegExp]> = [
+    ["account", /is the name of a category/],
+    ["", /is empty/],
+    ["account-", /has an empty id/],
+    ["other-1", /is not of the category account/],
+    ["account:command-1", /is not of the category account/]
+  ]
+  it.effect.each(wrong)("%j is refused, with a schema or without", ([name, reason]) =>
+    Effect.gen(function*() {
+      for (
+        const id of [Effect.asVoid(Plain.id(name)), Effect.asVoid(Branded.id(name)), Effect.asVoid(Seats.id(name))]
+      ) {
+        const [refused, why] = yield* refusal(id)
+        assert.strictEqual(refused, name)
+        assert.match(why ?? "", reason)
+      }
+    }))
+
+  it.effect("that does not fit the schema is refused", () =>
+    Effect.gen(function*() {
+      const [, branded] = yield* refusal(Branded.id("account-A"))
+      assert.match(branded ?? "", /^has an id that does not fit its schema: /)
+      yield* refusal(Numbered.id("account-seven"))
+      const [, seat] = yield* refusal(Seats.id("account-7+A"))
+      assert.match(seat ?? "", /^has an id that does not fit its schema at 1: /)
+      yield* refusal(Seats.id("account-7"))
+      yield* refusal(Seats.id("account-7+a+b"))
+      yield* refusal(Parts.id("part-1++2"))
+      yield* refusal(Parts.id("part-1+"))
+    }))
+
+  it.effect("that is not how the id is written is refused: its stream is another", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* refusal(Numbered.id("account-007")), [
+        "account-007",
+        "has an id whose stream is account-7"
+      ])
+      yield* refusal(Numbered.id("account-1e3"))
+      yield* refusal(Seats.id("account-07+a"))
+    }))
+})

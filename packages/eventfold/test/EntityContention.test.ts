@@ -1,0 +1,59 @@
+import { assert, it } from "@effect/vitest"
+import { Effect, Layer, Schema } from "effect"
+import { Category, Entity, EntityCache, MessageStore } from "eventfold"
+
+const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
+
+const Balance = Entity.make(Account, {
+  state: Schema.Int,
+  initial: 0,
+  evolve: { Deposited: (balance, { amount }) => balance + amount }
+})
+
+const deposited = Account.events.Deposited({ amount: 1 })
+
+/** A store that takes its time to append, so that those who read meanwhile are overtaken. */
+const slow = Layer.effect(
+  MessageStore.MessageStore,
+  Effect.map(MessageStore.MessageStore, (store) => ({
+    ...store,
+    append: (...args: Parameters<typeof store.append>) =>
+      Effect.andThen(Effect.repeat(Effect.yieldNow, { times: 5 }), store.append(...args)),
+    writeAll: (...args: Parameters<typeof store.writeAll>) =>
+      Effect.andThen(Effect.repeat(Effect.yieldNow, { times: 5 }), store.writeAll(...args))
+  }))
+).pipe(Layer.provide(MessageStore.layerMemory))
+
+const together = { concurrency: "unbounded" } as const
+
+for (const [name, cache] of [["without", Layer.empty], ["with", EntityCache.layer({ capacity: 10 })]] as const) {
+  // The real clock: what is retried waits for a moment.
+  it.live(`a hundred transactions on one entity come through, most of them at the second attempt, ${name} a cache`, () =>
+    Effect.gen(function*() {
+      let decisions = 0
+      yield* Effect.forEach(Array.from({ length: 100 }), () =>
+        Balance.transact("1", () => {
+          decisions += 1
+          return deposited
+        }), together)
+      assert.strictEqual((yield* Balance.load("1")).state, 100)
+      assert.isAtMost(decisions, 300)
+    }).pipe(Effect.provide(Layer.merge(slow, cache))))
+}
+
+it.live("transfers both ways between two entities, and transactions within decisions, do not wait for ever", () =>
+  Effect.gen(function*() {
+    const both = { a: Balance.at("a"), b: Balance.at("b") }
+    const nested = (outer: string, inner: string) =>
+      Balance.transact(outer, () => Effect.as(Balance.transact(inner, () => deposited), deposited))
+    yield* Effect.forEach(Array.from({ length: 20 }), () =>
+      Effect.all([
+        Entity.transactAll(both, () => ({ a: deposited, b: deposited })),
+        Entity.transactAll({ b: both.b, a: both.a }, () => ({ a: deposited, b: deposited })),
+        nested("a", "b"),
+        nested("b", "a")
+      ], together), together)
+    const [a, b] = yield* Effect.all([Balance.load("a"), Balance.load("b")])
+    assert.isAtLeast(a.state, 60)
+    assert.isAtLeast(b.state, 60)
+  }).pipe(Effect.provide(slow)))

@@ -1,0 +1,93 @@
+/**
+ * What the store's own statements cost, as the table grows: how much of it they look at.
+ */
+import { assert, layer } from "@effect/vitest"
+import { Postgres } from "@eventfold/postgres"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { SqlClient } from "effect/sql/SqlClient"
+import { MessageStore } from "eventfold/MessageStore"
+import { inject } from "vitest"
+import * as Database from "../support/Database.ts"
+import * as MessageDb from "../support/MessageDb.ts"
+import * as Store from "../support/Store.ts"
+
+/** How many pages of the table and its indexes have been looked at by the one session so far. */
+const pagesSoFar = Effect.gen(function*() {
+  const sql = yield* SqlClient
+  // Counts are known to others, and to the next statement, from time to time only.
+  yield* sql`SELECT pg_stat_force_next_flush()`
+  const [row] = yield* sql<{ readonly pages: bigint }>`SELECT
+      heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read AS pages
+    FROM pg_statio_user_tables WHERE relid = 'message_store.messages'::regclass`
+  return Number(row?.pages ?? 0n)
+})
+
+const costOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const before = yield* pagesSoFar
+    yield* effect
+    return (yield* pagesSoFar) - before
+  })
+
+/** Two common categories, of which one goes quiet half way, and a rare one; with the planner's statistics. */
+const fill = Effect.gen(function*() {
+  const sql = yield* SqlClient
+  yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data)
+    SELECT CASE WHEN i % 1000 = 1 THEN 'rare-' WHEN i % 2 = 0 AND i <= 20000 THEN 'quiet-' ELSE 'busy-' END || i % 100,
+      i, 'T', '{"filler": "some text"}'
+    FROM generate_series(1, 40000) AS i`
+  yield* sql`ANALYZE message_store.messages`
+})
+
+for (const server of inject("postgres")) {
+  for (const kind of ["our", "a stock"] as const) {
+    const database = Layer.unwrap(Effect.map(
+      kind === "our" ? Database.make({ server }) : MessageDb.makeDatabase({ server }),
+      ({ url }) => Database.client(url)
+    ))
+    const filled = Layer.merge(Postgres.layerClient({ announce: false }), Layer.effectDiscard(fill)).pipe(
+      Layer.provideMerge(database)
+    )
+    layer(filled, { excludeTestServices: true })(`plans on ${kind} schema of ${server.name}`, (it) => {
+      it.effect("the last message of a category is found in a few pages, however many there are, or none", () =>
+        Effect.gen(function*() {
+          const store = yield* MessageStore
+          const lasts = { busy: 40_000, quiet: 20_000, rare: 39_001, missing: undefined, aa: undefined, zz: undefined }
+          for (const [category, last] of Object.entries(lasts)) {
+            // Often enough for a plan that knows no category.
+            for (const _ of Store.upTo(8)) {
+              const cost = costOf(Effect.map(store.lastCategoryMessage(category), (found) => {
+                assert.strictEqual(Option.getOrUndefined(found)?.globalPosition, last)
+              }))
+              assert.isBelow(yield* cost, 20, category)
+            }
+          }
+        }))
+
+      it.effect("what is new in a category is counted in a few pages, also when it has gone quiet", () =>
+        Effect.gen(function*() {
+          const store = yield* MessageStore
+          const options = [{}, { correlation: "other" }, { consumerGroup: { member: 0, size: 2 } }]
+          for (
+            const [category, from] of [["busy", 39_990], ["quiet", 20_001], ["rare", 39_001], ["missing", 1]] as const
+          ) {
+            for (const filter of options) {
+              for (const _ of Store.upTo(8)) {
+                assert.isBelow(yield* costOf(store.countCategory(category, { from, ...filter })), 30, category)
+              }
+            }
+          }
+          assert.strictEqual(yield* store.countCategory("quiet"), 10_000)
+          assert.strictEqual(yield* store.countCategory("busy", { from: 39_990 }), 11)
+        }))
+
+      it.effect("the counting of pages counts", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient
+          assert.isAbove(yield* costOf(sql`SELECT count(data) FROM message_store.messages`), 300)
+        }))
+    })
+  }
+}
