@@ -317,6 +317,29 @@ describe("replaying", () => {
       yield* Fiber.interrupt(fiber)
     })))
 
+  it.effect("ends with the message in hand when the consumer is stopped, and goes on when it runs again", () =>
+    inMemory(Effect.gen(function*() {
+      const handler = makeHandler()
+      handler.bad.add(1)
+      yield* deposit("a", 1, 2, 3)
+      const consumer = consumerOf({
+        one: (amount) => Effect.andThen(Effect.sleep("1 second"), handler.one(amount))
+      }, { grace: "1 minute" })
+      const fiber = yield* Effect.forkChild(Consumer.run(consumer))
+      yield* settle
+      handler.bad.clear()
+      yield* Parking.replay(owner)
+      yield* TestClock.adjust("500 millis")
+      yield* Effect.forkChild(Fiber.interrupt(fiber))
+      yield* settle
+      assert.isDefined(fiber.pollUnsafe())
+      assert.deepStrictEqual(handler.seen, [1])
+      assert.deepStrictEqual(yield* waiting(), { "account-a": [1, 2] })
+      yield* Effect.forkChild(Consumer.run(consumer))
+      yield* settle
+      assert.deepStrictEqual(handler.seen, [1, 2, 3])
+    })))
+
   it.effect("a message that is gone from the store is no success", () =>
     inMemory(Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
