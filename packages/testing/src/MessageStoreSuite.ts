@@ -14,6 +14,7 @@ import * as Entities from "./internal/entities.ts"
 import type * as Fixtures from "./internal/fixtures.ts"
 import * as Leases from "./internal/leases.ts"
 import * as Parking from "./internal/parking.ts"
+import * as Processes from "./internal/processes.ts"
 import * as Reading from "./internal/reading.ts"
 import * as States from "./internal/states.ts"
 import * as Transactions from "./internal/transactions.ts"
@@ -62,5 +63,6 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Transactions.tests(it)
     Consumers.tests(it)
     Parking.tests(it)
+    Processes.tests(it)
   })
 }

@@ -216,8 +216,10 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
   })
   yield* Effect.addFinalizer(() => Effect.sync(hideGauges))
 
+  const background = persist(consumer.background ?? Effect.never)
+
   const session: Session<E, R> = {
-    run: Effect.raceAllFirst([reading, checkpoints, replays, lanes.failure]),
+    run: Effect.raceAllFirst([reading, checkpoints, replays, background, lanes.failure]),
     abandon,
     counts: lanes.counts,
     positions: () => shares.all.map(({ mark, member }) => ({ member, position: mark.position() })),
