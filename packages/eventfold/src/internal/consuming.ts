@@ -116,16 +116,21 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
     ? yield* Parking.start(consumer, { activity, attempt, persist, shares })
     : undefined
   const handle = handling(consumer, attempt, activity, parking)
-  const runJobs = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) {
+  const runMessages = (jobs: Arr.NonEmptyReadonlyArray<Extract<Job<E, R>, { readonly _tag: "Message" }>>) =>
+    Effect.map(handle(Arr.map(jobs, ({ message }) => message)), () => jobs.forEach(({ done }) => done()))
+  const runMixed = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) {
     for (const group of Arr.groupWith(jobs, (a, b) => a._tag === "Message" && b._tag === "Message")) {
       const messages = group.flatMap((job) => job._tag === "Message" ? [job] : [])
-      if (Arr.isArrayNonEmpty(messages)) {
-        yield* handle(Arr.map(messages, ({ message }) => message))
-        messages.forEach(({ done }) => done())
-      }
+      if (Arr.isArrayNonEmpty(messages)) yield* runMessages(messages)
       for (const job of group) if (job._tag === "Task") yield* job.task
     }
   })
+  /** Most consumers take one message at a time. */
+  const runJobs = (jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) => {
+    const [job] = jobs
+    if (jobs.length > 1) return runMixed(jobs)
+    return job._tag === "Task" ? job.task : runMessages([job])
+  }
   const lanes = yield* Lanes.make({ run: runJobs, batchSize: consumer.handlesAtOnce, concurrency, grace })
   const laneFor = (streamName: string) => concurrency === 1 ? "" : laneOf(streamName)
   const replays = parking === undefined
