@@ -5,21 +5,32 @@
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
 import type * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
-import * as Schema from "effect/Schema"
+import * as Runtime from "effect/Runtime"
+import type * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import type * as Category from "./Category.ts"
+import type { RunningStatus, Status } from "./ConsumerStatus.ts"
 import { checkInt } from "./internal/arguments.ts"
-import * as Consuming from "./internal/consuming.ts"
-import * as Shares from "./internal/shares.ts"
+import type { ConsumerIsRunning, GroupSizeChanged } from "./internal/consumerErrors.ts"
+import * as HostService from "./internal/host.ts"
+import * as Here from "./internal/running.ts"
+import * as Positions from "./internal/status.ts"
 import type { RecordedMessage } from "./Message.ts"
-import { MessageStore } from "./MessageStore.ts"
-import { streamName } from "./PositionStore.ts"
+import type { MessageStore } from "./MessageStore.ts"
 import { InvalidArgument, type StoreError } from "./StoreError.ts"
 import type { InvalidCategory } from "./StreamName.ts"
+
+export { ConsumerIsRunning, GroupSizeChanged } from "./internal/consumerErrors.ts"
+export { defaultRetry } from "./internal/handling.ts"
 
 /**
  * What a consumer reads: a category, whose events it gets decoded, or the name of one, whose messages it gets as they
@@ -118,27 +129,6 @@ export interface Options {
 }
 
 /**
- * A consumer group was run with another size before. Messages are divided by the size, so with a new one each member
- * would miss messages that another has not handled yet.
- *
- * The safe way: stop all members, let them come up with one another to the same global position or run `regroup`, which
- * sets the positions of all members of the new size to the lowest of the old, and start them with the new size.
- *
- * @since 0.1.0
- */
-export class GroupSizeChanged extends Schema.TaggedError<GroupSizeChanged>()("GroupSizeChanged", {
-  consumer: Schema.String,
-  category: Schema.String,
-  recorded: Schema.Int,
-  given: Schema.Int
-}) {
-  override get message(): string {
-    return `the group of the consumer ${this.consumer} of ${this.category} has ${this.recorded} members, and not ` +
-      `${this.given}: stop all of them and change it with Consumer.regroup`
-  }
-}
-
-/**
  * A definition of a consumer: `E` is what it can fail with, `R` what its handlers need. It does nothing until it is run.
  *
  * @since 0.1.0
@@ -154,16 +144,6 @@ export interface Consumer<out E, out R> {
   /** Handles messages in their order. */
   readonly handle: (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>) => Effect.Effect<void, E, R>
 }
-
-/**
- * Five more attempts, the first after about 100 milliseconds and each after twice the time of the one before, jittered.
- *
- * @since 0.1.0
- */
-export const defaultRetry: Schedule.Schedule<unknown> = Schedule.max([
-  Schedule.exponential("100 millis").pipe(Schedule.jittered),
-  Schedule.recurs(5)
-])
 
 const nameOf = (from: Source): string => typeof from === "string" ? from : from.name
 
@@ -274,9 +254,6 @@ export const batch = <From extends Source, E, R>(
  */
 export type RunError = StoreError | InvalidArgument | InvalidCategory | GroupSizeChanged
 
-/** How long to wait for a lease that somebody else holds before the next try. */
-const leaseInterval = "1 second"
-
 const check = Effect.fnUntraced(function*({ id, options }: Consumer<unknown, unknown>) {
   const { batchSize, checkpoint, concurrency, group, start } = options
   if (id === "" || id.includes("+")) {
@@ -310,32 +287,289 @@ const check = Effect.fnUntraced(function*({ id, options }: Consumer<unknown, unk
  *
  * @since 0.1.0
  */
-export const run = Effect.fn("Consumer.run")(function*<E, R>(consumer: Consumer<E, R>): Effect.fn.Return<
+export const run = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>): Effect.fn.Return<
   never,
   E | RunError,
   R | MessageStore
 > {
   yield* check(consumer)
-  const store = yield* MessageStore
-  const lease = (name: string) =>
-    store.lease(name).pipe(
-      Effect.flatMap(Option.match({ onNone: () => Effect.fail("taken" as const), onSome: Effect.succeed })),
-      Effect.retry({
-        schedule: Schedule.spaced(leaseInterval),
-        while: (error) => error === "taken" || error.isRetryable
-      }),
-      Effect.catchIf((error) => error === "taken", Effect.die)
-    )
-  const untilLost = Effect.gen(function*() {
-    const leases = yield* Effect.forEach(Shares.keysOf(consumer), (key) => lease(`consumer ${streamName(key)}`))
-    const session = yield* Consuming.start(consumer)
-    const lost = yield* Effect.raceFirst(session.run, Effect.raceAll(leases.map(({ lost }) => lost)))
-    yield* Effect.logWarning("a consumer has lost its lease, and tries to get it again", {
-      consumer: consumer.id,
-      lost
-    })
-    // Somebody else may have begun.
-    yield* session.abandon
-  })
-  return yield* Effect.forever(Effect.scoped(untilLost))
+  return yield* (yield* Here.make(consumer)).run
 })
+
+/**
+ * A consumer that runs in this process.
+ *
+ * @since 0.1.0
+ */
+export interface Running<out E> {
+  readonly id: string
+  readonly category: string
+  /** What it does now, without asking the store. */
+  readonly status: Effect.Effect<RunningStatus>
+  /** Waits until it fails, with its error. It is interrupted when the consumer is stopped. */
+  readonly await: Effect.Effect<never, E>
+  /**
+   * Waits until everything is handled up to a global position (inclusive), such as that of an append: then one's own writes
+   * are in what the consumer keeps. What has not been written when it is called is not waited for. It fails when the
+   * consumer fails.
+   *
+   * **Details**
+   *
+   * It completes with the last handler, not with the position that is written later, unless the consumer (or another
+   * member of its group) is run by another process: then it is {@link waitFor}. A message that was skipped or put aside
+   * counts as handled.
+   */
+  readonly waitFor: (globalPosition: number) => Effect.Effect<void, E | RunError>
+}
+
+type Run<E, R> = Effect.Effect<never, E | RunError, R | MessageStore>
+
+/** A handle to a consumer, and what runs it. */
+const makeRunning = Effect.fnUntraced(function*<E, R, A, E2, R2>(
+  consumer: Consumer<E, R>,
+  around: (run: Run<E, R>) => Effect.Effect<A, E2, R2>
+) {
+  const context = yield* Effect.context<MessageStore>()
+  const ended = yield* Deferred.make<never, E2>()
+  const here = yield* Here.make(consumer)
+  const handle: Running<E2> = {
+    id: consumer.id,
+    category: consumer.category,
+    status: here.status,
+    await: Deferred.await(ended),
+    waitFor: (globalPosition) =>
+      Effect.raceFirst(Effect.provide(here.waitFor(globalPosition), context), Deferred.await(ended))
+  }
+  const run = Effect.onExit(
+    around(here.run),
+    (exit) => Exit.isFailure(exit) ? Deferred.failCause(ended, exit.cause) : Deferred.interrupt(ended)
+  )
+  return { handle, run }
+})
+
+/**
+ * Runs a consumer in the background until the scope closes, as {@link run} does, and gives a handle to it. When it fails
+ * that is only seen by who waits for it: for a program that is to end then, see {@link layer}.
+ *
+ * @example
+ * ```ts
+ * import { Category, Consumer, MessageStore } from "eventfold"
+ * import { Effect, Schema } from "effect"
+ *
+ * const Account = Category.make("account", { Opened: { owner: Schema.String } })
+ * const owners = new Set<string>()
+ * const owning = Consumer.make("owning", {
+ *   from: Account,
+ *   on: { Opened: ({ data }) => Effect.sync(() => owners.add(data.owner)) }
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const running = yield* Consumer.start(owning)
+ *   const { globalPosition } = yield* Account.append("1", Account.events.Opened({ owner: "Ann" }))
+ *   yield* running.waitFor(globalPosition)
+ *   return owners.has("Ann") // true
+ * }).pipe(Effect.scoped, Effect.provide(MessageStore.layerMemory))
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>): Effect.fn.Return<
+  Running<E | RunError>,
+  InvalidArgument,
+  R | MessageStore | Scope.Scope
+> {
+  yield* check(consumer)
+  const { handle, run } = yield* makeRunning(consumer, identity)
+  yield* Effect.forkScoped(run)
+  return handle
+})
+
+/**
+ * How far a consumer has come, by the positions that it has written: its lag is too high by what it has handled since, at
+ * most `checkpoint.every` messages or what comes in `checkpoint.interval`. It works from any process, and costs a few
+ * look-ups and one count for each member. A consumer that has never run is as far as its `start`.
+ *
+ * @example
+ * ```ts
+ * import { Consumer } from "eventfold"
+ * import { Duration, Effect } from "effect"
+ *
+ * const report = <E, R>(consumer: Consumer.Consumer<E, R>) =>
+ *   Effect.gen(function*() {
+ *     const { lag } = yield* Consumer.status(consumer)
+ *     yield* Effect.log(`${consumer.id} is ${lag.messages} messages behind, ${Duration.format(lag.age)}`)
+ *   })
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const status = Effect.fn("Consumer.status")(function*<E, R>(
+  consumer: Consumer<E, R>
+): Effect.fn.Return<Status, StoreError | InvalidArgument | InvalidCategory, MessageStore> {
+  yield* check(consumer)
+  return yield* Positions.status(consumer)
+})
+
+/**
+ * Waits until everything is handled up to a global position (inclusive), by the positions that the consumer has written:
+ * from any process, and for all members of its group. It looks at them again and again, without an end: give it a
+ * `timeout`.
+ *
+ * **Gotchas**
+ *
+ * A position is written `checkpoint.interval` after the message, one second unless the consumer says otherwise, or after
+ * `checkpoint.every` messages; so that is how much later than the handler this can end. In the process of the consumer
+ * `Running.waitFor` ends with the handler.
+ *
+ * @since 0.1.0
+ */
+export const waitFor = Effect.fn("Consumer.waitFor")(function*<E, R>(
+  consumer: Consumer<E, R>,
+  globalPosition: number,
+  options?: {
+    /** How long to wait between two looks. Default: 100 milliseconds. */
+    readonly interval?: Duration.Input | undefined
+  }
+): Effect.fn.Return<void, StoreError | InvalidArgument | InvalidCategory, MessageStore> {
+  yield* check(consumer)
+  yield* checkInt("globalPosition", globalPosition, 0)
+  while (!(yield* Positions.isHandled(consumer, globalPosition))) {
+    yield* Effect.sleep(options?.interval ?? "100 millis")
+  }
+})
+
+/**
+ * Gives a consumer's group another size, from 1, or a consumer a group that had none. It needs all members to be stopped,
+ * keeps them from starting meanwhile, and gives the global position up to which everything had been handled: all members
+ * of the new size are set to it, so that none misses a message, and what some had handled beyond it is handled again.
+ *
+ * When it was interrupted, run it again: until then members refuse to start, with {@link GroupSizeChanged}.
+ *
+ * @since 0.1.0
+ */
+export const regroup = Effect.fn("Consumer.regroup")(function*<E, R>(
+  consumer: Consumer<E, R>,
+  size: number
+): Effect.fn.Return<number, ConsumerIsRunning | StoreError | InvalidArgument | InvalidCategory, MessageStore> {
+  yield* check(consumer)
+  yield* checkInt("size", size, 1)
+  return yield* Positions.regroup(consumer, size)
+})
+
+declare const HostError: unique symbol
+
+/**
+ * What runs consumers as layers: {@link launch} is it. Its parameter is what they can fail with.
+ *
+ * @since 0.1.0
+ */
+export interface Host<out E> {
+  readonly [HostError]: E
+}
+
+/**
+ * What to do when a consumer stops on an error: to fail with it, to start the consumer again by a schedule (and to fail
+ * when that ends), or to log it and go on without the consumer.
+ *
+ * @since 0.1.0
+ */
+export type OnStop = "fail" | "ignore" | Schedule.Schedule<unknown>
+
+/**
+ * A consumer as a layer, for {@link launch}: it runs as long as the layer does, and by default ends the program with its
+ * error when it stops on one.
+ *
+ * @since 0.1.0
+ */
+export const layer = <E, R, const S extends OnStop = "fail">(
+  consumer: Consumer<E, R>,
+  options?: {
+    /** Default `"fail"`. */
+    readonly onStop?: S | undefined
+  }
+): Layer.Layer<never, never, R | MessageStore | Host<S extends "ignore" ? never : E | RunError>> => {
+  const onStop: OnStop = options?.onStop ?? "fail"
+  const tell = (what: string) => (cause: Cause.Cause<unknown>) =>
+    Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError(what, { consumer: consumer.id }, cause)
+  const around = (run: Run<E, R>): Effect.Effect<void, E | RunError, R | MessageStore> => {
+    const checked = Effect.andThen(check(consumer), run)
+    switch (onStop) {
+      case "fail":
+        return checked
+      case "ignore":
+        return Effect.catchCause(checked, tell("a consumer has failed, and the others go on without it"))
+      default:
+        return Effect.retry(Effect.tapCause(checked, tell("a consumer has failed")), onStop)
+    }
+  }
+  const start = Effect.gen(function*() {
+    const host = yield* HostService.HostService
+    const { handle, run } = yield* makeRunning(consumer, around)
+    yield* host.add(handle, run)
+  })
+  return Layer.effectDiscard(start)
+}
+
+/**
+ * Runs a program of layers as `Layer.launch` does, consumers among them: until it is interrupted, or until one of the
+ * consumers stops on an error, which is what it fails with then. Either way all consumers stop at the same time, each
+ * within its `grace`, before anything that they use is closed.
+ *
+ * **Details**
+ *
+ * Under `NodeRuntime.runMain` an interruption is SIGTERM or SIGINT, and a second one changes nothing. With
+ * {@link teardown} the exit code is 0 then; after an error it is 1, and the error is printed once. A handler that does not
+ * let itself be interrupted (`Effect.uninterruptible`) is waited for beyond the grace period.
+ *
+ * @example
+ * ```ts no-run
+ * import { NodeRuntime } from "@effect/platform-node"
+ * import { Category, Consumer, MessageStore } from "eventfold"
+ * import { Effect, Layer, Schedule, Schema } from "effect"
+ *
+ * const Account = Category.make("account", { Opened: { owner: Schema.String }, Closed: {} })
+ *
+ * const greeter = Consumer.make("greeter", { from: Account, on: { Opened: ({ data }) => Effect.log(data.owner) } })
+ * const archive = Consumer.make("archive", { from: Account, on: { Closed: () => Effect.log("closed") } })
+ *
+ * const App = Layer.mergeAll(
+ *   Consumer.layer(greeter),
+ *   Consumer.layer(archive, { onStop: Schedule.spaced("1 minute") })
+ * ).pipe(Layer.provide(MessageStore.layerMemory))
+ *
+ * Consumer.launch(App).pipe(NodeRuntime.runMain({ teardown: Consumer.teardown }))
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const launch = <A, E, R>(
+  app: Layer.Layer<A, E, R>
+): Effect.Effect<never, E | (R extends Host<infer Failure> ? Failure : never), Exclude<R, Host<unknown>>> => {
+  const program = Effect.gen(function*() {
+    const host = yield* HostService.make
+    const built = Layer.build(Layer.provide(app, Layer.succeed(HostService.HostService, host)))
+    return yield* Effect.raceFirst(Effect.andThen(built, Effect.never), host.failure).pipe(
+      Effect.onExit(() => host.stop)
+    )
+  })
+  // There is one host at run time, which takes whatever its consumers fail with.
+  return Effect.scoped(program) as Effect.Effect<never, never, never>
+}
+
+/**
+ * The consumers of the host: a page or a health check shows their status.
+ *
+ * @since 0.1.0
+ */
+export const running: Effect.Effect<ReadonlyArray<Running<unknown>>, never, Host<never>> = Effect.map(
+  HostService.HostService,
+  ({ running }) => Array.from(running)
+)
+
+/**
+ * For `runMain`: a program that was asked to stop, and did, has the exit code 0. Otherwise as by default.
+ *
+ * @since 0.1.0
+ */
+export const teardown: Runtime.Teardown = (exit, onExit) =>
+  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)

@@ -6,6 +6,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
 import * as ExpectedVersion from "./ExpectedVersion.ts"
 import { jsonEquals, parseJson } from "./internal/json.ts"
 import type { RecordedMessage } from "./Message.ts"
@@ -47,8 +48,17 @@ const record = (row: Row): RecordedMessage => ({
 const sameJson = (a: string | null, b: string | null): boolean =>
   a === b || (a !== null && b !== null && jsonEquals(parseJson(a), parseJson(b)))
 
+/** Metadata without the trace that an append was part of; none when there is nothing else in it. */
+const withoutTrace = (metadata: string | null): string | null => {
+  const json = metadata === null ? null : parseJson(metadata)
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return metadata
+  const { traceparent: _, ...others } = json as Schema.JsonObject
+  return Object.keys(others).length === 0 ? null : JSON.stringify(others)
+}
+
 const sameContent = (row: Row, message: EncodedMessage): boolean =>
-  row.type === message.type && sameJson(row.data, message.data) && sameJson(row.metadata, message.metadata)
+  row.type === message.type && sameJson(row.data, message.data) &&
+  sameJson(withoutTrace(row.metadata), withoutTrace(message.metadata))
 
 /** As Message DB's `category(metadata->>'correlationStreamName')`, which takes a number or boolean as its text. */
 const correlationCategory = ({ metadata }: Row): string | undefined => {

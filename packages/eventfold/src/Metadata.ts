@@ -17,11 +17,13 @@ const fields = {
   replyStreamName: Schema.optionalKey(Schema.NullOr(Schema.String)),
   /** Carried from message to message by {@link follow}. */
   properties: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Json))),
-  schemaVersion: Schema.optionalKey(Schema.NullOr(Schema.String))
+  schemaVersion: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  /** The span that wrote the message, as W3C writes it. It is not Eventide's; see `TraceContext`. */
+  traceparent: Schema.optionalKey(Schema.NullOr(Schema.String))
 }
 
 /**
- * A JSON object. The keys that Eventide defines are typed, others are free.
+ * A JSON object. The keys that Eventide defines are typed, and `traceparent`; others are free.
  *
  * @since 0.1.0
  */
@@ -31,7 +33,7 @@ export const Metadata = Schema.StructWithRest(Schema.Struct(fields), [Schema.Rec
 export type Metadata = typeof Metadata.Type
 
 /**
- * The keys that Eventide defines, alone.
+ * The keys that Eventide defines, and `traceparent`, alone.
  *
  * @since 0.1.0
  */

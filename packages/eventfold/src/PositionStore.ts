@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import { MessageStore } from "./MessageStore.ts"
 import { StoreError } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
+import { TraceContext } from "./TraceContext.ts"
 
 /**
  * Whose position it is.
@@ -79,7 +80,8 @@ const streams: Service = {
       store.append(name, { type, data }),
       (error) => error._tag === "StoreError" ? error : failed("PositionStore.put", name)(error)
     )
-  })
+    // Nobody follows a position to its cause.
+  }, Effect.provideService(TraceContext, false))
 }
 
 /**

@@ -159,7 +159,8 @@ export const mayHaveWritten = <A, E extends { readonly _tag: string }>(exit: Exi
  * - **append**: positions are gapless from 0 whatever fails or races. All of an append is written, or nothing of it, also
  *   when the caller is interrupted. An append whose messages are all recorded already, with the same ids, order and
  *   content in the same stream, is not written again and gives its original positions, whatever version it expects. Of
- *   an append that is wrong in both ways, `WrongExpectedVersion` is reported before `DuplicateMessageId`.
+ *   an append that is wrong in both ways, `WrongExpectedVersion` is reported before `DuplicateMessageId`. The metadata's
+ *   `traceparent` is no content: an append that is sent again has another one. So empty metadata is the same as none.
  * - **writeAll**: the same for several appends at once: all of them or none. They are checked in their order, and see one
  *   another. It never deadlocks with another `writeAll`.
  * - **reads**: each page is one consistent view. A category's messages become visible in the order of their global

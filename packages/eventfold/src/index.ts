@@ -3,6 +3,8 @@ export * as Category from "./Category.ts"
 /** @since 0.1.0 */
 export * as Consumer from "./Consumer.ts"
 /** @since 0.1.0 */
+export * as ConsumerStatus from "./ConsumerStatus.ts"
+/** @since 0.1.0 */
 export * as Entity from "./Entity.ts"
 /** @since 0.1.0 */
 export * as EntityCache from "./EntityCache.ts"
@@ -24,3 +26,5 @@ export * as StoreBackend from "./StoreBackend.ts"
 export * as StoreError from "./StoreError.ts"
 /** @since 0.1.0 */
 export * as StreamName from "./StreamName.ts"
+/** @since 0.1.0 */
+export * as TraceContext from "./TraceContext.ts"

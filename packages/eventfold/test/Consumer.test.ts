@@ -88,3 +88,15 @@ it.layer(MessageStore.layerMemory)("parallel", (it) => {
       yield* Fiber.interrupt(fiber)
     }))
 })
+
+it.layer(MessageStore.layerMemory)("beginning at the end", (it) => {
+  it.effect("is kept as the position before anything is handled, so that the next run begins there", () =>
+    Effect.gen(function*() {
+      yield* deposit("a", 1)
+      const consumer = Consumer.make("test", { from: Account, on: { Closed: () => Effect.void }, start: "end" })
+      const fiber = yield* Effect.forkChild(Consumer.run(consumer))
+      yield* Effect.repeat(Effect.andThen(Effect.yieldNow, position), { until: Option.isSome, times: 1_000 })
+      assert.deepStrictEqual(yield* position, Option.some(1))
+      yield* Fiber.interrupt(fiber)
+    }))
+})

@@ -8,6 +8,7 @@ import { layer as withLayer } from "@effect/vitest"
 import type * as Layer from "effect/Layer"
 import type { MessageStore } from "eventfold/MessageStore"
 import * as Concurrency from "./internal/concurrency.ts"
+import * as Consumers from "./internal/consumers.ts"
 import * as Encoding from "./internal/encoding.ts"
 import * as Entities from "./internal/entities.ts"
 import type * as Fixtures from "./internal/fixtures.ts"
@@ -58,5 +59,6 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Entities.tests(it)
     States.tests(it)
     Transactions.tests(it)
+    Consumers.tests(it)
   })
 }

@@ -1,4 +1,5 @@
 import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -7,13 +8,15 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { Consumer } from "../Consumer.ts"
 import type { RecordedMessage } from "../Message.ts"
-import { defaultBatchSize, MessageStore } from "../MessageStore.ts"
+import { defaultBatchSize, MessageStore, type ReadCategoryError } from "../MessageStore.ts"
 import { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
+import type { Activity } from "./activity.ts"
 import { handling } from "./handling.ts"
 import * as Lanes from "./lanes.ts"
-import { sharedPage } from "./sharedPage.ts"
+import { sharedPage, sharedPause } from "./shared.ts"
 import * as Shares from "./shares.ts"
+import * as Tracing from "./tracing.ts"
 
 /** What a lane is given to do: a message, or something that has to wait for the messages before it. */
 type Job<E, R> =
@@ -27,7 +30,7 @@ export const laneOf = ({ streamName }: RecordedMessage): string =>
 const isPassing = (error: unknown): boolean => error instanceof StoreError && error.isRetryable
 
 /** Goes on with an effect when the store is back. */
-const untilBack = (consumer: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+export const untilBack = (consumer: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
     Effect.tapError((error) =>
       isPassing(error)
@@ -40,8 +43,22 @@ const untilBack = (consumer: string) => <A, E, R>(effect: Effect.Effect<A, E, R>
     })
   )
 
+/** A consumer at work. */
+export interface Session<E, R> {
+  readonly run: Effect.Effect<never, E | ReadCategoryError, R | MessageStore>
+  /** Interrupts the handlers. */
+  readonly abandon: Effect.Effect<void>
+  readonly counts: Lanes.Lanes<unknown, E>["counts"]
+  /** The low-water marks. */
+  readonly positions: () => ReadonlyArray<{ readonly member: number | undefined; readonly position: number }>
+  /** The global position up to which messages have been read. */
+  readonly lastRead: () => number
+  /** Waits until all is handled that has been written by now, up to a global position, as far as it is this session's. */
+  readonly waitFor: (globalPosition: number) => Effect.Effect<void>
+}
+
 /** Runs a consumer that has its leases, until it fails or the scope closes. */
-export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>) {
+export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, activity: Activity) {
   const store = yield* MessageStore
   const { category, id, options } = consumer
   const { batchSize = defaultBatchSize, checkpoint, concurrency = 1, grace = "10 seconds", poll } = options
@@ -50,10 +67,13 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
 
   const shares = yield* persist(Shares.load(consumer))
   const flush = Effect.forEach(shares.all, ({ flush }) => flush, { discard: true })
+  let isMine = true
+  // Where "the end" is, is decided once: what comes after it is not to be missed when the process dies now.
+  yield* persist(flush)
   // The last thing that is done, when no handler runs any more.
   yield* Effect.addFinalizer(() =>
     Effect.catch(
-      flush,
+      Effect.suspend(() => isMine ? flush : Effect.void),
       (error) =>
         Effect.logWarning("the last position could not be written; messages will be handled again", {
           consumer: id,
@@ -65,20 +85,26 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
   const every = checkpoint?.every ?? 1_000
   const due = yield* Latch.make()
   let sinceFlush = 0
+  const waiting = new Set<{ readonly isOver: () => boolean; readonly latch: Latch.Latch }>()
+  const tellWaiting = () => {
+    for (const one of waiting) if (one.isOver()) one.latch.openUnsafe()
+  }
   const done = () => {
     sinceFlush += 1
     if (sinceFlush >= every) due.openUnsafe()
+    if (waiting.size > 0) tellWaiting()
   }
   const checkpoints = Effect.gen(function*() {
     while (true) {
       yield* Effect.timeoutOption(due.await, checkpoint?.interval ?? "1 second")
       due.closeUnsafe()
       sinceFlush = 0
+      activity.sample()
       yield* persist(flush)
     }
   })
 
-  const handle = handling(consumer, () => Effect.void)
+  const handle = handling(consumer, () => Effect.void, activity, yield* Tracing.make(consumer))
   const runJobs = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E, R>>) {
     for (const group of Arr.groupWith(jobs, (a, b) => a._tag === "Message" && b._tag === "Message")) {
       const messages = group.flatMap((job) => job._tag === "Message" ? [job] : [])
@@ -94,7 +120,7 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
   const dispatch = (message: RecordedMessage) => {
     const share = shares.of(message)
     if (share === undefined || message.globalPosition <= share.mark.position()) return
-    const ticket = share.mark.begin(message.globalPosition)
+    const ticket = share.mark.begin(message.globalPosition, message.time.epochMilliseconds)
     const end = () => {
       share.mark.done(ticket)
       done()
@@ -125,15 +151,63 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
 
   const shortest = Duration.toMillis(poll?.min ?? "100 millis")
   const longest = Duration.toMillis(poll?.max ?? "5 seconds")
+  const poke = yield* Latch.make()
+  let passesBegun = 0
+  let passesEnded = 0
   const reading = Effect.gen(function*() {
     let pause = shortest
     while (true) {
       const from = next
+      passesBegun += 1
       yield* persist(readNew)
+      passesEnded = passesBegun
+      tellWaiting()
       pause = next > from ? shortest : Math.min(pause * 2, longest)
-      yield* Effect.timeoutOption(wakeUps.await, pause)
+      yield* Effect.raceAllFirst([wakeUps.await, poke.await, sharedPause(store, category, pause)])
+      poke.closeUnsafe()
     }
   })
 
-  return { run: Effect.raceAllFirst([reading, checkpoints, lanes.failure]), abandon: lanes.abandon }
+  /** Ends it at once, and leaves the position to somebody else, who may be further already. */
+  const abandon = Effect.suspend(() => {
+    isMine = false
+    return lanes.abandon
+  })
+
+  const waitFor = Effect.fnUntraced(function*(globalPosition: number) {
+    // A whole pass that begins now finds all that is written by now, and what it does not find is somebody else's.
+    const pass = passesBegun + 1
+    const isOver = () =>
+      (next > globalPosition || passesEnded >= pass) &&
+      shares.all.every(({ mark }) => (mark.oldest()?.position ?? Number.POSITIVE_INFINITY) > globalPosition)
+    if (isOver()) return
+    if (next <= globalPosition) poke.openUnsafe()
+    const one = { isOver, latch: Latch.makeUnsafe() }
+    waiting.add(one)
+    yield* Effect.ensuring(one.latch.await, Effect.sync(() => waiting.delete(one)))
+  })
+
+  const oldest = () => {
+    const [first] = shares.all.flatMap(({ mark }) => mark.oldest() ?? []).toSorted((a, b) => a.position - b.position)
+    return first
+  }
+  const clock = yield* Clock.Clock
+  const hideGauges = activity.metrics.show({
+    inFlight: () => lanes.counts().running,
+    pending: () => lanes.counts().pending,
+    lagPositions: () => next - (oldest()?.position ?? next),
+    lagSeconds: () =>
+      Math.max(0, clock.currentTimeMillisUnsafe() - (oldest()?.time ?? Number.POSITIVE_INFINITY)) / 1_000
+  })
+  yield* Effect.addFinalizer(() => Effect.sync(hideGauges))
+
+  const session: Session<E, R> = {
+    run: Effect.raceAllFirst([reading, checkpoints, lanes.failure]),
+    abandon,
+    counts: lanes.counts,
+    positions: () => shares.all.map(({ mark, member }) => ({ member, position: mark.position() })),
+    lastRead: () => next - 1,
+    waitFor
+  }
+  return session
 })

@@ -4,9 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type { ExpectedVersion } from "../ExpectedVersion.ts"
 import { makeIdUnsafe, type Message, type MessageId } from "../Message.ts"
+import type { Metadata } from "../Metadata.ts"
 import type { EncodedAppend, EncodedMessage } from "../StoreBackend.ts"
 import { DuplicateMessageId, InvalidMessage } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
+import * as TraceContext from "../TraceContext.ts"
 import { jsonProblem, textProblem } from "./json.ts"
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -33,12 +35,22 @@ const problemOf = ({ data, id, metadata, type }: Message): Problem | undefined =
   return problemIn("data", data) ?? (metadata === undefined ? undefined : problemIn("metadata", metadata))
 }
 
-const encodeMessage = ({ data, id, metadata, type }: Message, newId: () => MessageId): EncodedMessage => ({
-  id: id === undefined ? newId() : id.toLowerCase() as MessageId,
-  type,
-  data: JSON.stringify(data),
-  metadata: metadata === undefined ? null : JSON.stringify(metadata)
-})
+const withTrace = (metadata: Metadata | undefined, traceparent: string | undefined): Metadata | undefined =>
+  traceparent === undefined || metadata?.traceparent !== undefined ? metadata : { ...metadata, traceparent }
+
+const encodeMessage = (
+  { data, id, metadata: given, type }: Message,
+  newId: () => MessageId,
+  traceparent: string | undefined
+): EncodedMessage => {
+  const metadata = withTrace(given, traceparent)
+  return {
+    id: id === undefined ? newId() : id.toLowerCase() as MessageId,
+    type,
+    data: JSON.stringify(data),
+    metadata: metadata === undefined ? null : JSON.stringify(metadata)
+  }
+}
 
 /** Makes new ids without an effect for each. */
 const idMaker = Effect.gen(function*() {
@@ -66,13 +78,14 @@ export const encodeAppend = Effect.fnUntraced(function*(append: {
     })
   }
   const newId = yield* idMaker
+  const traceparent = yield* TraceContext.current
   const messages: Array<EncodedMessage> = []
   for (const [index, message] of given.entries()) {
     const problem = problemOf(message)
     if (problem !== undefined) {
       return yield* new InvalidMessage({ streamName, index, type: message.type, ...problem })
     }
-    messages.push(encodeMessage(message, newId))
+    messages.push(encodeMessage(message, newId, traceparent))
   }
   const { expectedVersion = "any" } = append
   return { streamName, expectedVersion: expectedVersion === -1 ? "noStream" : expectedVersion, messages }

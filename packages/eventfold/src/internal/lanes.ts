@@ -4,8 +4,8 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
+import * as MutableList from "effect/MutableList"
 import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 
 /** Jobs in lanes: those of one lane one after the other, those of different lanes at the same time. */
 export interface Lanes<Job, E> {
@@ -31,14 +31,15 @@ export interface Options<Job, E, R> {
   readonly grace: Duration.Input
 }
 
-/** After a failure nothing more is begun. */
+/** After a failure nothing more is begun. Lanes take turns, of one batch each, so that no lane waits for another's end. */
 export const make = Effect.fnUntraced(function*<Job, E, R>(
   { batchSize, concurrency, grace, run }: Options<Job, E, R>
 ): Effect.fn.Return<Lanes<Job, E>, never, R | Scope.Scope> {
   const failed = yield* Deferred.make<never, E>()
-  const permits = yield* Semaphore.make(concurrency)
   const room = yield* Latch.make()
+  /** What has not begun, of the lanes that are worked on or have their turn to come. */
   const lanes = new Map<string, Array<Job>>()
+  const turns = MutableList.make<string>()
   let pending = 0
   let running = 0
   let isStopping = false
@@ -50,36 +51,32 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
     return Effect.timeoutOption(FiberSet.awaitEmpty(fibers), grace)
   })
 
-  /** The jobs of a lane that have come since it was asked last; the lane ends when there are none. */
-  const take = (lane: string): ReadonlyArray<Job> => {
-    const jobs = lanes.get(lane) ?? []
-    if (jobs.length === 0 || isStopping) lanes.delete(lane)
-    else lanes.set(lane, [])
-    return isStopping ? [] : jobs
+  /** Whose turn it is. To find nobody and to leave is one step: a job that comes in between would wait for ever. */
+  const next = (): string | undefined => {
+    const lane = isStopping ? MutableList.Empty : MutableList.take(turns)
+    if (lane !== MutableList.Empty) return lane
+    running -= 1
+    return undefined
   }
 
-  const work = Effect.fnUntraced(function*(lane: string) {
-    for (let jobs = take(lane); jobs.length > 0; jobs = take(lane)) {
-      for (const batch of batchSize === 1 ? jobs.map(Arr.of) : Arr.chunksOf(jobs, batchSize)) {
-        if (isStopping) return
-        yield* run(batch)
-        pending -= batch.length
-        room.openUnsafe()
+  const takeTurns = Effect.gen(function*() {
+    for (let lane = next(); lane !== undefined; lane = next()) {
+      const jobs = lanes.get(lane) ?? []
+      const batch = jobs.splice(0, batchSize)
+      if (!Arr.isArrayNonEmpty(batch)) {
+        lanes.delete(lane)
+        continue
       }
+      yield* run(batch)
+      pending -= batch.length
+      room.openUnsafe()
+      MutableList.append(turns, lane)
     }
-  }, (working) =>
-    Effect.suspend(() => {
-      running += 1
-      return working
-    }).pipe(
-      Effect.onExit((exit) => {
-        running -= 1
-        if (exit._tag === "Success") return Effect.void
-        isStopping = true
-        return Deferred.failCause(failed, exit.cause)
-      }),
-      permits.withPermits(1)
-    ))
+  }).pipe(Effect.onError((cause) => {
+    isStopping = true
+    running -= 1
+    return Deferred.failCause(failed, cause)
+  }))
 
   return {
     offer: (lane, job) => {
@@ -90,14 +87,18 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
         return
       }
       lanes.set(lane, [job])
-      fork(work(lane))
+      MutableList.append(turns, lane)
+      if (running === concurrency) return
+      running += 1
+      // Not before those have come that come together with this one.
+      fork(Effect.andThen(Effect.yieldNow, takeTurns))
     },
-    awaitRoom: Effect.fnUntraced(function*(most) {
-      while (pending > most) {
-        room.closeUnsafe()
-        yield* room.await
-      }
-    }),
+    awaitRoom: (most) =>
+      Effect.whileLoop({
+        while: () => pending > most,
+        body: () => Effect.andThen(room.close, room.await),
+        step: () => {}
+      }),
     abandon: Effect.suspend(() => {
       isStopping = true
       return FiberSet.clear(fibers)

@@ -1,14 +1,18 @@
 /** A message that is in hand. */
 export interface Ticket {
   readonly position: number
+  /** When the message was written, in milliseconds. */
+  readonly time: number
   isDone: boolean
 }
 
 /** The highest position up to which everything is done, of messages that are begun in order and done in any. */
 export interface LowWaterMark {
   readonly position: () => number
-  readonly begin: (position: number) => Ticket
+  readonly begin: (position: number, time: number) => Ticket
   readonly done: (ticket: Ticket) => void
+  /** The first message that is in hand; none when everything is done. */
+  readonly oldest: () => Ticket | undefined
 }
 
 export const make = (start: number): LowWaterMark => {
@@ -17,8 +21,8 @@ export const make = (start: number): LowWaterMark => {
   let first = 0
   return {
     position: () => position,
-    begin: (position) => {
-      const ticket = { position, isDone: false }
+    begin: (position, time) => {
+      const ticket = { position, time, isDone: false }
       tickets.push(ticket)
       return ticket
     },
@@ -33,6 +37,7 @@ export const make = (start: number): LowWaterMark => {
         tickets = tickets.slice(first)
         first = 0
       }
-    }
+    },
+    oldest: () => tickets[first]
   }
 }

@@ -1,16 +1,18 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { type Consumer, GroupSizeChanged, type Start } from "../Consumer.ts"
+import type { Consumer, Start } from "../Consumer.ts"
 import type { RecordedMessage } from "../Message.ts"
 import { MessageStore } from "../MessageStore.ts"
-import { type Key, PositionStore } from "../PositionStore.ts"
+import { type Key, PositionStore, streamName } from "../PositionStore.ts"
 import type { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
+import { GroupSizeChanged } from "./consumerErrors.ts"
 import * as LowWaterMark from "./lowWaterMark.ts"
 
 /** A part of a category that has a position of its own: all of it, or the share of one member of a group. */
 export interface Share {
+  readonly member: number | undefined
   readonly mark: LowWaterMark.LowWaterMark
   /** Writes the position, if it is another than the one that was written last. */
   readonly flush: Effect.Effect<void, StoreError, MessageStore>
@@ -22,14 +24,19 @@ export interface Shares {
   readonly of: (message: RecordedMessage) => Share | undefined
 }
 
-/** Whose positions a consumer has here. */
+/** Whose positions a consumer has here: in one order everywhere, so that two can't each wait for a lease of the other. */
 export const keysOf = (
   { category, id: consumerId, options: { group } }: Consumer<unknown, unknown>
 ): ReadonlyArray<Key> =>
-  group === undefined ? [{ category, consumerId }] : group.members.map((member) => ({ category, consumerId, member }))
+  group === undefined
+    ? [{ category, consumerId }]
+    : group.members.toSorted((a, b) => a - b).map((member) => ({ category, consumerId, member }))
+
+/** The name of the lease that whoever writes a position has to hold. */
+export const leaseName = (key: Key): string => `consumer ${streamName(key)}`
 
 /** The global position, exclusive, that a consumer begins after. */
-const startAfter = Effect.fnUntraced(function*(category: string, start: Start) {
+export const startAfter = Effect.fnUntraced(function*(category: string, start: Start) {
   const store = yield* MessageStore
   if (start === "beginning") return 0
   if (start === "end") {
@@ -77,13 +84,15 @@ export const load = Effect.fnUntraced(function*(consumer: Consumer<unknown, unkn
       const recorded = yield* positions.get(key)
       const after = Option.isSome(recorded) ? recorded.value.position : yield* startAfter(category, start)
       const mark = LowWaterMark.make(after)
-      let written = Option.isSome(recorded) ? after : undefined
+      let written = Option.isSome(recorded) || start === "beginning" ? after : undefined
       const flush = Effect.suspend(() => {
         const position = mark.position()
-        if (position === written || (position === 0 && written === undefined)) return Effect.void
+        if (position === written) return Effect.void
         const put = positions.put(key, group === undefined ? { position } : { position, groupSize: group.size })
         return Effect.tap(put, () => Effect.sync(() => written = position))
       })
+      // Where it begins has to be known, or after a crash it would begin at another end.
+      yield* flush
       return { mark, flush, member: key.member }
     })
   )

@@ -100,7 +100,13 @@ export const make = (sql: PgClient, wakeUps: WakeUps, lease: StoreBackend["lease
             stored.stream_name = ${append.streamName}
             AND stored.type = given.type
             AND stored.data IS NOT DISTINCT FROM given.data::jsonb
-            AND stored.metadata IS NOT DISTINCT FROM nullif(given.metadata, '')::jsonb
+            AND CASE jsonb_typeof(stored.metadata)
+              WHEN 'object' THEN nullif(stored.metadata - 'traceparent', '{}')
+              ELSE stored.metadata
+            END IS NOT DISTINCT FROM CASE jsonb_typeof(nullif(given.metadata, '')::jsonb)
+              WHEN 'object' THEN nullif(given.metadata::jsonb - 'traceparent', '{}')
+              ELSE nullif(given.metadata, '')::jsonb
+            END
           )
           AND min(stored.position - given.ordinal) = max(stored.position - given.ordinal) AS same,
         max(stored.position) AS position,

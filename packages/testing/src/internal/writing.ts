@@ -4,8 +4,10 @@ import * as Option from "effect/Option"
 import type { ExpectedVersion } from "eventfold/ExpectedVersion"
 import { nextId } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
+import * as Metadata from "eventfold/Metadata"
 import { DuplicateMessageId, InvalidMessage, WrongExpectedVersion } from "eventfold/StoreError"
 import { InvalidStreamName } from "eventfold/StreamName"
+import * as TraceContext from "eventfold/TraceContext"
 import {
   dataOf,
   type It,
@@ -169,6 +171,36 @@ const idempotence = (it: It) =>
           metadata: { y: 2, x: 1 }
         })
         assert.deepStrictEqual(again, first)
+      }))
+
+    it.effect("the trace of an append is written when it is asked for, and is no part of the content", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const stream = yield* newStream
+        for (const [position, metadata] of [undefined, {}, { x: 1 }].entries()) {
+          const message = { id: yield* nextId, type: "A", data: { a: 1 }, ...(metadata && { metadata }) }
+          const append = store.append(stream, message)
+          const traced = Effect.provide(append, TraceContext.layer)
+          const first = yield* traced
+          assert.strictEqual(first.version, position)
+          assert.deepStrictEqual(yield* traced, first)
+          assert.deepStrictEqual(yield* append, first)
+          assert.deepStrictEqual((yield* store.writeAll([{ streamName: stream, messages: message }]))[0], first)
+          const other = store.append(stream, { ...message, metadata: { x: 2 } })
+          assert.instanceOf(yield* Effect.flip(Effect.provide(other, TraceContext.layer)), DuplicateMessageId)
+        }
+        const own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        const given = { type: "A", data: 0, metadata: { traceparent: own } }
+        yield* Effect.provide(store.append(stream, given), TraceContext.layer)
+        yield* store.append(stream, { type: "A", data: 0 })
+        const [none, empty, some, kept, untraced] = (yield* readStream(stream)).map(({ metadata }) =>
+          Metadata.fromJson(metadata)
+        )
+        for (const metadata of [none, empty, some]) {
+          assert.match(metadata?.traceparent ?? "", /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+        }
+        assert.strictEqual(some?.["x"], 1)
+        assert.deepStrictEqual([kept, untraced], [{ traceparent: own }, {}])
       }))
 
     it.effect("an id is taken by other content, by another stream, and within one call", () =>

@@ -1,0 +1,76 @@
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import type { Consumer } from "../Consumer.ts"
+
+/** What a consumer's gauges show, asked when somebody looks. */
+export interface Gauges {
+  readonly inFlight: () => number
+  readonly pending: () => number
+  /** Global positions between the low-water mark and the last message that was read. */
+  readonly lagPositions: () => number
+  readonly lagSeconds: () => number
+}
+
+/** The metrics of one consumer. Updating them is no effect, since it is done for each message. */
+export interface ConsumerMetrics {
+  readonly handled: (messages: number) => void
+  readonly failed: (messages: number) => void
+  readonly retried: (messages: number) => void
+  readonly skipped: (messages: number) => void
+  readonly parked: (messages: number) => void
+  readonly duration: (seconds: number) => void
+  /** Shows gauges until what it gives is called. */
+  readonly show: (gauges: Gauges) => () => void
+}
+
+/** From a tenth of a millisecond to 26 seconds. */
+const boundaries = Metric.exponentialBoundaries({ start: 0.000_1, factor: 4, count: 10 })
+
+export const make = Effect.fnUntraced(function*(
+  { category, id, options: { group } }: Consumer<unknown, unknown>
+): Effect.fn.Return<ConsumerMetrics> {
+  const context = yield* Effect.context<never>()
+  const attributes = {
+    consumer: id,
+    category,
+    // Members that are run beside one another are different series.
+    ...(group === undefined ? {} : { members: group.members.join(",") })
+  }
+  const counter = (name: string, description: string) => {
+    const metric = Metric.counter(`eventfold_consumer_${name}_total`, { description, attributes, incremental: true })
+    return (count: number) => metric.updateUnsafe(count, context)
+  }
+  const gauge = (name: string, description: string, get: () => number) =>
+    Metric.registerUnsafe(Metric.gauge(`eventfold_consumer_${name}`, { description, attributes }), context, {
+      get: () => ({ value: get() }),
+      update: () => {},
+      modify: () => {}
+    })
+  const handled = counter("handled", "messages whose handler has succeeded")
+  const failed = counter("failed", "messages whose handler has failed for the last time")
+  const retried = counter("retried", "attempts after a failure")
+  const skipped = counter("skipped", "messages that failed and were passed over")
+  const parked = counter("parked", "messages that were put aside")
+  const duration = Metric.histogram("eventfold_consumer_handler_duration_seconds", {
+    description: "how long a handler takes, each attempt by itself",
+    attributes,
+    boundaries
+  })
+  return {
+    handled,
+    failed,
+    retried,
+    skipped,
+    parked,
+    duration: (seconds) => duration.updateUnsafe(seconds, context),
+    show: ({ inFlight, lagPositions, lagSeconds, pending }) => {
+      const shown = [
+        gauge("in_flight", "handlers that run", inFlight),
+        gauge("pending", "messages that are read and not handled", pending),
+        gauge("lag_positions", "global positions from the low-water mark to the last message read", lagPositions),
+        gauge("lag_seconds", "the age of the oldest message that is read and not handled", lagSeconds)
+      ]
+      return () => shown.forEach(({ remove }) => remove())
+    }
+  }
+})

@@ -1,0 +1,61 @@
+import type * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Tracer from "effect/Tracer"
+import type { Consumer } from "../Consumer.ts"
+import type { RecordedMessage } from "../Message.ts"
+import * as TraceContext from "../TraceContext.ts"
+
+/** Makes the handling of messages a span. */
+export type Traced = <A, E, R>(
+  messages: Arr.NonEmptyReadonlyArray<RecordedMessage>,
+  handling: Effect.Effect<A, E, R>
+) => Effect.Effect<A, E, R>
+
+/** As many as OpenTelemetry keeps of a span. */
+const maxLinks = 128
+
+const linksTo = (messages: ReadonlyArray<RecordedMessage>): ReadonlyArray<Tracer.SpanLink> =>
+  messages.slice(0, maxLinks).flatMap(({ metadata }) =>
+    Option.match(TraceContext.fromMetadata(metadata), {
+      onNone: () => [],
+      onSome: (span) => [{ span, attributes: {} }]
+    })
+  )
+
+/**
+ * The spans of a consumer, each a trace of its own that is linked to the spans that wrote the messages: a consumer runs as
+ * long as its process, and a trace of all that would be no help.
+ *
+ * Without a tracer, and without anything that would pass a span on, there are none: making them is about as much work as
+ * the rest of the consumer's.
+ */
+export const make = Effect.fnUntraced(function*(
+  { category, id }: Consumer<unknown, unknown>
+): Effect.fn.Return<Traced> {
+  const tracer = yield* Effect.tracer
+  const isSeen = tracer !== Tracer.nativeTracer || (yield* TraceContext.TraceContext)
+  if (!isSeen) return (_messages, handling) => handling
+  return (messages, handling) => {
+    const [first] = messages
+    return Effect.withSpan(handling, "Consumer.handle", {
+      kind: "consumer",
+      root: true,
+      captureStackTrace: false,
+      links: linksTo(messages),
+      attributes: {
+        "eventfold.consumer": id,
+        "eventfold.category": category,
+        ...(messages.length === 1
+          ? {
+            "eventfold.stream": first.streamName,
+            "eventfold.position": first.position,
+            "eventfold.global_position": first.globalPosition,
+            "eventfold.type": first.type,
+            "eventfold.message_id": first.id
+          }
+          : { "eventfold.global_position": first.globalPosition, "eventfold.messages": messages.length })
+      }
+    })
+  }
+})

@@ -1,0 +1,235 @@
+import { assert, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Layer, Logger, Metric, Option, References, Schedule, Schema, Tracer } from "effect"
+import { TestClock } from "effect/testing"
+import { Category, Consumer, MessageStore, Metadata, TraceContext } from "eventfold"
+
+const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
+
+const deposit = (id: string, amount: number) => Account.append(id, Account.events.Deposited({ amount }))
+
+class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
+
+/** The metrics that are shown, by name and without their attributes. */
+const shown = Effect.map(
+  Metric.snapshot,
+  (all) => Object.fromEntries(all.map(({ attributes, id, state }) => [id, { attributes, state }]))
+)
+
+const counter = (value: number) => ({ count: value, incremental: true })
+
+it.layer(MessageStore.layerMemory)("metrics", (it) => {
+  it.effect("count what becomes of messages, and show how far behind the consumer is", () =>
+    Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      const consumer = Consumer.make("test", {
+        from: Account,
+        on: {
+          Deposited: ({ data: { amount } }) =>
+            amount < 0
+              ? Effect.fail(new Refused())
+              : amount === 0
+              ? Deferred.await(gate)
+              : Effect.sleep(`${amount} seconds`)
+        },
+        concurrency: 3,
+        retry: Schedule.recurs(2),
+        onFailure: "skip"
+      })
+      yield* deposit("a", 2)
+      yield* deposit("b", -1)
+      yield* TestClock.adjust("10 seconds")
+      yield* deposit("c", 0)
+      yield* deposit("c", 0)
+      const running = yield* Consumer.start(consumer)
+      yield* TestClock.adjust("30 seconds")
+
+      const metrics = yield* shown
+      assert.deepStrictEqual(
+        Object.keys(metrics).filter((name) => !name.startsWith("eventfold_consumer_")),
+        []
+      )
+      for (const { attributes } of Object.values(metrics)) {
+        assert.deepStrictEqual(attributes, { consumer: "test", category: "account" })
+      }
+      const count = (name: string) => metrics[`eventfold_consumer_${name}`]?.state
+      assert.deepStrictEqual(count("handled_total"), counter(1))
+      assert.deepStrictEqual(count("failed_total"), counter(1))
+      assert.deepStrictEqual(count("retried_total"), counter(2))
+      assert.deepStrictEqual(count("skipped_total"), counter(1))
+      assert.deepStrictEqual(count("in_flight"), { value: 1 })
+      assert.deepStrictEqual(count("pending"), { value: 2 })
+      assert.deepStrictEqual(count("lag_positions"), { value: 2 })
+      assert.deepStrictEqual(count("lag_seconds"), { value: 30 })
+      const durations = metrics["eventfold_consumer_handler_duration_seconds"]?.state
+      assert.deepInclude(durations, { count: 4, sum: 2, min: 0, max: 2 })
+
+      yield* Deferred.succeed(gate, undefined)
+      yield* running.waitFor(4)
+      const after = yield* shown
+      assert.deepStrictEqual(after["eventfold_consumer_lag_seconds"]?.state, { value: 0 })
+      assert.deepStrictEqual(after["eventfold_consumer_lag_positions"]?.state, { value: 0 })
+    }).pipe(
+      Effect.scoped,
+      Effect.andThen(shown),
+      Effect.tap((left) =>
+        Effect.sync(() => {
+          assert.notProperty(left, "eventfold_consumer_in_flight", "a gauge goes with the consumer")
+          assert.property(left, "eventfold_consumer_handled_total", "a count stays")
+        })
+      ),
+      Effect.provideService(Metric.MetricRegistry, new Map())
+    ))
+})
+
+/** A tracer that keeps the spans. */
+const makeTracer = () => {
+  const spans: Array<Tracer.NativeSpan> = []
+  const tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      spans.push(span)
+      return span
+    }
+  })
+  return { tracer, named: (name: string) => spans.filter((span) => span.name === name) }
+}
+
+/** Handles what there is. */
+const handleAll = <E, R>(consumer: Consumer.Consumer<E, R>, last: number) =>
+  Effect.scoped(Effect.flatMap(Consumer.start(consumer), ({ waitFor }) => waitFor(last)))
+
+it.layer(MessageStore.layerMemory)("tracing", (it) => {
+  it.effect("each handling is a trace of its own, linked to the one that wrote the message", () => {
+    const { named, tracer } = makeTracer()
+    return Effect.gen(function*() {
+      yield* Effect.provide(deposit("a", 1), TraceContext.layer)
+      yield* deposit("b", 2)
+      const consumer = Consumer.make("test", {
+        from: Account,
+        on: {
+          Deposited: ({ data, recorded }) =>
+            data.amount === 2
+              ? new Refused()
+              : Effect.provide(
+                MessageStore.MessageStore.use((store) =>
+                  store.append("answer-1", { type: "Answer", data: {}, metadata: Metadata.follow(recorded) })
+                ),
+                TraceContext.layer
+              )
+        },
+        retry: Schedule.recurs(1),
+        onFailure: "skip"
+      })
+      yield* handleAll(consumer, 2)
+
+      const [append] = named("MessageStore.append")
+      const [first, second] = named("Consumer.handle")
+      assert.strictEqual(named("Consumer.handle").length, 2)
+      assert.strictEqual(first?.kind, "consumer")
+      assert.deepStrictEqual(first?.parent, Option.none())
+      assert.deepStrictEqual(first?.links.map(({ span }) => [span.traceId, span.spanId]), [[
+        append?.traceId,
+        append?.spanId
+      ]])
+      const { "eventfold.message_id": id, ...attributes } = Object.fromEntries(first?.attributes ?? [])
+      assert.isString(id)
+      assert.deepStrictEqual(attributes, {
+        "eventfold.consumer": "test",
+        "eventfold.category": "account",
+        "eventfold.stream": "account-a",
+        "eventfold.position": 0,
+        "eventfold.global_position": 1,
+        "eventfold.type": "Deposited"
+      })
+      assert.deepStrictEqual(second?.links, [])
+      assert(second?.status._tag === "Ended")
+      assert.isTrue(Exit.isFailure(second.status.exit), "a failed handling is a failed span, also when it is skipped")
+      // What a handler writes leads on to the handling.
+      const store = yield* MessageStore.MessageStore
+      const answer = Option.getOrThrow(yield* store.lastMessage("answer-1"))
+      assert.include(Metadata.fromJson(answer.metadata).traceparent, first?.traceId)
+    }).pipe(Effect.withTracer(tracer))
+  })
+
+  it.effect("a batch is one span with all its links", () => {
+    const { named, tracer } = makeTracer()
+    return Effect.gen(function*() {
+      const ids = ["1", "2", "3"]
+      const written = yield* Effect.provide(Effect.forEach(ids, (id) => deposit(id, 1)), TraceContext.layer)
+      const first = written[0]?.globalPosition ?? 0
+      const consumer = Consumer.batch("batch", { from: Account, handle: () => Effect.void, start: { position: first } })
+      yield* handleAll(consumer, first + 2)
+      const [span, ...others] = named("Consumer.handle")
+      assert.deepStrictEqual(others, [])
+      assert.deepStrictEqual(
+        span?.links.map(({ span }) => span.spanId),
+        named("MessageStore.append").slice(0, 3).map(({ spanId }) => spanId)
+      )
+      assert.strictEqual(span?.attributes.get("eventfold.messages"), 3)
+    }).pipe(Effect.withTracer(tracer))
+  })
+
+  it.effect("there is no span for a message when nobody would see it", () =>
+    Effect.gen(function*() {
+      const { globalPosition } = yield* deposit("a", 1)
+      const seen: Array<string | undefined> = []
+      const consumer = (id: string) =>
+        Consumer.make(id, {
+          from: Account,
+          on: {
+            Deposited: () =>
+              Effect.map(Effect.option(Effect.currentSpan), (span) => seen.push(Option.getOrUndefined(span)?.name))
+          },
+          start: { position: globalPosition }
+        })
+      yield* handleAll(consumer("untraced"), globalPosition)
+      yield* Effect.provide(handleAll(consumer("traced"), globalPosition), TraceContext.layer)
+      assert.deepStrictEqual(seen, [undefined, "Consumer.handle"])
+    }))
+})
+
+interface Line {
+  readonly level: string
+  readonly message: string
+  readonly about: unknown
+}
+
+it.layer(MessageStore.layerMemory)("logs", (it) => {
+  it.effect("lines tell which message it is, and nothing of what it says", () => {
+    const lines: Array<Line> = []
+    const logger = Logger.make(({ logLevel, message }) => {
+      const [text, about] = Array.isArray(message) ? message : [message]
+      lines.push({ level: logLevel, message: String(text), about })
+    })
+    return Effect.gen(function*() {
+      yield* deposit("a", 424_242)
+      const consumer = Consumer.make("test", {
+        from: Account,
+        on: { Deposited: () => new Refused() },
+        retry: Schedule.recurs(2)
+      })
+      yield* Effect.flip(Consumer.run(consumer))
+      assert.deepStrictEqual(lines.map(({ level, message }) => [level, message]), [
+        ["Info", "a consumer has started"],
+        ["Debug", "a message could not be handled, and is tried again"],
+        ["Warn", "a message could not be handled, and is tried again"],
+        ["Error", "a message could not be handled, and stops the consumer"],
+        ["Info", "a consumer has stopped"]
+      ])
+      const failed = lines[3]?.about
+      assert.deepInclude(failed, {
+        consumer: "test",
+        streamName: "account-a",
+        position: 0,
+        globalPosition: 1,
+        type: "Deposited",
+        attempts: 3
+      })
+      assert.notInclude(JSON.stringify(lines), "424242")
+      assert.notProperty(failed, "error", "who runs the consumer gets it, and reports it")
+      assert.deepInclude(lines[4]?.about, { why: "failed", handled: 0 })
+    }).pipe(
+      Effect.provide(Layer.merge(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "All")))
+    )
+  })
+})
