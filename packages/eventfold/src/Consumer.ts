@@ -19,13 +19,13 @@ import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Category from "./Category.ts"
 import type { RunningStatus, Status } from "./ConsumerStatus.ts"
-import { checkInt } from "./internal/arguments.ts"
+import { checkConsumerId, checkInt } from "./internal/arguments.ts"
 import type { ConsumerIsRunning, GroupSizeChanged } from "./internal/consumerErrors.ts"
 import * as HostService from "./internal/host.ts"
 import * as Here from "./internal/running.ts"
 import * as Positions from "./internal/status.ts"
 import type { RecordedMessage } from "./Message.ts"
-import type { MessageStore } from "./MessageStore.ts"
+import type { MessageStore, ReadCategoryError } from "./MessageStore.ts"
 import { InvalidArgument, type StoreError } from "./StoreError.ts"
 import type { InvalidCategory } from "./StreamName.ts"
 
@@ -143,6 +143,8 @@ export interface Consumer<out E, out R> {
   readonly handles: (type: string) => boolean
   /** Handles messages in their order. */
   readonly handle: (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>) => Effect.Effect<void, E, R>
+  /** What runs beside the handlers, where and as long as they run. */
+  readonly background?: Effect.Effect<never, E | ReadCategoryError, R | MessageStore> | undefined
 }
 
 const nameOf = (from: Source): string => typeof from === "string" ? from : from.name
@@ -256,10 +258,7 @@ export type RunError = StoreError | InvalidArgument | InvalidCategory | GroupSiz
 
 const check = Effect.fnUntraced(function*({ id, options }: Consumer<unknown, unknown>) {
   const { batchSize, checkpoint, concurrency, group, start } = options
-  if (id === "" || id.includes("+")) {
-    const expected = "a name that is not empty and has no +"
-    return yield* new InvalidArgument({ argument: "id", value: id, expected })
-  }
+  yield* checkConsumerId(id)
   yield* checkInt("concurrency", concurrency, 1)
   yield* checkInt("batchSize", batchSize, 1)
   yield* checkInt("checkpoint.every", checkpoint?.every, 1)

@@ -19,7 +19,11 @@ export * as MessageStore from "./MessageStore.ts"
 /** @since 0.1.0 */
 export * as Metadata from "./Metadata.ts"
 /** @since 0.1.0 */
+export * as Parking from "./Parking.ts"
+/** @since 0.1.0 */
 export * as PositionStore from "./PositionStore.ts"
+/** @since 0.1.0 */
+export * as Process from "./Process.ts"
 /** @since 0.1.0 */
 export * as StoreBackend from "./StoreBackend.ts"
 /** @since 0.1.0 */

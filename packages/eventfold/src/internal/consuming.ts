@@ -12,8 +12,9 @@ import { defaultBatchSize, MessageStore, type ReadCategoryError } from "../Messa
 import { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
 import type { Activity } from "./activity.ts"
-import { handling } from "./handling.ts"
+import { attempting, handling } from "./handling.ts"
 import * as Lanes from "./lanes.ts"
+import * as Parking from "./parking.ts"
 import { sharedPage, sharedPause } from "./shared.ts"
 import * as Shares from "./shares.ts"
 import * as Tracing from "./tracing.ts"
@@ -24,10 +25,13 @@ type Job<E, R> =
   | { readonly _tag: "Task"; readonly task: Effect.Effect<void, E, R> }
 
 /** Messages of one cardinal id belong together, and are handled in their order. */
-export const laneOf = ({ streamName }: RecordedMessage): string =>
+export const laneOf = (streamName: string): string =>
   Option.getOrElse(StreamName.cardinalId(streamName), () => streamName)
 
 const isPassing = (error: unknown): boolean => error instanceof StoreError && error.isRetryable
+
+/** How long writing the last position may take: a store that is away is not waited for. */
+const lastWrite = "5 seconds"
 
 /** Goes on with an effect when the store is back. */
 export const untilBack = (consumer: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -71,16 +75,19 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
   // Where "the end" is, is decided once: what comes after it is not to be missed when the process dies now.
   yield* persist(flush)
   // The last thing that is done, when no handler runs any more.
-  yield* Effect.addFinalizer(() =>
-    Effect.catch(
-      Effect.suspend(() => isMine ? flush : Effect.void),
-      (error) =>
+  yield* Effect.addFinalizer(() => {
+    activity.stopped()
+    return Effect.suspend(() => isMine ? flush : Effect.void).pipe(
+      Effect.interruptible,
+      Effect.timeout(lastWrite),
+      Effect.catch((error) =>
         Effect.logWarning("the last position could not be written; messages will be handled again", {
           consumer: id,
           error
         })
+      )
     )
-  )
+  })
 
   const every = checkpoint?.every ?? 1_000
   const due = yield* Latch.make()
@@ -104,18 +111,31 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
     }
   })
 
-  const handle = handling(consumer, () => Effect.void, activity, yield* Tracing.make(consumer))
-  const runJobs = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E, R>>) {
+  const attempt = attempting(consumer, activity, yield* Tracing.make(consumer))
+  const parking = options.onFailure === "park"
+    ? yield* Parking.start(consumer, { activity, attempt, persist, shares })
+    : undefined
+  const handle = handling(consumer, attempt, activity, parking)
+  const runMessages = (jobs: Arr.NonEmptyReadonlyArray<Extract<Job<E, R>, { readonly _tag: "Message" }>>) =>
+    Effect.map(handle(Arr.map(jobs, ({ message }) => message)), () => jobs.forEach(({ done }) => done()))
+  const runMixed = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) {
     for (const group of Arr.groupWith(jobs, (a, b) => a._tag === "Message" && b._tag === "Message")) {
       const messages = group.flatMap((job) => job._tag === "Message" ? [job] : [])
-      if (Arr.isArrayNonEmpty(messages)) {
-        yield* handle(Arr.map(messages, ({ message }) => message))
-        messages.forEach(({ done }) => done())
-      }
+      if (Arr.isArrayNonEmpty(messages)) yield* runMessages(messages)
       for (const job of group) if (job._tag === "Task") yield* job.task
     }
   })
+  /** Most consumers take one message at a time. */
+  const runJobs = (jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) => {
+    const [job] = jobs
+    if (jobs.length > 1) return runMixed(jobs)
+    return job._tag === "Task" ? job.task : runMessages([job])
+  }
   const lanes = yield* Lanes.make({ run: runJobs, batchSize: consumer.handlesAtOnce, concurrency, grace })
+  const laneFor = (streamName: string) => concurrency === 1 ? "" : laneOf(streamName)
+  const replays = parking === undefined
+    ? Effect.never
+    : parking.run((streamName, task) => lanes.offer(laneFor(streamName), { _tag: "Task", task }))
 
   const dispatch = (message: RecordedMessage) => {
     const share = shares.of(message)
@@ -126,13 +146,13 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
       done()
     }
     if (!consumer.handles(message.type)) return end()
-    lanes.offer(concurrency === 1 ? "" : laneOf(message), { _tag: "Message", message, done: end })
+    lanes.offer(laneFor(message.streamName), { _tag: "Message", message, done: end })
   }
 
   let next = Math.min(...shares.all.map(({ mark }) => mark.position())) + 1
-  const members = options.group?.members ?? []
-  const consumerGroup = options.group !== undefined && members.length === 1
-    ? { size: options.group.size, member: members[0]! }
+  const [member, ...others] = options.group?.members ?? []
+  const consumerGroup = options.group !== undefined && member !== undefined && others.length === 0
+    ? { size: options.group.size, member }
     : undefined
   const take = (rows: ReadonlyArray<RecordedMessage>) =>
     Effect.suspend(() => {
@@ -201,8 +221,10 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
   })
   yield* Effect.addFinalizer(() => Effect.sync(hideGauges))
 
+  const background = persist(consumer.background ?? Effect.never)
+
   const session: Session<E, R> = {
-    run: Effect.raceAllFirst([reading, checkpoints, lanes.failure]),
+    run: Effect.raceAllFirst([reading, checkpoints, replays, background, lanes.failure]),
     abandon,
     counts: lanes.counts,
     positions: () => shares.all.map(({ mark, member }) => ({ member, position: mark.position() })),

@@ -1,6 +1,7 @@
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { DecodeError } from "../Category.ts"
 import type { Consumer } from "../Consumer.ts"
@@ -34,48 +35,25 @@ export const describe = (consumer: string, { globalPosition, id, position, strea
   id
 })
 
-/**
- * Handles messages as a consumer's definition says: with retries, one by one when they fail together, and at last by its
- * policy.
- */
-export const handling = <E, R, EPark, RPark>(
-  consumer: Consumer<E, R>,
-  park: (message: RecordedMessage, failure: Failure) => Effect.Effect<void, EPark, RPark>,
-  activity: Activity,
-  traced: Traced
-) => {
-  const { onFailure = "stop", retry = defaultRetry } = consumer.options
-
-  const fail = (message: RecordedMessage, failure: Failure): Effect.Effect<void, E | EPark, RPark> => {
-    const { attempts, cause } = failure
-    const about = { ...describe(consumer.id, message), attempts }
-    const error = Cause.pretty(cause)
-    activity.failed()
-    switch (onFailure) {
-      case "skip":
-        activity.skipped()
-        return Effect.logWarning("a message could not be handled, and is skipped", { ...about, error })
-      case "park":
-        activity.parked()
-        return Effect.andThen(
-          Effect.logWarning("a message could not be handled, and is parked with those after it in its stream", {
-            ...about,
-            error
-          }),
-          park(message, failure)
-        )
-      case "stop":
-        return Effect.andThen(
-          // The error itself is what the consumer fails with, and is for those who run it to report.
-          Effect.logError("a message could not be handled, and stops the consumer", about),
-          Effect.failCause(cause as Cause.Cause<never>)
-        )
-    }
-  }
-
-  const handle = (
+/** What waits for its turn, in the order of each stream. */
+export interface Parking<E, R> {
+  /** Of messages that are next, those to be handled now: the others are parked behind, or settled already. */
+  readonly admit: (
     messages: Arr.NonEmptyReadonlyArray<RecordedMessage>
-  ): Effect.Effect<void, E | EPark, R | RPark> =>
+  ) => Effect.Effect<ReadonlyArray<RecordedMessage>, E, R>
+  /** Puts aside a message that can't be handled. */
+  readonly park: (message: RecordedMessage, failure: Failure) => Effect.Effect<void, E, R>
+}
+
+/** Handles messages together; gives why they could not be handled, if so. Interruption is no failure. */
+export type Attempt<R> = (
+  messages: Arr.NonEmptyReadonlyArray<RecordedMessage>
+) => Effect.Effect<Option.Option<Failure>, never, R>
+
+/** Attempts with retries, as a consumer's definition says. */
+export const attempting = <E, R>(consumer: Consumer<E, R>, activity: Activity, traced: Traced): Attempt<R> => {
+  const { retry = defaultRetry } = consumer.options
+  return (messages) =>
     Effect.suspend(() => {
       let attempts = 0
       let begun = 0n
@@ -118,17 +96,74 @@ export const handling = <E, R, EPark, RPark>(
         onSuccess: () => {
           activity.handled(messages, begun)
           activity.settled(messages)
-          return Effect.void
+          return Effect.succeedNone
         },
-        onFailure: (cause): Effect.Effect<void, E | EPark, R | RPark> => {
+        onFailure: (cause) => {
           activity.settled(messages)
-          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
           activity.attemptFailed(begun)
-          return messages.length === 1
-            ? fail(Arr.headNonEmpty(messages), { cause, attempts })
-            : Effect.forEach(messages, (message) => handle([message]), { discard: true })
+          return Effect.succeedSome({ cause, attempts })
         }
       })
     })
-  return handle
+}
+
+/**
+ * Handles messages: one by one when an attempt at all of them has failed, and by the consumer's policy at last. `parking`
+ * is there when that is to park them.
+ */
+export const handling = <E, R, EPark = never, RPark = never>(
+  consumer: Consumer<E, R>,
+  attempt: Attempt<R>,
+  activity: Activity,
+  parking: Parking<EPark, RPark> | undefined
+) => {
+  const fail = (message: RecordedMessage, failure: Failure): Effect.Effect<void, E | EPark, RPark> => {
+    const { attempts, cause } = failure
+    const about = { ...describe(consumer.id, message), attempts }
+    const error = Cause.pretty(cause)
+    activity.failed()
+    if (parking !== undefined) {
+      activity.parked()
+      return Effect.andThen(
+        Effect.logWarning("a message could not be handled, and is parked with those after it in its stream", {
+          ...about,
+          error
+        }),
+        parking.park(message, failure)
+      )
+    }
+    if (consumer.options.onFailure === "skip") {
+      activity.skipped()
+      return Effect.logWarning("a message could not be handled, and is skipped", { ...about, error })
+    }
+    return Effect.andThen(
+      // The error itself is what the consumer fails with, and is for those who run it to report.
+      Effect.logError("a message could not be handled, and stops the consumer", about),
+      Effect.failCause(cause as Cause.Cause<never>)
+    )
+  }
+
+  const handle = (
+    messages: Arr.NonEmptyReadonlyArray<RecordedMessage>
+  ): Effect.Effect<void, E | EPark, R | RPark> =>
+    Effect.flatMap(
+      attempt(messages),
+      Option.match({
+        onNone: () => Effect.void,
+        onSome: (failure) =>
+          messages.length === 1
+            ? fail(Arr.headNonEmpty(messages), failure)
+            : Effect.forEach(messages, (message) => admit([message]), { discard: true })
+      })
+    )
+
+  const admit = (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>): Effect.Effect<void, E | EPark, R | RPark> =>
+    parking === undefined
+      ? handle(messages)
+      : Effect.flatMap(
+        parking.admit(messages),
+        (admitted) => Arr.isReadonlyArrayNonEmpty(admitted) ? handle(admitted) : Effect.void
+      )
+  return admit
 }

@@ -2,7 +2,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Consumer, Start } from "../Consumer.ts"
-import type { RecordedMessage } from "../Message.ts"
 import { MessageStore } from "../MessageStore.ts"
 import { type Key, PositionStore, streamName } from "../PositionStore.ts"
 import type { StoreError } from "../StoreError.ts"
@@ -21,7 +20,7 @@ export interface Share {
 /** The shares that a consumer has here, and whose a message is. */
 export interface Shares {
   readonly all: ReadonlyArray<Share>
-  readonly of: (message: RecordedMessage) => Share | undefined
+  readonly of: (message: { readonly streamName: string }) => Share | undefined
 }
 
 /** Whose positions a consumer has here: in one order everywhere, so that two can't each wait for a lease of the other. */
@@ -91,8 +90,6 @@ export const load = Effect.fnUntraced(function*(consumer: Consumer<unknown, unkn
         const put = positions.put(key, group === undefined ? { position } : { position, groupSize: group.size })
         return Effect.tap(put, () => Effect.sync(() => written = position))
       })
-      // Where it begins has to be known, or after a crash it would begin at another end.
-      yield* flush
       return { mark, flush, member: key.member }
     })
   )
