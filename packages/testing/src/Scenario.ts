@@ -118,6 +118,13 @@ export interface Expectations<E, R> {
     id: NoInfer<Category.Id<C>>,
     state: NoInfer<S>
   ) => Expected<E, R | Category.Services<C>>
+  /**
+   * Exactly these messages wait for a consumer that has put them aside (`onFailure: "park"`): those that it could not handle,
+   * and those behind them in their streams.
+   */
+  readonly thenParked: <const T extends ReadonlyArray<Entry>>(
+    ...parked: T & Checked<T>
+  ) => Expected<E, R | EntryServices<T>>
   /** A consumer has failed, after all its attempts, with this error: one with the same fields, its class, or a predicate. */
   readonly thenFails: (error: ExpectedRefusal<E | Consumer.RunError>) => Expected<E, R>
   /**
@@ -218,29 +225,32 @@ const failed = (site: ReadonlyArray<string>, lines: ReadonlyArray<string>, diff?
 
 const notAPromise = "a scenario is an effect and no promise: return it to it.effect, or yield* it, and do not await it"
 
-const showWritten = (streams: Entries.Streams): string =>
-  Object.keys(streams).length === 0 ? "nothing was written" : Entries.showStreams("this was written:", streams)
+/** What becomes of messages, of which the expectations are about two. */
+type Fate = "written" | "parked"
 
-const judgeWritten = Effect.fnUntraced(function*(
-  written: ReadonlyArray<RecordedMessage>,
+const showActual = (fate: Fate, streams: Entries.Streams): string =>
+  Object.keys(streams).length === 0 ? `nothing was ${fate}` : Entries.showStreams(`this was ${fate}:`, streams)
+
+const compare = Effect.fnUntraced(function*(
+  messages: ReadonlyArray<RecordedMessage>,
   entries: ReadonlyArray<Entry>,
   categories: ReturnType<typeof Entries.categoriesOf>
 ) {
   const byStream = Entries.byStream(yield* Entries.toEntries(entries))
   const expected = yield* Entries.expectedStreams(byStream)
-  const counting = written.filter((message) => byStream.has(message.streamName) || !Entries.isBookkeeping(message))
+  const counting = messages.filter((message) => byStream.has(message.streamName) || !Entries.isBookkeeping(message))
   const actual = yield* Entries.recordedStreams(counting, byStream, categories)
   return { expected, actual, isSame: Equal.equals(actual, expected) }
 })
 
-const judgeThen = (entries: ReadonlyArray<Entry>): Check["judge"] =>
-  Effect.fnUntraced(function*({ written }, categories) {
-    const { actual, expected, isSame } = yield* judgeWritten(written, entries, categories)
+const judgeMessages = (fate: Fate, entries: ReadonlyArray<Entry>): Check["judge"] =>
+  Effect.fnUntraced(function*(happened, categories) {
+    const { actual, expected, isSame } = yield* compare(happened[fate], entries, categories)
     if (isSame) return undefined
     const wanted = Object.keys(expected).length === 0
-      ? "nothing to be written"
-      : Entries.showStreams("this to be written:", expected)
-    return { expected: wanted, instead: showWritten(actual), diff: { actual, expected } }
+      ? `nothing to be ${fate}`
+      : Entries.showStreams(`this to be ${fate}:`, expected)
+    return { expected: wanted, instead: showActual(fate, actual), diff: { actual, expected } }
   })
 
 const judgeState = <C extends Category.Any, S>(
@@ -258,11 +268,11 @@ const judgeState = <C extends Category.Any, S>(
 const judgeFailure = (wanted: unknown): Check["judge"] =>
   Effect.fnUntraced(function*({ stopped, troubles, written }, categories) {
     if (stopped !== undefined && isRefusal(stopped.error, wanted)) return undefined
-    const { actual: streams } = yield* judgeWritten(written, [], categories)
+    const { actual: streams } = yield* compare(written, [], categories)
     const mismatch = {
       expected: showWanted("error", wanted),
       instead: stopped === undefined
-        ? `no consumer failed, and ${showWritten(streams)}`
+        ? `no consumer failed, and ${showActual("written", streams)}`
         : Playing.showStopped(stopped, troubles)
     }
     if (!isComparable(wanted)) return mismatch
@@ -273,10 +283,10 @@ const judgeFailure = (wanted: unknown): Check["judge"] =>
   })
 
 const judgeNothingAgain: Check["judge"] = Effect.fnUntraced(function*({ written }, categories) {
-  const { actual, isSame } = yield* judgeWritten(written, [], categories)
+  const { actual, isSame } = yield* compare(written, [], categories)
   if (isSame) return undefined
   const expected = "nothing to be written when everything is handled a second time"
-  return { expected, instead: showWritten(actual), diff: { actual, expected: {} } }
+  return { expected, instead: showActual("written", actual), diff: { actual, expected: {} } }
 })
 
 const isUnwritable = (error: object): error is Entries.Unwritable => "_tag" in error && error._tag === "Unwritable"
@@ -384,8 +394,10 @@ const expectations = (told: Told, before: ReadonlyArray<Check>): Expectations<ne
         return and({ site, expects: "outcome", judge: () => Effect.fail({ message: notAPromise }) })
       }
       const written = entries as ReadonlyArray<Entry>
-      return and({ site, entries: written, expects: "outcome", judge: judgeThen(written) })
+      return and({ site, entries: written, expects: "outcome", judge: judgeMessages("written", written) })
     },
+    thenParked: (...entries) =>
+      and({ site: callSite(), entries, expects: "outcome", judge: judgeMessages("parked", entries) }),
     thenState: (entity, id, state) =>
       and({ site: callSite(), expects: "outcome", judge: judgeState(entity, id, state) }),
     thenFails: (error) => and({ site: callSite(), expects: "failure", judge: judgeFailure(error) }),

@@ -5,13 +5,9 @@ import * as Message from "eventfold/Message"
 import type * as MessageStore from "eventfold/MessageStore"
 import * as Metadata from "eventfold/Metadata"
 import * as StreamName from "eventfold/StreamName"
+import type { Entry } from "../Scenario.ts"
 import { record, type Shown, shown, toArray } from "./decision.ts"
 import { showEvents } from "./wording.ts"
-
-/** Messages of a stream: by a category, an id and events; or by the stream's name, and messages as they are. */
-export type AnyEntry =
-  | readonly [category: Category.Any, id: unknown, events: unknown]
-  | readonly [streamName: string, messages: Message.Message | ReadonlyArray<Message.Message>]
 
 type AnyCategory = Category.Category<Category.Events, Category.Options>
 type AnyEvent = Category.Event<AnyCategory>
@@ -20,7 +16,7 @@ type AnyEvent = Category.Event<AnyCategory>
 export type Streams = Readonly<Record<string, ReadonlyArray<Shown>>>
 
 /** A stream and what there is, or should be, in it. */
-interface Entry {
+interface StreamEntry {
   readonly streamName: string
   /** None when messages are given as they are. */
   readonly category: AnyCategory | undefined
@@ -43,7 +39,7 @@ const unwritable = (streamName: string, events: ReadonlyArray<Shown>, reason: st
 /** The requirements of schemas are in the types of who takes the entries. */
 const withoutServices = <A, E>(effect: Effect.Effect<A, E, unknown>) => effect as Effect.Effect<A, E>
 
-const isRaw = (entry: AnyEntry): entry is Extract<AnyEntry, readonly [string, unknown]> => typeof entry[0] === "string"
+const isRaw = (entry: Entry): entry is Extract<Entry, readonly [string, unknown]> => typeof entry[0] === "string"
 
 /** A message as it is, with what an event has. */
 const rawEvent = ({ data, id, metadata, type }: Message.Message): AnyEvent => {
@@ -56,25 +52,25 @@ const rawEvent = ({ data, id, metadata, type }: Message.Message): AnyEvent => {
   return event as AnyEvent
 }
 
-const toEntry = (entry: AnyEntry): Effect.Effect<Entry, Unwritable> => {
+const toEntry = (entry: Entry): Effect.Effect<StreamEntry, Unwritable> => {
   if (isRaw(entry)) {
     const [streamName, messages] = entry
     return Effect.succeed({ streamName, category: undefined, events: toArray<Message.Message>(messages).map(rawEvent) })
   }
   const category = entry[0] as AnyCategory
   const events = toArray(entry[2] as AnyEvent | ReadonlyArray<AnyEvent>)
-  return Effect.matchEffect(category.streamName(entry[1] as Category.PlainId), {
-    onFailure: (error) => Effect.fail(unwritable(category.name, events, error.message)),
-    onSuccess: (streamName) => Effect.succeed({ streamName, category, events })
+  return Effect.mapBoth(category.streamName(entry[1] as Category.PlainId), {
+    onFailure: (error) => unwritable(category.name, events, error.message),
+    onSuccess: (streamName) => ({ streamName, category, events })
   })
 }
 
-export const toEntries = (entries: ReadonlyArray<AnyEntry>): Effect.Effect<ReadonlyArray<Entry>, Unwritable> =>
+export const toEntries = (entries: ReadonlyArray<Entry>): Effect.Effect<ReadonlyArray<StreamEntry>, Unwritable> =>
   Effect.forEach(entries, toEntry)
 
 /** Entries as they are to be written. Ids of the store's own would take random numbers, which the test may count on. */
 export const toAppends = (
-  entries: ReadonlyArray<Entry>,
+  entries: ReadonlyArray<StreamEntry>,
   idPart: string
 ): Effect.Effect<ReadonlyArray<MessageStore.Append>, Unwritable> =>
   Effect.forEach(
@@ -105,8 +101,8 @@ const rawShown = (message: Message.RecordedMessage, like: AnyEvent | undefined):
 })
 
 /** Entries by stream; those of one stream become one. */
-export const byStream = (entries: ReadonlyArray<Entry>): ReadonlyMap<string, Entry> => {
-  const streams = new Map<string, Entry>()
+export const byStream = (entries: ReadonlyArray<StreamEntry>): ReadonlyMap<string, StreamEntry> => {
+  const streams = new Map<string, StreamEntry>()
   for (const entry of entries) {
     const before = streams.get(entry.streamName)
     streams.set(entry.streamName, { ...entry, events: [...before?.events ?? [], ...entry.events] })
@@ -115,7 +111,7 @@ export const byStream = (entries: ReadonlyArray<Entry>): ReadonlyMap<string, Ent
 }
 
 /** What is expected, as it is after it was written and read. */
-export const expectedStreams = Effect.fnUntraced(function*(entries: ReadonlyMap<string, Entry>) {
+export const expectedStreams = Effect.fnUntraced(function*(entries: ReadonlyMap<string, StreamEntry>) {
   const streams: Record<string, ReadonlyArray<Shown>> = {}
   for (const [streamName, { category, events }] of sorted(entries)) {
     if (events.length === 0) continue
@@ -133,7 +129,7 @@ export const expectedStreams = Effect.fnUntraced(function*(entries: ReadonlyMap<
 /** What is recorded, read by the categories that are known, and in the form of what it is compared with. */
 export const recordedStreams = Effect.fnUntraced(function*(
   messages: ReadonlyArray<Message.RecordedMessage>,
-  expected: ReadonlyMap<string, Entry>,
+  expected: ReadonlyMap<string, StreamEntry>,
   categories: ReadonlyArray<AnyCategory>
 ) {
   const streams = new Map<string, Array<Shown>>()
@@ -157,10 +153,10 @@ export const recordedStreams = Effect.fnUntraced(function*(
 const sorted = <A>(streams: ReadonlyMap<string, A>): ReadonlyArray<[string, A]> =>
   Array.from(streams).toSorted(([a], [b]) => (a < b ? -1 : 1))
 
-export const categoriesOf = (entries: ReadonlyArray<AnyEntry>): ReadonlyArray<AnyCategory> =>
+export const categoriesOf = (entries: ReadonlyArray<Entry>): ReadonlyArray<AnyCategory> =>
   entries.flatMap((entry) => isRaw(entry) ? [] : [entry[0] as AnyCategory])
 
-export const streamsOf = (entries: ReadonlyArray<Entry>): Streams =>
+export const streamsOf = (entries: ReadonlyArray<StreamEntry>): Streams =>
   Object.fromEntries(Array.from(byStream(entries), ([name, { events }]) => [name, events]))
 
 /** Words and events by their streams: `given account-123 [Opened {}]`; of several streams one a line. */
@@ -175,6 +171,6 @@ export const showStreams = (words: string, streams: Streams): string => {
 /** Bookkeeping of consumers, processes and entities: no message that somebody has decided to write. */
 export const isBookkeeping = ({ streamName, type }: Message.RecordedMessage): boolean =>
   type.startsWith("eventfold:") ||
-  StreamName.categoryTypes(streamName).some((type) => bookkeeping.includes(type))
+  StreamName.categoryTypes(streamName).some((type) => bookkeeping.has(type))
 
-const bookkeeping = ["position", "parked", "deadline", "snapshot"]
+const bookkeeping = new Set(["position", "parked", "deadline", "snapshot"])

@@ -1,4 +1,5 @@
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
@@ -10,6 +11,7 @@ import type * as TestClock from "effect/testing/TestClock"
 import * as Consumer from "eventfold/Consumer"
 import type { RecordedMessage } from "eventfold/Message"
 import * as MessageStore from "eventfold/MessageStore"
+import * as Parking from "eventfold/Parking"
 import * as PositionStore from "eventfold/PositionStore"
 import { moment, on, track, turns } from "./trackedClock.ts"
 import { showRefusal } from "./wording.ts"
@@ -48,6 +50,8 @@ export type Step =
 export interface Happened {
   /** What consumers have written. */
   readonly written: ReadonlyArray<RecordedMessage>
+  /** What has been put aside, and what waits behind it. */
+  readonly parked: ReadonlyArray<RecordedMessage>
   readonly stopped: Stopped | undefined
   readonly troubles: ReadonlyArray<Trouble>
 }
@@ -56,10 +60,10 @@ export interface Happened {
 const mostAttempts = 5_000
 
 /** How many pauses to wait for while nothing gets done. */
-const mostPauses = 1_000
+const mostPauses = 500
 
 /** How many moments to wait for what comes from outside. */
-const patience = 2_000
+const patience = 1_000
 
 const show = ({ consumer, message: { position, streamName, type } }: Omit<Trouble, "error">): string =>
   `${consumer} on ${type} at ${streamName}/${position}`
@@ -100,6 +104,8 @@ const play = Effect.fnUntraced(function*<E, R>(
       poll: { min: "Infinity", max: "Infinity" },
       grace: 0
     },
+    // It waits for times to come, which the clock is not to be moved to.
+    background: (options) => Effect.provideService(consumer.background?.(options) ?? Effect.never, Clock.Clock, clock),
     handle: (messages) =>
       Effect.suspend(() => {
         const mine = messages.map((message) => ({ consumer: consumer.id, message }))
@@ -140,19 +146,20 @@ const play = Effect.fnUntraced(function*<E, R>(
     }))
   )
 
-  /** How much there is to be done, and something that is another when anything has been done. */
+  /** What is left to be done; and what is another text whenever anything has been done. */
   const look = Effect.gen(function*() {
     const found = yield* Effect.forEach(shares, ({ key, ...filter }) =>
       Effect.all([
         store.lastCategoryMessage(key.category),
         store.countCategory(key.category, { ...filter, from: positions.of(key) + 1 })
       ]))
-    const lag = found.reduce((sum, [, count]) => sum + count, 0)
     const last = found.map(([message]) => Option.match(message, { onNone: () => 0, onSome: (m) => m.globalPosition }))
-    return { isDone: lag === 0, done: [attempts, ended, lag, ...last].join(" ") }
+    const counts = found.map(([, count]) => count)
+    const left = counts.some((count) => count > 0) ? [...counts, ...last].join(" ") : ""
+    return { left, done: [attempts, ended, ...counts, ...last].join(" ") }
   }).pipe(
     // What is wrong with its category or its group the consumer itself says.
-    Effect.catchTag(["InvalidCategory", "InvalidArgument"], () => Effect.succeed({ isDone: false, done: "" })),
+    Effect.catchTag(["InvalidCategory", "InvalidArgument"], () => Effect.succeed({ left: "?", done: "?" })),
     Effect.catchTag("StoreError", Effect.die)
   )
 
@@ -162,22 +169,25 @@ const play = Effect.fnUntraced(function*<E, R>(
   }
 
   const working = Effect.gen(function*() {
-    const before_ = attempts
+    const attemptsBefore = attempts
     let [calm, idle, pauses, moments] = [0, 0, 0, 0]
     let before = yield* look
     while (calm < turns) {
       yield* Effect.yieldNow
       const now = yield* look
       const isSame = now.done === before.done
-      before = now
-      calm = isSame && now.isDone ? calm + 1 : 0
-      idle = isSame ? idle + 1 : 0
+      if (now.left !== before.left) pauses = 0
       if (!isSame) moments = 0
-      if (attempts > mostAttempts) return yield* restless(`handlers were run more than ${most} times`)
-      if (now.isDone || idle < turns) continue
+      calm = isSame && now.left === "" ? calm + 1 : 0
+      idle = isSame ? idle + 1 : 0
+      before = now
+      if (attempts - attemptsBefore > mostAttempts) {
+        return yield* restless(`handlers have been run more than ${mostAttempts} times`)
+      }
+      if (now.left === "" || idle < turns) continue
       const next = tracked.nextEnd()
       if (next !== undefined) {
-        if (++pauses > most) return yield* restless(`more than ${most} pauses were waited for`)
+        if (++pauses > mostPauses) return yield* restless(`nothing has been done in ${mostPauses} pauses`)
         yield* clock.setTime(next)
         idle = 0
       } else {
@@ -201,6 +211,16 @@ const log = Effect.flatMap(MessageStore.MessageStore, (store) => Stream.runColle
   // The memory store can read all.
   Effect.orDie
 )
+
+/** The messages that wait for one of the consumers, each once. */
+const parkedFor = Effect.fnUntraced(function*(consumers: ReadonlyArray<Consumer.Consumer<unknown, unknown>>) {
+  const waiting = yield* Effect.forEach(
+    consumers.filter(({ options }) => options.onFailure === "park"),
+    (consumer) => Stream.runCollect(Parking.list(consumer))
+  )
+  const ids = new Set<string>(waiting.flat().flatMap(({ messages }) => messages.map(({ messageId }) => messageId)))
+  return (yield* log).filter(({ id }) => ids.has(id))
+}, Effect.orDie)
 
 /** Why a consumer has stopped, if it has. */
 const stoppedBy = <E>(effect: Effect.Effect<unknown, E | Stopped, MessageStore.MessageStore>) =>
@@ -231,7 +251,7 @@ export const perform = Effect.fnUntraced(function*<E, R>(
 
   const stopped = yield* stoppedBy(Effect.forEach(steps, take, { discard: true }))
   const written = (yield* log).slice(before).filter(({ id }) => !own.has(id))
-  return { written, stopped, troubles: playing.troubles() } satisfies Happened
+  return { written, parked: yield* parkedFor(consumers), stopped, troubles: playing.troubles() } satisfies Happened
 }, Effect.scoped)
 
 /** Has everything handled once more, by consumers that begin with the first message. */
@@ -243,7 +263,7 @@ export const performAgain = Effect.fnUntraced(function*<E, R>(
   const playing = yield* play(consumers, clock)
   const stopped = yield* stoppedBy(playing.rest)
   const written = (yield* log).slice(before)
-  return { written, stopped, troubles: playing.troubles() } satisfies Happened
+  return { written, parked: yield* parkedFor(consumers), stopped, troubles: playing.troubles() } satisfies Happened
 }, Effect.scoped)
 
 export const showTrouble = (trouble: Trouble): string => `${show(trouble)} failed: ${showRefusal(trouble.error)}`
