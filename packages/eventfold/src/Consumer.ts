@@ -210,7 +210,8 @@ export const make = <From extends Source, H extends Handlers<From>>(
 /**
  * Defines a consumer whose handler takes many messages at a time, in the order in which they were written: at most
  * `atOnce` (default 100), and those that are there rather than wait for more. When it fails for the last time they are
- * given to it one by one, so that `onFailure` concerns the one that can't be handled.
+ * given to it one by one, so that `onFailure` concerns the one that can't be handled. When that stops the consumer, it begins
+ * with the first of them when it is run again.
  *
  * @example
  * ```ts

@@ -8,6 +8,7 @@ import * as Arr from "effect/Array"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Category from "./Category.ts"
 import * as Consumer from "./Consumer.ts"
@@ -350,21 +351,49 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
   return define([], new Map())
 }
 
+/** The consumers, each of a category of its own: two of one category would wait for one another. */
+const checked = <E, R>({ consumers }: Process<E, R>) => {
+  const categories = consumers.map(({ category }) => category)
+  const twice = categories.find((category, index) => categories.indexOf(category) !== index)
+  if (twice === undefined) return Effect.succeed(consumers)
+  const expected = "a source once: react to all its events in one place"
+  return Effect.fail(new InvalidArgument({ argument: "process", value: twice, expected }))
+}
+
 /**
  * Runs the consumers of a process, its deadlines included, until one of them fails or it is interrupted: see
  * `Consumer.run`. Any number of programs can run a process, and one of them at a time has a consumer.
  *
  * @since 0.1.0
  */
-export const run = Effect.fn("Process.run")(function*<E, R>(
-  { consumers }: Process<E, R>
+export const run = Effect.fnUntraced(function*<E, R>(
+  process: Process<E, R>
 ): Effect.fn.Return<never, E | Consumer.RunError, R | MessageStore> {
-  const categories = consumers.map(({ category }) => category)
-  const twice = categories.find((category, index) => categories.indexOf(category) !== index)
-  if (twice !== undefined) {
-    const expected = "a source once: react to all its events in one place"
-    return yield* new InvalidArgument({ argument: "process", value: twice, expected })
-  }
+  const consumers = yield* checked(process)
   yield* Effect.forEach(consumers, (consumer) => Consumer.run(consumer), { concurrency: "unbounded", discard: true })
   return yield* Effect.never
 })
+
+/**
+ * A process as a layer, for `Consumer.launch`: its consumers run as long as the layer does, and by default end the program
+ * with an error when one of them stops on it. See `Consumer.layer`.
+ *
+ * @since 0.1.0
+ */
+export const layer = <E, R, const S extends Consumer.OnStop = "fail">(
+  process: Process<E, R>,
+  options?: {
+    /** Default `"fail"`. */
+    readonly onStop?: S | undefined
+  }
+): Layer.Layer<
+  never,
+  InvalidArgument,
+  R | MessageStore | Consumer.Host<S extends "ignore" ? never : E | Consumer.RunError>
+> =>
+  Layer.unwrap(
+    Effect.map(checked(process), ([first, ...others]) =>
+      first === undefined
+        ? Layer.empty
+        : Layer.mergeAll(Consumer.layer(first, options), ...others.map((one) => Consumer.layer(one, options))))
+  )

@@ -15,7 +15,18 @@ import {
   Stream
 } from "effect"
 import { TestClock } from "effect/testing"
-import { Category, Entity, MessageStore, Metadata, PositionStore, Process, StoreError, StreamName } from "eventfold"
+import {
+  Category,
+  Consumer,
+  Entity,
+  MessageStore,
+  Metadata,
+  Parking,
+  PositionStore,
+  Process,
+  StoreError,
+  StreamName
+} from "eventfold"
 
 const Order = Category.make("order", { Placed: { minutes: Schema.Array(Schema.Int) }, Cancelled: {} })
 const Shipping = Category.make("shipping", { Shipped: { count: Schema.Int } })
@@ -48,6 +59,10 @@ const awaitMessages = (category: string, count: number) =>
 
 const runUntil = <E, R>(process: Process.Process<E, R>, category: string, count: number) =>
   Effect.raceFirst(Process.run(process), awaitMessages(category, count))
+
+/** How many messages wait in each parked stream. */
+const parked = (owner: Parking.Owner) =>
+  Effect.map(Stream.runCollect(Parking.list(owner)), (streams) => streams.map(({ messages }) => messages.length))
 
 /** With the positions of nobody: every message is delivered again. */
 const redelivering = Effect.provide(PositionStore.layerMemory)
@@ -248,6 +263,55 @@ it.effect("a refusal is the consumer's: retried, then it stops with nothing writ
     yield* place("1", 1)
     yield* runUntil(make("skip"), "fulfilment", 1)
     assert.strictEqual(attempts, 6)
+  }).pipe(fresh))
+
+it.effect("what a process refuses, a deadline too, is parked and replayed like any consumer's", () =>
+  Effect.gen(function*() {
+    let refuses = true
+    const orRefused = <A>(reaction: A) => refuses ? Effect.fail(new Refused()) : Effect.succeed(reaction)
+    const process = Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(0), onFailure: "park" })
+      .deadline("now", ({ count }) => orRefused({ events: count === 1 ? Fulfilment.events.Ended({}) : [] }))
+      .on(Order, {
+        react: {
+          Placed: () => ({ deadlines: { now: 0 } }),
+          Cancelled: () => orRefused({ events: Fulfilment.events.Started({}) })
+        }
+      })
+    yield* Order.append("1", [Order.events.Cancelled({}), Order.events.Placed({ minutes: [] })])
+    yield* place("2")
+    const [orders, deadlines] = [
+      { id: "fulfilment", category: "order" },
+      { id: "fulfilment", category: "fulfilment:deadline" }
+    ]
+
+    yield* runUntil(process, "fulfilment:deadline+parked", 1)
+    assert.deepStrictEqual(yield* parked(orders), [2])
+    assert.deepStrictEqual(yield* parked(deadlines), [1])
+    assert.deepStrictEqual(yield* types("fulfilment"), ["eventfold:Handled"])
+
+    refuses = false
+    yield* Parking.replay(orders)
+    yield* Parking.replay(deadlines)
+    yield* runUntil(process, "fulfilment", 4)
+    assert.deepStrictEqual(yield* parked(orders), [])
+    assert.deepStrictEqual((yield* Progress.load("1")).state, { open: false, count: 1 })
+    assert.deepStrictEqual((yield* Progress.load("2")).version, Option.some(0))
+  }).pipe(fresh))
+
+it.effect("is launched beside others, and ends the program when it fails", () =>
+  Effect.gen(function*() {
+    const process = Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(0) })
+      .deadline("now", () => ({ events: Fulfilment.events.Ended({}) }))
+      .on(Order, {
+        react: { Placed: () => ({ deadlines: { now: 0 } }), Cancelled: () => Effect.fail(new Refused()) }
+      })
+    yield* place("1")
+    const launched = Consumer.launch(Process.layer(process))
+    yield* Effect.raceFirst(launched, awaitMessages("fulfilment", 2))
+    yield* Order.append("1", Order.events.Cancelled({}))
+    assert.instanceOf(yield* Effect.flip(launched), Refused)
+    const twice = Process.layer(process.on(Order, { react: {} }))
+    assert.instanceOf(yield* Effect.flip(Consumer.launch(twice)), StoreError.InvalidArgument)
   }).pipe(fresh))
 
 it.effect("a deadline whose reaction fails is one that the policy is for, too", () =>

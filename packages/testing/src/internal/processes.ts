@@ -23,9 +23,11 @@ const awaitMessages = (category: string, count: number) =>
     while ((yield* store.countCategory(category)) < count) yield* Effect.timeoutOption(wakeUps.await, "100 millis")
   }))
 
+const quietly = Effect.provideService(References.MinimumLogLevel, "None")
+
 /** Runs a process until a category has so many messages. */
 const runUntil = <E, R>(process: Process.Process<E, R>, category: string, count: number) =>
-  Effect.raceFirst(Process.run(process), awaitMessages(category, count))
+  quietly(Effect.raceFirst(Process.run(process), awaitMessages(category, count)))
 
 /** With the positions of nobody: every message is delivered again. */
 const redelivering = Effect.provide(PositionStore.layerMemory)
@@ -124,8 +126,7 @@ const once = (it: It) =>
             const { hasCrashed, service } = crashing(store, after, when)
             yield* place("1")
             const outcome = yield* Effect.exit(runUntil(process, shipping.name, 1)).pipe(
-              Effect.provideService(MessageStore, service),
-              Effect.provideService(References.MinimumLogLevel, "None")
+              Effect.provideService(MessageStore, service)
             )
             // Also what comes after the last reaction, the positions, is written by the time that it ends.
             if (outcome._tag === "Success" && !hasCrashed()) break
@@ -238,11 +239,13 @@ const once = (it: It) =>
         yield* question.append("x", question.events.Asked({}))
         yield* question.append("y", question.events.Asked({}, { metadata: { correlationStreamName: `${name}-1` } }))
         yield* start.append("1", start.events.Started({}))
-        yield* Effect.raceFirst(Process.run(answerer), awaitMessages(answering, 2))
+        yield* runUntil(answerer, answering, 2)
         // The first answers are there before the asker begins to look for its own.
-        yield* Effect.raceFirst(
-          Process.run(answerer),
-          Effect.andThen(runUntil(asker, answering, 3), runUntil(asker, asking, 2))
+        yield* quietly(
+          Effect.raceFirst(
+            Process.run(answerer),
+            Effect.andThen(runUntil(asker, answering, 3), runUntil(asker, asking, 2))
+          )
         )
         const got = (yield* readCategory(asking)).filter(({ type }) => type === "Got")
         assert.deepStrictEqual(got.map(({ data }) => data), [{ to: `${asking}-1` }])
