@@ -2,6 +2,7 @@
  * The two databases that are measured: eventfold's schema and stock Message DB, on one server, with clients of one make.
  */
 import { PgClient } from "@effect/sql-pg"
+import type { Postgres } from "@eventfold/postgres"
 import type { SqlFileError } from "@eventfold/sql"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -10,9 +11,11 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import type { MessageStore } from "eventfold/MessageStore"
 import { install } from "../support/Installer.ts"
 import * as MessageDb from "../support/MessageDb.ts"
 import * as PostgresServer from "../support/PostgresServer.ts"
+import * as Store from "../support/Store.ts"
 
 /** One of the two. */
 export interface Contender {
@@ -21,6 +24,8 @@ export interface Contender {
   readonly sql: SqlClient
   /** A pool of {@link poolSize} sessions. */
   readonly pool: SqlClient
+  /** Two stores on it, which know as little of one another as two processes do. */
+  readonly stores: readonly [MessageStore["Service"], MessageStore["Service"]]
 }
 
 export interface Contenders {
@@ -62,15 +67,21 @@ const make = Effect.fnUntraced(function*(
   yield* admin`CREATE DATABASE ${admin(database)} TEMPLATE template0`
   const url = new URL(server)
   url.pathname = `/${database}`
-  const contender: Contender = { name, sql: yield* client(url.href, 1), pool: yield* client(url.href, poolSize) }
-  yield* Effect.provideService(installation, SqlClient, contender.sql)
+  const sql = yield* client(url.href, 1)
+  yield* Effect.provideService(installation, SqlClient, sql)
+  const contender: Contender = {
+    name,
+    sql,
+    pool: yield* client(url.href, poolSize),
+    stores: [yield* Store.open(url.href), yield* Store.open(url.href)]
+  }
   return contender
 })
 
 /** Starts the server, with every setting at its default, and makes both databases. */
 export const start: Effect.Effect<
   Contenders,
-  SqlError | SqlFileError | PostgresServer.PostgresServerError,
+  SqlError | SqlFileError | Postgres.OpenError | PostgresServer.PostgresServerError,
   Scope.Scope
 > = Effect.gen(function*() {
   const { url } = yield* PostgresServer.start()

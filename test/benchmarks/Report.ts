@@ -28,15 +28,16 @@ export interface Report {
     readonly peer: number
     readonly peerName: string
     readonly unit: string
-    /** Ours to the peer's, the median of the rounds: more than 1 is better for us. */
+    /** How many times ours is better than the peer's, the median of the rounds: more than 1 is better for us. */
     readonly ratio: number
+    /** The least ratio that is wanted. */
     readonly budget: number | null
+    /** What is wanted for ours: the least, or the most milliseconds. */
+    readonly goal: number | null
     /** Where the middle half of the rounds lies. */
     readonly spread: { readonly ours: Quartiles; readonly peer: Quartiles; readonly ratio: Quartiles }
   }>
 }
-
-const unit = "calls/s"
 
 export const rows = (results: ReadonlyArray<Result>, peerName: string): Report["rows"] =>
   results.map(({ ours, peer, ratio, row }) => ({
@@ -45,9 +46,10 @@ export const rows = (results: ReadonlyArray<Result>, peerName: string): Report["
     ours: ours.median,
     peer: peer.median,
     peerName,
-    unit,
+    unit: row.unit ?? "calls/s",
     ratio: ratio.median,
     budget: row.budget ?? null,
+    goal: row.goal ?? null,
     spread: { ours, peer, ratio }
   }))
 
@@ -56,24 +58,27 @@ const rate = (value: number) => value.toLocaleString("en", { maximumFractionDigi
 /** How far the middle half of the values is spread, in percent of the median. */
 const percent = ({ high, low, median }: Quartiles) => `±${Math.round((high - low) / 2 / median * 100)}%`
 
-const verdict = (ratio: number, budget: number | null) =>
-  budget === null ? "" : `${budget.toFixed(1)} ${ratio >= budget ? "met" : "missed"}`
+const verdict = ({ budget, goal, ours, ratio, unit }: Report["rows"][number]) => {
+  if (goal !== null) return `${rate(goal)} ${(unit === "ms" ? ours <= goal : ours >= goal) ? "met" : "missed"}`
+  return budget === null ? "" : `${budget.toFixed(1)}x ${ratio >= budget ? "met" : "missed"}`
+}
 
 export const table = (results: Report["rows"]): string => {
   const table = new Table({
-    head: ["row", `ours, ${unit}`, "", "peer", "", "ratio", "middle half", "budget"],
-    colAligns: ["left", "right", "right", "right", "right", "right", "right", "left"],
+    head: ["row", "ours", "", "peer", "", "", "ratio", "middle half", "budget"],
+    colAligns: ["left", "right", "right", "right", "right", "left", "right", "right", "left"],
     style: { head: [], border: [], compact: true }
   })
-  table.push(...results.map(({ budget, name, ours, peer, ratio, spread }) => [
-    name,
-    rate(ours),
-    percent(spread.ours),
-    rate(peer),
-    percent(spread.peer),
-    ratio.toFixed(2),
-    `${spread.ratio.low.toFixed(2)}-${spread.ratio.high.toFixed(2)}`,
-    verdict(ratio, budget)
+  table.push(...results.map((row) => [
+    row.name,
+    rate(row.ours),
+    percent(row.spread.ours),
+    rate(row.peer),
+    percent(row.spread.peer),
+    row.unit,
+    row.ratio.toFixed(2),
+    `${row.spread.ratio.low.toFixed(2)}-${row.spread.ratio.high.toFixed(2)}`,
+    verdict(row)
   ]))
   return table.toString()
 }

@@ -4,6 +4,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
+import type { RunError } from "eventfold/Consumer"
+import type { AppendError } from "eventfold/MessageStore"
 import type { Contender, Contenders } from "./Contenders.ts"
 
 /** How long each round takes, and how many of them there are for each contender. */
@@ -12,8 +14,11 @@ export interface Effort {
   readonly millis: number
 }
 
-/** Measures a contender for a while: its calls a second. */
-export type Round = (contender: Contender, millis: number) => Effect.Effect<number, SqlError>
+/** What a round can fail with. */
+export type RoundError = SqlError | AppendError | RunError
+
+/** Measures a contender for a while: its calls a second, or what the row's unit says. */
+export type Round = (contender: Contender, millis: number) => Effect.Effect<number, RoundError>
 
 /** What is measured. */
 export interface Row {
@@ -21,6 +26,10 @@ export interface Row {
   readonly description: string
   /** The least ratio that we want, if there is one. */
   readonly budget?: number | undefined
+  /** Default: calls a second. Of milliseconds, fewer are better. */
+  readonly unit?: "messages/s" | "ms" | undefined
+  /** What we want for ours, in the unit, if there is a figure for it: the least, or the most milliseconds. */
+  readonly goal?: number | undefined
   readonly ours: Round
   readonly peer: Round
 }
@@ -36,11 +45,12 @@ export interface Result {
   readonly row: Row
   readonly ours: Quartiles
   readonly peer: Quartiles
-  /** Of ours to the peer's, round by round: what the machine did meanwhile is in both. */
+  /** How many times ours is better than the peer's, round by round: what the machine did meanwhile is in both. */
   readonly ratio: Quartiles
 }
 
-const at = (sorted: ReadonlyArray<number>, share: number): number => {
+/** The value at a share of the way from the lowest to the highest. */
+export const at = (sorted: ReadonlyArray<number>, share: number): number => {
   const index = share * (sorted.length - 1)
   const [below = 0, above = below] = sorted.slice(Math.floor(index), Math.floor(index) + 2)
   return below + (above - below) * (index % 1)
@@ -77,7 +87,7 @@ export const measure = Effect.fnUntraced(function*(
   row: Row,
   { ours, peer }: Contenders,
   { millis, rounds }: Effort
-): Effect.fn.Return<Result, SqlError> {
+): Effect.fn.Return<Result, RoundError> {
   const rates = { ours: row.ours(ours, millis), peer: row.peer(peer, millis) }
   yield* Effect.all(rates)
   const pairs = yield* Effect.forEach(Array.from({ length: rounds }, (_, i) => i), (i) =>
@@ -87,6 +97,6 @@ export const measure = Effect.fnUntraced(function*(
     row,
     ours: quartiles(pairs.map((pair) => pair.ours)),
     peer: quartiles(pairs.map((pair) => pair.peer)),
-    ratio: quartiles(pairs.map((pair) => pair.ours / pair.peer))
+    ratio: quartiles(pairs.map(({ ours, peer }) => row.unit === "ms" ? peer / ours : ours / peer))
   }
 })

@@ -10,6 +10,7 @@ import * as FileSystem from "effect/FileSystem"
 import { arch, availableParallelism, cpus, platform, totalmem } from "node:os"
 import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as ConsumerRows from "./ConsumerRows.ts"
 import * as Contenders from "./Contenders.ts"
 import * as MessageDbRows from "./MessageDbRows.ts"
 import * as Report from "./Report.ts"
@@ -33,8 +34,10 @@ const select = (rows: ReadonlyArray<Rounds.Row>, names: ReadonlyArray<string>): 
     ? rows
     : rows.filter((row) => names.some((name) => row.name === name || row.name.startsWith(`${name}-`)))
 
+const rowsOf = (table: Table.Table) => [...MessageDbRows.make(table), ...ConsumerRows.make()]
+
 /** The same rows for a table that is not there yet, to know their names before it is. */
-const known = MessageDbRows.make({ messages: 0, categories: 0, streams: 0, names: [], rowBytes: 0 })
+const known = rowsOf({ messages: 0, categories: 0, streams: 0, names: [], rowBytes: 0 })
 
 const bench = Effect.fnUntraced(function*(names: ReadonlyArray<string>, isQuick: boolean, out: string) {
   const { effort, messages } = isQuick ? quick : thorough
@@ -48,7 +51,7 @@ const bench = Effect.fnUntraced(function*(names: ReadonlyArray<string>, isQuick:
   const table = yield* Table.fillBoth([ours, peer], messages)
   yield* Console.log(`${table.categories} categories, ${table.streams} streams, ${table.rowBytes} bytes a row.`)
 
-  const results = yield* Effect.forEach(select(MessageDbRows.make(table), names), (row) =>
+  const results = yield* Effect.forEach(select(rowsOf(table), names), (row) =>
     Effect.tap(
       Rounds.measure(row, contenders, effort),
       ({ ratio }) => Console.log(`${ratio.median.toFixed(2)} ${row.name}`)

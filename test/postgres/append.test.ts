@@ -218,7 +218,7 @@ for (const server of inject("postgres")) {
             [[first, {}], stream, first.id],
             [[{ ...first, data: "7" }], stream, first.id],
             [[{ ...first, type: "U" }], stream, first.id],
-            [[{ ...first, metadata: "{}" }], stream, first.id],
+            [[{ ...first, metadata: "{\"m\": 1}" }], stream, first.id],
             [[first, second, third], other, first.id]
           ]
           for (const [given, name, taken] of differing) {
@@ -226,7 +226,13 @@ for (const server of inject("postgres")) {
               { outcome: "duplicate", stream_version: null, last_global_position: null, taken_id: taken }
             ])
           }
-          // A part in its place is recorded.
+          // What only a trace tells apart is recorded, and so is a part in its place.
+          for (const metadata of ["{}", "{\"traceparent\": \"00-1-2-01\"}"]) {
+            assert.deepStrictEqual(
+              outcomes(yield* append([{ stream, messages: [{ ...first, metadata }] }], { careful: true })),
+              [["recorded", 0]]
+            )
+          }
           assert.deepStrictEqual(
             outcomes(yield* append([{ stream, messages: [second, third] }], { careful: true })),
             [["recorded", 2]]

@@ -35,7 +35,7 @@ const program = Effect.gen(function*() {
     sql`INSERT INTO handled (worker, phase, stream, position, global_position)
       VALUES (${worker}, ${phase}, ${streamName}, ${position}, ${globalPosition})`
 
-  yield* Consumer.run(Consumer.make("test", {
+  return yield* Consumer.run(Consumer.make("test", {
     from: category,
     on: {
       Numbered: (message) =>

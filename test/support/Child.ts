@@ -1,5 +1,5 @@
 /**
- * Processes of their own, for tests that kill them.
+ * Processes of their own, for tests that stop or kill them.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -11,7 +11,11 @@ export interface Child {
   readonly lines: ReadonlyArray<string>
   /** Whether it has ended, by itself or not. */
   readonly ended: Effect.Effect<boolean>
+  /** The exit code; none while it runs, and of one that was killed. */
+  readonly exitCode: Effect.Effect<number | null>
   readonly kill: Effect.Effect<void>
+  /** Asks it to end. */
+  readonly terminate: Effect.Effect<void>
   /** Stops it, until it is told to go on, wherever it is. */
   readonly freeze: Effect.Effect<void>
   readonly thaw: Effect.Effect<void>
@@ -42,7 +46,9 @@ export const start = (
     return {
       lines,
       ended: Effect.sync(() => hasEnded(process_)),
+      exitCode: Effect.sync(() => process_.exitCode),
       kill: kill(process_),
+      terminate: signal("SIGTERM"),
       freeze: signal("SIGSTOP"),
       thaw: signal("SIGCONT")
     }

@@ -8,8 +8,10 @@ import { connect, createServer, type Server, type Socket } from "node:net"
 export interface Proxy {
   /** The server's URL by way of the proxy. */
   readonly url: string
-  /** How often the server has come to the end of what it was asked so far, but for logins and announcements. */
+  /** How often the server has come to the end of what it was asked so far, but for logins, announcements and leases. */
   readonly roundTrips: Effect.Effect<number>
+  /** How often it has on the connections of leases. */
+  readonly leases: Effect.Effect<number>
   /** How many of the announcements that stores send to one another it has answered. */
   readonly announcements: Effect.Effect<number>
   /** How many connections have been cut so far. */
@@ -36,10 +38,13 @@ interface Trap {
 /** What the payload of every announcement begins with. */
 const announcement = Buffer.from("{\"from\":\"")
 
+/** What is said first on a connection of leases. */
+const leaseChannel = Buffer.from("eventfold_lease")
+
 /** Starts a proxy for the server of a URL; it ends with the scope. */
 export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Proxy, never, Scope.Scope> {
   const target = new URL(url)
-  const counts = { roundTrips: 0, announcements: 0, cuts: 0 }
+  const counts = { roundTrips: 0, announcements: 0, leases: 0, cuts: 0 }
   const traps: Array<Trap> = []
   let silence: "never" | Buffer | "now" = "never"
   const sockets = new Set<Socket>()
@@ -57,6 +62,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
     let ready = 0
     let cutOnReply = false
     let isAnnouncement = false
+    let isLease = false
     const cut = () => {
       client.destroy()
       server.destroy()
@@ -73,6 +79,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
       if (trap?.when === "before the request") return trip()
       if (trap !== undefined) cutOnReply = true
       if (chunk.includes(announcement)) isAnnouncement = true
+      if (chunk.includes(leaseChannel)) isLease = true
       server.write(chunk)
     })
     server.on("data", (chunk: Buffer) => {
@@ -83,6 +90,8 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
       if (isAnnouncement && answers > 0) {
         counts.announcements += answers
         isAnnouncement = false
+      } else if (isLease) {
+        counts.leases += answers
       } else {
         counts.roundTrips += answers
       }
@@ -108,6 +117,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
     url: own.href,
     roundTrips: Effect.sync(() => counts.roundTrips),
     announcements: Effect.sync(() => counts.announcements),
+    leases: Effect.sync(() => counts.leases),
     cuts: Effect.sync(() => counts.cuts),
     cut: (when, containing, times = 1) =>
       Effect.sync(() => {

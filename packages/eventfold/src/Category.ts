@@ -65,6 +65,14 @@ type DefinitionServices<D> = D extends Schema.Codec<unknown, unknown, infer RD, 
   : D extends Fields ? { readonly [K in keyof D]: DefinitionServices<D[K]> }[keyof D]
   : never
 
+/**
+ * The type of the message that a process writes to a stream of its own when it has no event for it. It is no event of any
+ * category, and none refuses it.
+ *
+ * @internal
+ */
+export const handledType = "eventfold:Handled"
+
 const VersionedTypeId = "~eventfold/Category/Versioned"
 
 /**
@@ -481,7 +489,7 @@ export const make = <const Name extends string, const E extends Events, const O 
   const decode = (recorded: RecordedMessage): Effect.Effect<Option.Option<Recorded<E, O>>, DecodeError, Services> => {
     const codec = codecs.get(recorded.type)
     if (codec === undefined) {
-      if (options?.unknownTypes !== "refuse") return Effect.succeedNone
+      if (options?.unknownTypes !== "refuse" || recorded.type === handledType) return Effect.succeedNone
       const reason = `is not one of the category's, which are ${known}`
       return Effect.fail(decodeError(recorded)({ path: ["type"], reason }))
     }

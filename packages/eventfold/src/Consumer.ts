@@ -25,7 +25,7 @@ import * as HostService from "./internal/host.ts"
 import * as Here from "./internal/running.ts"
 import * as Positions from "./internal/status.ts"
 import type { RecordedMessage } from "./Message.ts"
-import type { MessageStore } from "./MessageStore.ts"
+import type { MessageStore, ReadCategoryError } from "./MessageStore.ts"
 import { InvalidArgument, type StoreError } from "./StoreError.ts"
 import type { InvalidCategory } from "./StreamName.ts"
 
@@ -143,6 +143,8 @@ export interface Consumer<out E, out R> {
   readonly handles: (type: string) => boolean
   /** Handles messages in their order. */
   readonly handle: (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>) => Effect.Effect<void, E, R>
+  /** What runs beside the handlers, where and as long as they run. */
+  readonly background?: Effect.Effect<never, E | ReadCategoryError, R | MessageStore> | undefined
 }
 
 const nameOf = (from: Source): string => typeof from === "string" ? from : from.name

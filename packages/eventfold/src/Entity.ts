@@ -556,6 +556,18 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
   return self
 }
 
+/**
+ * What a transaction does with a target.
+ *
+ * @internal
+ */
+export const participantOf = <C extends Category.Any, S>(target: Target<C, S>) =>
+  target[TargetTypeId] as Effect.Effect<
+    Participant<S, Category.Event<C>, Category.RecordedEvent<C>, Category.Services<C>>,
+    StreamName.InvalidStreamName,
+    MessageStore.MessageStore
+  >
+
 /** The state that a target's entity has. */
 type StateOf<T> = T extends Target<infer _C, infer S> ? S : never
 

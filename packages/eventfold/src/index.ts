@@ -23,6 +23,8 @@ export * as Parking from "./Parking.ts"
 /** @since 0.1.0 */
 export * as PositionStore from "./PositionStore.ts"
 /** @since 0.1.0 */
+export * as Process from "./Process.ts"
+/** @since 0.1.0 */
 export * as StoreBackend from "./StoreBackend.ts"
 /** @since 0.1.0 */
 export * as StoreError from "./StoreError.ts"

@@ -87,6 +87,30 @@ it.layer(MessageStore.layerMemory)("stopping", (it) => {
     }))
 })
 
+it.layer(MessageStore.layerMemory)("stopping without the store", (it) => {
+  it.effect("a position that can't be written does not keep the program from ending", () =>
+    Effect.gen(function*() {
+      const handled = yield* Deferred.make<void>()
+      const consumer = Consumer.make("test", {
+        from: Account,
+        on: { Deposited: () => Deferred.succeed(handled, undefined) },
+        checkpoint: { interval: "1 hour" }
+      })
+      yield* deposit("1", 1)
+      const away = Layer.succeed(PositionStore.PositionStore, {
+        get: () => Effect.succeedNone,
+        put: () => Effect.never
+      })
+      const host = yield* Effect.forkChild(Consumer.launch(Layer.provide(Consumer.layer(consumer), away)))
+      yield* Deferred.await(handled)
+      const stopping = yield* Effect.forkChild(Fiber.interrupt(host))
+      yield* TestClock.adjust("4 seconds")
+      assert.isUndefined(host.pollUnsafe())
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(stopping)
+    }))
+})
+
 it.layer(MessageStore.layerMemory)("failing", (it) => {
   it.effect("a consumer that stops on an error ends the program with it, and the others first write their positions", () =>
     Effect.gen(function*() {

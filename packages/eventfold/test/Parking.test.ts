@@ -74,6 +74,22 @@ describe("parking", () => {
       assert.deepStrictEqual(yield* typesOf("account:parked-notifier+a"), ["Parked", "Parked", "Parked", "Parked"])
     })))
 
+  it.effect("counts what is parked, those behind as well, and what fails, replays as well", () =>
+    inMemory(Effect.gen(function*() {
+      const handler = makeHandler()
+      handler.bad.add(1)
+      yield* deposit("a", 1, 2, 3)
+      const running = yield* Consumer.start(consumerOf(handler))
+      yield* settle
+      yield* Parking.replay(owner)
+      yield* settle
+      handler.bad.clear()
+      yield* Parking.replay(owner)
+      yield* settle
+      const { failed, handled, parked, retried } = yield* running.status
+      assert.deepStrictEqual({ failed, handled, parked, retried }, { failed: 2, handled: 3, parked: 3, retried: 0 })
+    })))
+
   it.effect("parks what does not decode, without another try, and defects; never an interruption", () =>
     inMemory(Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
@@ -174,23 +190,23 @@ describe("parking", () => {
       yield* depositInTurn([10, 1, 2, 11, 3, 12])
       const fiber = yield* Effect.forkChild(Consumer.run(consumer))
       yield* settle
-      // The first is in hand when the others come.
-      assert.deepStrictEqual(batches, [[10], [1, 2, 11, 3, 12], [1], [2], [11], [12]])
+      assert.deepStrictEqual(batches, [[10, 1, 2, 11, 3, 12], [10], [1], [2], [11], [12]])
       assert.deepStrictEqual(yield* waiting(), { "account-a": [1, 2] })
 
       yield* Fiber.interrupt(fiber)
       yield* depositInTurn([13, 4, 14, 5, 15])
       yield* Effect.forkChild(Consumer.run(consumer))
       yield* settle
-      assert.deepStrictEqual(batches.slice(6), [[13], [14, 15]])
+      assert.deepStrictEqual(batches.slice(6), [[13, 14, 15]])
       assert.deepStrictEqual(yield* waiting(), { "account-a": [1, 2, 3, 4] })
 
       handler.bad.clear()
       yield* Parking.replay(owner)
       yield* depositInTurn([6, 16])
       yield* settle
-      assert.deepStrictEqual([...new Set(handler.seen)].filter((amount) => amount < 10), [1, 2, 3, 4, 5, 6])
-      assert.deepStrictEqual(handler.seen.filter((amount) => amount >= 10), [10, 11, 12, 13, 14, 15, 16])
+      const seen = [...new Set(handler.seen)]
+      assert.deepStrictEqual(seen.filter((amount) => amount < 10), [1, 2, 3, 4, 5, 6])
+      assert.deepStrictEqual(seen.filter((amount) => amount >= 10), [10, 11, 12, 13, 14, 15, 16])
     })))
 })
 
@@ -236,7 +252,8 @@ describe("replaying", () => {
       const { handler: { bad, seen } } = yield* parked
       bad.clear()
       yield* Parking.replay(owner, { stream: "account-a" })
-      yield* TestClock.adjust(0)
+      // The clock stands still.
+      for (let i = 0; i < 1_000 && seen.length < 3; i++) yield* Effect.yieldNow
       assert.deepStrictEqual(seen, [1, 2, 3])
     })))
 
@@ -315,6 +332,29 @@ describe("replaying", () => {
       assert.deepStrictEqual(handler.seen.filter((amount) => amount < 1_000), many)
       assert.isBelow(handler.seen.indexOf(1_000), 350)
       yield* Fiber.interrupt(fiber)
+    })))
+
+  it.effect("ends with the message in hand when the consumer is stopped, and goes on when it runs again", () =>
+    inMemory(Effect.gen(function*() {
+      const handler = makeHandler()
+      handler.bad.add(1)
+      yield* deposit("a", 1, 2, 3)
+      const consumer = consumerOf({
+        one: (amount) => Effect.andThen(Effect.sleep("1 second"), handler.one(amount))
+      }, { grace: "1 minute" })
+      const fiber = yield* Effect.forkChild(Consumer.run(consumer))
+      yield* settle
+      handler.bad.clear()
+      yield* Parking.replay(owner)
+      yield* TestClock.adjust("500 millis")
+      yield* Effect.forkChild(Fiber.interrupt(fiber))
+      yield* settle
+      assert.isDefined(fiber.pollUnsafe())
+      assert.deepStrictEqual(handler.seen, [1])
+      assert.deepStrictEqual(yield* waiting(), { "account-a": [1, 2] })
+      yield* Effect.forkChild(Consumer.run(consumer))
+      yield* settle
+      assert.deepStrictEqual(handler.seen, [1, 2, 3])
     })))
 
   it.effect("a message that is gone from the store is no success", () =>

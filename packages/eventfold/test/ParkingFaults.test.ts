@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Option, Schema, Stream } from "effect"
+import { Effect, Fiber, Option, Schedule, Schema, Stream } from "effect"
 import { Consumer, MessageStore, Parking, PositionStore, StoreError, StreamName } from "eventfold"
 import {
   Account,
@@ -134,6 +134,28 @@ describe("the store and its crashes", () => {
       assert.deepStrictEqual(yield* waiting(), {})
     })))
 
+  it.effect("what two processes park, one of which does not know that it was replaced, is parked once", () =>
+    inMemory(Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      const handler = makeHandler()
+      handler.bad.add(1)
+      yield* deposit("a", 1, 2)
+      // Not the same number of attempts, so that what they would write differs.
+      const fibers = yield* Effect.forEach([1, 2], (attempts) =>
+        Effect.forkChild(Effect.provideService(
+          Consumer.run(consumerOf(handler, { retry: Schedule.recurs(attempts) })),
+          MessageStore.MessageStore,
+          { ...store, lease: () => Effect.succeedSome({ lost: Effect.never }) }
+        )))
+      yield* settle
+      yield* deposit("a", 3)
+      yield* settle
+      assert.deepStrictEqual(handler.attempts, [1, 1, 1, 1, 1])
+      for (const fiber of fibers) assert.isUndefined(fiber.pollUnsafe())
+      assert.deepStrictEqual(yield* waiting(), { "account-a": [0, 1, 2] })
+      assert.deepStrictEqual(yield* typesOf("account:parked-notifier+a"), ["Parked", "Parked", "Parked"])
+    })))
+
   it.effect("an idle consumer with nothing parked does not read the parking", () =>
     inMemory(Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
@@ -159,9 +181,18 @@ describe("the store and its crashes", () => {
       handler.bad.clear()
       yield* Parking.replay(owner)
       yield* settle
-      const after = reads
+      const afterReplay = reads
       yield* settle
-      assert.strictEqual(reads, after)
+      assert.strictEqual(reads, afterReplay)
+
+      handler.bad.add(3)
+      yield* deposit("a", 3)
+      yield* settle
+      yield* Parking.drop(owner, { stream: "account-a", reason: "no use" })
+      yield* settle
+      const afterDrop = reads
+      yield* settle
+      assert.strictEqual(reads, afterDrop)
     })))
 
   it.effect("hears by polling of what nobody announces", () =>

@@ -3,12 +3,13 @@
  * must find, and each `exactly` fails to compile when a type has become another. Nothing of it is run.
  */
 import { assert, it } from "@effect/vitest"
-import { Context, type DateTime, Effect, Option, Schema, type Stream } from "effect"
+import { Context, type DateTime, Effect, Layer, Option, Schedule, Schema, type Stream } from "effect"
 import {
   Category,
+  Consumer,
   Entity,
   type Message,
-  type MessageStore,
+  MessageStore,
   type Metadata,
   type StoreError,
   type StreamName
@@ -510,6 +511,32 @@ export const several = () => {
   void Entity.transactAll(targets, () => {})
   // @ts-expect-error an entity without an id
   void Entity.transactAll({ payer: Balance }, () => ({}))
+}
+
+class Down extends Schema.TaggedError<Down>()("Down", {}) {}
+class Broken extends Schema.TaggedError<Broken>()("Broken", {}) {}
+
+const failing = <E>(id: string, error: E) =>
+  Consumer.make(id, { from: "account", on: { Opened: () => Effect.fail(error) } })
+
+/** A host fails with what its consumers fail with, and needs what they need. */
+export const hosts = () => {
+  const [down, broken] = [failing("down", new Down()), failing("broken", new Broken())]
+
+  const one = Consumer.launch(Consumer.layer(down))
+  exactly<Failure<typeof one>, Down | Consumer.RunError>()
+  exactly<Needs<typeof one>, MessageStore.MessageStore>()
+  const two = Consumer.launch(Layer.merge(Consumer.layer(down), Consumer.layer(broken, { onStop: Schedule.forever })))
+  exactly<Failure<typeof two>, Down | Broken | Consumer.RunError>()
+  const ignoring = Consumer.launch(Layer.merge(Consumer.layer(down), Consumer.layer(broken, { onStop: "ignore" })))
+  exactly<Failure<typeof ignoring>, Down | Consumer.RunError>()
+  const seeing = Consumer.launch(Layer.effectDiscard(Consumer.running))
+  exactly<Failure<typeof seeing>, never>()
+  exactly<Needs<typeof seeing>, never>()
+
+  const alone = Layer.provide(Consumer.layer(down), MessageStore.layerMemory)
+  // Only a host runs a consumer as a layer.
+  exactly<Layer.Services<typeof alone>, Consumer.Host<Down | Consumer.RunError>>()
 }
 
 // Vitest wants a test in a test file; the compiler has done them all.

@@ -13,6 +13,8 @@ import * as Encoding from "./internal/encoding.ts"
 import * as Entities from "./internal/entities.ts"
 import type * as Fixtures from "./internal/fixtures.ts"
 import * as Leases from "./internal/leases.ts"
+import * as Parking from "./internal/parking.ts"
+import * as Processes from "./internal/processes.ts"
 import * as Reading from "./internal/reading.ts"
 import * as States from "./internal/states.ts"
 import * as Transactions from "./internal/transactions.ts"
@@ -60,5 +62,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     States.tests(it)
     Transactions.tests(it)
     Consumers.tests(it)
+    Parking.tests(it)
+    Processes.tests(it)
   })
 }

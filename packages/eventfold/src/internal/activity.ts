@@ -43,6 +43,8 @@ export interface Activity {
   readonly failed: () => void
   readonly skipped: () => void
   readonly parked: () => void
+  /** Nothing is tried any more, by handlers that were interrupted. */
+  readonly stopped: () => void
 }
 
 /** How far back the rate looks. */
@@ -97,6 +99,7 @@ export const make = Effect.fnUntraced(function*(
     },
     failed: count("failed"),
     skipped: count("skipped"),
-    parked: count("parked")
+    parked: count("parked"),
+    stopped: () => retrying.clear()
   }
 })

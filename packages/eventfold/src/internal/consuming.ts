@@ -30,6 +30,9 @@ export const laneOf = (streamName: string): string =>
 
 const isPassing = (error: unknown): boolean => error instanceof StoreError && error.isRetryable
 
+/** How long writing the last position may take: a store that is away is not waited for. */
+const lastWrite = "5 seconds"
+
 /** Goes on with an effect when the store is back. */
 export const untilBack = (consumer: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
@@ -72,16 +75,19 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
   // Where "the end" is, is decided once: what comes after it is not to be missed when the process dies now.
   yield* persist(flush)
   // The last thing that is done, when no handler runs any more.
-  yield* Effect.addFinalizer(() =>
-    Effect.catch(
-      Effect.suspend(() => isMine ? flush : Effect.void),
-      (error) =>
+  yield* Effect.addFinalizer(() => {
+    activity.stopped()
+    return Effect.suspend(() => isMine ? flush : Effect.void).pipe(
+      Effect.interruptible,
+      Effect.timeout(lastWrite),
+      Effect.catch((error) =>
         Effect.logWarning("the last position could not be written; messages will be handled again", {
           consumer: id,
           error
         })
+      )
     )
-  )
+  })
 
   const every = checkpoint?.every ?? 1_000
   const due = yield* Latch.make()
@@ -107,19 +113,24 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
 
   const attempt = attempting(consumer, activity, yield* Tracing.make(consumer))
   const parking = options.onFailure === "park"
-    ? yield* Parking.start(consumer, { attempt, shares, persist })
+    ? yield* Parking.start(consumer, { activity, attempt, persist, shares })
     : undefined
   const handle = handling(consumer, attempt, activity, parking)
-  const runJobs = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) {
+  const runMessages = (jobs: Arr.NonEmptyReadonlyArray<Extract<Job<E, R>, { readonly _tag: "Message" }>>) =>
+    Effect.map(handle(Arr.map(jobs, ({ message }) => message)), () => jobs.forEach(({ done }) => done()))
+  const runMixed = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) {
     for (const group of Arr.groupWith(jobs, (a, b) => a._tag === "Message" && b._tag === "Message")) {
       const messages = group.flatMap((job) => job._tag === "Message" ? [job] : [])
-      if (Arr.isArrayNonEmpty(messages)) {
-        yield* handle(Arr.map(messages, ({ message }) => message))
-        messages.forEach(({ done }) => done())
-      }
+      if (Arr.isArrayNonEmpty(messages)) yield* runMessages(messages)
       for (const job of group) if (job._tag === "Task") yield* job.task
     }
   })
+  /** Most consumers take one message at a time. */
+  const runJobs = (jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) => {
+    const [job] = jobs
+    if (jobs.length > 1) return runMixed(jobs)
+    return job._tag === "Task" ? job.task : runMessages([job])
+  }
   const lanes = yield* Lanes.make({ run: runJobs, batchSize: consumer.handlesAtOnce, concurrency, grace })
   const laneFor = (streamName: string) => concurrency === 1 ? "" : laneOf(streamName)
   const replays = parking === undefined
@@ -210,8 +221,10 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
   })
   yield* Effect.addFinalizer(() => Effect.sync(hideGauges))
 
+  const background = persist(consumer.background ?? Effect.never)
+
   const session: Session<E, R> = {
-    run: Effect.raceAllFirst([reading, checkpoints, replays, lanes.failure]),
+    run: Effect.raceAllFirst([reading, checkpoints, replays, background, lanes.failure]),
     abandon,
     counts: lanes.counts,
     positions: () => shares.all.map(({ mark, member }) => ({ member, position: mark.position() })),

@@ -38,7 +38,7 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
   const failed = yield* Deferred.make<never, E>()
   const room = yield* Latch.make()
   /** What has not begun, of the lanes that are worked on or have their turn to come. */
-  const lanes = new Map<string, Array<Job>>()
+  const lanes = new Map<string, MutableList.MutableList<Job>>()
   const turns = MutableList.make<string>()
   let pending = 0
   let running = 0
@@ -61,8 +61,8 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
 
   const takeTurns = Effect.gen(function*() {
     for (let lane = next(); lane !== undefined; lane = next()) {
-      const jobs = lanes.get(lane) ?? []
-      const batch = jobs.splice(0, batchSize)
+      const jobs = lanes.get(lane)
+      const batch = jobs === undefined ? [] : MutableList.takeN(jobs, batchSize)
       if (!Arr.isArrayNonEmpty(batch)) {
         lanes.delete(lane)
         continue
@@ -81,12 +81,11 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
   return {
     offer: (lane, job) => {
       pending += 1
-      const jobs = lanes.get(lane)
-      if (jobs !== undefined) {
-        jobs.push(job)
-        return
-      }
-      lanes.set(lane, [job])
+      const waiting = lanes.get(lane)
+      if (waiting !== undefined) return MutableList.append(waiting, job)
+      const jobs = MutableList.make<Job>()
+      MutableList.append(jobs, job)
+      lanes.set(lane, jobs)
       MutableList.append(turns, lane)
       if (running === concurrency) return
       running += 1

@@ -11,6 +11,7 @@ import type { Consumer } from "../Consumer.ts"
 import { deriveId, type RecordedMessage } from "../Message.ts"
 import { MessageStore } from "../MessageStore.ts"
 import type { StoreError } from "../StoreError.ts"
+import type { Activity } from "./activity.ts"
 import type { Fold } from "./fold.ts"
 import { type Attempt, describe, type Failure } from "./handling.ts"
 import * as ParkedStreams from "./parkedStreams.ts"
@@ -21,6 +22,7 @@ const pageSize = 100
 
 /** What the parking needs of the consumer that runs. */
 export interface Options<R> {
+  readonly activity: Activity
   readonly attempt: Attempt<R>
   readonly shares: Shares
   /** Goes on with an effect when the store is back. */
@@ -45,7 +47,7 @@ interface Replay {
  */
 export const start = Effect.fnUntraced(function*<E, R>(
   consumer: Consumer<E, R>,
-  { attempt, persist, shares }: Options<R>
+  { activity, attempt, persist, shares }: Options<R>
 ) {
   const { concurrency = 1, poll } = consumer.options
   const store = yield* MessageStore
@@ -103,11 +105,14 @@ export const start = Effect.fnUntraced(function*<E, R>(
     const entry = entries.get(id)
     if (entry === undefined) return own
     let admitted: ReadonlyArray<RecordedMessage> = []
+    let behind = 0
     yield* advance(id, entry.streamName, ({ through, waiting }) => {
       const unknown = own.filter(({ globalPosition }) => globalPosition > through)
       admitted = waiting === 0 ? unknown : []
+      behind = unknown.length - admitted.length
       return waiting === 0 ? [] : unknown.map((message) => parkedEvent(message))
     })
+    for (let count = 0; count < behind; count++) activity.parked()
     return admitted
   })
 
@@ -148,6 +153,7 @@ export const start = Effect.fnUntraced(function*<E, R>(
         })
     })
     if (Option.isSome(failure)) {
+      activity.failed()
       yield* Effect.logWarning("a parked message could not be replayed, and its stream stays parked", {
         ...Option.match(found, {
           onNone: () => ({ consumer: consumer.id, ...reference }),

@@ -90,8 +90,6 @@ export const load = Effect.fnUntraced(function*(consumer: Consumer<unknown, unkn
         const put = positions.put(key, group === undefined ? { position } : { position, groupSize: group.size })
         return Effect.tap(put, () => Effect.sync(() => written = position))
       })
-      // Where it begins has to be known, or after a crash it would begin at another end.
-      yield* flush
       return { mark, flush, member: key.member }
     })
   )

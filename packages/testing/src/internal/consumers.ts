@@ -104,7 +104,8 @@ const reading = (it: It) => {
       let count = 1
       // Messages of the same millisecond are of the same time.
       let last = one
-      while (last !== undefined && one !== undefined && last.time.epochMilliseconds === one.time.epochMilliseconds) {
+      const isOfOneTime = () => last?.time.epochMilliseconds === one?.time.epochMilliseconds
+      while (isOfOneTime()) {
         yield* store.append(stream, numbered(1, count++))
         last = (yield* readStream(stream)).at(-1)
       }

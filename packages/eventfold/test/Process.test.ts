@@ -1,0 +1,497 @@
+import { assert, it } from "@effect/vitest"
+import {
+  Clock,
+  Context,
+  DateTime,
+  Duration,
+  Effect,
+  Fiber,
+  Logger,
+  Option,
+  Queue,
+  Ref,
+  Schedule,
+  Schema,
+  Stream
+} from "effect"
+import { TestClock } from "effect/testing"
+import {
+  Category,
+  Consumer,
+  Entity,
+  MessageStore,
+  Metadata,
+  Parking,
+  PositionStore,
+  Process,
+  StoreError,
+  StreamName
+} from "eventfold"
+
+const Order = Category.make("order", { Placed: { minutes: Schema.Array(Schema.Int) }, Cancelled: {} })
+const Shipping = Category.make("shipping", { Shipped: { count: Schema.Int } })
+const Fulfilment = Category.make("fulfilment", { Started: {}, Ended: {} })
+const Progress = Entity.make(Fulfilment, {
+  state: Schema.Struct({ open: Schema.Boolean, count: Schema.Int }),
+  initial: { open: true, count: 0 },
+  evolve: {
+    Started: ({ count, open }) => ({ open, count: count + 1 }),
+    Ended: ({ count }) => ({ open: false, count })
+  }
+})
+
+class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
+
+const place = (id: string, ...minutes: ReadonlyArray<number>) => Order.append(id, Order.events.Placed({ minutes }))
+
+const read = (category: string) =>
+  Effect.flatMap(MessageStore.MessageStore, (store) => Stream.runCollect(store.readCategory(category)))
+
+const types = (category: string) => Effect.map(read(category), (messages) => messages.map(({ type }) => type))
+
+/** Waits until a category has so many messages. */
+const awaitMessages = (category: string, count: number) =>
+  Effect.scoped(Effect.gen(function*() {
+    const store = yield* MessageStore.MessageStore
+    const wakeUps = yield* store.wakeUps(category)
+    while ((yield* store.countCategory(category)) < count) yield* wakeUps.await
+  }))
+
+const runUntil = <E, R>(process: Process.Process<E, R>, category: string, count: number) =>
+  Effect.raceFirst(Process.run(process), awaitMessages(category, count))
+
+/** How many messages wait in each parked stream. */
+const parked = (owner: Parking.Owner) =>
+  Effect.map(Stream.runCollect(Parking.list(owner)), (streams) => streams.map(({ messages }) => messages.length))
+
+/** With the positions of nobody: every message is delivered again. */
+const redelivering = Effect.provide(PositionStore.layerMemory)
+
+const fresh = Effect.provide(MessageStore.layerMemory)
+
+/** A clock that goes on for days has little to wake up for. */
+const seldom = { poll: { max: "1 hour" }, checkpoint: { every: 1, interval: "1 hour" } } as const
+
+/** A process that only reminds, without writing anything about it, and the ids that it was reminded of, with the times. */
+const makeReminder = Effect.gen(function*() {
+  const reminded = yield* Queue.unbounded<readonly [id: unknown, minute: number, due: number]>()
+  const process = Process.make("reminder", { entity: Progress, ...seldom })
+    .deadline(
+      "reminder",
+      Effect.fnUntraced(function*(_, { due }, id) {
+        yield* Queue.offer(reminded, [id, (yield* Clock.currentTimeMillis) / 60_000, due.epochMilliseconds / 60_000])
+      })
+    )
+    .on(Order, {
+      react: {
+        Placed: (_, { data: { minutes: [first = 0] } }) => ({ deadlines: { reminder: Duration.minutes(first) } })
+      }
+    })
+  return { process, reminded }
+})
+
+it.effect("a deadline passes at its time, not before, and once", () =>
+  Effect.gen(function*() {
+    const { process, reminded } = yield* makeReminder
+    yield* place("1", 30)
+    const running = yield* Effect.forkChild(Process.run(process))
+    yield* awaitMessages("reminder:deadline", 1)
+    yield* TestClock.adjust(Duration.millis(30 * 60_000 - 1))
+    assert.deepStrictEqual(yield* types("reminder:deadline"), ["Set"])
+    yield* TestClock.adjust("1 millis")
+    assert.deepStrictEqual(yield* Queue.take(reminded), ["1", 30, 30])
+    yield* TestClock.adjust("1 day")
+    yield* Fiber.interrupt(running)
+    assert.deepStrictEqual(yield* types("reminder:deadline"), ["Set", "Passed"])
+    assert.strictEqual(yield* Queue.size(reminded), 0)
+  }).pipe(fresh))
+
+it.effect("one that came due while nothing ran passes at once, and a restart has to do with none that has passed", () =>
+  Effect.gen(function*() {
+    const store = yield* MessageStore.MessageStore
+    const { process, reminded } = yield* makeReminder
+    yield* place("long", 60)
+    yield* place("short", 1)
+    const first = yield* Effect.forkChild(Process.run(process))
+    yield* awaitMessages("reminder:deadline", 2)
+    yield* TestClock.adjust("1 minute")
+    assert.deepStrictEqual(yield* Queue.take(reminded), ["short", 1, 1])
+    yield* Fiber.interrupt(first)
+
+    yield* TestClock.adjust("1 day")
+    const written = yield* Ref.make<ReadonlyArray<string>>([])
+    const counting = MessageStore.MessageStore.of({
+      ...store,
+      append: (streamName, ...rest) =>
+        Effect.andThen(
+          Ref.update(written, (names) => [...names, streamName]),
+          store.append(streamName, ...rest)
+        )
+    })
+    const second = yield* Effect.forkChild(
+      Effect.provideService(Process.run(process), MessageStore.MessageStore, counting)
+    )
+    assert.deepStrictEqual(yield* Queue.take(reminded), ["long", 24 * 60 + 1, 60])
+    yield* Fiber.interrupt(second)
+    assert.deepStrictEqual(
+      (yield* Ref.get(written)).filter((name) => StreamName.category(name) === "reminder:deadline"),
+      ["reminder:deadline-long"]
+    )
+    assert.strictEqual(yield* Queue.size(reminded), 0)
+    const positions = yield* PositionStore.PositionStore
+    const last = (yield* read("reminder:deadline")).at(-1)?.globalPosition ?? 0
+    assert.deepStrictEqual(
+      yield* positions.get({ category: "reminder:deadline", consumerId: "reminder:timer" }),
+      Option.some({ position: last })
+    )
+  }).pipe(fresh))
+
+it.effect("without positions, nothing that has passed passes again", () =>
+  Effect.gen(function*() {
+    const { process, reminded } = yield* makeReminder
+    yield* place("1", 0)
+    yield* redelivering(runUntil(process, "reminder:deadline", 2))
+    yield* place("2", 0)
+    yield* redelivering(runUntil(process, "reminder:deadline", 4))
+    assert.deepStrictEqual((yield* types("reminder:deadline")).toSorted(), ["Passed", "Passed", "Set", "Set"])
+    assert.isAtLeast(yield* Queue.size(reminded), 1)
+  }).pipe(fresh))
+
+it.effect.prop("deadlines pass in the order in which they are due", {
+  minutes: Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 50 }))).check(
+    Schema.isMinLength(1),
+    Schema.isMaxLength(40)
+  )
+}, ({ minutes }) =>
+  Effect.gen(function*() {
+    const { process, reminded } = yield* makeReminder
+    yield* Effect.forEach(minutes, (minute, i) => place(String(i), minute))
+    const running = yield* Effect.forkChild(Process.run(process))
+    yield* awaitMessages("reminder:deadline", minutes.length)
+    for (const minute of minutes.toSorted((a, b) => a - b)) {
+      const now = (yield* Clock.currentTimeMillis) / 60_000
+      if (minute > now) yield* TestClock.adjust(Duration.minutes(minute - now))
+      const [, at, due] = yield* Queue.take(reminded)
+      assert.strictEqual(due, minute)
+      assert.strictEqual(at, minute)
+    }
+    yield* Fiber.interrupt(running)
+  }).pipe(fresh))
+
+it.effect("a deadline may be a time, in the past too, or never, and a deadline may set the next one", () =>
+  Effect.gen(function*() {
+    const process = Process.make("clock", { entity: Progress, ...seldom })
+      .deadline(
+        "tick",
+        ({ count }) => count < 3 ? { events: Fulfilment.events.Started({}), deadlines: { tick: "1 minute" } } : {}
+      )
+      .on(Order, {
+        react: {
+          Placed: () => ({ deadlines: { tick: DateTime.makeUnsafe(-5) } }),
+          Cancelled: () => ({ deadlines: { tick: Duration.infinity } })
+        }
+      })
+    yield* Order.append("never", Order.events.Cancelled({}))
+    yield* place("1")
+    const running = yield* Effect.forkChild(Process.run(process))
+    yield* awaitMessages("fulfilment", 2)
+    yield* TestClock.adjust("1 minute")
+    yield* awaitMessages("fulfilment", 3)
+    yield* TestClock.adjust("1 day")
+    yield* awaitMessages("clock:deadline", 8)
+    yield* Fiber.interrupt(running)
+    assert.strictEqual((yield* Progress.load("1")).state.count, 3)
+    assert.deepStrictEqual((yield* Progress.load("never")).version, Option.none())
+    const times = (yield* read("clock:deadline")).flatMap(({ data, type }) => type === "Set" ? [data] : [])
+    assert.deepStrictEqual(times, [
+      { name: "tick", due: "1969-12-31T23:59:59.995Z" },
+      { name: "tick", due: "1970-01-01T00:01:00.000Z" },
+      { name: "tick", due: "1970-01-01T00:02:00.000Z" },
+      { name: "tick", due: "1970-01-01T00:03:00.000Z" }
+    ])
+  }).pipe(fresh))
+
+it.effect("a deadline that the process has no more is passed over with a warning", () => {
+  const logged: Array<unknown> = []
+  return Effect.gen(function*() {
+    const { process } = yield* makeReminder
+    yield* place("1", 0)
+    yield* runUntil(process, "reminder:deadline", 1)
+    const next = Process.make("reminder", { entity: Progress })
+      .deadline("other", () => ({ events: Fulfilment.events.Started({}) }))
+      .on(Order, { react: { Cancelled: () => ({ deadlines: { other: 0 } }) } })
+    yield* Order.append("2", Order.events.Cancelled({}))
+    yield* runUntil(next, "fulfilment", 3)
+    assert.include(JSON.stringify(logged), "\"deadline\":\"reminder\"")
+  }).pipe(fresh, Effect.provide(Logger.layer([Logger.make(({ message }) => void logged.push(message))])))
+})
+
+it.effect("a deadline that can't be read is what the consumer's policy says, and holds up no timer", () =>
+  Effect.gen(function*() {
+    const store = yield* MessageStore.MessageStore
+    const { process } = yield* makeReminder
+    yield* store.append("reminder:deadline-1", { type: "Set", data: { name: "reminder", due: "soon" } })
+    const error = yield* Effect.flip(Process.run(process))
+    assert(error instanceof Category.DecodeError)
+    assert.deepStrictEqual(error.path, ["data", "due"])
+
+    const skipping = Process.make("reminder", { entity: Progress, onFailure: "skip" })
+      .deadline("reminder", () => ({ events: Fulfilment.events.Ended({}) }))
+      .on(Order, { react: { Placed: () => ({ deadlines: { reminder: 0 } }) } })
+    yield* place("2")
+    yield* runUntil(skipping, "fulfilment", 2)
+    assert.isFalse((yield* Progress.load("2")).state.open)
+  }).pipe(fresh))
+
+it.effect("a refusal is the consumer's: retried, then it stops with nothing written, or is passed over", () =>
+  Effect.gen(function*() {
+    let attempts = 0
+    const make = (onFailure: "stop" | "skip") =>
+      Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(2), onFailure }).on(Order, {
+        react: {
+          Placed: (_, { data: { minutes } }) => {
+            if (minutes.length > 0) return { events: Fulfilment.events.Started({}) }
+            attempts += 1
+            return Effect.fail(new Refused())
+          }
+        }
+      })
+    yield* place("1")
+    assert.instanceOf(yield* Effect.flip(Process.run(make("stop"))), Refused)
+    assert.strictEqual(attempts, 3)
+    assert.deepStrictEqual(yield* types("fulfilment"), [])
+    yield* place("1", 1)
+    yield* runUntil(make("skip"), "fulfilment", 1)
+    assert.strictEqual(attempts, 6)
+  }).pipe(fresh))
+
+it.effect("what a process refuses, a deadline too, is parked and replayed like any consumer's", () =>
+  Effect.gen(function*() {
+    let refuses = true
+    const orRefused = <A>(reaction: A) => refuses ? Effect.fail(new Refused()) : Effect.succeed(reaction)
+    const process = Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(0), onFailure: "park" })
+      .deadline("now", ({ count }) => orRefused({ events: count === 1 ? Fulfilment.events.Ended({}) : [] }))
+      .on(Order, {
+        react: {
+          Placed: () => ({ deadlines: { now: 0 } }),
+          Cancelled: () => orRefused({ events: Fulfilment.events.Started({}) })
+        }
+      })
+    yield* Order.append("1", [Order.events.Cancelled({}), Order.events.Placed({ minutes: [] })])
+    yield* place("2")
+    const [orders, deadlines] = [
+      { id: "fulfilment", category: "order" },
+      { id: "fulfilment", category: "fulfilment:deadline" }
+    ]
+
+    yield* runUntil(process, "fulfilment:deadline+parked", 1)
+    assert.deepStrictEqual(yield* parked(orders), [2])
+    assert.deepStrictEqual(yield* parked(deadlines), [1])
+    assert.deepStrictEqual(yield* types("fulfilment"), ["eventfold:Handled"])
+
+    refuses = false
+    yield* Parking.replay(orders)
+    yield* Parking.replay(deadlines)
+    yield* runUntil(process, "fulfilment", 4)
+    assert.deepStrictEqual(yield* parked(orders), [])
+    assert.deepStrictEqual((yield* Progress.load("1")).state, { open: false, count: 1 })
+    assert.deepStrictEqual((yield* Progress.load("2")).version, Option.some(0))
+  }).pipe(fresh))
+
+it.effect("is launched beside others, and ends the program when it fails", () =>
+  Effect.gen(function*() {
+    const process = Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(0) })
+      .deadline("now", () => ({ events: Fulfilment.events.Ended({}) }))
+      .on(Order, {
+        react: { Placed: () => ({ deadlines: { now: 0 } }), Cancelled: () => Effect.fail(new Refused()) }
+      })
+    yield* place("1")
+    const launched = Consumer.launch(Process.layer(process))
+    yield* Effect.raceFirst(launched, awaitMessages("fulfilment", 2))
+    yield* Order.append("1", Order.events.Cancelled({}))
+    assert.instanceOf(yield* Effect.flip(launched), Refused)
+    const twice = Process.layer(process.on(Order, { react: {} }))
+    assert.instanceOf(yield* Effect.flip(Consumer.launch(twice)), StoreError.InvalidArgument)
+  }).pipe(fresh))
+
+it.effect("a deadline whose reaction fails is one that the policy is for, too", () =>
+  Effect.gen(function*() {
+    const process = Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(0) })
+      .deadline("now", () => Effect.fail(new Refused()))
+      .on(Order, { react: { Placed: () => ({ deadlines: { now: 0 } }) } })
+    yield* place("1")
+    assert.instanceOf(yield* Effect.flip(Process.run(process)), Refused)
+    assert.instanceOf(yield* Effect.flip(Process.run(process)), Refused)
+    assert.deepStrictEqual(yield* types("fulfilment:deadline"), ["Set", "Passed"])
+  }).pipe(fresh))
+
+class Stock extends Context.Service<Stock, { readonly left: Effect.Effect<number> }>()("test/Stock") {}
+
+it.effect("a reaction may be an effect that needs a service, and is decided again when its stream has moved on", () =>
+  Effect.gen(function*() {
+    const seen: Array<number> = []
+    const process = Process.make("fulfilment", { entity: Progress }).on(Order, {
+      react: {
+        Placed: Effect.fnUntraced(function*({ count }, _, id) {
+          seen.push(count)
+          // Somebody else is faster.
+          if (count === 0) yield* Effect.orDie(Fulfilment.append(id, Fulfilment.events.Started({})))
+          const left = yield* Effect.flatMap(Stock, (stock) => stock.left)
+          return {
+            events: [Fulfilment.events.Started({}), Fulfilment.events.Ended({})],
+            send: Process.send(Shipping, id, Shipping.events.Shipped({ count: count + left }))
+          }
+        })
+      }
+    })
+    yield* place("1")
+    const running = yield* Effect.forkChild(
+      Effect.provideService(Process.run(process), Stock, { left: Effect.succeed(10) })
+    )
+    yield* awaitMessages("fulfilment", 1)
+    yield* TestClock.adjust("1 second")
+    yield* awaitMessages("shipping", 1)
+    yield* Fiber.interrupt(running)
+    assert.deepStrictEqual(seen, [0, 1])
+    assert.deepStrictEqual((yield* read("shipping")).map(({ data }) => data), [{ count: 11 }])
+    assert.deepStrictEqual((yield* Progress.load("1")).state, { open: false, count: 2 })
+  }).pipe(fresh))
+
+it.effect("a message that was handled is, also for a process that has been changed since", () =>
+  Effect.gen(function*() {
+    const before = Process.make("fulfilment", { entity: Progress }).on(Order, {
+      react: { Placed: (_, __, id) => ({ send: Process.send(Shipping, id, Shipping.events.Shipped({ count: 1 })) }) }
+    })
+    yield* place("1")
+    yield* runUntil(before, "shipping", 1)
+    const after = Process.make("fulfilment", { entity: Progress })
+      .deadline("late", () => {})
+      .on(Order, {
+        react: {
+          Placed: (_, __, id) => ({
+            events: [Fulfilment.events.Started({}), Fulfilment.events.Ended({})],
+            send: Process.send(Shipping, id, Shipping.events.Shipped({ count: 2 })),
+            deadlines: { late: 0 }
+          })
+        }
+      })
+    yield* place("2")
+    yield* redelivering(runUntil(after, "shipping", 2))
+    assert.deepStrictEqual(
+      (yield* read("shipping")).map(({ data, streamName }) => [streamName, data]),
+      [["shipping-1", { count: 1 }], ["shipping-2", { count: 2 }]]
+    )
+    assert.deepStrictEqual(yield* types("fulfilment"), ["eventfold:Handled", "Started", "Ended"])
+    const deadlines = new Set((yield* read("fulfilment:deadline")).map(({ streamName }) => streamName))
+    assert.deepStrictEqual([...deadlines], ["fulfilment:deadline-2"])
+  }).pipe(fresh))
+
+it.effect("typed metadata goes with what is written, over what follows from the cause, and markers need none", () =>
+  Effect.gen(function*() {
+    const metadata = { userId: Schema.String }
+    const Own = Category.make("own", { Noted: {} }, { metadata, unknownTypes: "refuse" })
+    const Other = Category.make("other:command", { Do: {} }, {
+      metadata: { ...metadata, properties: Schema.Struct({ a: Schema.Int }) },
+      id: Schema.FiniteFromString
+    })
+    const memory = Entity.make(Own, { state: Schema.Int, initial: 0, evolve: { Noted: (count) => count + 1 } })
+    const process = Process.make("own", { entity: memory }).on(Order, {
+      react: {
+        Placed: (count) => ({
+          ...(count === 0 ? {} : { events: Own.events.Noted({}, { metadata: { userId: "u" } }) }),
+          send: [
+            Process.send(Other, 7, Other.events.Do({}, { metadata: { userId: "v", properties: { a: 1 } } })),
+            Process.send(Other, 7, [Other.events.Do({}, { metadata: { userId: "w", properties: { a: 2 } } })])
+          ]
+        }),
+        Cancelled: () => ({ events: Own.events.Noted({}, { metadata: { userId: "u" } }) })
+      }
+    })
+    const placing = Order.events.Placed({ minutes: [] }, { metadata: { properties: { a: 0, b: 0 } } })
+    yield* Order.append("1", [placing, Order.events.Cancelled({}), placing])
+    yield* runUntil(process, "other:command", 4)
+    assert.deepStrictEqual(yield* types("own"), ["eventfold:Handled", "Noted", "Noted"])
+    assert.strictEqual((yield* memory.load("1")).state, 2)
+    const events = yield* Stream.runCollect(Own.readStream("1"))
+    assert.deepStrictEqual(
+      events.map(({ metadata: { causationMessagePosition, userId } }) => [userId, causationMessagePosition]),
+      [
+        ["u", 1],
+        ["u", 2]
+      ]
+    )
+    const sent = yield* read("other:command")
+    assert.deepStrictEqual(sent.map(({ streamName }) => streamName), Array.from(sent, () => "other:command-7"))
+    assert.deepStrictEqual(sent.map(({ metadata }) => Metadata.fromJson(metadata).properties), [
+      { a: 1, b: 0 },
+      { a: 2, b: 0 },
+      { a: 1, b: 0 },
+      { a: 2, b: 0 }
+    ])
+    assert.deepStrictEqual(sent.map(({ metadata }) => Metadata.fromJson(metadata)["userId"]), ["v", "w", "v", "w"])
+  }).pipe(fresh))
+
+it.effect("an event is for the process of its id, of its stream's id, or for none", () =>
+  Effect.gen(function*() {
+    const store = yield* MessageStore.MessageStore
+    const process = Process.make("fulfilment", { entity: Progress })
+      .on(Order, { react: { Placed: () => ({ events: Fulfilment.events.Started({}) }) } })
+      .on(Shipping, {
+        id: ({ data: { count } }) => count === 0 ? undefined : ["of", String(count)],
+        react: { Shipped: () => ({ events: Fulfilment.events.Ended({}) }) }
+      })
+    // A stream without an id is of no process.
+    yield* store.append("order", { type: "Placed", data: { minutes: [] } })
+    yield* place("1+2")
+    yield* Shipping.append("x", [Shipping.events.Shipped({ count: 0 }), Shipping.events.Shipped({ count: 3 })])
+    yield* runUntil(process, "fulfilment", 2)
+    assert.deepStrictEqual((yield* read("fulfilment")).map(({ streamName }) => streamName).toSorted(), [
+      "fulfilment-1+2",
+      "fulfilment-of+3"
+    ])
+  }).pipe(fresh))
+
+it.effect("a process is consumers, whose options are the source's or else its own; deadlines have their own beginning", () =>
+  Effect.gen(function*() {
+    const process = Process.make("fulfilment", {
+      entity: Progress,
+      start: "end",
+      concurrency: 8,
+      group: { size: 2, members: [1] }
+    })
+      .deadline("late", () => {})
+      .on(Order, { concurrency: 2, correlation: "fulfilment", react: { Placed: () => {} } })
+      .on(Shipping, { react: { Shipped: () => {} } })
+    assert.deepStrictEqual(
+      process.consumers.map(({ category, id, options: { concurrency, correlation, group, start } }) => ({
+        id,
+        category,
+        concurrency,
+        correlation,
+        start,
+        size: group?.size
+      })),
+      [
+        { id: "fulfilment", category: "order", concurrency: 2, correlation: "fulfilment", start: "end", size: 2 },
+        { id: "fulfilment", category: "shipping", concurrency: 8, correlation: undefined, start: "end", size: 2 },
+        {
+          id: "fulfilment",
+          category: "fulfilment:deadline",
+          concurrency: 8,
+          correlation: undefined,
+          start: undefined,
+          size: undefined
+        }
+      ]
+    )
+    assert.isTrue(process.consumers[0]?.handles("Placed"))
+    assert.isFalse(process.consumers[0]?.handles("Cancelled"))
+
+    const twice = process.on(Order, { react: { Cancelled: () => {} } })
+    const error = yield* Effect.flip(Process.run(twice))
+    assert(error instanceof StoreError.InvalidArgument)
+    assert.strictEqual(error.value, "order")
+
+    const dashed = Process.make("my-process", { entity: Progress }).deadline("late", () => {})
+    assert.instanceOf(yield* Effect.flip(Process.run(dashed)), StreamName.InvalidCategory)
+  }).pipe(fresh))
