@@ -2,7 +2,7 @@
  * The program: two consumers and a process, which run side by side until one of them fails or all are asked to stop.
  */
 import { Layer } from "effect"
-import { Consumer } from "eventfold"
+import { Consumer, Process } from "eventfold"
 import { fulfilment } from "./Fulfilment.ts"
 import { payments } from "./Payment.ts"
 import { shipping } from "./Shipping.ts"
@@ -14,8 +14,4 @@ export const consumers: ReadonlyArray<Consumer.Consumer<unknown, unknown>> = [
   ...fulfilment.consumers
 ]
 
-export const App = Layer.mergeAll(
-  Consumer.layer(payments),
-  Consumer.layer(shipping),
-  ...fulfilment.consumers.map((consumer) => Consumer.layer(consumer))
-)
+export const App = Layer.mergeAll(Consumer.layer(payments), Consumer.layer(shipping), Process.layer(fulfilment))
