@@ -1,4 +1,4 @@
-import { MessageStoreSuite } from "@eventfold/testing"
+import * as MessageStoreSuite from "@eventfold/testing/MessageStoreSuite"
 import { MessageStore } from "eventfold"
 
 MessageStoreSuite.suite("memory", MessageStore.layerMemory)

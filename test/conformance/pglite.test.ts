@@ -1,4 +1,4 @@
 import { Pglite } from "@eventfold/pglite"
-import { MessageStoreSuite } from "@eventfold/testing"
+import * as MessageStoreSuite from "@eventfold/testing/MessageStoreSuite"
 
 MessageStoreSuite.suite("PGlite", Pglite.layer())

@@ -1,5 +1,5 @@
 import { Postgres } from "@eventfold/postgres"
-import { MessageStoreSuite } from "@eventfold/testing"
+import * as MessageStoreSuite from "@eventfold/testing/MessageStoreSuite"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"

@@ -3,7 +3,7 @@
  */
 import { assert, layer } from "@effect/vitest"
 import { Postgres } from "@eventfold/postgres"
-import { MessageStoreSuite } from "@eventfold/testing"
+import * as MessageStoreSuite from "@eventfold/testing/MessageStoreSuite"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

@@ -143,8 +143,10 @@ export interface Consumer<out E, out R> {
   readonly handles: (type: string) => boolean
   /** Handles messages in their order. */
   readonly handle: (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>) => Effect.Effect<void, E, R>
-  /** What runs beside the handlers, where and as long as they run. */
-  readonly background?: Effect.Effect<never, E | ReadCategoryError, R | MessageStore> | undefined
+  /** What runs beside the handlers, where and as long as they run, by the options that the consumer is run with. */
+  readonly background?:
+    | ((options: Options) => Effect.Effect<never, E | ReadCategoryError, R | MessageStore>)
+    | undefined
 }
 
 const nameOf = (from: Source): string => typeof from === "string" ? from : from.name

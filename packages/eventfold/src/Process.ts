@@ -328,7 +328,7 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
         })
       }
     })
-    return { ...consumer, background: Deadlines.timer(deadlineCategory, name, own) }
+    return { ...consumer, background: (options) => Deadlines.timer(deadlineCategory, name, options) }
   }
 
   const define = (

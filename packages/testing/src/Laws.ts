@@ -21,15 +21,7 @@ import type * as Entity from "eventfold/Entity"
 import * as Message from "eventfold/Message"
 import * as StreamName from "eventfold/StreamName"
 import { at, callSite } from "./internal/callSite.ts"
-import {
-  type Decided,
-  decideOn,
-  type RequirementsOf,
-  type Shown,
-  shown,
-  toArray,
-  unrecorded
-} from "./internal/decision.ts"
+import { type Decided, decideOn, type Shown, shown, toArray, unrecorded } from "./internal/decision.ts"
 import { show, showEvents, showGiven, showRefusal, showWhen } from "./internal/wording.ts"
 
 /**
@@ -418,7 +410,7 @@ export const idempotent = <
   entity: Entity.Entity<Category.Category<E, O>, S>,
   decide: (state: S, version: Option.Option<number>) => A,
   options?: IdempotentOptions<Category.Category<E, O>>
-): Effect.Effect<void, LawBroken, RequirementsOf<A> | Category.Services<Category.Category<E, O>>> => {
+): Effect.Effect<void, LawBroken, Entity.RequirementsOf<A> | Category.Services<Category.Category<E, O>>> => {
   const site = callSite()
 
   return Effect.gen(function*() {

@@ -41,7 +41,7 @@ export interface Options {
  *
  * @example
  * ```ts no-run
- * import { MessageStoreSuite } from "@eventfold/testing"
+ * import * as MessageStoreSuite from "@eventfold/testing/MessageStoreSuite"
  * import { MessageStore } from "eventfold"
  *
  * MessageStoreSuite.suite("memory", MessageStore.layerMemory)

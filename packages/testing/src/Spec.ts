@@ -18,15 +18,13 @@ import {
   type Decision,
   type Outcome,
   record,
-  type RefusalOf,
-  type ReplyOf,
-  type RequirementsOf,
   type Shown,
   shown,
   toArray,
   type Unrecordable
 } from "./internal/decision.ts"
-import { nameOf, plainError, show, showEvents, showGiven, showRefusal, showWhen } from "./internal/wording.ts"
+import { isComparable, isRefusal, showWanted } from "./internal/refusal.ts"
+import { plainError, show, showEvents, showGiven, showRefusal, showWhen } from "./internal/wording.ts"
 
 /**
  * What was expected is not what came of it: its message says what was given, when it was decided, what was expected then,
@@ -113,7 +111,7 @@ export interface Given<C extends Category.Any, S> {
   /** The decision: what `Entity.transact` takes, a function of the state and the version of the stream. */
   readonly when: <A extends Decided<Category.Event<C>>>(
     decide: (state: S, version: Option.Option<number>) => A
-  ) => When<C, S, ReplyOf<A>, RefusalOf<A>, RequirementsOf<A> | Category.Services<C>>
+  ) => When<C, S, Entity.ReplyOf<A>, Entity.RefusalOf<A>, Entity.RequirementsOf<A> | Category.Services<C>>
 }
 
 /**
@@ -206,28 +204,14 @@ const failed = (site: ReadonlyArray<string>, lines: ReadonlyArray<string>, diff?
 
 const notAPromise = "a spec is an effect and no promise: return it to it.effect, or yield* it, and do not await it"
 
-const isClass = (value: unknown): value is abstract new() => unknown =>
-  // Of other functions it can be replaced, or there is none.
-  typeof value === "function" && Object.getOwnPropertyDescriptor(value, "prototype")?.writable === false
-
-const isPredicate = (value: unknown): value is (refusal: unknown) => boolean => typeof value === "function"
-
 const judgeRefusal = (outcome: AnyOutcome, wanted: unknown): Mismatch | undefined => {
-  const instead = showHappened(outcome)
-  if (isPredicate(wanted)) {
-    const expected = isClass(wanted)
-      ? `the refusal ${wanted.name}`
-      : `a refusal that fits ${nameOf(wanted, "the predicate")}`
-    const isMet = outcome._tag === "Refused" &&
-      (isClass(wanted) ? outcome.refusal instanceof wanted : wanted(outcome.refusal))
-    return isMet ? undefined : { expected, instead }
-  }
-  const expected = `the refusal ${showRefusal(wanted)}`
-  if (outcome._tag !== "Refused") {
-    return { expected, instead, diff: { actual: happened(outcome), expected: { refusal: plainError(wanted) } } }
-  }
-  if (Equal.equals(outcome.refusal, wanted)) return undefined
-  return { expected, instead, diff: { actual: plainError(outcome.refusal), expected: plainError(wanted) } }
+  if (outcome._tag === "Refused" && isRefusal(outcome.refusal, wanted)) return undefined
+  const mismatch = { expected: showWanted("refusal", wanted), instead: showHappened(outcome) }
+  if (!isComparable(wanted)) return mismatch
+  const diff = outcome._tag === "Refused"
+    ? { actual: plainError(outcome.refusal), expected: plainError(wanted) }
+    : { actual: happened(outcome), expected: { refusal: plainError(wanted) } }
+  return { ...mismatch, diff }
 }
 
 /** The decision that a spec is about, and the words for it. */
@@ -240,10 +224,10 @@ const specOf = <E extends Category.Events, O extends Category.Options, S>(
 
   const when = <A extends Decided<Category.Event<C>>>(
     decide: (state: S, version: Option.Option<number>) => A
-  ): When<C, S, ReplyOf<A>, RefusalOf<A>, RequirementsOf<A> | Category.Services<C>> => {
-    type Reply = ReplyOf<A>
-    type Services = RequirementsOf<A> | Category.Services<C>
-    type Happened = Outcome<Recorded, S, Reply, RefusalOf<A>>
+  ): When<C, S, Entity.ReplyOf<A>, Entity.RefusalOf<A>, Entity.RequirementsOf<A> | Category.Services<C>> => {
+    type Reply = Entity.ReplyOf<A>
+    type Services = Entity.RequirementsOf<A> | Category.Services<C>
+    type Happened = Outcome<Recorded, S, Reply, Entity.RefusalOf<A>>
 
     interface Check {
       /** Where the expectation is in the test. */
@@ -255,7 +239,7 @@ const specOf = <E extends Category.Events, O extends Category.Options, S>(
 
     const check = Effect.fnUntraced(function*(
       { judge, site }: Check,
-      { before, given, outcome, version }: Decision<Recorded, S, Reply, RefusalOf<A>>
+      { before, given, outcome, version }: Decision<Recorded, S, Reply, Entity.RefusalOf<A>>
     ) {
       const story = [showGiven(given.map((event) => shown(event))), showWhen(decide, before, version)]
       const mismatch = yield* Effect.mapError(

@@ -605,17 +605,21 @@ describe("a category with typed metadata", () => {
 })
 
 describe("a category with versions", () => {
-  const Amount = Category.version({ amount: Schema.Finite })
-    .upcast({ cents: Schema.Int }, ({ amount }) => ({ cents: Math.round(amount * 100) }))
-  const Priced = Category.make("priced", { Set: Amount })
+  const Priced = Category.make("priced", {
+    Set: Category.version({ amount: Schema.Finite })
+      .upcast({ cents: Schema.Int }, ({ amount }) => ({ cents: Math.round(amount * 100) }))
+  })
   const Price = Entity.make(Priced, { state: Schema.Int, initial: 0, evolve: { Set: (_, { cents }) => cents } })
 
-  it.effect("is given, decided and expected in the newest", () =>
-    Spec(Price)
+  it.effect("is given, decided and expected in the newest", () => {
+    const spec = Spec(Price)
       .given(Priced.events.Set({ cents: 5 }))
       .when((cents) => Priced.events.Set({ cents: cents * 2 }, { metadata: { own: 1 } }))
       .then(Priced.events.Set({ cents: 10 }, { metadata: { own: 1 } }))
-      .thenState(10))
+      .thenState(10)
+    exactly<Needs<typeof spec>, never>()
+    return spec
+  })
 })
 
 /** Compiles only when both types are the same. */

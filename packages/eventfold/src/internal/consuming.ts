@@ -221,7 +221,7 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
   })
   yield* Effect.addFinalizer(() => Effect.sync(hideGauges))
 
-  const background = persist(consumer.background ?? Effect.never)
+  const background = persist(consumer.background?.(options) ?? Effect.never)
 
   const session: Session<E, R> = {
     run: Effect.raceAllFirst([reading, checkpoints, replays, background, lanes.failure]),

@@ -74,37 +74,22 @@ export const unrecorded = <E extends Category.Events, O extends Category.Options
   return whole as Category.Event<Category.Category<E, O>>
 }
 
-/** What `Entity.transact` lets a decision be, with its reply, its refusals and its requirements. */
-export type Decided<Event> =
-  | Plain<Event>
-  | Effect.Effect<Plain<Event>, unknown, unknown>
-
-type Plain<Event> = Entity.Decision<Event> | Entity.Replied<Entity.Decision<Event>, unknown>
-
-type Settled<A> = A extends Effect.Effect<infer B, infer _E, infer _R> ? B : A
-
-type PlainReply<B> = B extends Entity.Replied<infer _D, infer Reply> ? Reply : void
-
-/** `void` where there is none. */
-export type ReplyOf<A> = [Settled<A>] extends [never] ? void : PlainReply<Settled<A>>
-
-export type RefusalOf<A> = A extends Effect.Effect<infer _B, infer Refusal, infer _R> ? Refusal : never
-
-export type RequirementsOf<A> = A extends Effect.Effect<infer _B, infer _E, infer R> ? R : never
+/** What `Entity.transact` lets a decision be. */
+export type Decided<Event> = Entity.Decided<Entity.Decision<Event>>
 
 /** A decision and its reply, by whatever it was given. */
 const settle = <Event, A extends Decided<Event>>(
   decided: A
 ): Effect.Effect<
-  { readonly decision: Entity.Decision<Event>; readonly reply: ReplyOf<A> },
-  RefusalOf<A>,
-  RequirementsOf<A>
+  { readonly decision: Entity.Decision<Event>; readonly reply: Entity.ReplyOf<A> },
+  Entity.RefusalOf<A>,
+  Entity.RequirementsOf<A>
 > => {
-  type Given = Entity.Decision<Event> | Entity.Replied<Entity.Decision<Event>, ReplyOf<A>>
+  type Given = Entity.Decision<Event> | Entity.Replied<Entity.Decision<Event>, Entity.ReplyOf<A>>
   const settled = Effect.isEffect(decided) ? decided : Effect.succeed(decided)
   return Effect.map(
-    settled as Effect.Effect<Given, RefusalOf<A>, RequirementsOf<A>>,
-    (given) => Entity.isReplied(given) ? given : { decision: given, reply: undefined as ReplyOf<A> }
+    settled as Effect.Effect<Given, Entity.RefusalOf<A>, Entity.RequirementsOf<A>>,
+    (given) => Entity.isReplied(given) ? given : { decision: given, reply: undefined as Entity.ReplyOf<A> }
   )
 }
 
@@ -199,9 +184,9 @@ export const decideOn = <
   history: ReadonlyArray<Category.Event<Category.Category<E, O>>>,
   decide: (state: S, version: Option.Option<number>) => A
 ): Effect.Effect<
-  Decision<Category.RecordedEvent<Category.Category<E, O>>, S, ReplyOf<A>, RefusalOf<A>>,
+  Decision<Category.RecordedEvent<Category.Category<E, O>>, S, Entity.ReplyOf<A>, Entity.RefusalOf<A>>,
   Unrecordable,
-  RequirementsOf<A> | Category.Services<Category.Category<E, O>>
+  Entity.RequirementsOf<A> | Category.Services<Category.Category<E, O>>
 > => {
   type Event = Category.Event<Category.Category<E, O>>
   type Recorded = Category.RecordedEvent<Category.Category<E, O>>
