@@ -9,10 +9,12 @@ import * as Report from "./Report.ts"
 import { Shipping } from "./Shipping.ts"
 
 /** A line: time (UTC), order, what. */
-export const say = (time: DateTime.Utc, order: string, what: string) =>
+const say = (time: DateTime.Utc, order: string, what: string) =>
   Console.log(`${DateTime.formatIso(time).slice(11, 23)}  ${order.padEnd(6)} ${what}`)
 
-export const sayNow = (order: string, what: string) => Effect.flatMap(DateTime.now, (now) => say(now, order, what))
+/** What the log does not say: that the provider has been asked in vain. */
+export const sayTrouble = (card: string, trouble: string) =>
+  Effect.flatMap(DateTime.now, (now) => say(now, "", `  the provider, asked about the card "${card}": ${trouble}`))
 
 const ofOrder = (event: Category.RecordedEvent<typeof Order>): string => {
   switch (event.type) {
@@ -59,6 +61,11 @@ const ofShipping = (event: Category.RecordedEvent<typeof Shipping>): string => {
   }
 }
 
+const parking = new Map([
+  ["Parked", "parked: the payment could not be handled, and waits for somebody to look at it"],
+  ["ReplayRequested", "to be replayed"]
+])
+
 const describing = <Event>(
   category: {
     readonly name: string
@@ -75,7 +82,12 @@ const descriptions = new Map([
   describing(Order, ofOrder),
   describing(PaymentCommand, ofPaymentCommand),
   describing(Payment, ofPayment),
-  describing(Shipping, ofShipping)
+  describing(Shipping, ofShipping),
+  // Where the consumer notes what it puts aside: messages like any other.
+  [
+    StreamName.withType(PaymentCommand.name, "parked"),
+    ({ type }: Message.RecordedMessage) => Effect.succeed(Option.fromUndefinedOr(parking.get(type)))
+  ] as const
 ])
 
 /** The global position of the last message that is told about. */
@@ -98,8 +110,9 @@ export const make = Effect.fnUntraced(function*(after: number) {
       const describe = descriptions.get(StreamName.category(message.streamName))
       const words = describe === undefined ? Option.none() : yield* describe(message)
       if (Option.isNone(words)) return
-      const order = Option.getOrElse(StreamName.id(message.streamName), () => "")
-      yield* say(message.time, order, words.value)
+      const id = Option.getOrElse(StreamName.id(message.streamName), () => "")
+      // `payments+1005` is what the consumer has parked for 1005.
+      yield* say(message.time, id.slice(id.indexOf("+") + 1), words.value)
     })),
     turn.withPermit
   )

@@ -12,7 +12,7 @@ export interface Options {
   /** Whether charges to the broken card work. */
   readonly isRepaired?: boolean | undefined
   /** Hears about trouble. */
-  readonly onTrouble?: ((card: string, trouble: string) => Effect.Effect<void>) | undefined
+  readonly onTrouble?: ((card: string, trouble: string) => Effect.Effect<unknown>) | undefined
 }
 
 export interface Sandbox {

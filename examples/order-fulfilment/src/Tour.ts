@@ -49,7 +49,7 @@ export const tour = Effect.gen(function*() {
   const answer = yield* Latch.make()
   const sandbox = yield* Sandbox.make({
     slow: answer.await,
-    onTrouble: (card, trouble) => Journal.sayNow("", `  the provider, asked about the card "${card}": ${trouble}`)
+    onTrouble: Journal.sayTrouble
   })
   const journal = yield* Journal.make(0)
 

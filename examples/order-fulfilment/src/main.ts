@@ -36,14 +36,19 @@ const run = Command.make("run", {
   repaired: Flag.Boolean("repaired").pipe(
     Flag.withDescription("The payment provider is repaired: charges to the card \"broken\" work"),
     Flag.withDefault(false)
+  ),
+  slowFor: Flag.Int("slow-for").pipe(
+    Flag.withDescription("After how many seconds the provider answers about the card \"slow\""),
+    Flag.filter((seconds) => seconds >= 0, () => "at least 0"),
+    Flag.withDefault(15)
   )
-}, ({ repaired }) =>
+}, ({ repaired, slowFor }) =>
   onStore(
     Effect.gen(function*() {
       const sandbox = yield* Sandbox.make({
-        slow: Effect.sleep("15 seconds"),
+        slow: Effect.sleep(Duration.seconds(slowFor)),
         isRepaired: repaired,
-        onTrouble: (card, trouble) => Journal.sayNow("", `  the provider, asked about the card "${card}": ${trouble}`)
+        onTrouble: Journal.sayTrouble
       })
       const journal = yield* Journal.make(yield* Journal.end)
       yield* Console.log("running; Ctrl-C stops it, and the next run goes on from there")
