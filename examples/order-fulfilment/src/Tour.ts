@@ -57,6 +57,7 @@ export const tour = Effect.gen(function*() {
 
   const orders = Effect.gen(function*() {
     const payWithin = Duration.minutes(5)
+    yield* Console.log("A line is a time (UTC), an order, and what happens.")
     yield* title("Five orders are placed, and the payment provider has a bad day")
     yield* place({ order: smooth, lines: [line(2, "teapots", 2_000)], card: "good", payWithin })
     yield* place({ order: flaky, lines: [line(1, "samovar", 9_900)], card: "flaky", payWithin })

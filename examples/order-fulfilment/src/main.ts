@@ -52,7 +52,7 @@ const run = Command.make("run", {
       })
       const journal = yield* Journal.make(yield* Journal.end)
       yield* Console.log("running; Ctrl-C stops it, and the next run goes on from there")
-      yield* Effect.raceFirst(Consumer.launch(App), journal.follow).pipe(
+      return yield* Effect.raceFirst(Consumer.launch(App), journal.follow).pipe(
         Effect.provideService(PaymentProvider, sandbox.provider),
         Effect.onInterrupt(() => Console.log("stopped"))
       )
