@@ -168,13 +168,15 @@ const latencyPeer = ({ pool, sql }: Contender) =>
     return yield* latencies(10, write, handled)
   }))
 
+/** What a share of the writes took at the most. */
+const percentile = (share: number): Pick<Row, "ours" | "peer"> => ({
+  ours: (contender) => Effect.map(latency(contender), (sorted) => at(sorted, share)),
+  peer: (contender) => Effect.map(latencyPeer(contender), (sorted) => at(sorted, share))
+})
+
 /** All of them. They write to categories of their own. */
 export const make = (): ReadonlyArray<Row> => {
   const peer = throughput(consumePeer)
-  const percentile = (share: number): Pick<Row, "ours" | "peer"> => ({
-    ours: (contender) => Effect.map(latency(contender), (sorted) => at(sorted, share)),
-    peer: (contender) => Effect.map(latencyPeer(contender), (sorted) => at(sorted, share))
-  })
   return [
     {
       name: "consume",

@@ -81,7 +81,7 @@ const command = Command.make("bench", {
     Argument.variadic()
   ),
   quick: Flag.Boolean("quick").pipe(
-    Flag.withDescription("About a minute: 100,000 messages instead of 1,000,000, and short rounds"),
+    Flag.withDescription("About two minutes: 100,000 messages instead of 1,000,000, and short rounds"),
     Flag.withDefault(false)
   ),
   out: Flag.String("out").pipe(

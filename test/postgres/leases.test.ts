@@ -183,9 +183,9 @@ layer(Database.layer(), { timeout: "1 minute" })("the connection of leases", (it
       const sql = yield* SqlClient
       /** Time goes on when the server has answered. */
       const threeSeconds = Effect.gen(function*() {
-        const before = yield* proxy.roundTrips
+        const before = yield* proxy.leases
         yield* TestClock.adjust("3 seconds")
-        yield* TestClock.withLive(until("it has asked", Effect.map(proxy.roundTrips, (now) => now === before + 1)))
+        yield* TestClock.withLive(until("it has asked", Effect.map(proxy.leases, (now) => now === before + 1)))
       })
       const session = Effect.scoped(Effect.andThen(hold(store, yield* newName), locks))
       const [first] = yield* session

@@ -34,6 +34,8 @@ const costOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 /** Two common categories, of which one goes quiet half way, and a rare one; with the planner's statistics. */
 const fill = Effect.gen(function*() {
   const sql = yield* SqlClient
+  // Its looks at the table would be counted as well.
+  yield* sql`ALTER TABLE message_store.messages SET (autovacuum_enabled = off)`
   yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data)
     SELECT CASE WHEN i % 1000 = 1 THEN 'rare-' WHEN i % 2 = 0 AND i <= 20000 THEN 'quiet-' ELSE 'busy-' END || i % 100,
       i, 'T', '{"filler": "some text"}'

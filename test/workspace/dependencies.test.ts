@@ -42,6 +42,7 @@ const Manifest = Schema.fromJsonString(Schema.Struct({
   dependencies: Versions,
   devDependencies: Versions,
   peerDependencies: Versions,
+  peerDependenciesMeta: Schema.optionalKey(Schema.Record(Schema.String, Schema.Struct({ optional: Schema.Boolean }))),
   optionalDependencies: Versions
 }))
 
@@ -226,6 +227,17 @@ describe.each(packages)("$name", ({ folder, isLibrary, manifest, name, ofSources
       ...packages.filter((other) => other.manifest.exports?.["./*"]).map((o) => o.name)
     ])
     none(ofSources.filter(({ specifier }) => barrels.has(specifier)))
+  })
+
+  it.runIf(isLibrary)("does without optional peers in its index", () => {
+    const optional = Object.keys(manifest.peerDependenciesMeta ?? {})
+    const files = new Set([join(folder, "src", "index.ts")])
+    // A set also goes through what is added on the way.
+    for (const file of files) {
+      const found = ofSources.filter((one) => one.file === file)
+      none(found.filter((one) => optional.includes(packageOf(one))))
+      found.filter(isRelative).forEach(({ specifier }) => files.add(join(dirname(file), specifier)))
+    }
   })
 
   it.runIf(isLibrary)("hides its internals, if it has any", () => {

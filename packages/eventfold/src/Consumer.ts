@@ -47,25 +47,16 @@ export type Source = Category.Any | string
  */
 export type Incoming<From extends Source> = From extends Category.Any ? Category.RecordedEvent<From> : RecordedMessage
 
-/**
- * Handlers by type of message. Messages of other types are passed over.
- *
- * @since 0.1.0
- */
-export type Handlers<From extends Source> = From extends Category.Any ? {
-    readonly [K in keyof From["Events"] & string]?: (
-      event: Extract<Category.RecordedEvent<From>, { readonly type: K }>
-    ) => Effect.Effect<unknown, unknown, unknown>
-  }
-  : { readonly [type: string]: (message: RecordedMessage) => Effect.Effect<unknown, unknown, unknown> }
+type AnyOutcome = Effect.Effect<unknown, unknown, unknown>
 
-type HandlerError<H> = {
-  readonly [K in keyof H]: H[K] extends (...args: never) => Effect.Effect<unknown, infer E, unknown> ? E : never
-}[keyof H]
+/** By type of message, what its handler gives. */
+interface Outcomes {
+  readonly [type: string]: AnyOutcome | undefined
+}
 
-type HandlerServices<H> = {
-  readonly [K in keyof H]: H[K] extends (...args: never) => Effect.Effect<unknown, unknown, infer R> ? R : never
-}[keyof H]
+type ErrorOf<Out> = Out extends Effect.Effect<unknown, infer E, unknown> ? E : never
+
+type ServicesOf<Out> = Out extends Effect.Effect<unknown, unknown, infer R> ? R : never
 
 type SourceError<From extends Source> = From extends Category.Any ? Category.DecodeError : never
 
@@ -180,16 +171,37 @@ const incoming = <From extends Source>(from: From) => {
  *
  * @since 0.1.0
  */
-export const make = <From extends Source, H extends Handlers<From>>(
-  id: string,
-  options: Options & {
-    readonly from: From
-    readonly on: H & { readonly [K in Exclude<keyof H, keyof Handlers<From>>]: never }
-  }
-): Consumer<HandlerError<H> | SourceError<From>, HandlerServices<H> | SourceServices<From>> => {
-  type Handler = (message: Incoming<From>) => Effect.Effect<unknown, HandlerError<H>, HandlerServices<H>>
-  const handlers = new Map(Object.entries<unknown>(options.on) as ReadonlyArray<[string, Handler]>)
-  const decode = incoming(options.from)
+export const make: {
+  <
+    From extends Category.Any,
+    Out extends { readonly [K in keyof From["Events"] & string]?: AnyOutcome } = {}
+  >(
+    id: string,
+    options: Options & {
+      readonly from: From
+      /** By type of event. Events of other types are passed over. */
+      readonly on:
+        & {
+          readonly [K in keyof Out]: (
+            event: Extract<Category.RecordedEvent<From>, { readonly type: K }>
+          ) => Out[K]
+        }
+        & { readonly [K in Exclude<keyof Out, keyof From["Events"]>]: never }
+    }
+  ): Consumer<ErrorOf<Out[keyof Out]> | SourceError<From>, ServicesOf<Out[keyof Out]> | SourceServices<From>>
+  <Out extends Outcomes>(
+    id: string,
+    options: Options & {
+      readonly from: string
+      /** By type of message. Messages of other types are passed over. */
+      readonly on: { readonly [K in keyof Out]: (message: RecordedMessage) => Out[K] }
+    }
+  ): Consumer<ErrorOf<Out[keyof Out]>, ServicesOf<Out[keyof Out]>>
+} = (id: string, options: Options & { readonly from: Source; readonly on: object }): Consumer<never, never> => {
+  // What they fail with and need is said by the signatures.
+  type Handler = (message: unknown) => Effect.Effect<unknown>
+  const handlers = new Map(Object.entries<unknown>({ ...options.on }) as ReadonlyArray<[string, Handler]>)
+  const decode = incoming(options.from) as (message: RecordedMessage) => Effect.Effect<Option.Option<unknown>>
   return {
     id,
     category: nameOf(options.from),
@@ -210,7 +222,8 @@ export const make = <From extends Source, H extends Handlers<From>>(
 /**
  * Defines a consumer whose handler takes many messages at a time, in the order in which they were written: at most
  * `atOnce` (default 100), and those that are there rather than wait for more. When it fails for the last time they are
- * given to it one by one, so that `onFailure` concerns the one that can't be handled.
+ * given to it one by one, so that `onFailure` concerns the one that can't be handled. When that stops the consumer, it begins
+ * with the first of them when it is run again.
  *
  * @example
  * ```ts

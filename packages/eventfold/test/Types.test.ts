@@ -539,6 +539,36 @@ export const hosts = () => {
   exactly<Layer.Services<typeof alone>, Consumer.Host<Down | Consumer.RunError>>()
 }
 
+export const handlers = () => {
+  const byEvent = Consumer.make("x", {
+    from: Account,
+    on: {
+      // However a handler is written, it is known what it gets.
+      Opened: Effect.fnUntraced(function*({ data }) {
+        exactly<typeof data.owner, string>()
+        return yield* new Offline()
+      }),
+      Deposited: ({ data }) =>
+        data.amount > 1 ? Effect.void : Effect.fail(new InsufficientFunds({ balance: data.amount }))
+    }
+  })
+  exactly<typeof byEvent, Consumer.Consumer<Offline | InsufficientFunds | Category.DecodeError, never>>()
+
+  const byMessage = Consumer.make("x", {
+    from: "account:command",
+    on: {
+      Open: ({ data }) => {
+        exactly<typeof data, Schema.Json>()
+        return Effect.flatMap(Limits, ({ daily }) => daily)
+      }
+    }
+  })
+  exactly<typeof byMessage, Consumer.Consumer<Offline, Limits>>()
+
+  // @ts-expect-error an event that the category does not have
+  Consumer.make("x", { from: Account, on: { Transferred: () => Effect.void } })
+}
+
 // Vitest wants a test in a test file; the compiler has done them all.
 it("compiles", () => {
   assert.isFunction(decide)
