@@ -1,0 +1,102 @@
+/**
+ * The process between orders, payments and shipping. It knows what was asked for and what is still to come, and writes
+ * what is to happen next. What a reaction writes, to whichever stream, is written in one transaction, and once.
+ */
+import { Duration, Schema } from "effect"
+import { Category, Entity, Process } from "eventfold"
+import { Line, Order, OrderId } from "./Order.ts"
+import { Payment, PaymentCommand } from "./Payment.ts"
+import { Shipping } from "./Shipping.ts"
+
+export const Fulfilment = Category.make("fulfilment", {
+  Started: { lines: Schema.Array(Line), payWithin: Schema.DurationFromMillis },
+  Paid: {},
+  Completed: {},
+  Cancelled: {},
+  RefundRequested: {}
+}, { id: OrderId })
+
+const State = Schema.Struct({
+  status: Schema.Literals(["new", "paying", "shipping", "completed", "cancelled"]),
+  lines: Schema.Array(Line),
+  payWithin: Schema.DurationFromMillis
+})
+
+export type State = typeof State.Type
+
+export const Fulfilments = Entity.make(Fulfilment, {
+  state: State,
+  initial: { status: "new", lines: [], payWithin: Duration.zero },
+  evolve: {
+    Started: (_, { lines, payWithin }): State => ({ status: "paying", lines, payWithin }),
+    Paid: (state): State => ({ ...state, status: "shipping" }),
+    Completed: (state): State => ({ ...state, status: "completed" }),
+    Cancelled: (state): State => ({ ...state, status: "cancelled" }),
+    RefundRequested: (state) => state
+  }
+})
+
+const cancel = (order: OrderId, reason: string) => ({
+  events: Fulfilment.events.Cancelled({}),
+  send: Process.send(Order, order, Order.events.Cancelled({ reason }))
+})
+
+export const fulfilment = Process.make("fulfilment", {
+  entity: Fulfilments,
+  // Orders do not wait for one another.
+  concurrency: 16,
+  checkpoint: { interval: "100 millis" }
+})
+  // A deadline is never taken back: when it passes, the state says whether it matters.
+  .deadline(
+    "payment",
+    ({ payWithin, status }, _, order) =>
+      status === "paying" ? cancel(order, `not paid within ${Duration.format(payWithin)}`) : undefined
+  )
+  .on(Order, {
+    react: {
+      Placed: (_, { data: { card, lines, payWithin, total } }, order) => ({
+        events: Fulfilment.events.Started({ lines, payWithin }),
+        send: Process.send(PaymentCommand, order, PaymentCommand.events.Charge({ cents: total, card })),
+        deadlines: { payment: payWithin }
+      })
+    }
+  })
+  .on(Payment, {
+    // Answers to what was asked for because of an order: payments for something else are not its business.
+    correlation: Order.name,
+    react: {
+      Charged: ({ lines, status }, { data: { reference } }, order) => {
+        switch (status) {
+          case "paying":
+            return {
+              events: Fulfilment.events.Paid({}),
+              send: [
+                Process.send(Order, order, Order.events.Paid({ reference })),
+                Process.send(Shipping, order, Shipping.events.Requested({ lines }))
+              ]
+            }
+          // It came too late.
+          case "cancelled":
+            return {
+              events: Fulfilment.events.RefundRequested({}),
+              send: Process.send(PaymentCommand, order, PaymentCommand.events.Refund({}))
+            }
+          default:
+            return {}
+        }
+      },
+      Declined: ({ status }, { data: { reason } }, order) => status === "paying" ? cancel(order, reason) : undefined
+    }
+  })
+  .on(Shipping, {
+    react: {
+      Shipped: ({ status }, { data: { parcel } }, order) =>
+        status === "shipping"
+          ? {
+            events: Fulfilment.events.Completed({}),
+            send: Process.send(Order, order, Order.events.Shipped({ parcel }))
+          }
+          : undefined
+    }
+  })

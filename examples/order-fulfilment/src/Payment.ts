@@ -1,0 +1,86 @@
+/**
+ * Payments: the commands to charge and to refund, what came of them, and the consumer between the two, which asks the
+ * payment provider.
+ */
+import { Effect, Schedule, Schema } from "effect"
+import { Category, Consumer, Entity, Metadata } from "eventfold"
+import { Cents, OrderId } from "./Order.ts"
+import { PaymentProvider } from "./PaymentProvider.ts"
+
+export const PaymentCommand = Category.make("payment:command", {
+  Charge: { cents: Cents, card: Schema.NonEmptyString },
+  Refund: {}
+}, { id: OrderId })
+
+export const Payment = Category.make("payment", {
+  Charged: { cents: Cents, reference: Schema.String },
+  Declined: { reason: Schema.String },
+  Refunded: { cents: Cents }
+}, { id: OrderId })
+
+const State = Schema.Struct({
+  status: Schema.Literals(["open", "charged", "declined", "refunded"]),
+  cents: Schema.Int,
+  reference: Schema.String
+})
+
+export type State = typeof State.Type
+
+export const Payments = Entity.make(Payment, {
+  state: State,
+  initial: { status: "open", cents: 0, reference: "" },
+  evolve: {
+    Charged: (_, { cents, reference }): State => ({ status: "charged", cents, reference }),
+    Declined: (state): State => ({ ...state, status: "declined" }),
+    Refunded: (state): State => ({ ...state, status: "refunded" })
+  }
+})
+
+type Command<Type> = Extract<Category.RecordedEvent<typeof PaymentCommand>, { readonly type: Type }>
+
+/**
+ * The command may come again: after a crash, or because the provider failed. When the outcome is recorded there is
+ * nothing left to do. When it is not, although the provider was asked, it knows the key.
+ */
+export const decideCharge = ({ data: { card, cents }, recorded }: Command<"Charge">) =>
+  Effect.fnUntraced(function*({ status }: State) {
+    if (status !== "open") return []
+    const provider = yield* PaymentProvider
+    const metadata = Metadata.follow(recorded)
+    return yield* provider.charge(recorded.id, { card, cents }).pipe(
+      Effect.map(({ reference }) => [Payment.events.Charged({ cents, reference }, { metadata })]),
+      Effect.catchTag(
+        "CardDeclined",
+        ({ reason }) => Effect.succeed([Payment.events.Declined({ reason }, { metadata })])
+      )
+    )
+  })
+
+export const decideRefund = ({ recorded }: Command<"Refund">) =>
+  Effect.fnUntraced(function*({ cents, reference, status }: State) {
+    if (status !== "charged") return []
+    const provider = yield* PaymentProvider
+    yield* provider.refund(recorded.id, { reference, cents })
+    return [Payment.events.Refunded({ cents }, { metadata: Metadata.follow(recorded) })]
+  })
+
+const handling = <C extends Command<string>, E, R>(
+  decide: (command: C) => (state: State) => Effect.Effect<ReadonlyArray<Category.Event<typeof Payment>>, E, R>
+) =>
+  Effect.fnUntraced(function*(command: C) {
+    const order = yield* PaymentCommand.id(command.recorded.streamName)
+    yield* Payments.transact(order, decide(command))
+  })
+
+export const payments = Consumer.make("payments", {
+  from: PaymentCommand,
+  on: { Charge: handling(decideCharge), Refund: handling(decideRefund) },
+  // While the provider thinks about one payment the others go on.
+  concurrency: 16,
+  // What it fails at now it may do in a moment; after that somebody has to look at it, and the other orders do not wait.
+  retry: Schedule.max([Schedule.exponential("50 millis"), Schedule.recurs(3)]),
+  onFailure: "park",
+  checkpoint: { interval: "100 millis" },
+  // A payment that hangs is given up when the program stops, and asked for again when it runs again.
+  grace: "1 second"
+})

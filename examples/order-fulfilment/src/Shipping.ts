@@ -1,0 +1,37 @@
+/**
+ * Shipping: a parcel is asked for, and sent.
+ */
+import { Effect, Schema } from "effect"
+import { Category, Consumer, Entity, Metadata } from "eventfold"
+import { Line, OrderId } from "./Order.ts"
+
+export const Shipping = Category.make("shipping", {
+  Requested: { lines: Schema.Array(Line) },
+  Shipped: { parcel: Schema.String }
+}, { id: OrderId })
+
+const State = Schema.Literals(["none", "requested", "shipped"])
+
+export type State = typeof State.Type
+
+export const Parcels = Entity.make(Shipping, {
+  state: State,
+  initial: "none",
+  evolve: { Requested: (): State => "requested", Shipped: (): State => "shipped" }
+})
+
+/** A parcel that has been sent is not sent again. */
+export const decideShip = (parcel: string, metadata: Metadata.Metadata) => (state: State) =>
+  state === "requested" ? [Shipping.events.Shipped({ parcel }, { metadata })] : []
+
+export const shipping = Consumer.make("shipping", {
+  from: Shipping,
+  on: {
+    Requested: ({ recorded }) =>
+      Effect.flatMap(
+        Shipping.id(recorded.streamName),
+        (order) => Parcels.transact(order, decideShip(`parcel-${order}`, Metadata.follow(recorded)))
+      )
+  },
+  checkpoint: { interval: "100 millis" }
+})

@@ -1,0 +1,167 @@
+import { NodeServices } from "@effect/platform-node"
+import { assert, it } from "@effect/vitest"
+import { Effect, FileSystem, Stream } from "effect"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import process from "node:process"
+import { fileURLToPath } from "node:url"
+
+const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
+
+const temporaryFolder = Effect.flatMap(
+  FileSystem.FileSystem,
+  (fs) => fs.makeTempDirectoryScoped({ prefix: "eventfold order fulfilment-" })
+)
+
+const spawn = Effect.fnUntraced(function*(folder: string, args: string) {
+  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+  const words = args.split(" ").filter((arg) => arg !== "")
+  return yield* spawner.spawn(ChildProcess.make(process.execPath, [main, ...words], { cwd: folder }))
+})
+
+const text = <E>(stream: Stream.Stream<Uint8Array, E>) => Stream.mkString(Stream.decodeText(stream))
+
+/** Runs the program as a user does, `args` being what he types. */
+const orders = Effect.fnUntraced(function*(folder: string, args: string) {
+  const child = yield* spawn(folder, args)
+  const [stdout, stderr, code] = yield* Effect.all([text(child.stdout), text(child.stderr), child.exitCode], {
+    concurrency: "unbounded"
+  })
+  return { stdout, stderr, code: Number(code) }
+}, Effect.scoped)
+
+/** Runs it, and it succeeds: what it prints. */
+const prints = Effect.fnUntraced(function*(folder: string, args: string) {
+  const { code, stderr, stdout } = yield* orders(folder, args)
+  assert.deepStrictEqual([stderr, code], ["", 0], args)
+  return stdout.trimEnd()
+})
+
+/** Runs it until it has printed all of these, each of them in a line of its own, and asks it to stop. */
+const runUntil = Effect.fnUntraced(function*(folder: string, args: string, parts: ReadonlyArray<string>) {
+  const child = yield* spawn(folder, args)
+  const missing = new Set(parts)
+  const lines: Array<string> = []
+  const reading = child.stdout.pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.runForEach(Effect.fnUntraced(function*(line) {
+      lines.push(line)
+      const wasMissing = missing.size > 0
+      for (const part of missing) if (line.includes(part)) missing.delete(part)
+      if (wasMissing && missing.size === 0) yield* Effect.forkScoped(child.kill({ killSignal: "SIGTERM" }))
+    })),
+    Effect.timeoutOrElse({
+      duration: "30 seconds",
+      orElse: () => Effect.die(new Error(`waited in vain for ${[...missing].join(", ")} in\n${lines.join("\n")}`))
+    })
+  )
+  const [, stderr, code] = yield* Effect.all([reading, text(child.stderr), child.exitCode], {
+    concurrency: "unbounded"
+  })
+  return { lines, stderr, code: Number(code) }
+}, Effect.scoped)
+
+/** The cells of a table, a row each. */
+const rows = (output: string) =>
+  output.split("\n").filter((line) => line.startsWith("│")).map((line) =>
+    line.split("│").slice(1, -1).map((cell) => cell.trim())
+  )
+
+const idle = [
+  ["consumer", "of", "messages behind", "parked"],
+  ["payments", "payment:command", "0", "0"],
+  ["shipping", "shipping", "0", "0"],
+  ["fulfilment", "order", "0", "0"],
+  ["fulfilment", "payment", "0", "0"],
+  ["fulfilment", "shipping", "0", "0"],
+  ["fulfilment", "fulfilment:deadline", "0", "0"]
+]
+
+it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) => {
+  it.effect("have a tour, which leaves nothing behind", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const folder = yield* temporaryFolder
+      const tour = yield* prints(folder, "")
+      for (
+        const part of [
+          "1001   order shipped (parcel-1001)\n",
+          "the card \"flaky\": no connection, attempt 2\n",
+          "1002   order shipped (parcel-1002)\n",
+          "1003   order cancelled: the card is expired\n",
+          "1004   order cancelled: not paid within 1s\n",
+          "1004     payment: refunded €35.00\n",
+          "\npayment:command-1005: Charge has failed 4 times: ProviderFailed: ",
+          "1005   order shipped (parcel-1005)\n"
+        ]
+      ) assert.include(tour, part)
+      for (const line of tour.split("\n").filter((line) => /^\d/.test(line))) {
+        assert.match(line, /^\d\d:\d\d:\d\d\.\d{3}  (100[1-5]|    )   ?\S?/)
+      }
+      assert.deepStrictEqual(rows(tour), [
+        ...idle,
+        ["status", "orders", "total"],
+        ["shipped", "3", "€164.00"],
+        ["cancelled", "2", "€65.00"]
+      ])
+      assert.isTrue(tour.endsWith("\nrevenue: €164.00"))
+      assert.deepStrictEqual(yield* fs.readDirectory(folder), [])
+    }), 60_000)
+
+  it.effect("go on where they were stopped", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporaryFolder
+      assert.strictEqual(yield* prints(folder, "place 1 --pay-within 600"), "placed 1: €20.00")
+      yield* prints(folder, "place 2 --card slow --pay-within 600 --teapots 2")
+      yield* prints(folder, "place 3 --card broken --pay-within 600 --teapots 3")
+      assert.deepStrictEqual(yield* orders(folder, "place 1"), {
+        stdout: "",
+        stderr: "error: there is an order 1 already: give the new one another id\n",
+        code: 1
+      })
+
+      // In the middle: the payment of one order hangs, and that of another has just failed for the first time.
+      const first = yield* runUntil(folder, "run", [
+        "\"slow\": no answer yet",
+        "\"broken\": 500",
+        "1      order shipped"
+      ])
+      assert.deepStrictEqual([first.code, first.lines.at(-1)], [0, "stopped"])
+      assert.deepStrictEqual(rows(yield* prints(folder, "status")).slice(-2), [
+        ["placed", "2", "€100.00"],
+        ["shipped", "1", "€20.00"]
+      ])
+      // The payment that failed may have been parked by then.
+      yield* prints(folder, "replay")
+      const second = yield* runUntil(folder, "run --repaired --slow-for 0", [
+        "2      order shipped",
+        "3      order shipped"
+      ])
+      assert.deepStrictEqual([second.stderr, second.code], ["", 0])
+      // What the first run has done is not done again.
+      assert.deepStrictEqual(second.lines.filter((line) => / 1 {6}/.test(line)), [])
+      const status = yield* prints(folder, "status")
+      assert.deepStrictEqual(rows(status).slice(-1), [["shipped", "3", "€120.00"]])
+      assert.strictEqual(
+        [...first.lines, ...second.lines].filter((line) => line.includes("payment: charged")).length,
+        3
+      )
+      assert.isTrue(status.endsWith("revenue: €120.00"))
+    }), 120_000)
+
+  it.effect("park what fails for good, and replay it when somebody says so", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporaryFolder
+      yield* prints(folder, "place 7 --card broken --pay-within 600")
+      assert.strictEqual(yield* prints(folder, "parked"), "nothing is parked")
+      const first = yield* runUntil(folder, "run", ["7      parked"])
+      assert.strictEqual(first.code, 0)
+      const why = "payment:command-7: Charge has failed 4 times: ProviderFailed: "
+      assert.isTrue((yield* prints(folder, "parked")).startsWith(why))
+      assert.deepStrictEqual(rows(yield* prints(folder, "status"))[1], ["payments", "payment:command", "0", "1"])
+      assert.strictEqual(yield* prints(folder, "replay"), "1 to be replayed, at once or when the program runs")
+      const second = yield* runUntil(folder, "run --repaired", ["7      order shipped"])
+      assert.strictEqual(second.code, 0)
+      assert.strictEqual(yield* prints(folder, "parked"), "nothing is parked")
+    }), 120_000)
+})
