@@ -417,8 +417,8 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
  *
  * @since 0.1.0
  */
-export const status = Effect.fn("Consumer.status")(function*<E, R>(
-  consumer: Consumer<E, R>
+export const status = Effect.fn("Consumer.status")(function*(
+  consumer: Consumer<unknown, unknown>
 ): Effect.fn.Return<Status, StoreError | InvalidArgument | InvalidCategory, MessageStore> {
   yield* check(consumer)
   return yield* Positions.status(consumer)
@@ -437,8 +437,8 @@ export const status = Effect.fn("Consumer.status")(function*<E, R>(
  *
  * @since 0.1.0
  */
-export const waitFor = Effect.fn("Consumer.waitFor")(function*<E, R>(
-  consumer: Consumer<E, R>,
+export const waitFor = Effect.fn("Consumer.waitFor")(function*(
+  consumer: Consumer<unknown, unknown>,
   globalPosition: number,
   options?: {
     /** How long to wait between two looks. Default: 100 milliseconds. */
@@ -461,8 +461,8 @@ export const waitFor = Effect.fn("Consumer.waitFor")(function*<E, R>(
  *
  * @since 0.1.0
  */
-export const regroup = Effect.fn("Consumer.regroup")(function*<E, R>(
-  consumer: Consumer<E, R>,
+export const regroup = Effect.fn("Consumer.regroup")(function*(
+  consumer: Consumer<unknown, unknown>,
   size: number
 ): Effect.fn.Return<number, ConsumerIsRunning | StoreError | InvalidArgument | InvalidCategory, MessageStore> {
   yield* check(consumer)
