@@ -6,7 +6,6 @@
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
-import type * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,19 +17,27 @@ import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Category from "./Category.ts"
-import type { RunningStatus, Status } from "./ConsumerStatus.ts"
+import type { Status } from "./ConsumerStatus.ts"
 import { checkConsumerId, checkInt } from "./internal/arguments.ts"
-import type { ConsumerIsRunning, GroupSizeChanged } from "./internal/consumerErrors.ts"
+import type { Consumer, Options } from "./internal/consumer.ts"
+import type { ConsumerIsRunning, RunError } from "./internal/consumerErrors.ts"
 import * as HostService from "./internal/host.ts"
+import type { Host, Running } from "./internal/host.ts"
 import * as Here from "./internal/running.ts"
 import * as Positions from "./internal/status.ts"
 import type { RecordedMessage } from "./Message.ts"
-import type { MessageStore, ReadCategoryError } from "./MessageStore.ts"
+import type { MessageStore } from "./MessageStore.ts"
 import { InvalidArgument, type StoreError } from "./StoreError.ts"
 import type { InvalidCategory } from "./StreamName.ts"
 
-export { ConsumerIsRunning, GroupSizeChanged } from "./internal/consumerErrors.ts"
+/** @since 0.1.0 */
+export type { Consumer, FailurePolicy, Options, Start } from "./internal/consumer.ts"
+/** @since 0.1.0 */
+export { ConsumerIsRunning, GroupSizeChanged, type RunError } from "./internal/consumerErrors.ts"
+/** @since 0.1.0 */
 export { defaultRetry } from "./internal/handling.ts"
+/** @since 0.1.0 */
+export type { Host, Running } from "./internal/host.ts"
 
 /**
  * What a consumer reads: a category, whose events it gets decoded, or the name of one, whose messages it gets as they
@@ -61,84 +68,6 @@ type ServicesOf<Out> = Out extends Effect.Effect<unknown, unknown, infer R> ? R 
 type SourceError<From extends Source> = From extends Category.Any ? Category.DecodeError : never
 
 type SourceServices<From extends Source> = From extends Category.Any ? Category.Services<From> : never
-
-/**
- * Where a consumer begins that has no position yet: with the category's first message, with what is written from now on,
- * at a global position (inclusive), or with the first message that was written at a time or later.
- *
- * @since 0.1.0
- */
-export type Start = "beginning" | "end" | { readonly position: number } | { readonly time: DateTime.Utc }
-
-/**
- * What becomes of a message whose handler has failed for the last time.
- *
- * - `"stop"`: the consumer fails with the handler's error, and begins with that message when it is run again.
- * - `"skip"`: it is logged as a warning and passed over.
- * - `"park"`: it is put aside, and so is every later message of its stream (of its cardinal id), in order, until it is
- *   replayed or dropped; the other streams flow. See `Parking`.
- *
- * @since 0.1.0
- */
-export type FailurePolicy = "stop" | "skip" | "park"
-
-/** @since 0.1.0 */
-export interface Options {
-  /** Default `"beginning"`. */
-  readonly start?: Start | undefined
-  /** Only messages whose metadata has a `correlationStreamName` of this category: answers to one's own. */
-  readonly correlation?: string | undefined
-  /**
-   * The consumer's part of a consumer group: the group's size and the members, from 0, that are run here (one position
-   * each, one read for all). Messages are divided by the hash of the cardinal id, as in Message DB.
-   */
-  readonly group?: { readonly size: number; readonly members: ReadonlyArray<number> } | undefined
-  /** How many streams (cardinal ids) may be in hand at the same time. Default: 1, so all messages in order. */
-  readonly concurrency?: number | undefined
-  /** How many messages one statement reads, and about how many are held. Default: 1,024. */
-  readonly batchSize?: number | undefined
-  /** The position is written after so many messages, or after that time if there were any, and at the end. */
-  readonly checkpoint?: {
-    /** Default: 1,000. */
-    readonly every?: number | undefined
-    /** Default: one second. */
-    readonly interval?: Duration.Input | undefined
-  } | undefined
-  /** When a handler that failed is run again. Default: {@link defaultRetry}. A `DecodeError` is not tried again. */
-  readonly retry?: Schedule.Schedule<unknown> | undefined
-  /** Default `"stop"`. */
-  readonly onFailure?: FailurePolicy | undefined
-  /** How long to wait for a wake-up before looking anyway: first the shorter time, then twice as long, up to the longer. */
-  readonly poll?: {
-    /** Default: 100 milliseconds. */
-    readonly min?: Duration.Input | undefined
-    /** Default: 5 seconds. */
-    readonly max?: Duration.Input | undefined
-  } | undefined
-  /** How long handlers may go on when the consumer is stopped, before they are interrupted. Default: 10 seconds. */
-  readonly grace?: Duration.Input | undefined
-}
-
-/**
- * A definition of a consumer: `E` is what it can fail with, `R` what its handlers need. It does nothing until it is run.
- *
- * @since 0.1.0
- */
-export interface Consumer<out E, out R> {
-  readonly id: string
-  readonly category: string
-  readonly options: Options
-  /** How many messages `handle` takes at a time. */
-  readonly handlesAtOnce: number
-  /** Whether messages of a type are handled at all. */
-  readonly handles: (type: string) => boolean
-  /** Handles messages in their order. */
-  readonly handle: (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>) => Effect.Effect<void, E, R>
-  /** What runs beside the handlers, where and as long as they run, by the options that the consumer is run with. */
-  readonly background?:
-    | ((options: Options) => Effect.Effect<never, E | ReadCategoryError, R | MessageStore>)
-    | undefined
-}
 
 const nameOf = (from: Source): string => typeof from === "string" ? from : from.name
 
@@ -263,14 +192,6 @@ export const batch = <From extends Source, E, R>(
   }
 }
 
-/**
- * What a consumer can fail with beside the errors of its handlers: a store that fails for good (while it is only away,
- * the consumer waits for it), wrong options, a group of another size.
- *
- * @since 0.1.0
- */
-export type RunError = StoreError | InvalidArgument | InvalidCategory | GroupSizeChanged
-
 const check = Effect.fnUntraced(function*({ id, options }: Consumer<unknown, unknown>) {
   const { batchSize, checkpoint, concurrency, group, start } = options
   yield* checkConsumerId(id)
@@ -309,32 +230,6 @@ export const run = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>): 
   yield* check(consumer)
   return yield* (yield* Here.make(consumer)).run
 })
-
-/**
- * A consumer that runs in this process.
- *
- * @since 0.1.0
- */
-export interface Running<out E> {
-  readonly id: string
-  readonly category: string
-  /** What it does now, without asking the store. */
-  readonly status: Effect.Effect<RunningStatus>
-  /** Waits until it fails, with its error. It is interrupted when the consumer is stopped. */
-  readonly await: Effect.Effect<never, E>
-  /**
-   * Waits until everything is handled up to a global position (inclusive), such as that of an append: then one's own writes
-   * are in what the consumer keeps. What has not been written when it is called is not waited for. It fails when the
-   * consumer fails.
-   *
-   * **Details**
-   *
-   * It completes with the last handler, not with the position that is written later, unless the consumer (or another
-   * member of its group) is run by another process: then it is {@link waitFor}. A message that was skipped or put aside
-   * counts as handled.
-   */
-  readonly waitFor: (globalPosition: number) => Effect.Effect<void, E | RunError>
-}
 
 type Run<E, R> = Effect.Effect<never, E | RunError, R | MessageStore>
 
@@ -469,17 +364,6 @@ export const regroup = Effect.fn("Consumer.regroup")(function*(
   yield* checkInt("size", size, 1)
   return yield* Positions.regroup(consumer, size)
 })
-
-declare const HostError: unique symbol
-
-/**
- * What runs consumers as layers: {@link launch} is it. Its parameter is what they can fail with.
- *
- * @since 0.1.0
- */
-export interface Host<out E> {
-  readonly [HostError]: E
-}
 
 /**
  * What to do when a consumer stops on an error: to fail with it, to start the consumer again by a schedule (and to fail

@@ -13,6 +13,17 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Category from "./Category.ts"
 import { EntityCache, type Freshness } from "./EntityCache.ts"
+import {
+  type Decided,
+  type Decision,
+  outcome,
+  type RefusalOf,
+  type Replied,
+  type ReplyOf,
+  type RequirementsOf,
+  type Settled,
+  toArray
+} from "./internal/decided.ts"
 import { catchUp, catchUpFromSnapshot, type Fold } from "./internal/fold.ts"
 import { type Participant, type ReadError, versionOption } from "./internal/participant.ts"
 import * as Snapshots from "./internal/snapshots.ts"
@@ -22,6 +33,18 @@ import * as MessageStore from "./MessageStore.ts"
 import * as Metadata from "./Metadata.ts"
 import { InvalidArgument, type Unsupported, type WrongExpectedVersion } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
+
+/** @since 0.1.0 */
+export {
+  type Decided,
+  type Decision,
+  isReplied,
+  type RefusalOf,
+  type Replied,
+  reply,
+  type ReplyOf,
+  type RequirementsOf
+} from "./internal/decided.ts"
 
 /**
  * By type of event, the state after it. Pure and total: an event has happened, so it can't be refused. It gives a new
@@ -52,89 +75,6 @@ export interface Transacted<S, Event, Reply = void> extends Loaded<S> {
   readonly events: ReadonlyArray<Event>
   readonly reply: Reply
 }
-
-/**
- * An event, or some, or none (an empty array).
- *
- * @since 0.1.0
- */
-export type Decision<Event> = Event | ReadonlyArray<Event>
-
-const RepliedTypeId = "~eventfold/Entity/Replied"
-
-/**
- * A decision together with an answer for the caller.
- *
- * @since 0.1.0
- */
-export interface Replied<D, Reply> {
-  readonly [RepliedTypeId]: typeof RepliedTypeId
-  readonly decision: D
-  readonly reply: Reply
-}
-
-/**
- * Makes a decision with a reply, which `transact` gives as `reply`.
- *
- * @example
- * ```ts
- * import { Category, Entity } from "eventfold"
- * import { Schema } from "effect"
- *
- * const Ticket = Category.make("ticket", { Drawn: { number: Schema.Int } })
- * const Counter = Entity.make(Ticket, {
- *   state: Schema.Int,
- *   initial: 0,
- *   evolve: { Drawn: (_, { number }) => number }
- * })
- *
- * const draw = Counter.transact("hall-1", (last) => Entity.reply(Ticket.events.Drawn({ number: last + 1 }), last + 1))
- * //    Effect<Transacted<number, …, number>, …>
- * ```
- *
- * @since 0.1.0
- */
-export const reply = <const D, Reply>(decision: D, reply: Reply): Replied<D, Reply> => ({
-  [RepliedTypeId]: RepliedTypeId,
-  decision,
-  reply
-})
-
-/**
- * What `decide` may give: a decision, with or without a {@link reply}, or an effect of one, which may also refuse.
- *
- * @since 0.1.0
- */
-export type Decided<D> =
-  | D
-  | Replied<D, unknown>
-  | Effect.Effect<D | Replied<D, unknown>, unknown, unknown>
-
-/**
- * The reply in what `decide` gives: `void` where it gives a decision alone.
- *
- * @since 0.1.0
- */
-export type ReplyOf<A> = [Settled<A>] extends [never] ? void : PlainReply<Settled<A>>
-
-/** What an effect gives, or what is none. */
-type Settled<A> = A extends Effect.Effect<infer B, infer _E, infer _R> ? B : A
-
-type PlainReply<B> = B extends Replied<infer _D, infer Reply> ? Reply : void
-
-/**
- * The refusals in what `decide` gives.
- *
- * @since 0.1.0
- */
-export type RefusalOf<A> = A extends Effect.Effect<infer _B, infer Refusal, infer _R> ? Refusal : never
-
-/**
- * The services in what `decide` gives.
- *
- * @since 0.1.0
- */
-export type RequirementsOf<A> = A extends Effect.Effect<infer _B, infer _E, infer R> ? R : never
 
 /** @since 0.1.0 */
 export type LoadError = ReadError
@@ -332,30 +272,6 @@ const isDue = <S>(options: SnapshotOptions<S>) => ({ snapshotAt, state, version 
   "every" in options ? version - snapshotAt >= options.every : options.when(state, version)
 
 const loaded = <S>({ state, version }: Fold<S>): Loaded<S> => ({ state, version: versionOption(version) })
-
-const isMany = <Event>(decision: Decision<Event>): decision is ReadonlyArray<Event> => Array.isArray(decision)
-
-const toArray = <Event>(decision: Decision<Event>): ReadonlyArray<Event> => isMany(decision) ? decision : [decision]
-
-/**
- * Whether a decision is one with a reply.
- *
- * @since 0.1.0
- */
-export const isReplied = <D, Reply>(decided: D | Replied<D, Reply>): decided is Replied<D, Reply> =>
-  typeof decided === "object" && decided !== null && RepliedTypeId in decided
-
-/** What was decided, one way for all that `decide` may give. */
-const outcome = <D, A extends Decided<D>>(
-  decided: A
-): Effect.Effect<{ readonly decision: D; readonly reply: ReplyOf<A> }, RefusalOf<A>, RequirementsOf<A>> => {
-  const settled = (Effect.isEffect(decided) ? decided : Effect.succeed(decided)) as Effect.Effect<
-    D | Replied<D, ReplyOf<A>>,
-    RefusalOf<A>,
-    RequirementsOf<A>
-  >
-  return Effect.map(settled, (plain) => isReplied(plain) ? plain : { decision: plain, reply: undefined as ReplyOf<A> })
-}
 
 const transactionOptions = (options: TransactOptions = {}): Transaction.Options => ({
   retry: options.retry ?? defaultRetry,

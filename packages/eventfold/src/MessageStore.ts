@@ -15,6 +15,7 @@ import { checkInt } from "./internal/arguments.ts"
 import { checkDistinctIds, encodeAppend, messageId } from "./internal/encodeAppend.ts"
 import { paged } from "./internal/paged.ts"
 import * as WakeUpHub from "./internal/wakeUpHub.ts"
+import type { WakeUps } from "./internal/wakeUpHub.ts"
 import * as MemoryStore from "./MemoryStore.ts"
 import type * as Message from "./Message.ts"
 import type { AppendResult, CategoryPage, ConsumerGroup, Lease, StoreBackend } from "./StoreBackend.ts"
@@ -27,6 +28,9 @@ import {
   type WrongExpectedVersion
 } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
+
+/** @since 0.1.0 */
+export type { WakeUps } from "./internal/wakeUpHub.ts"
 
 /**
  * How many messages one statement reads unless `batchSize` says otherwise.
@@ -84,20 +88,6 @@ export interface ReadCategoryOptions extends ReadOptions, CountCategoryOptions {
 export interface ReadAllOptions extends ReadOptions {
   /** The global position to begin with, inclusive: default 1. */
   readonly from?: number | undefined
-}
-
-/**
- * Wake-ups of one reader: hints that a category, or the store, is worth reading again.
- *
- * @since 0.1.0
- */
-export interface WakeUps {
-  /**
-   * Waits until a message may have been written since the subscription, or since the last time that this completed. Any
-   * number of writes are one wake-up, and none that comes between two waits is lost, nor one that comes while a wait is
-   * interrupted. There need not be a new message after every wake-up. It is for one fiber at a time: two share them.
-   */
-  readonly await: Effect.Effect<void>
 }
 
 /** @since 0.1.0 */

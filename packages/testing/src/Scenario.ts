@@ -15,14 +15,18 @@ import * as TestClock from "effect/testing/TestClock"
 import type * as Category from "eventfold/Category"
 import type * as Consumer from "eventfold/Consumer"
 import type * as Entity from "eventfold/Entity"
-import type { Message, RecordedMessage } from "eventfold/Message"
+import type { RecordedMessage } from "eventfold/Message"
 import * as MessageStore from "eventfold/MessageStore"
 import { at, callSite } from "./internal/callSite.ts"
+import type { Entry } from "./internal/entries.ts"
 import * as Entries from "./internal/entries.ts"
 import * as Playing from "./internal/playing.ts"
 import { isComparable, isRefusal, showWanted } from "./internal/refusal.ts"
 import { plainError, show } from "./internal/wording.ts"
 import type { ExpectedRefusal } from "./Spec.ts"
+
+/** @since 0.1.0 */
+export type { Entry } from "./internal/entries.ts"
 
 /**
  * What was expected is not what came of it: its message says what was given, what happened then, what was expected, and
@@ -60,17 +64,6 @@ export type Runnable<E, R> =
 type ErrorOf<T> = T extends Runnable<infer E, infer _R> ? E : never
 
 type ServicesOf<T> = T extends Runnable<infer _E, infer R> ? R : never
-
-/**
- * Messages in a stream: a category, an id and one event or many, as in
- * `[Account, "123", Account.events.Deposited({ amount: 5 })]`. Or, as they are stored, the name of the stream and one message
- * or many: `["account-123", { type: "Deposited", data: { amount: 5 } }]`.
- *
- * @since 0.1.0
- */
-export type Entry =
-  | readonly [category: Category.Any, id: unknown, events: unknown]
-  | readonly [streamName: string, messages: Message | ReadonlyArray<Message>]
 
 /**
  * Entries whose ids and events are those of their categories.

@@ -1,8 +1,8 @@
 import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { Consumer } from "../Consumer.ts"
 import type { RecordedMessage } from "../Message.ts"
+import type { Consumer } from "./consumer.ts"
 import * as ConsumerMetrics from "./consumerMetrics.ts"
 
 type Messages = Arr.NonEmptyReadonlyArray<RecordedMessage>

@@ -1,5 +1,7 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { InvalidArgument, StoreError } from "../StoreError.ts"
+import type { InvalidCategory } from "../StreamName.ts"
 
 /**
  * A consumer group was run with another size before. Messages are divided by the size, so with a new one each member
@@ -38,3 +40,11 @@ export class ConsumerIsRunning extends Schema.TaggedError<ConsumerIsRunning>()("
     return `${member}the consumer ${this.consumer} of ${this.category} is running: stop it first`
   }
 }
+
+/**
+ * What a consumer can fail with beside the errors of its handlers: a store that fails for good (while it is only away,
+ * the consumer waits for it), wrong options, a group of another size.
+ *
+ * @since 0.1.0
+ */
+export type RunError = StoreError | InvalidArgument | InvalidCategory | GroupSizeChanged

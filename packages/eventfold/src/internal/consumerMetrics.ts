@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import type { Consumer } from "../Consumer.ts"
+import type { Consumer } from "./consumer.ts"
 
 /** What a consumer's gauges show, asked when somebody looks. */
 export interface Gauges {

@@ -7,12 +7,12 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Category from "../Category.ts"
-import type { Options } from "../Consumer.ts"
 import { deriveId, type RecordedMessage } from "../Message.ts"
 import { MessageStore } from "../MessageStore.ts"
 import * as Metadata from "../Metadata.ts"
 import { type Key, PositionStore } from "../PositionStore.ts"
 import * as StreamName from "../StreamName.ts"
+import type { Options } from "./consumer.ts"
 import * as Heap from "./heap.ts"
 
 const fields = { name: Schema.String, due: Schema.DateTimeUtc }

@@ -6,8 +6,29 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import type { Freshness, Options } from "../EntityCache.ts"
 import type { Fold } from "./fold.ts"
+
+/**
+ * Which state a load is content with.
+ *
+ * - `"latest"`: whatever was written before the call is seen. With a cache this takes a read of what is new.
+ * - `"cached"`: what the cache has, without a read; the latest when it has nothing.
+ * - `{ maxAge }`: what the cache has if it was read or written no longer ago than that.
+ *
+ * To decide on an older state is safe: the append fails, and the decision is made again on the latest one. What appends
+ * nothing, a refusal say, is only checked with `alwaysCheck`.
+ *
+ * @since 0.1.0
+ */
+export type Freshness = "latest" | "cached" | { readonly maxAge: Duration.Input }
+
+/** @since 0.1.0 */
+export interface Options {
+  /** The most that the weights of all cached entities add up to. An entity weighs 1 unless it defines a `weight`. */
+  readonly capacity: number
+  /** For how long an entity is kept that nobody asks for. Default: until room is needed. */
+  readonly timeToLive?: Duration.Input | undefined
+}
 
 /** The cached states of one entity in one store. */
 export interface Region<S, E> {

@@ -4,9 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { DecodeError } from "../Category.ts"
-import type { Consumer } from "../Consumer.ts"
 import type { RecordedMessage } from "../Message.ts"
 import type { Activity } from "./activity.ts"
+import type { Consumer } from "./consumer.ts"
 import type { Traced } from "./tracing.ts"
 
 /**

@@ -5,7 +5,45 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import type { Host, Running } from "../Consumer.ts"
+import type { RunningStatus } from "../ConsumerStatus.ts"
+import type { RunError } from "./consumerErrors.ts"
+
+/**
+ * A consumer that runs in this process.
+ *
+ * @since 0.1.0
+ */
+export interface Running<out E> {
+  readonly id: string
+  readonly category: string
+  /** What it does now, without asking the store. */
+  readonly status: Effect.Effect<RunningStatus>
+  /** Waits until it fails, with its error. It is interrupted when the consumer is stopped. */
+  readonly await: Effect.Effect<never, E>
+  /**
+   * Waits until everything is handled up to a global position (inclusive), such as that of an append: then one's own writes
+   * are in what the consumer keeps. What has not been written when it is called is not waited for. It fails when the
+   * consumer fails.
+   *
+   * **Details**
+   *
+   * It completes with the last handler, not with the position that is written later, unless the consumer (or another
+   * member of its group) is run by another process: then it is `Consumer.waitFor`. A message that was skipped or put aside
+   * counts as handled.
+   */
+  readonly waitFor: (globalPosition: number) => Effect.Effect<void, E | RunError>
+}
+
+declare const HostError: unique symbol
+
+/**
+ * What runs consumers as layers: `Consumer.launch` is it. Its parameter is what they can fail with.
+ *
+ * @since 0.1.0
+ */
+export interface Host<out E> {
+  readonly [HostError]: E
+}
 
 /** What the consumers of a process have in common. */
 interface Service {

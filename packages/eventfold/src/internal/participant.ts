@@ -1,11 +1,11 @@
 import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { DecodeError } from "../Category.ts"
-import type { Freshness } from "../EntityCache.ts"
 import type { Message, RecordedMessage } from "../Message.ts"
 import type { MessageStore } from "../MessageStore.ts"
 import type { InvalidMessage, StoreError } from "../StoreError.ts"
 import type { InvalidStreamName, StreamName } from "../StreamName.ts"
+import type { Freshness } from "./entityCache.ts"
 import type { Fold } from "./fold.ts"
 
 export type ReadError = InvalidStreamName | DecodeError | StoreError

@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Consumer, Start } from "../Consumer.ts"
 import { MessageStore } from "../MessageStore.ts"
 import { type Key, PositionStore, streamName } from "../PositionStore.ts"
 import type { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
+import type { Consumer, Start } from "./consumer.ts"
 import { GroupSizeChanged } from "./consumerErrors.ts"
 import * as LowWaterMark from "./lowWaterMark.ts"
 

@@ -2,9 +2,9 @@ import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
-import type { Consumer } from "../Consumer.ts"
 import type { RecordedMessage } from "../Message.ts"
 import * as TraceContext from "../TraceContext.ts"
+import type { Consumer } from "./consumer.ts"
 
 /** Makes the handling of messages a span. */
 export type Traced = <A, E, R>(

@@ -2,9 +2,22 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as RcRef from "effect/RcRef"
 import type * as Scope from "effect/Scope"
-import type { WakeUps } from "../MessageStore.ts"
 import { type EncodedAppend, mayHaveWritten, type StoreBackend, type Wake } from "../StoreBackend.ts"
 import * as StreamName from "../StreamName.ts"
+
+/**
+ * Wake-ups of one reader: hints that a category, or the store, is worth reading again.
+ *
+ * @since 0.1.0
+ */
+export interface WakeUps {
+  /**
+   * Waits until a message may have been written since the subscription, or since the last time that this completed. Any
+   * number of writes are one wake-up, and none that comes between two waits is lost, nor one that comes while a wait is
+   * interrupted. There need not be a new message after every wake-up. It is for one fiber at a time: two share them.
+   */
+  readonly await: Effect.Effect<void>
+}
 
 /** Those who wait for wake-ups of one store, and what wakes them. */
 export interface WakeUpHub {

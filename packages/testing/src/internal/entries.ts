@@ -5,9 +5,19 @@ import * as Message from "eventfold/Message"
 import type * as MessageStore from "eventfold/MessageStore"
 import * as Metadata from "eventfold/Metadata"
 import * as StreamName from "eventfold/StreamName"
-import type { Entry } from "../Scenario.ts"
 import { record, type Shown, shown, toArray } from "./decision.ts"
 import { showEvents } from "./wording.ts"
+
+/**
+ * Messages in a stream: a category, an id and one event or many, as in
+ * `[Account, "123", Account.events.Deposited({ amount: 5 })]`. Or, as they are stored, the name of the stream and one message
+ * or many: `["account-123", { type: "Deposited", data: { amount: 5 } }]`.
+ *
+ * @since 0.1.0
+ */
+export type Entry =
+  | readonly [category: Category.Any, id: unknown, events: unknown]
+  | readonly [streamName: string, messages: Message.Message | ReadonlyArray<Message.Message>]
 
 type AnyCategory = Category.Category<Category.Events, Category.Options>
 type AnyEvent = Category.Event<AnyCategory>
