@@ -11,6 +11,7 @@ import { defaultBatchSize, MessageStore, type ReadCategoryError } from "../Messa
 import { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
 import type { Activity } from "./activity.ts"
+import * as Checkpoints from "./checkpoints.ts"
 import type { Consumer } from "./consumer.ts"
 import { attempting, handling } from "./handling.ts"
 import * as Lanes from "./lanes.ts"
@@ -29,9 +30,6 @@ export const laneOf = (streamName: string): string =>
   Option.getOrElse(StreamName.cardinalId(streamName), () => streamName)
 
 const isPassing = (error: unknown): boolean => error instanceof StoreError && error.isRetryable
-
-/** How long writing the last position may take: a store that is away is not waited for. */
-const lastWrite = "5 seconds"
 
 /** Goes on with an effect when the store is back. */
 export const untilBack = (consumer: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -65,52 +63,21 @@ export interface Session<E, R> {
 export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, activity: Activity) {
   const store = yield* MessageStore
   const { category, id, options } = consumer
-  const { batchSize = defaultBatchSize, checkpoint, concurrency = 1, grace = "10 seconds", poll } = options
+  const { batchSize = defaultBatchSize, concurrency = 1, grace = "10 seconds", poll } = options
   const wakeUps = yield* store.wakeUps(category)
   const persist = untilBack(id)
 
   const shares = yield* persist(Shares.load(consumer))
-  const flush = Effect.forEach(shares.all, ({ flush }) => flush, { discard: true })
-  let isMine = true
-  // Where "the end" is, is decided once: what comes after it is not to be missed when the process dies now.
-  yield* persist(flush)
-  // The last thing that is done, when no handler runs any more.
-  yield* Effect.addFinalizer(() => {
-    activity.stopped()
-    return Effect.suspend(() => isMine ? flush : Effect.void).pipe(
-      Effect.interruptible,
-      Effect.timeout(lastWrite),
-      Effect.catch((error) =>
-        Effect.logWarning("the last position could not be written; messages will be handled again", {
-          consumer: id,
-          error
-        })
-      )
-    )
-  })
+  const checkpoints = yield* Checkpoints.make(consumer, { activity, persist, shares })
 
-  const every = checkpoint?.every ?? 1_000
-  const due = yield* Latch.make()
-  let sinceFlush = 0
   const waiting = new Set<{ readonly isOver: () => boolean; readonly latch: Latch.Latch }>()
   const tellWaiting = () => {
     for (const one of waiting) if (one.isOver()) one.latch.openUnsafe()
   }
   const done = () => {
-    sinceFlush += 1
-    if (sinceFlush >= every) due.openUnsafe()
+    checkpoints.done()
     if (waiting.size > 0) tellWaiting()
   }
-  const checkpoints = Effect.gen(function*() {
-    while (true) {
-      yield* Effect.timeoutOption(due.await, checkpoint?.interval ?? "1 second")
-      due.closeUnsafe()
-      sinceFlush = 0
-      activity.sample()
-      yield* persist(flush)
-    }
-  })
-
   const attempt = attempting(consumer, activity, yield* Tracing.make(consumer))
   const parking = options.onFailure === "park"
     ? yield* Parking.start(consumer, { activity, attempt, persist, shares })
@@ -190,7 +157,7 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
 
   /** Ends it at once, and leaves the position to somebody else, who may be further already. */
   const abandon = Effect.suspend(() => {
-    isMine = false
+    checkpoints.abandon()
     return lanes.abandon
   })
 
@@ -224,7 +191,7 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
   const background = persist(consumer.background?.(options) ?? Effect.never)
 
   const session: Session<E, R> = {
-    run: Effect.raceAllFirst([reading, checkpoints, replays, background, lanes.failure]),
+    run: Effect.raceAllFirst([reading, checkpoints.run, replays, background, lanes.failure]),
     abandon,
     counts: lanes.counts,
     positions: () => shares.all.map(({ mark, member }) => ({ member, position: mark.position() })),
