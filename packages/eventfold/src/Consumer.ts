@@ -388,7 +388,9 @@ export const layer = <E, R, const S extends OnStop = "fail">(
 ): Layer.Layer<never, never, R | MessageStore | Host<S extends "ignore" ? never : E | RunError>> => {
   const onStop: OnStop = options?.onStop ?? "fail"
   const tell = (what: string) => (cause: Cause.Cause<unknown>) =>
-    Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError(what, { consumer: consumer.id }, cause)
+    Cause.hasInterruptsOnly(cause)
+      ? Effect.void
+      : Effect.annotateLogs(Effect.logError(what, cause), { consumer: consumer.id })
   const around = (run: Run<E, R>): Effect.Effect<void, E | RunError, R | MessageStore> => {
     const checked = Effect.andThen(check(consumer), run)
     switch (onStop) {

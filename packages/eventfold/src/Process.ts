@@ -14,6 +14,7 @@ import type * as Category from "./Category.ts"
 import * as Consumer from "./Consumer.ts"
 import * as Entity from "./Entity.ts"
 import * as Deadlines from "./internal/deadlines.ts"
+import { log } from "./internal/log.ts"
 import { react } from "./internal/reacting.ts"
 import type { RecordedMessage } from "./Message.ts"
 import type { Append, MessageStore } from "./MessageStore.ts"
@@ -320,7 +321,7 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
           if (id !== undefined && reaction !== undefined) {
             return yield* respond(recorded, id, (state) => reaction(state, { ...data, recorded }, id))
           }
-          yield* Effect.logWarning("a deadline has passed that the process does not have any more", {
+          yield* log("Warn", "a deadline has passed that the process does not have any more", {
             process: name,
             streamName: recorded.streamName,
             deadline: data.name

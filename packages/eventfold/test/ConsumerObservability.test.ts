@@ -197,9 +197,8 @@ interface Line {
 it.layer(MessageStore.layerMemory)("logs", (it) => {
   it.effect("lines tell which message it is, and nothing of what it says", () => {
     const lines: Array<Line> = []
-    const logger = Logger.make(({ logLevel, message }) => {
-      const [text, about] = Array.isArray(message) ? message : [message]
-      lines.push({ level: logLevel, message: String(text), about })
+    const logger = Logger.make(({ fiber, logLevel, message }) => {
+      lines.push({ level: logLevel, message: String(message), about: fiber.getRef(References.CurrentLogAnnotations) })
     })
     return Effect.gen(function*() {
       yield* deposit("a", 424_242)

@@ -10,6 +10,7 @@ import {
   Option,
   Queue,
   Ref,
+  References,
   Schedule,
   Schema,
   Stream
@@ -223,7 +224,12 @@ it.effect("a deadline that the process has no more is passed over with a warning
     yield* Order.append("2", Order.events.Cancelled({}))
     yield* runUntil(next, "fulfilment", 3)
     assert.include(JSON.stringify(logged), "\"deadline\":\"reminder\"")
-  }).pipe(fresh, Effect.provide(Logger.layer([Logger.make(({ message }) => void logged.push(message))])))
+  }).pipe(
+    fresh,
+    Effect.provide(Logger.layer([
+      Logger.make(({ fiber }) => void logged.push(fiber.getRef(References.CurrentLogAnnotations)))
+    ]))
+  )
 })
 
 it.effect("a deadline that can't be read is what the consumer's policy says, and holds up no timer", () =>

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type { Activity } from "./activity.ts"
 import type { Consumer } from "./consumer.ts"
+import { log } from "./log.ts"
 import type { Shares } from "./shares.ts"
 
 /** How long writing the last position may take: a store that is away is not waited for. */
@@ -36,7 +37,7 @@ export const make = Effect.fnUntraced(function*(
       Effect.interruptible,
       Effect.timeout(lastWrite),
       Effect.catch((error) =>
-        Effect.logWarning("the last position could not be written; messages will be handled again", {
+        log("Warn", "the last position could not be written; messages will be handled again", {
           consumer: id,
           error
         })

@@ -15,6 +15,7 @@ import * as Checkpoints from "./checkpoints.ts"
 import type { Consumer } from "./consumer.ts"
 import { attempting, handling } from "./handling.ts"
 import * as Lanes from "./lanes.ts"
+import { log } from "./log.ts"
 import * as Parking from "./parking.ts"
 import { sharedPage, sharedPause } from "./shared.ts"
 import * as Shares from "./shares.ts"
@@ -36,7 +37,7 @@ export const untilBack = (consumer: string) => <A, E, R>(effect: Effect.Effect<A
   effect.pipe(
     Effect.tapError((error) =>
       isPassing(error)
-        ? Effect.logWarning("the store failed; the consumer goes on when it is back", { consumer, error })
+        ? log("Warn", "the store failed; the consumer goes on when it is back", { consumer, error })
         : Effect.void
     ),
     Effect.retry({

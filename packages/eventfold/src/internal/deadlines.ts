@@ -14,6 +14,7 @@ import { type Key, PositionStore } from "../PositionStore.ts"
 import * as StreamName from "../StreamName.ts"
 import type { Options } from "./consumer.ts"
 import * as Heap from "./heap.ts"
+import { log } from "./log.ts"
 
 const fields = { name: Schema.String, due: Schema.DateTimeUtc }
 
@@ -135,7 +136,7 @@ export const timer = (category: DeadlineCategory, consumerId: string, { checkpoi
       Effect.catch(
         flush,
         (error) =>
-          Effect.logWarning("the last position of a timer could not be written; it will read some deadlines again", {
+          log("Warn", "the last position of a timer could not be written; it will read some deadlines again", {
             consumer: key.consumerId,
             error
           })

@@ -7,6 +7,7 @@ import { DecodeError } from "../Category.ts"
 import type { RecordedMessage } from "../Message.ts"
 import type { Activity } from "./activity.ts"
 import type { Consumer } from "./consumer.ts"
+import { log } from "./log.ts"
 import type { Traced } from "./tracing.ts"
 
 /**
@@ -69,7 +70,8 @@ export const attempting = <E, R>(consumer: Consumer<E, R>, activity: Activity, t
         activity.willRetry(messages, attempts, error)
         // The first failure is often one that passes, such as a conflict.
         return Effect.as(
-          Effect.logWithLevel(attempts === 1 ? "Debug" : "Warn")(
+          log(
+            attempts === 1 ? "Debug" : "Warn",
             "a message could not be handled, and is tried again",
             {
               ...describe(consumer.id, Arr.headNonEmpty(messages)),
@@ -126,7 +128,7 @@ export const handling = <E, R, EPark = never, RPark = never>(
     if (parking !== undefined) {
       activity.parked()
       return Effect.andThen(
-        Effect.logWarning("a message could not be handled, and is parked with those after it in its stream", {
+        log("Warn", "a message could not be handled, and is parked with those after it in its stream", {
           ...about,
           error
         }),
@@ -135,11 +137,11 @@ export const handling = <E, R, EPark = never, RPark = never>(
     }
     if (consumer.options.onFailure === "skip") {
       activity.skipped()
-      return Effect.logWarning("a message could not be handled, and is skipped", { ...about, error })
+      return log("Warn", "a message could not be handled, and is skipped", { ...about, error })
     }
     return Effect.andThen(
       // The error itself is what the consumer fails with, and is for those who run it to report.
-      Effect.logError("a message could not be handled, and stops the consumer", about),
+      log("Error", "a message could not be handled, and stops the consumer", about),
       Effect.failCause(cause as Cause.Cause<never>)
     )
   }

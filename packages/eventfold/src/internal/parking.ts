@@ -14,6 +14,7 @@ import type { Activity } from "./activity.ts"
 import type { Consumer } from "./consumer.ts"
 import type { Fold } from "./fold.ts"
 import { type Attempt, describe, type Failure } from "./handling.ts"
+import { log } from "./log.ts"
 import * as ParkedStreams from "./parkedStreams.ts"
 import type { Shares } from "./shares.ts"
 
@@ -154,7 +155,7 @@ export const start = Effect.fnUntraced(function*<E, R>(
     })
     if (Option.isSome(failure)) {
       activity.failed()
-      yield* Effect.logWarning("a parked message could not be replayed, and its stream stays parked", {
+      yield* log("Warn", "a parked message could not be replayed, and its stream stays parked", {
         ...Option.match(found, {
           onNone: () => ({ consumer: consumer.id, ...reference }),
           onSome: (message) => describe(consumer.id, message)

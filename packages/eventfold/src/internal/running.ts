@@ -12,6 +12,7 @@ import * as Activity from "./activity.ts"
 import type { Consumer } from "./consumer.ts"
 import type { RunError } from "./consumerErrors.ts"
 import * as Consuming from "./consuming.ts"
+import { log } from "./log.ts"
 import * as Shares from "./shares.ts"
 import { isHandled } from "./status.ts"
 
@@ -55,7 +56,7 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>):
     while (true) {
       const lease = yield* Consuming.untilBack(consumer.id)(store.lease(name))
       if (Option.isSome(lease)) return lease.value
-      if (!isTold) yield* Effect.logInfo("a consumer waits for its turn: another process runs it", about)
+      if (!isTold) yield* log("Info", "a consumer waits for its turn: another process runs it", about)
       isTold = true
       yield* Effect.sleep(leaseInterval)
     }
@@ -71,16 +72,16 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>):
         const { handled } = activity.counts()
         const positions = session.positions()
         return Effect.andThen(
-          Effect.logInfo("a consumer has stopped", { ...about, why, handled, positions }),
+          log("Info", "a consumer has stopped", { ...about, why, handled, positions }),
           set(undefined)
         )
       })
     )
     const started = yield* Consuming.start(consumer, activity)
     yield* set(started)
-    yield* Effect.logInfo("a consumer has started", { ...about, positions: started.positions() })
+    yield* log("Info", "a consumer has started", { ...about, positions: started.positions() })
     const lost = yield* Effect.raceFirst(started.run, Effect.raceAll(leases.map(({ lost }) => lost)))
-    yield* Effect.logWarning("a consumer has lost its lease, and tries to get it again", { ...about, lost })
+    yield* log("Warn", "a consumer has lost its lease, and tries to get it again", { ...about, lost })
     // Somebody else may have begun.
     yield* started.abandon
   })

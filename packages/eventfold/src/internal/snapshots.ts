@@ -7,6 +7,7 @@ import { fromJson } from "../Metadata.ts"
 import type { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
 import type { Fold } from "./fold.ts"
+import { log } from "./log.ts"
 
 /** The snapshots of an entity, by the name of its stream. */
 export interface Snapshots<S> {
@@ -67,7 +68,7 @@ export const make = <S>(schema: Schema.Codec<S, unknown>, rule: SnapshotRule<S>)
       Effect.map((state): Option.Option<Fold<S>> => Option.some({ state, version, snapshotAt: version })),
       Effect.catchTag("SchemaError", ({ message }) =>
         Effect.as(
-          Effect.logDebug("a snapshot does not fit its schema, and is left alone", { streamName: name, message }),
+          log("Debug", "a snapshot does not fit its schema, and is left alone", { streamName: name, message }),
           Option.none()
         ))
     )
@@ -88,7 +89,7 @@ export const make = <S>(schema: Schema.Codec<S, unknown>, rule: SnapshotRule<S>)
     return append(streamName, fold).pipe(
       Effect.as({ ...fold, snapshotAt: fold.version }),
       Effect.catch((error) =>
-        Effect.as(Effect.logWarning("a snapshot could not be written", { streamName, error: error.message }), fold)
+        Effect.as(log("Warn", "a snapshot could not be written", { streamName, error: error.message }), fold)
       )
     )
   }

@@ -10,6 +10,7 @@ import { WrongExpectedVersion } from "../StoreError.ts"
 import { eventId, handledBefore } from "./command.ts"
 import type { Freshness } from "./entityCache.ts"
 import type { Fold } from "./fold.ts"
+import { log } from "./log.ts"
 import { type AnyRecorded, type Decide, foldAfter, type Part, type Participant } from "./participant.ts"
 import { inTurn, isQueued } from "./turns.ts"
 
@@ -200,7 +201,7 @@ export const transact = Effect.fnUntraced(function*<
       return own === undefined ? Effect.succeed([]) : own.participant.events(own.fold.version + 1, maxMissed)
     }).pipe(
       Effect.catch((error) =>
-        Effect.as(Effect.logWarning("the events that a decision missed could not be read", { streamName, error }), [])
+        Effect.as(log("Warn", "the events that a decision missed could not be read", { streamName, error }), [])
       )
     )
 

@@ -1,5 +1,5 @@
 /** The category and the entity that the tests of entities are about, and stores that can be watched or go wrong. */
-import { Effect, Layer, Logger, Option, Schema, Stream } from "effect"
+import { Effect, Layer, Logger, Option, References, Schema, Stream } from "effect"
 import { Category, Entity, MemoryStore, type Message, MessageStore, type StoreBackend } from "eventfold"
 
 export const Account = Category.make("account", {
@@ -108,8 +108,9 @@ export const watched = () => {
 export const logged = () => {
   const lines: Array<string> = []
   const layer = Logger.layer([
-    Logger.make(({ logLevel, message }) => {
-      lines.push(`${logLevel}: ${[message].flat().map((part) => JSON.stringify(part)).join(" ")}`)
+    Logger.make(({ fiber, logLevel, message }) => {
+      const about = fiber.getRef(References.CurrentLogAnnotations)
+      lines.push(`${logLevel}: ${[message, about].flat().map((part) => JSON.stringify(part)).join(" ")}`)
     })
   ])
   return { layer, lines }
