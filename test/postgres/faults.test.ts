@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
@@ -624,7 +625,14 @@ layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })("a serve
             Effect.gen(function*() {
               const stream = `crash${writer % 4}-${writer % 8}`
               const data = Store.upTo(3).map((k) => [writer, i, k])
-              const result = yield* store.append(stream, data.map((data) => ({ type: "A", data })))
+              const messages = yield* Effect.forEach(data, (data) =>
+                Effect.map(nextId, (id) => ({ id, type: "A", data })))
+              // A slow machine can take longer to start the server again than the store tries by itself.
+              const result = yield* Effect.retry(store.append(stream, messages), {
+                schedule: Schedule.spaced("100 millis"),
+                while: (error) =>
+                  error instanceof StoreError && error.isRetryable
+              })
               reported.push([stream, result.version, data])
             })),
         together
