@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config"
 
 export default defineConfig({
   test: {
+    // Of two cores Vitest would use one, and many tests wait for a server or a process rather than for a core.
+    maxWorkers: 2,
     projects: [
       {
         extends: true,
