@@ -6,6 +6,7 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { succeeded } from "./internal/eager.ts"
@@ -541,11 +542,17 @@ export const make = <const Name extends string, const E extends Events, const O 
     return decoded
   })
 
+  /** Page by page, as they come: pages of which nothing is left are passed over. */
   const decodeAll = <Error, R>(messages: Stream.Stream<RecordedMessage, Error, R>) =>
-    messages.pipe(
-      Stream.mapArrayEffect((rows) => Effect.map(decodeArray(rows), Arr.of)),
-      Stream.flattenIterable
-    )
+    Stream.transformPull(messages, (pull) => {
+      const events: Pull.Pull<Arr.NonEmptyReadonlyArray<Recorded<E, O>>, Error | DecodeError, void, Services> = Effect
+        .flatMap(
+          Effect.flatMap(pull, decodeArray),
+          (events) => Arr.isArrayNonEmpty(events) ? Effect.succeed(events) : next
+        )
+      const next = Effect.suspend(() => events)
+      return Effect.succeed(events)
+    })
 
   const readStream = (id: IdOf<O>, options?: MessageStore.ReadStreamOptions) =>
     Stream.unwrap(Effect.gen(function*() {

@@ -16,6 +16,7 @@ import {
   type EncodedAppend,
   type EncodedMessage,
   makeLocalLeases,
+  messagePage,
   type StoreBackend
 } from "./StoreBackend.ts"
 import { DuplicateMessageId, WrongExpectedVersion } from "./StoreError.ts"
@@ -194,9 +195,9 @@ export const make: Effect.Effect<StoreBackend> = Effect.map(nextId, (system) => 
     readStream: ({ direction, from, limit, streamName }) =>
       Effect.sync(() => {
         const rows = streams.get(streamName) ?? []
-        if (direction === "forwards") return rows.slice(from ?? 0, (from ?? 0) + limit).map(record)
+        if (direction === "forwards") return messagePage(rows.slice(from ?? 0, (from ?? 0) + limit).map(record))
         const end = Math.min(from ?? rows.length, rows.length - 1) + 1
-        return rows.slice(Math.max(0, end - limit), end).toReversed().map(record)
+        return messagePage(rows.slice(Math.max(0, end - limit), end).toReversed().map(record))
       }),
     readCategory: (page) =>
       Effect.sync(() => {
@@ -207,7 +208,7 @@ export const make: Effect.Effect<StoreBackend> = Effect.map(nextId, (system) => 
           const row = rows[i]
           if (row !== undefined && selected(row)) found.push(record(row))
         }
-        return found
+        return messagePage(found)
       }),
     readAll: ({ categories, from, limit, types }) =>
       Effect.sync(() => {

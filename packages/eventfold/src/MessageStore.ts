@@ -455,7 +455,8 @@ export const make = Effect.fnUntraced(function*(
             Effect.map(
               backend.readAll({ ...filters, from, limit } satisfies AllPage),
               ({ hasMore, messages, through }) => ({
-                items: messages,
+                length: messages.length,
+                items: Effect.succeed(messages),
                 next: hasMore ? through + 1 : undefined
               })
             )

@@ -97,6 +97,44 @@ export interface CategoryPage extends CategoryRange {
 }
 
 /**
+ * Where the last message of a page stands.
+ *
+ * @since 0.1.0
+ */
+export interface LastMessage {
+  readonly position: number
+  readonly globalPosition: number
+}
+
+/**
+ * What a page of a stream or of a category gives.
+ *
+ * @since 0.1.0
+ */
+export interface MessagePage {
+  /** How many messages there are. */
+  readonly length: number
+  /** `undefined` when there is none. */
+  readonly last: LastMessage | undefined
+  /**
+   * The messages, to be run once. Where the next page begins is known before they are decoded, so that the one can be read
+   * while the others are.
+   */
+  readonly messages: Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError>
+}
+
+/**
+ * A page of messages that need no decoding.
+ *
+ * @since 0.1.0
+ */
+export const messagePage = (messages: ReadonlyArray<RecordedMessage>): MessagePage => ({
+  length: messages.length,
+  last: messages.at(-1),
+  messages: Effect.succeed(messages)
+})
+
+/**
  * One page of the whole store: at most `limit` messages whose global position is `from` or higher and which both filters
  * let through, rising.
  *
@@ -229,8 +267,8 @@ export interface StoreBackend {
     WrongExpectedVersion | DuplicateMessageId | Unsupported | StoreError
   >
   /** `Unsupported` may be the answer to backwards only. */
-  readonly readStream: (page: StreamPage) => Effect.Effect<ReadonlyArray<RecordedMessage>, Unsupported | StoreError>
-  readonly readCategory: (page: CategoryPage) => Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError>
+  readonly readStream: (page: StreamPage) => Effect.Effect<MessagePage, Unsupported | StoreError>
+  readonly readCategory: (page: CategoryPage) => Effect.Effect<MessagePage, StoreError>
   /** It may wait a moment for what holds it back, when there is nothing to give before that. */
   readonly readAll: (page: AllPage) => Effect.Effect<ReadAllResult, StoreError>
   /** What keeps who reads everything from a global position on, inclusive, from reading to the end now. */

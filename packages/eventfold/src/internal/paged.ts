@@ -4,10 +4,15 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
+import type { RecordedMessage } from "../Message.ts"
+import type { LastMessage, MessagePage } from "../StoreBackend.ts"
+import type { StoreError } from "../StoreError.ts"
 
 /** What has been read, at most the limit, and where the next page begins: `undefined` after the last. */
-export interface Part<A, Cursor> {
-  readonly items: ReadonlyArray<A>
+export interface Part<A, Cursor, E> {
+  readonly length: number
+  /** Run when the next page is on its way. */
+  readonly items: Effect.Effect<ReadonlyArray<A>, E>
   readonly next: Cursor | undefined
 }
 
@@ -15,21 +20,24 @@ export interface Part<A, Cursor> {
 export interface Pages<A, Cursor, E> {
   /** Not `undefined`, unless only the first page begins so. */
   readonly from: Cursor
-  readonly read: (from: Cursor, limit: number) => Effect.Effect<Part<A, Cursor>, E>
+  readonly read: (from: Cursor, limit: number) => Effect.Effect<Part<A, Cursor, E>, E>
 }
 
-/** For what ends with a short page: the next one begins behind the last item of a full one. */
-export const nextAfter = <A, Cursor>(limit: number, next: (last: A) => Cursor | undefined) =>
-(
-  items: ReadonlyArray<A>
-): Part<A, Cursor> => {
-  const last = items.at(-1)
-  return { items, next: items.length < limit || last === undefined ? undefined : next(last) }
-}
+/** For what ends with a short page: the next one begins behind the last message of a full one. */
+export const nextAfter = <Cursor>(limit: number, next: (last: LastMessage) => Cursor | undefined) =>
+({
+  last,
+  length,
+  messages
+}: MessagePage): Part<RecordedMessage, Cursor, StoreError> => ({
+  length,
+  items: messages,
+  next: length < limit || last === undefined ? undefined : next(last)
+})
 
 /**
- * A stream that reads page by page. While a page is consumed the next one is read, so at most two pages are held
- * besides the one in the consumer's hands.
+ * A stream that reads page by page. While a page is decoded and consumed the next one is read, so at most two pages are
+ * held besides the one in the consumer's hands.
  */
 export const paged = <A, Cursor, E, EStart>(options: {
   readonly span: string
@@ -42,37 +50,40 @@ export const paged = <A, Cursor, E, EStart>(options: {
     const scope = yield* Effect.scope
     const pages = yield* options.start
 
-    const read = (from: Cursor, remaining: number): Effect.Effect<Page<A, Cursor>, E> => {
+    const read = (from: Cursor, remaining: number): Effect.Effect<Page<A, Cursor, E>, E> => {
       const limit = Math.min(options.batchSize, remaining)
-      return Effect.flatMap(pages.read(from, limit), ({ items, next }) => {
-        const rest = remaining - items.length
+      return Effect.flatMap(pages.read(from, limit), ({ items, length, next }) => {
+        const rest = remaining - length
         const following = rest > 0 ? next : undefined
         // A page without items that is not the last has nothing to be consumed.
-        return items.length === 0 && following !== undefined
+        return length === 0 && following !== undefined
           ? read(following, rest)
-          : Effect.succeed({ items, rest, next: following })
+          : Effect.succeed({ items, length, rest, next: following })
       })
     }
+    const nonEmpty = (items: ReadonlyArray<A>) =>
+      Arr.isReadonlyArrayNonEmpty(items) ? Effect.succeed(items) : Cause.done()
 
-    let coming: Effect.Effect<Page<A, Cursor>, E> | undefined = options.limit === 0
+    let coming: Effect.Effect<Page<A, Cursor, E>, E> | undefined = options.limit === 0
       ? undefined
       : read(pages.from, options.limit ?? Number.POSITIVE_INFINITY)
 
     const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> = Effect.suspend(() => {
       if (coming === undefined) return Cause.done()
-      return Effect.flatMap(coming, ({ items, next, rest }) => {
+      return Effect.flatMap(coming, ({ items, length, next, rest }) => {
         coming = undefined
-        if (!Arr.isReadonlyArrayNonEmpty(items)) return Cause.done()
-        if (next === undefined) return Effect.succeed(items)
-        return Effect.map(Effect.forkIn(read(next, rest), scope), (fiber) => {
+        if (length === 0) return Cause.done()
+        if (next === undefined) return Effect.flatMap(items, nonEmpty)
+        // Begun at once: to decode this page takes as long as the store takes for the next one.
+        return Effect.flatMap(Effect.forkIn(read(next, rest), scope, { startImmediately: true }), (fiber) => {
           coming = Fiber.join(fiber)
-          return items
+          return Effect.flatMap(items, nonEmpty)
         })
       })
     })
     return Stream.fromPull(Effect.succeed(pull))
   })).pipe(Stream.withSpan(options.span, { attributes: options.attributes }))
 
-interface Page<A, Cursor> extends Part<A, Cursor> {
+interface Page<A, Cursor, E> extends Part<A, Cursor, E> {
   readonly rest: number
 }

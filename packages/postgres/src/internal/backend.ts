@@ -14,7 +14,7 @@ import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "event
 import * as StreamName from "eventfold/StreamName"
 import * as GroupCommit from "./groupCommit.ts"
 import { makeIdentity } from "./identity.ts"
-import { type MessageRow, safePosition } from "./rows.ts"
+import { safePosition } from "./rows.ts"
 import { isPassing, isUnique, storeError } from "./sqlError.ts"
 import {
   allPage,
@@ -23,6 +23,7 @@ import {
   messageColumns,
   outsideTransaction,
   read,
+  readPage,
   retrying,
   wireVersion
 } from "./statements.ts"
@@ -157,12 +158,12 @@ export const make = Effect.fnUntraced(function*(
 
   // Message DB has no way backwards.
   const backwards = ({ from, limit, streamName }: StreamPage) =>
-    read(
+    readPage(
       "readStream",
-      sql<MessageRow>`SELECT ${messageColumns(sql)}
+      sql`SELECT ${messageColumns(sql)}
         FROM message_store.messages
         WHERE stream_name = ${streamName} AND position <= ${BigInt(from ?? Number.MAX_SAFE_INTEGER)}
-        ORDER BY position DESC LIMIT ${BigInt(limit)}`
+        ORDER BY position DESC LIMIT ${BigInt(limit)}`.values
     )
 
   const outside = outsideTransaction(sql)
@@ -170,7 +171,7 @@ export const make = Effect.fnUntraced(function*(
     ...makeReads(sql, call, backwards),
     readAll: (page) =>
       Effect.map(
-        read("readAll", sql<MessageRow>`SELECT * FROM eventfold.read_all(${BigInt(page.from)}, ${BigInt(page.limit)})`),
+        read("readAll", sql`SELECT * FROM eventfold.read_all(${BigInt(page.from)}, ${BigInt(page.limit)})`.values),
         allPage(page)
       ),
     heldBack: () => Effect.succeedNone,

@@ -3,20 +3,24 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
 import type { MessageId, RecordedMessage } from "eventfold/Message"
+import type { MessagePage } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import type { StreamName } from "eventfold/StreamName"
 
-/** A value of the type `message_store.message`, as the client decodes it. */
-export interface MessageRow {
-  readonly id: string
-  readonly stream_name: string
-  readonly type: string
-  readonly position: bigint
-  readonly global_position: bigint
-  readonly data: string | null
-  readonly metadata: string | null
-  readonly time: Date
-}
+/**
+ * The columns of a value of the type `message_store.message`, as the client decodes them: by their place, since an object
+ * with names for each row is as much work as the rest of its decoding.
+ */
+type MessageRow = readonly [
+  id: string,
+  streamName: string,
+  type: string,
+  position: bigint,
+  globalPosition: bigint,
+  data: string | null,
+  metadata: string | null,
+  time: Date
+]
 
 const unsafePosition = (value: bigint): StoreError =>
   new StoreError({
@@ -34,27 +38,38 @@ export const safePosition = (value: bigint): Exit.Exit<number, StoreError> => {
 /** The text form of a jsonb, which is always JSON. */
 const parseJson = (text: string | null): Schema.Json => text === null ? null : JSON.parse(text)
 
-/** The recorded messages of rows. */
+/** The recorded messages of rows that have the columns of `message_store.message`. */
 export const recordedMessages = (
-  rows: ReadonlyArray<MessageRow>
+  rows: ReadonlyArray<ReadonlyArray<unknown>>
 ): Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError> => {
   const messages: Array<RecordedMessage> = []
-  for (const row of rows) {
-    const position = Number(row.position)
-    const globalPosition = Number(row.global_position)
-    if (!Number.isSafeInteger(position)) return Effect.fail(unsafePosition(row.position))
-    if (!Number.isSafeInteger(globalPosition)) return Effect.fail(unsafePosition(row.global_position))
+  for (const columns of rows) {
+    const row = columns as MessageRow
+    const position = Number(row[3])
+    const globalPosition = Number(row[4])
+    if (!Number.isSafeInteger(position)) return Effect.fail(unsafePosition(row[3]))
+    if (!Number.isSafeInteger(globalPosition)) return Effect.fail(unsafePosition(row[4]))
     messages.push({
       // What the table holds is what a store took in: names and ids are checked where they are written.
-      id: row.id as MessageId,
-      streamName: row.stream_name as StreamName,
-      type: row.type,
+      id: row[0] as MessageId,
+      streamName: row[1] as StreamName,
+      type: row[2],
       position,
       globalPosition,
-      data: parseJson(row.data),
-      metadata: parseJson(row.metadata),
-      time: DateTime.fromDateUnsafe(row.time)
+      data: parseJson(row[5]),
+      metadata: parseJson(row[6]),
+      time: DateTime.fromDateUnsafe(row[7])
     })
   }
   return Effect.succeed(messages)
+}
+
+/** The same as a page, whose messages are decoded when they are asked for. */
+export const messagePage = (rows: ReadonlyArray<ReadonlyArray<unknown>>): MessagePage => {
+  const last = rows.at(-1) as MessageRow | undefined
+  return {
+    length: rows.length,
+    last: last === undefined ? undefined : { position: Number(last[3]), globalPosition: Number(last[4]) },
+    messages: Effect.suspend(() => recordedMessages(rows))
+  }
 }

@@ -11,7 +11,7 @@ import type { MessageId, RecordedMessage } from "eventfold/Message"
 import type { AllPage, CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import { category as categoryOf, type CategoryName, type StreamName } from "eventfold/StreamName"
-import { type MessageRow, recordedMessages, safePosition } from "./rows.ts"
+import { messagePage, recordedMessages, safePosition } from "./rows.ts"
 import { isPassing, storeError } from "./sqlError.ts"
 
 /**
@@ -89,15 +89,22 @@ export const stockCall = (sql: PgClient): Call => (name, call) =>
   sql`SELECT called.* FROM ${stockPath(sql)},
     LATERAL ${call(sql`CASE WHEN found.path IS NOT NULL THEN ${name}::varchar END`)}`
 
-/** The columns of a {@link MessageRow}, from the table. */
+/** The columns of `message_store.message`, from the table. */
 export const messageColumns = (sql: PgClient): Fragment =>
   sql`id::varchar, stream_name, type, position, global_position, data::varchar, metadata::varchar, time`
 
 const wireNumber = (value: number | undefined): bigint | null => value === undefined ? null : BigInt(value)
 
+/** The values of the columns of rows. */
+type Values = Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, SqlError>
+
 /** Reads messages. */
-export const read = (operation: string, rows: Effect.Effect<ReadonlyArray<MessageRow>, SqlError>) =>
+export const read = (operation: string, rows: Values) =>
   Effect.flatMap(Effect.mapError(retrying(rows), storeError(operation)), recordedMessages)
+
+/** Reads a page of messages. */
+export const readPage = (operation: string, rows: Values) =>
+  Effect.map(Effect.mapError(retrying(rows), storeError(operation)), messagePage)
 
 /** For now: the filters on this side, and no word of what holds it back. */
 export const allPage = ({ categories, from, limit, types }: AllPage) => (rows: ReadonlyArray<RecordedMessage>) => ({
@@ -130,7 +137,7 @@ export const makeReads = (
   | "messageAt"
 > => {
   const forwards = ({ from, limit, streamName }: StreamPage) =>
-    sql<MessageRow>`${
+    sql`${
       call(
         streamName,
         (name) => sql`message_store.get_stream_messages(${name}, ${BigInt(from ?? 0)}, ${BigInt(limit)}) AS called`
@@ -151,7 +158,7 @@ export const makeReads = (
   ]
 
   const category = ({ category, consumerGroup, correlation, from, limit }: CategoryPage) =>
-    sql<MessageRow>`${
+    sql`${
       call(category, (name) =>
         sql`message_store.get_category_messages(${name}, ${BigInt(from)}, ${BigInt(limit)}, ${correlation ?? null},
           ${wireNumber(consumerGroup?.member)}, ${wireNumber(consumerGroup?.size)}) AS called`)
@@ -160,7 +167,7 @@ export const makeReads = (
   // Message DB's function knows no types. The planner takes a filter by type for a reason to read and sort all of a common
   // category, or of the table, so it gets to see it only outside of what is ordered.
   const categoryByTypes = (page: CategoryPage, types: ReadonlyArray<string>) =>
-    sql<MessageRow>`SELECT ${messageColumns(sql)}
+    sql`SELECT ${messageColumns(sql)}
       FROM (
         SELECT messages.*, message_store.category(stream_name) AS category
         FROM message_store.messages
@@ -170,10 +177,10 @@ export const makeReads = (
         OFFSET 0
       ) AS messages
       WHERE ${sql.and([isOfTypes(types), ...categoryFilters(page)])}
-      ORDER BY category, global_position LIMIT ${BigInt(page.limit)}`.unprepared
+      ORDER BY category, global_position LIMIT ${BigInt(page.limit)}`
 
   const last = (streamName: StreamName, type: string | undefined) =>
-    sql<MessageRow>`${
+    sql`${
       call(streamName, (name) => sql`message_store.get_last_stream_message(${name}, ${type ?? null}) AS called`)
     }`
 
@@ -184,15 +191,15 @@ export const makeReads = (
 
   // Planned each time: a plan made while the table was small would read all of it later.
   const find = (streamName: StreamName, id: MessageId) =>
-    sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
-      WHERE id = ${id}::uuid AND stream_name = ${streamName}`.unprepared
+    sql`SELECT ${messageColumns(sql)} FROM message_store.messages
+      WHERE id = ${id}::uuid AND stream_name = ${streamName}`.valuesUnprepared
 
   // As in get_category_messages, the conditions leave only one way to go, along messages_category to one end of the category:
   // with an equality, the planner may walk the whole log for a common category that has gone quiet.
   const lastOfCategory = (category: CategoryName) =>
-    sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
+    sql`SELECT ${messageColumns(sql)} FROM message_store.messages
       WHERE message_store.category(stream_name) BETWEEN ${category} AND ${category}
-      ORDER BY message_store.category(stream_name) DESC, global_position DESC LIMIT 1`.unprepared
+      ORDER BY message_store.category(stream_name) DESC, global_position DESC LIMIT 1`.valuesUnprepared
 
   // Here nothing is ordered, and the planner might read the whole table for a category that it knows to be a common one,
   // wherever the count begins. It does not know the value of a subquery, and takes it for a rare one.
@@ -210,17 +217,20 @@ export const makeReads = (
   }
 
   const at = (globalPosition: number) =>
-    sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
+    sql`SELECT ${messageColumns(sql)} FROM message_store.messages
       WHERE global_position = ${BigInt(globalPosition)}`
 
   return {
-    readStream: (page) => page.direction === "forwards" ? read("readStream", forwards(page)) : backwards(page),
+    readStream: (page) => page.direction === "forwards" ? readPage("readStream", forwards(page).values) : backwards(page),
     readCategory: (page) =>
-      read("readCategory", page.types === undefined ? category(page) : categoryByTypes(page, page.types)),
-    lastMessage: (streamName, type) => Effect.map(read("lastMessage", last(streamName, type)), Arr.head),
+      readPage(
+        "readCategory",
+        page.types === undefined ? category(page).values : categoryByTypes(page, page.types).valuesUnprepared
+      ),
+    lastMessage: (streamName, type) => Effect.map(read("lastMessage", last(streamName, type).values), Arr.head),
     findMessage: (streamName, id) => Effect.map(read("findMessage", find(streamName, id)), Arr.head),
     lastCategoryMessage: (category) => Effect.map(read("lastCategoryMessage", lastOfCategory(category)), Arr.head),
-    messageAt: (globalPosition) => Effect.map(read("messageAt", at(globalPosition)), Arr.head),
+    messageAt: (globalPosition) => Effect.map(read("messageAt", at(globalPosition).values), Arr.head),
     countCategory: (range) =>
       retrying(count(range)).pipe(
         Effect.mapError(storeError("countCategory")),

@@ -6,7 +6,7 @@ import type { Fragment } from "effect/sql/Statement"
 import type { AppendResult, EncodedAppend, StoreBackend } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, Unsupported, WrongExpectedVersion } from "eventfold/StoreError"
 import { makeIdentity } from "./identity.ts"
-import { type MessageRow, safePosition } from "./rows.ts"
+import { safePosition } from "./rows.ts"
 import { isUnique, storeError } from "./sqlError.ts"
 import {
   allPage,
@@ -196,8 +196,8 @@ export const make = (sql: PgClient, wakeUps: WakeUps, lease: StoreBackend["lease
       Effect.map(
         read(
           "readAll",
-          sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
-          WHERE global_position >= ${BigInt(page.from)} ORDER BY global_position LIMIT ${BigInt(page.limit)}`
+          sql`SELECT ${messageColumns(sql)} FROM message_store.messages
+          WHERE global_position >= ${BigInt(page.from)} ORDER BY global_position LIMIT ${BigInt(page.limit)}`.values
         ),
         allPage(page)
       ),
