@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import type * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { succeeded } from "./internal/eager.ts"
+import * as Eager from "./internal/eager.ts"
 import {
   type EventCodec,
   eventCodec,
@@ -495,8 +495,12 @@ export const make = <const Name extends string, const E extends Events, const O 
       return Effect.fail(decodeError(recorded)({ path: ["type"], reason }))
     }
     const data = codec.decode(recorded.data, recorded.metadata)
+    const decoded = metadataCodec === undefined ? Eager.succeeded(data) : undefined
+    if (decoded !== undefined) {
+      return Effect.succeed(Option.some({ type: recorded.type, data: decoded.value, recorded } as Recorded<E, O>))
+    }
     const event = metadataCodec === undefined
-      ? Effect.mapEager(data, (data) => ({ type: recorded.type, data, recorded }))
+      ? Effect.map(data, (data) => ({ type: recorded.type, data, recorded }))
       : Effect.zipWith(
         data,
         metadataCodec.decode(recorded.metadata ?? {}),
@@ -507,7 +511,7 @@ export const make = <const Name extends string, const E extends Events, const O 
           recorded
         })
       )
-    return Effect.mapBothEager(event, {
+    return Effect.mapBoth(event, {
       onSuccess: (event) => Option.some(event as Recorded<E, O>),
       onFailure: decodeError(recorded)
     })
@@ -532,15 +536,13 @@ export const make = <const Name extends string, const E extends Events, const O 
     return yield* store.append(streamName, messages, options)
   })
 
-  const decodeArray = Effect.fnUntraced(function*(rows: ReadonlyArray<RecordedMessage>) {
+  const decodeArray = (rows: ReadonlyArray<RecordedMessage>) => {
     const decoded: Array<Recorded<E, O>> = []
-    for (const recorded of rows) {
-      const decoding = decode(recorded)
-      const event = succeeded(decoding)?.value ?? (yield* decoding)
+    const keep = (event: Option.Option<Recorded<E, O>>) => {
       if (Option.isSome(event)) decoded.push(event.value)
     }
-    return decoded
-  })
+    return Effect.as(Eager.forEach(rows, decode, keep), decoded)
+  }
 
   /** Page by page, as they come: pages of which nothing is left are passed over. */
   const decodeAll = <Error, R>(messages: Stream.Stream<RecordedMessage, Error, R>) =>

@@ -24,6 +24,7 @@ import {
   type Settled,
   toArray
 } from "./internal/decided.ts"
+import * as Eager from "./internal/eager.ts"
 import { catchUp, catchUpFromSnapshot, type Fold } from "./internal/fold.ts"
 import { type Participant, type ReadError, versionOption } from "./internal/participant.ts"
 import * as Snapshots from "./internal/snapshots.ts"
@@ -331,18 +332,24 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
     isDue: isDue(options.snapshots)
   })
 
+  const loadAll = Effect.fnUntraced(function*(snapshots: Snapshots.Snapshots<S>, streamName: string) {
+    const snapshot = yield* snapshots.read(streamName)
+    if (Option.isNone(snapshot)) return yield* catchUp(folding, streamName, empty)
+    const fold = yield* catchUpFromSnapshot(folding, streamName, snapshot.value)
+    return Option.isSome(fold) ? fold.value : yield* catchUp(folding, streamName, rewound)
+  })
+
   const participant = Effect.fnUntraced(function*(id: Category.Id<C>) {
     const store = yield* MessageStore.MessageStore
     const streamName = yield* category.streamName(id)
     const cache = Option.getOrUndefined(yield* EntityCache)?.region<S, LoadError>(store, steps, weight)
 
-    const loadNew = Effect.fnUntraced(function*(known: Option.Option<Fold<S>>) {
-      if (Option.isSome(known)) return yield* catchUp(folding, streamName, known.value)
-      const snapshot = snapshots === undefined ? Option.none() : yield* snapshots.read(streamName)
-      if (Option.isNone(snapshot)) return yield* catchUp(folding, streamName, empty)
-      const fold = yield* catchUpFromSnapshot(folding, streamName, snapshot.value)
-      return Option.isSome(fold) ? fold.value : yield* catchUp(folding, streamName, rewound)
-    })
+    const loadNew = (known: Option.Option<Fold<S>>) =>
+      Option.isSome(known)
+        ? catchUp(folding, streamName, known.value)
+        : snapshots === undefined
+        ? catchUp(folding, streamName, empty)
+        : loadAll(snapshots, streamName)
 
     const reload = Effect.gen(function*() {
       const fold = yield* catchUp(folding, streamName, rewound)
@@ -413,17 +420,16 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
       const first = yield* load("latest")
       let { state, version } = first
 
-      const foldOn = Effect.fnUntraced(function*(rows: ReadonlyArray<RecordedMessage>) {
+      const foldOn = (rows: ReadonlyArray<RecordedMessage>) => {
         const states: Array<Loaded<S>> = []
-        for (const recorded of rows) {
-          const event = yield* category.decode(recorded)
+        const step = (event: Option.Option<Recorded>, recorded: RecordedMessage) => {
           version = recorded.position
-          if (Option.isNone(event)) continue
+          if (Option.isNone(event)) return
           state = evolve(state, event.value)
           states.push({ state, version: Option.some(version) })
         }
-        return states
-      })
+        return Effect.as(Eager.forEach(rows, category.decode, step), states)
+      }
       const news = Stream.suspend(() => store.readStream(streamName, { from: version + 1 })).pipe(
         Stream.mapArrayEffect((rows) => Effect.map(foldOn(rows), Arr.of)),
         Stream.flattenIterable,

@@ -327,12 +327,13 @@ export class MessageStore extends Context.Service<MessageStore, {
   ) => Effect.Effect<WakeUps, StreamName.InvalidCategory, Scope.Scope>
 }>()("eventfold/MessageStore") {}
 
-const checkReadOptions = (options: ReadOptions & { readonly from?: number | undefined }) =>
-  Effect.all([
-    checkInt("from", options.from, 0),
-    checkInt("limit", options.limit, 0),
-    checkInt("batchSize", options.batchSize, 1)
-  ], { discard: true })
+const checkReadOptions = Effect.fnUntraced(
+  function*(options: ReadOptions & { readonly from?: number | undefined }) {
+    yield* checkInt("from", options.from, 0)
+    yield* checkInt("limit", options.limit, 0)
+    yield* checkInt("batchSize", options.batchSize, 1)
+  }
+)
 
 const checkConsumerGroup = Effect.fnUntraced(function*(group: ConsumerGroup | undefined) {
   if (group === undefined) return

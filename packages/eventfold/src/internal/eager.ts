@@ -1,4 +1,4 @@
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 
 /**
@@ -9,4 +9,32 @@ export const succeeded = <A, E, R>(effect: Effect.Effect<A, E, R>): Exit.Success
   if (!Exit.isExit(effect)) return undefined
   const exit = effect as Exit.Exit<A, E>
   return Exit.isSuccess(exit) ? exit : undefined
+}
+
+/**
+ * Runs an effect for each item, in order, and hands on what it gives. As long as the effects have already succeeded that is
+ * a plain loop.
+ */
+export const forEach = <Item, A, E, R>(
+  items: ReadonlyArray<Item>,
+  run: (item: Item) => Effect.Effect<A, E, R>,
+  use: (value: A, item: Item) => void
+): Effect.Effect<void, E, R> => {
+  const rest = items.values()
+  const loop = (): Effect.Effect<void, E, R> => {
+    for (let next = rest.next(); next.done !== true; next = rest.next()) {
+      const item = next.value
+      const effect = run(item)
+      const done = succeeded(effect)
+      if (done === undefined) {
+        return Effect.flatMap(effect, (value) => {
+          use(value, item)
+          return loop()
+        })
+      }
+      use(done.value, item)
+    }
+    return Effect.void
+  }
+  return Effect.suspend(loop)
 }

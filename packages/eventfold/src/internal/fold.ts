@@ -4,7 +4,7 @@ import * as Stream from "effect/Stream"
 import type { DecodeError } from "../Category.ts"
 import type { RecordedMessage } from "../Message.ts"
 import { MessageStore } from "../MessageStore.ts"
-import { succeeded } from "./eager.ts"
+import * as Eager from "./eager.ts"
 
 /** A state and the stream version that it stands for: -1 when the stream does not exist. */
 export interface Fold<S> {
@@ -32,16 +32,13 @@ export const catchUp = Effect.fnUntraced(function*<Event, S, R>(
 ) {
   const store = yield* MessageStore
   let { state, version } = from
+  const step = (event: Option.Option<Event>, recorded: RecordedMessage) => {
+    if (Option.isSome(event)) state = evolve(state, event.value)
+    version = recorded.position
+  }
   const messages = store.readStream(streamName, { from: version + 1 })
   yield* (until === undefined ? messages : Stream.takeWhile(messages, until)).pipe(
-    Stream.runForEachArray(Effect.fnUntraced(function*(rows) {
-      for (const recorded of rows) {
-        const decoding = decode(recorded)
-        const event = succeeded(decoding)?.value ?? (yield* decoding)
-        if (Option.isSome(event)) state = evolve(state, event.value)
-        version = recorded.position
-      }
-    })),
+    Stream.runForEachArray((rows) => Eager.forEach(rows, decode, step)),
     // The position is ours and every store reads forwards: either failure would be a bug.
     Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
   )

@@ -1,9 +1,12 @@
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import type { RecordedMessage } from "../Message.ts"
 import type { LastMessage, MessagePage } from "../StoreBackend.ts"
 import type { StoreError } from "../StoreError.ts"
@@ -46,8 +49,9 @@ export const paged = <A, Cursor, E, EStart>(options: {
   readonly batchSize: number
   readonly start: Effect.Effect<Pages<A, Cursor, E>, EStart>
 }): Stream.Stream<A, E | EStart> =>
-  Stream.unwrap(Effect.gen(function*() {
-    const scope = yield* Effect.scope
+  Stream.fromChannel(Channel.fromTransform(Effect.fnUntraced(function*(_: unknown, scope: Scope.Scope) {
+    // `Stream.withSpan` would cost as much as the rest of reading a short stream.
+    const span = yield* Scope.provide(Effect.makeSpanScoped(options.span, { attributes: options.attributes }), scope)
     const pages = yield* options.start
 
     const read = (from: Cursor, remaining: number): Effect.Effect<Page<A, Cursor, E>, E> => {
@@ -61,12 +65,14 @@ export const paged = <A, Cursor, E, EStart>(options: {
           : Effect.succeed({ items, length, rest, next: following })
       })
     }
+    const readInSpan = (from: Cursor, remaining: number) =>
+      Effect.provideService(read(from, remaining), Tracer.ParentSpan, span)
     const nonEmpty = (items: ReadonlyArray<A>) =>
       Arr.isReadonlyArrayNonEmpty(items) ? Effect.succeed(items) : Cause.done()
 
     let coming: Effect.Effect<Page<A, Cursor, E>, E> | undefined = options.limit === 0
       ? undefined
-      : read(pages.from, options.limit ?? Number.POSITIVE_INFINITY)
+      : readInSpan(pages.from, options.limit ?? Number.POSITIVE_INFINITY)
 
     const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> = Effect.suspend(() => {
       if (coming === undefined) return Cause.done()
@@ -75,14 +81,14 @@ export const paged = <A, Cursor, E, EStart>(options: {
         if (length === 0) return Cause.done()
         if (next === undefined) return Effect.flatMap(items, nonEmpty)
         // Begun at once: to decode this page takes as long as the store takes for the next one.
-        return Effect.flatMap(Effect.forkIn(read(next, rest), scope, { startImmediately: true }), (fiber) => {
+        return Effect.flatMap(Effect.forkIn(readInSpan(next, rest), scope, { startImmediately: true }), (fiber) => {
           coming = Fiber.join(fiber)
           return Effect.flatMap(items, nonEmpty)
         })
       })
     })
-    return Stream.fromPull(Effect.succeed(pull))
-  })).pipe(Stream.withSpan(options.span, { attributes: options.attributes }))
+    return pull
+  })))
 
 interface Page<A, Cursor, E> extends Part<A, Cursor, E> {
   readonly rest: number
