@@ -91,7 +91,6 @@ for (const server of inject("postgres")) {
           ["function", "eventfold.read_all", "EXECUTE", false],
           ["function", "eventfold.recorded", "EXECUTE", false],
           ["function", "eventfold.schema_version", "EXECUTE", false],
-          ["function", "eventfold.writers", "EXECUTE", false],
           ...functions.map((name) => ["function", `message_store.${name}`, "EXECUTE", false]),
           ["r", "eventfold.installations", "SELECT", false],
           ["r", "message_store.messages", "INSERT, SELECT", false],
