@@ -131,9 +131,18 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     name: "append-1",
     description: "one fiber that appends one message after the other",
     unit: "messages/s",
-    peers: [{ name: MessageDbClient.name, budget: 1.3 }, { name: Emmett.name }],
+    peers: [{ name: MessageDbClient.name, budget: 1.3 }, { name: Emmett.name }, { name: "INSERT, nothing else" }],
     prepare: Effect.gen(function*() {
-      return { ours: yield* ours({ callers: 1 }), peers: [yield* messageDb(1), yield* emmett(1)] }
+      const { insert, load } = yield* (yield* Databases).copy
+      yield* load(account)
+      return {
+        ours: yield* ours({ callers: 1 }),
+        peers: [
+          yield* messageDb(1),
+          yield* emmett(1),
+          (millis) => repeatedlyAsync(millis, () => insert(account), 1)
+        ]
+      }
     })
   },
   {

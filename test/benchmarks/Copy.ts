@@ -3,12 +3,13 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { randomUUID } from "node:crypto"
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { Client } from "pg"
 import { from, to } from "pg-copy-streams"
 import { type PeerError, promise } from "./BenchError.ts"
-import { copyColumns, copyLine, type Dataset } from "./Messages.ts"
+import { copyColumns, copyLine, dataOf, type Dataset, metadataOf, streamNameOf, typeOf } from "./Messages.ts"
 
 export interface Copy {
   readonly load: (dataset: Dataset) => Effect.Effect<void, PeerError>
@@ -17,6 +18,8 @@ export interface Copy {
    * second. The lines are there before the time begins.
    */
   readonly write: (dataset: Dataset, messages: number, perStatement: number) => Effect.Effect<Work, PeerError>
+  /** Inserts the next message, with neither a lock nor a look at the stream: most of it is the commit. */
+  readonly insert: (dataset: Dataset) => Promise<unknown>
   /** Copies the messages of a category out, in their order, and does not look at them: how many bytes. */
   readonly read: (category: string) => Effect.Effect<number, PeerError>
 }
@@ -73,13 +76,18 @@ export const loader = (url: string) => Effect.map(connect(url), loaderOf)
 export const open = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Copy, PeerError, Scope.Scope> {
   const client = yield* connect(url)
   const written = new Map<Dataset, number>()
+  /** The number of the next message, when so many are taken. */
+  const take = (dataset: Dataset, messages: number) => {
+    const begin = written.get(dataset) ?? dataset.messages
+    written.set(dataset, begin + messages)
+    return begin
+  }
   return {
     load: loaderOf(client),
     write: (dataset, messages, perStatement) =>
       Effect.sync(() => {
-        const begin = written.get(dataset) ?? dataset.messages
+        const begin = take(dataset, messages)
         const end = begin + messages
-        written.set(dataset, end)
         const statements = Array.from(
           { length: Math.ceil(messages / perStatement) },
           (_, i) => [
@@ -90,6 +98,21 @@ export const open = Effect.fnUntraced(function*(url: string): Effect.fn.Return<C
           run: Effect.as(Effect.forEach(statements, (lines) => copyIn(client, lines), { discard: true }), messages)
         }
       }),
+    insert: (dataset) => {
+      const n = take(dataset, 1)
+      return client.query({
+        name: "insert",
+        text: `INSERT INTO message_store.messages (${copyColumns}) VALUES ($1, $2, $3, $4, $5, $6)`,
+        values: [
+          randomUUID(),
+          streamNameOf(dataset, n),
+          typeOf(n),
+          turnOf(dataset)(n),
+          JSON.stringify(dataOf(n)),
+          JSON.stringify(metadataOf(n))
+        ]
+      })
+    },
     read: (category) =>
       promise(async () => {
         const rows = client.query(to(`COPY (

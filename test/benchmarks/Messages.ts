@@ -57,6 +57,7 @@ export const account: Dataset = of("account", 10_000, 10)
 export const ledger: Dataset = of("ledger", 30, 1_000)
 /** What is consumed. */
 export const consumed: Dataset = of("consumed", 500, 100)
+export const consumedByEmmett: Dataset = of("consumed", 50, 20)
 /** What is folded. */
 export const savings: Dataset = of("savings", 100, 100)
 

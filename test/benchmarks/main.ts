@@ -5,6 +5,7 @@ import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { arch, availableParallelism, cpus, platform, totalmem } from "node:os"
@@ -45,17 +46,21 @@ const bench = Effect.fnUntraced(function*(names: ReadonlyArray<string>, effort: 
     `PostgreSQL ${version} of its own, all settings at their defaults (fsync ${durability.fsync}, synchronous_commit `
       + `${durability.synchronous_commit}), on ${machine.cores} cores. ${effort.rounds} rounds of ${effort.millis} ms.`
   )
-  const measured = yield* Effect.forEach(Rounds.select(rows, names), (row) =>
-    Effect.tap(
-      Rounds.measure(row, effort),
-      (results) =>
-        Effect.forEach(results, ({ name, ours, peers, unit }) =>
-          Console.log(
-            `${name}: ${Report.figure(ours.median)} ${unit}${
-              peers.map(({ name, ratio }) => `, ${ratio.median.toFixed(2)}x ${name}`).join("")
-            }`
-          ))
-    ))
+  const measured = yield* Effect.forEach(
+    Rounds.select(rows, names),
+    (row) =>
+      Effect.timed(Rounds.measure(row, effort)).pipe(
+        Effect.tap(([took, results]) =>
+          Effect.forEach(results, ({ name, ours, peers, unit }) =>
+            Console.log(
+              `${name}: ${Report.figure(ours.median)} ${unit}${
+                peers.map(({ name, ratio }) => `, ${ratio.median.toFixed(2)}x ${name}`).join("")
+              } (${Math.round(Duration.toSeconds(took))} s)`
+            ))
+        ),
+        Effect.map(([, results]) => results)
+      )
+  )
   const report: Report.Report = {
     machine,
     versions: {
