@@ -19,21 +19,23 @@ const bulk = 1_000
 const copied = 20_000
 
 /** Goes up by one from call to call, of all rounds. */
-export const counter = (): () => number => {
-  let n = 0
+export const counter = (first = 0): () => number => {
+  let n = first
   return () => n++
 }
 
 /** Callers of ours that append so many messages with each call: messages a second. */
 export const append = (
   store: MessageStore["Service"],
-  { callers, dataset = account, messages = 1 }: {
+  { callers, dataset = account, first = 0, messages = 1 }: {
     readonly callers: number
     readonly messages?: number
     readonly dataset?: Dataset
+    /** The stream that is appended to first, by its number. */
+    readonly first?: number
   }
 ): Round => {
-  const next = counter()
+  const next = counter(first)
   const { category } = dataset
   const call = messages === 1
     ? () => {

@@ -29,7 +29,7 @@ export interface Work {
   readonly run: Effect.Effect<number, PeerError>
 }
 
-const connect = (url: string): Effect.Effect<Client, PeerError, Scope.Scope> =>
+export const connect = (url: string): Effect.Effect<Client, PeerError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.suspend(() => {
       const client = new Client({ connectionString: url })
@@ -38,21 +38,24 @@ const connect = (url: string): Effect.Effect<Client, PeerError, Scope.Scope> =>
     (client) => Effect.promise(() => client.end())
   )
 
-const copyIn = (client: Client, lines: Iterable<string>) =>
+/** Copies these lines into the table. */
+export const copyIn = (client: Client, lines: Iterable<string>): Effect.Effect<void, PeerError> =>
   promise(() =>
     pipeline(Readable.from(lines), client.query(from(`COPY message_store.messages (${copyColumns}) FROM STDIN`)))
   )
 
-/** The lines of the messages of these numbers, many in a string: a write each would be most of the work. */
-function* blocks(dataset: Dataset, begin: number, end: number, positionOf: (n: number) => number): Generator<string> {
+/** The lines of these numbers, many in a string: a write each would be most of the work. */
+export function* blocks(begin: number, end: number, lineOf: (n: number) => string): Generator<string> {
   const size = 250
   for (let n = begin; n < end; n += size) {
-    const numbers = Array.from({ length: Math.min(size, end - n) }, (_, i) => n + i)
-    yield numbers.map((number) => copyLine(dataset, number, positionOf(number))).join("")
+    yield Array.from({ length: Math.min(size, end - n) }, (_, i) => lineOf(n + i)).join("")
   }
 }
 
 const turnOf = ({ streams }: Dataset) => (n: number): number => Math.floor(n / streams)
+
+/** The line of the message of that number, at the next position of the stream whose turn it is. */
+const nextLine = (dataset: Dataset) => (n: number) => copyLine(dataset, n, turnOf(dataset)(n))
 
 /** Fills a database with what a data set has in the beginning, once, and leaves the server nothing to catch up on. */
 const loaderOf = (client: Client) => {
@@ -62,7 +65,7 @@ const loaderOf = (client: Client) => {
       if (loaded.has(dataset)) return Effect.void
       loaded.add(dataset)
       return Effect.andThen(
-        copyIn(client, blocks(dataset, 0, dataset.messages, turnOf(dataset))),
+        copyIn(client, blocks(0, dataset.messages, nextLine(dataset))),
         promise(async () => {
           await client.query("VACUUM ANALYZE message_store.messages")
           await client.query("CHECKPOINT")
@@ -91,7 +94,7 @@ export const open = Effect.fnUntraced(function*(url: string): Effect.fn.Return<C
         const statements = Array.from(
           { length: Math.ceil(messages / perStatement) },
           (_, i) => [
-            ...blocks(dataset, begin + i * perStatement, Math.min(begin + (i + 1) * perStatement, end), turnOf(dataset))
+            ...blocks(begin + i * perStatement, Math.min(begin + (i + 1) * perStatement, end), nextLine(dataset))
           ]
         )
         return {

@@ -38,11 +38,7 @@ export const metadataOf = (n: number) => ({
 })
 
 /** A category and what is in it before anything is measured: its streams take turns, a message each. */
-const of = <const Name extends string>(
-  name: Name & Category.Any["name"],
-  streams: number,
-  messagesPerStream: number
-) => ({
+export const of = (name: string, streams: number, messagesPerStream: number) => ({
   category: Category.make<string, typeof Events>(name, Events),
   streams,
   messagesPerStream,
