@@ -69,7 +69,9 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir eventfold/schema.sql
 \ir eventfold/tables/installations.sql
 \ir eventfold/functions/recorded.sql
+\ir eventfold/functions/append_each.sql
 \ir eventfold/functions/append.sql
+\ir eventfold/functions/append_message.sql
 \ir eventfold/functions/read_all.sql
 \ir eventfold/functions/schema_version.sql
 \ir eventfold/privileges.sql

@@ -88,6 +88,8 @@ for (const server of inject("postgres")) {
         assert.deepStrictEqual(rows, [
           ["S", "message_store.messages_global_position_seq", "SELECT, USAGE", false],
           ["function", "eventfold.append", "EXECUTE", false],
+          ["function", "eventfold.append_each", "EXECUTE", false],
+          ["function", "eventfold.append_message", "EXECUTE", false],
           ["function", "eventfold.read_all", "EXECUTE", false],
           ["function", "eventfold.recorded", "EXECUTE", false],
           ["function", "eventfold.schema_version", "EXECUTE", false],

@@ -932,28 +932,12 @@ BEGIN ATOMIC
   GROUP BY names.append;
 END;
 
--- eventfold/functions/append.sql
+-- eventfold/functions/append_each.sql
 
--- Writes several appends in one transaction and tells the outcome of each. An append is all written or not at all.
---
--- Per append: its stream, the version that is expected (an exact one, -1 no stream, -2 an existing stream, -3 any) and
--- the number of its messages, at least one. Per message, in the order of the appends: id, type, data and metadata (JSON
--- text; an empty text is no metadata).
---
--- `atomic`: all appends or none. `careful`: look for ids that are in the store before anything is written, which costs a
--- look-up a message. Without it such an id is a unique violation (23505) of the whole call, as it is with write_message,
--- and the caller repeats it carefully, one append at a time.
---
--- One row an append, in their order:
---   written        at `stream_version`, `last_global_position` (those of its last message)
---   recorded       nothing written: the same messages are in the stream, at `stream_version`, `last_global_position`
---   wrong_version  nothing written: the stream is at `stream_version`, -1 when it does not exist
---   duplicate      nothing written: `taken_id` is the id of another message
---   not_written    nothing written, because another append of an atomic call was refused
---
--- The search path is for the acquire_lock of a stock Message DB, which calls other functions by their bare names.
+-- What eventfold.append does when not all is as expected, or when it has to be careful: it walks through the appends one by
+-- one. Its arguments and rows are those of eventfold.append, which has taken the locks.
 
-CREATE OR REPLACE FUNCTION eventfold.append(
+CREATE OR REPLACE FUNCTION eventfold.append_each(
   stream_names text[],
   expected_versions bigint[],
   message_counts integer[],
@@ -961,18 +945,15 @@ CREATE OR REPLACE FUNCTION eventfold.append(
   types text[],
   data text[],
   metadata text[],
-  atomic boolean DEFAULT false,
-  careful boolean DEFAULT false
+  atomic boolean,
+  careful boolean
 )
 RETURNS TABLE (outcome text, stream_version bigint, last_global_position bigint, taken_id uuid)
 LANGUAGE plpgsql
-SET search_path = message_store, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
   _count CONSTANT integer := cardinality(stream_names);
-  _names text[] := stream_names;
-  _lock_name text;
   -- Appends to one stream share the slot of the first of them, which holds the stream's version as it goes up.
   _slots integer[];
   _versions bigint[];
@@ -996,17 +977,6 @@ DECLARE
   _written integer := 0;
   _global_positions bigint[];
 BEGIN
-  -- One order for everybody, or two atomic calls could wait for one another.
-  FOR _lock_name IN
-    SELECT min(name)
-    FROM unnest(_names) AS name
-    GROUP BY message_store.hash_64(message_store.category(name))
-    ORDER BY message_store.hash_64(message_store.category(name))
-  LOOP
-    PERFORM message_store.acquire_lock(_lock_name);
-  END LOOP;
-
-  -- A statement of its own: its snapshot has to be newer than the wait for the locks.
   SELECT array_agg(slot ORDER BY ordinal), array_agg(version ORDER BY ordinal)
   INTO _slots, _versions
   FROM (
@@ -1023,7 +993,7 @@ BEGIN
         ),
         -1
       ) AS version
-    FROM unnest(_names) WITH ORDINALITY AS names (name, ordinal)
+    FROM unnest(stream_names) WITH ORDINALITY AS names (name, ordinal)
   ) AS streams;
 
   SELECT array_agg(append ORDER BY append)
@@ -1046,7 +1016,7 @@ BEGIN
         array_agg(recorded.last_global_position ORDER BY recorded.append),
         array_agg(recorded.taken_id ORDER BY recorded.append)
       INTO _found, _same, _last_positions, _last_global_positions, _found_ids
-      FROM eventfold.recorded(_names, _owners, ids, types, data, metadata) AS recorded;
+      FROM eventfold.recorded(stream_names, _owners, ids, types, data, metadata) AS recorded;
     END IF;
 
     IF _found IS NOT NULL AND _same[_append] THEN
@@ -1087,7 +1057,7 @@ BEGIN
       INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
       SELECT
         given.id,
-        _names[given.owner],
+        stream_names[given.owner],
         given.type,
         _offsets[given.owner] + given.ordinal,
         given.data::jsonb,
@@ -1110,6 +1080,213 @@ BEGIN
   END IF;
 
   RETURN QUERY SELECT * FROM unnest(_outcomes, _result_versions, _result_positions, _taken_ids);
+END;
+$$;
+
+-- eventfold/functions/append.sql
+
+-- Writes several appends in one transaction and tells the outcome of each. An append is all written or not at all.
+--
+-- Per append: its stream, the version that is expected (an exact one, -1 no stream, -2 an existing stream, -3 any) and
+-- the number of its messages, at least one. Per message, in the order of the appends: id, type, data and metadata (JSON
+-- text; an empty text is no metadata).
+--
+-- `atomic`: all appends or none. `careful`: look for ids that are in the store before anything is written, which costs a
+-- look-up a message. Without it such an id is a unique violation (23505) of the whole call, as it is with write_message,
+-- and the caller repeats it carefully, one append at a time.
+--
+-- One row an append, in their order:
+--   written        at `stream_version`, `last_global_position` (those of its last message)
+--   recorded       nothing written: the same messages are in the stream, at `stream_version`, `last_global_position`
+--   wrong_version  nothing written: the stream is at `stream_version`, -1 when it does not exist
+--   duplicate      nothing written: `taken_id` is the id of another message
+--   not_written    nothing written, because another append of an atomic call was refused
+--
+-- What is usual is written by three statements, whatever the number of appends: they suppose that all of them are as
+-- expected, each after those before it. Only when that is not so does append_each walk through them.
+--
+-- The search path is for the acquire_lock of a stock Message DB, which calls other functions by their bare names. A plan
+-- for each call, for arrays of its length, would cost more than the whole call does, and one that was made while the table
+-- was empty must not read all of it later.
+
+CREATE OR REPLACE FUNCTION eventfold.append(
+  stream_names text[],
+  expected_versions bigint[],
+  message_counts integer[],
+  ids uuid[],
+  types text[],
+  data text[],
+  metadata text[],
+  atomic boolean DEFAULT false,
+  careful boolean DEFAULT false
+)
+RETURNS TABLE (outcome text, stream_version bigint, last_global_position bigint, taken_id uuid)
+LANGUAGE plpgsql
+SET search_path = message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+#variable_conflict use_column
+DECLARE
+  _count CONSTANT integer := cardinality(stream_names);
+  _category text;
+  -- Of each message, the append it belongs to; of each append, the ordinal of its last message.
+  _owners integer[];
+  _lasts integer[];
+  -- Of each append, the version of its stream after it, and the position of any of its messages less that one's ordinal.
+  _versions bigint[];
+  _offsets bigint[];
+  _is_usual boolean := NOT careful;
+  _global_positions bigint[];
+BEGIN
+  -- One order for everybody, or two atomic calls could wait for one another.
+  FOR _category IN
+    SELECT category
+    FROM (SELECT DISTINCT message_store.category(name) COLLATE "C" FROM unnest(stream_names) AS name) AS names (category)
+    ORDER BY message_store.hash_64(category)
+  LOOP
+    PERFORM message_store.acquire_lock(_category);
+  END LOOP;
+
+  IF _is_usual THEN
+    IF cardinality(ids) = _count THEN
+      _lasts := ARRAY(SELECT generate_series(1, _count));
+      _owners := _lasts;
+    ELSE
+      SELECT array_agg(last ORDER BY append)
+      INTO _lasts
+      FROM (
+        SELECT append, (sum(messages) OVER (ORDER BY append))::integer AS last
+        FROM unnest(message_counts) WITH ORDINALITY AS counts (messages, append)
+      ) AS counts;
+
+      SELECT array_agg(append ORDER BY append)
+      INTO _owners
+      FROM unnest(message_counts) WITH ORDINALITY AS counts (messages, append), generate_series(1, messages);
+    END IF;
+
+    -- A statement of its own: its snapshot has to be newer than the wait for the locks.
+    SELECT
+      array_agg(version ORDER BY append),
+      array_agg(version - last ORDER BY append),
+      bool_and(CASE expected
+        WHEN -3 THEN true
+        WHEN -2 THEN version >= messages
+        ELSE expected = version - messages
+      END)
+    INTO _versions, _offsets, _is_usual
+    FROM (
+      SELECT
+        append,
+        expected,
+        messages,
+        last,
+        sum(messages) OVER (PARTITION BY name COLLATE "C" ORDER BY append) + coalesce(
+          (
+            SELECT messages.position
+            FROM message_store.messages
+            WHERE messages.stream_name = name
+            ORDER BY messages.position DESC
+            LIMIT 1
+          ),
+          -1
+        ) AS version
+      FROM unnest(stream_names, expected_versions, message_counts, _lasts)
+        WITH ORDINALITY AS appends (name, expected, messages, last, append)
+    ) AS appends;
+  END IF;
+
+  IF NOT _is_usual THEN
+    RETURN QUERY SELECT *
+    FROM eventfold.append_each(
+      stream_names, expected_versions, message_counts, ids, types, data, metadata, atomic, careful
+    );
+    RETURN;
+  END IF;
+
+  WITH inserted AS (
+    INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
+    SELECT
+      given.id,
+      stream_names[given.owner],
+      given.type,
+      _offsets[given.owner] + given.ordinal,
+      given.data::jsonb,
+      nullif(given.metadata, '')::jsonb
+    FROM unnest(ids, types, data, metadata, _owners)
+      WITH ORDINALITY AS given (id, type, data, metadata, owner, ordinal)
+    ORDER BY given.ordinal
+    RETURNING global_position
+  )
+  SELECT array_agg(global_position ORDER BY global_position) INTO _global_positions FROM inserted;
+
+  RETURN QUERY SELECT 'written', version, _global_positions[last], NULL::uuid
+  FROM unnest(_versions, _lasts) AS written (version, last);
+END;
+$$;
+
+-- eventfold/functions/append_message.sql
+
+-- Writes one message, as eventfold.append does with `careful => false`, but with the least that this takes; the row is that
+-- of eventfold.append.
+
+CREATE OR REPLACE FUNCTION eventfold.append_message(
+  stream_name text,
+  expected_version bigint,
+  id uuid,
+  type text,
+  data jsonb,
+  metadata jsonb,
+  OUT outcome text,
+  OUT stream_version bigint,
+  OUT last_global_position bigint,
+  OUT taken_id uuid
+)
+LANGUAGE plpgsql
+SET search_path = message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+BEGIN
+  PERFORM message_store.acquire_lock(append_message.stream_name);
+
+  -- A statement of its own: its snapshot has to be newer than the wait for the lock.
+  SELECT messages.position
+  INTO append_message.stream_version
+  FROM message_store.messages
+  WHERE messages.stream_name = append_message.stream_name
+  ORDER BY messages.position DESC
+  LIMIT 1;
+  stream_version := coalesce(stream_version, -1);
+
+  IF expected_version IN (-3, stream_version) OR (expected_version = -2 AND stream_version >= 0) THEN
+    stream_version := stream_version + 1;
+    INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
+    VALUES (
+      append_message.id,
+      append_message.stream_name,
+      append_message.type,
+      append_message.stream_version,
+      append_message.data,
+      append_message.metadata
+    )
+    RETURNING global_position INTO last_global_position;
+    outcome := 'written';
+  ELSE
+    SELECT *
+    INTO outcome, stream_version, last_global_position, taken_id
+    FROM eventfold.append_each(
+      ARRAY[append_message.stream_name],
+      ARRAY[expected_version],
+      ARRAY[1],
+      ARRAY[append_message.id],
+      ARRAY[append_message.type],
+      ARRAY[append_message.data::text],
+      ARRAY[coalesce(append_message.metadata::text, '')],
+      false,
+      false
+    );
+  END IF;
 END;
 $$;
 

@@ -46,8 +46,9 @@ export const outsideTransaction = (sql: PgClient) => {
   const pool: PgPoolConfig = sql.config
   const isSingle = pool.maxConnections === 1
   return <A, E>(operation: string, write: Effect.Effect<A, E>): Effect.Effect<A, E | StoreError> =>
-    Effect.flatMap(Effect.serviceOption(sql.transactionService), (transaction): Effect.Effect<A, E | StoreError> => {
-      if (isSingle && Option.isSome(transaction)) {
+    Effect.contextWith((context: Context.Context<never>): Effect.Effect<A, E | StoreError> => {
+      if (Option.isNone(Context.getOption(context, sql.transactionService))) return write
+      if (isSingle) {
         const reason = "it is called inside of a transaction on the client's only connection, which it needs for itself"
         return Effect.fail(new StoreError({ operation, reason, isRetryable: false }))
       }
