@@ -1,15 +1,76 @@
 /**
- * Read models whose tables are in PostgreSQL.
+ * Read models whose tables are in PostgreSQL, each in a schema of its name.
  *
  * @since 0.1.0
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
+import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as ReadModel from "eventfold/ReadModel"
 import { ReadModelStore } from "eventfold/ReadModelStore"
 import { install, type InstallOptions, schemaVersion } from "./Install.ts"
 import * as Store from "./internal/readModelStore.ts"
 import { describeDatabase, fromSqlError, OpenError, SchemaMissing, SchemaOutdated } from "./OpenError.ts"
+
+/** @since 0.1.0 */
+export interface Tables {
+  /**
+   * The statements that make the tables, with bare names: `CREATE TABLE orders (...)`. They are run in a schema of the read
+   * model's name, where queries find `orders.orders`; in another one for a build beside the one in use. Indexes, views,
+   * functions and whatever else belongs to the tables is made in the same way; one text may have several statements.
+   */
+  readonly tables: ReadonlyArray<string>
+}
+
+/**
+ * Defines a read model with its tables, as `ReadModel.make` does one without. Handlers change the tables through `SqlClient`,
+ * by their bare names, and join the transaction that moves the checkpoint.
+ *
+ * @example
+ * ```ts
+ * import { SqlReadModel } from "@eventfold/postgres"
+ * import { Effect, Schema } from "effect"
+ * import { SqlClient } from "effect/sql"
+ * import { Category } from "eventfold"
+ *
+ * const Order = Category.make("order", { Placed: { total: Schema.Int }, Shipped: {} })
+ *
+ * const Orders = SqlReadModel.make("orders", {
+ *   version: 1,
+ *   tables: ["CREATE TABLE orders (stream text PRIMARY KEY, status text NOT NULL, total bigint NOT NULL)"]
+ * }).on(Order, {
+ *   Placed: Effect.fnUntraced(function*({ data, recorded }) {
+ *     const sql = yield* SqlClient.SqlClient
+ *     yield* sql`INSERT INTO orders (stream, status, total) VALUES (${recorded.streamName}, 'placed', ${data.total})`
+ *   }),
+ *   Shipped: Effect.fnUntraced(function*({ recorded }) {
+ *     const sql = yield* SqlClient.SqlClient
+ *     yield* sql`UPDATE orders SET status = 'shipped' WHERE stream = ${recorded.streamName}`
+ *   })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const make: (
+  name: string,
+  options: ReadModel.Options & Tables
+) => ReadModel.Definition<never, never> = ReadModel.make
+
+/**
+ * Defines a read model with its tables whose handler takes many messages at a time, as `ReadModel.batch` does one without.
+ * One statement for all of them is what makes it fast.
+ *
+ * @since 0.1.0
+ */
+export const batch = <From extends ReadModel.Source, E, R>(
+  name: string,
+  options: ReadModel.Options & Tables & {
+    readonly from: From | ReadonlyArray<From>
+    readonly handle: (events: Arr.NonEmptyReadonlyArray<ReadModel.Incoming<From>>) => Effect.Effect<unknown, E, R>
+  }
+): ReturnType<typeof ReadModel.batch<From, E, R>> => ReadModel.batch(name, options)
 
 /** @since 0.1.0 */
 export interface Options {

@@ -95,7 +95,7 @@ export const installTables = (sql: PgClient, build: Build): Effect.Effect<unknow
   sql`ALTER SCHEMA ${sql(schemaOf(build))} RENAME TO ${sql(build.readModel)}`.unprepared
 
 /** How long a drop waits for those who still read the tables, while others who want to wait behind it. */
-const patience = "500ms"
+const patience = "200ms"
 
 /** Drops a build's tables. */
 export const dropTables = Effect.fnUntraced(function*(
