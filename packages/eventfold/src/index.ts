@@ -11,6 +11,8 @@ export * as EntityCache from "./EntityCache.ts"
 /** @since 0.1.0 */
 export * as ExpectedVersion from "./ExpectedVersion.ts"
 /** @since 0.1.0 */
+export * as HeldBack from "./HeldBack.ts"
+/** @since 0.1.0 */
 export * as MemoryStore from "./MemoryStore.ts"
 /** @since 0.1.0 */
 export * as Message from "./Message.ts"

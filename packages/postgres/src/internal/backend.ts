@@ -13,9 +13,19 @@ import {
 import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import * as GroupCommit from "./groupCommit.ts"
+import { makeIdentity } from "./identity.ts"
 import { type MessageRow, safePosition } from "./rows.ts"
 import { isPassing, isUnique, storeError } from "./sqlError.ts"
-import { type Call, makeReads, messageColumns, outsideTransaction, read, retrying, wireVersion } from "./statements.ts"
+import {
+  allPage,
+  type Call,
+  makeReads,
+  messageColumns,
+  outsideTransaction,
+  read,
+  retrying,
+  wireVersion
+} from "./statements.ts"
 import type { WakeUps } from "./wakeUps.ts"
 
 /** The most that a group of concurrent appends adds up to, in messages; a large one counts for several. */
@@ -158,8 +168,13 @@ export const make = Effect.fnUntraced(function*(
   const outside = outsideTransaction(sql)
   const backend: StoreBackend = {
     ...makeReads(sql, call, backwards),
-    readAll: ({ from, limit }) =>
-      read("readAll", sql<MessageRow>`SELECT * FROM eventfold.read_all(${BigInt(from)}, ${BigInt(limit)})`),
+    readAll: (page) =>
+      Effect.map(
+        read("readAll", sql<MessageRow>`SELECT * FROM eventfold.read_all(${BigInt(page.from)}, ${BigInt(page.limit)})`),
+        allPage(page)
+      ),
+    heldBack: () => Effect.succeedNone,
+    identity: makeIdentity(sql),
     append: (request) => outside("append", append(request)),
     writeAll: (appends) => wakeUps.telling(appends, outside("writeAll", appendAll(appends))),
     lease,

@@ -7,10 +7,10 @@ import * as Schedule from "effect/Schedule"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { ExpectedVersion } from "eventfold/ExpectedVersion"
-import type { MessageId } from "eventfold/Message"
-import type { CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import type { MessageId, RecordedMessage } from "eventfold/Message"
+import type { AllPage, CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
-import type { CategoryName, StreamName } from "eventfold/StreamName"
+import { category as categoryOf, type CategoryName, type StreamName } from "eventfold/StreamName"
 import { type MessageRow, recordedMessages, safePosition } from "./rows.ts"
 import { isPassing, storeError } from "./sqlError.ts"
 
@@ -99,6 +99,17 @@ const wireNumber = (value: number | undefined): bigint | null => value === undef
 export const read = (operation: string, rows: Effect.Effect<ReadonlyArray<MessageRow>, SqlError>) =>
   Effect.flatMap(Effect.mapError(retrying(rows), storeError(operation)), recordedMessages)
 
+/** For now: the filters on this side, and no word of what holds it back. */
+export const allPage = ({ categories, from, limit, types }: AllPage) => (rows: ReadonlyArray<RecordedMessage>) => ({
+  messages: rows.filter(({ streamName, type }) =>
+    (categories === undefined || categories.some((name) => name === categoryOf(streamName))) &&
+    (types === undefined || types.includes(type))
+  ),
+  through: rows.at(-1)?.globalPosition ?? from - 1,
+  hasMore: rows.length === limit,
+  heldBack: Option.none()
+})
+
 /**
  * What is read in the same way on every Message DB: through the functions of `message_store`, and from its table what they
  * do not give.
@@ -116,6 +127,7 @@ export const makeReads = (
   | "findMessage"
   | "lastCategoryMessage"
   | "countCategory"
+  | "messageAt"
 > => {
   const forwards = ({ from, limit, streamName }: StreamPage) =>
     sql<MessageRow>`${
@@ -125,12 +137,40 @@ export const makeReads = (
       )
     }`
 
+  const isOfTypes = (types: ReadonlyArray<string>) => sql`type = ANY(${types}::text[])`
+
+  // A stock `cardinal_id` names what it calls without a schema, so it is spelled out.
+  const categoryFilters = ({ consumerGroup, correlation }: CategoryRange): ReadonlyArray<Fragment> => [
+    ...(correlation === undefined
+      ? []
+      : [sql`message_store.category(metadata ->> 'correlationStreamName') = ${correlation}`]),
+    ...(consumerGroup === undefined
+      ? []
+      : [sql`abs(message_store.hash_64(split_part(message_store.id(stream_name), '+', 1)::varchar)
+          % ${BigInt(consumerGroup.size)}) = ${BigInt(consumerGroup.member)}`])
+  ]
+
   const category = ({ category, consumerGroup, correlation, from, limit }: CategoryPage) =>
     sql<MessageRow>`${
       call(category, (name) =>
         sql`message_store.get_category_messages(${name}, ${BigInt(from)}, ${BigInt(limit)}, ${correlation ?? null},
           ${wireNumber(consumerGroup?.member)}, ${wireNumber(consumerGroup?.size)}) AS called`)
     }`
+
+  // Message DB's function knows no types. The planner takes a filter by type for a reason to read and sort all of a common
+  // category, or of the table, so it gets to see it only outside of what is ordered.
+  const categoryByTypes = (page: CategoryPage, types: ReadonlyArray<string>) =>
+    sql<MessageRow>`SELECT ${messageColumns(sql)}
+      FROM (
+        SELECT messages.*, message_store.category(stream_name) AS category
+        FROM message_store.messages
+        WHERE (message_store.category(stream_name), global_position) >= (${page.category}, ${BigInt(page.from)}::bigint)
+          AND message_store.category(stream_name) <= ${page.category}
+        ORDER BY message_store.category(stream_name), global_position
+        OFFSET 0
+      ) AS messages
+      WHERE ${sql.and([isOfTypes(types), ...categoryFilters(page)])}
+      ORDER BY category, global_position LIMIT ${BigInt(page.limit)}`.unprepared
 
   const last = (streamName: StreamName, type: string | undefined) =>
     sql<MessageRow>`${
@@ -155,32 +195,32 @@ export const makeReads = (
       ORDER BY message_store.category(stream_name) DESC, global_position DESC LIMIT 1`.unprepared
 
   // Here nothing is ordered, and the planner might read the whole table for a category that it knows to be a common one,
-  // wherever the count begins. It does not know the value of a subquery, and takes it for a rare one. A stock `cardinal_id`
-  // names what it calls without a schema, so it is spelled out.
-  const count = ({ category, consumerGroup, correlation, from }: CategoryRange) => {
-    const name = sql`(SELECT ${category}::varchar)`
+  // wherever the count begins. It does not know the value of a subquery, and takes it for a rare one.
+  const count = (range: CategoryRange) => {
+    const name = sql`(SELECT ${range.category}::varchar)`
     return sql<{ readonly count: bigint }>`SELECT count(*) FROM message_store.messages
       WHERE ${
       sql.and([
-        sql`(message_store.category(stream_name), global_position) >= (${name}, ${BigInt(from)}::bigint)`,
+        sql`(message_store.category(stream_name), global_position) >= (${name}, ${BigInt(range.from)}::bigint)`,
         sql`message_store.category(stream_name) BETWEEN ${name} AND ${name}`,
-        ...(correlation === undefined
-          ? []
-          : [sql`message_store.category(metadata ->> 'correlationStreamName') = ${correlation}`]),
-        ...(consumerGroup === undefined
-          ? []
-          : [sql`abs(message_store.hash_64(split_part(message_store.id(stream_name), '+', 1)::varchar)
-              % ${BigInt(consumerGroup.size)}) = ${BigInt(consumerGroup.member)}`])
+        ...(range.types === undefined ? [] : [isOfTypes(range.types)]),
+        ...categoryFilters(range)
       ])
     }`.unprepared
   }
 
+  const at = (globalPosition: number) =>
+    sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
+      WHERE global_position = ${BigInt(globalPosition)}`
+
   return {
     readStream: (page) => page.direction === "forwards" ? read("readStream", forwards(page)) : backwards(page),
-    readCategory: (page) => read("readCategory", category(page)),
+    readCategory: (page) =>
+      read("readCategory", page.types === undefined ? category(page) : categoryByTypes(page, page.types)),
     lastMessage: (streamName, type) => Effect.map(read("lastMessage", last(streamName, type)), Arr.head),
     findMessage: (streamName, id) => Effect.map(read("findMessage", find(streamName, id)), Arr.head),
     lastCategoryMessage: (category) => Effect.map(read("lastCategoryMessage", lastOfCategory(category)), Arr.head),
+    messageAt: (globalPosition) => Effect.map(read("messageAt", at(globalPosition)), Arr.head),
     countCategory: (range) =>
       retrying(count(range)).pipe(
         Effect.mapError(storeError("countCategory")),

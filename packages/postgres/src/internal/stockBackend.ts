@@ -5,9 +5,20 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { AppendResult, EncodedAppend, StoreBackend } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, Unsupported, WrongExpectedVersion } from "eventfold/StoreError"
-import { safePosition } from "./rows.ts"
+import { makeIdentity } from "./identity.ts"
+import { type MessageRow, safePosition } from "./rows.ts"
 import { isUnique, storeError } from "./sqlError.ts"
-import { makeReads, outsideTransaction, retrying, stockCall, stockPath, wireVersion } from "./statements.ts"
+import {
+  allPage,
+  makeReads,
+  messageColumns,
+  outsideTransaction,
+  read,
+  retrying,
+  stockCall,
+  stockPath,
+  wireVersion
+} from "./statements.ts"
 import type { WakeUps } from "./wakeUps.ts"
 
 /** Where an append was written; without a position when the stream's version, null for none, was a wrong one. */
@@ -181,7 +192,17 @@ export const make = (sql: PgClient, wakeUps: WakeUps, lease: StoreBackend["lease
 
   return {
     ...reads,
-    readAll: () => unsupported("reading all categories at once"),
+    readAll: (page) =>
+      Effect.map(
+        read(
+          "readAll",
+          sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
+          WHERE global_position >= ${BigInt(page.from)} ORDER BY global_position LIMIT ${BigInt(page.limit)}`
+        ),
+        allPage(page)
+      ),
+    heldBack: () => Effect.succeedNone,
+    identity: makeIdentity(sql),
     append: (append) =>
       Effect.flatMap(
         run("append", [append], Effect.map(writeOne(append), (row) => [row])),
