@@ -339,6 +339,9 @@ for (const { client, name: on } of clients) {
       Effect.gen(function*() {
         const { build, name, store } = yield* fresh()
         const moved = yield* store.advance(build, at(9), insert(1))
+        const nowhere = { system: undefined, database: undefined, databaseName: undefined, timeline: undefined }
+        yield* store.rewind(build, { ...at(4), store: nowhere })
+        assert.deepStrictEqual((yield* store.builds(name))[0]?.checkpoint.store, nowhere)
         const elsewhere = { ...at(4), store: { ...identity, timeline: 2 } }
         const rewound = yield* store.rewind(build, elsewhere)
         assert.deepStrictEqual(rewound, { ...moved, checkpoint: elsewhere })

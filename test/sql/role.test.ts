@@ -154,6 +154,14 @@ for (const server of inject("postgres")) {
           yield* sql`SELECT eventfold.schema_version() = max(version), count(*) FROM eventfold.installations`.values,
           [[true, 1n]]
         )
+        // Making read models takes more: see readModelStoreFaults.test.ts.
+        yield* sql`INSERT INTO eventfold.read_models (read_model, number, version, fingerprint, state, position, history)
+          VALUES ('added', 1, 1, '', 'live', 0, 0)`
+        yield* sql`UPDATE eventfold.read_models SET position = 1 WHERE read_model = 'added'`
+        assert.deepStrictEqual(
+          yield* sql`DELETE FROM eventfold.read_models WHERE read_model = 'added' RETURNING position`.values,
+          [[1n]]
+        )
       }))
 
     it.effect("a member can insert, and the next write goes on from there", () =>

@@ -29,7 +29,7 @@ export const open = (
     (context) => ({ store: Context.get(context, ReadModelStore), sql: Context.get(context, PgClient.PgClient) })
   )
 
-export const identity = { system: "7000000000000000000", database: "shop", timeline: 1 }
+export const identity = { system: "7000000000000000000", database: "16384", databaseName: "shop", timeline: 1 }
 
 /** As far as the message at a position. */
 export const at = (position: number): Checkpoint => ({

@@ -13,10 +13,11 @@ CREATE TABLE IF NOT EXISTS eventfold.read_models (
   -- The last message of those that the read model reads; null before the first one.
   last_position bigint,
   last_id text,
-  -- The store that the messages are from.
-  store_system text NOT NULL,
-  store_database text NOT NULL,
-  store_timeline integer NOT NULL,
+  -- The store that the messages are from, as far as it can tell.
+  store_system text,
+  store_database text,
+  store_database_name text,
+  store_timeline integer,
   -- The last message that was written before the first build.
   history bigint NOT NULL,
   created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),

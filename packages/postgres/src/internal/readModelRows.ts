@@ -17,9 +17,10 @@ export interface BuildRow {
   readonly position: bigint
   readonly last_position: bigint | null
   readonly last_id: string | null
-  readonly store_system: string
-  readonly store_database: string
-  readonly store_timeline: number
+  readonly store_system: string | null
+  readonly store_database: string | null
+  readonly store_database_name: string | null
+  readonly store_timeline: number | null
   readonly history: bigint
   readonly created_at: Date
 }
@@ -37,7 +38,12 @@ export const buildOf = Effect.fnUntraced(function*(row: BuildRow): Effect.fn.Ret
     checkpoint: {
       position: yield* safePosition(row.position),
       last,
-      store: { system: row.store_system, database: row.store_database, timeline: row.store_timeline },
+      store: {
+        system: row.store_system ?? undefined,
+        database: row.store_database ?? undefined,
+        databaseName: row.store_database_name ?? undefined,
+        timeline: row.store_timeline ?? undefined
+      },
       history: yield* safePosition(row.history)
     },
     createdAt: DateTime.fromDateUnsafe(row.created_at)
@@ -55,12 +61,13 @@ export const checkpointValues = (sql: PgClient, checkpoint: Checkpoint): Fragmen
   const { history, position, store } = checkpoint
   const last = lastOf(checkpoint)
   return sql`${BigInt(position)}::bigint, ${last === undefined ? null : BigInt(last.globalPosition)}::bigint,
-    ${last?.id ?? null}::text, ${store.system}::text, ${store.database}::text, ${store.timeline}::integer,
+    ${last?.id ?? null}::text, ${store.system ?? null}::text, ${store.database ?? null}::text,
+    ${store.databaseName ?? null}::text, ${store.timeline ?? null}::integer,
     ${BigInt(history)}::bigint`
 }
 
 export const checkpointColumns = (sql: PgClient): Fragment =>
-  sql`position, last_position, last_id, store_system, store_database, store_timeline, history`
+  sql`position, last_position, last_id, store_system, store_database, store_database_name, store_timeline, history`
 
 /** That the row is the build's, filled by the same definition and in the same state. */
 export const isBuild = (sql: PgClient, build: Build): Fragment =>
