@@ -872,6 +872,36 @@ CREATE TABLE IF NOT EXISTS eventfold.installations (
   installed_by text NOT NULL DEFAULT session_user
 );
 
+-- eventfold/tables/read_models.sql
+
+-- The builds of the read models: a row for each, with its checkpoint. The tables of the one that is live are in a schema of
+-- the read model's name, those of another in one of that name and the build's number, as orders_2. What a worker does to
+-- the tables it commits together with the row.
+
+CREATE TABLE IF NOT EXISTS eventfold.read_models (
+  read_model text NOT NULL,
+  number integer NOT NULL CHECK (number > 0),
+  version integer NOT NULL,
+  fingerprint text NOT NULL,
+  state text NOT NULL CHECK (state IN ('building', 'live', 'retired')),
+  -- Everything up to here has been handled.
+  "position" bigint NOT NULL,
+  -- The last message of those that the read model reads; null before the first one.
+  last_position bigint,
+  last_id text,
+  -- The store that the messages are from, as far as it can tell.
+  store_system text,
+  store_database text,
+  store_database_name text,
+  store_timeline integer,
+  -- The last message that was written before the first build.
+  history bigint NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (read_model, number)
+) WITH (fillfactor = 50); -- Rows change all the time, and stay where they are.
+
+CREATE UNIQUE INDEX IF NOT EXISTS read_models_live ON eventfold.read_models (read_model) WHERE state = 'live';
+
 -- eventfold/functions/recorded.sql
 
 -- Looks up the messages of appends by their ids; `owners` tells for each message the append it belongs to, from 1. One row
@@ -1473,6 +1503,106 @@ BEGIN
 END;
 $$;
 
+-- eventfold/functions/dependents.sql
+
+-- What outside of a schema depends on what is in it, by name: views, foreign keys and functions, which are tied to the very
+-- tables that they were made on, whatever these are called later.
+
+CREATE OR REPLACE FUNCTION eventfold.dependents("schema" text)
+RETURNS SETOF text
+LANGUAGE sql STABLE
+AS $$
+  SELECT DISTINCT outside.name
+  FROM pg_depend,
+    LATERAL (
+      SELECT pg_class.relnamespace, format('%s %s', CASE pg_class.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, pg_class.oid::regclass)
+      FROM pg_rewrite JOIN pg_class ON pg_class.oid = pg_rewrite.ev_class
+      WHERE pg_depend.classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = pg_depend.objid
+      UNION ALL
+      SELECT pg_constraint.connamespace, format('foreign key %I of %s', pg_constraint.conname, pg_constraint.conrelid::regclass)
+      FROM pg_constraint
+      WHERE pg_depend.classid = 'pg_constraint'::regclass AND pg_constraint.oid = pg_depend.objid
+        AND pg_constraint.contype = 'f'
+      UNION ALL
+      SELECT pg_proc.pronamespace, format('function %s', pg_proc.oid::regprocedure)
+      FROM pg_proc
+      WHERE pg_depend.classid = 'pg_proc'::regclass AND pg_proc.oid = pg_depend.objid
+    ) AS outside (namespace, name)
+  WHERE outside.namespace <> to_regnamespace(quote_ident(dependents."schema"))
+    AND (pg_depend.refclassid, pg_depend.refobjid) IN (
+      SELECT 'pg_class'::regclass, pg_class.oid
+      FROM pg_class WHERE pg_class.relnamespace = to_regnamespace(quote_ident(dependents."schema"))
+      UNION ALL
+      SELECT 'pg_type'::regclass, pg_type.oid
+      FROM pg_type WHERE pg_type.typnamespace = to_regnamespace(quote_ident(dependents."schema"))
+      UNION ALL
+      SELECT 'pg_proc'::regclass, pg_proc.oid
+      FROM pg_proc WHERE pg_proc.pronamespace = to_regnamespace(quote_ident(dependents."schema"))
+    )
+  ORDER BY 1;
+$$;
+
+-- eventfold/functions/replace_schema.sql
+
+-- Puts a schema in the place of another, which is called `retired` from then on. Who was granted something on the one that is
+-- replaced, or on its tables, views and sequences, is granted it on those of the same name. The names change in the catalog
+-- only: no lock on a table is taken or waited for, and queries that have begun go on with what they began with.
+
+CREATE OR REPLACE FUNCTION eventfold.replace_schema("schema" text, retired text, replacement text)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  _statement text;
+BEGIN
+  FOR _statement IN
+    SELECT format(
+      'GRANT %s ON %s TO %s%s',
+      granted.privilege,
+      granted.object,
+      CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(granted.grantee)) END,
+      CASE WHEN granted.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+    )
+    FROM (
+      SELECT
+        acl.grantee, acl.is_grantable, pg_namespace.nspowner AS owner,
+        acl.privilege_type AS privilege,
+        format('SCHEMA %I', replace_schema.replacement) AS object
+      FROM pg_namespace, aclexplode(pg_namespace.nspacl) AS acl
+      WHERE pg_namespace.nspname = replace_schema."schema"
+      UNION ALL
+      SELECT
+        acl.grantee, acl.is_grantable, live.relowner,
+        acl.privilege_type || acl.columns,
+        format('%s %s', CASE new.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, new.oid::regclass)
+      FROM pg_class AS live
+      JOIN pg_class AS new ON new.relname = live.relname AND (new.relkind = 'S') = (live.relkind = 'S'),
+      LATERAL (
+        SELECT of_table.*, '' AS columns
+        FROM aclexplode(live.relacl) AS of_table
+        UNION ALL
+        SELECT of_column.*, format(' (%I)', pg_attribute.attname)
+        FROM pg_attribute, aclexplode(pg_attribute.attacl) AS of_column
+        WHERE pg_attribute.attrelid = live.oid AND NOT pg_attribute.attisdropped
+          AND EXISTS (
+            SELECT FROM pg_attribute AS same
+            WHERE same.attrelid = new.oid AND same.attname = pg_attribute.attname AND NOT same.attisdropped
+          )
+      ) AS acl
+      WHERE live.relnamespace = to_regnamespace(quote_ident(replace_schema."schema"))
+        AND new.relnamespace = to_regnamespace(quote_ident(replace_schema.replacement))
+        AND live.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND new.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+    ) AS granted
+    WHERE granted.grantee <> granted.owner
+  LOOP
+    EXECUTE _statement;
+  END LOOP;
+
+  EXECUTE format('ALTER SCHEMA %I RENAME TO %I', replace_schema."schema", replace_schema.retired);
+  EXECUTE format('ALTER SCHEMA %I RENAME TO %I', replace_schema.replacement, replace_schema."schema");
+END;
+$$;
+
 -- eventfold/functions/schema_version.sql
 
 -- The version of the eventfold schema: one more with every change that a client has to know of.
@@ -1491,6 +1621,7 @@ BEGIN
   IF current_setting('eventfold.install_role', true) IS DISTINCT FROM 'off' THEN
     GRANT USAGE ON SCHEMA eventfold TO message_store;
     GRANT SELECT ON eventfold.installations TO message_store;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON eventfold.read_models TO message_store;
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA eventfold TO message_store;
   END IF;
 END;
