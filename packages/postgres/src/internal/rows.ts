@@ -22,6 +22,9 @@ type MessageRow = readonly [
   time: Date
 ]
 
+/** Which column the data is. */
+export const dataColumn = 5
+
 const unsafePosition = (value: bigint): StoreError =>
   new StoreError({
     operation: "decode a position",

@@ -7,10 +7,10 @@ import * as Schedule from "effect/Schedule"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { ExpectedVersion } from "eventfold/ExpectedVersion"
-import type { MessageId, RecordedMessage } from "eventfold/Message"
-import type { AllPage, CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import type { MessageId } from "eventfold/Message"
+import type { AllRange, CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
-import { category as categoryOf, type CategoryName, type StreamName } from "eventfold/StreamName"
+import type { CategoryName, StreamName } from "eventfold/StreamName"
 import { messagePage, recordedMessages, safePosition } from "./rows.ts"
 import { isPassing, storeError } from "./sqlError.ts"
 
@@ -46,8 +46,9 @@ export const outsideTransaction = (sql: PgClient) => {
   const pool: PgPoolConfig = sql.config
   const isSingle = pool.maxConnections === 1
   return <A, E>(operation: string, write: Effect.Effect<A, E>): Effect.Effect<A, E | StoreError> =>
-    Effect.flatMap(Effect.serviceOption(sql.transactionService), (transaction): Effect.Effect<A, E | StoreError> => {
-      if (isSingle && Option.isSome(transaction)) {
+    Effect.contextWith((context: Context.Context<never>): Effect.Effect<A, E | StoreError> => {
+      if (Option.isNone(Context.getOption(context, sql.transactionService))) return write
+      if (isSingle) {
         const reason = "it is called inside of a transaction on the client's only connection, which it needs for itself"
         return Effect.fail(new StoreError({ operation, reason, isRetryable: false }))
       }
@@ -103,19 +104,8 @@ export const read = (operation: string, rows: Values) =>
   Effect.flatMap(Effect.mapError(retrying(rows), storeError(operation)), recordedMessages)
 
 /** Reads a page of messages. */
-export const readPage = (operation: string, rows: Values) =>
+export const readMessagePage = (operation: string, rows: Values) =>
   Effect.map(Effect.mapError(retrying(rows), storeError(operation)), messagePage)
-
-/** For now: the filters on this side, and no word of what holds it back. */
-export const allPage = ({ categories, from, limit, types }: AllPage) => (rows: ReadonlyArray<RecordedMessage>) => ({
-  messages: rows.filter(({ streamName, type }) =>
-    (categories === undefined || categories.some((name) => name === categoryOf(streamName))) &&
-    (types === undefined || types.includes(type))
-  ),
-  through: rows.at(-1)?.globalPosition ?? from - 1,
-  hasMore: rows.length === limit,
-  heldBack: Option.none()
-})
 
 /**
  * What is read in the same way on every Message DB: through the functions of `message_store`, and from its table what they
@@ -135,6 +125,8 @@ export const makeReads = (
   | "lastCategoryMessage"
   | "countCategory"
   | "messageAt"
+  | "lastPosition"
+  | "countAll"
 > => {
   const forwards = ({ from, limit, streamName }: StreamPage) =>
     sql`${
@@ -180,9 +172,7 @@ export const makeReads = (
       ORDER BY category, global_position LIMIT ${BigInt(page.limit)}`
 
   const last = (streamName: StreamName, type: string | undefined) =>
-    sql`${
-      call(streamName, (name) => sql`message_store.get_last_stream_message(${name}, ${type ?? null}) AS called`)
-    }`
+    sql`${call(streamName, (name) => sql`message_store.get_last_stream_message(${name}, ${type ?? null}) AS called`)}`
 
   const version = (streamName: StreamName) =>
     sql<{ readonly stream_version: bigint | null }>`${
@@ -220,10 +210,24 @@ export const makeReads = (
     sql`SELECT ${messageColumns(sql)} FROM message_store.messages
       WHERE global_position = ${BigInt(globalPosition)}`
 
+  const lastPosition = sql<{ readonly global_position: bigint }>`SELECT global_position FROM message_store.messages
+    ORDER BY global_position DESC LIMIT 1`
+
+  const countAll = ({ categories, from, types }: AllRange) =>
+    sql<{ readonly count: bigint }>`SELECT count(*) FROM message_store.messages
+      WHERE ${
+      sql.and([
+        sql`global_position >= ${BigInt(from)}`,
+        ...(categories === undefined ? [] : [sql`message_store.category(stream_name) = ANY(${categories}::text[])`]),
+        ...(types === undefined ? [] : [isOfTypes(types)])
+      ])
+    }`.unprepared
+
   return {
-    readStream: (page) => page.direction === "forwards" ? readPage("readStream", forwards(page).values) : backwards(page),
+    readStream: (page) =>
+      page.direction === "forwards" ? readMessagePage("readStream", forwards(page).values) : backwards(page),
     readCategory: (page) =>
-      readPage(
+      readMessagePage(
         "readCategory",
         page.types === undefined ? category(page).values : categoryByTypes(page, page.types).valuesUnprepared
       ),
@@ -231,6 +235,15 @@ export const makeReads = (
     findMessage: (streamName, id) => Effect.map(read("findMessage", find(streamName, id)), Arr.head),
     lastCategoryMessage: (category) => Effect.map(read("lastCategoryMessage", lastOfCategory(category)), Arr.head),
     messageAt: (globalPosition) => Effect.map(read("messageAt", at(globalPosition).values), Arr.head),
+    lastPosition: retrying(lastPosition).pipe(
+      Effect.mapError(storeError("lastPosition")),
+      Effect.flatMap(([row]) => row === undefined ? Effect.succeed(0) : safePosition(row.global_position))
+    ),
+    countAll: (range) =>
+      retrying(countAll(range)).pipe(
+        Effect.mapError(storeError("countAll")),
+        Effect.map(([row]) => Number(row?.count ?? 0n))
+      ),
     countCategory: (range) =>
       retrying(count(range)).pipe(
         Effect.mapError(storeError("countCategory")),
