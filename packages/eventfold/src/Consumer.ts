@@ -18,6 +18,7 @@ import type { Status } from "./ConsumerStatus.ts"
 import { checkConsumerId, checkInt } from "./internal/arguments.ts"
 import type { Consumer, Options } from "./internal/consumer.ts"
 import type { ConsumerIsRunning, RunError } from "./internal/consumerErrors.ts"
+import * as Eager from "./internal/eager.ts"
 import * as HostService from "./internal/host.ts"
 import type { Host, Running } from "./internal/host.ts"
 import * as Hosted from "./internal/hosted.ts"
@@ -130,7 +131,7 @@ export const make: {
   ): Consumer<ErrorOf<Out[keyof Out]>, ServicesOf<Out[keyof Out]>>
 } = (id: string, options: Options & { readonly from: Source; readonly on: object }): Consumer<never, never> => {
   // What they fail with and need is said by the signatures.
-  type Handler = (message: unknown) => Effect.Effect<unknown>
+  type Handler = (message: unknown) => Effect.Effect<void>
   const handlers = new Map(Object.entries<unknown>({ ...options.on }) as ReadonlyArray<[string, Handler]>)
   const decode = incoming(options.from) as (message: RecordedMessage) => Effect.Effect<Option.Option<unknown>>
   return {
@@ -142,9 +143,9 @@ export const make: {
     handle: ([message]) => {
       const handler = handlers.get(message.type)
       if (handler === undefined) return Effect.void
-      return Effect.flatMap(
+      return Effect.flatMapEager(
         decode(message),
-        (event) => Option.isNone(event) ? Effect.void : Effect.asVoid(handler(event.value))
+        (event) => Option.isNone(event) ? Effect.void : handler(event.value)
       )
     }
   }
@@ -187,9 +188,15 @@ export const batch = <From extends Source, E, R>(
     handlesAtOnce: options.atOnce ?? 100,
     handles: () => true,
     handle: (messages) =>
-      Effect.flatMap(Effect.forEach(messages, decode), (decoded) => {
-        const events = Arr.getSomes(decoded)
-        return Arr.isReadonlyArrayNonEmpty(events) ? Effect.asVoid(options.handle(events)) : Effect.void
+      Effect.suspend(() => {
+        const events: Array<Incoming<From>> = []
+        const decoding = Eager.forEach(messages, decode, (event) => {
+          if (Option.isSome(event)) events.push(event.value)
+        })
+        return Effect.flatMap(
+          decoding,
+          () => Arr.isArrayNonEmpty(events) ? Effect.asVoid(options.handle(events)) : Effect.void
+        )
       })
   }
 }

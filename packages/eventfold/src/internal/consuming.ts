@@ -88,7 +88,7 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
   const runJobs = (jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) => {
     const [job] = jobs
     if (jobs.length > 1) return runMixed(jobs)
-    return job._tag === "Task" ? job.task : runMessages([job])
+    return job._tag === "Task" ? job.task : Effect.map(handle([job.message]), job.done)
   }
   const lanes = yield* Lanes.make({ run: runJobs, batchSize: consumer.handlesAtOnce, concurrency, grace })
   const laneFor = (streamName: string) => concurrency === 1 ? "" : laneOf(streamName)

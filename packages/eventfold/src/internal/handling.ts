@@ -164,16 +164,12 @@ export const handling = <E, R, EPark = never, RPark = never>(
   const handle = (
     messages: Arr.NonEmptyReadonlyArray<RecordedMessage>
   ): Effect.Effect<void, E | EPark, R | RPark> =>
-    Effect.flatMap(
-      attempt(messages),
-      Option.match({
-        onNone: () => Effect.void,
-        onSome: (failure) =>
-          messages.length === 1
-            ? fail(Arr.headNonEmpty(messages), failure)
-            : Effect.forEach(messages, (message) => admit([message]), { discard: true })
-      })
-    )
+    Effect.flatMap(attempt(messages), (failure) => {
+      if (Option.isNone(failure)) return Effect.void
+      return messages.length === 1
+        ? fail(Arr.headNonEmpty(messages), failure.value)
+        : Effect.forEach(messages, (message) => admit([message]), { discard: true })
+    })
 
   const admit = (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>): Effect.Effect<void, E | EPark, R | RPark> =>
     parking === undefined

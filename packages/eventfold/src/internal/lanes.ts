@@ -31,6 +31,11 @@ export interface Options<Job, E, R> {
   readonly grace: Duration.Input
 }
 
+interface Batch<Job> {
+  readonly lane: string
+  readonly jobs: Arr.NonEmptyArray<Job>
+}
+
 /** After a failure nothing more is begun. Lanes take turns, of one batch each, so that no lane waits for another's end. */
 export const make = Effect.fnUntraced(function*<Job, E, R>(
   { batchSize, concurrency, grace, run }: Options<Job, E, R>
@@ -43,6 +48,8 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
   let pending = 0
   let running = 0
   let isStopping = false
+  /** How few jobs are left when who waits for room is to be told. */
+  let enough = Number.POSITIVE_INFINITY
 
   const fibers = yield* FiberSet.make()
   const fork = yield* FiberSet.runtime(fibers)<R>()
@@ -59,19 +66,29 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
     return undefined
   }
 
-  const takeTurns = Effect.gen(function*() {
+  /** The jobs whose turn it is, and their lane. */
+  const nextBatch = (): Batch<Job> | undefined => {
     for (let lane = next(); lane !== undefined; lane = next()) {
       const jobs = lanes.get(lane)
       const batch = jobs === undefined ? [] : MutableList.takeN(jobs, batchSize)
-      if (!Arr.isArrayNonEmpty(batch)) {
-        lanes.delete(lane)
-        continue
-      }
-      yield* run(batch)
-      pending -= batch.length
-      room.openUnsafe()
-      MutableList.append(turns, lane)
+      if (Arr.isArrayNonEmpty(batch)) return { lane, jobs: batch }
+      lanes.delete(lane)
     }
+    return undefined
+  }
+
+  const takeTurns = Effect.suspend(() => {
+    let batch: Batch<Job> | undefined
+    return Effect.whileLoop({
+      while: () => (batch = nextBatch()) !== undefined,
+      body: () => batch === undefined ? Effect.void : run(batch.jobs),
+      step: () => {
+        if (batch === undefined) return
+        pending -= batch.jobs.length
+        if (pending <= enough) room.openUnsafe()
+        MutableList.append(turns, batch.lane)
+      }
+    })
   }).pipe(Effect.onError((cause) => {
     isStopping = true
     running -= 1
@@ -95,7 +112,11 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
     awaitRoom: (most) =>
       Effect.whileLoop({
         while: () => pending > most,
-        body: () => Effect.andThen(room.close, room.await),
+        body: () => {
+          enough = most
+          room.closeUnsafe()
+          return room.await
+        },
         step: () => {}
       }),
     abandon: Effect.suspend(() => {
