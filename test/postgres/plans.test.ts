@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { SqlClient } from "effect/sql/SqlClient"
-import { MessageStore } from "eventfold/MessageStore"
+import * as Stream from "effect/Stream"
+import { MessageStore, type ReadAllPageOptions } from "eventfold/MessageStore"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
 import * as MessageDb from "../support/MessageDb.ts"
@@ -37,9 +38,9 @@ const fill = Effect.gen(function*() {
   // Its looks at the table would be counted as well.
   yield* sql`ALTER TABLE message_store.messages SET (autovacuum_enabled = off)`
   yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data)
-    SELECT CASE WHEN i % 1000 = 1 THEN 'rare-' WHEN i % 2 = 0 AND i <= 20000 THEN 'quiet-' ELSE 'busy-' END || i % 100,
-      i, 'T', '{"filler": "some text"}'
-    FROM generate_series(1, 40000) AS i`
+    SELECT CASE WHEN i % 1000 = 1 THEN 'rare-' WHEN i % 2 = 0 AND i <= 60000 THEN 'quiet-' ELSE 'busy-' END || i % 100,
+      i, CASE WHEN i % 10000 = 7 THEN 'Rare' ELSE 'T' END, '{"filler": "some text"}'
+    FROM generate_series(1, 120000) AS i`
   yield* sql`ANALYZE message_store.messages`
 })
 
@@ -56,7 +57,7 @@ for (const server of inject("postgres")) {
       it.effect("the last message of a category is found in a few pages, however many there are, or none", () =>
         Effect.gen(function*() {
           const store = yield* MessageStore
-          const lasts = { busy: 40_000, quiet: 20_000, rare: 39_001, missing: undefined, aa: undefined, zz: undefined }
+          const lasts = { busy: 120_000, quiet: 60_000, rare: 119_001, missing: undefined, aa: undefined, zz: undefined }
           for (const [category, last] of Object.entries(lasts)) {
             // Often enough for a plan that knows no category.
             for (const _ of Store.upTo(8)) {
@@ -73,7 +74,7 @@ for (const server of inject("postgres")) {
           const store = yield* MessageStore
           const options = [{}, { correlation: "other" }, { consumerGroup: { member: 0, size: 2 } }]
           for (
-            const [category, from] of [["busy", 39_990], ["quiet", 20_001], ["rare", 39_001], ["missing", 1]] as const
+            const [category, from] of [["busy", 119_990], ["quiet", 60_001], ["rare", 119_001], ["missing", 1]] as const
           ) {
             for (const filter of options) {
               for (const _ of Store.upTo(8)) {
@@ -81,8 +82,55 @@ for (const server of inject("postgres")) {
               }
             }
           }
-          assert.strictEqual(yield* store.countCategory("quiet"), 10_000)
-          assert.strictEqual(yield* store.countCategory("busy", { from: 39_990 }), 11)
+          assert.strictEqual(yield* store.countCategory("quiet"), 30_000)
+          assert.strictEqual(yield* store.countCategory("busy", { from: 119_990 }), 11)
+        }))
+
+      it.effect("a filter by type costs what it passes over, from where it begins, and not the rest of the table", () =>
+        Effect.gen(function*() {
+          const store = yield* MessageStore
+          for (
+            const [category, from] of [["busy", 119_990], ["quiet", 60_001], ["rare", 119_001], ["missing", 1]] as const
+          ) {
+            for (const types of [["T"], ["Rare"], ["None"]]) {
+              for (const _ of Store.upTo(8)) {
+                const read = Stream.runDrain(store.readCategory(category, { from, types }))
+                assert.isBelow(yield* costOf(read), 40, `${category} ${types[0]}`)
+                assert.isBelow(yield* costOf(store.countCategory(category, { from, types })), 40, category)
+              }
+            }
+          }
+          assert.strictEqual(yield* Stream.runCount(store.readCategory("busy", { types: ["Rare"] })), 12)
+        }))
+
+      it.effect("a page of everything costs what it gives or passes over, wherever it begins", () =>
+        Effect.gen(function*() {
+          const store = yield* MessageStore
+          const page = (options: ReadAllPageOptions, count: number, through: number, cost: number) =>
+            Effect.gen(function*() {
+              for (const _ of Store.upTo(8)) {
+                const read = Effect.map(store.readAllPage(options), (found) => {
+                  assert.deepStrictEqual([found.messages.length, found.through], [count, through])
+                })
+                assert.isBelow(yield* costOf(read), cost, JSON.stringify(options))
+              }
+            })
+          yield* page({ from: 120_001 }, 0, 120_000, 30)
+          yield* page({ from: 119_901 }, 100, 120_000, 60)
+          yield* page({ from: 60_000, limit: 100 }, 100, 60_099, 60)
+          // Few categories: along the index, however far it is.
+          yield* page({ categories: ["missing", "zz", "aa"] }, 0, 120_000, 60)
+          yield* page({ from: 60_001, categories: ["quiet"] }, 0, 120_000, 40)
+          yield* page({ from: 1, categories: ["rare"] }, 120, 120_000, 300)
+          yield* page({ from: 1, categories: ["rare", "quiet"], limit: 50 }, 50, 98, 200)
+          yield* page({ from: 119_990, categories: ["busy", "quiet", "rare"] }, 11, 120_000, 60)
+          // With a filter by type: a part of the log, of those categories only.
+          yield* page({ from: 119_990, types: ["None"] }, 0, 120_000, 60)
+          yield* page({ from: 10_001, types: ["None"] }, 0, 60_000, 3_000)
+          yield* page({ from: 1, types: ["None"], categories: ["rare"] }, 0, 50_000, 200)
+          // With many categories: a part of the log.
+          const many = ["rare", ...Store.upTo(10).map((i) => `missing${i}`)]
+          yield* page({ from: 1, categories: many }, 50, 50_000, 3_000)
         }))
 
       it.effect("the counting of pages counts", () =>
