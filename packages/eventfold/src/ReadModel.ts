@@ -276,3 +276,11 @@ export const apply = Effect.fnUntraced(function*<E, R>(
  */
 export const afterCommit = <A, E, R>(transaction: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   SideEffects.runningSideEffects(transaction, false)
+
+/**
+ * Runs handlers for messages that have been handled before, or are history: their side effects are left out.
+ *
+ * @since 0.1.0
+ */
+export const withoutSideEffects = <A, E, R>(handlers: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  SideEffects.runningSideEffects(handlers, true)
