@@ -3,6 +3,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type { SqlError } from "effect/sql/SqlError"
 import {
   type AppendResult,
   type EncodedAppend,
@@ -14,6 +15,7 @@ import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "event
 import * as StreamName from "eventfold/StreamName"
 import * as GroupCommit from "./groupCommit.ts"
 import { makeIdentity } from "./identity.ts"
+import type { Inline } from "./inline.ts"
 import { type MessageRow, safePosition } from "./rows.ts"
 import { isPassing, isUnique, storeError } from "./sqlError.ts"
 import {
@@ -67,6 +69,10 @@ const resultOf = (append: EncodedAppend, row: OutcomeRow): Exit.Exit<AppendResul
   }
 }
 
+/** What a read model refuses, or does not get done, is one already. */
+const asStoreError = (operation: string) => (error: SqlError | StoreError): StoreError =>
+  error._tag === "SqlError" ? storeError(operation)(error) : error
+
 /** The results of an atomic call: all of them, or the first refusal. */
 const atomicResults = (appends: ReadonlyArray<EncodedAppend>, rows: ReadonlyArray<OutcomeRow>) => {
   const outcomes = Arr.zip(appends, rows)
@@ -82,14 +88,16 @@ export const make = Effect.fnUntraced(function*(
   sql: PgClient,
   call: Call,
   wakeUps: WakeUps,
-  lease: StoreBackend["lease"]
+  lease: StoreBackend["lease"],
+  inline: Inline | undefined
 ) {
   const callAppend = (
+    operation: "append" | "writeAll",
     appends: ReadonlyArray<EncodedAppend>,
     mode: { readonly atomic: boolean; readonly careful: boolean }
-  ) => {
+  ): Effect.Effect<ReadonlyArray<OutcomeRow>, SqlError | StoreError> => {
     const messages = appends.flatMap((append) => append.messages)
-    return sql<OutcomeRow>`SELECT * FROM eventfold.append(
+    const call = sql<OutcomeRow>`SELECT * FROM eventfold.append(
       ${appends.map((append) => append.streamName)}::text[],
       ${appends.map((append) => wireVersion(append.expectedVersion))}::bigint[],
       ${appends.map((append) => append.messages.length)}::integer[],
@@ -100,20 +108,23 @@ export const make = Effect.fnUntraced(function*(
       ${mode.atomic},
       ${mode.careful}
     )`
+    const categories = inline === undefined ? [] : appends.map(laneOf).filter(inline.isOf)
+    return inline === undefined || categories.length === 0 ? call : inline.inOne(operation, categories, call)
   }
 
   /**
    * All or none, with a look for messages that are recorded already. To lose a race, against a writer that takes no lock
    * or writes the same id to another category, is worth another look.
    */
-  const appendCarefully = (operation: string, appends: ReadonlyArray<EncodedAppend>) =>
-    retrying(callAppend(appends, { atomic: true, careful: true }), (error) => isPassing(error) || isUnique(error)).pipe(
-      Effect.mapError(storeError(operation))
-    )
+  const appendCarefully = (operation: "append" | "writeAll", appends: ReadonlyArray<EncodedAppend>) =>
+    retrying(
+      callAppend(operation, appends, { atomic: true, careful: true }),
+      (error) => isPassing(error) || isUnique(error)
+    ).pipe(Effect.mapError(asStoreError(operation)))
 
   /** First without that look, which costs a look-up a message and hardly ever finds one. */
   const appendAll = (appends: ReadonlyArray<EncodedAppend>) =>
-    retrying(callAppend(appends, { atomic: true, careful: false })).pipe(
+    retrying(callAppend("writeAll", appends, { atomic: true, careful: false })).pipe(
       Effect.filterOrElse(
         (rows) => !rows.some(({ outcome }) => outcome === "recorded" || outcome === "duplicate"),
         () => appendCarefully("writeAll", appends)
@@ -133,10 +144,10 @@ export const make = Effect.fnUntraced(function*(
   }, Effect.exit)
 
   const commit: GroupCommit.Commit<EncodedAppend, AppendResult, Refusal | StoreError> = (group) =>
-    retrying(callAppend(group, { atomic: false, careful: false })).pipe(
+    retrying(callAppend("append", group, { atomic: false, careful: false })).pipe(
       Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
       Effect.catch((error) =>
-        isPassing(error)
+        error._tag === "SqlError" && isPassing(error)
           ? Effect.succeed(group.map(() => Exit.fail(storeError("append")(error))))
           // One of them broke the transaction. By themselves, each gets what it deserves.
           : Effect.forEach(group, appendAlone)
