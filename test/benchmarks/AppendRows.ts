@@ -19,21 +19,23 @@ const bulk = 1_000
 const copied = 20_000
 
 /** Goes up by one from call to call, of all rounds. */
-export const counter = (): () => number => {
-  let n = 0
+export const counter = (first = 0): () => number => {
+  let n = first
   return () => n++
 }
 
 /** Callers of ours that append so many messages with each call: messages a second. */
 export const append = (
   store: MessageStore["Service"],
-  { callers, dataset = account, messages = 1 }: {
+  { callers, dataset = account, first = 0, messages = 1 }: {
     readonly callers: number
     readonly messages?: number
     readonly dataset?: Dataset
+    /** The stream that is appended to first, by its number. */
+    readonly first?: number
   }
 ): Round => {
-  const next = counter()
+  const next = counter(first)
   const { category } = dataset
   const call = messages === 1
     ? () => {
@@ -131,9 +133,18 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     name: "append-1",
     description: "one fiber that appends one message after the other",
     unit: "messages/s",
-    peers: [{ name: MessageDbClient.name, budget: 1.3 }, { name: Emmett.name }],
+    peers: [{ name: MessageDbClient.name, budget: 1.3 }, { name: Emmett.name }, { name: "INSERT, nothing else" }],
     prepare: Effect.gen(function*() {
-      return { ours: yield* ours({ callers: 1 }), peers: [yield* messageDb(1), yield* emmett(1)] }
+      const { insert, load } = yield* (yield* Databases).copy
+      yield* load(account)
+      return {
+        ours: yield* ours({ callers: 1 }),
+        peers: [
+          yield* messageDb(1),
+          yield* emmett(1),
+          (millis) => repeatedlyAsync(millis, () => insert(account), 1)
+        ]
+      }
     })
   },
   {

@@ -18,7 +18,7 @@ import { promise } from "./BenchError.ts"
 import { Databases } from "./Databases.ts"
 import * as Emmett from "./Emmett.ts"
 import * as MessageDbClient from "./MessageDbClient.ts"
-import { consumed } from "./Messages.ts"
+import { consumed, consumedByEmmett } from "./Messages.ts"
 import { rate, type Round, type Row } from "./Rounds.ts"
 
 /** How often Eventide's consumers poll, unless they are told otherwise. */
@@ -66,71 +66,62 @@ const consume = (store: MessageStore["Service"], define: Define): Round => () =>
     return count
   }))
 
-const consumeRow = (
-  name: string,
-  description: string,
-  define: Define,
-  emmett: "eachMessage" | "eachBatch"
-): Row<Databases> => ({
+/** Reads a page after the other, and writes its position after each. */
+const loop = (peer: MessageDbClient.MessageDbClient): Round => () =>
+  rate(promise(async () => {
+    let [count, from] = [0, 1]
+    for (;;) {
+      const page = await peer.readCategory(consumed.category.name, from)
+      count += page.length
+      const last = page.at(-1)
+      if (last !== undefined) await peer.writePosition(consumed.category.name, last.globalPosition)
+      if (last === undefined || page.length < MessageDbClient.pageSize) return count
+      from = last.globalPosition + 1
+    }
+  }))
+
+/** Its consumers read the whole store, so this is one with nothing else in it; and less, because they take their time. */
+const consumeByEmmett = ({ url }: Emmett.Emmett): Round => () =>
+  rate(promise(async () => {
+    let count = 0
+    const consumer = postgreSQLEventStoreConsumer({ connectionString: url, stopWhen: { noMessagesLeft: true } })
+    consumer.reactor({ processorId: randomUUID(), eachMessage: () => void count++ })
+    await consumer.start()
+    await consumer.close()
+    return count
+  }))
+
+const consumeRow = (name: string, description: string, define: Define, withEmmett: boolean): Row<Databases> => ({
   name,
   description,
   unit: "messages/s",
   goal: 50_000,
-  peers: [{ name: `${MessageDbClient.name} through pg, a loop` }, { name: Emmett.name }],
+  peers: [
+    { name: `${MessageDbClient.name} through pg, a loop` },
+    ...withEmmett ? [{ name: `${Emmett.name}, ${consumedByEmmett.messages.toLocaleString("en")} messages` }] : []
+  ],
   prepare: Effect.gen(function*() {
     const databases = yield* Databases
     const ours = yield* databases.ours
-    yield* ours.load(consumed)
     const messageDb = yield* databases.messageDb
-    yield* messageDb.load(consumed)
-    const loop = async () => {
-      let [count, from] = [0, 1]
-      for (;;) {
-        const page = await messageDb.readCategory(consumed.category.name, from)
-        count += page.length
-        const last = page.at(-1)
-        if (last !== undefined) await messageDb.writePosition(consumed.category.name, last.globalPosition)
-        if (last === undefined || page.length < MessageDbClient.pageSize) return count
-        from = last.globalPosition + 1
-      }
+    yield* Effect.forEach([ours, messageDb], ({ load }) => load(consumed))
+    const peers = [loop(messageDb)]
+    if (withEmmett) {
+      const emmett = yield* databases.emmettConsumed
+      yield* emmett.load(consumedByEmmett)
+      peers.push(consumeByEmmett(emmett))
     }
-    return {
-      ours: consume(ours.store, define),
-      peers: [() => rate(promise(loop)), yield* consumeByEmmett(emmett)]
-    }
+    return { ours: consume(ours.store, define), peers }
   })
-})
-
-/** Its consumers read the whole store, so there is one with nothing else in it. */
-const consumeByEmmett = Effect.fnUntraced(function*(each: "eachMessage" | "eachBatch") {
-  const { load, url } = yield* (yield* Databases).emmettConsumed
-  yield* load(consumed)
-  const round: Round = () =>
-    rate(promise(async () => {
-      let count = 0
-      const consumer = postgreSQLEventStoreConsumer({ connectionString: url, stopWhen: { noMessagesLeft: true } })
-      consumer.reactor({
-        processorId: randomUUID(),
-        ...each === "eachMessage" ? { eachMessage: () => void count++ } : {
-          eachBatch: (messages) => {
-            count += messages.length
-          }
-        }
-      })
-      await consumer.start()
-      await consumer.close()
-      return count
-    }))
-  return round
 })
 
 /** Writes messages one by one, each when the last has been handled for a moment: milliseconds from the call to the handler. */
 const latencies = Effect.fnUntraced(
-  function*<E>(samples: number, write: Effect.Effect<unknown, E>, handled: Latch.Latch) {
+  function*<E>(samples: number, write: Effect.Effect<unknown, E>, handled: Latch.Latch, warmUps = 5) {
     const clock = yield* Clock.Clock
     const measured: Array<number> = []
     // The first ones plan statements.
-    for (let i = -5; i < samples; i++) {
+    for (let i = -warmUps; i < samples; i++) {
       const begin = clock.monotonicTimeNanosUnsafe()
       handled.closeUnsafe()
       yield* write
@@ -166,7 +157,7 @@ const latencyOfLoop = (peer: MessageDbClient.MessageDbClient, samples: number): 
       from = (page.at(-1)?.globalPosition ?? from - 1) + 1
       if (page.length > 0) handled.openUnsafe()
     }).pipe(Effect.forever, Effect.forkScoped)
-    return yield* latencies(samples, promise(() => peer.writeTo(`${category}-1`)), handled)
+    return yield* latencies(samples, promise(() => peer.writeTo(`${category}-1`)), handled, 1)
   }))
 
 const latencyOfEmmett = (emmett: Emmett.Emmett, samples: number): Round => () =>
@@ -179,13 +170,15 @@ const latencyOfEmmett = (emmett: Emmett.Emmett, samples: number): Round => () =>
         const reactor = consumer.reactor({
           processorId: randomUUID(),
           startFrom: "END",
-          eachMessage: () => void handled.openUnsafe()
+          eachMessage: ({ metadata }) => {
+            if (metadata.streamName === streamName) handled.openUnsafe()
+          }
         })
         const running = consumer.start()
-        await Promise.race([running, until(() => reactor.isActive)])
+        await until(() => reactor.isActive)
         return { consumer, running }
       }),
-      () => latencies(samples, promise(() => emmett.store.appendToStream(streamName, [Emmett.eventOf(0)])), handled),
+      () => latencies(samples, promise(() => emmett.store.appendToStream(streamName, [Emmett.eventOf(0)])), handled, 0),
       ({ consumer, running }) => Effect.promise(() => consumer.close().then(() => running))
     )
   })
@@ -200,9 +193,9 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     "consume",
     `a consumer of ${consumed.messages.toLocaleString("en")} messages, one at a time, to its last position`,
     single,
-    "eachMessage"
+    true
   ),
-  consumeRow("consume-batch", "the same, 100 at a time", batch, "eachBatch"),
+  consumeRow("consume-batch", "the same, 100 at a time", batch, false),
   {
     name: "latency",
     description: "from a write to the handler of a consumer in another process, on an idle system",
@@ -210,7 +203,8 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     percentiles: [{ share: 0.5 }, { share: 0.99, goal: 10 }],
     peers: [
       { name: `${MessageDbClient.name} through pg, polled every ${peerPoll} ms` },
-      { name: `${Emmett.name}, polled every 50 ms` }
+      // It polls less and less often while there is little to do: after the first second, every second.
+      { name: `${Emmett.name}, in its first second` }
     ],
     prepare: Effect.gen(function*() {
       const databases = yield* Databases
@@ -219,7 +213,7 @@ export const rows: ReadonlyArray<Row<Databases>> = [
       const emmett = yield* databases.emmettConsumed
       return {
         ours: latency(yield* Store.open(url), store, 100),
-        peers: [latencyOfLoop(messageDb, 8), latencyOfEmmett(emmett, 8)]
+        peers: [latencyOfLoop(messageDb, 6), latencyOfEmmett(emmett, 3)]
       }
     })
   }

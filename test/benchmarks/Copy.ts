@@ -3,12 +3,13 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { randomUUID } from "node:crypto"
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { Client } from "pg"
 import { from, to } from "pg-copy-streams"
 import { type PeerError, promise } from "./BenchError.ts"
-import { copyColumns, copyLine, type Dataset } from "./Messages.ts"
+import { copyColumns, copyLine, dataOf, type Dataset, metadataOf, streamNameOf, typeOf } from "./Messages.ts"
 
 export interface Copy {
   readonly load: (dataset: Dataset) => Effect.Effect<void, PeerError>
@@ -17,6 +18,8 @@ export interface Copy {
    * second. The lines are there before the time begins.
    */
   readonly write: (dataset: Dataset, messages: number, perStatement: number) => Effect.Effect<Work, PeerError>
+  /** Inserts the next message, with neither a lock nor a look at the stream: most of it is the commit. */
+  readonly insert: (dataset: Dataset) => Promise<unknown>
   /** Copies the messages of a category out, in their order, and does not look at them: how many bytes. */
   readonly read: (category: string) => Effect.Effect<number, PeerError>
 }
@@ -26,7 +29,7 @@ export interface Work {
   readonly run: Effect.Effect<number, PeerError>
 }
 
-const connect = (url: string): Effect.Effect<Client, PeerError, Scope.Scope> =>
+export const connect = (url: string): Effect.Effect<Client, PeerError, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.suspend(() => {
       const client = new Client({ connectionString: url })
@@ -35,21 +38,24 @@ const connect = (url: string): Effect.Effect<Client, PeerError, Scope.Scope> =>
     (client) => Effect.promise(() => client.end())
   )
 
-const copyIn = (client: Client, lines: Iterable<string>) =>
+/** Copies these lines into the table. */
+export const copyIn = (client: Client, lines: Iterable<string>): Effect.Effect<void, PeerError> =>
   promise(() =>
     pipeline(Readable.from(lines), client.query(from(`COPY message_store.messages (${copyColumns}) FROM STDIN`)))
   )
 
-/** The lines of the messages of these numbers, many in a string: a write each would be most of the work. */
-function* blocks(dataset: Dataset, begin: number, end: number, positionOf: (n: number) => number): Generator<string> {
+/** The lines of these numbers, many in a string: a write each would be most of the work. */
+export function* blocks(begin: number, end: number, lineOf: (n: number) => string): Generator<string> {
   const size = 250
   for (let n = begin; n < end; n += size) {
-    const numbers = Array.from({ length: Math.min(size, end - n) }, (_, i) => n + i)
-    yield numbers.map((number) => copyLine(dataset, number, positionOf(number))).join("")
+    yield Array.from({ length: Math.min(size, end - n) }, (_, i) => lineOf(n + i)).join("")
   }
 }
 
 const turnOf = ({ streams }: Dataset) => (n: number): number => Math.floor(n / streams)
+
+/** The line of the message of that number, at the next position of the stream whose turn it is. */
+const nextLine = (dataset: Dataset) => (n: number) => copyLine(dataset, n, turnOf(dataset)(n))
 
 /** Fills a database with what a data set has in the beginning, once, and leaves the server nothing to catch up on. */
 const loaderOf = (client: Client) => {
@@ -59,7 +65,7 @@ const loaderOf = (client: Client) => {
       if (loaded.has(dataset)) return Effect.void
       loaded.add(dataset)
       return Effect.andThen(
-        copyIn(client, blocks(dataset, 0, dataset.messages, turnOf(dataset))),
+        copyIn(client, blocks(0, dataset.messages, nextLine(dataset))),
         promise(async () => {
           await client.query("VACUUM ANALYZE message_store.messages")
           await client.query("CHECKPOINT")
@@ -73,23 +79,43 @@ export const loader = (url: string) => Effect.map(connect(url), loaderOf)
 export const open = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Copy, PeerError, Scope.Scope> {
   const client = yield* connect(url)
   const written = new Map<Dataset, number>()
+  /** The number of the next message, when so many are taken. */
+  const take = (dataset: Dataset, messages: number) => {
+    const begin = written.get(dataset) ?? dataset.messages
+    written.set(dataset, begin + messages)
+    return begin
+  }
   return {
     load: loaderOf(client),
     write: (dataset, messages, perStatement) =>
       Effect.sync(() => {
-        const begin = written.get(dataset) ?? dataset.messages
+        const begin = take(dataset, messages)
         const end = begin + messages
-        written.set(dataset, end)
         const statements = Array.from(
           { length: Math.ceil(messages / perStatement) },
           (_, i) => [
-            ...blocks(dataset, begin + i * perStatement, Math.min(begin + (i + 1) * perStatement, end), turnOf(dataset))
+            ...blocks(begin + i * perStatement, Math.min(begin + (i + 1) * perStatement, end), nextLine(dataset))
           ]
         )
         return {
           run: Effect.as(Effect.forEach(statements, (lines) => copyIn(client, lines), { discard: true }), messages)
         }
       }),
+    insert: (dataset) => {
+      const n = take(dataset, 1)
+      return client.query({
+        name: "insert",
+        text: `INSERT INTO message_store.messages (${copyColumns}) VALUES ($1, $2, $3, $4, $5, $6)`,
+        values: [
+          randomUUID(),
+          streamNameOf(dataset, n),
+          typeOf(n),
+          turnOf(dataset)(n),
+          JSON.stringify(dataOf(n)),
+          JSON.stringify(metadataOf(n))
+        ]
+      })
+    },
     read: (category) =>
       promise(async () => {
         const rows = client.query(to(`COPY (

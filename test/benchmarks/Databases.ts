@@ -20,6 +20,7 @@ import * as Copy from "./Copy.ts"
 import * as Emmett from "./Emmett.ts"
 import * as MessageDbClient from "./MessageDbClient.ts"
 import type { Dataset } from "./Messages.ts"
+import * as Scale from "./Scale.ts"
 import * as Table from "./Table.ts"
 
 /** What the server says about itself. */
@@ -67,8 +68,8 @@ export class Databases extends Context.Service<Databases, {
   /** Another one, whose only messages are those that are consumed. */
   readonly emmettConsumed: Effect.Effect<Emmett.Emmett, BenchError>
   readonly copy: Effect.Effect<Copy.Copy, BenchError>
-  /** An empty database of that name with our schema. Gives its URL. */
-  readonly make: (name: string) => Effect.Effect<string, BenchError>
+  /** Ours with so many messages in the table. */
+  readonly scale: (size: keyof typeof Scale.sizes) => Effect.Effect<Ours, BenchError>
 }>()("@eventfold/benchmarks/Databases") {}
 
 type Installation = Effect.Effect<void, SqlError | SqlFileError, SqlClient>
@@ -137,6 +138,16 @@ export const layer = (
         const made: Ours = { url, store: yield* Store.open(url), load: yield* Copy.loader(url) }
         return made
       })
+      const scale = Effect.fnUntraced(function*(size: keyof typeof Scale.sizes) {
+        const url = yield* make(`eventfold_${size}`)
+        yield* Scale.fill(url, Scale.sizes[size])
+        const made: Ours = { url, store: yield* Store.open(url), load: yield* Copy.loader(url) }
+        return made
+      })
+      const scales = {
+        small: yield* Effect.cached(inScope(scale("small"))),
+        large: yield* Effect.cached(inScope(scale("large")))
+      }
       return {
         facts: facts ?? (yield* Effect.die("The server tells nothing about itself")),
         functions: yield* Effect.cached(inScope(functions)),
@@ -145,7 +156,7 @@ export const layer = (
         emmett: yield* Effect.cached(inScope(Effect.flatMap(empty("emmett"), Emmett.open))),
         emmettConsumed: yield* Effect.cached(inScope(Effect.flatMap(empty("emmett_consumed"), Emmett.open))),
         copy: yield* Effect.cached(inScope(Effect.flatMap(make("copy"), Copy.open))),
-        make
+        scale: (size) => scales[size]
       }
     })
   )

@@ -23,11 +23,29 @@ export interface Emmett {
   readonly load: (dataset: Dataset) => Effect.Effect<void, PeerError>
 }
 
-export const open = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Emmett, PeerError, Scope.Scope> {
-  const store = yield* Effect.acquireRelease(
+const openStore = (url: string): Effect.Effect<PostgresEventStore, never, Scope.Scope> =>
+  Effect.acquireRelease(
     Effect.sync(() => getPostgreSQLEventStore(url)),
     (store) => Effect.promise(() => store.close())
   )
+
+/** Appends what a data set has in the beginning. To wait for each commit would take longer than all that is measured. */
+const fill = (url: string, dataset: Dataset): Effect.Effect<void, PeerError> =>
+  Effect.scoped(Effect.flatMap(openStore(`${url}?options=-c%20synchronous_commit%3Doff`), (store) =>
+    Effect.forEach(
+      Array.from({ length: dataset.streams }, (_, stream) => stream),
+      (stream) =>
+        promise(() =>
+          store.appendToStream(
+            streamNameOf(dataset, stream),
+            Array.from({ length: dataset.messagesPerStream }, (_, i) => eventOf(stream + i * dataset.streams))
+          )
+        ),
+      { concurrency: 8, discard: true }
+    )))
+
+export const open = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Emmett, PeerError, Scope.Scope> {
+  const store = yield* openStore(url)
   yield* promise(() => store.schema.migrate())
   const loaded = new Set<Dataset>()
   return {
@@ -37,17 +55,7 @@ export const open = Effect.fnUntraced(function*(url: string): Effect.fn.Return<E
       Effect.suspend(() => {
         if (loaded.has(dataset)) return Effect.void
         loaded.add(dataset)
-        return Effect.forEach(
-          Array.from({ length: dataset.streams }, (_, stream) => stream),
-          (stream) =>
-            promise(() =>
-              store.appendToStream(
-                streamNameOf(dataset, stream),
-                Array.from({ length: dataset.messagesPerStream }, (_, i) => eventOf(stream + i * dataset.streams))
-              )
-            ),
-          { concurrency: 8, discard: true }
-        )
+        return fill(url, dataset)
       })
   }
 })

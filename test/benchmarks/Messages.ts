@@ -38,11 +38,7 @@ export const metadataOf = (n: number) => ({
 })
 
 /** A category and what is in it before anything is measured: its streams take turns, a message each. */
-const of = <const Name extends string>(
-  name: Name & Category.Any["name"],
-  streams: number,
-  messagesPerStream: number
-) => ({
+export const of = (name: string, streams: number, messagesPerStream: number) => ({
   category: Category.make<string, typeof Events>(name, Events),
   streams,
   messagesPerStream,
@@ -57,6 +53,7 @@ export const account: Dataset = of("account", 10_000, 10)
 export const ledger: Dataset = of("ledger", 30, 1_000)
 /** What is consumed. */
 export const consumed: Dataset = of("consumed", 500, 100)
+export const consumedByEmmett: Dataset = of("consumed", 50, 20)
 /** What is folded. */
 export const savings: Dataset = of("savings", 100, 100)
 

@@ -18,11 +18,16 @@ import * as MessageDbClient from "./MessageDbClient.ts"
 import { type Dataset, idOf, ledger, savings, streamNameOf } from "./Messages.ts"
 import { rate, repeatedly, type Round, type Row } from "./Rounds.ts"
 
-/** Reads a category to its end: messages a second. */
-export const readCategory = (store: MessageStore["Service"], dataset: Dataset, limit = dataset.messages): Round => {
+/** Reads so many messages of a category, from a global position on: messages a second. */
+export const readCategory = (
+  store: MessageStore["Service"],
+  dataset: Dataset,
+  limit = dataset.messages,
+  from = 1
+): Round => {
   const read = Effect.suspend(() => {
     let count = 0
-    return dataset.category.readCategory({ limit }).pipe(
+    return dataset.category.readCategory({ limit, from }).pipe(
       Stream.runForEachArray((events) => Effect.sync(() => count += events.length)),
       Effect.map(() => count)
     )

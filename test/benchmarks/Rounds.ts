@@ -42,8 +42,10 @@ export interface Row<R = never> {
   /** The samples of a round give one result for each of these, with its own goal. */
   readonly percentiles?: ReadonlyArray<{ readonly share: number; readonly goal?: number }> | undefined
   readonly peers: ReadonlyArray<Peer>
-  /** Only for who asks for the row by its name. */
-  readonly onlyByName?: boolean | undefined
+  /** Takes longer than a quick run has time for, unless it is asked for by its name. */
+  readonly slow?: boolean | undefined
+  /** The most rounds, where each takes as long as it takes. */
+  readonly maxRounds?: number | undefined
   /** Makes ready what is measured, for as long as the row is. The peers are in the order of `peers`. */
   readonly prepare: Effect.Effect<Sides, BenchError, R | Scope.Scope>
 }
@@ -82,13 +84,17 @@ const figures = (row: Pick<Row, "name" | "goal" | "percentiles">) =>
 export const namesOf = (row: Pick<Row, "name" | "goal" | "percentiles">): ReadonlyArray<string> =>
   figures(row).map(({ name }) => name)
 
-/** The rows of these names, and those whose names begin with one of them. All that need not be asked for if none. */
-export const select = <R>(rows: ReadonlyArray<Row<R>>, names: ReadonlyArray<string>): ReadonlyArray<Row<R>> =>
+/** The rows of these names, and those whose names begin with one of them. If there are none: all that there is time for. */
+export const select = <R>(
+  rows: ReadonlyArray<Row<R>>,
+  names: ReadonlyArray<string>,
+  isQuick: boolean
+): ReadonlyArray<Row<R>> =>
   rows.filter((row) => {
     const own = [row.name, ...namesOf(row)]
     return names.length === 0
-      ? row.onlyByName !== true
-      : names.some((name) => own.some((of) => of === name || (row.onlyByName !== true && of.startsWith(`${name}-`))))
+      ? !(isQuick && row.slow === true)
+      : names.some((name) => own.some((of) => of === name || of.startsWith(`${name}-`)))
   })
 
 /** Runs the call over and over for a while, by that many fibers: calls a second. */
@@ -172,7 +178,8 @@ export const measure = <R>(
   Effect.scoped(Effect.gen(function*() {
     const { ours, peers } = yield* row.prepare
     const sides = [ours, ...peers]
+    const count = Math.min(rounds, row.maxRounds ?? rounds)
     yield* round(sides, millis, 0)
-    const measured = yield* Effect.forEach(Array.from({ length: rounds }, (_, i) => i), (i) => round(sides, millis, i))
+    const measured = yield* Effect.forEach(Array.from({ length: count }, (_, i) => i), (i) => round(sides, millis, i))
     return results(row, measured)
   }))
