@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import type * as ExpectedVersion from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
 import { checkInt, checkNotEmpty, checkTypes } from "./internal/arguments.ts"
@@ -224,6 +225,13 @@ export class MessageStore extends Context.Service<MessageStore, {
     globalPosition: number
   ) => Effect.Effect<Option.Option<Message.RecordedMessage>, InvalidArgument | StoreError>
   /**
+   * The highest global position of a message that can be read now; 0 when there is none. One that is lower may still be to
+   * come: how far a reader of everything can go is `readAllPage`'s to say. It is one look-up.
+   */
+  readonly lastPosition: Effect.Effect<number, StoreError>
+  /** How many messages `readAll` would read with the same options, if nothing held it back. For lag, as `countCategory`. */
+  readonly countAll: (options?: AllOptions) => Effect.Effect<number, ReadAllError>
+  /**
    * Which store this is, now: to be kept with positions that are kept elsewhere, and compared before they are used. A copy
    * that has taken over, or was restored to an earlier time, has another `timeline`.
    */
@@ -380,16 +388,23 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<MessageStore["Service"], never, Scope.Scope> {
   const hub = yield* WakeUpHub.make(backend)
 
-  const append = Effect.fn("MessageStore.append")(function*(
+  // Not Effect.fn, whose look at the stack of the caller costs more than all else that is done here for an append.
+  const append = (
     streamName: string,
     messages: Message.Message | ReadonlyArray<Message.Message>,
     options?: AppendOptions
-  ) {
-    yield* Effect.annotateCurrentSpan("eventfold.stream", streamName)
-    const encoded = yield* encodeAppend({ ...options, streamName, messages })
-    yield* checkDistinctIds([encoded])
-    return yield* hub.waking([encoded], backend.append(encoded))
-  })
+  ) =>
+    Effect.useSpan(
+      "MessageStore.append",
+      { attributes: { "eventfold.stream": streamName } },
+      (span) =>
+        encodeAppend({ ...options, streamName, messages }).pipe(
+          Effect.flatMap((encoded) =>
+            Effect.andThen(checkDistinctIds([encoded]), hub.waking([encoded], backend.append(encoded)))
+          ),
+          Effect.provideService(Tracer.ParentSpan, span)
+        )
+    )
 
   const writeAll = Effect.fn("MessageStore.writeAll")(function*(appends: ReadonlyArray<Append>) {
     yield* Effect.annotateCurrentSpan("eventfold.streams", appends.length)
@@ -479,6 +494,10 @@ export const make = Effect.fnUntraced(function*(
     }
   )
 
+  const countAll = Effect.fn("MessageStore.countAll")(function*(options: AllOptions = {}) {
+    return yield* backend.countAll({ ...yield* allFilters(options), from: yield* globalFrom(options.from) })
+  })
+
   const messageAt = Effect.fn("MessageStore.messageAt")(function*(globalPosition: number) {
     yield* checkInt("globalPosition", globalPosition, 0)
     return yield* backend.messageAt(globalPosition)
@@ -547,6 +566,8 @@ export const make = Effect.fnUntraced(function*(
     readAllPage,
     heldBack,
     messageAt,
+    lastPosition: Effect.withSpan(backend.lastPosition, "MessageStore.lastPosition"),
+    countAll,
     identity: Effect.withSpan(backend.identity, "MessageStore.identity"),
     lastMessage,
     streamVersion,

@@ -15,6 +15,8 @@ export * as HeldBack from "./HeldBack.ts"
 /** @since 0.1.0 */
 export * as MemoryStore from "./MemoryStore.ts"
 /** @since 0.1.0 */
+export * as MemoryTable from "./MemoryTable.ts"
+/** @since 0.1.0 */
 export * as Message from "./Message.ts"
 /** @since 0.1.0 */
 export * as MessageStore from "./MessageStore.ts"
@@ -26,6 +28,10 @@ export * as Parking from "./Parking.ts"
 export * as PositionStore from "./PositionStore.ts"
 /** @since 0.1.0 */
 export * as Process from "./Process.ts"
+/** @since 0.1.0 */
+export * as ReadModel from "./ReadModel.ts"
+/** @since 0.1.0 */
+export * as ReadModelStore from "./ReadModelStore.ts"
 /** @since 0.1.0 */
 export * as StoreBackend from "./StoreBackend.ts"
 /** @since 0.1.0 */

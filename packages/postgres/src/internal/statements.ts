@@ -8,7 +8,7 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { ExpectedVersion } from "eventfold/ExpectedVersion"
 import type { MessageId } from "eventfold/Message"
-import type { CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import type { AllRange, CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import type { CategoryName, StreamName } from "eventfold/StreamName"
 import { type MessageRow, recordedMessages, safePosition } from "./rows.ts"
@@ -46,8 +46,9 @@ export const outsideTransaction = (sql: PgClient) => {
   const pool: PgPoolConfig = sql.config
   const isSingle = pool.maxConnections === 1
   return <A, E>(operation: string, write: Effect.Effect<A, E>): Effect.Effect<A, E | StoreError> =>
-    Effect.flatMap(Effect.serviceOption(sql.transactionService), (transaction): Effect.Effect<A, E | StoreError> => {
-      if (isSingle && Option.isSome(transaction)) {
+    Effect.contextWith((context: Context.Context<never>): Effect.Effect<A, E | StoreError> => {
+      if (Option.isNone(Context.getOption(context, sql.transactionService))) return write
+      if (isSingle) {
         const reason = "it is called inside of a transaction on the client's only connection, which it needs for itself"
         return Effect.fail(new StoreError({ operation, reason, isRetryable: false }))
       }
@@ -117,6 +118,8 @@ export const makeReads = (
   | "lastCategoryMessage"
   | "countCategory"
   | "messageAt"
+  | "lastPosition"
+  | "countAll"
 > => {
   const forwards = ({ from, limit, streamName }: StreamPage) =>
     sql<MessageRow>`${
@@ -202,6 +205,19 @@ export const makeReads = (
     sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
       WHERE global_position = ${BigInt(globalPosition)}`
 
+  const lastPosition = sql<{ readonly global_position: bigint }>`SELECT global_position FROM message_store.messages
+    ORDER BY global_position DESC LIMIT 1`
+
+  const countAll = ({ categories, from, types }: AllRange) =>
+    sql<{ readonly count: bigint }>`SELECT count(*) FROM message_store.messages
+      WHERE ${
+      sql.and([
+        sql`global_position >= ${BigInt(from)}`,
+        ...(categories === undefined ? [] : [sql`message_store.category(stream_name) = ANY(${categories}::text[])`]),
+        ...(types === undefined ? [] : [isOfTypes(types)])
+      ])
+    }`.unprepared
+
   return {
     readStream: (page) => page.direction === "forwards" ? read("readStream", forwards(page)) : backwards(page),
     readCategory: (page) =>
@@ -210,6 +226,15 @@ export const makeReads = (
     findMessage: (streamName, id) => Effect.map(read("findMessage", find(streamName, id)), Arr.head),
     lastCategoryMessage: (category) => Effect.map(read("lastCategoryMessage", lastOfCategory(category)), Arr.head),
     messageAt: (globalPosition) => Effect.map(read("messageAt", at(globalPosition)), Arr.head),
+    lastPosition: retrying(lastPosition).pipe(
+      Effect.mapError(storeError("lastPosition")),
+      Effect.flatMap(([row]) => row === undefined ? Effect.succeed(0) : safePosition(row.global_position))
+    ),
+    countAll: (range) =>
+      retrying(countAll(range)).pipe(
+        Effect.mapError(storeError("countAll")),
+        Effect.map(([row]) => Number(row?.count ?? 0n))
+      ),
     countCategory: (range) =>
       retrying(count(range)).pipe(
         Effect.mapError(storeError("countCategory")),
