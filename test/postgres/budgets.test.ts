@@ -131,7 +131,10 @@ layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices:
       assert.strictEqual(yield* costOf(read), 1)
       yield* write
       assert.strictEqual(yield* costOf(read), 1)
-      const filters = [{ categories: ["all", "other"] }, { types: ["Numbered"] }, { categories: ["none"], types: ["A"] }]
+      const filters = [{ categories: ["all", "other"] }, { types: ["Numbered"] }, {
+        categories: ["none"],
+        types: ["A"]
+      }]
       for (const filter of filters) assert.strictEqual(yield* costOf(readAllPage({ ...filter, from })), 1)
 
       // A number that is never used, and then one whose writer is still at it.
@@ -175,8 +178,16 @@ layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices:
 
   it.effect("lastMessage, findMessage, messageAt, streamVersion, lastCategoryMessage and countCategory are 1", () =>
     Effect.gen(function*() {
-      const { append, countCategory, findMessage, heldBack, lastCategoryMessage, lastMessage, messageAt, streamVersion } =
-        yield* store
+      const {
+        append,
+        countCategory,
+        findMessage,
+        heldBack,
+        lastCategoryMessage,
+        lastMessage,
+        messageAt,
+        streamVersion
+      } = yield* store
       const id = yield* nextId
       yield* append("last-1", [...Store.numbered(3), { id, type: "A", data: 3 }, ...Store.numbered(2_000)])
       assert.strictEqual(yield* costOf(findMessage("last-1", id)), 1)

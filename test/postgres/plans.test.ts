@@ -57,7 +57,14 @@ for (const server of inject("postgres")) {
       it.effect("the last message of a category is found in a few pages, however many there are, or none", () =>
         Effect.gen(function*() {
           const store = yield* MessageStore
-          const lasts = { busy: 120_000, quiet: 60_000, rare: 119_001, missing: undefined, aa: undefined, zz: undefined }
+          const lasts = {
+            busy: 120_000,
+            quiet: 60_000,
+            rare: 119_001,
+            missing: undefined,
+            aa: undefined,
+            zz: undefined
+          }
           for (const [category, last] of Object.entries(lasts)) {
             // Often enough for a plan that knows no category.
             for (const _ of Store.upTo(8)) {

@@ -48,7 +48,7 @@ export const learn = (known: Known, before: Known, look: Look, from: number): Kn
   for (const one of noted) {
     if (!before.noted.includes(one)) continue
     const { writers: waitedFor } = one
-    one.writers = writers.filter((writer) => waitedFor.includes(writer))
+    one.writers = writers.filter((writer) => waitedFor.includes(writer) || isRecovered(writer))
   }
   const gone = noted.filter((one) => one.writers.length === 0)
   const waiting = noted.filter((one) => one.writers.length > 0)
