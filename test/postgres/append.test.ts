@@ -57,6 +57,8 @@ const callMessage = (sql: SqlClient, { expected, messages: [message], stream }: 
 const append = (appends: ReadonlyArray<Append>, mode?: Mode) =>
   Effect.flatMap(SqlClient, (sql) => call(sql, appends, mode))
 
+const appendMessage = (append: Append) => Effect.flatMap(SqlClient, (sql) => callMessage(sql, append))
+
 const outcomes = (rows: ReadonlyArray<Outcome>) =>
   rows.map((row) => [row.outcome, row.stream_version === null ? null : Number(row.stream_version)])
 
@@ -429,8 +431,6 @@ for (const server of inject("postgres")) {
     })
 
     describe("append_message", () => {
-      const appendMessage = (append: Append) => Effect.flatMap(SqlClient, (sql) => callMessage(sql, append))
-
       it.effect("writes what it is given at the next position, and tells where", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient
