@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { withClock } from "@eventfold/testing"
 import { DateTime, Effect, Layer, Option, Random, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { EntityCache, MessageStore } from "eventfold"
@@ -44,10 +45,6 @@ const messages = Effect.gen(function*() {
   const store = yield* MessageStore.MessageStore
   return yield* Stream.runCollect(store.readCategory("account"))
 })
-
-/** Lets the time of the test clock pass, for the delays before retries. */
-const passingTime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.raceFirst(effect, Effect.forever(TestClock.adjust("1 milli")))
 
 describe("a transfer", () => {
   it.effect("writes to both accounts, or to none", () =>
@@ -108,7 +105,7 @@ describe("a transfer", () => {
     Effect.gen(function*() {
       yield* openWith([[alice, 1_000], [bob, 0]])
       const command = { from: alice, to: bob, cents: cents(100), by, commandId: "c-1" }
-      yield* passingTime(
+      yield* withClock(
         Effect.all(Array.from({ length: 8 }, () => Account.transfer(command)), { concurrency: "unbounded" })
       )
       assert.deepStrictEqual(yield* balances(alice, bob), [900, 100])
@@ -143,7 +140,7 @@ describe("a transfer", () => {
           const [payer = alice, payee = alice] = [all[from], all[to]]
           return { from: payer, to: payee, cents: cents(yield* Random.nextIntBetween(1, 400)), by }
         }))
-      const outcomes = yield* passingTime(
+      const outcomes = yield* withClock(
         Effect.forEach(
           transfers,
           (transfer) =>
@@ -174,7 +171,7 @@ describe("a transfer", () => {
       yield* openWith([[alice, 1_000], [bob, 1_000]])
       const there = { from: alice, to: bob, cents: cents(1), by }
       const back = { ...there, from: bob, to: alice }
-      yield* passingTime(Effect.forEach(
+      yield* withClock(Effect.forEach(
         Array.from({ length: 60 }, (_, index) => index % 2 === 0 ? there : back),
         Account.transfer,
         { concurrency: 12 }

@@ -1,47 +1,13 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, it } from "@effect/vitest"
+import * as Program from "@eventfold/example-command-line/Program"
 import { Effect, FileSystem, Stream } from "effect"
-import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import process from "node:process"
 import { fileURLToPath } from "node:url"
 
-const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
-
-const temporaryFolder = Effect.flatMap(
-  FileSystem.FileSystem,
-  (fs) => fs.makeTempDirectoryScoped({ prefix: "eventfold bank account-" })
-)
-
-const spawn = Effect.fnUntraced(function*(folder: string, args: ReadonlyArray<string>) {
-  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  return yield* spawner.spawn(ChildProcess.make(process.execPath, [main, ...args], {
-    cwd: folder,
-    env: { USER: "Tess" },
-    extendEnv: true
-  }))
-})
-
-const text = <E>(stream: Stream.Stream<Uint8Array, E>) => Stream.mkString(Stream.decodeText(stream))
-
-/** Runs the program as a user does, `args` being what he types. */
-const bank = (folder: string, args: string) =>
-  Effect.gen(function*() {
-    const child = yield* spawn(folder, args.split(" ").filter((arg) => arg !== ""))
-    const [stdout, stderr, code] = yield* Effect.all([text(child.stdout), text(child.stderr), child.exitCode], {
-      concurrency: "unbounded"
-    })
-    return { stdout, stderr, code: Number(code), lines: stdout.trimEnd().split("\n") }
-  }).pipe(Effect.scoped)
-
-/** Runs it, and it succeeds: what it prints. */
-const prints = Effect.fnUntraced(function*(folder: string, args: string) {
-  const { code, stderr, stdout } = yield* bank(folder, args)
-  assert.deepStrictEqual([stderr, code], ["", 0], args)
-  return stdout.trimEnd()
-})
+const { prints, run, spawn } = Program.make(fileURLToPath(new URL("../src/main.ts", import.meta.url)), { USER: "Tess" })
 
 const assertOneLineError = Effect.fnUntraced(function*(folder: string, args: string, line: string) {
-  const { code, stderr, stdout } = yield* bank(folder, args)
+  const { code, stderr, stdout } = yield* run(folder, args)
   assert.deepStrictEqual([stderr, stdout, code], [`error: ${line}\n`, "", 1], args)
 })
 
@@ -49,7 +15,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
   it.effect("has a tour, which leaves nothing behind", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
-      const folder = yield* temporaryFolder
+      const folder = yield* Program.temporaryFolder
       const tour = yield* prints(folder, "")
       for (
         const part of [
@@ -73,7 +39,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
 
   it.effect("keeps accounts in a folder, from one run to the next", () =>
     Effect.gen(function*() {
-      const folder = yield* temporaryFolder
+      const folder = yield* Program.temporaryFolder
       const inFolder = (args: string) => prints(folder, args)
       assert.strictEqual(yield* inFolder("open alice --owner Ada"), "opened alice: €0.00")
       assert.strictEqual(yield* inFolder("open bob"), "opened bob: €0.00")
@@ -107,7 +73,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
 
   it.effect("says in one line what is refused, and what to do", () =>
     Effect.gen(function*() {
-      const folder = yield* temporaryFolder
+      const folder = yield* Program.temporaryFolder
       yield* prints(folder, "open alice")
       yield* prints(folder, "deposit alice 5")
       const refused = (args: string, line: string) => assertOneLineError(folder, args, line)
@@ -121,7 +87,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
   it.effect("shows its help for what can't be meant", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
-      const folder = yield* temporaryFolder
+      const folder = yield* Program.temporaryFolder
       const amount = "from 0.01 to 10000000000: 12.50, or 12"
       const day = "a day, 2026-11-01, or a time with its zone"
       for (
@@ -136,7 +102,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
           ["deposit alice", "Missing required argument: amount"]
         ] as const
       ) {
-        const { code, stderr, stdout } = yield* bank(folder, args)
+        const { code, stderr, stdout } = yield* run(folder, args)
         assert.strictEqual(code, 1)
         assert.include(stdout + stderr, "USAGE", args)
         assert.include(stdout + stderr, advice)
@@ -148,13 +114,13 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
     "killed in the middle of its transfers, keeps the sum; sent again, it makes those that are missing",
     () =>
       Effect.gen(function*() {
-        const folder = yield* temporaryFolder
+        const folder = yield* Program.temporaryFolder
         yield* prints(folder, "open alice")
         yield* prints(folder, "open bob")
         yield* prints(folder, "deposit alice 100")
         const transfers = "transfer alice bob 0.10 --times 600 --command-id salary"
         const killed = yield* Effect.scoped(Effect.gen(function*() {
-          const child = yield* spawn(folder, transfers.split(" "))
+          const child = yield* spawn(folder, transfers)
           let said = 0
           yield* child.stdout.pipe(
             Stream.decodeText(),

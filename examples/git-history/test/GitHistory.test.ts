@@ -1,5 +1,6 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
+import * as Program from "@eventfold/example-command-line/Program"
 import { Effect, FileSystem, HashMap, Layer, Option, Stream } from "effect"
 import { TestConsole } from "effect/testing"
 import * as MessageStore from "eventfold/MessageStore"
@@ -219,7 +220,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("GitHistory", (it) =
       const whole = yield* record(bare)
       assert.deepStrictEqual([yield* assertAlive(bare, whole.files), whole.after.commits], [1, 3])
 
-      const shallow = yield* Repo.temporaryFolder
+      const shallow = yield* Program.temporaryFolder
       yield* Repo.git(shallow, ["clone", "--quiet", "--depth=2", `file://${bare}`, "."])
       const part = yield* record(shallow)
       assert.deepStrictEqual([yield* assertAlive(shallow, part.files), part.after.commits, part.files.size], [1, 2, 2])
@@ -387,7 +388,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("GitHistory", (it) =
   it.effect("names what is wrong with the repository", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
-      const folder = yield* Repo.temporaryFolder
+      const folder = yield* Program.temporaryFolder
       yield* fs.writeFileString(`${folder}/file`, "")
       assert.strictEqual(yield* openFailure(folder), "NotARepository")
       assert.strictEqual(yield* openFailure(`${folder}/missing`), "NotARepository")

@@ -1,8 +1,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, it } from "@effect/vitest"
-import { Effect, FileSystem, Stream } from "effect"
-import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import process from "node:process"
+import * as Program from "@eventfold/example-command-line/Program"
+import { Effect, FileSystem } from "effect"
 import { fileURLToPath } from "node:url"
 import * as Repo from "./support/repository.ts"
 
@@ -10,19 +9,10 @@ const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
 
 /** Runs the program as a user does. */
 const run = (folder: string, args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
-  Effect.gen(function*() {
-    const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-    const child = yield* spawner.spawn(ChildProcess.make(process.execPath, [main, ...args], {
-      cwd: folder,
-      env,
-      extendEnv: true
-    }))
-    const text = (stream: typeof child.stdout) => Stream.mkString(Stream.decodeText(stream))
-    const [stdout, stderr, code] = yield* Effect.all([text(child.stdout), text(child.stderr), child.exitCode], {
-      concurrency: "unbounded"
-    })
-    return { stdout, stderr, code: Number(code), lastLine: stdout.trimEnd().split("\n").at(-1) }
-  }).pipe(Effect.scoped)
+  Effect.map(
+    Program.make(main, env).run(folder, args),
+    (outcome) => ({ ...outcome, lastLine: outcome.stdout.trimEnd().split("\n").at(-1) })
+  )
 
 const assertOneLineError = (result: Effect.Success<ReturnType<typeof run>>, pattern: RegExp) => {
   assert.strictEqual(result.code, 1)
@@ -35,7 +25,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the demo", (it) => 
   it.effect("keeps its store in a folder, and records only what is new", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
-      const [folder, repository] = [yield* Repo.temporaryFolder, yield* Repo.empty()]
+      const [folder, repository] = [yield* Program.temporaryFolder, yield* Repo.empty()]
       yield* Repo.importCommits(repository, [
         Repo.commit([Repo.write("a", "1"), Repo.write("line\nbreak", "1")]),
         Repo.commit([Repo.remove("a")])
@@ -61,7 +51,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the demo", (it) => 
   it.effect("says in one line what is wrong", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
-      const [folder, repository] = [yield* Repo.temporaryFolder, yield* Repo.empty()]
+      const [folder, repository] = [yield* Program.temporaryFolder, yield* Repo.empty()]
       assertOneLineError(yield* run(folder, []), /is not a git repository/)
       assertOneLineError(yield* run(folder, [`${folder}/mis\nsing`]), /is not a git repository/)
       assertOneLineError(yield* run(folder, [repository]), /has no commits yet/)
@@ -78,7 +68,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the demo", (it) => 
 
   it.effect("shows its help for a wrong flag", () =>
     Effect.gen(function*() {
-      const { code, stderr, stdout } = yield* run(yield* Repo.temporaryFolder, ["--store", "mysql://host"])
+      const { code, stderr, stdout } = yield* run(yield* Program.temporaryFolder, ["--store", "mysql://host"])
       assert.strictEqual(code, 1)
       assert.include(stdout + stderr, "USAGE")
       assert.include(stdout + stderr, "must be embedded, memory or a URL")

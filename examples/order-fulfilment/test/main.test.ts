@@ -1,40 +1,10 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, it } from "@effect/vitest"
+import * as Program from "@eventfold/example-command-line/Program"
 import { Effect, FileSystem, Stream } from "effect"
-import { ChildProcess, ChildProcessSpawner } from "effect/process"
-import process from "node:process"
 import { fileURLToPath } from "node:url"
 
-const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
-
-const temporaryFolder = Effect.flatMap(
-  FileSystem.FileSystem,
-  (fs) => fs.makeTempDirectoryScoped({ prefix: "eventfold order fulfilment-" })
-)
-
-const spawn = Effect.fnUntraced(function*(folder: string, args: string) {
-  const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  const words = args.split(" ").filter((arg) => arg !== "")
-  return yield* spawner.spawn(ChildProcess.make(process.execPath, [main, ...words], { cwd: folder }))
-})
-
-const text = <E>(stream: Stream.Stream<Uint8Array, E>) => Stream.mkString(Stream.decodeText(stream))
-
-/** Runs the program as a user does, `args` being what he types. */
-const orders = Effect.fnUntraced(function*(folder: string, args: string) {
-  const child = yield* spawn(folder, args)
-  const [stdout, stderr, code] = yield* Effect.all([text(child.stdout), text(child.stderr), child.exitCode], {
-    concurrency: "unbounded"
-  })
-  return { stdout, stderr, code: Number(code) }
-}, Effect.scoped)
-
-/** Runs it, and it succeeds: what it prints. */
-const prints = Effect.fnUntraced(function*(folder: string, args: string) {
-  const { code, stderr, stdout } = yield* orders(folder, args)
-  assert.deepStrictEqual([stderr, code], ["", 0], args)
-  return stdout.trimEnd()
-})
+const { prints, run, spawn } = Program.make(fileURLToPath(new URL("../src/main.ts", import.meta.url)))
 
 /** Runs it until it has printed all of these, each of them in a line of its own, and asks it to stop. */
 const runUntil = Effect.fnUntraced(function*(folder: string, args: string, parts: ReadonlyArray<string>) {
@@ -55,7 +25,7 @@ const runUntil = Effect.fnUntraced(function*(folder: string, args: string, parts
       orElse: () => Effect.die(new Error(`waited in vain for ${[...missing].join(", ")} in\n${lines.join("\n")}`))
     })
   )
-  const [, stderr, code] = yield* Effect.all([reading, text(child.stderr), child.exitCode], {
+  const [, stderr, code] = yield* Effect.all([reading, Program.text(child.stderr), child.exitCode], {
     concurrency: "unbounded"
   })
   return { lines, stderr, code: Number(code) }
@@ -81,7 +51,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
   it.effect("have a tour, which leaves nothing behind", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
-      const folder = yield* temporaryFolder
+      const folder = yield* Program.temporaryFolder
       const tour = yield* prints(folder, "")
       for (
         const part of [
@@ -110,11 +80,11 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
 
   it.effect("go on where they were stopped", () =>
     Effect.gen(function*() {
-      const folder = yield* temporaryFolder
+      const folder = yield* Program.temporaryFolder
       assert.strictEqual(yield* prints(folder, "place 1 --pay-within 600"), "placed 1: €20.00")
       yield* prints(folder, "place 2 --card slow --pay-within 600 --teapots 2")
       yield* prints(folder, "place 3 --card broken --pay-within 600 --teapots 3")
-      assert.deepStrictEqual(yield* orders(folder, "place 1"), {
+      assert.deepStrictEqual(yield* run(folder, "place 1"), {
         stdout: "",
         stderr: "error: there is an order 1 already: give the new one another id\n",
         code: 1
@@ -151,7 +121,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
 
   it.effect("park what fails for good, and replay it when somebody says so", () =>
     Effect.gen(function*() {
-      const folder = yield* temporaryFolder
+      const folder = yield* Program.temporaryFolder
       yield* prints(folder, "place 7 --card broken --pay-within 600")
       assert.strictEqual(yield* prints(folder, "parked"), "nothing is parked")
       const first = yield* runUntil(folder, "run", ["7      parked"])

@@ -9,8 +9,9 @@ import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as ExpectedVersion from "./ExpectedVersion.ts"
 import { jsonEquals, parseJson } from "./internal/json.ts"
-import type { RecordedMessage } from "./Message.ts"
+import { nextId, type RecordedMessage } from "./Message.ts"
 import {
+  type AllRange,
   type AppendResult,
   type CategoryRange,
   type EncodedAppend,
@@ -79,17 +80,25 @@ const lowerBound = (rows: ReadonlyArray<Row>, from: number): number => {
   return low
 }
 
-const selects = ({ consumerGroup, correlation }: CategoryRange) => (row: Row): boolean =>
+const isOf = (category: StreamName.CategoryName, { streamName }: Row): boolean =>
+  StreamName.category(streamName) === category
+
+const selects = ({ consumerGroup, correlation, types }: CategoryRange) => (row: Row): boolean =>
+  (types === undefined || types.includes(row.type)) &&
   (correlation === undefined || correlationCategory(row) === correlation) &&
   (consumerGroup === undefined ||
     Option.contains(StreamName.groupMember(row.streamName, consumerGroup.size), consumerGroup.member))
+
+const selectsOfAll = ({ categories, types }: Pick<AllRange, "categories" | "types">) => (row: Row): boolean =>
+  (categories === undefined || categories.some((name) => isOf(name, row))) &&
+  (types === undefined || types.includes(row.type))
 
 /**
  * An empty store.
  *
  * @since 0.1.0
  */
-export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
+export const make: Effect.Effect<StoreBackend> = Effect.map(nextId, (system) => {
   const log: Array<Row> = []
   const byId = new Map<string, Row>()
   const streams = new Map<string, Array<Row>>()
@@ -205,11 +214,29 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
         }
         return found
       }),
-    readAll: ({ from, limit }) =>
+    readAll: ({ from, limit, ...filters }) =>
       Effect.sync(() => {
-        const start = lowerBound(log, from)
-        return log.slice(start, start + limit).map(record)
+        const selected = selectsOfAll(filters)
+        const messages: Array<RecordedMessage> = []
+        let through = from - 1
+        for (let i = lowerBound(log, from); i < log.length && messages.length < limit; i++) {
+          const row = log[i]
+          if (row === undefined) break
+          through = row.globalPosition
+          if (selected(row)) messages.push(record(row))
+        }
+        return { messages, through, hasMore: through < (log.at(-1)?.globalPosition ?? 0), heldBack: Option.none() }
       }),
+    heldBack: () => Effect.succeedNone,
+    messageAt: (globalPosition) =>
+      Effect.sync(() => {
+        const row = log[lowerBound(log, globalPosition)]
+        return row?.globalPosition === globalPosition ? Option.some(record(row)) : Option.none()
+      }),
+    lastPosition: Effect.sync(() => log.at(-1)?.globalPosition ?? 0),
+    countAll: ({ from, ...filters }) =>
+      Effect.sync(() => log.slice(lowerBound(log, from)).filter(selectsOfAll(filters)).length),
+    identity: Effect.succeed({ system, database: "memory", databaseName: "memory", timeline: 1 }),
     lastMessage: (streamName, type) =>
       Effect.sync(() => {
         const rows = streams.get(streamName) ?? []

@@ -12,14 +12,24 @@ import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type * as ExpectedVersion from "./ExpectedVersion.ts"
-import { checkInt } from "./internal/arguments.ts"
+import type { HeldBack } from "./HeldBack.ts"
+import { checkInt, checkNotEmpty, checkTypes } from "./internal/arguments.ts"
 import { checkDistinctIds, encodeAppend, messageId } from "./internal/encodeAppend.ts"
-import { paged } from "./internal/paged.ts"
+import { nextAfter, paged } from "./internal/paged.ts"
 import * as WakeUpHub from "./internal/wakeUpHub.ts"
 import type { WakeUps } from "./internal/wakeUpHub.ts"
 import * as MemoryStore from "./MemoryStore.ts"
 import type * as Message from "./Message.ts"
-import type { AppendResult, CategoryPage, ConsumerGroup, Lease, StoreBackend } from "./StoreBackend.ts"
+import type {
+  AllPage,
+  AppendResult,
+  CategoryPage,
+  ConsumerGroup,
+  Lease,
+  ReadAllResult,
+  StoreBackend,
+  StoreIdentity
+} from "./StoreBackend.ts"
 import {
   type DuplicateMessageId,
   InvalidArgument,
@@ -76,6 +86,8 @@ export interface ReadStreamOptions extends ReadOptions {
 export interface CountCategoryOptions {
   /** The global position to begin with, inclusive: default 1. */
   readonly from?: number | undefined
+  /** Only messages of these types. An empty list is an `InvalidArgument`. */
+  readonly types?: ReadonlyArray<string> | undefined
   /** Only messages whose metadata has a `correlationStreamName` of this category. */
   readonly correlation?: string | undefined
   /** Only messages of streams that belong to this member. Streams without an id belong to none. */
@@ -85,10 +97,27 @@ export interface CountCategoryOptions {
 /** @since 0.1.0 */
 export interface ReadCategoryOptions extends ReadOptions, CountCategoryOptions {}
 
-/** @since 0.1.0 */
-export interface ReadAllOptions extends ReadOptions {
+/**
+ * Which messages of the whole store.
+ *
+ * @since 0.1.0
+ */
+export interface AllOptions {
   /** The global position to begin with, inclusive: default 1. */
   readonly from?: number | undefined
+  /** Only messages of these categories. An empty list is an `InvalidArgument`. */
+  readonly categories?: ReadonlyArray<string> | undefined
+  /** Only messages of these types. An empty list is an `InvalidArgument`. */
+  readonly types?: ReadonlyArray<string> | undefined
+}
+
+/** @since 0.1.0 */
+export interface ReadAllOptions extends ReadOptions, AllOptions {}
+
+/** @since 0.1.0 */
+export interface ReadAllPageOptions extends AllOptions {
+  /** How many messages at the most, from 1. Default: 1,024. */
+  readonly limit?: number | undefined
 }
 
 /** @since 0.1.0 */
@@ -106,7 +135,7 @@ export type ReadStreamError = StreamName.InvalidStreamName | InvalidArgument | U
 export type ReadCategoryError = StreamName.InvalidCategory | InvalidArgument | StoreError
 
 /** @since 0.1.0 */
-export type ReadAllError = InvalidArgument | Unsupported | StoreError
+export type ReadAllError = StreamName.InvalidCategory | InvalidArgument | StoreError
 
 /**
  * A store of messages in streams, as Message DB defines it.
@@ -163,6 +192,50 @@ export class MessageStore extends Context.Service<MessageStore, {
    * reader that goes on after the last message it saw misses none.
    */
   readonly readAll: (options?: ReadAllOptions) => Stream.Stream<Message.RecordedMessage, ReadAllError>
+  /**
+   * One page of what `readAll` reads, with how far it has looked, for who keeps a position: go on after `through`, which
+   * with filters moves on even when no message comes through them. Read on at once while `hasMore`. When it is held back it
+   * says by whom; see {@link HeldBack}.
+   *
+   * @example
+   * ```ts
+   * import { Effect, Option } from "effect"
+   * import { HeldBack, MessageStore } from "eventfold"
+   *
+   * // What is new of two categories after a position, and the new position.
+   * const news = Effect.fn(function*(position: number) {
+   *   const store = yield* MessageStore.MessageStore
+   *   const categories = ["account", "transfer"]
+   *   const { heldBack, messages, through } = yield* store.readAllPage({ from: position + 1, categories })
+   *   if (Option.isSome(heldBack)) yield* Effect.logWarning(HeldBack.format(heldBack.value))
+   *   return [messages, through] as const
+   * })
+   * ```
+   */
+  readonly readAllPage: (options?: ReadAllPageOptions) => Effect.Effect<ReadAllResult, ReadAllError>
+  /**
+   * What keeps a reader of everything from reading to the end right now; none when nothing does. `from` is the global
+   * position, inclusive, where the reader goes on: default 1, or what this store knows to be final.
+   */
+  readonly heldBack: (
+    options?: { readonly from?: number | undefined }
+  ) => Effect.Effect<Option.Option<HeldBack>, InvalidArgument | StoreError>
+  /** The message at a global position, from 1; none when there is none, or none yet. It is one look-up. */
+  readonly messageAt: (
+    globalPosition: number
+  ) => Effect.Effect<Option.Option<Message.RecordedMessage>, InvalidArgument | StoreError>
+  /**
+   * The highest global position of a message that can be read now; 0 when there is none. One that is lower may still be to
+   * come: how far a reader of everything can go is `readAllPage`'s to say. It is one look-up.
+   */
+  readonly lastPosition: Effect.Effect<number, StoreError>
+  /** How many messages `readAll` would read with the same options, if nothing held it back. For lag, as `countCategory`. */
+  readonly countAll: (options?: AllOptions) => Effect.Effect<number, ReadAllError>
+  /**
+   * Which store this is, now: to be kept with positions that are kept elsewhere, and compared before they are used. A copy
+   * that has taken over, or was restored to an earlier time, has another `timeline`.
+   */
+  readonly identity: Effect.Effect<StoreIdentity, StoreError>
   /**
    * The last message of a stream, or the last one of a type. As in Message DB, a bare category name is taken for the
    * stream of that very name.
@@ -286,14 +359,23 @@ const categoryRange = Effect.fnUntraced(function*(name: string, options: CountCa
   const category = yield* StreamName.parseCategory(name)
   yield* checkInt("from", options.from, 0)
   yield* checkConsumerGroup(options.consumerGroup)
+  const types = yield* checkTypes(options.types)
   const correlation = options.correlation === undefined
     ? undefined
     : yield* StreamName.parseCategory(options.correlation)
-  return { category, from: options.from ?? 1, correlation, consumerGroup: options.consumerGroup }
+  return { category, from: options.from ?? 1, types, correlation, consumerGroup: options.consumerGroup }
 })
 
-const afterGlobally = ({ globalPosition }: Message.RecordedMessage): Option.Option<number> =>
-  Option.some(globalPosition + 1)
+/** The global position to begin with: one that no message has would be a gap to wait for. */
+const globalFrom = (from: number | undefined) => Effect.as(checkInt("from", from, 0), Math.max(1, from ?? 1))
+
+const allFilters = Effect.fnUntraced(function*(options: AllOptions) {
+  const types = yield* checkTypes(options.types)
+  if (options.categories === undefined) return { categories: undefined, types }
+  yield* checkNotEmpty("categories", options.categories)
+  const categories = yield* Effect.forEach(new Set(options.categories), StreamName.parseCategory)
+  return { categories, types }
+})
 
 /**
  * Makes the service of a database's {@link StoreBackend}. What it has open for subscribers to wake-ups is closed with the
@@ -344,9 +426,11 @@ export const make = Effect.fnUntraced(function*(
         const step = direction === "forwards" ? 1 : -1
         return {
           from: options.from,
-          read: (from: number | undefined, limit: number) => backend.readStream({ streamName, direction, from, limit }),
-          next: ({ position }: Message.RecordedMessage): Option.Option<number> =>
-            position + step < 0 ? Option.none() : Option.some(position + step)
+          read: (from: number | undefined, limit: number) =>
+            Effect.map(
+              backend.readStream({ streamName, direction, from, limit }),
+              nextAfter(limit, ({ position }): number | undefined => position + step < 0 ? undefined : position + step)
+            )
         }
       })
     })
@@ -362,8 +446,11 @@ export const make = Effect.fnUntraced(function*(
         yield* checkReadOptions(options)
         return {
           from: range.from,
-          read: (from: number, limit: number) => backend.readCategory({ ...range, from, limit } satisfies CategoryPage),
-          next: afterGlobally
+          read: (from: number, limit: number) =>
+            Effect.map(
+              backend.readCategory({ ...range, from, limit } satisfies CategoryPage),
+              nextAfter(limit, ({ globalPosition }): number | undefined => globalPosition + 1)
+            )
         }
       })
     })
@@ -374,13 +461,47 @@ export const make = Effect.fnUntraced(function*(
       attributes: {},
       limit: options.limit,
       batchSize: options.batchSize ?? defaultBatchSize,
-      start: Effect.as(checkReadOptions(options), {
-        // A position that no message has would be a gap to wait for.
-        from: Math.max(1, options.from ?? 1),
-        read: (from: number, limit: number) => backend.readAll({ from, limit }),
-        next: afterGlobally
+      start: Effect.gen(function*() {
+        yield* checkReadOptions(options)
+        const filters = yield* allFilters(options)
+        return {
+          from: yield* globalFrom(options.from),
+          read: (from: number, limit: number) =>
+            Effect.map(
+              backend.readAll({ ...filters, from, limit } satisfies AllPage),
+              ({ hasMore, messages, through }) => ({
+                items: messages,
+                next: hasMore ? through + 1 : undefined
+              })
+            )
+        }
       })
     })
+
+  const readAllPage = Effect.fn("MessageStore.readAllPage")(function*(options: ReadAllPageOptions = {}) {
+    yield* checkInt("limit", options.limit, 1)
+    const filters = yield* allFilters(options)
+    return yield* backend.readAll({
+      ...filters,
+      from: yield* globalFrom(options.from),
+      limit: options.limit ?? defaultBatchSize
+    })
+  })
+
+  const heldBack = Effect.fn("MessageStore.heldBack")(
+    function*(options: { readonly from?: number | undefined } = {}) {
+      return yield* backend.heldBack(yield* globalFrom(options.from))
+    }
+  )
+
+  const countAll = Effect.fn("MessageStore.countAll")(function*(options: AllOptions = {}) {
+    return yield* backend.countAll({ ...yield* allFilters(options), from: yield* globalFrom(options.from) })
+  })
+
+  const messageAt = Effect.fn("MessageStore.messageAt")(function*(globalPosition: number) {
+    yield* checkInt("globalPosition", globalPosition, 0)
+    return yield* backend.messageAt(globalPosition)
+  })
 
   const lastMessage = Effect.fn("MessageStore.lastMessage")(function*(
     name: string,
@@ -442,6 +563,12 @@ export const make = Effect.fnUntraced(function*(
     readStream,
     readCategory,
     readAll,
+    readAllPage,
+    heldBack,
+    messageAt,
+    lastPosition: Effect.withSpan(backend.lastPosition, "MessageStore.lastPosition"),
+    countAll,
+    identity: Effect.withSpan(backend.identity, "MessageStore.identity"),
     lastMessage,
     streamVersion,
     findMessage,

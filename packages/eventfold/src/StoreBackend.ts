@@ -9,6 +9,7 @@ import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
+import type { HeldBack } from "./HeldBack.ts"
 import type { MessageId, RecordedMessage } from "./Message.ts"
 import type { DuplicateMessageId, StoreError, Unsupported, WrongExpectedVersion } from "./StoreError.ts"
 import type { CategoryName, StreamName } from "./StreamName.ts"
@@ -80,6 +81,8 @@ export interface ConsumerGroup {
 export interface CategoryRange {
   readonly category: CategoryName
   readonly from: number
+  /** Only messages of these types; at least one. */
+  readonly types: ReadonlyArray<string> | undefined
   readonly correlation: CategoryName | undefined
   readonly consumerGroup: ConsumerGroup | undefined
 }
@@ -94,13 +97,66 @@ export interface CategoryPage extends CategoryRange {
 }
 
 /**
- * One page of the whole store: at most `limit` messages whose global position is `from` or higher, rising.
+ * The messages of the whole store whose global position is `from` or higher and which both filters let through.
  *
  * @since 0.1.0
  */
-export interface AllPage {
+export interface AllRange {
+  /** From 1. */
   readonly from: number
+  /** Only messages of these categories; at least one, each once. */
+  readonly categories: ReadonlyArray<CategoryName> | undefined
+  /** Only messages of these types; at least one, each once. */
+  readonly types: ReadonlyArray<string> | undefined
+}
+
+/**
+ * One page of the whole store: at most `limit` messages, by rising global position.
+ *
+ * @since 0.1.0
+ */
+export interface AllPage extends AllRange {
+  /** From 1. */
   readonly limit: number
+}
+
+/**
+ * What a page of the whole store gives.
+ *
+ * @since 0.1.0
+ */
+export interface ReadAllResult {
+  readonly messages: ReadonlyArray<RecordedMessage>
+  /**
+   * The global position, inclusive, up to which everything has been looked at and is final: the next page begins after it.
+   * It is the last message's when the page is full, and otherwise can lie far behind that; `from - 1` when there is nothing
+   * new.
+   */
+  readonly through: number
+  /**
+   * Whether there is more after `through` to be read at once. A page that has none is at the end, or held back. One that has
+   * more need not be full: a store may look at a part of a long log at a time.
+   */
+  readonly hasMore: boolean
+  /** What keeps the page from going on, when messages are there after `through` that can't be read yet. */
+  readonly heldBack: Option.Option<HeldBack>
+}
+
+/**
+ * Which store it is, so that positions which are kept elsewhere are not taken for another's. What the store can't tell is
+ * `undefined`.
+ *
+ * @since 0.1.0
+ */
+export interface StoreIdentity {
+  /** Differs between any two installations; a physical copy has the same: PostgreSQL's system identifier. */
+  readonly system: string | undefined
+  /** Of the databases of a system, which one: PostgreSQL's OID of it, which stays when it is renamed. */
+  readonly database: string | undefined
+  /** Its name, for people. */
+  readonly databaseName: string | undefined
+  /** Goes up when a copy of the system takes over or is restored to a point in time, so that the end of its log may differ. */
+  readonly timeline: number | undefined
 }
 
 /**
@@ -165,7 +221,7 @@ export const mayHaveWritten = <A, E extends { readonly _tag: string }>(exit: Exi
  *   another. It never deadlocks with another `writeAll`.
  * - **reads**: each page is one consistent view. A category's messages become visible in the order of their global
  *   positions, so that a reader that goes on after the last one it saw misses none. So does a reader of everything, by
- *   `readAll`: a page ends before a global position that a message committed later might get.
+ *   `readAll`, that goes on after `through`: that is below every global position which a message committed later might get.
  *
  * @since 0.1.0
  */
@@ -182,8 +238,18 @@ export interface StoreBackend {
   /** `Unsupported` may be the answer to backwards only. */
   readonly readStream: (page: StreamPage) => Effect.Effect<ReadonlyArray<RecordedMessage>, Unsupported | StoreError>
   readonly readCategory: (page: CategoryPage) => Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError>
-  /** A page that is shorter than its limit is the last one for now. */
-  readonly readAll: (page: AllPage) => Effect.Effect<ReadonlyArray<RecordedMessage>, Unsupported | StoreError>
+  /** It may wait a moment for what holds it back, when there is nothing to give before that. */
+  readonly readAll: (page: AllPage) => Effect.Effect<ReadAllResult, StoreError>
+  /** What keeps who reads everything from a global position on, inclusive, from reading to the end now. */
+  readonly heldBack: (from: number) => Effect.Effect<Option.Option<HeldBack>, StoreError>
+  /** The message at a global position, if there is one. */
+  readonly messageAt: (globalPosition: number) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
+  /** The highest global position of a message that can be read; 0 when there is none. It is one look-up. */
+  readonly lastPosition: Effect.Effect<number, StoreError>
+  /** How many messages of the whole store both filters let through, in one consistent view. */
+  readonly countAll: (range: AllRange) => Effect.Effect<number, StoreError>
+  /** Asked of the store each time: it may have become another one. */
+  readonly identity: Effect.Effect<StoreIdentity, StoreError>
   readonly lastMessage: (
     streamName: StreamName,
     type: string | undefined

@@ -11,7 +11,11 @@ export * as EntityCache from "./EntityCache.ts"
 /** @since 0.1.0 */
 export * as ExpectedVersion from "./ExpectedVersion.ts"
 /** @since 0.1.0 */
+export * as HeldBack from "./HeldBack.ts"
+/** @since 0.1.0 */
 export * as MemoryStore from "./MemoryStore.ts"
+/** @since 0.1.0 */
+export * as MemoryTable from "./MemoryTable.ts"
 /** @since 0.1.0 */
 export * as Message from "./Message.ts"
 /** @since 0.1.0 */
@@ -24,6 +28,10 @@ export * as Parking from "./Parking.ts"
 export * as PositionStore from "./PositionStore.ts"
 /** @since 0.1.0 */
 export * as Process from "./Process.ts"
+/** @since 0.1.0 */
+export * as ReadModel from "./ReadModel.ts"
+/** @since 0.1.0 */
+export * as ReadModelStore from "./ReadModelStore.ts"
 /** @since 0.1.0 */
 export * as StoreBackend from "./StoreBackend.ts"
 /** @since 0.1.0 */

@@ -11,6 +11,7 @@ import * as Concurrency from "./internal/concurrency.ts"
 import * as Consumers from "./internal/consumers.ts"
 import * as Encoding from "./internal/encoding.ts"
 import * as Entities from "./internal/entities.ts"
+import * as Everything from "./internal/everything.ts"
 import type * as Fixtures from "./internal/fixtures.ts"
 import * as Leases from "./internal/leases.ts"
 import * as Parking from "./internal/parking.ts"
@@ -22,8 +23,8 @@ import * as WakeUps from "./internal/wakeUps.ts"
 import * as Writing from "./internal/writing.ts"
 
 /**
- * What a store may be without: reading a stream backwards, reading all categories at once, and consumer groups of more
- * than 32,767 members. A stock Message DB has none of them.
+ * What a store may be without: reading a stream backwards, and consumer groups of more than 32,767 members. A stock
+ * Message DB has neither.
  *
  * @since 0.1.0
  */
@@ -54,8 +55,9 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
   withLayer(layer, { excludeTestServices: true, timeout: "2 minutes" })(`MessageStore: ${name}`, (it) => {
     Writing.tests(it)
     Reading.tests(it, supports)
+    Everything.tests(it)
     Encoding.tests(it)
-    Concurrency.tests(it, supports)
+    Concurrency.tests(it)
     WakeUps.tests(it)
     Leases.tests(it)
     Entities.tests(it)

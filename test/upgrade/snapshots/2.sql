@@ -872,6 +872,36 @@ CREATE TABLE IF NOT EXISTS eventfold.installations (
   installed_by text NOT NULL DEFAULT session_user
 );
 
+-- eventfold/tables/read_models.sql
+
+-- The builds of the read models: a row for each, with its checkpoint. The tables of the one that is live are in a schema of
+-- the read model's name, those of another in one of that name and the build's number, as orders_2. What a worker does to
+-- the tables it commits together with the row.
+
+CREATE TABLE IF NOT EXISTS eventfold.read_models (
+  read_model text NOT NULL,
+  number integer NOT NULL CHECK (number > 0),
+  version integer NOT NULL,
+  fingerprint text NOT NULL,
+  state text NOT NULL CHECK (state IN ('building', 'live', 'retired')),
+  -- Everything up to here has been handled.
+  "position" bigint NOT NULL,
+  -- The last message of those that the read model reads; null before the first one.
+  last_position bigint,
+  last_id text,
+  -- The store that the messages are from, as far as it can tell.
+  store_system text,
+  store_database text,
+  store_database_name text,
+  store_timeline integer,
+  -- The last message that was written before the first build.
+  history bigint NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (read_model, number)
+) WITH (fillfactor = 50); -- Rows change all the time, and stay where they are.
+
+CREATE UNIQUE INDEX IF NOT EXISTS read_models_live ON eventfold.read_models (read_model) WHERE state = 'live';
+
 -- eventfold/functions/recorded.sql
 
 -- Looks up the messages of appends by their ids; `owners` tells for each message the append it belongs to, from 1. One row
@@ -1293,95 +1323,286 @@ BEGIN
 END;
 $$;
 
--- eventfold/functions/writers.sql
-
--- The transactions of others that have written messages, or are about to, and have not ended.
-
-CREATE OR REPLACE FUNCTION eventfold.writers()
-RETURNS text[]
-LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-  SELECT coalesce(array_agg(DISTINCT locks.virtualtransaction), '{}')
-  FROM pg_locks AS locks
-  WHERE locks.locktype = 'relation'
-    AND locks.database = (SELECT databases.oid FROM pg_database AS databases WHERE databases.datname = current_database())
-    AND locks.relation = 'message_store.messages'::regclass
-    AND locks.mode = 'RowExclusiveLock'
-    AND locks.granted
-    AND locks.pid IS DISTINCT FROM pg_backend_pid();
-END;
-
 -- eventfold/functions/read_all.sql
 
--- The messages of all categories from a global position on, in its order, up to the last one that is safe: no message that
--- is committed later can get a position below. `wait` is how long to wait for one at the most.
+-- A page of the messages of all categories, from the global position `first` on and in its order, as far as it is final: no
+-- message that is committed later gets a position in what the page has looked at. `categories` and `types` keep the messages
+-- of these.
 --
 -- Categories commit independently, so a position may be taken by a transaction that is still to commit, or may never be
--- used. Who has taken one holds ROW EXCLUSIVE on the table, from before that and until its end. So when there is a gap below
--- a message that is visible, those who hold that lock now are noted. Once they are all gone, whatever is to be in the gap is
--- committed, and the rows are read again. Later writers get higher positions, and transactions that have written no message
--- hold no such lock: neither is waited for.
+-- used. Who takes one by nextval holds ROW EXCLUSIVE on the sequence, from before that and until the end of its transaction.
+-- So everything up to the last message that is visible is final once those have ended who hold that lock after it was seen;
+-- who takes it later gets higher positions. Transactions that have taken no position hold no such lock, and are not
+-- waited for. Locks are looked at only when there is a gap, before the last message or in the page, and the rows are read by
+-- a statement of its own, whose snapshot is newer than the look. Where the isolation level gives it no newer one, the page
+-- ends before its first gap.
+--
+-- This function waits for nobody. Who calls it remembers the writers it has found, as `Finality` of @eventfold/postgres does:
+-- when all of them have gone, others may have come, but everything up to the `last` message of that time is final. What is
+-- known so is given as `final`, and up to there a page is just read.
+--
+-- The last row is about the page. Its data is JSON:
+--   through   the position up to which the page has looked, inclusive; a page of `batch_size` messages: up to its last one
+--   last      the position of the last message there is
+--   writers   who may fill a gap before `last`, as pg_locks names transactions; null when it did not matter
+--   run       changes when the server has started anew or the table was emptied, after which nothing is known any more
+--
+-- However the log grows, a page has to cost what it returns or what it passes over. So there is one way to go for each
+-- statement (see get_category_messages): along messages_category for each of a few categories, otherwise along messages_pkey;
+-- and a page with a filter by type, or by many categories, which may find nothing on a long way, looks at 50,000 positions at
+-- the most.
 
 CREATE OR REPLACE FUNCTION eventfold.read_all(
-  "position" bigint DEFAULT 1,
+  first bigint DEFAULT 1,
   batch_size bigint DEFAULT 1000,
-  wait interval DEFAULT '200 milliseconds'
+  categories varchar[] DEFAULT NULL,
+  types text[] DEFAULT NULL,
+  final bigint DEFAULT 0
 )
 RETURNS SETOF message_store.message
 LANGUAGE plpgsql
+SET enable_sort = off
+SET plan_cache_mode = force_generic_plan
+SET jit = off
 AS $$
 DECLARE
-  _deadline timestamptz := clock_timestamp() + wait;
-  _count bigint;
-  -- The last position of the page, and the last one before its first gap.
   _last bigint;
-  _safe bigint;
+  _through bigint := read_all.first - 1;
   _writers text[];
+  _few_categories boolean := cardinality(read_all.categories) <= 8;
 BEGIN
-  SELECT
-    count(*),
-    max(page.global_position),
-    max(page.global_position) FILTER (WHERE page.global_position = read_all."position" + page.ordinal - 1)
-  INTO _count, _last, _safe
-  FROM (
-    SELECT messages.global_position, row_number() OVER (ORDER BY messages.global_position) AS ordinal
-    FROM message_store.messages
-    WHERE messages.global_position >= read_all."position"
-    ORDER BY messages.global_position
-    LIMIT read_all.batch_size
-  ) AS page;
+  _last := coalesce((SELECT max(messages.global_position) FROM message_store.messages), 0);
 
-  IF _count = 0 THEN
-    RETURN;
-  END IF;
+  IF read_all.first <= read_all.final THEN
+    _through := greatest(least(read_all.final, _last), _through);
+  ELSIF read_all.first <= _last THEN
+    -- Without a gap there is nothing to come.
+    SELECT coalesce(max(page.global_position) FILTER (WHERE page.global_position = _through + page.ordinal), _through)
+    INTO _through
+    FROM (
+      SELECT messages.global_position, row_number() OVER (ORDER BY messages.global_position) AS ordinal
+      FROM message_store.messages
+      WHERE messages.global_position >= read_all.first
+      ORDER BY messages.global_position
+      LIMIT read_all.batch_size
+    ) AS page;
 
-  IF _safe IS DISTINCT FROM _last THEN
-    _writers := eventfold.writers();
-    LOOP
-      IF NOT _writers && eventfold.writers() THEN
-        _safe := _last;
-        EXIT;
+    IF _through < _last
+      AND (
+        _through < read_all.first + read_all.batch_size - 1
+        OR read_all.categories IS NOT NULL
+        OR read_all.types IS NOT NULL
+      )
+    THEN
+      IF pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'A replica does not know who may still fill a gap: read everything on the primary'
+          USING ERRCODE = 'object_not_in_prerequisite_state';
       END IF;
-      EXIT WHEN clock_timestamp() >= _deadline;
-      PERFORM pg_sleep(0.002);
-    END LOOP;
+
+      SELECT coalesce(array_agg(DISTINCT locks.virtualtransaction), '{}')
+      INTO _writers
+      FROM pg_locks AS locks
+      WHERE locks.locktype = 'relation'
+        AND locks.database = (SELECT databases.oid FROM pg_database AS databases WHERE databases.datname = current_database())
+        AND locks.relation = coalesce(
+          pg_get_serial_sequence('message_store.messages', 'global_position'),
+          'message_store.messages'
+        )::regclass
+        AND locks.mode = 'RowExclusiveLock'
+        AND locks.granted
+        AND locks.pid IS DISTINCT FROM pg_backend_pid();
+
+      IF cardinality(_writers) = 0 AND current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN
+        _through := _last;
+      END IF;
+    END IF;
   END IF;
 
-  -- A statement of its own: its snapshot is newer than the end of the writers.
+  IF read_all.types IS NOT NULL OR NOT _few_categories THEN
+    _through := least(
+      _through,
+      50000 - 1 + (
+        SELECT messages.global_position
+        FROM message_store.messages
+        WHERE messages.global_position >= read_all.first
+        ORDER BY messages.global_position
+        LIMIT 1
+      )
+    );
+  END IF;
+
+  IF _through < read_all.first THEN
+    NULL;
+  ELSIF _few_categories THEN
+    RETURN QUERY
+      SELECT
+        found.id::varchar,
+        found.stream_name::varchar,
+        found.type::varchar,
+        found.position,
+        found.global_position,
+        found.data::varchar,
+        found.metadata::varchar,
+        found.time
+      FROM (
+        SELECT wanted.*
+        FROM unnest(read_all.categories) AS names (category),
+        LATERAL (
+          SELECT ordered.*
+          FROM (
+            SELECT messages.*, message_store.category(messages.stream_name) AS category
+            FROM message_store.messages
+            WHERE (message_store.category(messages.stream_name), messages.global_position) >= (names.category, read_all.first)
+              AND (message_store.category(messages.stream_name), messages.global_position) <= (names.category, _through)
+            ORDER BY message_store.category(messages.stream_name), messages.global_position
+            OFFSET 0
+          ) AS ordered
+          WHERE read_all.types IS NULL OR ordered.type = ANY (read_all.types)
+          ORDER BY ordered.category, ordered.global_position
+          LIMIT read_all.batch_size
+        ) AS wanted
+        ORDER BY wanted.global_position
+        LIMIT read_all.batch_size
+      ) AS found;
+  ELSE
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE messages.global_position >= read_all.first
+        AND messages.global_position <= _through
+        AND (read_all.categories IS NULL OR message_store.category(messages.stream_name) = ANY (read_all.categories))
+        AND (read_all.types IS NULL OR messages.type = ANY (read_all.types))
+      ORDER BY messages.global_position
+      LIMIT read_all.batch_size;
+  END IF;
+
   RETURN QUERY
     SELECT
-      messages.id::varchar,
-      messages.stream_name::varchar,
-      messages.type::varchar,
-      messages.position,
-      messages.global_position,
-      messages.data::varchar,
-      messages.metadata::varchar,
-      messages.time
-    FROM message_store.messages
-    WHERE messages.global_position >= read_all."position" AND messages.global_position <= _safe
-    ORDER BY messages.global_position
-    LIMIT read_all.batch_size;
+      NULL::varchar,
+      NULL::varchar,
+      NULL::varchar,
+      NULL::bigint,
+      NULL::bigint,
+      json_build_object(
+        'through', _through,
+        'last', _last,
+        'writers', _writers,
+        'run', concat_ws(
+          ' ',
+          extract(epoch FROM pg_postmaster_start_time()),
+          pg_relation_filepath('message_store.messages')
+        )
+      )::varchar,
+      NULL::varchar,
+      NULL::timestamp;
+END;
+$$;
+
+-- eventfold/functions/dependents.sql
+
+-- What outside of a schema depends on what is in it, by name: views, foreign keys and functions, which are tied to the very
+-- tables that they were made on, whatever these are called later.
+
+CREATE OR REPLACE FUNCTION eventfold.dependents("schema" text)
+RETURNS SETOF text
+LANGUAGE sql STABLE
+AS $$
+  SELECT DISTINCT outside.name
+  FROM pg_depend,
+    LATERAL (
+      SELECT pg_class.relnamespace, format('%s %s', CASE pg_class.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, pg_class.oid::regclass)
+      FROM pg_rewrite JOIN pg_class ON pg_class.oid = pg_rewrite.ev_class
+      WHERE pg_depend.classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = pg_depend.objid
+      UNION ALL
+      SELECT pg_constraint.connamespace, format('foreign key %I of %s', pg_constraint.conname, pg_constraint.conrelid::regclass)
+      FROM pg_constraint
+      WHERE pg_depend.classid = 'pg_constraint'::regclass AND pg_constraint.oid = pg_depend.objid
+        AND pg_constraint.contype = 'f'
+      UNION ALL
+      SELECT pg_proc.pronamespace, format('function %s', pg_proc.oid::regprocedure)
+      FROM pg_proc
+      WHERE pg_depend.classid = 'pg_proc'::regclass AND pg_proc.oid = pg_depend.objid
+    ) AS outside (namespace, name)
+  WHERE outside.namespace <> to_regnamespace(quote_ident(dependents."schema"))
+    AND (pg_depend.refclassid, pg_depend.refobjid) IN (
+      SELECT 'pg_class'::regclass, pg_class.oid
+      FROM pg_class WHERE pg_class.relnamespace = to_regnamespace(quote_ident(dependents."schema"))
+      UNION ALL
+      SELECT 'pg_type'::regclass, pg_type.oid
+      FROM pg_type WHERE pg_type.typnamespace = to_regnamespace(quote_ident(dependents."schema"))
+      UNION ALL
+      SELECT 'pg_proc'::regclass, pg_proc.oid
+      FROM pg_proc WHERE pg_proc.pronamespace = to_regnamespace(quote_ident(dependents."schema"))
+    )
+  ORDER BY 1;
+$$;
+
+-- eventfold/functions/replace_schema.sql
+
+-- Puts a schema in the place of another, which is called `retired` from then on. Who was granted something on the one that is
+-- replaced, or on its tables, views and sequences, is granted it on those of the same name. The names change in the catalog
+-- only: no lock on a table is taken or waited for, and queries that have begun go on with what they began with.
+
+CREATE OR REPLACE FUNCTION eventfold.replace_schema("schema" text, retired text, replacement text)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  _statement text;
+BEGIN
+  FOR _statement IN
+    SELECT format(
+      'GRANT %s ON %s TO %s%s',
+      granted.privilege,
+      granted.object,
+      CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(granted.grantee)) END,
+      CASE WHEN granted.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+    )
+    FROM (
+      SELECT
+        acl.grantee, acl.is_grantable, pg_namespace.nspowner AS owner,
+        acl.privilege_type AS privilege,
+        format('SCHEMA %I', replace_schema.replacement) AS object
+      FROM pg_namespace, aclexplode(pg_namespace.nspacl) AS acl
+      WHERE pg_namespace.nspname = replace_schema."schema"
+      UNION ALL
+      SELECT
+        acl.grantee, acl.is_grantable, live.relowner,
+        acl.privilege_type || acl.columns,
+        format('%s %s', CASE new.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, new.oid::regclass)
+      FROM pg_class AS live
+      JOIN pg_class AS new ON new.relname = live.relname AND (new.relkind = 'S') = (live.relkind = 'S'),
+      LATERAL (
+        SELECT of_table.*, '' AS columns
+        FROM aclexplode(live.relacl) AS of_table
+        UNION ALL
+        SELECT of_column.*, format(' (%I)', pg_attribute.attname)
+        FROM pg_attribute, aclexplode(pg_attribute.attacl) AS of_column
+        WHERE pg_attribute.attrelid = live.oid AND NOT pg_attribute.attisdropped
+          AND EXISTS (
+            SELECT FROM pg_attribute AS same
+            WHERE same.attrelid = new.oid AND same.attname = pg_attribute.attname AND NOT same.attisdropped
+          )
+      ) AS acl
+      WHERE live.relnamespace = to_regnamespace(quote_ident(replace_schema."schema"))
+        AND new.relnamespace = to_regnamespace(quote_ident(replace_schema.replacement))
+        AND live.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND new.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+    ) AS granted
+    WHERE granted.grantee <> granted.owner
+  LOOP
+    EXECUTE _statement;
+  END LOOP;
+
+  EXECUTE format('ALTER SCHEMA %I RENAME TO %I', replace_schema."schema", replace_schema.retired);
+  EXECUTE format('ALTER SCHEMA %I RENAME TO %I', replace_schema.replacement, replace_schema."schema");
 END;
 $$;
 
@@ -1403,6 +1624,7 @@ BEGIN
   IF current_setting('eventfold.install_role', true) IS DISTINCT FROM 'off' THEN
     GRANT USAGE ON SCHEMA eventfold TO message_store;
     GRANT SELECT ON eventfold.installations TO message_store;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON eventfold.read_models TO message_store;
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA eventfold TO message_store;
   END IF;
 END;

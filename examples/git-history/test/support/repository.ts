@@ -1,7 +1,8 @@
 /**
  * Real git repositories in temporary folders, the same whatever git configuration the machine has.
  */
-import { Effect, FileSystem, Stream } from "effect"
+import * as Program from "@eventfold/example-command-line/Program"
+import { Effect, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 
 const environment = {
@@ -34,14 +35,9 @@ export const git = (folder: string, args: ReadonlyArray<string>, stdin: string |
     return code === 0 ? output : yield* Effect.die(new Error(`git ${args.join(" ")}: ${complaints}`))
   }).pipe(Effect.scoped)
 
-export const temporaryFolder = Effect.flatMap(
-  FileSystem.FileSystem,
-  (fs) => fs.makeTempDirectoryScoped({ prefix: "eventfold git history-" })
-)
-
 /** An empty repository, gone with the scope. */
 export const empty = Effect.fnUntraced(function*(...options: ReadonlyArray<string>) {
-  const folder = yield* temporaryFolder
+  const folder = yield* Program.temporaryFolder
   yield* git(folder, ["init", "--quiet", "--initial-branch=main", ...options])
   return folder
 })

@@ -2,6 +2,9 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type { StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import * as Appends from "./appends.ts"
+import { makeIdentity } from "./identity.ts"
+import type { Inline } from "./inline.ts"
+import { makeReadAll, readPage } from "./readAll.ts"
 import type { MessageRow } from "./rows.ts"
 import { type Call, makeReads, messageColumns, outsideTransaction, read } from "./statements.ts"
 import type { WakeUps } from "./wakeUps.ts"
@@ -11,9 +14,10 @@ export const make = Effect.fnUntraced(function*(
   sql: PgClient,
   call: Call,
   wakeUps: WakeUps,
-  lease: StoreBackend["lease"]
+  lease: StoreBackend["lease"],
+  inline: Inline | undefined
 ) {
-  const { append, appendAll } = yield* Appends.make(sql, wakeUps)
+  const { append, appendAll } = yield* Appends.make(sql, wakeUps, inline)
 
   // Message DB has no way backwards.
   const backwards = ({ from, limit, streamName }: StreamPage) =>
@@ -28,8 +32,8 @@ export const make = Effect.fnUntraced(function*(
   const outside = outsideTransaction(sql)
   const backend: StoreBackend = {
     ...makeReads(sql, call, backwards),
-    readAll: ({ from, limit }) =>
-      read("readAll", sql<MessageRow>`SELECT * FROM eventfold.read_all(${BigInt(from)}, ${BigInt(limit)})`),
+    ...makeReadAll(sql, readPage(sql)),
+    identity: makeIdentity(sql),
     append: (request) => outside("append", append(request)),
     writeAll: (appends) => wakeUps.telling(appends, outside("writeAll", appendAll(appends))),
     lease,

@@ -8,7 +8,7 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { ExpectedVersion } from "eventfold/ExpectedVersion"
 import type { MessageId } from "eventfold/Message"
-import type { CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import type { AllRange, CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import type { CategoryName, StreamName } from "eventfold/StreamName"
 import { type MessageRow, recordedMessages, safePosition } from "./rows.ts"
@@ -117,6 +117,9 @@ export const makeReads = (
   | "findMessage"
   | "lastCategoryMessage"
   | "countCategory"
+  | "messageAt"
+  | "lastPosition"
+  | "countAll"
 > => {
   const forwards = ({ from, limit, streamName }: StreamPage) =>
     sql<MessageRow>`${
@@ -126,12 +129,40 @@ export const makeReads = (
       )
     }`
 
+  const isOfTypes = (types: ReadonlyArray<string>) => sql`type = ANY(${types}::text[])`
+
+  // A stock `cardinal_id` names what it calls without a schema, so it is spelled out.
+  const categoryFilters = ({ consumerGroup, correlation }: CategoryRange): ReadonlyArray<Fragment> => [
+    ...(correlation === undefined
+      ? []
+      : [sql`message_store.category(metadata ->> 'correlationStreamName') = ${correlation}`]),
+    ...(consumerGroup === undefined
+      ? []
+      : [sql`abs(message_store.hash_64(split_part(message_store.id(stream_name), '+', 1)::varchar)
+          % ${BigInt(consumerGroup.size)}) = ${BigInt(consumerGroup.member)}`])
+  ]
+
   const category = ({ category, consumerGroup, correlation, from, limit }: CategoryPage) =>
     sql<MessageRow>`${
       call(category, (name) =>
         sql`message_store.get_category_messages(${name}, ${BigInt(from)}, ${BigInt(limit)}, ${correlation ?? null},
           ${wireNumber(consumerGroup?.member)}, ${wireNumber(consumerGroup?.size)}) AS called`)
     }`
+
+  // Message DB's function knows no types. The planner takes a filter by type for a reason to read and sort all of a common
+  // category, or of the table, so it gets to see it only outside of what is ordered.
+  const categoryByTypes = (page: CategoryPage, types: ReadonlyArray<string>) =>
+    sql<MessageRow>`SELECT ${messageColumns(sql)}
+      FROM (
+        SELECT messages.*, message_store.category(stream_name) AS category
+        FROM message_store.messages
+        WHERE (message_store.category(stream_name), global_position) >= (${page.category}, ${BigInt(page.from)}::bigint)
+          AND message_store.category(stream_name) <= ${page.category}
+        ORDER BY message_store.category(stream_name), global_position
+        OFFSET 0
+      ) AS messages
+      WHERE ${sql.and([isOfTypes(types), ...categoryFilters(page)])}
+      ORDER BY category, global_position LIMIT ${BigInt(page.limit)}`.unprepared
 
   const last = (streamName: StreamName, type: string | undefined) =>
     sql<MessageRow>`${
@@ -156,32 +187,54 @@ export const makeReads = (
       ORDER BY message_store.category(stream_name) DESC, global_position DESC LIMIT 1`.unprepared
 
   // Here nothing is ordered, and the planner might read the whole table for a category that it knows to be a common one,
-  // wherever the count begins. It does not know the value of a subquery, and takes it for a rare one. A stock `cardinal_id`
-  // names what it calls without a schema, so it is spelled out.
-  const count = ({ category, consumerGroup, correlation, from }: CategoryRange) => {
-    const name = sql`(SELECT ${category}::varchar)`
+  // wherever the count begins. It does not know the value of a subquery, and takes it for a rare one.
+  const count = (range: CategoryRange) => {
+    const name = sql`(SELECT ${range.category}::varchar)`
     return sql<{ readonly count: bigint }>`SELECT count(*) FROM message_store.messages
       WHERE ${
       sql.and([
-        sql`(message_store.category(stream_name), global_position) >= (${name}, ${BigInt(from)}::bigint)`,
+        sql`(message_store.category(stream_name), global_position) >= (${name}, ${BigInt(range.from)}::bigint)`,
         sql`message_store.category(stream_name) BETWEEN ${name} AND ${name}`,
-        ...(correlation === undefined
-          ? []
-          : [sql`message_store.category(metadata ->> 'correlationStreamName') = ${correlation}`]),
-        ...(consumerGroup === undefined
-          ? []
-          : [sql`abs(message_store.hash_64(split_part(message_store.id(stream_name), '+', 1)::varchar)
-              % ${BigInt(consumerGroup.size)}) = ${BigInt(consumerGroup.member)}`])
+        ...(range.types === undefined ? [] : [isOfTypes(range.types)]),
+        ...categoryFilters(range)
       ])
     }`.unprepared
   }
 
+  const at = (globalPosition: number) =>
+    sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
+      WHERE global_position = ${BigInt(globalPosition)}`
+
+  const lastPosition = sql<{ readonly global_position: bigint }>`SELECT global_position FROM message_store.messages
+    ORDER BY global_position DESC LIMIT 1`
+
+  const countAll = ({ categories, from, types }: AllRange) =>
+    sql<{ readonly count: bigint }>`SELECT count(*) FROM message_store.messages
+      WHERE ${
+      sql.and([
+        sql`global_position >= ${BigInt(from)}`,
+        ...(categories === undefined ? [] : [sql`message_store.category(stream_name) = ANY(${categories}::text[])`]),
+        ...(types === undefined ? [] : [isOfTypes(types)])
+      ])
+    }`.unprepared
+
   return {
     readStream: (page) => page.direction === "forwards" ? read("readStream", forwards(page)) : backwards(page),
-    readCategory: (page) => read("readCategory", category(page)),
+    readCategory: (page) =>
+      read("readCategory", page.types === undefined ? category(page) : categoryByTypes(page, page.types)),
     lastMessage: (streamName, type) => Effect.map(read("lastMessage", last(streamName, type)), Arr.head),
     findMessage: (streamName, id) => Effect.map(read("findMessage", find(streamName, id)), Arr.head),
     lastCategoryMessage: (category) => Effect.map(read("lastCategoryMessage", lastOfCategory(category)), Arr.head),
+    messageAt: (globalPosition) => Effect.map(read("messageAt", at(globalPosition)), Arr.head),
+    lastPosition: retrying(lastPosition).pipe(
+      Effect.mapError(storeError("lastPosition")),
+      Effect.flatMap(([row]) => row === undefined ? Effect.succeed(0) : safePosition(row.global_position))
+    ),
+    countAll: (range) =>
+      retrying(countAll(range)).pipe(
+        Effect.mapError(storeError("countAll")),
+        Effect.map(([row]) => Number(row?.count ?? 0n))
+      ),
     countCategory: (range) =>
       retrying(count(range)).pipe(
         Effect.mapError(storeError("countCategory")),

@@ -5,9 +5,12 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { AppendResult, EncodedAppend, StoreBackend } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, Unsupported, WrongExpectedVersion } from "eventfold/StoreError"
+import { makeIdentity } from "./identity.ts"
+import { makeReadAll } from "./readAll.ts"
 import { safePosition } from "./rows.ts"
 import { isUnique, storeError } from "./sqlError.ts"
 import { makeReads, outsideTransaction, retrying, stockCall, stockPath, wireVersion } from "./statements.ts"
+import { readPage } from "./stockReadAll.ts"
 import type { WakeUps } from "./wakeUps.ts"
 
 /** Where an append was written; without a position when the stream's version, null for none, was a wrong one. */
@@ -181,7 +184,8 @@ export const make = (sql: PgClient, wakeUps: WakeUps, lease: StoreBackend["lease
 
   return {
     ...reads,
-    readAll: () => unsupported("reading all categories at once"),
+    ...makeReadAll(sql, readPage(sql)),
+    identity: makeIdentity(sql),
     append: (append) =>
       Effect.flatMap(
         run("append", [append], Effect.map(writeOne(append), (row) => [row])),

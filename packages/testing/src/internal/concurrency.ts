@@ -16,7 +16,6 @@ import {
   numbered,
   positions,
   readStream,
-  type Supports,
   upTo,
   versionOf,
   withIds
@@ -148,7 +147,7 @@ const follow = Effect.fnUntraced(function*<E>(
   return seen
 })
 
-const following = (it: It, supports: Supports) =>
+const following = (it: It) =>
   describe("reading while others write", () => {
     it.effect("who reads a category on from where it stopped misses no message", () =>
       Effect.gen(function*() {
@@ -162,14 +161,12 @@ const following = (it: It, supports: Supports) =>
         assert.deepStrictEqual(seen, all.map((message) => message.globalPosition))
       }))
 
-    it.effect.skipIf(!supports("readAll"))("who reads everything on from where it stopped misses no message", () =>
+    it.effect("who reads everything on from where it stopped misses no message", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const category = yield* newCategory
         const { globalPosition } = yield* store.append(`${category}-start`, numbered(1))
-        const { fork, total } = writing((writer) =>
-          `${category}${writer}-1`
-        )
+        const { fork, total } = writing((writer) => `${category}${writer}-1`)
         const writers = yield* fork
         const seen = yield* follow(globalPosition + 1, total, (from) => store.readAll({ from, batchSize: 7 }))
         yield* Fiber.join(writers)
@@ -231,9 +228,9 @@ const large = (it: It) =>
       }), 120_000)
   })
 
-export const tests = (it: It, supports: Supports): void => {
+export const tests = (it: It): void => {
   racing(it)
-  following(it, supports)
+  following(it)
   interrupting(it)
   large(it)
 }

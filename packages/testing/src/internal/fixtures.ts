@@ -10,7 +10,7 @@ import { MessageStore, type ReadCategoryOptions, type ReadStreamOptions } from "
 export type It = Vitest.MethodsNonLive<MessageStore>
 
 /** What a store may be without. */
-export type Feature = "backwards" | "largeGroups" | "readAll"
+export type Feature = "backwards" | "largeGroups"
 
 /** Whether the store of a suite has a feature that it may be without. */
 export type Supports = (feature: Feature) => boolean

@@ -5,7 +5,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 import { nextId } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import { InvalidArgument, Unsupported } from "eventfold/StoreError"
@@ -242,6 +241,35 @@ const categories = (it: It, supports: Supports) =>
         assert.deepStrictEqual(dataOf(found), ["order-9", "order-8+7", "order"])
       }))
 
+    it.effect("filters by type, together with every other filter", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        for (const i of upTo(18)) {
+          const metadata = i % 2 === 0 ? { correlationStreamName: "order-1" } : {}
+          yield* store.append(`${category}-${i % 4}`, { type: ["A", "B", "a"][i % 3] ?? "", data: i, metadata })
+          yield* store.append(`${category}s-1`, { type: "A", data: "other" })
+        }
+        const all = yield* readCategory(category)
+        const froms = [1, all[7]?.globalPosition ?? 0]
+        const lists = [["A"], ["B", "A", "B"], ["C"], ["a", "B", "A", "C"]]
+        const groups = [undefined, { member: 0, size: 2 }, { member: 1, size: 2 }]
+        for (const types of lists) {
+          for (const from of froms) {
+            for (const correlation of [undefined, "order"]) {
+              for (const consumerGroup of groups) {
+                const options = { from, correlation, consumerGroup }
+                const wanted = (yield* readCategory(category, options)).filter(({ type }) => types.includes(type))
+                assert.deepStrictEqual(yield* readCategory(category, { ...options, types, batchSize: 2 }), wanted)
+                assert.strictEqual(yield* store.countCategory(category, { ...options, types }), wanted.length)
+              }
+            }
+          }
+        }
+        assert.lengthOf(yield* readCategory(category, { types: ["A", "B"] }), 12)
+        assert.lengthOf(yield* readCategory(category, { types: ["A", "B"], limit: 5, batchSize: 2 }), 5)
+      }))
+
     it.effect("shares a category among the members of a group by the hash of the cardinal id", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
@@ -277,7 +305,10 @@ const categories = (it: It, supports: Supports) =>
           { consumerGroup: { member: 0, size: 0 } },
           { consumerGroup: { member: -1, size: 2 } },
           { consumerGroup: { member: 2, size: 2 } },
-          { consumerGroup: { member: 0.5, size: 2 } }
+          { consumerGroup: { member: 0.5, size: 2 } },
+          { types: [] },
+          { types: ["A", ""] },
+          { types: ["A\0"] }
         ]
         for (const options of wrong) {
           assert.instanceOf(yield* Effect.flip(readCategory(category, options)), InvalidArgument)
@@ -358,46 +389,9 @@ const counting = (it: It) =>
         }
         const correlation = yield* Effect.flip(store.countCategory(category, { correlation: "order-1" }))
         assert.instanceOf(correlation, StreamName.InvalidCategory)
-        const wrong = [{ from: -1 }, { from: 1.5 }, { consumerGroup: { member: 2, size: 2 } }]
+        const wrong = [{ from: -1 }, { from: 1.5 }, { consumerGroup: { member: 2, size: 2 } }, { types: [] }]
         for (const options of wrong) {
           assert.instanceOf(yield* Effect.flip(store.countCategory(category, options)), InvalidArgument)
-        }
-      }))
-  })
-
-const everything = (it: It, supports: Supports) =>
-  describe("readAll", () => {
-    it.effect("gives the messages of all categories by global position, or says that it can't", () =>
-      Effect.gen(function*() {
-        const store = yield* MessageStore
-        if (!supports("readAll")) {
-          return assert.instanceOf(yield* Effect.flip(Stream.runDrain(store.readAll())), Unsupported)
-        }
-        const names = [yield* newStream, yield* newCategory, yield* newStream]
-        for (const i of upTo(9)) yield* store.append(names[i % 3] ?? "", numbered(2, i * 2))
-        // Refused, and so perhaps a gap.
-        const taken = { id: yield* nextId, type: "A", data: 0 }
-        yield* store.append(names[0] ?? "", taken)
-        yield* Effect.flip(store.append(names[1] ?? "", taken))
-        yield* store.append(names[2] ?? "", numbered(1, 18))
-
-        const all = yield* Stream.runCollect(store.readAll({ batchSize: 5 }))
-        const globalPositions = all.map((message) => message.globalPosition)
-        assert.deepStrictEqual(globalPositions, [...new Set(globalPositions)].toSorted((a, b) => a - b))
-        const own = all.filter((message) => names.includes(message.streamName) && message.type === "Numbered")
-        assert.deepStrictEqual(dataOf(own), upTo(19))
-
-        const from = own[4]?.globalPosition ?? 0
-        const some = yield* Stream.runCollect(store.readAll({ from, limit: 3, batchSize: 2 }))
-        assert.deepStrictEqual(some, all.filter((message) => message.globalPosition >= from).slice(0, 3))
-        assert.deepStrictEqual(yield* Stream.runCollect(store.readAll({ from: (globalPositions.at(-1) ?? 0) + 1 })), [])
-      }))
-
-    it.effect("refuses options out of range", () =>
-      Effect.gen(function*() {
-        const store = yield* MessageStore
-        for (const options of [{ from: -1 }, { from: 0.5 }, { limit: -1 }, { batchSize: 0 }]) {
-          assert.instanceOf(yield* Effect.flip(Stream.runDrain(store.readAll(options))), InvalidArgument)
         }
       }))
   })
@@ -408,5 +402,4 @@ export const tests = (it: It, supports: Supports): void => {
   categories(it, supports)
   ends(it)
   counting(it)
-  everything(it, supports)
 }

@@ -1,0 +1,69 @@
+/**
+ * A program of an example, run as a user does: for its tests.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type { PlatformError } from "effect/PlatformError"
+import { ChildProcess, ChildProcessSpawner } from "effect/process"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import process from "node:process"
+
+type Spawner = ChildProcessSpawner.ChildProcessSpawner
+
+/** What a program has done when it is at its end. */
+export interface Outcome {
+  readonly stdout: string
+  readonly stderr: string
+  readonly code: number
+}
+
+/** A program's failure where it should not have any. */
+class Failed extends Error {
+  override name = "ProgramFailed"
+}
+
+/** All that a program writes to one of its outputs. */
+export const text = <E>(output: Stream.Stream<Uint8Array, E>): Effect.Effect<string, E> =>
+  Stream.mkString(Stream.decodeText(output))
+
+/** A folder with a space in its name, gone with the scope. */
+export const temporaryFolder: Effect.Effect<string, PlatformError, FileSystem.FileSystem | Scope.Scope> = Effect
+  .flatMap(
+    FileSystem.FileSystem,
+    (fs) => fs.makeTempDirectoryScoped({ prefix: "eventfold example-" })
+  )
+
+/** The program of a file, with what it needs in its environment. */
+export const make = (main: string, env: Record<string, string> = {}) => {
+  /** Starts it in a folder, `args` being what a user types. */
+  const spawn = (folder: string, args: string | ReadonlyArray<string>) =>
+    Effect.flatMap(ChildProcessSpawner.ChildProcessSpawner, (spawner) => {
+      const words = typeof args === "string" ? args.split(" ").filter((arg) => arg !== "") : args
+      return spawner.spawn(ChildProcess.make(process.execPath, [main, ...words], { cwd: folder, env, extendEnv: true }))
+    })
+
+  /** Runs it to its end. */
+  const run = (
+    folder: string,
+    args: string | ReadonlyArray<string>
+  ): Effect.Effect<Outcome, PlatformError, Spawner> =>
+    Effect.scoped(Effect.gen(function*() {
+      const child = yield* spawn(folder, args)
+      const [stdout, stderr, code] = yield* Effect.all([text(child.stdout), text(child.stderr), child.exitCode], {
+        concurrency: "unbounded"
+      })
+      return { stdout, stderr, code: Number(code) }
+    }))
+
+  /** Runs it, and it succeeds and has nothing to complain of: what it prints. */
+  const prints = Effect.fnUntraced(function*(folder: string, args: string | ReadonlyArray<string>) {
+    const { code, stderr, stdout } = yield* run(folder, args)
+    if (code !== 0 || stderr !== "") {
+      return yield* Effect.die(new Failed(`${String(args)}: exit code ${code}, ${stderr}\n${stdout}`))
+    }
+    return stdout.trimEnd()
+  })
+
+  return { spawn, run, prints }
+}
