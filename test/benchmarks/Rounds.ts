@@ -92,6 +92,13 @@ export const select = <R>(
       : names.some((name) => own.some((of) => of === name || of.startsWith(`${name}-`)))
   })
 
+/** The row without its peers: for a profile of ours. */
+export const alone = <R>(row: Row<R>): Row<R> => ({
+  ...row,
+  peers: [],
+  prepare: Effect.map(row.prepare, ({ ours }) => ({ ours, peers: [] }))
+})
+
 /** Runs the call over and over for a while, by that many fibers: calls a second. */
 export const repeatedly = <E, R>(
   millis: number,
