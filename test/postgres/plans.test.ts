@@ -44,8 +44,8 @@ const insert = Effect.flatMap(
   (sql) =>
     sql`INSERT INTO message_store.messages (stream_name, position, type, data)
     SELECT CASE WHEN i % 1000 = 1 THEN 'rare-' WHEN i % 2 = 0 AND i <= 60000 THEN 'quiet-' ELSE 'busy-' END || i % 100,
-      i, 'T', '{"filler": "some text"}'
-    FROM generate_series(1, 40000) AS i`
+      i, CASE WHEN i % 10000 = 7 THEN 'Rare' ELSE 'T' END, '{"filler": "some text"}'
+    FROM generate_series(1, 120000) AS i`
 )
 
 /** With the planner's statistics. */
