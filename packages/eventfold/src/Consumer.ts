@@ -6,15 +6,12 @@
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
-import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
-import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Category from "./Category.ts"
 import type { Status } from "./ConsumerStatus.ts"
@@ -23,8 +20,11 @@ import type { Consumer, Options } from "./internal/consumer.ts"
 import type { ConsumerIsRunning, RunError } from "./internal/consumerErrors.ts"
 import * as HostService from "./internal/host.ts"
 import type { Host, Running } from "./internal/host.ts"
+import * as Hosted from "./internal/hosted.ts"
+import type { OnStop } from "./internal/hosted.ts"
 import * as Here from "./internal/running.ts"
 import * as Positions from "./internal/status.ts"
+import { ofConsumer } from "./internal/subject.ts"
 import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import { InvalidArgument, type StoreError } from "./StoreError.ts"
@@ -38,6 +38,8 @@ export { ConsumerIsRunning, GroupSizeChanged, type RunError } from "./internal/c
 export { defaultRetry } from "./internal/handling.ts"
 /** @since 0.1.0 */
 export type { Host, Running } from "./internal/host.ts"
+/** @since 0.1.0 */
+export type { OnStop } from "./internal/hosted.ts"
 
 /**
  * What a consumer reads: a category, whose events it gets decoded, or the name of one, whose messages it gets as they
@@ -209,6 +211,19 @@ const check = Effect.fnUntraced(function*({ id, options }: Consumer<unknown, unk
   }
 })
 
+const runnable = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>) {
+  const { run, status, waitFor } = yield* Here.make(consumer)
+  const made: Hosted.Runnable<E | RunError, R | MessageStore> = {
+    id: consumer.id,
+    category: consumer.category,
+    subject: ofConsumer(consumer),
+    run: Effect.andThen(check(consumer), run),
+    status,
+    waitFor
+  }
+  return made
+})
+
 /**
  * Runs a consumer until it fails or is interrupted. When it is interrupted it takes nothing more, lets the handlers that
  * run come to an end within its `grace`, and writes its position.
@@ -227,33 +242,7 @@ export const run = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>): 
   E | RunError,
   R | MessageStore
 > {
-  yield* check(consumer)
-  return yield* (yield* Here.make(consumer)).run
-})
-
-type Run<E, R> = Effect.Effect<never, E | RunError, R | MessageStore>
-
-/** A handle to a consumer, and what runs it. */
-const makeRunning = Effect.fnUntraced(function*<E, R, A, E2, R2>(
-  consumer: Consumer<E, R>,
-  around: (run: Run<E, R>) => Effect.Effect<A, E2, R2>
-) {
-  const context = yield* Effect.context<MessageStore>()
-  const ended = yield* Deferred.make<never, E2>()
-  const here = yield* Here.make(consumer)
-  const handle: Running<E2> = {
-    id: consumer.id,
-    category: consumer.category,
-    status: here.status,
-    await: Deferred.await(ended),
-    waitFor: (globalPosition) =>
-      Effect.raceFirst(Effect.provide(here.waitFor(globalPosition), context), Deferred.await(ended))
-  }
-  const run = Effect.onExit(
-    around(here.run),
-    (exit) => Exit.isFailure(exit) ? Deferred.failCause(ended, exit.cause) : Deferred.interrupt(ended)
-  )
-  return { handle, run }
+  return yield* (yield* runnable(consumer)).run
 })
 
 /**
@@ -288,9 +277,7 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
   R | MessageStore | Scope.Scope
 > {
   yield* check(consumer)
-  const { handle, run } = yield* makeRunning(consumer, identity)
-  yield* Effect.forkScoped(run)
-  return handle
+  return yield* Hosted.start(yield* runnable(consumer))
 })
 
 /**
@@ -366,14 +353,6 @@ export const regroup = Effect.fn("Consumer.regroup")(function*(
 })
 
 /**
- * What to do when a consumer stops on an error: to fail with it, to start the consumer again by a schedule (and to fail
- * when that ends), or to log it and go on without the consumer.
- *
- * @since 0.1.0
- */
-export type OnStop = "fail" | "ignore" | Schedule.Schedule<unknown>
-
-/**
  * A consumer as a layer, for {@link launch}: it runs as long as the layer does, and by default ends the program with its
  * error when it stops on one.
  *
@@ -385,30 +364,8 @@ export const layer = <E, R, const S extends OnStop = "fail">(
     /** Default `"fail"`. */
     readonly onStop?: S | undefined
   }
-): Layer.Layer<never, never, R | MessageStore | Host<S extends "ignore" ? never : E | RunError>> => {
-  const onStop: OnStop = options?.onStop ?? "fail"
-  const tell = (what: string) => (cause: Cause.Cause<unknown>) =>
-    Cause.hasInterruptsOnly(cause)
-      ? Effect.void
-      : Effect.annotateLogs(Effect.logError(what, cause), { consumer: consumer.id })
-  const around = (run: Run<E, R>): Effect.Effect<void, E | RunError, R | MessageStore> => {
-    const checked = Effect.andThen(check(consumer), run)
-    switch (onStop) {
-      case "fail":
-        return checked
-      case "ignore":
-        return Effect.catchCause(checked, tell("a consumer has failed, and the others go on without it"))
-      default:
-        return Effect.retry(Effect.tapCause(checked, tell("a consumer has failed")), onStop)
-    }
-  }
-  const start = Effect.gen(function*() {
-    const host = yield* HostService.HostService
-    const { handle, run } = yield* makeRunning(consumer, around)
-    yield* host.add(handle, run)
-  })
-  return Layer.effectDiscard(start)
-}
+): Layer.Layer<never, never, R | MessageStore | Host<S extends "ignore" ? never : E | RunError>> =>
+  Hosted.layer<E | RunError, R | MessageStore, never, never, S>(runnable(consumer), options?.onStop ?? "fail" as S)
 
 /**
  * Runs a program of layers as `Layer.launch` does, consumers among them: until it is interrupted, or until one of the

@@ -42,6 +42,11 @@ export interface Checkpoint {
   readonly last: Option.Option<{ readonly globalPosition: number; readonly id: string }>
   /** The store that the messages are from. */
   readonly store: StoreIdentity
+  /**
+   * The global position, inclusive, of the last message that was written before the read model had its first build. What
+   * comes up to it is history, for which no side effects are run.
+   */
+  readonly history: number
 }
 
 /**
@@ -127,6 +132,10 @@ export interface Service {
    * Runs `handle`, which changes the build's tables, and moves the checkpoint, in one transaction. It is `BuildMoved`, and
    * nothing is stored, when the build's checkpoint or state is not as it is in `build`; this is looked at first, and from
    * then on others wait. When `handle` fails or is interrupted nothing is stored. Gives the build as it is now.
+   *
+   * When `handle` fails because the store is away (the connection is lost, the server shuts down), or because of a conflict
+   * with another transaction that passes (a deadlock), it is a retryable `StoreError` and not the error of `handle`: the
+   * message is not to blame. Within `prepare` of `switchTo` it is part of that transaction.
    */
   readonly advance: <E, R>(
     build: Build,
@@ -136,9 +145,12 @@ export interface Service {
   /**
    * Puts a build in the place of the live one, which is retired; builds that were retired before are dropped. First nobody can
    * move the live one on any more (an `advance` of it waits, and is `BuildMoved` then). Then `prepare` brings the new one as
-   * far (what it does to it is part of the same transaction), may compare both, and gives the new build as it is then. When
-   * `prepare` fails nothing has changed. When the new one is behind the live one, or is not what it is in `build`, it is
+   * far (by `advance`, in the same transaction), may compare both, and gives the new build as it is then. When `prepare`
+   * fails nothing has changed. When the new one is behind the live one, or is not what it is in `build`, it is
    * `BuildMoved`. Without a live one the build just becomes it.
+   *
+   * `prepare` may read the message store, in its own fiber: with a store of one session that has to be in the session that
+   * the transaction has.
    */
   readonly switchTo: <E, R>(
     build: Build,

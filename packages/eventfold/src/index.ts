@@ -27,6 +27,10 @@ export * as PositionStore from "./PositionStore.ts"
 /** @since 0.1.0 */
 export * as Process from "./Process.ts"
 /** @since 0.1.0 */
+export * as ReadModel from "./ReadModel.ts"
+/** @since 0.1.0 */
+export * as ReadModelStore from "./ReadModelStore.ts"
+/** @since 0.1.0 */
 export * as StoreBackend from "./StoreBackend.ts"
 /** @since 0.1.0 */
 export * as StoreError from "./StoreError.ts"

@@ -2,8 +2,8 @@ import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { RecordedMessage } from "../Message.ts"
-import type { Consumer } from "./consumer.ts"
-import * as ConsumerMetrics from "./consumerMetrics.ts"
+import * as HandlingMetrics from "./handlingMetrics.ts"
+import type { Subject } from "./subject.ts"
 
 type Messages = Arr.NonEmptyReadonlyArray<RecordedMessage>
 
@@ -16,7 +16,7 @@ export interface Retrying {
   readonly error: unknown
 }
 
-/** How many messages, since the consumer was started in this process. */
+/** How many messages, since it was started in this process. */
 export interface Counts {
   readonly handled: number
   readonly failed: number
@@ -25,9 +25,9 @@ export interface Counts {
   readonly parked: number
 }
 
-/** What a consumer that runs in this process does, for its status and its metrics. */
+/** What a consumer or read model does in this process, for its status and its metrics. */
 export interface Activity {
-  readonly metrics: ConsumerMetrics.ConsumerMetrics
+  readonly metrics: HandlingMetrics.HandlingMetrics
   readonly counts: () => Counts
   readonly retrying: ReadonlyMap<Messages, Retrying>
   /** Messages handled per second, by the last samples. */
@@ -52,17 +52,15 @@ const rateMillis = 10_000
 
 const secondsOf = (nanos: bigint): number => Number(nanos) / 1e9
 
-export const make = Effect.fnUntraced(function*(
-  consumer: Consumer<unknown, unknown>
-): Effect.fn.Return<Activity> {
+export const make = Effect.fnUntraced(function*(subject: Subject): Effect.fn.Return<Activity> {
   const clock = yield* Clock.Clock
-  const metrics = yield* ConsumerMetrics.make(consumer)
+  const metrics = yield* HandlingMetrics.make(subject)
   const counts = { handled: 0, failed: 0, retried: 0, skipped: 0, parked: 0 }
   const retrying = new Map<Messages, Retrying>()
   const millis = () => clock.currentTimeMillisUnsafe()
   const samples = [{ at: millis(), handled: 0 }]
 
-  const count = (key: keyof Counts & keyof ConsumerMetrics.ConsumerMetrics) => () => {
+  const count = (key: keyof Counts & keyof HandlingMetrics.HandlingMetrics) => () => {
     counts[key] += 1
     metrics[key](1)
   }

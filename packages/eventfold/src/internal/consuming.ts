@@ -4,22 +4,22 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { RecordedMessage } from "../Message.ts"
 import { defaultBatchSize, MessageStore, type ReadCategoryError } from "../MessageStore.ts"
-import { StoreError } from "../StoreError.ts"
+import type { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
 import type { Activity } from "./activity.ts"
 import * as Checkpoints from "./checkpoints.ts"
 import type { Consumer } from "./consumer.ts"
 import { attempting, handling } from "./handling.ts"
 import * as Lanes from "./lanes.ts"
-import { log } from "./log.ts"
 import * as Parking from "./parking.ts"
 import { sharedPage, sharedPause } from "./shared.ts"
 import * as Shares from "./shares.ts"
+import { ofConsumer } from "./subject.ts"
 import * as Tracing from "./tracing.ts"
+import { untilBack } from "./untilBack.ts"
 
 /** What a lane is given to do: a message, or something that has to wait for the messages before it. */
 type Job<E, R> =
@@ -29,22 +29,6 @@ type Job<E, R> =
 /** Messages of one cardinal id belong together, and are handled in their order. */
 export const laneOf = (streamName: string): string =>
   Option.getOrElse(StreamName.cardinalId(streamName), () => streamName)
-
-const isPassing = (error: unknown): boolean => error instanceof StoreError && error.isRetryable
-
-/** Goes on with an effect when the store is back. */
-export const untilBack = (consumer: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  effect.pipe(
-    Effect.tapError((error) =>
-      isPassing(error)
-        ? log("Warn", "the store failed; the consumer goes on when it is back", { consumer, error })
-        : Effect.void
-    ),
-    Effect.retry({
-      schedule: Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")]),
-      while: isPassing
-    })
-  )
 
 /** A consumer at work. */
 export interface Session<E, R> {
@@ -63,10 +47,11 @@ export interface Session<E, R> {
 /** Runs a consumer that has its leases, until it fails or the scope closes. */
 export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, activity: Activity) {
   const store = yield* MessageStore
-  const { category, id, options } = consumer
+  const { category, options } = consumer
   const { batchSize = defaultBatchSize, concurrency = 1, grace = "10 seconds", poll } = options
   const wakeUps = yield* store.wakeUps(category)
-  const persist = untilBack(id)
+  const subject = ofConsumer(consumer)
+  const persist = untilBack(subject)
 
   const shares = yield* persist(Shares.load(consumer))
   const checkpoints = yield* Checkpoints.make(consumer, { activity, persist, shares })
@@ -79,11 +64,17 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
     checkpoints.done()
     if (waiting.size > 0) tellWaiting()
   }
-  const attempt = attempting(consumer, activity, yield* Tracing.make(consumer))
+  const handler = {
+    subject,
+    handle: consumer.handle,
+    retry: options.retry,
+    onFailure: options.onFailure === "skip" ? "skip" : "stop"
+  } as const
+  const attempt = attempting(handler, activity, yield* Tracing.make(subject))
   const parking = options.onFailure === "park"
     ? yield* Parking.start(consumer, { activity, attempt, persist, shares })
     : undefined
-  const handle = handling(consumer, attempt, activity, parking)
+  const handle = handling(handler, attempt, activity, parking)
   const runMessages = (jobs: Arr.NonEmptyReadonlyArray<Extract<Job<E, R>, { readonly _tag: "Message" }>>) =>
     Effect.map(handle(Arr.map(jobs, ({ message }) => message)), () => jobs.forEach(({ done }) => done()))
   const runMixed = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<Job<E | StoreError, R | MessageStore>>) {

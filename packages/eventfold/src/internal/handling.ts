@@ -6,8 +6,8 @@ import * as Schedule from "effect/Schedule"
 import { DecodeError } from "../Category.ts"
 import type { RecordedMessage } from "../Message.ts"
 import type { Activity } from "./activity.ts"
-import type { Consumer } from "./consumer.ts"
 import { log } from "./log.ts"
+import type { Subject } from "./subject.ts"
 import type { Traced } from "./tracing.ts"
 
 /**
@@ -27,8 +27,11 @@ export interface Failure {
 }
 
 /** What a message is called in the log: where it is, and nothing of what it says. */
-export const describe = (consumer: string, { globalPosition, id, position, streamName, type }: RecordedMessage) => ({
-  consumer,
+export const describe = (
+  { logged }: Subject,
+  { globalPosition, id, position, streamName, type }: RecordedMessage
+) => ({
+  ...logged,
   streamName,
   position,
   globalPosition,
@@ -51,9 +54,21 @@ export type Attempt<R> = (
   messages: Arr.NonEmptyReadonlyArray<RecordedMessage>
 ) => Effect.Effect<Option.Option<Failure>, never, R>
 
-/** Attempts with retries, as a consumer's definition says. */
-export const attempting = <E, R>(consumer: Consumer<E, R>, activity: Activity, traced: Traced): Attempt<R> => {
-  const { retry = defaultRetry } = consumer.options
+/** Who handles messages, and how. */
+export interface Handler<out E, out R> {
+  readonly subject: Subject
+  readonly handle: (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>) => Effect.Effect<void, E, R>
+  readonly retry: Schedule.Schedule<unknown> | undefined
+  /** What becomes of a message whose handler has failed for the last time, unless it is parked. */
+  readonly onFailure: "stop" | "skip"
+}
+
+/** Attempts with retries. */
+export const attempting = <E, R>(
+  { handle, retry = defaultRetry, subject }: Handler<E, R>,
+  activity: Activity,
+  traced: Traced
+): Attempt<R> => {
   return (messages) =>
     Effect.suspend(() => {
       let attempts = 0
@@ -61,7 +76,7 @@ export const attempting = <E, R>(consumer: Consumer<E, R>, activity: Activity, t
       const attempt = Effect.suspend(() => {
         attempts += 1
         begun = activity.now()
-        return consumer.handle(messages)
+        return handle(messages)
       })
 
       const willRetry = (error: E) => {
@@ -74,7 +89,7 @@ export const attempting = <E, R>(consumer: Consumer<E, R>, activity: Activity, t
             attempts === 1 ? "Debug" : "Warn",
             "a message could not be handled, and is tried again",
             {
-              ...describe(consumer.id, Arr.headNonEmpty(messages)),
+              ...describe(subject, Arr.headNonEmpty(messages)),
               messages: messages.length,
               attempts,
               error: Cause.pretty(Cause.fail(error))
@@ -111,18 +126,18 @@ export const attempting = <E, R>(consumer: Consumer<E, R>, activity: Activity, t
 }
 
 /**
- * Handles messages: one by one when an attempt at all of them has failed, and by the consumer's policy at last. `parking`
- * is there when that is to park them.
+ * Handles messages: one by one when an attempt at all of them has failed, and by the policy at last. `parking` is there when
+ * that is to park them.
  */
 export const handling = <E, R, EPark = never, RPark = never>(
-  consumer: Consumer<E, R>,
+  { onFailure, subject }: Handler<E, R>,
   attempt: Attempt<R>,
   activity: Activity,
   parking: Parking<EPark, RPark> | undefined
 ) => {
   const fail = (message: RecordedMessage, failure: Failure): Effect.Effect<void, E | EPark, RPark> => {
     const { attempts, cause } = failure
-    const about = { ...describe(consumer.id, message), attempts }
+    const about = { ...describe(subject, message), attempts }
     const error = Cause.pretty(cause)
     activity.failed()
     if (parking !== undefined) {
@@ -135,13 +150,13 @@ export const handling = <E, R, EPark = never, RPark = never>(
         parking.park(message, failure)
       )
     }
-    if (consumer.options.onFailure === "skip") {
+    if (onFailure === "skip") {
       activity.skipped()
       return log("Warn", "a message could not be handled, and is skipped", { ...about, error })
     }
     return Effect.andThen(
-      // The error itself is what the consumer fails with, and is for those who run it to report.
-      log("Error", "a message could not be handled, and stops the consumer", about),
+      // The error itself is what it fails with, and is for those who run it to report.
+      log("Error", `a message could not be handled, and stops the ${subject.kind}`, about),
       Effect.failCause(cause as Cause.Cause<never>)
     )
   }

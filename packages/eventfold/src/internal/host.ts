@@ -6,15 +6,16 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { RunningStatus } from "../ConsumerStatus.ts"
-import type { RunError } from "./consumerErrors.ts"
 
 /**
- * A consumer that runs in this process.
+ * A consumer, or a read model, that runs in this process.
  *
  * @since 0.1.0
  */
 export interface Running<out E> {
+  /** Of a read model, its name. */
   readonly id: string
+  /** Of a read model with several sources, their names with a comma between, and `*` when it reads everything. */
   readonly category: string
   /** What it does now, without asking the store. */
   readonly status: Effect.Effect<RunningStatus>
@@ -27,11 +28,12 @@ export interface Running<out E> {
    *
    * **Details**
    *
-   * It completes with the last handler, not with the position that is written later, unless the consumer (or another
-   * member of its group) is run by another process: then it is `Consumer.waitFor`. A message that was skipped or put aside
+   * It completes with the last handler (of a read model, with its transaction), not with the position that a consumer
+   * writes later, unless the consumer (or another member of its group) is run by another process: then it is
+   * `Consumer.waitFor`. A message that was skipped or put aside
    * counts as handled.
    */
-  readonly waitFor: (globalPosition: number) => Effect.Effect<void, E | RunError>
+  readonly waitFor: (globalPosition: number) => Effect.Effect<void, E>
 }
 
 declare const HostError: unique symbol

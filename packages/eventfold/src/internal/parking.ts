@@ -17,6 +17,7 @@ import { type Attempt, describe, type Failure } from "./handling.ts"
 import { log } from "./log.ts"
 import * as ParkedStreams from "./parkedStreams.ts"
 import type { Shares } from "./shares.ts"
+import { ofConsumer } from "./subject.ts"
 
 /** How many messages of a stream are replayed before others of its lane have their turn. */
 const pageSize = 100
@@ -158,7 +159,7 @@ export const start = Effect.fnUntraced(function*<E, R>(
       yield* log("Warn", "a parked message could not be replayed, and its stream stays parked", {
         ...Option.match(found, {
           onNone: () => ({ consumer: consumer.id, ...reference }),
-          onSome: (message) => describe(consumer.id, message)
+          onSome: (message) => describe(ofConsumer(consumer), message)
         }),
         attempts: failure.value.attempts,
         error: Cause.pretty(failure.value.cause)

@@ -3,21 +3,18 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
-import * as Option from "effect/Option"
 import type { RunningStatus, Stuck } from "../ConsumerStatus.ts"
 import type { RecordedMessage } from "../Message.ts"
-import { MessageStore, type ReadCategoryError } from "../MessageStore.ts"
-import type { Key } from "../PositionStore.ts"
+import type { MessageStore, ReadCategoryError } from "../MessageStore.ts"
 import * as Activity from "./activity.ts"
 import type { Consumer } from "./consumer.ts"
 import type { RunError } from "./consumerErrors.ts"
 import * as Consuming from "./consuming.ts"
+import { leased } from "./leasing.ts"
 import { log } from "./log.ts"
 import * as Shares from "./shares.ts"
 import { isHandled } from "./status.ts"
-
-/** How long to wait for a lease that somebody else holds before the next try. */
-const leaseInterval = "1 second"
+import { ofConsumer } from "./subject.ts"
 
 /** How long to wait between two looks at what another process has done. */
 const pollInterval = "100 millis"
@@ -39,7 +36,8 @@ const stuck = (
 }
 
 export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>): Effect.fn.Return<Here<E, R>> {
-  const activity = yield* Activity.make(consumer)
+  const subject = ofConsumer(consumer)
+  const activity = yield* Activity.make(subject)
   const changed = yield* Latch.make()
   const about = { consumer: consumer.id, category: consumer.category }
   let session: Consuming.Session<E, R> | undefined
@@ -48,22 +46,8 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>):
       session = next
     }).pipe(Effect.andThen(changed.release))
 
-  /** One step when nobody else has it; says so once when somebody has. */
-  const lease = Effect.fnUntraced(function*(key: Key) {
-    const store = yield* MessageStore
-    const name = Shares.leaseName(key)
-    let isTold = false
-    while (true) {
-      const lease = yield* Consuming.untilBack(consumer.id)(store.lease(name))
-      if (Option.isSome(lease)) return lease.value
-      if (!isTold) yield* log("Info", "a consumer waits for its turn: another process runs it", about)
-      isTold = true
-      yield* Effect.sleep(leaseInterval)
-    }
-  })
-
   const untilLost = Effect.gen(function*() {
-    const leases = yield* Effect.forEach(Shares.keysOf(consumer), lease)
+    const leases = yield* Effect.forEach(Shares.keysOf(consumer), (key) => leased(subject, Shares.leaseName(key)))
     // The last thing that is done, when no handler runs any more and the positions are written.
     yield* Effect.addFinalizer((exit) =>
       Effect.suspend(() => {

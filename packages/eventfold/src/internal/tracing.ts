@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
 import type { RecordedMessage } from "../Message.ts"
 import * as TraceContext from "../TraceContext.ts"
-import type { Consumer } from "./consumer.ts"
+import type { Subject } from "./subject.ts"
 
 /** Makes the handling of messages a span. */
 export type Traced = <A, E, R>(
@@ -24,28 +24,25 @@ const linksTo = (messages: ReadonlyArray<RecordedMessage>): ReadonlyArray<Tracer
   )
 
 /**
- * The spans of a consumer, each a trace of its own that is linked to the spans that wrote the messages: a consumer runs as
- * long as its process, and a trace of all that would be no help.
+ * The spans of a consumer or read model, each a trace of its own that is linked to the spans that wrote the messages: it runs
+ * as long as its process, and a trace of all that would be no help.
  *
  * Without a tracer, and without anything that would pass a span on, there are none: making them is about as much work as
- * the rest of the consumer's.
+ * the rest of what it does.
  */
-export const make = Effect.fnUntraced(function*(
-  { category, id }: Consumer<unknown, unknown>
-): Effect.fn.Return<Traced> {
+export const make = Effect.fnUntraced(function*({ span }: Subject): Effect.fn.Return<Traced> {
   const tracer = yield* Effect.tracer
   const isSeen = tracer !== Tracer.nativeTracer || (yield* TraceContext.TraceContext)
   if (!isSeen) return (_messages, handling) => handling
   return (messages, handling) => {
     const [first] = messages
-    return Effect.withSpan(handling, "Consumer.handle", {
+    return Effect.withSpan(handling, span.name, {
       kind: "consumer",
       root: true,
       captureStackTrace: false,
       links: linksTo(messages),
       attributes: {
-        "eventfold.consumer": id,
-        "eventfold.category": category,
+        ...span.attributes,
         ...(messages.length === 1
           ? {
             "eventfold.stream": first.streamName,

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import type { Consumer } from "./consumer.ts"
+import type { Subject } from "./subject.ts"
 
-/** What a consumer's gauges show, asked when somebody looks. */
+/** What the gauges of who handles messages show, asked when somebody looks. */
 export interface Gauges {
   readonly inFlight: () => number
   readonly pending: () => number
@@ -11,8 +11,8 @@ export interface Gauges {
   readonly lagSeconds: () => number
 }
 
-/** The metrics of one consumer. Updating them is no effect, since it is done for each message. */
-export interface ConsumerMetrics {
+/** The metrics of who handles messages. Updating them is no effect, since it is done for each message. */
+export interface HandlingMetrics {
   readonly handled: (messages: number) => void
   readonly failed: (messages: number) => void
   readonly retried: (messages: number) => void
@@ -27,21 +27,15 @@ export interface ConsumerMetrics {
 const boundaries = Metric.exponentialBoundaries({ start: 0.000_1, factor: 4, count: 10 })
 
 export const make = Effect.fnUntraced(function*(
-  { category, id, options: { group } }: Consumer<unknown, unknown>
-): Effect.fn.Return<ConsumerMetrics> {
+  { metrics: { attributes, prefix } }: Subject
+): Effect.fn.Return<HandlingMetrics> {
   const context = yield* Effect.context<never>()
-  const attributes = {
-    consumer: id,
-    category,
-    // Members that are run beside one another are different series.
-    ...(group === undefined ? {} : { members: group.members.join(",") })
-  }
   const counter = (name: string, description: string) => {
-    const metric = Metric.counter(`eventfold_consumer_${name}_total`, { description, attributes, incremental: true })
+    const metric = Metric.counter(`${prefix}_${name}_total`, { description, attributes, incremental: true })
     return (count: number) => metric.updateUnsafe(count, context)
   }
   const gauge = (name: string, description: string, get: () => number) =>
-    Metric.registerUnsafe(Metric.gauge(`eventfold_consumer_${name}`, { description, attributes }), context, {
+    Metric.registerUnsafe(Metric.gauge(`${prefix}_${name}`, { description, attributes }), context, {
       get: () => ({ value: get() }),
       update: () => {},
       modify: () => {}
@@ -51,7 +45,7 @@ export const make = Effect.fnUntraced(function*(
   const retried = counter("retried", "attempts after a failure")
   const skipped = counter("skipped", "messages that failed and were passed over")
   const parked = counter("parked", "messages that were put aside")
-  const duration = Metric.histogram("eventfold_consumer_handler_duration_seconds", {
+  const duration = Metric.histogram(`${prefix}_handler_duration_seconds`, {
     description: "how long a handler takes, each attempt by itself",
     attributes,
     boundaries
