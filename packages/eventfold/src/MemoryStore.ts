@@ -11,6 +11,7 @@ import * as ExpectedVersion from "./ExpectedVersion.ts"
 import { jsonEquals, parseJson } from "./internal/json.ts"
 import { nextId, type RecordedMessage } from "./Message.ts"
 import {
+  type AllRange,
   type AppendResult,
   type CategoryRange,
   type EncodedAppend,
@@ -87,6 +88,10 @@ const selects = ({ consumerGroup, correlation, types }: CategoryRange) => (row: 
   (correlation === undefined || correlationCategory(row) === correlation) &&
   (consumerGroup === undefined ||
     Option.contains(StreamName.groupMember(row.streamName, consumerGroup.size), consumerGroup.member))
+
+const selectsOfAll = ({ categories, types }: Pick<AllRange, "categories" | "types">) => (row: Row): boolean =>
+  (categories === undefined || categories.some((name) => isOf(name, row))) &&
+  (types === undefined || types.includes(row.type))
 
 /**
  * An empty store.
@@ -209,17 +214,16 @@ export const make: Effect.Effect<StoreBackend> = Effect.map(nextId, (system) => 
         }
         return found
       }),
-    readAll: ({ categories, from, limit, types }) =>
+    readAll: ({ from, limit, ...filters }) =>
       Effect.sync(() => {
+        const selected = selectsOfAll(filters)
         const messages: Array<RecordedMessage> = []
         let through = from - 1
         for (let i = lowerBound(log, from); i < log.length && messages.length < limit; i++) {
           const row = log[i]
           if (row === undefined) break
           through = row.globalPosition
-          const isWanted = (categories === undefined || categories.some((name) => isOf(name, row))) &&
-            (types === undefined || types.includes(row.type))
-          if (isWanted) messages.push(record(row))
+          if (selected(row)) messages.push(record(row))
         }
         return { messages, through, hasMore: through < (log.at(-1)?.globalPosition ?? 0), heldBack: Option.none() }
       }),
@@ -229,6 +233,9 @@ export const make: Effect.Effect<StoreBackend> = Effect.map(nextId, (system) => 
         const row = log[lowerBound(log, globalPosition)]
         return row?.globalPosition === globalPosition ? Option.some(record(row)) : Option.none()
       }),
+    lastPosition: Effect.sync(() => log.at(-1)?.globalPosition ?? 0),
+    countAll: ({ from, ...filters }) =>
+      Effect.sync(() => log.slice(lowerBound(log, from)).filter(selectsOfAll(filters)).length),
     identity: Effect.succeed({ system, database: "memory", databaseName: "memory", timeline: 1 }),
     lastMessage: (streamName, type) =>
       Effect.sync(() => {

@@ -224,6 +224,13 @@ export class MessageStore extends Context.Service<MessageStore, {
     globalPosition: number
   ) => Effect.Effect<Option.Option<Message.RecordedMessage>, InvalidArgument | StoreError>
   /**
+   * The highest global position of a message that can be read now; 0 when there is none. One that is lower may still be to
+   * come: how far a reader of everything can go is `readAllPage`'s to say. It is one look-up.
+   */
+  readonly lastPosition: Effect.Effect<number, StoreError>
+  /** How many messages `readAll` would read with the same options, if nothing held it back. For lag, as `countCategory`. */
+  readonly countAll: (options?: AllOptions) => Effect.Effect<number, ReadAllError>
+  /**
    * Which store this is, now: to be kept with positions that are kept elsewhere, and compared before they are used. A copy
    * that has taken over, or was restored to an earlier time, has another `timeline`.
    */
@@ -479,6 +486,10 @@ export const make = Effect.fnUntraced(function*(
     }
   )
 
+  const countAll = Effect.fn("MessageStore.countAll")(function*(options: AllOptions = {}) {
+    return yield* backend.countAll({ ...yield* allFilters(options), from: yield* globalFrom(options.from) })
+  })
+
   const messageAt = Effect.fn("MessageStore.messageAt")(function*(globalPosition: number) {
     yield* checkInt("globalPosition", globalPosition, 0)
     return yield* backend.messageAt(globalPosition)
@@ -547,6 +558,8 @@ export const make = Effect.fnUntraced(function*(
     readAllPage,
     heldBack,
     messageAt,
+    lastPosition: Effect.withSpan(backend.lastPosition, "MessageStore.lastPosition"),
+    countAll,
     identity: Effect.withSpan(backend.identity, "MessageStore.identity"),
     lastMessage,
     streamVersion,

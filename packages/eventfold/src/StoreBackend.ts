@@ -97,20 +97,27 @@ export interface CategoryPage extends CategoryRange {
 }
 
 /**
- * One page of the whole store: at most `limit` messages whose global position is `from` or higher and which both filters
- * let through, rising.
+ * The messages of the whole store whose global position is `from` or higher and which both filters let through.
  *
  * @since 0.1.0
  */
-export interface AllPage {
+export interface AllRange {
   /** From 1. */
   readonly from: number
-  /** From 1. */
-  readonly limit: number
   /** Only messages of these categories; at least one, each once. */
   readonly categories: ReadonlyArray<CategoryName> | undefined
   /** Only messages of these types; at least one, each once. */
   readonly types: ReadonlyArray<string> | undefined
+}
+
+/**
+ * One page of the whole store: at most `limit` messages, by rising global position.
+ *
+ * @since 0.1.0
+ */
+export interface AllPage extends AllRange {
+  /** From 1. */
+  readonly limit: number
 }
 
 /**
@@ -237,6 +244,10 @@ export interface StoreBackend {
   readonly heldBack: (from: number) => Effect.Effect<Option.Option<HeldBack>, StoreError>
   /** The message at a global position, if there is one. */
   readonly messageAt: (globalPosition: number) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
+  /** The highest global position of a message that can be read; 0 when there is none. It is one look-up. */
+  readonly lastPosition: Effect.Effect<number, StoreError>
+  /** How many messages of the whole store both filters let through, in one consistent view. */
+  readonly countAll: (range: AllRange) => Effect.Effect<number, StoreError>
   /** Asked of the store each time: it may have become another one. */
   readonly identity: Effect.Effect<StoreIdentity, StoreError>
   readonly lastMessage: (

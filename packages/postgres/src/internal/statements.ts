@@ -8,7 +8,7 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { ExpectedVersion } from "eventfold/ExpectedVersion"
 import type { MessageId, RecordedMessage } from "eventfold/Message"
-import type { AllPage, CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import type { AllPage, AllRange, CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import { category as categoryOf, type CategoryName, type StreamName } from "eventfold/StreamName"
 import { type MessageRow, recordedMessages, safePosition } from "./rows.ts"
@@ -128,6 +128,8 @@ export const makeReads = (
   | "lastCategoryMessage"
   | "countCategory"
   | "messageAt"
+  | "lastPosition"
+  | "countAll"
 > => {
   const forwards = ({ from, limit, streamName }: StreamPage) =>
     sql<MessageRow>`${
@@ -213,6 +215,19 @@ export const makeReads = (
     sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
       WHERE global_position = ${BigInt(globalPosition)}`
 
+  const lastPosition = sql<{ readonly global_position: bigint }>`SELECT global_position FROM message_store.messages
+    ORDER BY global_position DESC LIMIT 1`
+
+  const countAll = ({ categories, from, types }: AllRange) =>
+    sql<{ readonly count: bigint }>`SELECT count(*) FROM message_store.messages
+      WHERE ${
+      sql.and([
+        sql`global_position >= ${BigInt(from)}`,
+        ...(categories === undefined ? [] : [sql`message_store.category(stream_name) = ANY(${categories}::text[])`]),
+        ...(types === undefined ? [] : [isOfTypes(types)])
+      ])
+    }`.unprepared
+
   return {
     readStream: (page) => page.direction === "forwards" ? read("readStream", forwards(page)) : backwards(page),
     readCategory: (page) =>
@@ -221,6 +236,15 @@ export const makeReads = (
     findMessage: (streamName, id) => Effect.map(read("findMessage", find(streamName, id)), Arr.head),
     lastCategoryMessage: (category) => Effect.map(read("lastCategoryMessage", lastOfCategory(category)), Arr.head),
     messageAt: (globalPosition) => Effect.map(read("messageAt", at(globalPosition)), Arr.head),
+    lastPosition: retrying(lastPosition).pipe(
+      Effect.mapError(storeError("lastPosition")),
+      Effect.flatMap(([row]) => row === undefined ? Effect.succeed(0) : safePosition(row.global_position))
+    ),
+    countAll: (range) =>
+      retrying(countAll(range)).pipe(
+        Effect.mapError(storeError("countAll")),
+        Effect.map(([row]) => Number(row?.count ?? 0n))
+      ),
     countCategory: (range) =>
       retrying(count(range)).pipe(
         Effect.mapError(storeError("countCategory")),

@@ -178,6 +178,21 @@ const places = (it: It) =>
         }
       }))
 
+    it.effect("lastPosition is that of the last message, and countAll counts what reading would give", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const categories = [yield* newCategory, yield* newCategory]
+        const { globalPosition: first } = yield* store.append(`${categories[0]}-1`, numbered(3))
+        const { globalPosition: last } = yield* store.append(`${categories[1]}-1`, { type: "A", data: 0 })
+        assert.isAtLeast(yield* store.lastPosition, last)
+        assert.strictEqual(yield* store.countAll({ from: last + 1, categories }), 0)
+        assert.strictEqual(yield* store.countAll({ from: first, categories }), 2)
+        assert.strictEqual(yield* store.countAll({ categories }), 4)
+        assert.strictEqual(yield* store.countAll({ categories, types: ["A"] }), 1)
+        assert.strictEqual(yield* store.countAll({ from: first, types: ["Numbered", "A"], categories }), 2)
+        assert.isAtLeast(yield* store.countAll(), 4)
+      }))
+
     it.effect("a store is the same one each time it is asked", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
