@@ -5,21 +5,27 @@ import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { arch, availableParallelism, cpus, platform, totalmem } from "node:os"
-import { dirname } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as ConsumerRows from "./ConsumerRows.ts"
-import * as Contenders from "./Contenders.ts"
-import * as MessageDbRows from "./MessageDbRows.ts"
+import type { BenchError } from "./BenchError.ts"
+import * as Charts from "./Charts.ts"
+import { Databases, layer } from "./Databases.ts"
+import * as Docs from "./Docs.ts"
+import * as Emmett from "./Emmett.ts"
 import * as Report from "./Report.ts"
 import * as Rounds from "./Rounds.ts"
-import * as Table from "./Table.ts"
+import { rows } from "./Rows.ts"
 
-const thorough = { messages: 1_000_000, effort: { rounds: 15, millis: 400 } }
+/** How large the table of Message DB's functions is, and how long everything is measured. */
+const thorough = { messages: 1_000_000, effort: { rounds: 9, millis: 300 } }
 
-const quick = { messages: 100_000, effort: { rounds: 7, millis: 80 } }
+const quick = { messages: 100_000, effort: { rounds: 5, millis: 120 } }
 
 const machine: Report.Report["machine"] = {
   cores: availableParallelism(),
@@ -28,69 +34,125 @@ const machine: Report.Report["machine"] = {
   platform: `${platform()} ${arch()}`
 }
 
-/** The rows of these names, and those whose names begin with one of them. All if there are none. */
-const select = (rows: ReadonlyArray<Rounds.Row>, names: ReadonlyArray<string>): ReadonlyArray<Rounds.Row> =>
-  names.length === 0
-    ? rows
-    : rows.filter((row) => names.some((name) => row.name === name || row.name.startsWith(`${name}-`)))
+/** One line while the run goes on. */
+const say = ({ name, ours, peers, unit }: Rounds.Result, took: Duration.Duration) => {
+  const ratios = peers.map(({ name, ratio }) => `, ${ratio.median.toFixed(2)}x ${name}`).join("")
+  return Console.log(
+    `${name}: ${Report.figure(ours.median)} ${unit}${ratios} (${Math.round(Duration.toSeconds(took))} s)`
+  )
+}
 
-const rowsOf = (table: Table.Table) => [...MessageDbRows.make(table), ...ConsumerRows.make()]
-
-/** The same rows for a table that is not there yet, to know their names before it is. */
-const known = rowsOf({ messages: 0, categories: 0, streams: 0, names: [], rowBytes: 0 })
-
-const bench = Effect.fnUntraced(function*(names: ReadonlyArray<string>, isQuick: boolean, out: string) {
-  const { effort, messages } = isQuick ? quick : thorough
-  const contenders = yield* Contenders.start
-  const { ours, peer, server: { version, ...durability } } = contenders
+const measure = Effect.fnUntraced(function*(
+  selected: ReadonlyArray<Rounds.Row<Databases>>,
+  effort: Rounds.Effort
+): Effect.fn.Return<Report.Report, BenchError, Databases> {
+  const { facts: { version, ...durability } } = yield* Databases
   yield* Console.log(
     `PostgreSQL ${version} of its own, all settings at their defaults (fsync ${durability.fsync}, synchronous_commit `
-      + `${durability.synchronous_commit}), on ${machine.cores} cores.\n`
-      + `Writing the same ${messages.toLocaleString("en")} messages for ${ours.name} and ${peer.name} ...`
+      + `${durability.synchronous_commit}), on ${machine.cores} cores. ${effort.rounds} rounds of ${effort.millis} ms.`
   )
-  const table = yield* Table.fillBoth([ours, peer], messages)
-  yield* Console.log(`${table.categories} categories, ${table.streams} streams, ${table.rowBytes} bytes a row.`)
-
-  const results = yield* Effect.forEach(select(rowsOf(table), names), (row) =>
-    Effect.tap(
-      Rounds.measure(row, contenders, effort),
-      ({ ratio }) => Console.log(`${ratio.median.toFixed(2)} ${row.name}`)
+  const measured = yield* Effect.forEach(selected, (row) =>
+    Effect.timed(Rounds.measure(row, effort)).pipe(
+      Effect.tap(([took, results]) => Effect.forEach(results, (result) => say(result, took))),
+      Effect.map(([, results]) => results)
     ))
-  const rows = Report.rows(results, peer.name)
-  const report: Report.Report = {
+  return {
     machine,
-    versions: { postgres: version, messageDb: "1.3.0", node: process.versions.node },
+    versions: {
+      postgres: version,
+      node: process.versions.node,
+      messageDb: "1.3.0",
+      emmett: Emmett.version
+    },
     durability,
     date: DateTime.formatIso(yield* DateTime.now),
-    table: { messages, categories: table.categories, streams: table.streams, rowBytes: table.rowBytes },
-    rows
+    effort,
+    rows: Report.rows(measured.flat())
   }
+})
+
+const root = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+
+const writeCharts = Effect.fnUntraced(function*(report: Report.Report, folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.makeDirectory(folder, { recursive: true })
+  yield* Effect.forEach(
+    Charts.charts(report.rows),
+    ({ name, svg }) => fs.writeFileString(join(folder, `${name}.svg`), svg),
+    { discard: true }
+  )
+})
+
+/** Puts the figures and the charts where the page on performance shows them. */
+const writeDocs = Effect.fnUntraced(function*(report: Report.Report) {
+  const fs = yield* FileSystem.FileSystem
+  const page = root("docs/performance.md")
+  const replaced = Docs.replaceFigures(yield* fs.readFileString(page), report)
+  if (replaced === undefined) return yield* Console.error(`${page} has no place for the figures`)
+  yield* fs.writeFileString(page, replaced)
+  const folder = root("docs/performance")
+  // Of rows that are no more.
+  yield* fs.remove(folder, { recursive: true, force: true })
+  yield* writeCharts(report, folder)
+})
+
+const readReport = Effect.fnUntraced(function*(file: string) {
+  const fs = yield* FileSystem.FileSystem
+  return yield* Schema.decodeEffect(Schema.fromJsonString(Report.Report))(yield* fs.readFileString(file))
+})
+
+interface Options {
+  readonly rows: ReadonlyArray<string>
+  readonly quick: boolean
+  readonly out: string
+  readonly docs: boolean
+  readonly from: Option.Option<string>
+}
+
+const bench = Effect.fnUntraced(function*({ docs, from, out, quick: isQuick, rows: names }: Options) {
+  const { effort, messages } = isQuick ? quick : thorough
+  const report = Option.isSome(from)
+    ? yield* readReport(from.value)
+    : yield* Effect.provide(measure(Rounds.select(rows, names, isQuick), effort), layer(messages))
+  yield* Console.log(`\n${Report.table(report.rows)}\n${Report.legend(report.rows)}\n`)
+  if (docs) yield* writeDocs(report)
+  if (Option.isSome(from)) return
   const fs = yield* FileSystem.FileSystem
   yield* fs.makeDirectory(dirname(out), { recursive: true })
   yield* fs.writeFileString(out, `${JSON.stringify(report, null, 2)}\n`)
-  yield* Console.log(`\n${Report.table(rows)}\n${Report.legend(rows)}\n\nWritten to ${out}`)
+  const charts = join(dirname(out), "bench")
+  yield* writeCharts(report, charts)
+  yield* Console.log(`Written to ${out}, the charts to ${charts}`)
 })
 
 const command = Command.make("bench", {
   rows: Argument.String("row").pipe(
-    Argument.withDescription("What to measure, by name or by how the name begins: category, stream-idle, write"),
+    Argument.withDescription("What to measure, by name or by how the name begins: append, read-category, stream-idle"),
     Argument.filter(
-      (name) => select(known, [name]).length > 0,
-      () => `must be one of ${known.map((row) => row.name).join(", ")}, or how some of them begin`
+      (name) => Rounds.select(rows, [name], false).length > 0,
+      () => `must be one of ${rows.map((row) => row.name).join(", ")}, or how some of them begin`
     ),
     Argument.variadic()
   ),
   quick: Flag.Boolean("quick").pipe(
-    Flag.withDescription("About two minutes: 100,000 messages instead of 1,000,000, and short rounds"),
+    Flag.withDescription("At most three minutes: short rounds on smaller tables"),
     Flag.withDefault(false)
   ),
+  docs: Flag.Boolean("docs").pipe(
+    Flag.withDescription("Put the figures and the charts into docs/performance.md"),
+    Flag.withDefault(false)
+  ),
+  from: Flag.String("from").pipe(
+    Flag.withDescription("Measure nothing: show the figures of this file"),
+    Flag.optional
+  ),
   out: Flag.String("out").pipe(
-    Flag.withDescription("The file for the figures"),
-    // In a folder that git ignores.
-    Flag.withDefault(fileURLToPath(new URL("../node_modules/.cache/bench.json", import.meta.url)))
+    Flag.withDescription("The file for the figures; the charts go to the folder bench beside it"),
+    // Both of which git ignores.
+    Flag.withDefault(root("bench.json"))
   )
-}, ({ out, quick, rows }) => Effect.scoped(bench(rows, quick, out))).pipe(
-  Command.withDescription("Measures eventfold beside stock Message DB")
+}, bench).pipe(
+  Command.withDescription("Measures eventfold beside its peers")
 )
 
 Command.run(command, { version: "0.1.0" }).pipe(

@@ -12,20 +12,8 @@ import type * as DateTime from "effect/DateTime"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { StoreIdentity } from "./StoreBackend.ts"
 import type { StoreError, Unsupported } from "./StoreError.ts"
-
-/**
- * Which message store it is.
- *
- * @since 0.1.0
- */
-export interface StoreIdentity {
-  /** Of PostgreSQL, the system identifier of the cluster. */
-  readonly system: string
-  readonly database: string
-  /** It changes when a server is restored to an earlier point, or a standby takes over. */
-  readonly timeline: number
-}
 
 /**
  * How far a build has come.

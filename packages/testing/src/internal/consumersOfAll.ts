@@ -185,13 +185,12 @@ const ordering = (it: It) =>
         checkpoint: { every: 20 }
       })
       const fiber = yield* run(consumer)
-      yield* Effect.forEach(categories, (category, writer) =>
-        Effect.forEach(upTo(40), (i) =>
-          i % 7 === 0
-            ? store.writeAll([
-              { streamName: `${category}-${i % 3}`, messages: { type: "A", data: i } }
-            ])
-            : store.append(`${category}-${(writer + i) % 3}`, { type: "A", data: i })), together)
+      yield* Effect.forEach(
+        categories,
+        (category, writer) =>
+          Effect.forEach(upTo(40), (i) => store.append(`${category}-${(writer + i) % 3}`, { type: "A", data: i })),
+        together
+      )
       yield* Deferred.await(done)
       yield* Fiber.interrupt(fiber)
       const order = seen.map(({ globalPosition }) => globalPosition)
