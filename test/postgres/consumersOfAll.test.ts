@@ -62,7 +62,11 @@ for (const server of inject("postgres")) {
             const [held] = yield* slow<{ readonly pid: number }>`SELECT pg_backend_pid() AS pid,
             message_store.write_message(gen_random_uuid()::text, 'slow-1', 'T', '0')`
             const writing = yield* Effect.forkChild(write(20))
-            yield* until("it is held back", Effect.map(running.status, ({ heldBack }) => Option.isSome(heldBack)))
+            yield* until(
+              "it is held back",
+              Effect.map(running.status, ({ heldBack }) => Option.isSome(heldBack)),
+              "1 minute"
+            )
             yield* Fiber.join(writing)
             const before = seen.at(-1) ?? 0
             const end = yield* store.lastPosition
@@ -86,7 +90,7 @@ for (const server of inject("postgres")) {
             const wanted = all.filter(({ streamName }) => !streamName.includes(":position")).map(({ globalPosition }) =>
               globalPosition
             )
-            yield* until("all is handled", Effect.sync(() => seen.length >= wanted.length))
+            yield* until("all is handled", Effect.sync(() => seen.length >= wanted.length), "1 minute")
             assert.deepStrictEqual(seen, wanted)
             assert.isBelow(before, end)
           }).pipe(Effect.scoped, Effect.provideService(References.MinimumLogLevel, "None")))

@@ -34,10 +34,10 @@ it.layer(MessageStore.layerMemory)("positions of consumers of everything", (it) 
       // One each for each message: 24, of which the last two readers get those of the other three.
       const positions = yield* written("$all:position")
       assert.lengthOf(positions, 4 * 6)
-      assert.deepStrictEqual([...handled.values()], [6, 6, 6 + 18, 6 + 18])
+      assert.deepStrictEqual(upTo(4).map((i) => handled.get(`reader${i}`)), [6, 6, 6 + 18, 6 + 18])
       yield* Fiber.interruptAll(fibers)
-      // Nothing has been handled since by the first two; the others do not get again what they had.
-      assert.lengthOf(yield* written("$all:position"), 4 * 6 + 2)
+      // The first two have handled nothing since; the others keep what they have had of one another.
+      assert.isAtMost((yield* written("$all:position")).length, 4 * 6 + 2)
     }))
 })
 
@@ -71,6 +71,7 @@ const holding = Layer.effect(
     const store = yield* MessageStore.MessageStore
     return {
       ...store,
+      heldBack: () => Effect.sync(() => Option.fromUndefinedOr(held)),
       readAllPage: (options) =>
         Effect.gen(function*() {
           reads += 1
@@ -144,7 +145,8 @@ it.layer(holding)("a consumer that is held back", (it) => {
         // Others go on writing, and wake it.
         const before = reads
         yield* Effect.forEach(upTo(200), () => Effect.andThen(append("other-1"), TestClock.adjust("5 millis")))
-        assert.isAtMost(reads - before, 60)
+        // One in 20 milliseconds, and ten by who waits for the position.
+        assert.isAtMost(reads - before, 65)
 
         held = { position: 3, writers: [writer(8)] }
         yield* TestClock.adjust("1 minute")
@@ -174,12 +176,13 @@ it.layer(holding)("a consumer that is held back", (it) => {
         on: ({ globalPosition }) => Effect.sync(() => seen.push(globalPosition)),
         start: "end"
       })
-      const found: HeldBack.HeldBack = { position: last - 1, writers: [writer(7)] }
+      // It ends before the consumer reads.
+      const ending = (position: number) => ({
+        ...store,
+        heldBack: () => Effect.succeedSome({ position, writers: [writer(7)] })
+      })
       const fiber = yield* Consumer.run(consumer).pipe(
-        Effect.provideService(MessageStore.MessageStore, {
-          ...store,
-          heldBack: () => Effect.succeedSome(found)
-        }),
+        Effect.provideService(MessageStore.MessageStore, ending(last - 1)),
         Effect.forkChild
       )
       yield* settle

@@ -100,7 +100,7 @@ const lastOf = Effect.fnUntraced(function*({ category, selection, ...consumer }:
   return Arr.last(Arr.sortWith(Arr.getSomes(found), ({ globalPosition }) => globalPosition, Order.Number))
 })
 
-/** How far a member is, and who keeps it from going on. */
+/** How far a member is, and after which position it goes on. */
 const memberOf = Effect.fnUntraced(function*(consumer: AnyConsumer, part: Part) {
   const now = yield* Clock.currentTimeMillis
   const { after, position } = yield* recorded(consumer, part)
@@ -114,7 +114,7 @@ const memberOf = Effect.fnUntraced(function*(consumer: AnyConsumer, part: Part) 
       messages === 0 ? Duration.zero : Option.match(heldBack, { onNone: () => Duration.zero, onSome: ageOf })
   })
   const member: MemberStatus = { member: part.key.member, position, lag: { messages, age } }
-  return { member, heldBack }
+  return { member, after }
 })
 
 const ageOf = ({ writers }: HeldBack): Duration.Duration =>
@@ -127,6 +127,10 @@ export const status = Effect.fnUntraced(function*(consumer: AnyConsumer) {
   )
   const members = found.map(({ member }) => member)
   const last = yield* lastOf(consumer)
+  const store = yield* MessageStore
+  const heldBack = readsAll(consumer)
+    ? yield* store.heldBack({ from: Math.min(...found.map(({ after }) => after)) + 1 })
+    : Option.none()
   const status: Status = {
     consumer: consumer.id,
     category: consumer.category,
@@ -136,7 +140,7 @@ export const status = Effect.fnUntraced(function*(consumer: AnyConsumer) {
       age: members.reduce((most, { lag }) => Duration.max(most, lag.age), Duration.zero)
     },
     last: Option.map(last, ({ data: _data, metadata: _metadata, ...place }) => place),
-    heldBack: Option.firstSomeOf(found.map(({ heldBack }) => heldBack))
+    heldBack
   }
   return status
 })
