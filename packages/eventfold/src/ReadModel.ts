@@ -24,13 +24,29 @@ import * as Here from "./internal/readModelRunning.ts"
 import * as Positions from "./internal/readModelStatus.ts"
 import type { Status } from "./internal/readModelStatus.ts"
 import * as SideEffects from "./internal/sideEffects.ts"
+import {
+  type AnyOutcome,
+  decodeBy,
+  type ErrorOf,
+  type EventHandlers,
+  finding,
+  type Handled,
+  handlersOf,
+  nameOf,
+  type Outcomes,
+  selectionOf,
+  type ServicesOf,
+  type SourceError,
+  type SourceServices
+} from "./internal/sources.ts"
 import { ofReadModel } from "./internal/subject.ts"
 import type { MemoryTables } from "./MemoryTable.ts"
 import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import type { BuildMoved, ReadModelStore } from "./ReadModelStore.ts"
+import type { All, Incoming, Source } from "./Source.ts"
 import { InvalidArgument, type StoreError } from "./StoreError.ts"
-import * as StreamName from "./StreamName.ts"
+import type * as StreamName from "./StreamName.ts"
 
 /** @since 0.1.0 */
 export type { BuildOptions, Decoded, Options, ReadModel } from "./internal/readModel.ts"
@@ -47,54 +63,8 @@ export {
 export type { Progress } from "./internal/readModelProgress.ts"
 /** @since 0.1.0 */
 export type { BuildStatus, Status } from "./internal/readModelStatus.ts"
-
-const AllTypeId = "~eventfold/ReadModel/All"
-
-/**
- * Everything as a source: see {@link all}.
- *
- * @since 0.1.0
- */
-export interface All {
-  readonly [AllTypeId]: typeof AllTypeId
-}
-
-/**
- * All messages of the store, by global position, as they are.
- *
- * @since 0.1.0
- */
-export const all: All = { [AllTypeId]: AllTypeId }
-
-/**
- * What a read model reads: a category, whose events it gets decoded; the name of one, whose messages it gets as they are;
- * or {@link all} messages.
- *
- * @since 0.1.0
- */
-export type Source = Category.Any | string | All
-
-/**
- * What a handler gets.
- *
- * @since 0.1.0
- */
-export type Incoming<From extends Source> = From extends Category.Any ? Category.RecordedEvent<From> : RecordedMessage
-
-type AnyOutcome = Effect.Effect<unknown, unknown, unknown>
-
-/** By type of message, what its handler gives. */
-interface Outcomes {
-  readonly [type: string]: AnyOutcome | undefined
-}
-
-type ErrorOf<Out> = Out extends Effect.Effect<unknown, infer E, unknown> ? E : never
-
-type ServicesOf<Out> = Out extends Effect.Effect<unknown, unknown, infer R> ? R : never
-
-type SourceError<From extends Source> = From extends Category.Any ? Category.DecodeError : never
-
-type SourceServices<From extends Source> = From extends Category.Any ? Category.Services<From> : never
+/** @since 0.1.0 */
+export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 
 /**
  * A read model to which sources can be added. Each addition gives a new definition, and leaves this one as it is.
@@ -112,13 +82,7 @@ export interface Definition<E, R> extends ReadModel<E, R> {
       Out extends { readonly [K in keyof From["Events"] & string]?: AnyOutcome } = {}
     >(
       from: From,
-      handlers:
-        & {
-          readonly [K in keyof Out]: (
-            event: Extract<Category.RecordedEvent<From>, { readonly type: K }>
-          ) => Out[K]
-        }
-        & { readonly [K in Exclude<keyof Out, keyof From["Events"]>]: never }
+      handlers: EventHandlers<From, Out>
     ): Definition<
       E | ErrorOf<Out[keyof Out]> | Category.DecodeError,
       R | ServicesOf<Out[keyof Out]> | Category.Services<From>
@@ -134,42 +98,12 @@ export interface Definition<E, R> extends ReadModel<E, R> {
   }
 }
 
-type AnyHandler = (event: unknown) => Effect.Effect<unknown>
-
-/** A source, and what is done with its messages: by type, or with all of them. */
-interface Handled {
-  readonly from: Source
-  readonly handlers: ReadonlyMap<string, AnyHandler> | AnyHandler
-}
-
-const isCategory = (from: Source): from is Category.Any => typeof from === "object" && "decode" in from
-
-/** What no category is called. */
-const everything = "*"
-
-const nameOf = (from: Source): string => isCategory(from) ? from.name : typeof from === "string" ? from : everything
+/** How a source is called where names are compared; no category is called so when it is everything. */
+const titleOf = (from: Source): string => nameOf(from) ?? "*"
 
 /** A message with its event; none when it is of a type that its category does not know. */
-const decodeBy = (from: Source) => (message: RecordedMessage) => {
-  const decoded = isCategory(from) ? from.decode(message) : Effect.succeedSome(message)
-  // What it fails with and needs is said by the signatures.
-  return Effect.mapEager(
-    decoded as Effect.Effect<Option.Option<unknown>>,
-    Option.map((event): Decoded => ({ message, event }))
-  )
-}
-
-const sourcesOf = (from: ReadonlyArray<Source>): Pick<ReadModel<never, never>, "sources" | "categories"> => {
-  const sources = from.map(nameOf)
-  return { sources, categories: sources.includes(everything) ? undefined : sources }
-}
-
-/** Finds the source of a message, by its category. */
-const finding = <A extends { readonly from: Source }>(sources: ReadonlyArray<A>) => {
-  const byName = new Map(sources.map((source) => [nameOf(source.from), source]))
-  const all = byName.get(everything)
-  return (message: RecordedMessage): A | undefined => all ?? byName.get(StreamName.category(message.streamName))
-}
+const decoded = (from: Source) => (message: RecordedMessage) =>
+  Effect.mapEager(decodeBy(from)(message), Option.map((event): Decoded => ({ message, event })))
 
 const textOf = (handlers: Handled["handlers"]): string =>
   typeof handlers === "function"
@@ -178,14 +112,7 @@ const textOf = (handlers: Handled["handlers"]): string =>
 
 const define = (name: string, options: Options, handled: ReadonlyArray<Handled>): Definition<never, never> => {
   const { atOnce = 500, tables = [], version } = options
-  const { categories, sources } = sourcesOf(handled.map(({ from }) => from))
-  const types = new Set<string>()
-  let takesAll = false
-  for (const { handlers } of handled) {
-    if (typeof handlers === "function") takesAll = true
-    else for (const type of handlers.keys()) types.add(type)
-  }
-  const wanted = takesAll ? undefined : [...types]
+  const { categories, types } = selectionOf(handled)
   const sourceOf = finding(handled)
   const handlerOf = (message: RecordedMessage) => {
     const handlers = sourceOf(message)?.handlers
@@ -197,28 +124,24 @@ const define = (name: string, options: Options, handled: ReadonlyArray<Handled>)
     tables,
     get fingerprint() {
       // In the order of the categories' names, so that it does not matter which was added first.
-      const texts = handled.map(({ from, handlers }) => `${nameOf(from)}{${textOf(handlers)}}`).toSorted()
-      return fingerprint({ categories, types: wanted, tables, text: options.fingerprint ?? texts.join() })
+      const texts = handled.map(({ from, handlers }) => `${titleOf(from)}{${textOf(handlers)}}`).toSorted()
+      return fingerprint({ categories, types, tables, text: options.fingerprint ?? texts.join() })
     },
     options,
-    sources,
+    sources: handled.map(({ from }) => titleOf(from)),
     categories,
-    types: wanted,
+    types,
     atOnce,
     decode: (message) => {
       const source = sourceOf(message)
       return source === undefined || handlerOf(message) === undefined
         ? Effect.succeedNone
-        : decodeBy(source.from)(message)
+        : decoded(source.from)(message)
     },
     handle: (messages) =>
       Effect.forEach(messages, ({ event, message }) => handlerOf(message)?.(event) ?? Effect.void, { discard: true }),
-    on: (from: Source, handlers: AnyHandler | object) => {
-      const own = typeof handlers === "function"
-        ? handlers as AnyHandler
-        : new Map(Object.entries<AnyHandler>({ ...handlers }))
-      return define(name, options, [...handled, { from, handlers: own }])
-    }
+    on: (from: Source, handlers: object) =>
+      define(name, options, [...handled, { from, handlers: handlersOf(handlers) }])
   }
   // What its handlers fail with and need is said by the signatures of `on`.
   return self as Definition<never, never>
@@ -254,24 +177,25 @@ export const batch = <From extends Source, E, R>(
   }
 ): ReadModel<E | SourceError<From>, R | SourceServices<From>> => {
   const { atOnce = 1_000, from, handle, tables = [], version } = options
-  const all = Arr.ensure(from)
+  const all = Arr.ensure<Source>(from)
   const sourceOf = finding(all.map((from) => ({ from })))
-  const { categories, sources } = sourcesOf(all)
+  // One handler for all takes all types.
+  const { categories, types } = selectionOf(all.map((from) => ({ from, handlers: () => Effect.void })))
   return {
     name,
     version,
     tables,
     get fingerprint() {
-      return fingerprint({ categories, types: undefined, tables, text: options.fingerprint ?? String(handle) })
+      return fingerprint({ categories, types, tables, text: options.fingerprint ?? String(handle) })
     },
     options,
-    sources,
+    sources: all.map(titleOf),
     categories,
-    types: undefined,
+    types,
     atOnce,
     decode: (message) => {
       const source = sourceOf(message)
-      return source === undefined ? Effect.succeedNone : decodeBy(source.from)(message)
+      return source === undefined ? Effect.succeedNone : decoded(source.from)(message)
     },
     handle: (messages) => Effect.asVoid(handle(Arr.map(messages, ({ event }) => event as Incoming<From>)))
   }
@@ -357,9 +281,6 @@ const check = Effect.fnUntraced(function*({ atOnce, name, options, sources, vers
     return yield* refuse("sources", twice, "each source once: handle all its events in one place")
   }
   if (sources.length === 0) return yield* refuse("sources", "none", "one at least, which `on` adds")
-  if (sources.length > 1 && sources.includes(everything)) {
-    return yield* refuse("sources", sources.join(", "), "categories, or everything and nothing beside it")
-  }
 })
 
 const runnable = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>) {

@@ -196,6 +196,7 @@ export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): E
         isActive: filling !== undefined,
         positions: filling === undefined ? [] : [{ member: undefined, position: filling.position() }],
         lastRead: filling?.lastRead(),
+        heldBack: filling?.heldBack() ?? Option.none(),
         inFlight: pending === 0 ? 0 : 1,
         pending,
         ...activity.counts(),
