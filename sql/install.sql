@@ -68,10 +68,14 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 -- What Message DB does not have.
 \ir eventfold/schema.sql
 \ir eventfold/tables/installations.sql
+\ir eventfold/tables/read_models.sql
 \ir eventfold/functions/recorded.sql
+\ir eventfold/functions/append_each.sql
 \ir eventfold/functions/append.sql
-\ir eventfold/functions/writers.sql
+\ir eventfold/functions/append_message.sql
 \ir eventfold/functions/read_all.sql
+\ir eventfold/functions/dependents.sql
+\ir eventfold/functions/replace_schema.sql
 \ir eventfold/functions/schema_version.sql
 \ir eventfold/privileges.sql
 

@@ -5,6 +5,7 @@ BEGIN
   IF current_setting('eventfold.install_role', true) IS DISTINCT FROM 'off' THEN
     GRANT USAGE ON SCHEMA eventfold TO message_store;
     GRANT SELECT ON eventfold.installations TO message_store;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON eventfold.read_models TO message_store;
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA eventfold TO message_store;
   END IF;
 END;

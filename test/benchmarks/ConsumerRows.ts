@@ -2,67 +2,50 @@
  * Consumers: how many messages they handle, and how soon after the write. For Message DB, which has functions and no
  * consumers, a loop does what its clients do: it reads a page, handles it, writes its position, and asks again.
  */
+import { postgreSQLEventStoreConsumer } from "@event-driven-io/emmett-postgresql"
+import * as Store from "@eventfold/test/support/Store"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as References from "effect/References"
-import type { SqlClient } from "effect/sql/SqlClient"
+import type { DecodeError } from "eventfold/Category"
 import * as Consumer from "eventfold/Consumer"
 import { MessageStore } from "eventfold/MessageStore"
 import { randomUUID } from "node:crypto"
-import type { Contender } from "./Contenders.ts"
-import { at, type Round, type Row } from "./Rounds.ts"
-
-const pageSize = 1_000
+import { setTimeout as delay } from "node:timers/promises"
+import { promise } from "./BenchError.ts"
+import { Databases } from "./Databases.ts"
+import * as Emmett from "./Emmett.ts"
+import * as MessageDbClient from "./MessageDbClient.ts"
+import { consumed, consumedByEmmett } from "./Messages.ts"
+import { rate, type Round, type Row } from "./Rounds.ts"
 
 /** How often Eventide's consumers poll, unless they are told otherwise. */
-const peerPoll = "100 millis"
+const peerPoll = 100
 
-interface MessageRow {
-  readonly data: string
-  readonly metadata: string
-  readonly global_position: bigint
-}
+type AnyConsumer = Consumer.Consumer<DecodeError, never>
 
-/** Reads a page after a position, parses it, and handles its messages; gives the position of the last one. */
-const readPage = (sql: SqlClient, category: string, after: bigint, handle: (data: unknown) => void) =>
-  Effect.map(
-    sql<MessageRow>`SELECT * FROM message_store.get_category_messages(${category}, ${after + 1n}, ${pageSize})`,
-    (rows) => {
-      for (const { data, metadata } of rows) {
-        JSON.parse(metadata)
-        handle(JSON.parse(data))
-      }
-      return { count: rows.length, last: rows.at(-1)?.global_position ?? after }
-    }
-  )
-
-const writePosition = (sql: SqlClient, position: bigint) =>
-  sql`SELECT message_store.write_message(
-    ${randomUUID()}, ${`${category}:position-test`}, ${"Recorded"}, ${
-    JSON.stringify({ position: Number(position) })
-  }::jsonb)`
-
-type Define = (
-  id: string,
-  handled: (count: number) => Effect.Effect<void>
-) => Consumer.Consumer<never, never>
+/** A consumer that says how many messages each call of its handler got. */
+type Define = (id: string, handled: (count: number) => Effect.Effect<void>) => AnyConsumer
 
 const single: Define = (id, handled) => {
   const one = () => handled(1)
-  return Consumer.make(id, { from: category, on: { Opened: one, Deposited: one, Withdrawn: one, Renamed: one } })
+  return Consumer.make(id, {
+    from: consumed.category,
+    on: { Opened: one, Deposited: one, Withdrawn: one, Renamed: one }
+  })
 }
 
 const batch: Define = (id, handled) =>
-  Consumer.batch(id, { from: category, handle: (messages) => handled(messages.length) })
+  Consumer.batch(id, { from: consumed.category, handle: (messages) => handled(messages.length) })
 
 /** Runs a consumer in the store, without what it says of itself, until the effect ends; then it has written its position. */
 const during = <A, E>(
   store: MessageStore["Service"],
-  consumer: Consumer.Consumer<never, never>,
+  consumer: AnyConsumer,
   effect: Effect.Effect<A, E>
-): Effect.Effect<A, E | Consumer.RunError> =>
+): Effect.Effect<A, E | Consumer.RunError | DecodeError> =>
   Effect.gen(function*() {
     const running = yield* Effect.forkChild(Consumer.run(consumer))
     const result = yield* Effect.raceFirst(effect, Fiber.join(running))
@@ -70,66 +53,75 @@ const during = <A, E>(
     return result
   }).pipe(Effect.provideService(MessageStore, store), Effect.provideService(References.MinimumLogLevel, "Warn"))
 
-/** The category that is consumed, of 1,000 streams, copied from the table's first messages. */
-const category = "consumed"
-const messages = 100_000
-
-const filled = new WeakSet<Contender>()
-
-const fill = ({ sql }: Contender) =>
-  Effect.andThen(
-    sql`INSERT INTO message_store.messages (stream_name, position, type, data, metadata)
-      SELECT ${`${category}-`} || i % 1000, i / 1000, type, data, metadata
-      FROM (SELECT row_number() OVER (ORDER BY global_position) - 1 AS i, type, data, metadata
-        FROM message_store.messages WHERE global_position <= ${messages}) AS numbered
-      ORDER BY i`,
-    sql`VACUUM ANALYZE message_store.messages`
-  )
-
-/** Consumes the category: messages a second. */
-const throughput = (consume: (contender: Contender) => ReturnType<Round>): Round =>
-  Effect.fnUntraced(function*(contender) {
-    if (!filled.has(contender)) {
-      yield* fill(contender)
-      filled.add(contender)
-    }
-    const clock = yield* Clock.Clock
-    const begin = clock.monotonicTimeNanosUnsafe()
-    const handled = yield* consume(contender)
-    return handled * 1e9 / Number(clock.monotonicTimeNanosUnsafe() - begin)
-  })
-
-const consume = (define: Define) => ({ stores: [store] }: Contender) =>
-  Effect.gen(function*() {
+/** Consumes the whole category: messages a second. */
+const consume = (store: MessageStore["Service"], define: Define): Round => () =>
+  rate(Effect.gen(function*() {
     const all = yield* Latch.make()
     let count = 0
     const consumer = define(randomUUID(), (more) => {
       count += more
-      return count === messages ? Effect.asVoid(all.open) : Effect.void
+      return count === consumed.messages ? Effect.asVoid(all.open) : Effect.void
     })
     yield* during(store, consumer, all.await)
     return count
-  })
+  }))
 
-const consumePeer = ({ sql }: Contender) =>
-  Effect.gen(function*() {
-    let [after, count, handled] = [0n, pageSize, 0]
-    while (count === pageSize) {
-      const page = yield* readPage(sql, category, after, () => handled++)
-      count = page.count
-      if (count > 0) yield* writePosition(sql, page.last)
-      after = page.last
+/** Reads a page after the other, and writes its position after each. */
+const loop = (peer: MessageDbClient.MessageDbClient): Round => () =>
+  rate(promise(async () => {
+    let [count, from] = [0, 1]
+    for (;;) {
+      const page = await peer.readCategory(consumed.category.name, from)
+      count += page.length
+      const last = page.at(-1)
+      if (last !== undefined) await peer.writePosition(consumed.category.name, last.globalPosition)
+      if (last === undefined || page.length < MessageDbClient.pageSize) return count
+      from = last.globalPosition + 1
     }
-    return handled
+  }))
+
+/** Its consumers read the whole store, so this is one with nothing else in it; and less, because they take their time. */
+const consumeByEmmett = ({ url }: Emmett.Emmett): Round => () =>
+  rate(promise(async () => {
+    let count = 0
+    const consumer = postgreSQLEventStoreConsumer({ connectionString: url, stopWhen: { noMessagesLeft: true } })
+    consumer.reactor({ processorId: randomUUID(), eachMessage: () => void count++ })
+    await consumer.start()
+    await consumer.close()
+    return count
+  }))
+
+const consumeRow = (name: string, description: string, define: Define, withEmmett: boolean): Row<Databases> => ({
+  name,
+  description,
+  unit: "messages/s",
+  goal: 50_000,
+  peers: [
+    { name: `${MessageDbClient.name} through pg, a loop` },
+    ...withEmmett ? [{ name: `${Emmett.name}, ${consumedByEmmett.messages.toLocaleString("en")} messages` }] : []
+  ],
+  prepare: Effect.gen(function*() {
+    const databases = yield* Databases
+    const ours = yield* databases.ours
+    const messageDb = yield* databases.messageDb
+    yield* Effect.forEach([ours, messageDb], ({ load }) => load(consumed))
+    const peers = [loop(messageDb)]
+    if (withEmmett) {
+      const emmett = yield* databases.emmettConsumed
+      yield* emmett.load(consumedByEmmett)
+      peers.push(consumeByEmmett(emmett))
+    }
+    return { ours: consume(ours.store, define), peers }
   })
+})
 
 /** Writes messages one by one, each when the last has been handled for a moment: milliseconds from the call to the handler. */
 const latencies = Effect.fnUntraced(
-  function*<E>(samples: number, write: Effect.Effect<unknown, E>, handled: Latch.Latch) {
+  function*<E>(samples: number, write: Effect.Effect<unknown, E>, handled: Latch.Latch, warmUps = 5) {
     const clock = yield* Clock.Clock
     const measured: Array<number> = []
     // The first ones plan statements.
-    for (let i = -5; i < samples; i++) {
+    for (let i = -warmUps; i < samples; i++) {
       const begin = clock.monotonicTimeNanosUnsafe()
       handled.closeUnsafe()
       yield* write
@@ -137,75 +129,92 @@ const latencies = Effect.fnUntraced(
       if (i >= 0) measured.push(Number(clock.monotonicTimeNanosUnsafe() - begin) / 1e6)
       yield* Effect.sleep("5 millis")
     }
-    return measured.toSorted((a, b) => a - b)
+    return measured
   }
 )
 
+/** A category that nobody has written to. */
+const newCategory = () => `latency${randomUUID().replaceAll("-", "")}`
+
 /** One store writes, and another one, as in another process, runs the consumer. */
-const latency = ({ stores: [reader, writer] }: Contender) =>
+const latency = (reader: MessageStore["Service"], writer: MessageStore["Service"], samples: number): Round => () =>
   Effect.gen(function*() {
-    const id = randomUUID().replaceAll("-", "")
+    const category = newCategory()
     const handled = yield* Latch.make()
-    const consumer = Consumer.make("test", { from: `latency${id}`, on: { Deposited: () => handled.open } })
-    const write = writer.append(`latency${id}-1`, { type: "Deposited", data: { amount: 1 } })
-    return yield* during(reader, consumer, latencies(100, write, handled))
+    const consumer = Consumer.make("test", { from: category, on: { Deposited: () => handled.open } })
+    const write = writer.append(`${category}-1`, { type: "Deposited", data: { amount: 1 } })
+    return yield* during(reader, consumer, latencies(samples, write, handled))
   })
 
-const latencyPeer = ({ pool, sql }: Contender) =>
+const latencyOfLoop = (peer: MessageDbClient.MessageDbClient, samples: number): Round => () =>
   Effect.scoped(Effect.gen(function*() {
-    const category = `latency${randomUUID().replaceAll("-", "")}`
+    const category = newCategory()
     const handled = yield* Latch.make()
-    let after = 0n
-    yield* readPage(sql, category, after, () => handled.openUnsafe()).pipe(
-      Effect.map(({ last }) => after = last),
-      Effect.delay(peerPoll),
-      Effect.forever,
-      Effect.forkScoped
-    )
-    const write = Effect.suspend(() =>
-      pool`SELECT message_store.write_message(${randomUUID()}, ${`${category}-1`}, ${"Deposited"}, '{}')`
-    )
-    return yield* latencies(10, write, handled)
+    let from = 1
+    yield* promise(async () => {
+      await delay(peerPoll)
+      const page = await peer.readCategory(category, from)
+      from = (page.at(-1)?.globalPosition ?? from - 1) + 1
+      if (page.length > 0) handled.openUnsafe()
+    }).pipe(Effect.forever, Effect.forkScoped)
+    return yield* latencies(samples, promise(() => peer.writeTo(`${category}-1`)), handled, 1)
   }))
 
-/** What a share of the writes took at the most. */
-const percentile = (share: number): Pick<Row, "ours" | "peer"> => ({
-  ours: (contender) => Effect.map(latency(contender), (sorted) => at(sorted, share)),
-  peer: (contender) => Effect.map(latencyPeer(contender), (sorted) => at(sorted, share))
-})
+const latencyOfEmmett = (emmett: Emmett.Emmett, samples: number): Round => () =>
+  Effect.gen(function*() {
+    const streamName = `${newCategory()}-1`
+    const handled = yield* Latch.make()
+    return yield* Effect.acquireUseRelease(
+      promise(async () => {
+        const consumer = postgreSQLEventStoreConsumer({ connectionString: emmett.url })
+        const reactor = consumer.reactor({
+          processorId: randomUUID(),
+          startFrom: "END",
+          eachMessage: ({ metadata }) => {
+            if (metadata.streamName === streamName) handled.openUnsafe()
+          }
+        })
+        const running = consumer.start()
+        await until(() => reactor.isActive)
+        return { consumer, running }
+      }),
+      () => latencies(samples, promise(() => emmett.store.appendToStream(streamName, [Emmett.eventOf(0)])), handled, 0),
+      ({ consumer, running }) => Effect.promise(() => consumer.close().then(() => running))
+    )
+  })
+
+const until = async (condition: () => boolean) => {
+  while (!condition()) await delay(5)
+}
 
 /** All of them. They write to categories of their own. */
-export const make = (): ReadonlyArray<Row> => {
-  const peer = throughput(consumePeer)
-  return [
-    {
-      name: "consume",
-      description: `a consumer of ${messages} messages, one at a time, from its start to its last position`,
-      unit: "messages/s",
-      goal: 50_000,
-      ours: throughput(consume(single)),
-      peer
-    },
-    {
-      name: "consume-batch",
-      description: "the same, 100 at a time",
-      unit: "messages/s",
-      goal: 50_000,
-      ours: throughput(consume(batch)),
-      peer
-    },
-    {
-      name: "latency-p50",
-      description: "from a write to the handler of a consumer in another process, half of them",
-      unit: "ms",
-      ...percentile(0.5)
-    },
-    {
-      name: "latency-p99",
-      description: "the same, 99 of 100",
-      unit: "ms",
-      goal: 10,
-      ...percentile(0.99)
-    }
-  ]
-}
+export const rows: ReadonlyArray<Row<Databases>> = [
+  consumeRow(
+    "consume",
+    `a consumer of ${consumed.messages.toLocaleString("en")} messages, one at a time, to its last position`,
+    single,
+    true
+  ),
+  consumeRow("consume-batch", "the same, 100 at a time", batch, false),
+  {
+    name: "latency",
+    description: "from a write to the handler of a consumer in another process, on an idle system",
+    unit: "ms",
+    percentiles: [{ share: 0.5 }, { share: 0.99, goal: 10 }],
+    peers: [
+      { name: `${MessageDbClient.name} through pg, polled every ${peerPoll} ms` },
+      // It polls less and less often while there is little to do: after the first second, every second.
+      { name: `${Emmett.name}, in its first second` }
+    ],
+    prepare: Effect.gen(function*() {
+      const databases = yield* Databases
+      const { store, url } = yield* databases.ours
+      const messageDb = yield* databases.messageDb
+      const emmett = yield* databases.emmettConsumed
+      return {
+        ours: latency(yield* Store.open(url), store, 100),
+        peers: [latencyOfLoop(messageDb, 6), latencyOfEmmett(emmett, 3)]
+      }
+    })
+  }
+]

@@ -5,21 +5,34 @@ import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { randomUUID } from "node:crypto"
-import { poolSize } from "./Contenders.ts"
-import { repeatedly, type Round, type Row } from "./Rounds.ts"
+import { type Contender, Databases, poolSize } from "./Databases.ts"
+import * as MessageDbClient from "./MessageDbClient.ts"
+import { dataOf, metadataOf } from "./Messages.ts"
+import { repeatedly, type Row } from "./Rounds.ts"
 import { messagesPerStream, shares, streamName, streamSample, type Table } from "./Table.ts"
 
 /** A call as a client makes it. `n` goes up by one from call to call. */
 type Call = (sql: SqlClient, n: number) => Effect.Effect<unknown, SqlError>
 
+/** Measures one of the two for a while: calls a second. */
+type Measure = (contender: Contender, millis: number) => Effect.Effect<number, SqlError>
+
+interface FunctionRow {
+  readonly name: string
+  readonly description: string
+  readonly budget?: number | undefined
+  readonly ours: Measure
+  readonly peer: Measure
+}
+
 /** One client that makes one call after the other. */
-const byClient = (call: Call): Round => ({ sql }, millis) => repeatedly(millis, (n) => call(sql, n))
+const byClient = (call: Call): Measure => ({ sql }, millis) => repeatedly(millis, (n) => call(sql, n))
 
 /**
  * The call in a loop inside of the server, with neither the client nor the transfer of the rows, which both contenders
  * share. In the statement, `n` goes up by one from call to call and `names` are streams of the table.
  */
-const byServer = (table: Table, statement: string): Round => ({ sql }, millis) =>
+const byServer = (table: Table, statement: string): Measure => ({ sql }, millis) =>
   Effect.gen(function*() {
     yield* sql.unsafe(`
       CREATE OR REPLACE FUNCTION pg_temp.calls_per_second(millis integer) RETURNS float8 LANGUAGE plpgsql AS $$
@@ -42,7 +55,7 @@ const byServer = (table: Table, statement: string): Round => ({ sql }, millis) =
   })
 
 /** A row that both contenders are measured for in the same way. */
-const row = (name: string, description: string, budget: number | undefined, round: Round): Row => ({
+const row = (name: string, description: string, budget: number | undefined, round: Measure): FunctionRow => ({
   name,
   description,
   budget,
@@ -52,23 +65,15 @@ const row = (name: string, description: string, budget: number | undefined, roun
 
 const count = (call: string) => `SELECT count(*) INTO ignored FROM message_store.${call}`
 
-const data = JSON.stringify({
-  accountId: "0196f5d2-5f0c-7a52-9d1e-6ae42d0fd1a5",
-  amount: 1250,
-  currency: "EUR",
-  reference: "invoice 2026-0815 of the third quarter",
-  description: "An amount that was paid at the counter",
-  tags: ["counter", "cash"],
-  paidAt: "2026-01-01T00:00:00Z"
-})
+const data = JSON.stringify(dataOf(815))
 
-const metadata = JSON.stringify({ correlationStreamName: "process-1", causationMessageStreamName: "command-1" })
+const metadata = JSON.stringify(metadataOf(815))
 
 const write: Call = (sql, n) =>
   sql`SELECT message_store.write_message(
     ${randomUUID()}, ${`written-${n % 100}`}, ${"Deposited"}, ${data}::jsonb, ${metadata}::jsonb)`
 
-const writeRows = (table: Table): ReadonlyArray<Row> => [
+const writeRows = (table: Table): ReadonlyArray<FunctionRow> => [
   row("write", "write_message, one client, one call after the other", 1, byClient(write)),
   row(
     "write-8",
@@ -89,7 +94,7 @@ const writeRows = (table: Table): ReadonlyArray<Row> => [
 ]
 
 /** A page of a category in its ways. The categories take turns. */
-const categoryRows = (table: Table): ReadonlyArray<Row> => {
+const categoryRows = (table: Table): ReadonlyArray<FunctionRow> => {
   const pages = [
     { name: "start", description: "1,000 from the start", from: 1 },
     { name: "middle", description: "1,000 from the middle", from: table.messages / 2 + 1 },
@@ -121,7 +126,7 @@ const jsonOf = (rows: number) =>
  * How far a function of this interface can get. To a client: the rows of the page by a SELECT of ours without a function,
  * against the peer's function. In the server: the text of each row's JSON, which the interface asks for, and nothing else.
  */
-const limitRows = (table: Table): ReadonlyArray<Row> => {
+const limitRows = (table: Table): ReadonlyArray<FunctionRow> => {
   const columns = `id::varchar, stream_name::varchar, type::varchar, position, global_position,
     data::varchar, metadata::varchar, time`
   const limit = (
@@ -130,7 +135,7 @@ const limitRows = (table: Table): ReadonlyArray<Row> => {
     select: (sql: SqlClient, n: number) => Effect.Effect<unknown, SqlError>,
     call: (sql: SqlClient, n: number) => Effect.Effect<unknown, SqlError>,
     statement: string
-  ): ReadonlyArray<Row> => [
+  ): ReadonlyArray<FunctionRow> => [
     {
       name: `limit-${name}`,
       description:
@@ -172,14 +177,14 @@ const limitRows = (table: Table): ReadonlyArray<Row> => {
 }
 
 /** Calls about one stream. The streams take turns. */
-const streamRows = (table: Table): ReadonlyArray<Row> => {
+const streamRows = (table: Table): ReadonlyArray<FunctionRow> => {
   const both = (
     name: string,
     description: string,
     budget: number | undefined,
     call: (sql: SqlClient, streamName: string) => Effect.Effect<unknown, SqlError>,
     statement: string
-  ): ReadonlyArray<Row> => [
+  ): ReadonlyArray<FunctionRow> => [
     row(name, description, budget, byClient((sql, n) => call(sql, table.names[n % table.names.length] ?? ""))),
     row(`${name}-server`, "the same, in the server", budget, byServer(table, statement))
   ]
@@ -225,9 +230,24 @@ const streamRows = (table: Table): ReadonlyArray<Row> => {
 }
 
 /** All of them. The writes are last: what they leave behind is in no other row's way. */
-export const make = (table: Table): ReadonlyArray<Row> => [
+const make = (table: Table): ReadonlyArray<FunctionRow> => [
   ...categoryRows(table),
   ...streamRows(table),
   ...limitRows(table),
   ...writeRows(table)
 ]
+
+/** The same rows for a table that is not there yet, to know their names before it is. */
+const known = make({ messages: 0, categories: 0, streams: 0, names: [], rowBytes: 0 })
+
+export const rows: ReadonlyArray<Row<Databases>> = known.map(({ budget, description, name }, i) => ({
+  name,
+  description,
+  unit: "calls/s",
+  peers: [{ name: MessageDbClient.name, budget }],
+  prepare: Effect.gen(function*() {
+    const { ours, peer, table } = yield* (yield* Databases).functions
+    const row = make(table)[i] ?? (yield* Effect.die(`There is no ${name} for this table`))
+    return { ours: (millis) => row.ours(ours, millis), peers: [(millis) => row.peer(peer, millis)] }
+  })
+}))

@@ -1,65 +1,101 @@
 /**
- * Measuring two contenders against one another: short rounds in turns, so that whatever else the machine does meets both.
+ * Measuring sides against one another: short rounds in turns, so that whatever else the machine does meets all of them.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { SqlError } from "effect/sql/SqlError"
-import type { RunError } from "eventfold/Consumer"
-import type { AppendError } from "eventfold/MessageStore"
-import type { Contender, Contenders } from "./Contenders.ts"
+import type * as Scope from "effect/Scope"
+import type { BenchError } from "./BenchError.ts"
+import { at, type Quartiles, quartiles } from "./Statistics.ts"
 
-/** How long each round takes, and how many of them there are for each contender. */
+/** How long each round takes, where its row does not say otherwise, and how many of them there are for each side. */
 export interface Effort {
   readonly rounds: number
   readonly millis: number
 }
 
-/** What a round can fail with. */
-export type RoundError = SqlError | AppendError | RunError
+/** Measures a side for a while: its calls a second, or what the row's unit says. A row of percentiles gets samples. */
+export type Round = (millis: number) => Effect.Effect<number | ReadonlyArray<number>, BenchError>
 
-/** Measures a contender for a while: its calls a second, or what the row's unit says. */
-export type Round = (contender: Contender, millis: number) => Effect.Effect<number, RoundError>
+/** How the units are called, and whether less of it is better. */
+export const units = {
+  "calls/s": { less: false },
+  "messages/s": { less: false },
+  "loads/s": { less: false },
+  ms: { less: true },
+  MB: { less: true }
+} as const
 
-/** What is measured. */
-export interface Row {
+/** Whom we compare ourselves to. */
+export interface Peer {
   readonly name: string
-  readonly description: string
   /** The least ratio that we want, if there is one. */
   readonly budget?: number | undefined
-  /** Default: calls a second. Of milliseconds, fewer are better. */
-  readonly unit?: "messages/s" | "ms" | undefined
-  /** What we want for ours, in the unit, if there is a figure for it: the least, or the most milliseconds. */
+}
+
+/** What is measured. */
+export interface Row<R = never> {
+  readonly name: string
+  readonly description: string
+  readonly unit: keyof typeof units
+  /** What we want for ours, in the unit, if there is a figure for it: the least, or the most if less is better. */
   readonly goal?: number | undefined
+  /** The samples of a round give one result for each of these, with its own goal. */
+  readonly percentiles?: ReadonlyArray<{ readonly share: number; readonly goal?: number }> | undefined
+  readonly peers: ReadonlyArray<Peer>
+  /** Takes longer than a quick run has time for, unless it is asked for by its name. */
+  readonly slow?: boolean | undefined
+  /** The most rounds, where each takes as long as it takes. */
+  readonly maxRounds?: number | undefined
+  /** Makes ready what is measured, for as long as the row is. The peers are in the order of `peers`. */
+  readonly prepare: Effect.Effect<Sides, BenchError, R | Scope.Scope>
+}
+
+export interface Sides {
   readonly ours: Round
-  readonly peer: Round
+  readonly peers: ReadonlyArray<Round>
 }
 
-/** The middle, and where the middle half of the values begins and ends. */
-export interface Quartiles {
-  readonly low: number
-  readonly median: number
-  readonly high: number
-}
-
-export interface Result {
-  readonly row: Row
-  readonly ours: Quartiles
-  readonly peer: Quartiles
+export interface Comparison extends Peer {
+  readonly figures: Quartiles
   /** How many times ours is better than the peer's, round by round: what the machine did meanwhile is in both. */
   readonly ratio: Quartiles
 }
 
-/** The value at a share of the way from the lowest to the highest. */
-export const at = (sorted: ReadonlyArray<number>, share: number): number => {
-  const index = share * (sorted.length - 1)
-  const [below = 0, above = below] = sorted.slice(Math.floor(index), Math.floor(index) + 2)
-  return below + (above - below) * (index % 1)
+export interface Result {
+  readonly name: string
+  readonly description: string
+  readonly unit: keyof typeof units
+  readonly goal?: number | undefined
+  readonly ours: Quartiles
+  readonly peers: ReadonlyArray<Comparison>
 }
 
-export const quartiles = (values: ReadonlyArray<number>): Quartiles => {
-  const sorted = values.toSorted((a, b) => a - b)
-  return { low: at(sorted, 0.25), median: at(sorted, 0.5), high: at(sorted, 0.75) }
-}
+/** The results that a row gives: names, and what they are of the samples of a round. */
+const figures = (row: Pick<Row, "name" | "goal" | "percentiles">) =>
+  row.percentiles === undefined
+    ? [{ name: row.name, goal: row.goal, of: (samples: ReadonlyArray<number>) => at(samples, 0.5) }]
+    : row.percentiles.map(({ goal, share }) => ({
+      name: `${row.name}-p${share * 100}`,
+      goal,
+      of: (samples: ReadonlyArray<number>) => at(samples.toSorted((a, b) => a - b), share)
+    }))
+
+/** The names of a row's results. */
+export const namesOf = (row: Pick<Row, "name" | "goal" | "percentiles">): ReadonlyArray<string> =>
+  figures(row).map(({ name }) => name)
+
+/** The rows of these names, and those whose names begin with one of them. If there are none: all that there is time for. */
+export const select = <R>(
+  rows: ReadonlyArray<Row<R>>,
+  names: ReadonlyArray<string>,
+  isQuick: boolean
+): ReadonlyArray<Row<R>> =>
+  rows.filter((row) => {
+    const own = [row.name, ...namesOf(row)]
+    return names.length === 0
+      ? !(isQuick && row.slow === true)
+      : names.some((name) => own.some((of) => of === name || of.startsWith(`${name}-`)))
+  })
 
 /** Runs the call over and over for a while, by that many fibers: calls a second. */
 export const repeatedly = <E, R>(
@@ -82,21 +118,68 @@ export const repeatedly = <E, R>(
     })
   )
 
-/** Measures a row. The first round of each contender is not counted: it fills caches and plans statements. */
-export const measure = Effect.fnUntraced(function*(
-  row: Row,
-  { ours, peer }: Contenders,
+/** Measures an effect that gives how many it did: these a second. */
+export const rate = <E, R>(effect: Effect.Effect<number, E, R>): Effect.Effect<number, E, R> =>
+  Clock.clockWith((clock) =>
+    Effect.suspend(() => {
+      const begin = clock.monotonicTimeNanosUnsafe()
+      return Effect.map(effect, (count) => count * 1e9 / Number(clock.monotonicTimeNanosUnsafe() - begin))
+    })
+  )
+
+const samples = (measured: number | ReadonlyArray<number>) => typeof measured === "number" ? [measured] : measured
+
+/** The measurements of the sides, in their order. Who is first finds other pages in memory, so they take turns in that. */
+const round = (sides: ReadonlyArray<Round>, millis: number, turn: number) => {
+  const numbered = sides.map((side, i) => ({ i, measure: side(millis) }))
+  const first = turn % sides.length
+  return Effect.map(
+    Effect.forEach(
+      [...numbered.slice(first), ...numbered.slice(0, first)],
+      ({ i, measure }) => Effect.map(measure, (measured) => ({ i, measured: samples(measured) }))
+    ),
+    (all) => all.toSorted((a, b) => a.i - b.i).map(({ measured }) => measured)
+  )
+}
+
+/** What comes out of the measurements of the rounds, each of them a list of samples for each side, ours first. */
+export const results = <R>(
+  row: Row<R>,
+  rounds: ReadonlyArray<ReadonlyArray<ReadonlyArray<number>>>
+): ReadonlyArray<Result> =>
+  figures(row).map(({ goal, name, of }) => {
+    const bySide = (side: number) => rounds.map((measured) => of(measured[side] ?? []))
+    // A rare case is rare in each round: it is looked for in all of them.
+    const summary = (side: number): Quartiles => ({
+      ...quartiles(bySide(side)),
+      ...row.percentiles !== undefined && { median: of(rounds.flatMap((measured) => measured[side] ?? [])) }
+    })
+    const ours = bySide(0)
+    const { less } = units[row.unit]
+    return {
+      name,
+      description: row.description,
+      unit: row.unit,
+      goal,
+      ours: summary(0),
+      peers: row.peers.map((peer, i) => {
+        const theirs = bySide(i + 1)
+        const ratios = ours.map((our, n) => less ? (theirs[n] ?? 0) / our : our / (theirs[n] ?? 0))
+        return { ...peer, figures: summary(i + 1), ratio: quartiles(ratios) }
+      })
+    }
+  })
+
+/** Measures a row. The first round of each side is not counted: it fills caches and plans statements. */
+export const measure = <R>(
+  row: Row<R>,
   { millis, rounds }: Effort
-): Effect.fn.Return<Result, RoundError> {
-  const rates = { ours: row.ours(ours, millis), peer: row.peer(peer, millis) }
-  yield* Effect.all(rates)
-  const pairs = yield* Effect.forEach(Array.from({ length: rounds }, (_, i) => i), (i) =>
-    // Who is second finds its pages pushed out by the first, so they take turns in that too.
-    i % 2 === 0 ? Effect.all(rates) : Effect.all({ peer: rates.peer, ours: rates.ours }))
-  return {
-    row,
-    ours: quartiles(pairs.map((pair) => pair.ours)),
-    peer: quartiles(pairs.map((pair) => pair.peer)),
-    ratio: quartiles(pairs.map(({ ours, peer }) => row.unit === "ms" ? peer / ours : ours / peer))
-  }
-})
+): Effect.Effect<ReadonlyArray<Result>, BenchError, Exclude<R, Scope.Scope>> =>
+  Effect.scoped(Effect.gen(function*() {
+    const { ours, peers } = yield* row.prepare
+    const sides = [ours, ...peers]
+    const count = Math.min(rounds, row.maxRounds ?? rounds)
+    yield* round(sides, millis, 0)
+    const measured = yield* Effect.forEach(Array.from({ length: count }, (_, i) => i), (i) => round(sides, millis, i))
+    return results(row, measured)
+  }))

@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import type { Contender } from "./Contenders.ts"
+import type { Contender } from "./Databases.ts"
 
 export interface Table {
   readonly messages: number
@@ -69,7 +69,7 @@ const fill = (sql: SqlClient, messages: number): Effect.Effect<void, SqlError> =
 
 /** Fills both tables, and leaves the server with nothing to catch up on. */
 export const fillBoth = Effect.fnUntraced(
-  function*(contenders: ReadonlyArray<Contender>, messages: number): Effect.fn.Return<
+  function*(contenders: ReadonlyArray<Pick<Contender, "sql">>, messages: number): Effect.fn.Return<
     Table,
     SqlError
   > {

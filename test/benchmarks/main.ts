@@ -5,21 +5,27 @@ import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { arch, availableParallelism, cpus, platform, totalmem } from "node:os"
 import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as AppendRows from "./AppendRows.ts"
 import * as ConsumerRows from "./ConsumerRows.ts"
-import * as Contenders from "./Contenders.ts"
+import { Databases, layer } from "./Databases.ts"
+import * as Emmett from "./Emmett.ts"
 import * as MessageDbRows from "./MessageDbRows.ts"
+import * as ProcessRows from "./ProcessRows.ts"
+import * as ReadRows from "./ReadRows.ts"
 import * as Report from "./Report.ts"
 import * as Rounds from "./Rounds.ts"
-import * as Table from "./Table.ts"
+import * as ScaleRows from "./ScaleRows.ts"
 
-const thorough = { messages: 1_000_000, effort: { rounds: 15, millis: 400 } }
+/** How large the table of Message DB's functions is, and how long everything is measured. */
+const thorough = { messages: 1_000_000, effort: { rounds: 9, millis: 300 } }
 
-const quick = { messages: 100_000, effort: { rounds: 7, millis: 80 } }
+const quick = { messages: 100_000, effort: { rounds: 5, millis: 120 } }
 
 const machine: Report.Report["machine"] = {
   cores: availableParallelism(),
@@ -28,69 +34,77 @@ const machine: Report.Report["machine"] = {
   platform: `${platform()} ${arch()}`
 }
 
-/** The rows of these names, and those whose names begin with one of them. All if there are none. */
-const select = (rows: ReadonlyArray<Rounds.Row>, names: ReadonlyArray<string>): ReadonlyArray<Rounds.Row> =>
-  names.length === 0
-    ? rows
-    : rows.filter((row) => names.some((name) => row.name === name || row.name.startsWith(`${name}-`)))
+const rows: ReadonlyArray<Rounds.Row<Databases>> = [
+  ...AppendRows.rows,
+  ...ReadRows.rows,
+  ...ConsumerRows.rows,
+  ...ProcessRows.rows,
+  ...ScaleRows.rows,
+  ...MessageDbRows.rows
+]
 
-const rowsOf = (table: Table.Table) => [...MessageDbRows.make(table), ...ConsumerRows.make()]
-
-/** The same rows for a table that is not there yet, to know their names before it is. */
-const known = rowsOf({ messages: 0, categories: 0, streams: 0, names: [], rowBytes: 0 })
-
-const bench = Effect.fnUntraced(function*(names: ReadonlyArray<string>, isQuick: boolean, out: string) {
-  const { effort, messages } = isQuick ? quick : thorough
-  const contenders = yield* Contenders.start
-  const { ours, peer, server: { version, ...durability } } = contenders
-  yield* Console.log(
-    `PostgreSQL ${version} of its own, all settings at their defaults (fsync ${durability.fsync}, synchronous_commit `
-      + `${durability.synchronous_commit}), on ${machine.cores} cores.\n`
-      + `Writing the same ${messages.toLocaleString("en")} messages for ${ours.name} and ${peer.name} ...`
-  )
-  const table = yield* Table.fillBoth([ours, peer], messages)
-  yield* Console.log(`${table.categories} categories, ${table.streams} streams, ${table.rowBytes} bytes a row.`)
-
-  const results = yield* Effect.forEach(select(rowsOf(table), names), (row) =>
-    Effect.tap(
-      Rounds.measure(row, contenders, effort),
-      ({ ratio }) => Console.log(`${ratio.median.toFixed(2)} ${row.name}`)
-    ))
-  const rows = Report.rows(results, peer.name)
-  const report: Report.Report = {
-    machine,
-    versions: { postgres: version, messageDb: "1.3.0", node: process.versions.node },
-    durability,
-    date: DateTime.formatIso(yield* DateTime.now),
-    table: { messages, categories: table.categories, streams: table.streams, rowBytes: table.rowBytes },
-    rows
+/** Measures the rows and writes the report after each of them, so that what was measured is there whatever comes. */
+const bench = Effect.fnUntraced(
+  function*(selected: ReadonlyArray<Rounds.Row<Databases>>, effort: Rounds.Effort, out: string) {
+    const { facts: { version, ...durability } } = yield* Databases
+    yield* Console.log(
+      `PostgreSQL ${version} of its own, all settings at their defaults (fsync ${durability.fsync}, synchronous_commit `
+        + `${durability.synchronous_commit}), on ${machine.cores} cores. ${effort.rounds} rounds of ${effort.millis} ms.`
+    )
+    const measured = yield* Effect.forEach(selected, (row) =>
+      Effect.timed(Rounds.measure(row, effort)).pipe(
+        Effect.tap(([took, results]) =>
+          Effect.forEach(results, ({ name, ours, peers, unit }) =>
+            Console.log(
+              `${name}: ${Report.figure(ours.median)} ${unit}${
+                peers.map(({ name, ratio }) => `, ${ratio.median.toFixed(2)}x ${name}`).join("")
+              } (${Math.round(Duration.toSeconds(took))} s)`
+            ))
+        ),
+        Effect.map(([, results]) => results)
+      ))
+    const report: Report.Report = {
+      machine,
+      versions: {
+        postgres: version,
+        node: process.versions.node,
+        messageDb: "1.3.0",
+        emmett: Emmett.version
+      },
+      durability,
+      date: DateTime.formatIso(yield* DateTime.now),
+      rows: Report.rows(measured.flat())
+    }
+    const fs = yield* FileSystem.FileSystem
+    yield* fs.makeDirectory(dirname(out), { recursive: true })
+    yield* fs.writeFileString(out, `${JSON.stringify(report, null, 2)}\n`)
+    yield* Console.log(`\n${Report.table(report.rows)}\n${Report.legend(report.rows)}\n\nWritten to ${out}`)
   }
-  const fs = yield* FileSystem.FileSystem
-  yield* fs.makeDirectory(dirname(out), { recursive: true })
-  yield* fs.writeFileString(out, `${JSON.stringify(report, null, 2)}\n`)
-  yield* Console.log(`\n${Report.table(rows)}\n${Report.legend(rows)}\n\nWritten to ${out}`)
-})
+)
 
 const command = Command.make("bench", {
   rows: Argument.String("row").pipe(
-    Argument.withDescription("What to measure, by name or by how the name begins: category, stream-idle, write"),
+    Argument.withDescription("What to measure, by name or by how the name begins: append, read-category, stream-idle"),
     Argument.filter(
-      (name) => select(known, [name]).length > 0,
-      () => `must be one of ${known.map((row) => row.name).join(", ")}, or how some of them begin`
+      (name) => Rounds.select(rows, [name], false).length > 0,
+      () => `must be one of ${rows.map((row) => row.name).join(", ")}, or how some of them begin`
     ),
     Argument.variadic()
   ),
   quick: Flag.Boolean("quick").pipe(
-    Flag.withDescription("About two minutes: 100,000 messages instead of 1,000,000, and short rounds"),
+    Flag.withDescription("At most three minutes: short rounds on smaller tables"),
     Flag.withDefault(false)
   ),
   out: Flag.String("out").pipe(
     Flag.withDescription("The file for the figures"),
-    // In a folder that git ignores.
-    Flag.withDefault(fileURLToPath(new URL("../node_modules/.cache/bench.json", import.meta.url)))
+    // Which git ignores.
+    Flag.withDefault(fileURLToPath(new URL("../../bench.json", import.meta.url)))
   )
-}, ({ out, quick, rows }) => Effect.scoped(bench(rows, quick, out))).pipe(
-  Command.withDescription("Measures eventfold beside stock Message DB")
+}, ({ out, quick: isQuick, rows: names }) => {
+  const { effort, messages } = isQuick ? quick : thorough
+  return Effect.provide(bench(Rounds.select(rows, names, isQuick), effort, out), layer(messages))
+}).pipe(
+  Command.withDescription("Measures eventfold beside its peers")
 )
 
 Command.run(command, { version: "0.1.0" }).pipe(

@@ -2,12 +2,10 @@
  * A consumer while connections end, the server is killed, handlers are slow or fail, and it is stopped itself.
  */
 import { assert, layer } from "@effect/vitest"
-import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
@@ -17,7 +15,7 @@ import { nextId, type RecordedMessage } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import * as PositionStore from "eventfold/PositionStore"
 import * as Database from "../support/Database.ts"
-import * as PostgresServer from "../support/PostgresServer.ts"
+import { Mortal } from "../support/Mortal.ts"
 import * as Store from "../support/Store.ts"
 import { until, within } from "../support/Until.ts"
 
@@ -238,20 +236,6 @@ layer(Database.layer(), { excludeTestServices: true })("a consumer", (it) => {
       assert.strictEqual(yield* positionOf(store, category), globalPositions[3])
     }))
 })
-
-/** A server that a test may kill. */
-class Mortal extends Context.Service<Mortal, PostgresServer.PostgresServer & { readonly database: string }>()(
-  "@eventfold/test/consumerFaults/Mortal"
-) {
-  static readonly layer = Layer.effect(
-    Mortal,
-    Effect.gen(function*() {
-      const server = yield* PostgresServer.start()
-      const { url } = yield* Database.make({ server })
-      return { ...server, database: url }
-    })
-  )
-}
 
 layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })("a server that dies under a consumer", (it) => {
   it.effect(

@@ -1,12 +1,10 @@
 import { assert, layer } from "@effect/vitest"
 import type { Postgres } from "@eventfold/postgres"
 import * as Arr from "effect/Array"
-import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
@@ -18,7 +16,7 @@ import { nextId, type RecordedMessage } from "eventfold/Message"
 import { StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import { randomBytes } from "node:crypto"
 import * as Database from "../support/Database.ts"
-import * as PostgresServer from "../support/PostgresServer.ts"
+import { Mortal } from "../support/Mortal.ts"
 import * as Proxy from "../support/Proxy.ts"
 import * as Store from "../support/Store.ts"
 import { until, within } from "../support/Until.ts"
@@ -597,20 +595,6 @@ layer(Database.layer(), { excludeTestServices: true })("odd settings", (it) => {
       }
     }))
 })
-
-/** A server that a test may kill. */
-class Mortal extends Context.Service<Mortal, PostgresServer.PostgresServer & { readonly database: string }>()(
-  "@eventfold/test/Mortal"
-) {
-  static readonly layer = Layer.effect(
-    Mortal,
-    Effect.gen(function*() {
-      const server = yield* PostgresServer.start()
-      const { url } = yield* Database.make({ server })
-      return { ...server, database: url }
-    })
-  )
-}
 
 layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })("a server that dies", (it) => {
   it.effect("under 32 writers, and is back at once: what was reported is there once, and nothing is there in part", () =>

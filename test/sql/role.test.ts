@@ -88,12 +88,16 @@ for (const server of inject("postgres")) {
         assert.deepStrictEqual(rows, [
           ["S", "message_store.messages_global_position_seq", "SELECT, USAGE", false],
           ["function", "eventfold.append", "EXECUTE", false],
+          ["function", "eventfold.append_each", "EXECUTE", false],
+          ["function", "eventfold.append_message", "EXECUTE", false],
+          ["function", "eventfold.dependents", "EXECUTE", false],
           ["function", "eventfold.read_all", "EXECUTE", false],
           ["function", "eventfold.recorded", "EXECUTE", false],
+          ["function", "eventfold.replace_schema", "EXECUTE", false],
           ["function", "eventfold.schema_version", "EXECUTE", false],
-          ["function", "eventfold.writers", "EXECUTE", false],
           ...functions.map((name) => ["function", `message_store.${name}`, "EXECUTE", false]),
           ["r", "eventfold.installations", "SELECT", false],
+          ["r", "eventfold.read_models", "DELETE, INSERT, SELECT, UPDATE", false],
           ["r", "message_store.messages", "INSERT, SELECT", false],
           ["schema", "eventfold", "USAGE", false],
           ["schema", "message_store", "USAGE", false],
@@ -150,6 +154,14 @@ for (const server of inject("postgres")) {
         assert.deepStrictEqual(
           yield* sql`SELECT eventfold.schema_version() = max(version), count(*) FROM eventfold.installations`.values,
           [[true, 1n]]
+        )
+        // Making read models takes more: see readModelStoreFaults.test.ts.
+        yield* sql`INSERT INTO eventfold.read_models (read_model, number, version, fingerprint, state, position, history)
+          VALUES ('added', 1, 1, '', 'live', 0, 0)`
+        yield* sql`UPDATE eventfold.read_models SET position = 1 WHERE read_model = 'added'`
+        assert.deepStrictEqual(
+          yield* sql`DELETE FROM eventfold.read_models WHERE read_model = 'added' RETURNING position`.values,
+          [[1n]]
         )
       }))
 

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { rmSync } from "node:fs"
-import { chown, cp, lchown, mkdtemp, readdir, readFile, rm } from "node:fs/promises"
+import { chown, cp, lchown, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { arch, platform, tmpdir } from "node:os"
@@ -26,6 +26,8 @@ export interface PostgresServer {
   readonly kill: Effect.Effect<void>
   /** Starts the server again on the same data and port, after a kill if it still runs. */
   readonly restart: Effect.Effect<void, PostgresServerError>
+  /** The same, as the replica of a server that has nothing to send, until `pg_promote()`. */
+  readonly restartAsReplica: Effect.Effect<void, PostgresServerError>
 }
 
 /** The folder of the server programs that come from npm. */
@@ -48,7 +50,8 @@ export const installedBinaries: Effect.Effect<string | undefined> = Effect.gen(f
 }).pipe(Effect.catch(() => Effect.undefined))
 
 /**
- * Starts a server with settings at their defaults, fsync included, that trusts every local connection.
+ * Starts a server with settings at their defaults, fsync included, that trusts every local connection and can prepare
+ * transactions.
  *
  * PostgreSQL refuses to run as root; there its programs run as the user `nobody`.
  */
@@ -98,13 +101,18 @@ export const start = Effect.fnUntraced(function*(options: { readonly bin?: strin
   )
 
   const kill = Effect.suspend(() => killAll(server.current.child))
+  const restart = Effect.uninterruptible(Effect.gen(function*() {
+    yield* kill
+    server.current.child = yield* relaunch(bin, data, port, account)
+  }))
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     kill,
-    restart: Effect.uninterruptible(Effect.gen(function*() {
-      yield* kill
-      server.current.child = yield* relaunch(bin, data, port, account)
-    }))
+    restart,
+    restartAsReplica: Effect.andThen(
+      attempt("Can't make it a replica", () => writeFile(join(data, "standby.signal"), "")),
+      restart
+    )
   }
 })
 
@@ -166,12 +174,14 @@ const freePort: Effect.Effect<number, PostgresServerError> = attempt(
     })
 )
 
+const settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_prepared_transactions=16"]
+
 /** Starts the server and waits for it to say that it is ready. */
 const launch = (bin: string, data: string, port: number, account: Account | undefined) =>
   Effect.callback<ChildProcess, PostgresServerError>((resume) => {
     const child = spawn(
       join(bin, "postgres"),
-      ["-D", data, "-p", String(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
+      ["-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])],
       { stdio: ["ignore", "ignore", "pipe"], env: environment, ...account }
     )
     let log = ""
@@ -180,7 +190,7 @@ const launch = (bin: string, data: string, port: number, account: Account | unde
     // Read to the end, or the server would block on a full pipe.
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
       log = (log + chunk).slice(-10_000)
-      if (log.includes("database system is ready to accept connections")) resume(Effect.succeed(child))
+      if (/database system is ready to accept (read-only )?connections/.test(log)) resume(Effect.succeed(child))
     })
     child.once("error", fail)
     child.once("close", () => fail())

@@ -30,6 +30,16 @@ const mayUse: Readonly<Record<string, ReadonlyArray<string>>> = {
     "@eventfold/pglite",
     "@eventfold/http",
     "@eventfold/cli"
+  ],
+  // Servers and stores for the tests of the whole, which the benchmarks start as well.
+  "@eventfold/test": [
+    "eventfold",
+    "@eventfold/sql",
+    "@eventfold/testing",
+    "@eventfold/postgres",
+    "@eventfold/pglite",
+    "@eventfold/http",
+    "@eventfold/cli"
   ]
 }
 
@@ -53,12 +63,12 @@ interface Import {
 
 const read = (path: string): string => readFileSync(join(root, path), "utf8")
 
-/** The modules in a folder, without what is installed, built or hidden. */
+/** The modules in a folder, without what is installed, built, hidden or a package of its own. */
 const modules = (folder: string): ReadonlyArray<string> =>
   readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     if (entry.name === "node_modules" || entry.name === "dist" || entry.name.startsWith(".")) return []
     const path = join(folder, entry.name)
-    if (entry.isDirectory()) return modules(path)
+    if (entry.isDirectory()) return existsSync(join(root, path, "package.json")) ? [] : modules(path)
     return /\.[cm]?[jt]s$/.test(entry.name) ? [path] : []
   })
 

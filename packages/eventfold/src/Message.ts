@@ -60,7 +60,24 @@ export interface RecordedMessage {
   readonly time: DateTime.Utc
 }
 
-const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0")
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
+
+const hexOf16Bits = (value: number): string => `${hexOfByte[value >>> 8]}${hexOfByte[value & 0xff]}`
+
+/** From `value >>> 0`, so of any integer: the lower 32 bits. */
+const hexOf32Bits = (value: number): string => hexOf16Bits(value >>> 16) + hexOf16Bits(value & 0xffff)
+
+/** The time of the id that was made last, as it stands in ids: many are made in one millisecond. */
+let lastTime = { millis: -1, text: "" }
+
+const timeOfId = (millis: number): string => {
+  if (millis !== lastTime.millis) {
+    const value = Math.max(0, Math.trunc(millis)) % 2 ** 48
+    const [high, low] = [Math.floor(value / 2 ** 16), value % 2 ** 16]
+    lastTime = { millis, text: `${hexOf32Bits(high)}-${hexOf16Bits(low)}` }
+  }
+  return lastTime.text
+}
 
 /**
  * A new message id: a UUID of version 7, from `Clock` and `Random`, so that ids of one time are neighbours in the
@@ -79,10 +96,11 @@ export const nextId: Effect.Effect<MessageId> = Effect.map(
  * @internal
  */
 export const makeIdUnsafe = (millis: number, a: number, b: number, c: number): MessageId => {
-  const time = hex(Math.max(0, Math.trunc(millis)) % 2 ** 48, 12)
-  const version = hex(0x7000 + Math.floor(a * 0x1000), 4)
-  const variant = hex(0x8000 + Math.floor(b * 0x4000), 4)
-  return `${time.slice(0, 8)}-${time.slice(8)}-${version}-${variant}-${hex(Math.floor(c * 2 ** 48), 12)}` as MessageId
+  const version = hexOf16Bits(0x7000 + Math.floor(a * 0x1000))
+  const variant = hexOf16Bits(0x8000 + Math.floor(b * 0x4000))
+  const node = Math.floor(c * 2 ** 48)
+  const rest = hexOf16Bits(Math.floor(node / 2 ** 32)) + hexOf32Bits(node)
+  return `${timeOfId(millis)}-${version}-${variant}-${rest}` as MessageId
 }
 
 /**
@@ -104,8 +122,8 @@ export const makeIdUnsafe = (millis: number, a: number, b: number, c: number): M
  */
 export const deriveId = (...parts: ReadonlyArray<string>): MessageId => {
   const digest = md5(utf8.encode(`eventfold${JSON.stringify(parts)}`))
-  const digits = [0, 4, 8, 12].map((at) => hex(digest.getUint32(at), 8)).join("")
-  const variant = hex(0x8000 + (digest.getUint16(8) & 0x3fff), 4)
+  const digits = [0, 4, 8, 12].map((at) => hexOf32Bits(digest.getUint32(at))).join("")
+  const variant = hexOf16Bits(0x8000 + (digest.getUint16(8) & 0x3fff))
   return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-3${digits.slice(13, 16)}-${variant}-${
     digits.slice(20)
   }` as MessageId

@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import type * as ExpectedVersion from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
 import { checkInt, checkNotEmpty, checkTypes } from "./internal/arguments.ts"
@@ -387,16 +388,23 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<MessageStore["Service"], never, Scope.Scope> {
   const hub = yield* WakeUpHub.make(backend)
 
-  const append = Effect.fn("MessageStore.append")(function*(
+  // Not Effect.fn, whose look at the stack of the caller costs more than all else that is done here for an append.
+  const append = (
     streamName: string,
     messages: Message.Message | ReadonlyArray<Message.Message>,
     options?: AppendOptions
-  ) {
-    yield* Effect.annotateCurrentSpan("eventfold.stream", streamName)
-    const encoded = yield* encodeAppend({ ...options, streamName, messages })
-    yield* checkDistinctIds([encoded])
-    return yield* hub.waking([encoded], backend.append(encoded))
-  })
+  ) =>
+    Effect.useSpan(
+      "MessageStore.append",
+      { attributes: { "eventfold.stream": streamName } },
+      (span) =>
+        encodeAppend({ ...options, streamName, messages }).pipe(
+          Effect.flatMap((encoded) =>
+            Effect.andThen(checkDistinctIds([encoded]), hub.waking([encoded], backend.append(encoded)))
+          ),
+          Effect.provideService(Tracer.ParentSpan, span)
+        )
+    )
 
   const writeAll = Effect.fn("MessageStore.writeAll")(function*(appends: ReadonlyArray<Append>) {
     yield* Effect.annotateCurrentSpan("eventfold.streams", appends.length)

@@ -7,13 +7,12 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
 import * as Headers from "effect/http/Headers"
 import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
-import type * as Tracer from "effect/Tracer"
+import * as Tracer from "effect/Tracer"
 
 /**
  * Whether `MessageStore.append` and `writeAll` write the current span into the metadata of messages that have no
@@ -50,15 +49,16 @@ export const TraceContext = Context.Reference<boolean>("eventfold/TraceContext",
 export const layer: Layer.Layer<never> = Layer.succeed(TraceContext, true)
 
 /**
- * What an append is to write as `traceparent`: the current span, if there is a sampled one and writing it is on.
+ * What an append in this context is to write as `traceparent`: the current span, if there is a sampled one and writing it is
+ * on.
  *
- * @since 0.1.0
+ * @internal
  */
-export const current: Effect.Effect<string | undefined> = Effect.gen(function*() {
-  if (!(yield* TraceContext)) return undefined
-  const span = Option.getOrUndefined(yield* Effect.option(Effect.currentSpan))
-  return span?.sampled === true ? HttpTraceContext.toHeaders(span)["traceparent"] : undefined
-})
+export const currentIn = (context: Context.Context<never>): string | undefined => {
+  if (!Context.get(context, TraceContext)) return undefined
+  const span = Option.getOrUndefined(Context.getOption(context, Tracer.ParentSpan))
+  return span?._tag === "Span" && span.sampled ? HttpTraceContext.toHeaders(span)["traceparent"] : undefined
+}
 
 /**
  * The span that a message's metadata carries; none when there is no `traceparent`, or one that is not of version 00.

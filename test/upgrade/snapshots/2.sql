@@ -872,6 +872,36 @@ CREATE TABLE IF NOT EXISTS eventfold.installations (
   installed_by text NOT NULL DEFAULT session_user
 );
 
+-- eventfold/tables/read_models.sql
+
+-- The builds of the read models: a row for each, with its checkpoint. The tables of the one that is live are in a schema of
+-- the read model's name, those of another in one of that name and the build's number, as orders_2. What a worker does to
+-- the tables it commits together with the row.
+
+CREATE TABLE IF NOT EXISTS eventfold.read_models (
+  read_model text NOT NULL,
+  number integer NOT NULL CHECK (number > 0),
+  version integer NOT NULL,
+  fingerprint text NOT NULL,
+  state text NOT NULL CHECK (state IN ('building', 'live', 'retired')),
+  -- Everything up to here has been handled.
+  "position" bigint NOT NULL,
+  -- The last message of those that the read model reads; null before the first one.
+  last_position bigint,
+  last_id text,
+  -- The store that the messages are from, as far as it can tell.
+  store_system text,
+  store_database text,
+  store_database_name text,
+  store_timeline integer,
+  -- The last message that was written before the first build.
+  history bigint NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (read_model, number)
+) WITH (fillfactor = 50); -- Rows change all the time, and stay where they are.
+
+CREATE UNIQUE INDEX IF NOT EXISTS read_models_live ON eventfold.read_models (read_model) WHERE state = 'live';
+
 -- eventfold/functions/recorded.sql
 
 -- Looks up the messages of appends by their ids; `owners` tells for each message the append it belongs to, from 1. One row
@@ -932,28 +962,12 @@ BEGIN ATOMIC
   GROUP BY names.append;
 END;
 
--- eventfold/functions/append.sql
+-- eventfold/functions/append_each.sql
 
--- Writes several appends in one transaction and tells the outcome of each. An append is all written or not at all.
---
--- Per append: its stream, the version that is expected (an exact one, -1 no stream, -2 an existing stream, -3 any) and
--- the number of its messages, at least one. Per message, in the order of the appends: id, type, data and metadata (JSON
--- text; an empty text is no metadata).
---
--- `atomic`: all appends or none. `careful`: look for ids that are in the store before anything is written, which costs a
--- look-up a message. Without it such an id is a unique violation (23505) of the whole call, as it is with write_message,
--- and the caller repeats it carefully, one append at a time.
---
--- One row an append, in their order:
---   written        at `stream_version`, `last_global_position` (those of its last message)
---   recorded       nothing written: the same messages are in the stream, at `stream_version`, `last_global_position`
---   wrong_version  nothing written: the stream is at `stream_version`, -1 when it does not exist
---   duplicate      nothing written: `taken_id` is the id of another message
---   not_written    nothing written, because another append of an atomic call was refused
---
--- The search path is for the acquire_lock of a stock Message DB, which calls other functions by their bare names.
+-- What eventfold.append does when not all is as expected, or when it has to be careful: it walks through the appends one by
+-- one. Its arguments and rows are those of eventfold.append, which has taken the locks.
 
-CREATE OR REPLACE FUNCTION eventfold.append(
+CREATE OR REPLACE FUNCTION eventfold.append_each(
   stream_names text[],
   expected_versions bigint[],
   message_counts integer[],
@@ -961,18 +975,15 @@ CREATE OR REPLACE FUNCTION eventfold.append(
   types text[],
   data text[],
   metadata text[],
-  atomic boolean DEFAULT false,
-  careful boolean DEFAULT false
+  atomic boolean,
+  careful boolean
 )
 RETURNS TABLE (outcome text, stream_version bigint, last_global_position bigint, taken_id uuid)
 LANGUAGE plpgsql
-SET search_path = message_store, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
   _count CONSTANT integer := cardinality(stream_names);
-  _names text[] := stream_names;
-  _lock_name text;
   -- Appends to one stream share the slot of the first of them, which holds the stream's version as it goes up.
   _slots integer[];
   _versions bigint[];
@@ -996,17 +1007,6 @@ DECLARE
   _written integer := 0;
   _global_positions bigint[];
 BEGIN
-  -- One order for everybody, or two atomic calls could wait for one another.
-  FOR _lock_name IN
-    SELECT min(name)
-    FROM unnest(_names) AS name
-    GROUP BY message_store.hash_64(message_store.category(name))
-    ORDER BY message_store.hash_64(message_store.category(name))
-  LOOP
-    PERFORM message_store.acquire_lock(_lock_name);
-  END LOOP;
-
-  -- A statement of its own: its snapshot has to be newer than the wait for the locks.
   SELECT array_agg(slot ORDER BY ordinal), array_agg(version ORDER BY ordinal)
   INTO _slots, _versions
   FROM (
@@ -1023,7 +1023,7 @@ BEGIN
         ),
         -1
       ) AS version
-    FROM unnest(_names) WITH ORDINALITY AS names (name, ordinal)
+    FROM unnest(stream_names) WITH ORDINALITY AS names (name, ordinal)
   ) AS streams;
 
   SELECT array_agg(append ORDER BY append)
@@ -1046,7 +1046,7 @@ BEGIN
         array_agg(recorded.last_global_position ORDER BY recorded.append),
         array_agg(recorded.taken_id ORDER BY recorded.append)
       INTO _found, _same, _last_positions, _last_global_positions, _found_ids
-      FROM eventfold.recorded(_names, _owners, ids, types, data, metadata) AS recorded;
+      FROM eventfold.recorded(stream_names, _owners, ids, types, data, metadata) AS recorded;
     END IF;
 
     IF _found IS NOT NULL AND _same[_append] THEN
@@ -1087,7 +1087,7 @@ BEGIN
       INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
       SELECT
         given.id,
-        _names[given.owner],
+        stream_names[given.owner],
         given.type,
         _offsets[given.owner] + given.ordinal,
         given.data::jsonb,
@@ -1113,95 +1113,493 @@ BEGIN
 END;
 $$;
 
--- eventfold/functions/writers.sql
+-- eventfold/functions/append.sql
 
--- The transactions of others that have written messages, or are about to, and have not ended.
-
-CREATE OR REPLACE FUNCTION eventfold.writers()
-RETURNS text[]
-LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-  SELECT coalesce(array_agg(DISTINCT locks.virtualtransaction), '{}')
-  FROM pg_locks AS locks
-  WHERE locks.locktype = 'relation'
-    AND locks.database = (SELECT databases.oid FROM pg_database AS databases WHERE databases.datname = current_database())
-    AND locks.relation = 'message_store.messages'::regclass
-    AND locks.mode = 'RowExclusiveLock'
-    AND locks.granted
-    AND locks.pid IS DISTINCT FROM pg_backend_pid();
-END;
-
--- eventfold/functions/read_all.sql
-
--- The messages of all categories from a global position on, in its order, up to the last one that is safe: no message that
--- is committed later can get a position below. `wait` is how long to wait for one at the most.
+-- Writes several appends in one transaction and tells the outcome of each. An append is all written or not at all.
 --
--- Categories commit independently, so a position may be taken by a transaction that is still to commit, or may never be
--- used. Who has taken one holds ROW EXCLUSIVE on the table, from before that and until its end. So when there is a gap below
--- a message that is visible, those who hold that lock now are noted. Once they are all gone, whatever is to be in the gap is
--- committed, and the rows are read again. Later writers get higher positions, and transactions that have written no message
--- hold no such lock: neither is waited for.
+-- Per append: its stream, the version that is expected (an exact one, -1 no stream, -2 an existing stream, -3 any) and
+-- the number of its messages, at least one. Per message, in the order of the appends: id, type, data and metadata (JSON
+-- text; an empty text is no metadata).
+--
+-- `atomic`: all appends or none. `careful`: look for ids that are in the store before anything is written, which costs a
+-- look-up a message. Without it such an id is a unique violation (23505) of the whole call, as it is with write_message,
+-- and the caller repeats it carefully, one append at a time.
+--
+-- One row an append, in their order:
+--   written        at `stream_version`, `last_global_position` (those of its last message)
+--   recorded       nothing written: the same messages are in the stream, at `stream_version`, `last_global_position`
+--   wrong_version  nothing written: the stream is at `stream_version`, -1 when it does not exist
+--   duplicate      nothing written: `taken_id` is the id of another message
+--   not_written    nothing written, because another append of an atomic call was refused
+--
+-- What is usual is written by three statements, whatever the number of appends: they suppose that all of them are as
+-- expected, each after those before it. Only when that is not so does append_each walk through them.
+--
+-- The search path is for the acquire_lock of a stock Message DB, which calls other functions by their bare names. A plan
+-- for each call, for arrays of its length, would cost more than the whole call does, and one that was made while the table
+-- was empty must not read all of it later.
 
-CREATE OR REPLACE FUNCTION eventfold.read_all(
-  "position" bigint DEFAULT 1,
-  batch_size bigint DEFAULT 1000,
-  wait interval DEFAULT '200 milliseconds'
+CREATE OR REPLACE FUNCTION eventfold.append(
+  stream_names text[],
+  expected_versions bigint[],
+  message_counts integer[],
+  ids uuid[],
+  types text[],
+  data text[],
+  metadata text[],
+  atomic boolean DEFAULT false,
+  careful boolean DEFAULT false
 )
-RETURNS SETOF message_store.message
+RETURNS TABLE (outcome text, stream_version bigint, last_global_position bigint, taken_id uuid)
 LANGUAGE plpgsql
+SET search_path = message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
 AS $$
+#variable_conflict use_column
 DECLARE
-  _deadline timestamptz := clock_timestamp() + wait;
-  _count bigint;
-  -- The last position of the page, and the last one before its first gap.
-  _last bigint;
-  _safe bigint;
-  _writers text[];
+  _count CONSTANT integer := cardinality(stream_names);
+  _category text;
+  -- Of each message, the append it belongs to; of each append, the ordinal of its last message.
+  _owners integer[];
+  _lasts integer[];
+  -- Of each append, the version of its stream after it, and the position of any of its messages less that one's ordinal.
+  _versions bigint[];
+  _offsets bigint[];
+  _is_usual boolean := NOT careful;
+  _global_positions bigint[];
 BEGIN
-  SELECT
-    count(*),
-    max(page.global_position),
-    max(page.global_position) FILTER (WHERE page.global_position = read_all."position" + page.ordinal - 1)
-  INTO _count, _last, _safe
-  FROM (
-    SELECT messages.global_position, row_number() OVER (ORDER BY messages.global_position) AS ordinal
-    FROM message_store.messages
-    WHERE messages.global_position >= read_all."position"
-    ORDER BY messages.global_position
-    LIMIT read_all.batch_size
-  ) AS page;
+  -- One order for everybody, or two atomic calls could wait for one another.
+  FOR _category IN
+    SELECT category
+    FROM (SELECT DISTINCT message_store.category(name) COLLATE "C" FROM unnest(stream_names) AS name) AS names (category)
+    ORDER BY message_store.hash_64(category)
+  LOOP
+    PERFORM message_store.acquire_lock(_category);
+  END LOOP;
 
-  IF _count = 0 THEN
+  IF _is_usual THEN
+    IF cardinality(ids) = _count THEN
+      _lasts := ARRAY(SELECT generate_series(1, _count));
+      _owners := _lasts;
+    ELSE
+      SELECT array_agg(last ORDER BY append)
+      INTO _lasts
+      FROM (
+        SELECT append, (sum(messages) OVER (ORDER BY append))::integer AS last
+        FROM unnest(message_counts) WITH ORDINALITY AS counts (messages, append)
+      ) AS counts;
+
+      SELECT array_agg(append ORDER BY append)
+      INTO _owners
+      FROM unnest(message_counts) WITH ORDINALITY AS counts (messages, append), generate_series(1, messages);
+    END IF;
+
+    -- A statement of its own: its snapshot has to be newer than the wait for the locks.
+    SELECT
+      array_agg(version ORDER BY append),
+      array_agg(version - last ORDER BY append),
+      bool_and(CASE expected
+        WHEN -3 THEN true
+        WHEN -2 THEN version >= messages
+        ELSE expected = version - messages
+      END)
+    INTO _versions, _offsets, _is_usual
+    FROM (
+      SELECT
+        append,
+        expected,
+        messages,
+        last,
+        sum(messages) OVER (PARTITION BY name COLLATE "C" ORDER BY append) + coalesce(
+          (
+            SELECT messages.position
+            FROM message_store.messages
+            WHERE messages.stream_name = name
+            ORDER BY messages.position DESC
+            LIMIT 1
+          ),
+          -1
+        ) AS version
+      FROM unnest(stream_names, expected_versions, message_counts, _lasts)
+        WITH ORDINALITY AS appends (name, expected, messages, last, append)
+    ) AS appends;
+  END IF;
+
+  IF NOT _is_usual THEN
+    RETURN QUERY SELECT *
+    FROM eventfold.append_each(
+      stream_names, expected_versions, message_counts, ids, types, data, metadata, atomic, careful
+    );
     RETURN;
   END IF;
 
-  IF _safe IS DISTINCT FROM _last THEN
-    _writers := eventfold.writers();
-    LOOP
-      IF NOT _writers && eventfold.writers() THEN
-        _safe := _last;
-        EXIT;
+  WITH inserted AS (
+    INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
+    SELECT
+      given.id,
+      stream_names[given.owner],
+      given.type,
+      _offsets[given.owner] + given.ordinal,
+      given.data::jsonb,
+      nullif(given.metadata, '')::jsonb
+    FROM unnest(ids, types, data, metadata, _owners)
+      WITH ORDINALITY AS given (id, type, data, metadata, owner, ordinal)
+    ORDER BY given.ordinal
+    RETURNING global_position
+  )
+  SELECT array_agg(global_position ORDER BY global_position) INTO _global_positions FROM inserted;
+
+  RETURN QUERY SELECT 'written', version, _global_positions[last], NULL::uuid
+  FROM unnest(_versions, _lasts) AS written (version, last);
+END;
+$$;
+
+-- eventfold/functions/append_message.sql
+
+-- Writes one message, as eventfold.append does with `careful => false`, but with the least that this takes; the row is that
+-- of eventfold.append.
+
+CREATE OR REPLACE FUNCTION eventfold.append_message(
+  stream_name text,
+  expected_version bigint,
+  id uuid,
+  type text,
+  data jsonb,
+  metadata jsonb,
+  OUT outcome text,
+  OUT stream_version bigint,
+  OUT last_global_position bigint,
+  OUT taken_id uuid
+)
+LANGUAGE plpgsql
+SET search_path = message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+BEGIN
+  PERFORM message_store.acquire_lock(append_message.stream_name);
+
+  -- A statement of its own: its snapshot has to be newer than the wait for the lock.
+  SELECT messages.position
+  INTO append_message.stream_version
+  FROM message_store.messages
+  WHERE messages.stream_name = append_message.stream_name
+  ORDER BY messages.position DESC
+  LIMIT 1;
+  stream_version := coalesce(stream_version, -1);
+
+  IF expected_version IN (-3, stream_version) OR (expected_version = -2 AND stream_version >= 0) THEN
+    stream_version := stream_version + 1;
+    INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
+    VALUES (
+      append_message.id,
+      append_message.stream_name,
+      append_message.type,
+      append_message.stream_version,
+      append_message.data,
+      append_message.metadata
+    )
+    RETURNING global_position INTO last_global_position;
+    outcome := 'written';
+  ELSE
+    SELECT *
+    INTO outcome, stream_version, last_global_position, taken_id
+    FROM eventfold.append_each(
+      ARRAY[append_message.stream_name],
+      ARRAY[expected_version],
+      ARRAY[1],
+      ARRAY[append_message.id],
+      ARRAY[append_message.type],
+      ARRAY[append_message.data::text],
+      ARRAY[coalesce(append_message.metadata::text, '')],
+      false,
+      false
+    );
+  END IF;
+END;
+$$;
+
+-- eventfold/functions/read_all.sql
+
+-- A page of the messages of all categories, from the global position `first` on and in its order, as far as it is final: no
+-- message that is committed later gets a position in what the page has looked at. `categories` and `types` keep the messages
+-- of these.
+--
+-- Categories commit independently, so a position may be taken by a transaction that is still to commit, or may never be
+-- used. Who takes one by nextval holds ROW EXCLUSIVE on the sequence, from before that and until the end of its transaction.
+-- So everything up to the last message that is visible is final once those have ended who hold that lock after it was seen;
+-- who takes it later gets higher positions. Transactions that have taken no position hold no such lock, and are not
+-- waited for. Locks are looked at only when there is a gap, before the last message or in the page, and the rows are read by
+-- a statement of its own, whose snapshot is newer than the look. Where the isolation level gives it no newer one, the page
+-- ends before its first gap.
+--
+-- This function waits for nobody. Who calls it remembers the writers it has found, as `Finality` of @eventfold/postgres does:
+-- when all of them have gone, others may have come, but everything up to the `last` message of that time is final. What is
+-- known so is given as `final`, and up to there a page is just read.
+--
+-- The last row is about the page. Its data is JSON:
+--   through   the position up to which the page has looked, inclusive; a page of `batch_size` messages: up to its last one
+--   last      the position of the last message there is
+--   writers   who may fill a gap before `last`, as pg_locks names transactions; null when it did not matter
+--   run       changes when the server has started anew or the table was emptied, after which nothing is known any more
+--
+-- However the log grows, a page has to cost what it returns or what it passes over. So there is one way to go for each
+-- statement (see get_category_messages): along messages_category for each of a few categories, otherwise along messages_pkey;
+-- and a page with a filter by type, or by many categories, which may find nothing on a long way, looks at 50,000 positions at
+-- the most.
+
+CREATE OR REPLACE FUNCTION eventfold.read_all(
+  first bigint DEFAULT 1,
+  batch_size bigint DEFAULT 1000,
+  categories varchar[] DEFAULT NULL,
+  types text[] DEFAULT NULL,
+  final bigint DEFAULT 0
+)
+RETURNS SETOF message_store.message
+LANGUAGE plpgsql
+SET enable_sort = off
+SET plan_cache_mode = force_generic_plan
+SET jit = off
+AS $$
+DECLARE
+  _last bigint;
+  _through bigint := read_all.first - 1;
+  _writers text[];
+  _few_categories boolean := cardinality(read_all.categories) <= 8;
+BEGIN
+  _last := coalesce((SELECT max(messages.global_position) FROM message_store.messages), 0);
+
+  IF read_all.first <= read_all.final THEN
+    _through := greatest(least(read_all.final, _last), _through);
+  ELSIF read_all.first <= _last THEN
+    -- Without a gap there is nothing to come.
+    SELECT coalesce(max(page.global_position) FILTER (WHERE page.global_position = _through + page.ordinal), _through)
+    INTO _through
+    FROM (
+      SELECT messages.global_position, row_number() OVER (ORDER BY messages.global_position) AS ordinal
+      FROM message_store.messages
+      WHERE messages.global_position >= read_all.first
+      ORDER BY messages.global_position
+      LIMIT read_all.batch_size
+    ) AS page;
+
+    IF _through < _last
+      AND (
+        _through < read_all.first + read_all.batch_size - 1
+        OR read_all.categories IS NOT NULL
+        OR read_all.types IS NOT NULL
+      )
+    THEN
+      IF pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'A replica does not know who may still fill a gap: read everything on the primary'
+          USING ERRCODE = 'object_not_in_prerequisite_state';
       END IF;
-      EXIT WHEN clock_timestamp() >= _deadline;
-      PERFORM pg_sleep(0.002);
-    END LOOP;
+
+      SELECT coalesce(array_agg(DISTINCT locks.virtualtransaction), '{}')
+      INTO _writers
+      FROM pg_locks AS locks
+      WHERE locks.locktype = 'relation'
+        AND locks.database = (SELECT databases.oid FROM pg_database AS databases WHERE databases.datname = current_database())
+        AND locks.relation = coalesce(
+          pg_get_serial_sequence('message_store.messages', 'global_position'),
+          'message_store.messages'
+        )::regclass
+        AND locks.mode = 'RowExclusiveLock'
+        AND locks.granted
+        AND locks.pid IS DISTINCT FROM pg_backend_pid();
+
+      IF cardinality(_writers) = 0 AND current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN
+        _through := _last;
+      END IF;
+    END IF;
   END IF;
 
-  -- A statement of its own: its snapshot is newer than the end of the writers.
+  IF read_all.types IS NOT NULL OR NOT _few_categories THEN
+    _through := least(
+      _through,
+      50000 - 1 + (
+        SELECT messages.global_position
+        FROM message_store.messages
+        WHERE messages.global_position >= read_all.first
+        ORDER BY messages.global_position
+        LIMIT 1
+      )
+    );
+  END IF;
+
+  IF _through < read_all.first THEN
+    NULL;
+  ELSIF _few_categories THEN
+    RETURN QUERY
+      SELECT
+        found.id::varchar,
+        found.stream_name::varchar,
+        found.type::varchar,
+        found.position,
+        found.global_position,
+        found.data::varchar,
+        found.metadata::varchar,
+        found.time
+      FROM (
+        SELECT wanted.*
+        FROM unnest(read_all.categories) AS names (category),
+        LATERAL (
+          SELECT ordered.*
+          FROM (
+            SELECT messages.*, message_store.category(messages.stream_name) AS category
+            FROM message_store.messages
+            WHERE (message_store.category(messages.stream_name), messages.global_position) >= (names.category, read_all.first)
+              AND (message_store.category(messages.stream_name), messages.global_position) <= (names.category, _through)
+            ORDER BY message_store.category(messages.stream_name), messages.global_position
+            OFFSET 0
+          ) AS ordered
+          WHERE read_all.types IS NULL OR ordered.type = ANY (read_all.types)
+          ORDER BY ordered.category, ordered.global_position
+          LIMIT read_all.batch_size
+        ) AS wanted
+        ORDER BY wanted.global_position
+        LIMIT read_all.batch_size
+      ) AS found;
+  ELSE
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE messages.global_position >= read_all.first
+        AND messages.global_position <= _through
+        AND (read_all.categories IS NULL OR message_store.category(messages.stream_name) = ANY (read_all.categories))
+        AND (read_all.types IS NULL OR messages.type = ANY (read_all.types))
+      ORDER BY messages.global_position
+      LIMIT read_all.batch_size;
+  END IF;
+
   RETURN QUERY
     SELECT
-      messages.id::varchar,
-      messages.stream_name::varchar,
-      messages.type::varchar,
-      messages.position,
-      messages.global_position,
-      messages.data::varchar,
-      messages.metadata::varchar,
-      messages.time
-    FROM message_store.messages
-    WHERE messages.global_position >= read_all."position" AND messages.global_position <= _safe
-    ORDER BY messages.global_position
-    LIMIT read_all.batch_size;
+      NULL::varchar,
+      NULL::varchar,
+      NULL::varchar,
+      NULL::bigint,
+      NULL::bigint,
+      json_build_object(
+        'through', _through,
+        'last', _last,
+        'writers', _writers,
+        'run', concat_ws(
+          ' ',
+          extract(epoch FROM pg_postmaster_start_time()),
+          pg_relation_filepath('message_store.messages')
+        )
+      )::varchar,
+      NULL::varchar,
+      NULL::timestamp;
+END;
+$$;
+
+-- eventfold/functions/dependents.sql
+
+-- What outside of a schema depends on what is in it, by name: views, foreign keys and functions, which are tied to the very
+-- tables that they were made on, whatever these are called later.
+
+CREATE OR REPLACE FUNCTION eventfold.dependents("schema" text)
+RETURNS SETOF text
+LANGUAGE sql STABLE
+AS $$
+  SELECT DISTINCT outside.name
+  FROM pg_depend,
+    LATERAL (
+      SELECT pg_class.relnamespace, format('%s %s', CASE pg_class.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, pg_class.oid::regclass)
+      FROM pg_rewrite JOIN pg_class ON pg_class.oid = pg_rewrite.ev_class
+      WHERE pg_depend.classid = 'pg_rewrite'::regclass AND pg_rewrite.oid = pg_depend.objid
+      UNION ALL
+      SELECT pg_constraint.connamespace, format('foreign key %I of %s', pg_constraint.conname, pg_constraint.conrelid::regclass)
+      FROM pg_constraint
+      WHERE pg_depend.classid = 'pg_constraint'::regclass AND pg_constraint.oid = pg_depend.objid
+        AND pg_constraint.contype = 'f'
+      UNION ALL
+      SELECT pg_proc.pronamespace, format('function %s', pg_proc.oid::regprocedure)
+      FROM pg_proc
+      WHERE pg_depend.classid = 'pg_proc'::regclass AND pg_proc.oid = pg_depend.objid
+    ) AS outside (namespace, name)
+  WHERE outside.namespace <> to_regnamespace(quote_ident(dependents."schema"))
+    AND (pg_depend.refclassid, pg_depend.refobjid) IN (
+      SELECT 'pg_class'::regclass, pg_class.oid
+      FROM pg_class WHERE pg_class.relnamespace = to_regnamespace(quote_ident(dependents."schema"))
+      UNION ALL
+      SELECT 'pg_type'::regclass, pg_type.oid
+      FROM pg_type WHERE pg_type.typnamespace = to_regnamespace(quote_ident(dependents."schema"))
+      UNION ALL
+      SELECT 'pg_proc'::regclass, pg_proc.oid
+      FROM pg_proc WHERE pg_proc.pronamespace = to_regnamespace(quote_ident(dependents."schema"))
+    )
+  ORDER BY 1;
+$$;
+
+-- eventfold/functions/replace_schema.sql
+
+-- Puts a schema in the place of another, which is called `retired` from then on. Who was granted something on the one that is
+-- replaced, or on its tables, views and sequences, is granted it on those of the same name. The names change in the catalog
+-- only: no lock on a table is taken or waited for, and queries that have begun go on with what they began with.
+
+CREATE OR REPLACE FUNCTION eventfold.replace_schema("schema" text, retired text, replacement text)
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+DECLARE
+  _statement text;
+BEGIN
+  FOR _statement IN
+    SELECT format(
+      'GRANT %s ON %s TO %s%s',
+      granted.privilege,
+      granted.object,
+      CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(granted.grantee)) END,
+      CASE WHEN granted.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+    )
+    FROM (
+      SELECT
+        acl.grantee, acl.is_grantable, pg_namespace.nspowner AS owner,
+        acl.privilege_type AS privilege,
+        format('SCHEMA %I', replace_schema.replacement) AS object
+      FROM pg_namespace, aclexplode(pg_namespace.nspacl) AS acl
+      WHERE pg_namespace.nspname = replace_schema."schema"
+      UNION ALL
+      SELECT
+        acl.grantee, acl.is_grantable, live.relowner,
+        acl.privilege_type || acl.columns,
+        format('%s %s', CASE new.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, new.oid::regclass)
+      FROM pg_class AS live
+      JOIN pg_class AS new ON new.relname = live.relname AND (new.relkind = 'S') = (live.relkind = 'S'),
+      LATERAL (
+        SELECT of_table.*, '' AS columns
+        FROM aclexplode(live.relacl) AS of_table
+        UNION ALL
+        SELECT of_column.*, format(' (%I)', pg_attribute.attname)
+        FROM pg_attribute, aclexplode(pg_attribute.attacl) AS of_column
+        WHERE pg_attribute.attrelid = live.oid AND NOT pg_attribute.attisdropped
+          AND EXISTS (
+            SELECT FROM pg_attribute AS same
+            WHERE same.attrelid = new.oid AND same.attname = pg_attribute.attname AND NOT same.attisdropped
+          )
+      ) AS acl
+      WHERE live.relnamespace = to_regnamespace(quote_ident(replace_schema."schema"))
+        AND new.relnamespace = to_regnamespace(quote_ident(replace_schema.replacement))
+        AND live.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND new.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+    ) AS granted
+    WHERE granted.grantee <> granted.owner
+  LOOP
+    EXECUTE _statement;
+  END LOOP;
+
+  EXECUTE format('ALTER SCHEMA %I RENAME TO %I', replace_schema."schema", replace_schema.retired);
+  EXECUTE format('ALTER SCHEMA %I RENAME TO %I', replace_schema.replacement, replace_schema."schema");
 END;
 $$;
 
@@ -1223,6 +1621,7 @@ BEGIN
   IF current_setting('eventfold.install_role', true) IS DISTINCT FROM 'off' THEN
     GRANT USAGE ON SCHEMA eventfold TO message_store;
     GRANT SELECT ON eventfold.installations TO message_store;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON eventfold.read_models TO message_store;
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA eventfold TO message_store;
   END IF;
 END;

@@ -1,5 +1,6 @@
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type { ExpectedVersion } from "../ExpectedVersion.ts"
@@ -53,46 +54,59 @@ const encodeMessage = (
 }
 
 /** Makes new ids without an effect for each. */
-const idMaker = Effect.gen(function*() {
-  const clock = yield* Clock.Clock
-  const random = yield* Random.Random
+const idMaker = (context: Context.Context<never>) => {
+  const clock = Context.get(context, Clock.Clock)
+  const random = Context.get(context, Random.Random)
   const next = () => random.nextDoubleUnsafe()
   return () => makeIdUnsafe(clock.currentTimeMillisUnsafe(), next(), next(), next())
-})
+}
 
-/** Checks an append, gives ids to messages without one, and encodes them. */
-export const encodeAppend = Effect.fnUntraced(function*(append: {
+interface GivenAppend {
   readonly streamName: string
   readonly messages: Message | ReadonlyArray<Message>
   readonly expectedVersion?: ExpectedVersion | undefined
-}): Effect.fn.Return<EncodedAppend, StreamName.InvalidStreamName | InvalidMessage> {
-  const streamName = yield* StreamName.parse(append.streamName)
+}
+
+const encodeWith = (
+  context: Context.Context<never>,
+  append: GivenAppend,
+  streamName: StreamName.StreamName
+): Effect.Effect<EncodedAppend, InvalidMessage> => {
   const given = Arr.ensure(append.messages)
   if (given.length === 0) {
-    return yield* new InvalidMessage({
-      streamName,
-      index: 0,
-      type: "none",
-      path: [],
-      reason: "is missing: append at least one"
-    })
+    const reason = "is missing: append at least one"
+    return Effect.fail(new InvalidMessage({ streamName, index: 0, type: "none", path: [], reason }))
   }
-  const newId = yield* idMaker
-  const traceparent = yield* TraceContext.current
+  const newId = idMaker(context)
+  const traceparent = TraceContext.currentIn(context)
   const messages: Array<EncodedMessage> = []
-  for (const [index, message] of given.entries()) {
+  for (const message of given) {
     const problem = problemOf(message)
     if (problem !== undefined) {
-      return yield* new InvalidMessage({ streamName, index, type: message.type, ...problem })
+      return Effect.fail(new InvalidMessage({ streamName, index: messages.length, type: message.type, ...problem }))
     }
     messages.push(encodeMessage(message, newId, traceparent))
   }
   const { expectedVersion = "any" } = append
-  return { streamName, expectedVersion: expectedVersion === -1 ? "noStream" : expectedVersion, messages }
-})
+  return Effect.succeed({
+    streamName,
+    expectedVersion: expectedVersion === -1 ? "noStream" : expectedVersion,
+    messages
+  })
+}
+
+/** Checks an append, gives ids to messages without one, and encodes them: in one step, because there may be many. */
+export const encodeAppend = (
+  append: GivenAppend
+): Effect.Effect<EncodedAppend, StreamName.InvalidStreamName | InvalidMessage> =>
+  Effect.flatMap(
+    StreamName.parse(append.streamName),
+    (streamName) => Effect.contextWith((context: Context.Context<never>) => encodeWith(context, append, streamName))
+  )
 
 /** An id that is given twice in one call can't be anybody's earlier append, so it needs no look at the store. */
 export const checkDistinctIds = (appends: ReadonlyArray<EncodedAppend>): Effect.Effect<void, DuplicateMessageId> => {
+  if (appends.length === 1 && appends[0]?.messages.length === 1) return Effect.void
   const seen = new Set<string>()
   for (const { messages, streamName } of appends) {
     for (const { id } of messages) {

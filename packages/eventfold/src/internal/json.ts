@@ -22,7 +22,7 @@ const kindOf = ({ constructor }: object): string =>
     ? `a ${constructor.name}`
     : "an object with a prototype of its own"
 
-const isPlainObject = (value: object): boolean => {
+const isPlainObject = (value: object): value is { readonly [key: string]: unknown } => {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
 }
@@ -60,7 +60,8 @@ const containerProblem = (value: object, depth: number): JsonProblem | undefined
   if (!isPlainObject(value)) {
     return { path: [], reason: `is ${kindOf(value)}, not a plain object: encode it by a schema first` }
   }
-  for (const [key, property] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
+    const property = value[key]
     if (property === undefined) continue
     const reason = textProblem(key)
     if (reason !== undefined) return { path: [], reason: `has a key that ${reason}` }

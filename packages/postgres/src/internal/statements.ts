@@ -7,10 +7,10 @@ import * as Schedule from "effect/Schedule"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { ExpectedVersion } from "eventfold/ExpectedVersion"
-import type { MessageId, RecordedMessage } from "eventfold/Message"
-import type { AllPage, AllRange, CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import type { MessageId } from "eventfold/Message"
+import type { AllRange, CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
-import { category as categoryOf, type CategoryName, type StreamName } from "eventfold/StreamName"
+import type { CategoryName, StreamName } from "eventfold/StreamName"
 import { type MessageRow, recordedMessages, safePosition } from "./rows.ts"
 import { isPassing, storeError } from "./sqlError.ts"
 
@@ -46,8 +46,9 @@ export const outsideTransaction = (sql: PgClient) => {
   const pool: PgPoolConfig = sql.config
   const isSingle = pool.maxConnections === 1
   return <A, E>(operation: string, write: Effect.Effect<A, E>): Effect.Effect<A, E | StoreError> =>
-    Effect.flatMap(Effect.serviceOption(sql.transactionService), (transaction): Effect.Effect<A, E | StoreError> => {
-      if (isSingle && Option.isSome(transaction)) {
+    Effect.contextWith((context: Context.Context<never>): Effect.Effect<A, E | StoreError> => {
+      if (Option.isNone(Context.getOption(context, sql.transactionService))) return write
+      if (isSingle) {
         const reason = "it is called inside of a transaction on the client's only connection, which it needs for itself"
         return Effect.fail(new StoreError({ operation, reason, isRetryable: false }))
       }
@@ -98,17 +99,6 @@ const wireNumber = (value: number | undefined): bigint | null => value === undef
 /** Reads messages. */
 export const read = (operation: string, rows: Effect.Effect<ReadonlyArray<MessageRow>, SqlError>) =>
   Effect.flatMap(Effect.mapError(retrying(rows), storeError(operation)), recordedMessages)
-
-/** For now: the filters on this side, and no word of what holds it back. */
-export const allPage = ({ categories, from, limit, types }: AllPage) => (rows: ReadonlyArray<RecordedMessage>) => ({
-  messages: rows.filter(({ streamName, type }) =>
-    (categories === undefined || categories.some((name) => name === categoryOf(streamName))) &&
-    (types === undefined || types.includes(type))
-  ),
-  through: rows.at(-1)?.globalPosition ?? from - 1,
-  hasMore: rows.length === limit,
-  heldBack: Option.none()
-})
 
 /**
  * What is read in the same way on every Message DB: through the functions of `message_store`, and from its table what they

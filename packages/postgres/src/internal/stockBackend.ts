@@ -6,19 +6,11 @@ import type { Fragment } from "effect/sql/Statement"
 import type { AppendResult, EncodedAppend, StoreBackend } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, Unsupported, WrongExpectedVersion } from "eventfold/StoreError"
 import { makeIdentity } from "./identity.ts"
-import { type MessageRow, safePosition } from "./rows.ts"
+import { makeReadAll } from "./readAll.ts"
+import { safePosition } from "./rows.ts"
 import { isUnique, storeError } from "./sqlError.ts"
-import {
-  allPage,
-  makeReads,
-  messageColumns,
-  outsideTransaction,
-  read,
-  retrying,
-  stockCall,
-  stockPath,
-  wireVersion
-} from "./statements.ts"
+import { makeReads, outsideTransaction, retrying, stockCall, stockPath, wireVersion } from "./statements.ts"
+import { readPage } from "./stockReadAll.ts"
 import type { WakeUps } from "./wakeUps.ts"
 
 /** Where an append was written; without a position when the stream's version, null for none, was a wrong one. */
@@ -192,16 +184,7 @@ export const make = (sql: PgClient, wakeUps: WakeUps, lease: StoreBackend["lease
 
   return {
     ...reads,
-    readAll: (page) =>
-      Effect.map(
-        read(
-          "readAll",
-          sql<MessageRow>`SELECT ${messageColumns(sql)} FROM message_store.messages
-          WHERE global_position >= ${BigInt(page.from)} ORDER BY global_position LIMIT ${BigInt(page.limit)}`
-        ),
-        allPage(page)
-      ),
-    heldBack: () => Effect.succeedNone,
+    ...makeReadAll(sql, readPage(sql)),
     identity: makeIdentity(sql),
     append: (append) =>
       Effect.flatMap(

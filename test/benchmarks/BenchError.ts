@@ -1,0 +1,32 @@
+/**
+ * What can go wrong in a run: nothing that the run could go on after.
+ */
+import type { Postgres } from "@eventfold/postgres"
+import type { SqlFileError } from "@eventfold/sql"
+import type * as PostgresServer from "@eventfold/test/support/PostgresServer"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type { SqlError } from "effect/sql/SqlError"
+import type { DecodeError } from "eventfold/Category"
+import type { RunError } from "eventfold/Consumer"
+import type { LoadError } from "eventfold/Entity"
+import type { AppendError, ReadCategoryError } from "eventfold/MessageStore"
+
+/** A peer's promise was rejected. */
+export class PeerError extends Data.TaggedError("PeerError")<{ readonly message: string; readonly cause: unknown }> {}
+
+export type BenchError =
+  | SqlError
+  | SqlFileError
+  | PostgresServer.PostgresServerError
+  | Postgres.OpenError
+  | AppendError
+  | ReadCategoryError
+  | DecodeError
+  | LoadError
+  | RunError
+  | PeerError
+
+/** What a peer's client does. */
+export const promise = <A>(call: () => Promise<A>): Effect.Effect<A, PeerError> =>
+  Effect.tryPromise({ try: call, catch: (cause) => new PeerError({ message: String(cause), cause }) })

@@ -1,0 +1,18 @@
+/**
+ * Reads so many messages of a category, decoded, and says how much memory the process took at the most, in MB.
+ */
+import { NodeRuntime } from "@effect/platform-node"
+import * as Store from "@eventfold/test/support/Store"
+import * as Effect from "effect/Effect"
+import { readCategory } from "./ReadRows.ts"
+import { account } from "./Scale.ts"
+
+const [, , url = "", messages = ""] = process.argv
+
+const program = Effect.gen(function*() {
+  const store = yield* Store.open(url)
+  yield* readCategory(store, account, Number(messages), 1)(0)
+  process.send?.(process.resourceUsage().maxRSS / 1_024)
+})
+
+NodeRuntime.runMain(Effect.scoped(program))

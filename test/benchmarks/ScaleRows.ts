@@ -1,0 +1,81 @@
+/**
+ * What a large table changes: the same with 10,000,000 messages in it, beside 100,000.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { fileURLToPath } from "node:url"
+import { append } from "./AppendRows.ts"
+import { type Child, fork } from "./Child.ts"
+import { Databases, type Ours } from "./Databases.ts"
+import { savings } from "./Messages.ts"
+import { load, readCategory } from "./ReadRows.ts"
+import type { Round, Row } from "./Rounds.ts"
+import { account, sizes } from "./Scale.ts"
+
+const number = (value: number) => value.toLocaleString("en")
+
+const row = (
+  name: string,
+  description: string,
+  unit: Row["unit"],
+  round: (ours: Ours, size: number) => Effect.Effect<Round, never, Scope.Scope>
+): Row<Databases> => ({
+  name: `scale-${name}`,
+  description: `${description}, with ${number(sizes.large)} messages in the table`,
+  unit,
+  slow: true,
+  peers: [{ name: `with ${number(sizes.small)} messages`, budget: 0.8 }],
+  prepare: Effect.gen(function*() {
+    const { scale } = yield* Databases
+    return {
+      ours: yield* round(yield* scale("large"), sizes.large),
+      peers: [yield* round(yield* scale("small"), sizes.small)]
+    }
+  })
+})
+
+const reader = fileURLToPath(new URL("ReadingProcess.ts", import.meta.url))
+
+/** The most memory that a process of its own took to read so many messages, in MB. */
+const memory = ({ url }: Ours, messages: number): Round => () =>
+  Effect.scoped(Effect.flatMap(fork(reader, [url, String(messages)]), ({ next }: Child) => next))
+
+export const rows: ReadonlyArray<Row<Databases>> = [
+  row(
+    "append-256",
+    "256 fibers that append single messages",
+    "messages/s",
+    ({ store }) => Effect.succeed(append(store, { callers: 256, dataset: account }))
+  ),
+  row(
+    "append-1",
+    "one fiber that appends one message after the other",
+    "messages/s",
+    ({ store }) => Effect.succeed(append(store, { callers: 1, dataset: account }))
+  ),
+  row(
+    "append-bulk",
+    "one fiber that appends 1,000 messages a call",
+    "messages/s",
+    ({ store }) => Effect.succeed(append(store, { callers: 1, messages: 1_000, dataset: account }))
+  ),
+  row(
+    "read-category",
+    "5,000 messages from the middle of a category",
+    "messages/s",
+    ({ store }, size) => Effect.succeed(readCategory(store, account, 5_000, size / 2))
+  ),
+  row("load-100", "a stream of 100 events, read and folded", "loads/s", ({ store }) => load(store, savings)),
+  {
+    name: "memory",
+    description: "the most memory that a process takes to read 1,000,000 messages of a category, decoded",
+    unit: "MB",
+    slow: true,
+    maxRounds: 2,
+    peers: [{ name: "to read 100,000", budget: 0.8 }],
+    prepare: Effect.gen(function*() {
+      const large = yield* (yield* Databases).scale("large")
+      return { ours: memory(large, 1_000_000), peers: [memory(large, 100_000)] }
+    })
+  }
+]
