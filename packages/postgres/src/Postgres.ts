@@ -5,12 +5,16 @@
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Config from "effect/Config"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as MessageStore from "eventfold/MessageStore"
+import type { ReadModel } from "eventfold/ReadModel"
 import { install, type InstallOptions, schemaVersion } from "./Install.ts"
 import * as Backend from "./internal/backend.ts"
+import { open as openInline } from "./internal/inline.ts"
 import * as Leases from "./internal/leases.ts"
 import { plainCall, stockCall } from "./internal/statements.ts"
 import * as StockBackend from "./internal/stockBackend.ts"
@@ -22,6 +26,7 @@ export {
   AuthenticationFailed,
   DatabaseNotFound,
   InvalidUrl,
+  NotInline,
   OpenError,
   OpenFailed,
   PermissionDenied,
@@ -53,6 +58,32 @@ export interface StoreOptions {
 }
 
 /**
+ * Read models that are kept in the transactions of the appends to their category: what an append writes and what their
+ * handlers make of it is committed together, or not at all.
+ *
+ * @since 0.1.0
+ */
+export interface Inline<Models extends ReadonlyArray<InlineModel>> {
+  /**
+   * Each of one category. A handler that fails refuses the append, with a `StoreError` that is not retryable. What their
+   * handlers need, but for the client, the layer needs.
+   */
+  readonly inline?: Models | undefined
+}
+
+/** @since 0.1.0 */
+export type InlineModel = ReadModel<unknown, unknown>
+
+/**
+ * What the handlers of read models need, but for the client.
+ *
+ * @since 0.1.0
+ */
+export type InlineServices<Model extends InlineModel> = Model extends ReadModel<unknown, infer R>
+  ? Exclude<R, PgClient.PgClient | SqlClient>
+  : never
+
+/**
  * A pool of connections and the store on it: `url`, or `host`, `port`, `database`, `username` and `password`;
  * `maxConnections` (default 10), and all else that `PgClient` takes.
  *
@@ -80,7 +111,11 @@ const installed = Effect.fnUntraced(function*(sql: PgClient.PgClient): Effect.fn
 })
 
 /** The store that fits what the database has, after an installation if one is asked for and due. */
-const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreOptions) {
+const open = Effect.fnUntraced(function*(
+  sql: PgClient.PgClient,
+  options: StoreOptions & Inline<ReadonlyArray<InlineModel>>,
+  context: Context.Context<never>
+) {
   const look = Effect.mapError(installed(sql), fromSqlError(sql.config))
   const installation = options.install === true ? {} : options.install === false ? undefined : options.install
   let { functions, version } = yield* look
@@ -92,15 +127,19 @@ const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreO
   }
   const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
   const lease = Leases.make(sql)
-  if (version === undefined && functions === "stock") return StockBackend.make(sql, yield* wakeUps, yield* lease)
+  const { inline = [] } = options
+  if (version === undefined && functions === "stock" && inline.length === 0) {
+    return StockBackend.make(sql, yield* wakeUps, yield* lease)
+  }
   if (version !== undefined && version >= schemaVersion) {
     const call = functions === "stock" ? stockCall(sql) : plainCall(sql)
-    return yield* Backend.make(sql, call, yield* wakeUps, yield* lease)
+    const kept = inline.length === 0 ? undefined : yield* openInline(sql, call, inline, context)
+    return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, kept)
   }
   return yield* new OpenError({
     database: describeDatabase(sql.config),
     reason: version === undefined
-      ? new SchemaMissing({ schema: "message_store" })
+      ? new SchemaMissing({ schema: functions === "stock" ? "eventfold" : "message_store" })
       : new SchemaOutdated({ installed: version, required: schemaVersion })
   })
 })
@@ -121,14 +160,15 @@ const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreO
  *
  * @since 0.1.0
  */
-export const layerClient = (
-  options: StoreOptions = {}
-): Layer.Layer<MessageStore.MessageStore, OpenError, PgClient.PgClient> =>
+export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []>(
+  options: StoreOptions & Inline<Models> = {}
+): Layer.Layer<MessageStore.MessageStore, OpenError, PgClient.PgClient | InlineServices<Models[number]>> =>
   Layer.effect(
     MessageStore.MessageStore,
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
-      return yield* MessageStore.make(yield* open(sql, options))
+      const context = yield* Effect.context<InlineServices<Models[number]>>()
+      return yield* MessageStore.make(yield* open(sql, options, context))
     })
   )
 
@@ -146,7 +186,9 @@ export const layerClient = (
  *
  * @since 0.1.0
  */
-export const layer = (options: Options): Layer.Layer<MessageStore.MessageStore, OpenError> => {
+export const layer = <const Models extends ReadonlyArray<InlineModel> = []>(
+  options: Options & Inline<Models>
+): Layer.Layer<MessageStore.MessageStore, OpenError, InlineServices<Models[number]>> => {
   const config = poolConfig(options)
   const client = PgClient.layerFrom(
     Effect.andThen(checkUrl(config), Effect.mapError(PgClient.make(config), fromSqlError(config)))
@@ -170,7 +212,7 @@ export const layer = (options: Options): Layer.Layer<MessageStore.MessageStore, 
 export const layerConfig = (
   options: Config.Wrap<Options>
 ): Layer.Layer<MessageStore.MessageStore, OpenError | Config.ConfigError> =>
-  Layer.unwrap(Effect.map(Config.unwrap(options), layer))
+  Layer.unwrap(Effect.map(Config.unwrap(options), (options) => layer(options)))
 
 const poolConfig = (options: Options): PgClient.PgPoolConfig => ({
   applicationName: "eventfold",
