@@ -5,16 +5,48 @@
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type * as Category from "./Category.ts"
-import { type Decoded, fingerprint, type Options, type ReadModel } from "./internal/readModel.ts"
+import { checkInt } from "./internal/arguments.ts"
+import type { Host, Running } from "./internal/host.ts"
+import * as Hosted from "./internal/hosted.ts"
+import * as Memory from "./internal/memoryReadModels.ts"
+import { type BuildOptions, type Decoded, fingerprint, type Options, type ReadModel } from "./internal/readModel.ts"
+import type { BuildNotFound, ReadModelIsBuilding, RunError } from "./internal/readModelErrors.ts"
+import * as Progressing from "./internal/readModelProgress.ts"
+import type { Progress } from "./internal/readModelProgress.ts"
+import * as Here from "./internal/readModelRunning.ts"
+import * as Positions from "./internal/readModelStatus.ts"
+import type { Status } from "./internal/readModelStatus.ts"
 import * as SideEffects from "./internal/sideEffects.ts"
+import { ofReadModel } from "./internal/subject.ts"
+import type { MemoryTables } from "./MemoryTable.ts"
 import type { RecordedMessage } from "./Message.ts"
+import type { MessageStore } from "./MessageStore.ts"
+import type { BuildMoved, ReadModelStore } from "./ReadModelStore.ts"
+import { InvalidArgument, type StoreError } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 
 /** @since 0.1.0 */
 export type { BuildOptions, Decoded, Options, ReadModel } from "./internal/readModel.ts"
+/** @since 0.1.0 */
+export {
+  BuildNotFound,
+  BuildsDiffer,
+  ReadModelChanged,
+  ReadModelIsBuilding,
+  type RunError,
+  StoreChanged
+} from "./internal/readModelErrors.ts"
+/** @since 0.1.0 */
+export type { Progress } from "./internal/readModelProgress.ts"
+/** @since 0.1.0 */
+export type { BuildStatus, Status } from "./internal/readModelStatus.ts"
 
 const AllTypeId = "~eventfold/ReadModel/All"
 
@@ -112,9 +144,10 @@ interface Handled {
 
 const isCategory = (from: Source): from is Category.Any => typeof from === "object" && "decode" in from
 
-/** The name of the category; `undefined`: everything. */
-const nameOf = (from: Source): string | undefined =>
-  isCategory(from) ? from.name : typeof from === "string" ? from : undefined
+/** What no category is called. */
+const everything = "*"
+
+const nameOf = (from: Source): string => isCategory(from) ? from.name : typeof from === "string" ? from : everything
 
 /** A message with its event; none when it is of a type that its category does not know. */
 const decodeBy = (from: Source) => (message: RecordedMessage) => {
@@ -126,17 +159,16 @@ const decodeBy = (from: Source) => (message: RecordedMessage) => {
   )
 }
 
-/** None when one of the names is of everything. */
-const namesOf = (sources: ReadonlyArray<Source>): ReadonlyArray<string> | undefined => {
-  const names = sources.map(nameOf)
-  return names.every((name) => name !== undefined) ? names : undefined
+const sourcesOf = (from: ReadonlyArray<Source>): Pick<ReadModel<never, never>, "sources" | "categories"> => {
+  const sources = from.map(nameOf)
+  return { sources, categories: sources.includes(everything) ? undefined : sources }
 }
 
 /** Finds the source of a message, by its category. */
 const finding = <A extends { readonly from: Source }>(sources: ReadonlyArray<A>) => {
   const byName = new Map(sources.map((source) => [nameOf(source.from), source]))
-  const everything = byName.get(undefined)
-  return (message: RecordedMessage): A | undefined => everything ?? byName.get(StreamName.category(message.streamName))
+  const all = byName.get(everything)
+  return (message: RecordedMessage): A | undefined => all ?? byName.get(StreamName.category(message.streamName))
 }
 
 const textOf = (handlers: Handled["handlers"]): string =>
@@ -146,7 +178,7 @@ const textOf = (handlers: Handled["handlers"]): string =>
 
 const define = (name: string, options: Options, handled: ReadonlyArray<Handled>): Definition<never, never> => {
   const { atOnce = 500, tables = [], version } = options
-  const categories = namesOf(handled.map(({ from }) => from))
+  const { categories, sources } = sourcesOf(handled.map(({ from }) => from))
   const types = new Set<string>()
   let takesAll = false
   for (const { handlers } of handled) {
@@ -165,10 +197,11 @@ const define = (name: string, options: Options, handled: ReadonlyArray<Handled>)
     tables,
     get fingerprint() {
       // In the order of the categories' names, so that it does not matter which was added first.
-      const texts = handled.map(({ from, handlers }) => `${nameOf(from) ?? "*"}{${textOf(handlers)}}`).toSorted()
+      const texts = handled.map(({ from, handlers }) => `${nameOf(from)}{${textOf(handlers)}}`).toSorted()
       return fingerprint({ categories, types: wanted, tables, text: options.fingerprint ?? texts.join() })
     },
     options,
+    sources,
     categories,
     types: wanted,
     atOnce,
@@ -221,9 +254,9 @@ export const batch = <From extends Source, E, R>(
   }
 ): ReadModel<E | SourceError<From>, R | SourceServices<From>> => {
   const { atOnce = 1_000, from, handle, tables = [], version } = options
-  const sources = Arr.ensure(from)
-  const sourceOf = finding(sources.map((from) => ({ from })))
-  const categories = namesOf(sources)
+  const all = Arr.ensure(from)
+  const sourceOf = finding(all.map((from) => ({ from })))
+  const { categories, sources } = sourcesOf(all)
   return {
     name,
     version,
@@ -232,6 +265,7 @@ export const batch = <From extends Source, E, R>(
       return fingerprint({ categories, types: undefined, tables, text: options.fingerprint ?? String(handle) })
     },
     options,
+    sources,
     categories,
     types: undefined,
     atOnce,
@@ -276,6 +310,229 @@ export const apply = Effect.fnUntraced(function*<E, R>(
  */
 export const afterCommit = <A, E, R>(transaction: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   SideEffects.runningSideEffects(transaction, false)
+
+/**
+ * The store of read models in memory, gone with the layer: `MemoryTable` is what it keeps. Read models with tables of
+ * another store are `Unsupported`.
+ *
+ * @since 0.1.0
+ */
+export const layerMemory: Layer.Layer<ReadModelStore | MemoryTables> = Memory.layer
+
+type AnyModel = ReadModel<unknown, unknown>
+
+/** As short as it is because stores make longer names of it, which have to fit as well. */
+const namePattern = /^[a-z][a-z0-9_]{0,49}$/
+
+const refuse = (argument: string, value: string, expected: string) =>
+  Effect.fail(new InvalidArgument({ argument, value, expected }))
+
+const checkBuild = ({ throttle }: BuildOptions) =>
+  throttle === undefined || (Number.isFinite(throttle) && throttle > 0)
+    ? Effect.void
+    : refuse("throttle", String(throttle), "a number of messages per second above 0")
+
+const check = Effect.fnUntraced(function*({ atOnce, name, options, sources, version }: AnyModel) {
+  if (!namePattern.test(name)) {
+    return yield* refuse(
+      "name",
+      JSON.stringify(name),
+      "a small letter, and then at most 49 small letters, digits and _"
+    )
+  }
+  yield* checkInt("version", version, 1)
+  yield* checkInt("atOnce", atOnce, 1)
+  yield* checkInt("batchSize", options.batchSize, 1)
+  yield* checkBuild(options.build ?? {})
+  const twice = sources.find((source, index) => sources.indexOf(source) !== index)
+  if (twice !== undefined) {
+    return yield* refuse("sources", twice, "each source once: handle all its events in one place")
+  }
+  if (sources.length === 0) return yield* refuse("sources", "none", "one at least, which `on` adds")
+  if (sources.length > 1 && sources.includes(everything)) {
+    return yield* refuse("sources", sources.join(", "), "categories, or everything and nothing beside it")
+  }
+})
+
+const runnable = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>) {
+  const { run, status } = yield* Here.make(model)
+  const made: Hosted.Runnable<E | RunError, R | MessageStore | ReadModelStore> = {
+    id: model.name,
+    category: model.sources.join(", "),
+    subject: ofReadModel(model),
+    run: Effect.andThen(check(model), run),
+    status,
+    waitFor: (globalPosition) => waitFor(model, globalPosition)
+  }
+  return made
+})
+
+/**
+ * Runs a read model until it fails or is interrupted. When it is interrupted the transaction in progress may come to its end
+ * within `grace`, and is rolled back otherwise.
+ *
+ * **Details**
+ *
+ * Of all the processes on a store one at a time runs a read model; the others wait, and one of them takes over within
+ * seconds when the first stops or dies. Should two be at work for a moment, one of them finds that the other was faster
+ * before it changes anything: each message changes the tables once.
+ *
+ * The first build is in use at once, and fills while it is read. When an older version is in use, this one is built beside
+ * it, as `build` of the options says, and takes its place when it has handled as much. When a newer version is in use, it
+ * stands by.
+ *
+ * @since 0.1.0
+ */
+export const run = Effect.fnUntraced(function*<E, R>(
+  model: ReadModel<E, R>
+): Effect.fn.Return<never, E | RunError, R | MessageStore | ReadModelStore> {
+  return yield* (yield* runnable(model)).run
+})
+
+/**
+ * Runs a read model in the background until the scope closes, as {@link run} does, and gives a handle to it. When it fails
+ * that is only seen by who waits for it: for a program that is to end then, see {@link layer}.
+ *
+ * @since 0.1.0
+ */
+export const start = Effect.fnUntraced(function*<E, R>(
+  model: ReadModel<E, R>
+): Effect.fn.Return<
+  Running<E | RunError>,
+  InvalidArgument,
+  R | MessageStore | ReadModelStore | Scope.Scope
+> {
+  yield* check(model)
+  return yield* Hosted.start(yield* runnable(model))
+})
+
+/**
+ * A read model as a layer, for `Consumer.launch`: it runs as long as the layer does, and by default ends the program with its
+ * error when it stops on one. See `Consumer.layer`.
+ *
+ * @since 0.1.0
+ */
+export const layer = <E, R, const S extends Hosted.OnStop = "fail">(
+  model: ReadModel<E, R>,
+  options?: {
+    /** Default `"fail"`. */
+    readonly onStop?: S | undefined
+  }
+): Layer.Layer<
+  never,
+  never,
+  R | MessageStore | ReadModelStore | Host<S extends "ignore" ? never : E | RunError>
+> =>
+  Hosted.layer<E | RunError, R | MessageStore | ReadModelStore, never, never, S>(
+    runnable(model),
+    options?.onStop ?? "fail" as S
+  )
+
+type StatusError = StoreError | InvalidArgument | StreamName.InvalidCategory
+
+/**
+ * How far a read model has come, from any process: its builds, and how far each is behind. Its lag counts the messages that
+ * the definition handles, of all types that it names.
+ *
+ * @since 0.1.0
+ */
+export const status: (
+  model: AnyModel
+) => Effect.Effect<Status, StatusError, MessageStore | ReadModelStore> = Effect.fn("ReadModel.status")(
+  function*(model) {
+    yield* check(model)
+    return yield* Positions.status(model)
+  }
+)
+
+/**
+ * Waits until the build in use has handled everything up to a global position (inclusive), such as that of an append: then
+ * one's own writes are in the tables. It works from any process, and in that of who runs the read model it ends with the
+ * transaction. It looks again and again, without an end: give it a `timeout`.
+ *
+ * @since 0.1.0
+ */
+export const waitFor = Effect.fn("ReadModel.waitFor")(function*(
+  model: AnyModel,
+  globalPosition: number,
+  options?: {
+    /** How long to wait between two looks at what other processes have done. Default: 100 milliseconds. */
+    readonly interval?: Duration.Input | undefined
+  }
+): Effect.fn.Return<void, StatusError, MessageStore | ReadModelStore> {
+  yield* check(model)
+  yield* checkInt("globalPosition", globalPosition, 0)
+  yield* Positions.waitFor(model, globalPosition, options?.interval ?? "100 millis")
+})
+
+/**
+ * Builds a read model anew, beside the build in use, which goes on meanwhile; and puts the new one in its place when it has
+ * handled as much. The stream does the work: run it to its end. The options are those of the definition unless they are
+ * given here.
+ *
+ * **Details**
+ *
+ * When it is stopped on the way, the next one goes on with what there is; unless the definition has changed, then it begins
+ * anew. A first build is in use at once. While another process builds, it is `ReadModelIsBuilding`.
+ *
+ * @since 0.1.0
+ */
+export const rebuild = <E, R>(
+  model: ReadModel<E, R>,
+  options?: BuildOptions
+): Stream.Stream<
+  Progress,
+  E | RunError | BuildMoved | BuildNotFound | ReadModelIsBuilding,
+  R | MessageStore | ReadModelStore
+> => {
+  const all: BuildOptions = { ...model.options.build, ...options }
+  return Stream.unwrap(
+    Effect.as(Effect.andThen(check(model), checkBuild(all)), Progressing.rebuild(model, all))
+  )
+}
+
+/**
+ * Has a read model go on after another global position (inclusive), without touching its tables: 0, or that of a message. It
+ * is for a log that has been restored, and for tables that are known to be right up to there: what comes after it is
+ * handled, again if it has been handled before.
+ *
+ * @since 0.1.0
+ */
+export const rewind = Effect.fn("ReadModel.rewind")(function*(
+  model: Pick<AnyModel, "name">,
+  position: number
+): Effect.fn.Return<
+  void,
+  BuildNotFound | BuildMoved | StoreError | InvalidArgument,
+  MessageStore | ReadModelStore
+> {
+  yield* checkInt("position", position, 0)
+  yield* Positions.rewind(model.name, position)
+})
+
+/**
+ * Takes the definition as it is now for the one that the tables in use were filled by: it has changed in a way that makes no
+ * difference to what they hold.
+ *
+ * @since 0.1.0
+ */
+export const accept = Effect.fn("ReadModel.accept")(function*(
+  model: AnyModel
+): Effect.fn.Return<void, BuildNotFound | BuildMoved | StoreError, ReadModelStore> {
+  yield* Positions.accept(model)
+})
+
+/**
+ * Drops a build that is not in use, by its number, with its tables.
+ *
+ * @since 0.1.0
+ */
+export const drop = Effect.fn("ReadModel.drop")(function*(
+  model: Pick<AnyModel, "name">,
+  number: number
+): Effect.fn.Return<void, BuildNotFound | BuildMoved | StoreError | InvalidArgument, ReadModelStore> {
+  yield* Positions.drop(model.name, number)
+})
 
 /**
  * Runs handlers for messages that have been handled before, or are history: their side effects are left out.

@@ -15,6 +15,8 @@ export * as HeldBack from "./HeldBack.ts"
 /** @since 0.1.0 */
 export * as MemoryStore from "./MemoryStore.ts"
 /** @since 0.1.0 */
+export * as MemoryTable from "./MemoryTable.ts"
+/** @since 0.1.0 */
 export * as Message from "./Message.ts"
 /** @since 0.1.0 */
 export * as MessageStore from "./MessageStore.ts"
