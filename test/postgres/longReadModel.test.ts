@@ -33,7 +33,6 @@ layer(Database.layer(), { excludeTestServices: true })("a read model of 1,000,00
       // The notes alone are twice what the process may hold.
       assert.isAbove(200 * count, 2 * megabytes * 1_000_000)
 
-
       const [code, , error] = yield* run(url, megabytes)
       assert.strictEqual(code, 0, error)
       assert.deepStrictEqual(

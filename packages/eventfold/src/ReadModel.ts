@@ -376,14 +376,3 @@ export const drop = Effect.fn("ReadModel.drop")(function*(
 ): Effect.fn.Return<void, BuildNotFound | BuildMoved | StoreError | InvalidArgument, ReadModelStore> {
   yield* Positions.drop(model.name, number)
 })
-<<<<<<< HEAD
-
-/**
- * Runs handlers for messages that have been handled before, or are history: their side effects are left out.
- *
- * @since 0.1.0
- */
-export const withoutSideEffects = <A, E, R>(handlers: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  SideEffects.runningSideEffects(handlers, true)
-=======
->>>>>>> readmodel

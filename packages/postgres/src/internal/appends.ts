@@ -1,4 +1,4 @@
-import type { PgClient, PgPoolConfig } from "@effect/sql-pg/PgClient"
+import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -18,12 +18,6 @@ import type { WakeUps } from "./wakeUps.ts"
 
 /** The most that a group of concurrent appends adds up to, in messages; a large one counts for several. */
 const maxGroupSize = 2_000
-
-/**
- * How many messages make a group that is sent while the one before it is under way. With fewer of them a group takes the
- * database mostly the time of its commit, and one large group less of it than two small ones.
- */
-const secondGroupSize = 64
 
 const sizeOf = ({ messages }: EncodedAppend): number => {
   let size = messages.length
@@ -182,14 +176,10 @@ export const make = Effect.fnUntraced(function*(sql: PgClient, wakeUps: WakeUps,
       })
     )
 
-  const pool: PgPoolConfig = sql.config
   const append = yield* GroupCommit.make({
     laneOf,
     sizeOf,
     maxSize: maxGroupSize,
-    secondSize: secondGroupSize,
-    // A second group holds a connection while it waits in the database for the first: half of them is for others.
-    maxWithSecond: Math.floor((pool.maxConnections ?? 10) / 2),
     commit
   })
 
