@@ -120,7 +120,6 @@ for (const kind of Digests.kinds) {
             yield* exact(opened, kind, category)
           }
           isStopping = true
-          yield* stop.open
           yield* Fiber.join(writers)
           yield* Fiber.join(readers)
           yield* caughtUp(opened, model)
