@@ -126,7 +126,7 @@ export const catchUp = Effect.gen(function*() {
   yield* Effect.forEach(all, (model) =>
     Effect.flatMap(ReadModel.start(model), (running) => running.waitFor(end)).pipe(
       Effect.timeoutOrElse({
-        duration: "10 seconds",
+        duration: "30 seconds",
         orElse: () => Effect.fail(new StillBehind({ readModel: model.name }))
       })
     ), { concurrency: "unbounded", discard: true })
