@@ -68,10 +68,14 @@ export { type All, all, type AllFilters, allOf, type Incoming, type Source } fro
  */
 export interface Definition<E, R> extends ReadModel<E, R> {
   /**
-   * Adds a source, each category once, and what is done with its events by type; those of other types are passed over. For
-   * a source that is not decoded it may be one function for the messages of all types.
+   * Adds a source, each category once, and what is done with its events by type; those of other types are passed over. It
+   * may be one function for all types as well.
    */
   readonly on: {
+    <From extends Category.Any, Out extends AnyOutcome>(
+      from: From,
+      handler: (event: Category.RecordedEvent<From>) => Out
+    ): Definition<E | ErrorOf<Out> | Category.DecodeError, R | ServicesOf<Out> | Category.Services<From>>
     <
       From extends Category.Any,
       Out extends { readonly [K in keyof From["Events"] & string]?: AnyOutcome } = {}

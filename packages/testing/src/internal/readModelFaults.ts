@@ -15,13 +15,12 @@ const withoutLeases = Effect.updateService(MessageStore, (store) => ({
   lease: () => Effect.succeedSome({ lost: Effect.never })
 }))
 
-/** Runs it for a moment. */
-const interrupted = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function*() {
-    const fiber = yield* Effect.forkChild(quietly(effect))
-    yield* Effect.sleep(yield* Random.nextIntBetween(0, 30))
-    yield* Fiber.interrupt(fiber)
-  })
+/** Runs something until it is interrupted, sooner or later. */
+const interrupted = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>) {
+  const fiber = yield* Effect.forkChild(quietly(effect))
+  yield* Effect.sleep(yield* Random.nextIntBetween(0, 30))
+  yield* Fiber.interrupt(fiber)
+})
 
 export const tests = <R>(it: It<R>, counting: Counting<R>) =>
   describe("faults of read models", () => {
