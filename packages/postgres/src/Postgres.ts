@@ -150,8 +150,9 @@ const open = Effect.fnUntraced(function*(
  *
  * **Details**
  *
- * On a Message DB without the `eventfold` schema the store works through the functions of `message_store`: appends are
- * committed one by one, and reading backwards and `readAll` are `Unsupported`. `install` adds the schema beside it.
+ * On a Message DB without the `eventfold` schema the store works through the functions and the table of `message_store`:
+ * appends are committed one by one, `readAll` takes two statements a page, and reading backwards is `Unsupported`. `install`
+ * adds the schema beside it.
  *
  * Once somebody uses `wakeUps` the store listens to other processes, and once somebody asks for a `lease` it holds leases,
  * each on one connection that is not of the client's pool but made with the same configuration. LISTEN and the locks of leases
