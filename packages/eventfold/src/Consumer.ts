@@ -98,11 +98,12 @@ const categoryOf = (sources: ReadonlyArray<Source>): string => {
   return (first === undefined || others.length > 0 ? undefined : nameOf(first)) ?? allName
 }
 
+const handlerOf = ({ handlers }: Handled, { type }: RecordedMessage) =>
+  typeof handlers === "function" ? handlers : handlers.get(type)
+
 const define = (id: string, options: Options, handled: ReadonlyArray<Handled>): Definition<never, never> => {
   const sources = handled.map(({ from }) => from)
   const sourceOf = finding(handled)
-  const handlerOf = ({ handlers }: Handled, { type }: RecordedMessage) =>
-    typeof handlers === "function" ? handlers : handlers.get(type)
   const self: Omit<Definition<never, never>, "on"> & { readonly on: unknown } = {
     id,
     category: categoryOf(sources),

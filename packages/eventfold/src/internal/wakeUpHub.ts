@@ -45,9 +45,8 @@ export const make = Effect.fnUntraced(function*(
   const wake: Wake = (category) =>
     Effect.suspend(() => {
       if (latches.size === 0) return Effect.void
-      const keys: ReadonlyArray<Subscription> = category === undefined
-        ? [...latches.keys()]
-        : [category, undefined, ...(isBookkeeping(category) ? [] : [news])]
+      const keys: Array<Subscription> = category === undefined ? [...latches.keys()] : [category, undefined]
+      if (category !== undefined && !isBookkeeping(category)) keys.push(news)
       // A copy, because who is woken may subscribe or leave meanwhile.
       return Effect.forEach(keys.flatMap((key) => Array.from(latches.get(key) ?? [])), Latch.open, { discard: true })
     })
