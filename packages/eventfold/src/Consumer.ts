@@ -31,6 +31,7 @@ import {
   type EventHandlers,
   finding,
   type Handled,
+  handlerOf,
   handlersOf,
   nameOf,
   type Outcomes,
@@ -97,9 +98,6 @@ const categoryOf = (sources: ReadonlyArray<Source>): string => {
   const [first, ...others] = sources
   return (first === undefined || others.length > 0 ? undefined : nameOf(first)) ?? allName
 }
-
-const handlerOf = ({ handlers }: Handled, { type }: RecordedMessage) =>
-  typeof handlers === "function" ? handlers : handlers.get(type)
 
 const define = (id: string, options: Options, handled: ReadonlyArray<Handled>): Definition<never, never> => {
   const sources = handled.map(({ from }) => from)

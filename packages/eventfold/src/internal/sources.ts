@@ -33,6 +33,10 @@ export interface Handled {
   readonly handlers: ReadonlyMap<string, AnyHandler> | AnyHandler
 }
 
+/** What is done with a message of a source. */
+export const handlerOf = ({ handlers }: Handled, { type }: RecordedMessage): AnyHandler | undefined =>
+  typeof handlers === "function" ? handlers : handlers.get(type)
+
 /** Handlers as they were given; what they fail with and need is said by the signatures. */
 export const handlersOf = (handlers: object): Handled["handlers"] =>
   typeof handlers === "function" ? handlers as AnyHandler : new Map(Object.entries<AnyHandler>({ ...handlers }))
