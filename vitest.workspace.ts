@@ -7,7 +7,10 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: ["packages/*/test/**/*.test.ts", "examples/*/test/**/*.test.ts"] }
+        test: {
+          name: "unit",
+          include: ["packages/*/test/**/*.test.ts", "examples/*/test/**/*.test.ts", "test/benchmarks/test/**/*.test.ts"]
+        }
       },
       {
         extends: true,

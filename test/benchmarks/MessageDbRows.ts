@@ -244,6 +244,7 @@ export const rows: ReadonlyArray<Row<Databases>> = known.map(({ budget, descript
   name,
   description,
   unit: "calls/s",
+  group: "functions",
   peers: [{ name: MessageDbClient.name, budget }],
   prepare: Effect.gen(function*() {
     const { ours, peer, table } = yield* (yield* Databases).functions

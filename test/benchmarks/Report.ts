@@ -2,46 +2,59 @@
  * What was measured, as a table and as JSON.
  */
 import Table from "cli-table3"
-import { type Result, units } from "./Rounds.ts"
+import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
+import type { Result } from "./Rounds.ts"
 import type { Quartiles } from "./Statistics.ts"
+import { units } from "./Units.ts"
+
+const Spread = Schema.Struct({ low: Schema.Finite, median: Schema.Finite, high: Schema.Finite })
+
+const Row = Schema.Struct({
+  name: Schema.String,
+  description: Schema.String,
+  /** The rows of a group share a chart. */
+  group: Schema.NullOr(Schema.String),
+  ours: Schema.Finite,
+  peer: Schema.Finite,
+  peerName: Schema.String,
+  unit: Schema.Literals(Struct.keys(units)),
+  /** How many times ours is better than the peer's, the median of the rounds: more than 1 is better for us. */
+  ratio: Schema.Finite,
+  /** The least ratio that is wanted. */
+  budget: Schema.NullOr(Schema.Finite),
+  /** What is wanted for ours: the least, or the most where less is better. */
+  goal: Schema.NullOr(Schema.Finite),
+  /** Where the middle half of the rounds lies. */
+  spread: Schema.Struct({ ours: Spread, peer: Spread, ratio: Spread })
+})
+
+export type ReportRow = typeof Row.Type
 
 /** The contents of `bench.json`. */
-export interface Report {
-  readonly machine: {
-    readonly cores: number
-    readonly model: string
-    readonly memoryGiB: number
-    readonly platform: string
-  }
-  readonly versions: Readonly<Record<string, string>>
-  readonly durability: Readonly<Record<string, string>>
-  readonly date: string
+export const Report = Schema.Struct({
+  machine: Schema.Struct({
+    cores: Schema.Int,
+    model: Schema.String,
+    memoryGiB: Schema.Int,
+    platform: Schema.String
+  }),
+  versions: Schema.Record(Schema.String, Schema.String),
+  durability: Schema.Record(Schema.String, Schema.String),
+  date: Schema.String,
+  effort: Schema.Struct({ rounds: Schema.Int, millis: Schema.Int }),
   /** One for each row and peer. */
-  readonly rows: ReadonlyArray<ReportRow>
-}
+  rows: Schema.Array(Row)
+})
 
-export interface ReportRow {
-  readonly name: string
-  readonly description: string
-  readonly ours: number
-  readonly peer: number
-  readonly peerName: string
-  readonly unit: keyof typeof units
-  /** How many times ours is better than the peer's, the median of the rounds: more than 1 is better for us. */
-  readonly ratio: number
-  /** The least ratio that is wanted. */
-  readonly budget: number | null
-  /** What is wanted for ours: the least, or the most where less is better. */
-  readonly goal: number | null
-  /** Where the middle half of the rounds lies. */
-  readonly spread: { readonly ours: Quartiles; readonly peer: Quartiles; readonly ratio: Quartiles }
-}
+export type Report = typeof Report.Type
 
 export const rows = (results: ReadonlyArray<Result>): ReadonlyArray<ReportRow> =>
-  results.flatMap(({ description, goal, name, ours, peers, unit }) =>
+  results.flatMap(({ description, goal, group, name, ours, peers, unit }) =>
     peers.map((peer) => ({
       name,
       description,
+      group: group ?? null,
       ours: ours.median,
       peer: peer.figures.median,
       peerName: peer.name,
@@ -58,7 +71,7 @@ export const figure = (value: number): string =>
   value.toLocaleString("en", value < 100 ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 0 })
 
 /** How far the middle half of the values is spread, in percent of the median. */
-const percent = ({ high, low, median }: Quartiles) => `±${Math.round((high - low) / 2 / median * 100)}%`
+export const percent = ({ high, low, median }: Quartiles) => `±${Math.round((high - low) / 2 / median * 100)}%`
 
 const met = (is: boolean) => is ? "met" : "missed"
 
@@ -70,7 +83,7 @@ const verdictOfGoal = ({ goal, ours, unit }: ReportRow): ReadonlyArray<string> =
     ? [`<= ${figure(goal)} ${met(ours <= goal)}`]
     : [`>= ${figure(goal)} ${met(ours >= goal)}`]
 
-const verdict = (row: ReportRow): string => {
+export const verdict = (row: ReportRow): string => {
   const { budget, ratio } = row
   return [...verdictOfGoal(row), ...budget === null ? [] : [`${budget}x ${met(ratio >= budget)}`]].join(", ")
 }

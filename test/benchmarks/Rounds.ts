@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { BenchError } from "./BenchError.ts"
 import { at, type Quartiles, quartiles } from "./Statistics.ts"
+import { type Unit, units } from "./Units.ts"
 
 /** How long each round takes, where its row does not say otherwise, and how many of them there are for each side. */
 export interface Effort {
@@ -15,15 +16,6 @@ export interface Effort {
 
 /** Measures a side for a while: its calls a second, or what the row's unit says. A row of percentiles gets samples. */
 export type Round = (millis: number) => Effect.Effect<number | ReadonlyArray<number>, BenchError>
-
-/** How the units are called, and whether less of it is better. */
-export const units = {
-  "calls/s": { less: false },
-  "messages/s": { less: false },
-  "loads/s": { less: false },
-  ms: { less: true },
-  MB: { less: true }
-} as const
 
 /** Whom we compare ourselves to. */
 export interface Peer {
@@ -36,7 +28,9 @@ export interface Peer {
 export interface Row<R = never> {
   readonly name: string
   readonly description: string
-  readonly unit: keyof typeof units
+  readonly unit: Unit
+  /** The rows of a group share a chart. */
+  readonly group?: string | undefined
   /** What we want for ours, in the unit, if there is a figure for it: the least, or the most if less is better. */
   readonly goal?: number | undefined
   /** The samples of a round give one result for each of these, with its own goal. */
@@ -44,8 +38,8 @@ export interface Row<R = never> {
   readonly peers: ReadonlyArray<Peer>
   /** Takes longer than a quick run has time for, unless it is asked for by its name. */
   readonly slow?: boolean | undefined
-  /** The most rounds, where each takes as long as it takes. */
-  readonly maxRounds?: number | undefined
+  /** Measured once, and at once: it takes long, and is the same every time. */
+  readonly once?: boolean | undefined
   /** Makes ready what is measured, for as long as the row is. The peers are in the order of `peers`. */
   readonly prepare: Effect.Effect<Sides, BenchError, R | Scope.Scope>
 }
@@ -64,7 +58,8 @@ export interface Comparison extends Peer {
 export interface Result {
   readonly name: string
   readonly description: string
-  readonly unit: keyof typeof units
+  readonly group?: string | undefined
+  readonly unit: Unit
   readonly goal?: number | undefined
   readonly ours: Quartiles
   readonly peers: ReadonlyArray<Comparison>
@@ -96,6 +91,13 @@ export const select = <R>(
       ? !(isQuick && row.slow === true)
       : names.some((name) => own.some((of) => of === name || of.startsWith(`${name}-`)))
   })
+
+/** The row without its peers: for a profile of ours. */
+export const alone = <R>(row: Row<R>): Row<R> => ({
+  ...row,
+  peers: [],
+  prepare: Effect.map(row.prepare, ({ ours }) => ({ ours, peers: [] }))
+})
 
 /** Runs the call over and over for a while, by that many fibers: calls a second. */
 export const repeatedly = <E, R>(
@@ -159,6 +161,7 @@ export const results = <R>(
     return {
       name,
       description: row.description,
+      group: row.group,
       unit: row.unit,
       goal,
       ours: summary(0),
@@ -178,8 +181,8 @@ export const measure = <R>(
   Effect.scoped(Effect.gen(function*() {
     const { ours, peers } = yield* row.prepare
     const sides = [ours, ...peers]
-    const count = Math.min(rounds, row.maxRounds ?? rounds)
-    yield* round(sides, millis, 0)
+    const count = row.once === true ? 1 : rounds
+    if (row.once !== true) yield* round(sides, millis, 0)
     const measured = yield* Effect.forEach(Array.from({ length: count }, (_, i) => i), (i) => round(sides, millis, i))
     return results(row, measured)
   }))

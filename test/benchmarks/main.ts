@@ -8,24 +8,24 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { arch, availableParallelism, cpus, platform, totalmem } from "node:os"
-import { dirname } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as AppendRows from "./AppendRows.ts"
-import * as ConsumerRows from "./ConsumerRows.ts"
+import type { BenchError } from "./BenchError.ts"
+import * as Charts from "./Charts.ts"
 import { Databases, layer } from "./Databases.ts"
+import * as Docs from "./Docs.ts"
 import * as Emmett from "./Emmett.ts"
-import * as MessageDbRows from "./MessageDbRows.ts"
-import * as ProcessRows from "./ProcessRows.ts"
-import * as ReadRows from "./ReadRows.ts"
 import * as Report from "./Report.ts"
 import * as Rounds from "./Rounds.ts"
-import * as ScaleRows from "./ScaleRows.ts"
+import { rows } from "./Rows.ts"
 
 /** How large the table of Message DB's functions is, and how long everything is measured. */
 const thorough = { messages: 1_000_000, effort: { rounds: 9, millis: 300 } }
 
-const quick = { messages: 100_000, effort: { rounds: 5, millis: 120 } }
+const quick = { messages: 100_000, effort: { rounds: 5, millis: 100 } }
 
 const machine: Report.Report["machine"] = {
   cores: availableParallelism(),
@@ -34,53 +34,102 @@ const machine: Report.Report["machine"] = {
   platform: `${platform()} ${arch()}`
 }
 
-const rows: ReadonlyArray<Rounds.Row<Databases>> = [
-  ...AppendRows.rows,
-  ...ReadRows.rows,
-  ...ConsumerRows.rows,
-  ...ProcessRows.rows,
-  ...ScaleRows.rows,
-  ...MessageDbRows.rows
-]
+/** One line while the run goes on. */
+const say = ({ name, ours, peers, unit }: Rounds.Result, took: Duration.Duration) => {
+  const ratios = peers.map(({ name, ratio }) => `, ${ratio.median.toFixed(2)}x ${name}`).join("")
+  return Console.log(
+    `${name}: ${Report.figure(ours.median)} ${unit}${ratios} (${Math.round(Duration.toSeconds(took))} s)`
+  )
+}
 
-/** Measures the rows and writes the report after each of them, so that what was measured is there whatever comes. */
-const bench = Effect.fnUntraced(
-  function*(selected: ReadonlyArray<Rounds.Row<Databases>>, effort: Rounds.Effort, out: string) {
-    const { facts: { version, ...durability } } = yield* Databases
-    yield* Console.log(
-      `PostgreSQL ${version} of its own, all settings at their defaults (fsync ${durability.fsync}, synchronous_commit `
-        + `${durability.synchronous_commit}), on ${machine.cores} cores. ${effort.rounds} rounds of ${effort.millis} ms.`
-    )
-    const measured = yield* Effect.forEach(selected, (row) =>
-      Effect.timed(Rounds.measure(row, effort)).pipe(
-        Effect.tap(([took, results]) =>
-          Effect.forEach(results, ({ name, ours, peers, unit }) =>
-            Console.log(
-              `${name}: ${Report.figure(ours.median)} ${unit}${
-                peers.map(({ name, ratio }) => `, ${ratio.median.toFixed(2)}x ${name}`).join("")
-              } (${Math.round(Duration.toSeconds(took))} s)`
-            ))
-        ),
-        Effect.map(([, results]) => results)
-      ))
-    const report: Report.Report = {
-      machine,
-      versions: {
-        postgres: version,
-        node: process.versions.node,
-        messageDb: "1.3.0",
-        emmett: Emmett.version
-      },
-      durability,
-      date: DateTime.formatIso(yield* DateTime.now),
-      rows: Report.rows(measured.flat())
-    }
-    const fs = yield* FileSystem.FileSystem
-    yield* fs.makeDirectory(dirname(out), { recursive: true })
-    yield* fs.writeFileString(out, `${JSON.stringify(report, null, 2)}\n`)
-    yield* Console.log(`\n${Report.table(report.rows)}\n${Report.legend(report.rows)}\n\nWritten to ${out}`)
+const measure = Effect.fnUntraced(function*(
+  selected: ReadonlyArray<Rounds.Row<Databases>>,
+  effort: Rounds.Effort
+): Effect.fn.Return<Report.Report, BenchError, Databases> {
+  const { facts: { version, ...durability } } = yield* Databases
+  yield* Console.log(
+    `PostgreSQL ${version} of its own, all settings at their defaults (fsync ${durability.fsync}, synchronous_commit `
+      + `${durability.synchronous_commit}), on ${machine.cores} cores. ${effort.rounds} rounds of ${effort.millis} ms.`
+  )
+  const measured = yield* Effect.forEach(selected, (row) =>
+    Effect.timed(Rounds.measure(row, effort)).pipe(
+      Effect.tap(([took, results]) => Effect.forEach(results, (result) => say(result, took))),
+      Effect.map(([, results]) => results)
+    ))
+  return {
+    machine,
+    versions: {
+      postgres: version,
+      node: process.versions.node,
+      messageDb: "1.3.0",
+      emmett: Emmett.version
+    },
+    durability,
+    date: DateTime.formatIso(yield* DateTime.now),
+    effort,
+    rows: Report.rows(measured.flat())
   }
-)
+})
+
+const root = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+
+const writeCharts = Effect.fnUntraced(function*(report: Report.Report, folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.makeDirectory(folder, { recursive: true })
+  yield* Effect.forEach(
+    Charts.charts(report.rows),
+    ({ name, svg }) => fs.writeFileString(join(folder, `${name}.svg`), svg),
+    { discard: true }
+  )
+})
+
+/** Puts the figures and the charts where the page on performance shows them. */
+const writeDocs = Effect.fnUntraced(function*(report: Report.Report) {
+  const fs = yield* FileSystem.FileSystem
+  const page = root("docs/performance.md")
+  const replaced = Docs.replaceFigures(yield* fs.readFileString(page), report)
+  if (replaced === undefined) return yield* Console.error(`${page} has no place for the figures`)
+  yield* fs.writeFileString(page, replaced)
+  const folder = root("docs/performance")
+  // Of rows that are no more.
+  yield* fs.remove(folder, { recursive: true, force: true })
+  yield* writeCharts(report, folder)
+})
+
+const readReport = Effect.fnUntraced(function*(file: string) {
+  const fs = yield* FileSystem.FileSystem
+  return yield* Schema.decodeEffect(Schema.fromJsonString(Report.Report))(yield* fs.readFileString(file))
+})
+
+interface Options {
+  readonly rows: ReadonlyArray<string>
+  readonly quick: boolean
+  readonly out: string
+  readonly alone: boolean
+  readonly docs: boolean
+  readonly from: Option.Option<string>
+}
+
+const bench = Effect.fnUntraced(function*({ alone, docs, from, out, quick: isQuick, rows: names }: Options) {
+  const { effort, messages } = isQuick ? quick : thorough
+  const selected = Rounds.select(rows, names, isQuick)
+  if (alone) {
+    yield* Effect.provide(measure(selected.map(Rounds.alone), effort), layer(messages))
+    return
+  }
+  const report = Option.isSome(from)
+    ? yield* readReport(from.value)
+    : yield* Effect.provide(measure(selected, effort), layer(messages))
+  yield* Console.log(`\n${Report.table(report.rows)}\n${Report.legend(report.rows)}\n`)
+  if (docs) yield* writeDocs(report)
+  if (Option.isSome(from)) return
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.makeDirectory(dirname(out), { recursive: true })
+  yield* fs.writeFileString(out, `${JSON.stringify(report, null, 2)}\n`)
+  const charts = join(dirname(out), "bench")
+  yield* writeCharts(report, charts)
+  yield* Console.log(`Written to ${out}, the charts to ${charts}`)
+})
 
 const command = Command.make("bench", {
   rows: Argument.String("row").pipe(
@@ -95,15 +144,24 @@ const command = Command.make("bench", {
     Flag.withDescription("At most three minutes: short rounds on smaller tables"),
     Flag.withDefault(false)
   ),
+  alone: Flag.Boolean("alone").pipe(
+    Flag.withDescription("Measure ours and no peer, and write no file: for a profile"),
+    Flag.withDefault(false)
+  ),
+  docs: Flag.Boolean("docs").pipe(
+    Flag.withDescription("Put the figures and the charts into docs/performance.md"),
+    Flag.withDefault(false)
+  ),
+  from: Flag.String("from").pipe(
+    Flag.withDescription("Measure nothing: show the figures of this file"),
+    Flag.optional
+  ),
   out: Flag.String("out").pipe(
-    Flag.withDescription("The file for the figures"),
-    // Which git ignores.
-    Flag.withDefault(fileURLToPath(new URL("../../bench.json", import.meta.url)))
+    Flag.withDescription("The file for the figures; the charts go to the folder bench beside it"),
+    // Both of which git ignores.
+    Flag.withDefault(root("bench.json"))
   )
-}, ({ out, quick: isQuick, rows: names }) => {
-  const { effort, messages } = isQuick ? quick : thorough
-  return Effect.provide(bench(Rounds.select(rows, names, isQuick), effort, out), layer(messages))
-}).pipe(
+}, bench).pipe(
   Command.withDescription("Measures eventfold beside its peers")
 )
 

@@ -5,64 +5,61 @@
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type * as Category from "./Category.ts"
-import { type Decoded, fingerprint, type Options, type ReadModel } from "./internal/readModel.ts"
+import { checkInt } from "./internal/arguments.ts"
+import type { Host, Running } from "./internal/host.ts"
+import * as Hosted from "./internal/hosted.ts"
+import * as Memory from "./internal/memoryReadModels.ts"
+import type { BuildOptions, Options, ReadModel } from "./internal/readModel.ts"
+import { check, checkBuild } from "./internal/readModelCheck.ts"
+import { type BatchHandler, define, defineBatch } from "./internal/readModelDefinition.ts"
+import type { BuildNotFound, ReadModelIsBuilding, RunError } from "./internal/readModelErrors.ts"
+import * as Progressing from "./internal/readModelProgress.ts"
+import type { Progress } from "./internal/readModelProgress.ts"
+import * as Here from "./internal/readModelRunning.ts"
+import * as Positions from "./internal/readModelStatus.ts"
+import type { Status } from "./internal/readModelStatus.ts"
 import * as SideEffects from "./internal/sideEffects.ts"
+import type {
+  AnyOutcome,
+  ErrorOf,
+  EventHandlers,
+  Outcomes,
+  ServicesOf,
+  SourceError,
+  SourceServices
+} from "./internal/sources.ts"
+import { ofReadModel } from "./internal/subject.ts"
+import type { MemoryTables } from "./MemoryTable.ts"
 import type { RecordedMessage } from "./Message.ts"
-import * as StreamName from "./StreamName.ts"
+import type { MessageStore } from "./MessageStore.ts"
+import type { BuildMoved, ReadModelStore } from "./ReadModelStore.ts"
+import type { All, Incoming, Source } from "./Source.ts"
+import type { InvalidArgument, StoreError } from "./StoreError.ts"
+import type * as StreamName from "./StreamName.ts"
 
 /** @since 0.1.0 */
 export type { BuildOptions, Decoded, Options, ReadModel } from "./internal/readModel.ts"
-
-const AllTypeId = "~eventfold/ReadModel/All"
-
-/**
- * Everything as a source: see {@link all}.
- *
- * @since 0.1.0
- */
-export interface All {
-  readonly [AllTypeId]: typeof AllTypeId
-}
-
-/**
- * All messages of the store, by global position, as they are.
- *
- * @since 0.1.0
- */
-export const all: All = { [AllTypeId]: AllTypeId }
-
-/**
- * What a read model reads: a category, whose events it gets decoded; the name of one, whose messages it gets as they are;
- * or {@link all} messages.
- *
- * @since 0.1.0
- */
-export type Source = Category.Any | string | All
-
-/**
- * What a handler gets.
- *
- * @since 0.1.0
- */
-export type Incoming<From extends Source> = From extends Category.Any ? Category.RecordedEvent<From> : RecordedMessage
-
-type AnyOutcome = Effect.Effect<unknown, unknown, unknown>
-
-/** By type of message, what its handler gives. */
-interface Outcomes {
-  readonly [type: string]: AnyOutcome | undefined
-}
-
-type ErrorOf<Out> = Out extends Effect.Effect<unknown, infer E, unknown> ? E : never
-
-type ServicesOf<Out> = Out extends Effect.Effect<unknown, unknown, infer R> ? R : never
-
-type SourceError<From extends Source> = From extends Category.Any ? Category.DecodeError : never
-
-type SourceServices<From extends Source> = From extends Category.Any ? Category.Services<From> : never
+/** @since 0.1.0 */
+export {
+  BuildNotFound,
+  BuildsDiffer,
+  ReadModelChanged,
+  ReadModelIsBuilding,
+  type RunError,
+  StoreChanged
+} from "./internal/readModelErrors.ts"
+/** @since 0.1.0 */
+export type { Progress } from "./internal/readModelProgress.ts"
+/** @since 0.1.0 */
+export type { BuildStatus, Status } from "./internal/readModelStatus.ts"
+/** @since 0.1.0 */
+export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 
 /**
  * A read model to which sources can be added. Each addition gives a new definition, and leaves this one as it is.
@@ -71,22 +68,20 @@ type SourceServices<From extends Source> = From extends Category.Any ? Category.
  */
 export interface Definition<E, R> extends ReadModel<E, R> {
   /**
-   * Adds a source, each category once, and what is done with its events by type; those of other types are passed over. For
-   * a source that is not decoded it may be one function for the messages of all types.
+   * Adds a source, each category once, and what is done with its events by type; those of other types are passed over. It
+   * may be one function for all types as well.
    */
   readonly on: {
+    <From extends Category.Any, Out extends AnyOutcome>(
+      from: From,
+      handler: (event: Category.RecordedEvent<From>) => Out
+    ): Definition<E | ErrorOf<Out> | Category.DecodeError, R | ServicesOf<Out> | Category.Services<From>>
     <
       From extends Category.Any,
       Out extends { readonly [K in keyof From["Events"] & string]?: AnyOutcome } = {}
     >(
       from: From,
-      handlers:
-        & {
-          readonly [K in keyof Out]: (
-            event: Extract<Category.RecordedEvent<From>, { readonly type: K }>
-          ) => Out[K]
-        }
-        & { readonly [K in Exclude<keyof Out, keyof From["Events"]>]: never }
+      handlers: EventHandlers<From, Out>
     ): Definition<
       E | ErrorOf<Out[keyof Out]> | Category.DecodeError,
       R | ServicesOf<Out[keyof Out]> | Category.Services<From>
@@ -102,95 +97,6 @@ export interface Definition<E, R> extends ReadModel<E, R> {
   }
 }
 
-type AnyHandler = (event: unknown) => Effect.Effect<unknown>
-
-/** A source, and what is done with its messages: by type, or with all of them. */
-interface Handled {
-  readonly from: Source
-  readonly handlers: ReadonlyMap<string, AnyHandler> | AnyHandler
-}
-
-const isCategory = (from: Source): from is Category.Any => typeof from === "object" && "decode" in from
-
-/** The name of the category; `undefined`: everything. */
-const nameOf = (from: Source): string | undefined =>
-  isCategory(from) ? from.name : typeof from === "string" ? from : undefined
-
-/** A message with its event; none when it is of a type that its category does not know. */
-const decodeBy = (from: Source) => (message: RecordedMessage) => {
-  const decoded = isCategory(from) ? from.decode(message) : Effect.succeedSome(message)
-  // What it fails with and needs is said by the signatures.
-  return Effect.mapEager(
-    decoded as Effect.Effect<Option.Option<unknown>>,
-    Option.map((event): Decoded => ({ message, event }))
-  )
-}
-
-/** None when one of the names is of everything. */
-const namesOf = (sources: ReadonlyArray<Source>): ReadonlyArray<string> | undefined => {
-  const names = sources.map(nameOf)
-  return names.every((name) => name !== undefined) ? names : undefined
-}
-
-/** Finds the source of a message, by its category. */
-const finding = <A extends { readonly from: Source }>(sources: ReadonlyArray<A>) => {
-  const byName = new Map(sources.map((source) => [nameOf(source.from), source]))
-  const everything = byName.get(undefined)
-  return (message: RecordedMessage): A | undefined => everything ?? byName.get(StreamName.category(message.streamName))
-}
-
-const textOf = (handlers: Handled["handlers"]): string =>
-  typeof handlers === "function"
-    ? String(handlers)
-    : [...handlers].toSorted(([a], [b]) => a < b ? -1 : 1).map(([type, handler]) => `${type}:${String(handler)}`).join()
-
-const define = (name: string, options: Options, handled: ReadonlyArray<Handled>): Definition<never, never> => {
-  const { atOnce = 500, tables = [], version } = options
-  const categories = namesOf(handled.map(({ from }) => from))
-  const types = new Set<string>()
-  let takesAll = false
-  for (const { handlers } of handled) {
-    if (typeof handlers === "function") takesAll = true
-    else for (const type of handlers.keys()) types.add(type)
-  }
-  const wanted = takesAll ? undefined : [...types]
-  const sourceOf = finding(handled)
-  const handlerOf = (message: RecordedMessage) => {
-    const handlers = sourceOf(message)?.handlers
-    return typeof handlers === "function" ? handlers : handlers?.get(message.type)
-  }
-  const self: Omit<Definition<never, never>, "on"> & { readonly on: unknown } = {
-    name,
-    version,
-    tables,
-    get fingerprint() {
-      // In the order of the categories' names, so that it does not matter which was added first.
-      const texts = handled.map(({ from, handlers }) => `${nameOf(from) ?? "*"}{${textOf(handlers)}}`).toSorted()
-      return fingerprint({ categories, types: wanted, tables, text: options.fingerprint ?? texts.join() })
-    },
-    options,
-    categories,
-    types: wanted,
-    atOnce,
-    decode: (message) => {
-      const source = sourceOf(message)
-      return source === undefined || handlerOf(message) === undefined
-        ? Effect.succeedNone
-        : decodeBy(source.from)(message)
-    },
-    handle: (messages) =>
-      Effect.forEach(messages, ({ event, message }) => handlerOf(message)?.(event) ?? Effect.void, { discard: true }),
-    on: (from: Source, handlers: AnyHandler | object) => {
-      const own = typeof handlers === "function"
-        ? handlers as AnyHandler
-        : new Map(Object.entries<AnyHandler>({ ...handlers }))
-      return define(name, options, [...handled, { from, handlers: own }])
-    }
-  }
-  // What its handlers fail with and need is said by the signatures of `on`.
-  return self as Definition<never, never>
-}
-
 /**
  * Defines a read model by its name and its version: `on` adds what it does with the messages of a source. The name begins
  * with a small letter, goes on with small letters, digits and `_`, and has at most 50 of them; it is a part of the names
@@ -204,7 +110,9 @@ const define = (name: string, options: Options, handled: ReadonlyArray<Handled>)
  *
  * @since 0.1.0
  */
-export const make = (name: string, options: Options): Definition<never, never> => define(name, options, [])
+export const make = (name: string, options: Options): Definition<never, never> =>
+  // What its handlers fail with and need is said by the signatures of `on`.
+  define(name, options, []) as Definition<never, never>
 
 /**
  * Defines a read model whose handler takes many messages at a time, in the order in which they were written: at most
@@ -219,29 +127,9 @@ export const batch = <From extends Source, E, R>(
     readonly from: From | ReadonlyArray<From>
     readonly handle: (events: Arr.NonEmptyReadonlyArray<Incoming<From>>) => Effect.Effect<unknown, E, R>
   }
-): ReadModel<E | SourceError<From>, R | SourceServices<From>> => {
-  const { atOnce = 1_000, from, handle, tables = [], version } = options
-  const sources = Arr.ensure(from)
-  const sourceOf = finding(sources.map((from) => ({ from })))
-  const categories = namesOf(sources)
-  return {
-    name,
-    version,
-    tables,
-    get fingerprint() {
-      return fingerprint({ categories, types: undefined, tables, text: options.fingerprint ?? String(handle) })
-    },
-    options,
-    categories,
-    types: undefined,
-    atOnce,
-    decode: (message) => {
-      const source = sourceOf(message)
-      return source === undefined ? Effect.succeedNone : decodeBy(source.from)(message)
-    },
-    handle: (messages) => Effect.asVoid(handle(Arr.map(messages, ({ event }) => event as Incoming<From>)))
-  }
-}
+): ReadModel<E | SourceError<From>, R | SourceServices<From>> =>
+  // What its handler fails with and needs is said by the signature.
+  defineBatch(name, options, Arr.ensure(options.from), options.handle as BatchHandler)
 
 /**
  * In a handler: does something outside of the tables, such as to send a mail, after the transaction has been committed. It
@@ -284,3 +172,193 @@ export const afterCommit = <A, E, R>(transaction: Effect.Effect<A, E, R>): Effec
  */
 export const withoutSideEffects = <A, E, R>(handlers: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   SideEffects.runningSideEffects(handlers, true)
+
+/**
+ * The store of read models in memory, gone with the layer: `MemoryTable` is what it keeps. Read models with tables of
+ * another store are `Unsupported`.
+ *
+ * @since 0.1.0
+ */
+export const layerMemory: Layer.Layer<ReadModelStore | MemoryTables> = Memory.layer
+
+type AnyModel = ReadModel<unknown, unknown>
+
+const runnable = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>) {
+  const { run, status } = yield* Here.make(model)
+  const made: Hosted.Runnable<E | RunError, R | MessageStore | ReadModelStore> = {
+    id: model.name,
+    category: model.sources.join(", "),
+    subject: ofReadModel(model),
+    run: Effect.andThen(check(model), run),
+    status,
+    waitFor: (globalPosition) => waitFor(model, globalPosition)
+  }
+  return made
+})
+
+/**
+ * Runs a read model until it fails or is interrupted. When it is interrupted the transaction in progress may come to its end
+ * within `grace`, and is rolled back otherwise.
+ *
+ * **Details**
+ *
+ * Of all the processes on a store one at a time runs a read model; the others wait, and one of them takes over within
+ * seconds when the first stops or dies. Should two be at work for a moment, one of them finds that the other was faster
+ * before it changes anything: each message changes the tables once.
+ *
+ * The first build is in use at once, and fills while it is read. When an older version is in use, this one is built beside
+ * it, as `build` of the options says, and takes its place when it has handled as much. When a newer version is in use, it
+ * stands by.
+ *
+ * @since 0.1.0
+ */
+export const run = Effect.fnUntraced(function*<E, R>(
+  model: ReadModel<E, R>
+): Effect.fn.Return<never, E | RunError, R | MessageStore | ReadModelStore> {
+  return yield* (yield* runnable(model)).run
+})
+
+/**
+ * Runs a read model in the background until the scope closes, as {@link run} does, and gives a handle to it. When it fails
+ * that is only seen by who waits for it: for a program that is to end then, see {@link layer}.
+ *
+ * @since 0.1.0
+ */
+export const start = Effect.fnUntraced(function*<E, R>(
+  model: ReadModel<E, R>
+): Effect.fn.Return<
+  Running<E | RunError>,
+  InvalidArgument,
+  R | MessageStore | ReadModelStore | Scope.Scope
+> {
+  yield* check(model)
+  return yield* Hosted.start(yield* runnable(model))
+})
+
+/**
+ * A read model as a layer, for `Consumer.launch`: it runs as long as the layer does, and by default ends the program with its
+ * error when it stops on one. See `Consumer.layer`.
+ *
+ * @since 0.1.0
+ */
+export const layer = <E, R, const S extends Hosted.OnStop = "fail">(
+  model: ReadModel<E, R>,
+  options?: {
+    /** Default `"fail"`. */
+    readonly onStop?: S | undefined
+  }
+): Layer.Layer<
+  never,
+  never,
+  R | MessageStore | ReadModelStore | Host<S extends "ignore" ? never : E | RunError>
+> =>
+  Hosted.layer<E | RunError, R | MessageStore | ReadModelStore, never, never, S>(
+    runnable(model),
+    options?.onStop ?? "fail" as S
+  )
+
+type StatusError = StoreError | InvalidArgument | StreamName.InvalidCategory
+
+/**
+ * How far a read model has come, from any process: its builds, and how far each is behind. Its lag counts the messages that
+ * the definition handles, of all types that it names.
+ *
+ * @since 0.1.0
+ */
+export const status: (
+  model: AnyModel
+) => Effect.Effect<Status, StatusError, MessageStore | ReadModelStore> = Effect.fn("ReadModel.status")(
+  function*(model) {
+    yield* check(model)
+    return yield* Positions.status(model)
+  }
+)
+
+/**
+ * Waits until the build in use has handled everything up to a global position (inclusive), such as that of an append: then
+ * one's own writes are in the tables. It works from any process, and in that of who runs the read model it ends with the
+ * transaction. It looks again and again, without an end: give it a `timeout`.
+ *
+ * @since 0.1.0
+ */
+export const waitFor = Effect.fn("ReadModel.waitFor")(function*(
+  model: AnyModel,
+  globalPosition: number,
+  options?: {
+    /** How long to wait between two looks at what other processes have done. Default: 100 milliseconds. */
+    readonly interval?: Duration.Input | undefined
+  }
+): Effect.fn.Return<void, StatusError, MessageStore | ReadModelStore> {
+  yield* check(model)
+  yield* checkInt("globalPosition", globalPosition, 0)
+  yield* Positions.waitFor(model, globalPosition, options?.interval ?? "100 millis")
+})
+
+/**
+ * Builds a read model anew, beside the build in use, which goes on meanwhile; and puts the new one in its place when it has
+ * handled as much. The stream does the work: run it to its end. The options are those of the definition unless they are
+ * given here.
+ *
+ * **Details**
+ *
+ * When it is stopped on the way, the next one goes on with what there is; unless the definition has changed, then it begins
+ * anew. A first build is in use at once. While another process builds, it is `ReadModelIsBuilding`.
+ *
+ * @since 0.1.0
+ */
+export const rebuild = <E, R>(
+  model: ReadModel<E, R>,
+  options?: BuildOptions
+): Stream.Stream<
+  Progress,
+  E | RunError | BuildMoved | BuildNotFound | ReadModelIsBuilding,
+  R | MessageStore | ReadModelStore
+> => {
+  const all: BuildOptions = { ...model.options.build, ...options }
+  return Stream.unwrap(
+    Effect.as(Effect.andThen(check(model), checkBuild(all)), Progressing.rebuild(model, all))
+  )
+}
+
+/**
+ * Has a read model go on after another global position (inclusive), without touching its tables: 0, or that of a message. It
+ * is for a log that has been restored, and for tables that are known to be right up to there: what comes after it is
+ * handled, again if it has been handled before.
+ *
+ * @since 0.1.0
+ */
+export const rewind = Effect.fn("ReadModel.rewind")(function*(
+  model: Pick<AnyModel, "name">,
+  position: number
+): Effect.fn.Return<
+  void,
+  BuildNotFound | BuildMoved | StoreError | InvalidArgument,
+  MessageStore | ReadModelStore
+> {
+  yield* checkInt("position", position, 0)
+  yield* Positions.rewind(model.name, position)
+})
+
+/**
+ * Takes the definition as it is now for the one that the tables in use were filled by: it has changed in a way that makes no
+ * difference to what they hold.
+ *
+ * @since 0.1.0
+ */
+export const accept = Effect.fn("ReadModel.accept")(function*(
+  model: AnyModel
+): Effect.fn.Return<void, BuildNotFound | BuildMoved | StoreError, ReadModelStore> {
+  yield* Positions.accept(model)
+})
+
+/**
+ * Drops a build that is not in use, by its number, with its tables.
+ *
+ * @since 0.1.0
+ */
+export const drop = Effect.fn("ReadModel.drop")(function*(
+  model: Pick<AnyModel, "name">,
+  number: number
+): Effect.fn.Return<void, BuildNotFound | BuildMoved | StoreError | InvalidArgument, ReadModelStore> {
+  yield* Positions.drop(model.name, number)
+})

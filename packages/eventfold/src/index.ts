@@ -15,6 +15,8 @@ export * as HeldBack from "./HeldBack.ts"
 /** @since 0.1.0 */
 export * as MemoryStore from "./MemoryStore.ts"
 /** @since 0.1.0 */
+export * as MemoryTable from "./MemoryTable.ts"
+/** @since 0.1.0 */
 export * as Message from "./Message.ts"
 /** @since 0.1.0 */
 export * as MessageStore from "./MessageStore.ts"
@@ -30,6 +32,8 @@ export * as Process from "./Process.ts"
 export * as ReadModel from "./ReadModel.ts"
 /** @since 0.1.0 */
 export * as ReadModelStore from "./ReadModelStore.ts"
+/** @since 0.1.0 */
+export * as Source from "./Source.ts"
 /** @since 0.1.0 */
 export * as StoreBackend from "./StoreBackend.ts"
 /** @since 0.1.0 */

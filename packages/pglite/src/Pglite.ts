@@ -143,5 +143,7 @@ export const layerClient = (options: Options = {}): Layer.Layer<PgClient.PgClien
  *
  * @since 0.1.0
  */
-export const layer = (options: Options = {}): Layer.Layer<MessageStore, OpenError> =>
-  Postgres.layerClient({ install: true }).pipe(Layer.provide(layerClient(options)))
+export const layer = <const Models extends ReadonlyArray<Postgres.InlineModel> = []>(
+  options: Options & Postgres.Inline<Models> = {}
+): Layer.Layer<MessageStore, OpenError, Postgres.InlineServices<Models[number]>> =>
+  Postgres.layerClient({ install: true, inline: options.inline }).pipe(Layer.provide(layerClient(options)))

@@ -102,6 +102,20 @@ export class SchemaOutdated extends Schema.TaggedError<SchemaOutdated>()("Schema
 }
 
 /**
+ * A read model can't be kept in the transactions of appends.
+ *
+ * @since 0.1.0
+ */
+export class NotInline extends Schema.TaggedError<NotInline>()("NotInline", {
+  readModel: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `the read model ${this.readModel} can't be inline: ${this.detail}`
+  }
+}
+
+/**
  * Anything else that went wrong while the database was opened or the schemas were installed.
  *
  * @since 0.1.0
@@ -124,6 +138,7 @@ export const OpenErrorReason = Schema.Union([
   PermissionDenied,
   SchemaMissing,
   SchemaOutdated,
+  NotInline,
   OpenFailed
 ])
 

@@ -5,12 +5,16 @@
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Config from "effect/Config"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as MessageStore from "eventfold/MessageStore"
+import type { ReadModel } from "eventfold/ReadModel"
 import { install, type InstallOptions, schemaVersion } from "./Install.ts"
 import * as Backend from "./internal/backend.ts"
+import { open as openInline } from "./internal/inline.ts"
 import * as Leases from "./internal/leases.ts"
 import { plainCall, stockCall } from "./internal/statements.ts"
 import * as StockBackend from "./internal/stockBackend.ts"
@@ -22,6 +26,7 @@ export {
   AuthenticationFailed,
   DatabaseNotFound,
   InvalidUrl,
+  NotInline,
   OpenError,
   OpenFailed,
   PermissionDenied,
@@ -53,6 +58,32 @@ export interface StoreOptions {
 }
 
 /**
+ * Read models that are kept in the transactions of the appends to their category: what an append writes and what their
+ * handlers make of it is committed together, or not at all.
+ *
+ * @since 0.1.0
+ */
+export interface Inline<Models extends ReadonlyArray<InlineModel>> {
+  /**
+   * Each of one category. A handler that fails refuses the append, with a `StoreError` that is not retryable. What their
+   * handlers need, but for the client, the layer needs.
+   */
+  readonly inline?: Models | undefined
+}
+
+/** @since 0.1.0 */
+export type InlineModel = ReadModel<unknown, unknown>
+
+/**
+ * What the handlers of read models need, but for the client.
+ *
+ * @since 0.1.0
+ */
+export type InlineServices<Model extends InlineModel> = Model extends ReadModel<unknown, infer R>
+  ? Exclude<R, PgClient.PgClient | SqlClient>
+  : never
+
+/**
  * A pool of connections and the store on it: `url`, or `host`, `port`, `database`, `username` and `password`;
  * `maxConnections` (default 10), and all else that `PgClient` takes.
  *
@@ -80,7 +111,11 @@ const installed = Effect.fnUntraced(function*(sql: PgClient.PgClient): Effect.fn
 })
 
 /** The store that fits what the database has, after an installation if one is asked for and due. */
-const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreOptions) {
+const open = Effect.fnUntraced(function*(
+  sql: PgClient.PgClient,
+  options: StoreOptions & Inline<ReadonlyArray<InlineModel>>,
+  context: Context.Context<never>
+) {
   const look = Effect.mapError(installed(sql), fromSqlError(sql.config))
   const installation = options.install === true ? {} : options.install === false ? undefined : options.install
   let { functions, version } = yield* look
@@ -92,15 +127,19 @@ const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreO
   }
   const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
   const lease = Leases.make(sql)
-  if (version === undefined && functions === "stock") return StockBackend.make(sql, yield* wakeUps, yield* lease)
+  const { inline = [] } = options
+  if (version === undefined && functions === "stock" && inline.length === 0) {
+    return StockBackend.make(sql, yield* wakeUps, yield* lease)
+  }
   if (version !== undefined && version >= schemaVersion) {
     const call = functions === "stock" ? stockCall(sql) : plainCall(sql)
-    return yield* Backend.make(sql, call, yield* wakeUps, yield* lease)
+    const kept = inline.length === 0 ? undefined : yield* openInline(sql, call, inline, context)
+    return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, kept)
   }
   return yield* new OpenError({
     database: describeDatabase(sql.config),
     reason: version === undefined
-      ? new SchemaMissing({ schema: "message_store" })
+      ? new SchemaMissing({ schema: functions === "stock" ? "eventfold" : "message_store" })
       : new SchemaOutdated({ installed: version, required: schemaVersion })
   })
 })
@@ -111,8 +150,9 @@ const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreO
  *
  * **Details**
  *
- * On a Message DB without the `eventfold` schema the store works through the functions of `message_store`: appends are
- * committed one by one, and reading backwards and `readAll` are `Unsupported`. `install` adds the schema beside it.
+ * On a Message DB without the `eventfold` schema the store works through the functions and the table of `message_store`:
+ * appends are committed one by one, `readAll` takes two statements a page, and reading backwards is `Unsupported`. `install`
+ * adds the schema beside it.
  *
  * Once somebody uses `wakeUps` the store listens to other processes, and once somebody asks for a `lease` it holds leases,
  * each on one connection that is not of the client's pool but made with the same configuration. LISTEN and the locks of leases
@@ -121,16 +161,44 @@ const open = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreO
  *
  * @since 0.1.0
  */
-export const layerClient = (
-  options: StoreOptions = {}
-): Layer.Layer<MessageStore.MessageStore, OpenError, PgClient.PgClient> =>
+export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []>(
+  options: StoreOptions & Inline<Models> = {}
+): Layer.Layer<MessageStore.MessageStore, OpenError, PgClient.PgClient | InlineServices<Models[number]>> =>
   Layer.effect(
     MessageStore.MessageStore,
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
-      return yield* MessageStore.make(yield* open(sql, options))
+      const context = yield* Effect.context<InlineServices<Models[number]>>()
+      return yield* MessageStore.make(yield* open(sql, options, context))
     })
   )
+
+/**
+ * A pool of connections as {@link layer} makes it, and no store: for an application that has statements of its own beside the
+ * store's, which is {@link layerClient} on this client.
+ *
+ * @example
+ * ```ts
+ * import { Postgres, SqlReadModel } from "@eventfold/postgres"
+ * import { Layer, Redacted } from "effect"
+ *
+ * // MessageStore, ReadModelStore, PgClient and SqlClient, on one pool
+ * const Database = SqlReadModel.layer().pipe(
+ *   Layer.provideMerge(Postgres.layerClient({ install: true })),
+ *   Layer.provideMerge(Postgres.layerPool({ url: Redacted.make("postgres://app:secret@localhost/shop") }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const layerPool = (
+  options: PgClient.PgPoolConfig
+): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> => {
+  const config = poolConfig(options)
+  return PgClient.layerFrom(
+    Effect.andThen(checkUrl(config), Effect.mapError(PgClient.make(config), fromSqlError(config)))
+  )
+}
 
 /**
  * The store on a database of its own connection pool, which is closed with the layer. The server and its schema are
@@ -146,13 +214,10 @@ export const layerClient = (
  *
  * @since 0.1.0
  */
-export const layer = (options: Options): Layer.Layer<MessageStore.MessageStore, OpenError> => {
-  const config = poolConfig(options)
-  const client = PgClient.layerFrom(
-    Effect.andThen(checkUrl(config), Effect.mapError(PgClient.make(config), fromSqlError(config)))
-  )
-  return layerClient(options).pipe(Layer.provide(client))
-}
+export const layer = <const Models extends ReadonlyArray<InlineModel> = []>(
+  options: Options & Inline<Models>
+): Layer.Layer<MessageStore.MessageStore, OpenError, InlineServices<Models[number]>> =>
+  layerClient(options).pipe(Layer.provide(layerPool(options)))
 
 /**
  * {@link layer} with options from `Config`.
@@ -170,9 +235,9 @@ export const layer = (options: Options): Layer.Layer<MessageStore.MessageStore, 
 export const layerConfig = (
   options: Config.Wrap<Options>
 ): Layer.Layer<MessageStore.MessageStore, OpenError | Config.ConfigError> =>
-  Layer.unwrap(Effect.map(Config.unwrap(options), layer))
+  Layer.unwrap(Effect.map(Config.unwrap(options), (options) => layer(options)))
 
-const poolConfig = (options: Options): PgClient.PgPoolConfig => ({
+const poolConfig = (options: PgClient.PgPoolConfig): PgClient.PgPoolConfig => ({
   applicationName: "eventfold",
   // A page of large messages is one reply of the server.
   maxMessageSize: 2 ** 30,

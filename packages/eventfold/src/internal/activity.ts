@@ -5,7 +5,7 @@ import type { RecordedMessage } from "../Message.ts"
 import * as HandlingMetrics from "./handlingMetrics.ts"
 import type { Subject } from "./subject.ts"
 
-type Messages = Arr.NonEmptyReadonlyArray<RecordedMessage>
+export type Messages = Arr.NonEmptyReadonlyArray<RecordedMessage>
 
 /** Messages whose handler has failed, and runs again. */
 export interface Retrying {

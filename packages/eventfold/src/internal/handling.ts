@@ -61,11 +61,13 @@ export interface Handler<out E, out R> {
   readonly retry: Schedule.Schedule<unknown> | undefined
   /** What becomes of a message whose handler has failed for the last time, unless it is parked. */
   readonly onFailure: "stop" | "skip"
+  /** Whether an error is none of the messages, and ends it all. */
+  readonly isFatal?: ((error: unknown) => boolean) | undefined
 }
 
 /** Attempts with retries. */
 export const attempting = <E, R>(
-  { handle, retry = defaultRetry, subject }: Handler<E, R>,
+  { handle, isFatal = () => false, retry = defaultRetry, subject }: Handler<E, R>,
   activity: Activity,
   traced: Traced
 ): Attempt<R> => {
@@ -80,7 +82,7 @@ export const attempting = <E, R>(
       })
 
       const willRetry = (error: E) => {
-        if (error instanceof DecodeError) return Effect.succeed(false)
+        if (error instanceof DecodeError || isFatal(error)) return Effect.succeed(false)
         activity.attemptFailed(begun)
         activity.willRetry(messages, attempts, error)
         // The first failure is often one that passes, such as a conflict.
@@ -117,7 +119,9 @@ export const attempting = <E, R>(
         },
         onFailure: (cause) => {
           activity.settled(messages)
-          if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+          const error = Cause.findErrorOption(cause)
+          const isFinal = Option.isSome(error) ? isFatal(error.value) : Cause.hasInterruptsOnly(cause)
+          if (isFinal) return Effect.failCause(cause as Cause.Cause<never>)
           activity.attemptFailed(begun)
           return Effect.succeedSome({ cause, attempts })
         }

@@ -98,6 +98,8 @@ export interface ReadModel<out E, out R> {
    */
   readonly fingerprint: string
   readonly options: Options
+  /** The names of the categories that it reads, as they were given; `*` is everything. */
+  readonly sources: ReadonlyArray<string>
   /** The categories that it reads; `undefined`: everything. */
   readonly categories: ReadonlyArray<string> | undefined
   /** The types of message that its handlers name; `undefined`: one of them takes all types. */

@@ -4,7 +4,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import type { RecordedMessage } from "../Message.ts"
-import type { MessageStore, ReadCategoryError, ReadCategoryOptions } from "../MessageStore.ts"
+import type {
+  MessageStore,
+  ReadAllError,
+  ReadAllPageOptions,
+  ReadCategoryError,
+  ReadCategoryOptions
+} from "../MessageStore.ts"
+import type { ReadAllResult } from "../StoreBackend.ts"
 
 type Store = MessageStore["Service"]
 
@@ -41,6 +48,7 @@ const sharing = <A, E>() => {
 }
 
 const pages = sharing<ReadonlyArray<RecordedMessage>, ReadCategoryError>()
+const allPages = sharing<ReadAllResult, ReadAllError>()
 const pauses = sharing<void, never>()
 
 /**
@@ -55,9 +63,14 @@ export const sharedPage = (store: Store, category: string, options: ReadCategory
     Effect.suspend(() => Stream.runCollect(store.readCategory(category, options)))
   )
 
+/** The same of several categories, or of everything. */
+export const sharedAllPage = (store: Store, options: ReadAllPageOptions) =>
+  allPages(store, JSON.stringify(options), Effect.yieldNow, Effect.suspend(() => store.readAllPage(options)))
+
 /**
- * Waits so many milliseconds, or less together with somebody who began to wait so long on the same category before: so
- * consumers that poll at times of their own come to poll together.
+ * Waits so many milliseconds, or less together with somebody who began to wait so long for the same before: so consumers
+ * that poll at times of their own come to poll together. `what` is the name of a category, or another text for more than
+ * one.
  */
-export const sharedPause = (store: Store, category: string, millis: number): Effect.Effect<void> =>
-  pauses(store, JSON.stringify([category, millis]), Effect.sleep(millis), Effect.void)
+export const sharedPause = (store: Store, what: string, millis: number): Effect.Effect<void> =>
+  pauses(store, JSON.stringify([what, millis]), Effect.sleep(millis), Effect.void)

@@ -1,14 +1,16 @@
-import type { PgClient, PgPoolConfig } from "@effect/sql-pg/PgClient"
+import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { type AppendResult, type EncodedAppend, type EncodedMessage, mayHaveWritten } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import * as GroupCommit from "./groupCommit.ts"
+import type { Inline } from "./inline.ts"
 import { safePosition } from "./rows.ts"
 import { isPassing, isUnique, storeError } from "./sqlError.ts"
 import { retrying, wireVersion } from "./statements.ts"
@@ -16,12 +18,6 @@ import type { WakeUps } from "./wakeUps.ts"
 
 /** The most that a group of concurrent appends adds up to, in messages; a large one counts for several. */
 const maxGroupSize = 2_000
-
-/**
- * How many messages make a group that is sent while the one before it is under way. With fewer of them a group takes the
- * database mostly the time of its commit, and one large group less of it than two small ones.
- */
-const secondGroupSize = 64
 
 const sizeOf = ({ messages }: EncodedAppend): number => {
   let size = messages.length
@@ -38,6 +34,8 @@ interface OutcomeRow {
   readonly last_global_position: bigint | null
   readonly taken_id: string | null
 }
+
+type Operation = "append" | "writeAll"
 
 type Refusal = WrongExpectedVersion | DuplicateMessageId
 
@@ -82,7 +80,18 @@ const bigints = arrayOf(PgTypes.OID.int8)
  * The writes of the store. Concurrent appends are committed in groups; each category has its own, because its writes are
  * serial anyway.
  */
-export const make = Effect.fnUntraced(function*(sql: PgClient, wakeUps: WakeUps) {
+export const make = Effect.fnUntraced(function*(sql: PgClient, wakeUps: WakeUps, inline: Inline | undefined) {
+  /** With the read models that are kept in the transactions of these appends. */
+  const kept = (
+    operation: Operation,
+    appends: ReadonlyArray<EncodedAppend>,
+    call: Effect.Effect<ReadonlyArray<OutcomeRow>, SqlError>
+  ): Effect.Effect<ReadonlyArray<OutcomeRow>, SqlError | StoreError> => {
+    if (inline === undefined) return call
+    const categories = appends.map(laneOf).filter(inline.isOf)
+    return categories.length === 0 ? call : inline.inOne(operation, categories, call)
+  }
+
   const callAppend = (
     appends: ReadonlyArray<EncodedAppend>,
     mode: { readonly atomic: boolean; readonly careful: boolean }
@@ -124,14 +133,15 @@ export const make = Effect.fnUntraced(function*(sql: PgClient, wakeUps: WakeUps)
    * All or none, with a look for messages that are recorded already. To lose a race, against a writer that takes no lock
    * or writes the same id to another category, is worth another look.
    */
-  const appendCarefully = (operation: string, appends: ReadonlyArray<EncodedAppend>) =>
-    retrying(callAppend(appends, { atomic: true, careful: true }), (error) => isPassing(error) || isUnique(error)).pipe(
-      Effect.mapError(storeError(operation))
-    )
+  const appendCarefully = (operation: Operation, appends: ReadonlyArray<EncodedAppend>) =>
+    retrying(
+      kept(operation, appends, callAppend(appends, { atomic: true, careful: true })),
+      (error) => isPassing(error) || isUnique(error)
+    ).pipe(Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error))
 
   /** First without that look, which costs a look-up a message and hardly ever finds one. */
   const appendAll = (appends: ReadonlyArray<EncodedAppend>) =>
-    retrying(callAppend(appends, { atomic: true, careful: false })).pipe(
+    retrying(kept("writeAll", appends, callAppend(appends, { atomic: true, careful: false }))).pipe(
       Effect.filterOrElse(
         (rows) => !rows.some(({ outcome }) => outcome === "recorded" || outcome === "duplicate"),
         () => appendCarefully("writeAll", appends)
@@ -151,10 +161,10 @@ export const make = Effect.fnUntraced(function*(sql: PgClient, wakeUps: WakeUps)
   }, Effect.exit)
 
   const commit: GroupCommit.Commit<EncodedAppend, AppendResult, Refusal | StoreError> = (group) =>
-    retrying(callGroup(group)).pipe(
+    retrying(kept("append", group, callGroup(group))).pipe(
       Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
       Effect.catch((error) =>
-        isPassing(error)
+        isSqlError(error) && isPassing(error)
           ? Effect.succeed(group.map(() => Exit.fail(storeError("append")(error))))
           // One of them broke the transaction. By themselves, each gets what it deserves.
           : Effect.forEach(group, appendAlone)
@@ -166,14 +176,10 @@ export const make = Effect.fnUntraced(function*(sql: PgClient, wakeUps: WakeUps)
       })
     )
 
-  const pool: PgPoolConfig = sql.config
   const append = yield* GroupCommit.make({
     laneOf,
     sizeOf,
     maxSize: maxGroupSize,
-    secondSize: secondGroupSize,
-    // A second group holds a connection while it waits in the database for the first: half of them is for others.
-    maxWithSecond: Math.floor((pool.maxConnections ?? 10) / 2),
     commit
   })
 

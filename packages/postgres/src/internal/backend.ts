@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import * as Appends from "./appends.ts"
 import { makeIdentity } from "./identity.ts"
+import type { Inline } from "./inline.ts"
 import { makeReadAll, readPage } from "./readAll.ts"
 import { type Call, makeReads, messageColumns, outsideTransaction, readMessagePage } from "./statements.ts"
 import type { WakeUps } from "./wakeUps.ts"
@@ -12,9 +13,10 @@ export const make = Effect.fnUntraced(function*(
   sql: PgClient,
   call: Call,
   wakeUps: WakeUps,
-  lease: StoreBackend["lease"]
+  lease: StoreBackend["lease"],
+  inline: Inline | undefined
 ) {
-  const { append, appendAll } = yield* Appends.make(sql, wakeUps)
+  const { append, appendAll } = yield* Appends.make(sql, wakeUps, inline)
 
   // Message DB has no way backwards.
   const backwards = ({ from, limit, streamName }: StreamPage) =>

@@ -9,13 +9,16 @@ import * as Order from "effect/Order"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { RecordedMessage } from "eventfold/Message"
 import * as ReadModel from "eventfold/ReadModel"
-import type { Build } from "eventfold/ReadModelStore"
+import type { Build, Service } from "eventfold/ReadModelStore"
 import { StoreError } from "eventfold/StoreError"
+import { describeDatabase, NotInline, OpenError } from "../OpenError.ts"
+import { makeIdentity } from "./identity.ts"
 import { buildOf, type BuildRow, checkpointColumns, checkpointValues } from "./readModelRows.ts"
+import * as Store from "./readModelStore.ts"
 import { entering } from "./readModelTables.ts"
 import { inTransaction, withClient } from "./readModelTransaction.ts"
-import { recordedMessages } from "./rows.ts"
-import { isPassing } from "./sqlError.ts"
+import { recordedMessages, safePosition } from "./rows.ts"
+import { isPassing, storeError } from "./sqlError.ts"
 import type { Call } from "./statements.ts"
 
 /** How many messages an append makes up for at the most, which others have written to its category or the worker has left. */
@@ -137,3 +140,53 @@ export const make = (
     }
   }
 }
+
+/** Checks that read models can be inline, and makes what is missing of their tables. */
+export const open = Effect.fnUntraced(function*(
+  sql: PgClient,
+  call: Call,
+  models: ReadonlyArray<ReadModel.ReadModel<unknown, unknown>>,
+  context: Context.Context<never>
+): Effect.fn.Return<Inline, OpenError> {
+  const store = Store.make(sql)
+  const inline: Array<InlineModel> = []
+  for (const model of models) {
+    const { categories, name } = model
+    const refuse = (detail: string) =>
+      new OpenError({ database: describeDatabase(sql.config), reason: new NotInline({ readModel: name, detail }) })
+    const [category, ...others] = categories ?? []
+    if (category === undefined || others.length > 0) {
+      return yield* refuse(
+        `it reads ${
+          categories === undefined ? "everything" : categories.join(", ") || "nothing"
+        }, and has to read one ` +
+          "category, in which messages are committed in their order"
+      )
+    }
+    if (inline.some((other) => other.model.name === name)) return yield* refuse("it is given twice")
+    inline.push({ category, model })
+    yield* createFirst(sql, store, model).pipe(
+      // Somebody else has.
+      Effect.catchTag("BuildMoved", () => Effect.void),
+      Effect.mapError((error) => refuse(error.message))
+    )
+  }
+  return make(sql, call, inline, context)
+})
+
+const createFirst = Effect.fnUntraced(function*(
+  sql: PgClient,
+  store: Service,
+  model: ReadModel.ReadModel<unknown, unknown>
+) {
+  if ((yield* store.builds(model.name)).length > 0) return
+  const [row] = yield* sql<{ readonly last: bigint }>`SELECT coalesce(max(global_position), 0) AS last
+    FROM message_store.messages`.pipe(Effect.mapError(storeError("lastPosition")))
+  const checkpoint = {
+    position: 0,
+    last: Option.none(),
+    store: yield* makeIdentity(sql),
+    history: yield* safePosition(row?.last ?? 0n)
+  }
+  yield* store.create(model, { after: 0, checkpoint })
+})
