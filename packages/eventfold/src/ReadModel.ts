@@ -8,7 +8,6 @@ import * as Arr from "effect/Array"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Category from "./Category.ts"
@@ -16,7 +15,9 @@ import { checkInt } from "./internal/arguments.ts"
 import type { Host, Running } from "./internal/host.ts"
 import * as Hosted from "./internal/hosted.ts"
 import * as Memory from "./internal/memoryReadModels.ts"
-import { type BuildOptions, type Decoded, fingerprint, type Options, type ReadModel } from "./internal/readModel.ts"
+import type { BuildOptions, Options, ReadModel } from "./internal/readModel.ts"
+import { check, checkBuild } from "./internal/readModelCheck.ts"
+import { type BatchHandler, define, defineBatch } from "./internal/readModelDefinition.ts"
 import type { BuildNotFound, ReadModelIsBuilding, RunError } from "./internal/readModelErrors.ts"
 import * as Progressing from "./internal/readModelProgress.ts"
 import type { Progress } from "./internal/readModelProgress.ts"
@@ -24,20 +25,14 @@ import * as Here from "./internal/readModelRunning.ts"
 import * as Positions from "./internal/readModelStatus.ts"
 import type { Status } from "./internal/readModelStatus.ts"
 import * as SideEffects from "./internal/sideEffects.ts"
-import {
-  type AnyOutcome,
-  decodeBy,
-  type ErrorOf,
-  type EventHandlers,
-  finding,
-  type Handled,
-  handlersOf,
-  nameOf,
-  type Outcomes,
-  selectionOf,
-  type ServicesOf,
-  type SourceError,
-  type SourceServices
+import type {
+  AnyOutcome,
+  ErrorOf,
+  EventHandlers,
+  Outcomes,
+  ServicesOf,
+  SourceError,
+  SourceServices
 } from "./internal/sources.ts"
 import { ofReadModel } from "./internal/subject.ts"
 import type { MemoryTables } from "./MemoryTable.ts"
@@ -45,7 +40,7 @@ import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import type { BuildMoved, ReadModelStore } from "./ReadModelStore.ts"
 import type { All, Incoming, Source } from "./Source.ts"
-import { InvalidArgument, type StoreError } from "./StoreError.ts"
+import type { InvalidArgument, StoreError } from "./StoreError.ts"
 import type * as StreamName from "./StreamName.ts"
 
 /** @since 0.1.0 */
@@ -98,55 +93,6 @@ export interface Definition<E, R> extends ReadModel<E, R> {
   }
 }
 
-/** How a source is called where names are compared; no category is called so when it is everything. */
-const titleOf = (from: Source): string => nameOf(from) ?? "*"
-
-/** A message with its event; none when it is of a type that its category does not know. */
-const decoded = (from: Source) => (message: RecordedMessage) =>
-  Effect.mapEager(decodeBy(from)(message), Option.map((event): Decoded => ({ message, event })))
-
-const textOf = (handlers: Handled["handlers"]): string =>
-  typeof handlers === "function"
-    ? String(handlers)
-    : [...handlers].toSorted(([a], [b]) => a < b ? -1 : 1).map(([type, handler]) => `${type}:${String(handler)}`).join()
-
-const define = (name: string, options: Options, handled: ReadonlyArray<Handled>): Definition<never, never> => {
-  const { atOnce = 500, tables = [], version } = options
-  const { categories, types } = selectionOf(handled)
-  const sourceOf = finding(handled)
-  const handlerOf = (message: RecordedMessage) => {
-    const handlers = sourceOf(message)?.handlers
-    return typeof handlers === "function" ? handlers : handlers?.get(message.type)
-  }
-  const self: Omit<Definition<never, never>, "on"> & { readonly on: unknown } = {
-    name,
-    version,
-    tables,
-    get fingerprint() {
-      // In the order of the categories' names, so that it does not matter which was added first.
-      const texts = handled.map(({ from, handlers }) => `${titleOf(from)}{${textOf(handlers)}}`).toSorted()
-      return fingerprint({ categories, types, tables, text: options.fingerprint ?? texts.join() })
-    },
-    options,
-    sources: handled.map(({ from }) => titleOf(from)),
-    categories,
-    types,
-    atOnce,
-    decode: (message) => {
-      const source = sourceOf(message)
-      return source === undefined || handlerOf(message) === undefined
-        ? Effect.succeedNone
-        : decoded(source.from)(message)
-    },
-    handle: (messages) =>
-      Effect.forEach(messages, ({ event, message }) => handlerOf(message)?.(event) ?? Effect.void, { discard: true }),
-    on: (from: Source, handlers: object) =>
-      define(name, options, [...handled, { from, handlers: handlersOf(handlers) }])
-  }
-  // What its handlers fail with and need is said by the signatures of `on`.
-  return self as Definition<never, never>
-}
-
 /**
  * Defines a read model by its name and its version: `on` adds what it does with the messages of a source. The name begins
  * with a small letter, goes on with small letters, digits and `_`, and has at most 50 of them; it is a part of the names
@@ -160,7 +106,9 @@ const define = (name: string, options: Options, handled: ReadonlyArray<Handled>)
  *
  * @since 0.1.0
  */
-export const make = (name: string, options: Options): Definition<never, never> => define(name, options, [])
+export const make = (name: string, options: Options): Definition<never, never> =>
+  // What its handlers fail with and need is said by the signatures of `on`.
+  define(name, options, []) as Definition<never, never>
 
 /**
  * Defines a read model whose handler takes many messages at a time, in the order in which they were written: at most
@@ -175,31 +123,9 @@ export const batch = <From extends Source, E, R>(
     readonly from: From | ReadonlyArray<From>
     readonly handle: (events: Arr.NonEmptyReadonlyArray<Incoming<From>>) => Effect.Effect<unknown, E, R>
   }
-): ReadModel<E | SourceError<From>, R | SourceServices<From>> => {
-  const { atOnce = 1_000, from, handle, tables = [], version } = options
-  const all = Arr.ensure<Source>(from)
-  const sourceOf = finding(all.map((from) => ({ from })))
-  // One handler for all takes all types.
-  const { categories, types } = selectionOf(all.map((from) => ({ from, handlers: () => Effect.void })))
-  return {
-    name,
-    version,
-    tables,
-    get fingerprint() {
-      return fingerprint({ categories, types, tables, text: options.fingerprint ?? String(handle) })
-    },
-    options,
-    sources: all.map(titleOf),
-    categories,
-    types,
-    atOnce,
-    decode: (message) => {
-      const source = sourceOf(message)
-      return source === undefined ? Effect.succeedNone : decoded(source.from)(message)
-    },
-    handle: (messages) => Effect.asVoid(handle(Arr.map(messages, ({ event }) => event as Incoming<From>)))
-  }
-}
+): ReadModel<E | SourceError<From>, R | SourceServices<From>> =>
+  // What its handler fails with and needs is said by the signature.
+  defineBatch(name, options, Arr.ensure(options.from), options.handle as BatchHandler)
 
 /**
  * In a handler: does something outside of the tables, such as to send a mail, after the transaction has been committed. It
@@ -252,36 +178,6 @@ export const withoutSideEffects = <A, E, R>(handlers: Effect.Effect<A, E, R>): E
 export const layerMemory: Layer.Layer<ReadModelStore | MemoryTables> = Memory.layer
 
 type AnyModel = ReadModel<unknown, unknown>
-
-/** As short as it is because stores make longer names of it, which have to fit as well. */
-const namePattern = /^[a-z][a-z0-9_]{0,49}$/
-
-const refuse = (argument: string, value: string, expected: string) =>
-  Effect.fail(new InvalidArgument({ argument, value, expected }))
-
-const checkBuild = ({ throttle }: BuildOptions) =>
-  throttle === undefined || (Number.isFinite(throttle) && throttle > 0)
-    ? Effect.void
-    : refuse("throttle", String(throttle), "a number of messages per second above 0")
-
-const check = Effect.fnUntraced(function*({ atOnce, name, options, sources, version }: AnyModel) {
-  if (!namePattern.test(name)) {
-    return yield* refuse(
-      "name",
-      JSON.stringify(name),
-      "a small letter, and then at most 49 small letters, digits and _"
-    )
-  }
-  yield* checkInt("version", version, 1)
-  yield* checkInt("atOnce", atOnce, 1)
-  yield* checkInt("batchSize", options.batchSize, 1)
-  yield* checkBuild(options.build ?? {})
-  const twice = sources.find((source, index) => sources.indexOf(source) !== index)
-  if (twice !== undefined) {
-    return yield* refuse("sources", twice, "each source once: handle all its events in one place")
-  }
-  if (sources.length === 0) return yield* refuse("sources", "none", "one at least, which `on` adds")
-})
 
 const runnable = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>) {
   const { run, status } = yield* Here.make(model)
