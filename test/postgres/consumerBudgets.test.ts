@@ -55,13 +55,13 @@ const open = Effect.gen(function*() {
 const counting = Effect.fnUntraced(function*(
   store: Store.Store,
   id: string,
-  category: string,
+  from: string | Consumer.All,
   options: Consumer.Options = {}
 ) {
   const counter = { handled: 0 }
   const consumer = Consumer.make(id, {
     ...options,
-    from: category,
+    from,
     on: { Numbered: () => Effect.sync(() => counter.handled++) }
   })
   const fiber = yield* Consumer.run(consumer).pipe(
@@ -120,6 +120,31 @@ layer(Database.layer(), { excludeTestServices: true })("a consumer's round trips
       yield* costs(1, come(3, 206))
       yield* costs(1, Fiber.interrupt(fiber))
     }).pipe(withTestClock))
+
+  it.effect.each(
+    [
+      ["several categories", Consumer.allOf({ categories: ["first", "second"] })],
+      ["everything", Consumer.allOf({ types: ["Numbered"] })]
+    ] as const
+  )(
+    "of %s: its position, one read for all there is, and one position; then one query a poll",
+    ([name, from]) =>
+      Effect.gen(function*() {
+        const { costs, quiet, store, write } = yield* open
+        const { globalPosition: start } = yield* TestClock.withLive(store.append("start-1", Store.numbered(1)))
+        yield* write("first", 300)
+        yield* write("second", 700)
+        const options = { start: { position: start + 1 } }
+        // One position more, for where it starts.
+        yield* costs(
+          4,
+          Effect.flatMap(counting(store, name, from, options), (one) => one.handled(1_000))
+        )
+        for (const _ of Store.upTo(20)) yield* Effect.andThen(TestClock.adjust("1 second"), quiet)
+        for (const _ of Store.upTo(3)) yield* costs(1, TestClock.adjust("5 seconds"))
+        yield* costs(0, TestClock.adjust("4 seconds"))
+      }).pipe(withTestClock)
+  )
 
   it.effect("of ten on one category: one read for all, one listener, one connection for all leases", () =>
     Effect.gen(function*() {

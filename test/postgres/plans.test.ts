@@ -32,15 +32,27 @@ const costOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return (yield* pagesSoFar) - before
   })
 
-/** Two common categories, of which one goes quiet half way, and a rare one; with the planner's statistics. */
-const fill = Effect.gen(function*() {
-  const sql = yield* SqlClient
-  // Its looks at the table would be counted as well.
-  yield* sql`ALTER TABLE message_store.messages SET (autovacuum_enabled = off)`
-  yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data)
+/** Autovacuum's looks at the table would be counted as well. */
+const withoutAutovacuum = Effect.flatMap(
+  SqlClient,
+  (sql) => sql`ALTER TABLE message_store.messages SET (autovacuum_enabled = off)`
+)
+
+/** Two common categories, of which one goes quiet half way, and a rare one. */
+const insert = Effect.flatMap(
+  SqlClient,
+  (sql) =>
+    sql`INSERT INTO message_store.messages (stream_name, position, type, data)
     SELECT CASE WHEN i % 1000 = 1 THEN 'rare-' WHEN i % 2 = 0 AND i <= 60000 THEN 'quiet-' ELSE 'busy-' END || i % 100,
       i, CASE WHEN i % 10000 = 7 THEN 'Rare' ELSE 'T' END, '{"filler": "some text"}'
     FROM generate_series(1, 120000) AS i`
+)
+
+/** With the planner's statistics. */
+const fill = Effect.gen(function*() {
+  const sql = yield* SqlClient
+  yield* withoutAutovacuum
+  yield* insert
   yield* sql`ANALYZE message_store.messages`
 })
 
@@ -147,4 +159,37 @@ for (const server of inject("postgres")) {
         }))
     })
   }
+
+  const database = Layer.unwrap(Effect.map(Database.make({ server }), ({ url }) => Database.client(url)))
+  layer(Layer.provideMerge(Postgres.layerClient({ announce: false }), database), { excludeTestServices: true })(
+    `plans that were made while the table was empty on ${server.name}`,
+    (it) => {
+      it.effect("an append looks at a few pages, of one message or of many, by one or several at a time", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient
+          const store = yield* MessageStore
+          const message = { type: "T", data: {} }
+          const many = Array.from({ length: 100 }, () => message)
+          const appends = [
+            { append: store.append("early-1", message), pages: 40 },
+            { append: store.append("early-1", many), pages: 2_000 },
+            {
+              append: Effect.forEach(Store.upTo(10), (i) => store.append(`early-${i}`, message), {
+                concurrency: "unbounded",
+                discard: true
+              }),
+              pages: 400
+            }
+          ]
+          yield* withoutAutovacuum
+          // So that the planner knows it to be empty.
+          yield* sql`VACUUM message_store.messages`
+          for (const { append } of appends) {
+            for (const _ of Store.upTo(8)) yield* append
+          }
+          yield* insert
+          for (const { append, pages } of appends) assert.isBelow(yield* costOf(append), pages)
+        }))
+    }
+  )
 }

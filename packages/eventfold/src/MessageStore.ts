@@ -112,12 +112,34 @@ export interface AllOptions {
 }
 
 /** @since 0.1.0 */
+export interface CountAllOptions extends AllOptions {
+  /** Only messages whose metadata has a `correlationStreamName` of this category. */
+  readonly correlation?: string | undefined
+  /** Only messages of streams that belong to this member. Streams without an id belong to none. */
+  readonly consumerGroup?: ConsumerGroup | undefined
+  /**
+   * `false`: without what consumers write about themselves, their positions and what they have parked, which are in
+   * categories of the types `position` and `parked`.
+   */
+  readonly bookkeeping?: boolean | undefined
+}
+
+/** @since 0.1.0 */
 export interface ReadAllOptions extends ReadOptions, AllOptions {}
 
 /** @since 0.1.0 */
 export interface ReadAllPageOptions extends AllOptions {
   /** How many messages at the most, from 1. Default: 1,024. */
   readonly limit?: number | undefined
+}
+
+/** @since 0.1.0 */
+export interface WakeUpsOptions {
+  /**
+   * `false`: without wake-ups for what consumers write about themselves, their positions and what they have parked, when no
+   * category is given.
+   */
+  readonly bookkeeping?: boolean | undefined
 }
 
 /** @since 0.1.0 */
@@ -229,8 +251,11 @@ export class MessageStore extends Context.Service<MessageStore, {
    * come: how far a reader of everything can go is `readAllPage`'s to say. It is one look-up.
    */
   readonly lastPosition: Effect.Effect<number, StoreError>
-  /** How many messages `readAll` would read with the same options, if nothing held it back. For lag, as `countCategory`. */
-  readonly countAll: (options?: AllOptions) => Effect.Effect<number, ReadAllError>
+  /**
+   * How many messages `readAll` would read with the same filters, if nothing held it back; or fewer, by filters that it does
+   * not have. For lag, as `countCategory`.
+   */
+  readonly countAll: (options?: CountAllOptions) => Effect.Effect<number, ReadAllError>
   /**
    * Which store this is, now: to be kept with positions that are kept elsewhere, and compared before they are used. A copy
    * that has taken over, or was restored to an earlier time, has another `timeline`.
@@ -331,7 +356,8 @@ export class MessageStore extends Context.Service<MessageStore, {
    * ```
    */
   readonly wakeUps: (
-    category?: string | undefined
+    category?: string | undefined,
+    options?: WakeUpsOptions | undefined
   ) => Effect.Effect<WakeUps, StreamName.InvalidCategory, Scope.Scope>
 }>()("eventfold/MessageStore") {}
 
@@ -355,14 +381,15 @@ const checkConsumerGroup = Effect.fnUntraced(function*(group: ConsumerGroup | un
   }
 })
 
+const checkCorrelation = ({ correlation }: { readonly correlation?: string | undefined }) =>
+  correlation === undefined ? Effect.undefined : StreamName.parseCategory(correlation)
+
 const categoryRange = Effect.fnUntraced(function*(name: string, options: CountCategoryOptions) {
   const category = yield* StreamName.parseCategory(name)
   yield* checkInt("from", options.from, 0)
   yield* checkConsumerGroup(options.consumerGroup)
   const types = yield* checkTypes(options.types)
-  const correlation = options.correlation === undefined
-    ? undefined
-    : yield* StreamName.parseCategory(options.correlation)
+  const correlation = yield* checkCorrelation(options)
   return { category, from: options.from ?? 1, types, correlation, consumerGroup: options.consumerGroup }
 })
 
@@ -494,8 +521,18 @@ export const make = Effect.fnUntraced(function*(
     }
   )
 
-  const countAll = Effect.fn("MessageStore.countAll")(function*(options: AllOptions = {}) {
-    return yield* backend.countAll({ ...yield* allFilters(options), from: yield* globalFrom(options.from) })
+  const countAll = Effect.fn("MessageStore.countAll")(function*(options: CountAllOptions = {}) {
+    const { bookkeeping = true, consumerGroup } = options
+    const filters = yield* allFilters(options)
+    const correlation = yield* checkCorrelation(options)
+    yield* checkConsumerGroup(consumerGroup)
+    return yield* backend.countAll({
+      ...filters,
+      correlation,
+      consumerGroup,
+      bookkeeping,
+      from: yield* globalFrom(options.from)
+    })
   })
 
   const messageAt = Effect.fn("MessageStore.messageAt")(function*(globalPosition: number) {
@@ -553,8 +590,12 @@ export const make = Effect.fnUntraced(function*(
     )
   })
 
-  const wakeUps = Effect.fnUntraced(function*(category?: string | undefined) {
-    return yield* hub.subscribe(category === undefined ? undefined : yield* StreamName.parseCategory(category))
+  const wakeUps = Effect.fnUntraced(function*(
+    category?: string | undefined,
+    { bookkeeping = true }: WakeUpsOptions = {}
+  ) {
+    if (category === undefined) return yield* hub.subscribe(bookkeeping ? undefined : WakeUpHub.news)
+    return yield* hub.subscribe(yield* StreamName.parseCategory(category))
   })
 
   return MessageStore.of({

@@ -8,7 +8,6 @@ import * as Arr from "effect/Array"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Category from "./Category.ts"
@@ -16,7 +15,9 @@ import { checkInt } from "./internal/arguments.ts"
 import type { Host, Running } from "./internal/host.ts"
 import * as Hosted from "./internal/hosted.ts"
 import * as Memory from "./internal/memoryReadModels.ts"
-import { type BuildOptions, type Decoded, fingerprint, type Options, type ReadModel } from "./internal/readModel.ts"
+import type { BuildOptions, Options, ReadModel } from "./internal/readModel.ts"
+import { check, checkBuild } from "./internal/readModelCheck.ts"
+import { type BatchHandler, define, defineBatch } from "./internal/readModelDefinition.ts"
 import type { BuildNotFound, ReadModelIsBuilding, RunError } from "./internal/readModelErrors.ts"
 import * as Progressing from "./internal/readModelProgress.ts"
 import type { Progress } from "./internal/readModelProgress.ts"
@@ -24,13 +25,23 @@ import * as Here from "./internal/readModelRunning.ts"
 import * as Positions from "./internal/readModelStatus.ts"
 import type { Status } from "./internal/readModelStatus.ts"
 import * as SideEffects from "./internal/sideEffects.ts"
+import type {
+  AnyOutcome,
+  ErrorOf,
+  EventHandlers,
+  Outcomes,
+  ServicesOf,
+  SourceError,
+  SourceServices
+} from "./internal/sources.ts"
 import { ofReadModel } from "./internal/subject.ts"
 import type { MemoryTables } from "./MemoryTable.ts"
 import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import type { BuildMoved, ReadModelStore } from "./ReadModelStore.ts"
-import { InvalidArgument, type StoreError } from "./StoreError.ts"
-import * as StreamName from "./StreamName.ts"
+import type { All, Incoming, Source } from "./Source.ts"
+import type { InvalidArgument, StoreError } from "./StoreError.ts"
+import type * as StreamName from "./StreamName.ts"
 
 /** @since 0.1.0 */
 export type { BuildOptions, Decoded, Options, ReadModel } from "./internal/readModel.ts"
@@ -47,54 +58,8 @@ export {
 export type { Progress } from "./internal/readModelProgress.ts"
 /** @since 0.1.0 */
 export type { BuildStatus, Status } from "./internal/readModelStatus.ts"
-
-const AllTypeId = "~eventfold/ReadModel/All"
-
-/**
- * Everything as a source: see {@link all}.
- *
- * @since 0.1.0
- */
-export interface All {
-  readonly [AllTypeId]: typeof AllTypeId
-}
-
-/**
- * All messages of the store, by global position, as they are.
- *
- * @since 0.1.0
- */
-export const all: All = { [AllTypeId]: AllTypeId }
-
-/**
- * What a read model reads: a category, whose events it gets decoded; the name of one, whose messages it gets as they are;
- * or {@link all} messages.
- *
- * @since 0.1.0
- */
-export type Source = Category.Any | string | All
-
-/**
- * What a handler gets.
- *
- * @since 0.1.0
- */
-export type Incoming<From extends Source> = From extends Category.Any ? Category.RecordedEvent<From> : RecordedMessage
-
-type AnyOutcome = Effect.Effect<unknown, unknown, unknown>
-
-/** By type of message, what its handler gives. */
-interface Outcomes {
-  readonly [type: string]: AnyOutcome | undefined
-}
-
-type ErrorOf<Out> = Out extends Effect.Effect<unknown, infer E, unknown> ? E : never
-
-type ServicesOf<Out> = Out extends Effect.Effect<unknown, unknown, infer R> ? R : never
-
-type SourceError<From extends Source> = From extends Category.Any ? Category.DecodeError : never
-
-type SourceServices<From extends Source> = From extends Category.Any ? Category.Services<From> : never
+/** @since 0.1.0 */
+export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 
 /**
  * A read model to which sources can be added. Each addition gives a new definition, and leaves this one as it is.
@@ -103,22 +68,20 @@ type SourceServices<From extends Source> = From extends Category.Any ? Category.
  */
 export interface Definition<E, R> extends ReadModel<E, R> {
   /**
-   * Adds a source, each category once, and what is done with its events by type; those of other types are passed over. For
-   * a source that is not decoded it may be one function for the messages of all types.
+   * Adds a source, each category once, and what is done with its events by type; those of other types are passed over. It
+   * may be one function for all types as well.
    */
   readonly on: {
+    <From extends Category.Any, Out extends AnyOutcome>(
+      from: From,
+      handler: (event: Category.RecordedEvent<From>) => Out
+    ): Definition<E | ErrorOf<Out> | Category.DecodeError, R | ServicesOf<Out> | Category.Services<From>>
     <
       From extends Category.Any,
       Out extends { readonly [K in keyof From["Events"] & string]?: AnyOutcome } = {}
     >(
       from: From,
-      handlers:
-        & {
-          readonly [K in keyof Out]: (
-            event: Extract<Category.RecordedEvent<From>, { readonly type: K }>
-          ) => Out[K]
-        }
-        & { readonly [K in Exclude<keyof Out, keyof From["Events"]>]: never }
+      handlers: EventHandlers<From, Out>
     ): Definition<
       E | ErrorOf<Out[keyof Out]> | Category.DecodeError,
       R | ServicesOf<Out[keyof Out]> | Category.Services<From>
@@ -134,96 +97,6 @@ export interface Definition<E, R> extends ReadModel<E, R> {
   }
 }
 
-type AnyHandler = (event: unknown) => Effect.Effect<unknown>
-
-/** A source, and what is done with its messages: by type, or with all of them. */
-interface Handled {
-  readonly from: Source
-  readonly handlers: ReadonlyMap<string, AnyHandler> | AnyHandler
-}
-
-const isCategory = (from: Source): from is Category.Any => typeof from === "object" && "decode" in from
-
-/** What no category is called. */
-const everything = "*"
-
-const nameOf = (from: Source): string => isCategory(from) ? from.name : typeof from === "string" ? from : everything
-
-/** A message with its event; none when it is of a type that its category does not know. */
-const decodeBy = (from: Source) => (message: RecordedMessage) => {
-  const decoded = isCategory(from) ? from.decode(message) : Effect.succeedSome(message)
-  // What it fails with and needs is said by the signatures.
-  return Effect.mapEager(
-    decoded as Effect.Effect<Option.Option<unknown>>,
-    Option.map((event): Decoded => ({ message, event }))
-  )
-}
-
-const sourcesOf = (from: ReadonlyArray<Source>): Pick<ReadModel<never, never>, "sources" | "categories"> => {
-  const sources = from.map(nameOf)
-  return { sources, categories: sources.includes(everything) ? undefined : sources }
-}
-
-/** Finds the source of a message, by its category. */
-const finding = <A extends { readonly from: Source }>(sources: ReadonlyArray<A>) => {
-  const byName = new Map(sources.map((source) => [nameOf(source.from), source]))
-  const all = byName.get(everything)
-  return (message: RecordedMessage): A | undefined => all ?? byName.get(StreamName.category(message.streamName))
-}
-
-const textOf = (handlers: Handled["handlers"]): string =>
-  typeof handlers === "function"
-    ? String(handlers)
-    : [...handlers].toSorted(([a], [b]) => a < b ? -1 : 1).map(([type, handler]) => `${type}:${String(handler)}`).join()
-
-const define = (name: string, options: Options, handled: ReadonlyArray<Handled>): Definition<never, never> => {
-  const { atOnce = 500, tables = [], version } = options
-  const { categories, sources } = sourcesOf(handled.map(({ from }) => from))
-  const types = new Set<string>()
-  let takesAll = false
-  for (const { handlers } of handled) {
-    if (typeof handlers === "function") takesAll = true
-    else for (const type of handlers.keys()) types.add(type)
-  }
-  const wanted = takesAll ? undefined : [...types]
-  const sourceOf = finding(handled)
-  const handlerOf = (message: RecordedMessage) => {
-    const handlers = sourceOf(message)?.handlers
-    return typeof handlers === "function" ? handlers : handlers?.get(message.type)
-  }
-  const self: Omit<Definition<never, never>, "on"> & { readonly on: unknown } = {
-    name,
-    version,
-    tables,
-    get fingerprint() {
-      // In the order of the categories' names, so that it does not matter which was added first.
-      const texts = handled.map(({ from, handlers }) => `${nameOf(from)}{${textOf(handlers)}}`).toSorted()
-      return fingerprint({ categories, types: wanted, tables, text: options.fingerprint ?? texts.join() })
-    },
-    options,
-    sources,
-    categories,
-    types: wanted,
-    atOnce,
-    decode: (message) => {
-      const source = sourceOf(message)
-      return source === undefined || handlerOf(message) === undefined
-        ? Effect.succeedNone
-        : decodeBy(source.from)(message)
-    },
-    handle: (messages) =>
-      Effect.forEach(messages, ({ event, message }) => handlerOf(message)?.(event) ?? Effect.void, { discard: true }),
-    on: (from: Source, handlers: AnyHandler | object) => {
-      const own = typeof handlers === "function"
-        ? handlers as AnyHandler
-        : new Map(Object.entries<AnyHandler>({ ...handlers }))
-      return define(name, options, [...handled, { from, handlers: own }])
-    }
-  }
-  // What its handlers fail with and need is said by the signatures of `on`.
-  return self as Definition<never, never>
-}
-
 /**
  * Defines a read model by its name and its version: `on` adds what it does with the messages of a source. The name begins
  * with a small letter, goes on with small letters, digits and `_`, and has at most 50 of them; it is a part of the names
@@ -237,7 +110,9 @@ const define = (name: string, options: Options, handled: ReadonlyArray<Handled>)
  *
  * @since 0.1.0
  */
-export const make = (name: string, options: Options): Definition<never, never> => define(name, options, [])
+export const make = (name: string, options: Options): Definition<never, never> =>
+  // What its handlers fail with and need is said by the signatures of `on`.
+  define(name, options, []) as Definition<never, never>
 
 /**
  * Defines a read model whose handler takes many messages at a time, in the order in which they were written: at most
@@ -252,30 +127,9 @@ export const batch = <From extends Source, E, R>(
     readonly from: From | ReadonlyArray<From>
     readonly handle: (events: Arr.NonEmptyReadonlyArray<Incoming<From>>) => Effect.Effect<unknown, E, R>
   }
-): ReadModel<E | SourceError<From>, R | SourceServices<From>> => {
-  const { atOnce = 1_000, from, handle, tables = [], version } = options
-  const all = Arr.ensure(from)
-  const sourceOf = finding(all.map((from) => ({ from })))
-  const { categories, sources } = sourcesOf(all)
-  return {
-    name,
-    version,
-    tables,
-    get fingerprint() {
-      return fingerprint({ categories, types: undefined, tables, text: options.fingerprint ?? String(handle) })
-    },
-    options,
-    sources,
-    categories,
-    types: undefined,
-    atOnce,
-    decode: (message) => {
-      const source = sourceOf(message)
-      return source === undefined ? Effect.succeedNone : decodeBy(source.from)(message)
-    },
-    handle: (messages) => Effect.asVoid(handle(Arr.map(messages, ({ event }) => event as Incoming<From>)))
-  }
-}
+): ReadModel<E | SourceError<From>, R | SourceServices<From>> =>
+  // What its handler fails with and needs is said by the signature.
+  defineBatch(name, options, Arr.ensure(options.from), options.handle as BatchHandler)
 
 /**
  * In a handler: does something outside of the tables, such as to send a mail, after the transaction has been committed. It
@@ -328,39 +182,6 @@ export const withoutSideEffects = <A, E, R>(handlers: Effect.Effect<A, E, R>): E
 export const layerMemory: Layer.Layer<ReadModelStore | MemoryTables> = Memory.layer
 
 type AnyModel = ReadModel<unknown, unknown>
-
-/** As short as it is because stores make longer names of it, which have to fit as well. */
-const namePattern = /^[a-z][a-z0-9_]{0,49}$/
-
-const refuse = (argument: string, value: string, expected: string) =>
-  Effect.fail(new InvalidArgument({ argument, value, expected }))
-
-const checkBuild = ({ throttle }: BuildOptions) =>
-  throttle === undefined || (Number.isFinite(throttle) && throttle > 0)
-    ? Effect.void
-    : refuse("throttle", String(throttle), "a number of messages per second above 0")
-
-const check = Effect.fnUntraced(function*({ atOnce, name, options, sources, version }: AnyModel) {
-  if (!namePattern.test(name)) {
-    return yield* refuse(
-      "name",
-      JSON.stringify(name),
-      "a small letter, and then at most 49 small letters, digits and _"
-    )
-  }
-  yield* checkInt("version", version, 1)
-  yield* checkInt("atOnce", atOnce, 1)
-  yield* checkInt("batchSize", options.batchSize, 1)
-  yield* checkBuild(options.build ?? {})
-  const twice = sources.find((source, index) => sources.indexOf(source) !== index)
-  if (twice !== undefined) {
-    return yield* refuse("sources", twice, "each source once: handle all its events in one place")
-  }
-  if (sources.length === 0) return yield* refuse("sources", "none", "one at least, which `on` adds")
-  if (sources.length > 1 && sources.includes(everything)) {
-    return yield* refuse("sources", sources.join(", "), "categories, or everything and nothing beside it")
-  }
-})
 
 const runnable = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>) {
   const { run, status } = yield* Here.make(model)

@@ -118,7 +118,7 @@ export interface Service {
   ) => Effect.Effect<Build, BuildMoved | StoreError | Unsupported>
   /**
    * Runs `handle`, which changes the build's tables, and moves the checkpoint, in one transaction. It is `BuildMoved`, and
-   * nothing is stored, when the build's checkpoint or state is not as it is in `build`; this is looked at first, and from
+   * nothing is stored, when the build's checkpoint, state or fingerprint is not as it is in `build`; this is looked at first, and from
    * then on others wait. When `handle` fails or is interrupted nothing is stored. Gives the build as it is now.
    *
    * When `handle` fails because the store is away (the connection is lost, the server shuts down), or because of a conflict

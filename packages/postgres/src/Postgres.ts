@@ -174,6 +174,33 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
   )
 
 /**
+ * A pool of connections as {@link layer} makes it, and no store: for an application that has statements of its own beside the
+ * store's, which is {@link layerClient} on this client.
+ *
+ * @example
+ * ```ts
+ * import { Postgres, SqlReadModel } from "@eventfold/postgres"
+ * import { Layer, Redacted } from "effect"
+ *
+ * // MessageStore, ReadModelStore, PgClient and SqlClient, on one pool
+ * const Database = SqlReadModel.layer().pipe(
+ *   Layer.provideMerge(Postgres.layerClient({ install: true })),
+ *   Layer.provideMerge(Postgres.layerPool({ url: Redacted.make("postgres://app:secret@localhost/shop") }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const layerPool = (
+  options: PgClient.PgPoolConfig
+): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> => {
+  const config = poolConfig(options)
+  return PgClient.layerFrom(
+    Effect.andThen(checkUrl(config), Effect.mapError(PgClient.make(config), fromSqlError(config)))
+  )
+}
+
+/**
  * The store on a database of its own connection pool, which is closed with the layer. The server and its schema are
  * checked when the layer is built, so that what is wrong is known then: see {@link OpenError}.
  *
@@ -189,13 +216,8 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
  */
 export const layer = <const Models extends ReadonlyArray<InlineModel> = []>(
   options: Options & Inline<Models>
-): Layer.Layer<MessageStore.MessageStore, OpenError, InlineServices<Models[number]>> => {
-  const config = poolConfig(options)
-  const client = PgClient.layerFrom(
-    Effect.andThen(checkUrl(config), Effect.mapError(PgClient.make(config), fromSqlError(config)))
-  )
-  return layerClient(options).pipe(Layer.provide(client))
-}
+): Layer.Layer<MessageStore.MessageStore, OpenError, InlineServices<Models[number]>> =>
+  layerClient(options).pipe(Layer.provide(layerPool(options)))
 
 /**
  * {@link layer} with options from `Config`.
@@ -215,7 +237,7 @@ export const layerConfig = (
 ): Layer.Layer<MessageStore.MessageStore, OpenError | Config.ConfigError> =>
   Layer.unwrap(Effect.map(Config.unwrap(options), (options) => layer(options)))
 
-const poolConfig = (options: Options): PgClient.PgPoolConfig => ({
+const poolConfig = (options: PgClient.PgPoolConfig): PgClient.PgPoolConfig => ({
   applicationName: "eventfold",
   // A page of large messages is one reply of the server.
   maxMessageSize: 2 ** 30,

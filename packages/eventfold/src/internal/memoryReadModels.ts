@@ -34,7 +34,8 @@ const Working = Context.Reference<Work | undefined>("eventfold/MemoryReadModels/
 const movedOf = ({ number, readModel }: Build) => new BuildMoved({ readModel, number })
 
 const isAsGiven = (now: Build | undefined, given: Build): now is Build =>
-  now !== undefined && now.state === given.state && Equal.equals(now.checkpoint, given.checkpoint)
+  now !== undefined && now.state === given.state && now.fingerprint === given.fingerprint &&
+  Equal.equals(now.checkpoint, given.checkpoint)
 
 const restore = (rows: Rows, before: Rows) => {
   rows.clear()

@@ -43,6 +43,7 @@ export const createBeside = Effect.fnUntraced(function*(
   const store = yield* ReadModelStore
   const messages = yield* MessageStore
   const unfinished = builds.filter(({ state }) => state === "building")
+  const dropped = new Set<Build>()
   let found: Build | undefined
   for (const build of unfinished.toReversed()) {
     const isOurs = found === undefined && build.version === model.version && build.fingerprint === model.fingerprint
@@ -53,6 +54,7 @@ export const createBeside = Effect.fnUntraced(function*(
     }
     yield* log("Info", "an unfinished build of a read model is dropped", { readModel: model.name, build: build.number })
     yield* store.drop(build)
+    dropped.add(build)
   }
   // One that is of another log can be as far as no other will ever be.
   yield* Effect.catchTag(
@@ -65,7 +67,10 @@ export const createBeside = Effect.fnUntraced(function*(
   )
   if (found !== undefined) return found
   const checkpoint = beginning(yield* messages.identity, live.checkpoint.history)
-  return yield* store.create(model, { after: newest(builds), checkpoint })
+  return yield* store.create(model, {
+    after: newest(builds.filter((build) => !dropped.has(build))),
+    checkpoint
+  })
 })
 
 /** The new build has to be filled further, outside of the transaction that was to put it in place. */
