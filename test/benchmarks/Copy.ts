@@ -38,11 +38,13 @@ export const connect = (url: string): Effect.Effect<Client, PeerError, Scope.Sco
     (client) => Effect.promise(() => client.end())
   )
 
-/** Copies these lines into the table. */
-export const copyIn = (client: Client, lines: Iterable<string>): Effect.Effect<void, PeerError> =>
-  promise(() =>
-    pipeline(Readable.from(lines), client.query(from(`COPY message_store.messages (${copyColumns}) FROM STDIN`)))
-  )
+/** Copies lines of messages into a table. */
+export const copyIn = (
+  client: Client,
+  lines: Iterable<string>,
+  table = "message_store.messages"
+): Effect.Effect<void, PeerError> =>
+  promise(() => pipeline(Readable.from(lines), client.query(from(`COPY ${table} (${copyColumns}) FROM STDIN`))))
 
 /** The lines of these numbers, many in a string: a write each would be most of the work. */
 export function* blocks(begin: number, end: number, lineOf: (n: number) => string): Generator<string> {
@@ -57,6 +59,9 @@ const turnOf = ({ streams }: Dataset) => (n: number): number => Math.floor(n / s
 /** The line of the message of that number, at the next position of the stream whose turn it is. */
 const nextLine = (dataset: Dataset) => (n: number) => copyLine(dataset, n, turnOf(dataset)(n))
 
+/** What a data set has in the beginning. */
+export const initialLines = (dataset: Dataset): Iterable<string> => blocks(0, dataset.messages, nextLine(dataset))
+
 /** Fills a database with what a data set has in the beginning, once, and leaves the server nothing to catch up on. */
 const loaderOf = (client: Client) => {
   const loaded = new Set<Dataset>()
@@ -65,7 +70,7 @@ const loaderOf = (client: Client) => {
       if (loaded.has(dataset)) return Effect.void
       loaded.add(dataset)
       return Effect.andThen(
-        copyIn(client, blocks(0, dataset.messages, nextLine(dataset))),
+        copyIn(client, initialLines(dataset)),
         promise(async () => {
           await client.query("VACUUM ANALYZE message_store.messages")
           await client.query("CHECKPOINT")

@@ -75,7 +75,7 @@ export const eventOf = ({ category: { events } }: Dataset, n: number) =>
 export const copyColumns = "id, stream_name, type, position, data, metadata"
 
 /** The message of that number, at a position of its stream, as COPY wants it. JSON of ours has nothing to escape. */
-export const copyLine = (dataset: Dataset, n: number, position: number): string =>
-  `${randomUUID()}\t${streamNameOf(dataset, n)}\t${typeOf(n)}\t${position}\t${JSON.stringify(dataOf(n))}\t${
+export const copyLine = (dataset: Dataset, n: number, position: number, id: string = randomUUID()): string =>
+  `${id}\t${streamNameOf(dataset, n)}\t${typeOf(n)}\t${position}\t${JSON.stringify(dataOf(n))}\t${
     JSON.stringify(metadataOf(n))
   }\n`

@@ -38,8 +38,8 @@ export interface Row<R = never> {
   readonly peers: ReadonlyArray<Peer>
   /** Takes longer than a quick run has time for, unless it is asked for by its name. */
   readonly slow?: boolean | undefined
-  /** The most rounds, where each takes as long as it takes. */
-  readonly maxRounds?: number | undefined
+  /** Measured once, and at once: it takes long, and is the same every time. */
+  readonly once?: boolean | undefined
   /** Makes ready what is measured, for as long as the row is. The peers are in the order of `peers`. */
   readonly prepare: Effect.Effect<Sides, BenchError, R | Scope.Scope>
 }
@@ -91,6 +91,13 @@ export const select = <R>(
       ? !(isQuick && row.slow === true)
       : names.some((name) => own.some((of) => of === name || of.startsWith(`${name}-`)))
   })
+
+/** The row without its peers: for a profile of ours. */
+export const alone = <R>(row: Row<R>): Row<R> => ({
+  ...row,
+  peers: [],
+  prepare: Effect.map(row.prepare, ({ ours }) => ({ ours, peers: [] }))
+})
 
 /** Runs the call over and over for a while, by that many fibers: calls a second. */
 export const repeatedly = <E, R>(
@@ -174,8 +181,8 @@ export const measure = <R>(
   Effect.scoped(Effect.gen(function*() {
     const { ours, peers } = yield* row.prepare
     const sides = [ours, ...peers]
-    const count = Math.min(rounds, row.maxRounds ?? rounds)
-    yield* round(sides, millis, 0)
+    const count = row.once === true ? 1 : rounds
+    if (row.once !== true) yield* round(sides, millis, 0)
     const measured = yield* Effect.forEach(Array.from({ length: count }, (_, i) => i), (i) => round(sides, millis, i))
     return results(row, measured)
   }))

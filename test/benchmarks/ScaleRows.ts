@@ -71,7 +71,7 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     description: "the most memory that a process takes to read 1,000,000 messages of a category, decoded",
     unit: "MB",
     slow: true,
-    maxRounds: 1,
+    once: true,
     peers: [{ name: "to read 100,000", budget: 0.8 }],
     prepare: Effect.gen(function*() {
       const large = yield* (yield* Databases).scale("large")

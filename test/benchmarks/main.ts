@@ -25,7 +25,7 @@ import { rows } from "./Rows.ts"
 /** How large the table of Message DB's functions is, and how long everything is measured. */
 const thorough = { messages: 1_000_000, effort: { rounds: 9, millis: 300 } }
 
-const quick = { messages: 100_000, effort: { rounds: 5, millis: 120 } }
+const quick = { messages: 100_000, effort: { rounds: 5, millis: 100 } }
 
 const machine: Report.Report["machine"] = {
   cores: availableParallelism(),
@@ -105,15 +105,21 @@ interface Options {
   readonly rows: ReadonlyArray<string>
   readonly quick: boolean
   readonly out: string
+  readonly alone: boolean
   readonly docs: boolean
   readonly from: Option.Option<string>
 }
 
-const bench = Effect.fnUntraced(function*({ docs, from, out, quick: isQuick, rows: names }: Options) {
+const bench = Effect.fnUntraced(function*({ alone, docs, from, out, quick: isQuick, rows: names }: Options) {
   const { effort, messages } = isQuick ? quick : thorough
+  const selected = Rounds.select(rows, names, isQuick)
+  if (alone) {
+    yield* Effect.provide(measure(selected.map(Rounds.alone), effort), layer(messages))
+    return
+  }
   const report = Option.isSome(from)
     ? yield* readReport(from.value)
-    : yield* Effect.provide(measure(Rounds.select(rows, names, isQuick), effort), layer(messages))
+    : yield* Effect.provide(measure(selected, effort), layer(messages))
   yield* Console.log(`\n${Report.table(report.rows)}\n${Report.legend(report.rows)}\n`)
   if (docs) yield* writeDocs(report)
   if (Option.isSome(from)) return
@@ -136,6 +142,10 @@ const command = Command.make("bench", {
   ),
   quick: Flag.Boolean("quick").pipe(
     Flag.withDescription("At most three minutes: short rounds on smaller tables"),
+    Flag.withDefault(false)
+  ),
+  alone: Flag.Boolean("alone").pipe(
+    Flag.withDescription("Measure ours and no peer, and write no file: for a profile"),
     Flag.withDefault(false)
   ),
   docs: Flag.Boolean("docs").pipe(

@@ -50,8 +50,14 @@ const call = (sql: SqlClient, appends: ReadonlyArray<Append>, { atomic = false, 
     ${atomic}, ${careful})`
 }
 
+const callMessage = (sql: SqlClient, { expected, messages: [message], stream }: Append) =>
+  sql<Outcome>`SELECT * FROM eventfold.append_message(${stream}, ${expected ?? any}, ${message?.id ?? randomUUID()},
+    ${message?.type ?? "T"}, ${message?.data ?? "{}"}, ${message?.metadata ?? null})`
+
 const append = (appends: ReadonlyArray<Append>, mode?: Mode) =>
   Effect.flatMap(SqlClient, (sql) => call(sql, appends, mode))
+
+const appendMessage = (append: Append) => Effect.flatMap(SqlClient, (sql) => callMessage(sql, append))
 
 const outcomes = (rows: ReadonlyArray<Outcome>) =>
   rows.map((row) => [row.outcome, row.stream_version === null ? null : Number(row.stream_version)])
@@ -421,6 +427,84 @@ for (const server of inject("postgres")) {
           assert.deepStrictEqual(more.map((row) => row.outcome), ["duplicate", "duplicate", "not_written"])
           assert.strictEqual(more[0]?.taken_id, both[0]?.messages[0]?.id)
           assert.lengthOf(yield* rowsOf(c), 0)
+        }))
+    })
+
+    describe("append_message", () => {
+      it.effect("writes what it is given at the next position, and tells where", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient
+          const stream = yield* newStream
+          const id = randomUUID()
+          const message = { id, type: "Opened", data: "{\"a\":[1,null]}", metadata: "{\"m\":1}" }
+          const first = yield* appendMessage({ stream, expected: none, messages: [message] })
+          const others = yield* Effect.forEach(
+            [any, existing, 2n],
+            (expected) => appendMessage({ stream, expected, messages: [{}] })
+          )
+          const rows = yield* rowsOf(stream)
+          assert.deepStrictEqual<unknown>(
+            [first, ...others].flat(),
+            rows.map(({ global_position, position }) => ({
+              outcome: "written",
+              stream_version: position,
+              last_global_position: global_position,
+              taken_id: null
+            }))
+          )
+          assert.deepStrictEqual(rows.map(({ position }) => position), [0n, 1n, 2n, 3n])
+          assert.deepStrictEqual(
+            yield* sql`SELECT type, data::text, metadata::text, id = ${id}::uuid AS same
+              FROM message_store.messages WHERE stream_name = ${stream} AND position < 2 ORDER BY position`,
+            [
+              { type: "Opened", data: "{\"a\": [1, null]}", metadata: "{\"m\": 1}", same: true },
+              { type: "T", data: "{}", metadata: null, same: false }
+            ]
+          )
+        }))
+
+      it.effect("refuses as append does: a wrong version, unless the message is recorded, and an id that is taken", () =>
+        Effect.gen(function*() {
+          const [stream, other] = [yield* newStream, yield* newStream]
+          const [message] = withIds(1)
+          assert(message !== undefined)
+          const wrong: ReadonlyArray<Append> = [existing, 0n, -4n].map((expected) => ({
+            stream,
+            expected,
+            messages: [{}]
+          }))
+          for (const given of wrong) {
+            assert.deepStrictEqual(outcomes(yield* appendMessage(given)), [["wrong_version", -1]])
+          }
+          const [written] = yield* appendMessage({ stream, messages: [message] })
+          const [again] = yield* appendMessage({ stream, expected: none, messages: [message] })
+          assert.deepInclude(again, { outcome: "recorded", stream_version: 0n })
+          assert.strictEqual(again?.last_global_position, written?.last_global_position)
+          // Right in its version, so the id is what tells, and who calls it looks again with care.
+          for (const name of [stream, other]) {
+            const { code, constraint } = yield* refusal(appendMessage({ stream: name, messages: [message] }))
+            assert.deepStrictEqual([code, constraint], ["23505", "messages_id"])
+          }
+          assert.deepStrictEqual(
+            outcomes(yield* appendMessage({ stream: other, expected: 3n, messages: [message] })),
+            [["wrong_version", -1]]
+          )
+          assert.lengthOf(yield* rowsOf(stream), 1)
+        }))
+
+      it.effect("takes its category's lock, and sees what was committed while it waited for it", () =>
+        Effect.gen(function*() {
+          const stream = yield* newStream
+          const [first, second] = [yield* session, yield* session]
+          const waiting = yield* first.withTransaction(Effect.gen(function*() {
+            yield* callMessage(first, { stream, messages: [{}] })
+            const waiting = yield* Effect.forkChild(
+              callMessage(second, { stream, expected: none, messages: [{}] })
+            )
+            yield* until("the second waits", waits)
+            return waiting
+          }))
+          assert.deepStrictEqual(outcomes(yield* Fiber.join(waiting)), [["wrong_version", 0]])
         }))
     })
 

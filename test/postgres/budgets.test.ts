@@ -120,9 +120,74 @@ layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices:
       assert.strictEqual(yield* costOf(Stream.runDrain(opened.readStream("read-1", { batchSize: 400 }))), 3)
     }))
 
-  it.effect("lastMessage, findMessage, streamVersion, lastCategoryMessage and countCategory are 1", () =>
+  it.effect("a page of everything is 1, with filters or without, past gaps and beside writers, and 1 when nothing is new", () =>
     Effect.gen(function*() {
-      const { append, countCategory, findMessage, lastCategoryMessage, lastMessage, streamVersion } = yield* store
+      const sql = yield* SqlClient
+      const { append, readAll, readAllPage } = yield* store
+      const { globalPosition } = yield* append("all-1", Store.numbered(1))
+      const from = globalPosition + 1
+      const write = Effect.andThen(append("all-1", Store.numbered(999)), append("other-1", Store.numbered(1)))
+      const read = Effect.map(Stream.runCollect(readAll({ from })), (messages) => messages.length)
+      assert.strictEqual(yield* costOf(read), 1)
+      yield* write
+      assert.strictEqual(yield* costOf(read), 1)
+      const filters = [{ categories: ["all", "other"] }, { types: ["Numbered"] }, {
+        categories: ["none"],
+        types: ["A"]
+      }]
+      for (const filter of filters) assert.strictEqual(yield* costOf(readAllPage({ ...filter, from })), 1)
+
+      // A number that is never used, and then one whose writer is still at it.
+      yield* sql`SELECT nextval('message_store.messages_global_position_seq')`
+      yield* append("all-1", Store.numbered(1))
+      const writer = yield* Database.session((yield* Database.Database).url)
+      yield* writer`BEGIN`
+      yield* writer`SELECT nextval('message_store.messages_global_position_seq')`
+      assert.strictEqual(yield* costOf(readAllPage({ from, limit: 1_000 })), 1)
+      assert.strictEqual(yield* costOf(Stream.runDrain(readAll({ from, limit: 1_000, batchSize: 300 }))), 4)
+      yield* writer`ROLLBACK`
+      assert.strictEqual(yield* costOf(read), 1)
+      assert.strictEqual(yield* read, 1_001)
+      const { through } = yield* readAllPage({ from })
+      for (const filter of [{}, ...filters]) {
+        assert.strictEqual(yield* costOf(readAllPage({ ...filter, from: through + 1 })), 1)
+      }
+    }))
+
+  it.effect("locks are looked at for a gap that may still be filled, and for nothing else", () =>
+    Effect.gen(function*() {
+      const sql = yield* SqlClient
+      const { append } = yield* store
+      const { globalPosition: first } = yield* append("locks-1", Store.numbered(1))
+      yield* append("locks-1", Store.numbered(9))
+      yield* sql`SELECT nextval('message_store.messages_global_position_seq')`
+      const { globalPosition: last } = yield* append("locks-1", Store.numbered(10))
+      const looks = (limit: number, categories: ReadonlyArray<string> | null, final: number) =>
+        Effect.map(
+          sql<{ readonly data: string }>`SELECT data FROM eventfold.read_all(
+            ${BigInt(first)}, ${BigInt(limit)}, ${categories}::varchar[], NULL, ${BigInt(final)}
+          ) WHERE id IS NULL`,
+          ([row]) => JSON.parse(row?.data ?? "null").writers
+        )
+      assert.deepStrictEqual(yield* looks(20, null, 0), [])
+      assert.isNull(yield* looks(10, null, 0))
+      assert.deepStrictEqual(yield* looks(10, ["locks"], 0), [])
+      assert.isNull(yield* looks(20, null, last))
+      assert.isNull(yield* looks(20, ["locks"], last))
+    }))
+
+  it.effect("lastMessage, findMessage, messageAt, streamVersion, lastCategoryMessage and countCategory are 1", () =>
+    Effect.gen(function*() {
+      const {
+        append,
+        countCategory,
+        findMessage,
+        heldBack,
+        lastCategoryMessage,
+        lastMessage,
+        messageAt,
+        streamVersion
+      } = yield* store
       const id = yield* nextId
       yield* append("last-1", [...Store.numbered(3), { id, type: "A", data: 3 }, ...Store.numbered(2_000)])
       assert.strictEqual(yield* costOf(findMessage("last-1", id)), 1)
@@ -133,6 +198,8 @@ layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices:
       assert.strictEqual(yield* costOf(lastCategoryMessage("last")), 1)
       assert.strictEqual(yield* costOf(lastCategoryMessage("none")), 1)
       assert.strictEqual(yield* costOf(countCategory("last")), 1)
+      assert.strictEqual(yield* costOf(messageAt(1)), 1)
+      assert.strictEqual(yield* costOf(heldBack()), 1)
     }))
 
   it.effect("a reader of 100,000 messages that stalls has read 2 pages", () =>
@@ -143,7 +210,9 @@ layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices:
         SELECT 'long-1', i, 'Numbered', to_jsonb(i) FROM generate_series(0, 99999) AS i`
       const reads: ReadonlyArray<Stream.Stream<unknown, unknown>> = [
         store.readStream("long-1"),
-        store.readCategory("long")
+        store.readCategory("long"),
+        store.readCategory("long", { types: ["Numbered"] }),
+        store.readAll({ categories: ["long"] })
       ]
       for (const stream of reads) {
         const before = yield* roundTrips

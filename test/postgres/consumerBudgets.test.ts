@@ -55,13 +55,13 @@ const open = Effect.gen(function*() {
 const counting = Effect.fnUntraced(function*(
   store: Store.Store,
   id: string,
-  category: string,
+  from: string | Consumer.All,
   options: Consumer.Options = {}
 ) {
   const counter = { handled: 0 }
   const consumer = Consumer.make(id, {
     ...options,
-    from: category,
+    from,
     on: { Numbered: () => Effect.sync(() => counter.handled++) }
   })
   const fiber = yield* Consumer.run(consumer).pipe(
@@ -119,6 +119,22 @@ layer(Database.layer(), { excludeTestServices: true })("a consumer's round trips
       yield* costs(0, TestClock.adjust("10 seconds"))
       yield* costs(1, come(3, 206))
       yield* costs(1, Fiber.interrupt(fiber))
+    }).pipe(withTestClock))
+
+  it.effect("of everything, or of several categories: one read for what there is, one query a poll", () =>
+    Effect.gen(function*() {
+      const { costs, quiet, store, write } = yield* open
+      yield* write("first", 300)
+      yield* write("second", 700)
+      const categories = ["first", "second"]
+      const catchUp = (id: string, from: Consumer.All) =>
+        Effect.flatMap(counting(store, id, from), (one) => one.handled(1_000))
+      // As one of a category: its position, one read, and one position; which wakes it for one more read.
+      yield* costs(3, catchUp("some", Consumer.allOf({ categories })))
+      yield* quiet
+      for (const _ of Store.upTo(20)) yield* Effect.andThen(TestClock.adjust("1 second"), quiet)
+      for (const _ of Store.upTo(3)) yield* costs(1, TestClock.adjust("5 seconds"))
+      yield* costs(0, TestClock.adjust("4 seconds"))
     }).pipe(withTestClock))
 
   it.effect("of ten on one category: one read for all, one listener, one connection for all leases", () =>

@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { SqlClient } from "effect/sql/SqlClient"
-import { MessageStore } from "eventfold/MessageStore"
+import * as Stream from "effect/Stream"
+import { MessageStore, type ReadAllPageOptions } from "eventfold/MessageStore"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
 import * as MessageDb from "../support/MessageDb.ts"
@@ -31,15 +32,27 @@ const costOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return (yield* pagesSoFar) - before
   })
 
-/** Two common categories, of which one goes quiet half way, and a rare one; with the planner's statistics. */
+/** Autovacuum's looks at the table would be counted as well. */
+const withoutAutovacuum = Effect.flatMap(
+  SqlClient,
+  (sql) => sql`ALTER TABLE message_store.messages SET (autovacuum_enabled = off)`
+)
+
+/** Two common categories, of which one goes quiet half way, and a rare one. */
+const insert = Effect.flatMap(
+  SqlClient,
+  (sql) =>
+    sql`INSERT INTO message_store.messages (stream_name, position, type, data)
+    SELECT CASE WHEN i % 1000 = 1 THEN 'rare-' WHEN i % 2 = 0 AND i <= 60000 THEN 'quiet-' ELSE 'busy-' END || i % 100,
+      i, CASE WHEN i % 10000 = 7 THEN 'Rare' ELSE 'T' END, '{"filler": "some text"}'
+    FROM generate_series(1, 120000) AS i`
+)
+
+/** With the planner's statistics. */
 const fill = Effect.gen(function*() {
   const sql = yield* SqlClient
-  // Its looks at the table would be counted as well.
-  yield* sql`ALTER TABLE message_store.messages SET (autovacuum_enabled = off)`
-  yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data)
-    SELECT CASE WHEN i % 1000 = 1 THEN 'rare-' WHEN i % 2 = 0 AND i <= 20000 THEN 'quiet-' ELSE 'busy-' END || i % 100,
-      i, 'T', '{"filler": "some text"}'
-    FROM generate_series(1, 40000) AS i`
+  yield* withoutAutovacuum
+  yield* insert
   yield* sql`ANALYZE message_store.messages`
 })
 
@@ -56,7 +69,14 @@ for (const server of inject("postgres")) {
       it.effect("the last message of a category is found in a few pages, however many there are, or none", () =>
         Effect.gen(function*() {
           const store = yield* MessageStore
-          const lasts = { busy: 40_000, quiet: 20_000, rare: 39_001, missing: undefined, aa: undefined, zz: undefined }
+          const lasts = {
+            busy: 120_000,
+            quiet: 60_000,
+            rare: 119_001,
+            missing: undefined,
+            aa: undefined,
+            zz: undefined
+          }
           for (const [category, last] of Object.entries(lasts)) {
             // Often enough for a plan that knows no category.
             for (const _ of Store.upTo(8)) {
@@ -73,7 +93,7 @@ for (const server of inject("postgres")) {
           const store = yield* MessageStore
           const options = [{}, { correlation: "other" }, { consumerGroup: { member: 0, size: 2 } }]
           for (
-            const [category, from] of [["busy", 39_990], ["quiet", 20_001], ["rare", 39_001], ["missing", 1]] as const
+            const [category, from] of [["busy", 119_990], ["quiet", 60_001], ["rare", 119_001], ["missing", 1]] as const
           ) {
             for (const filter of options) {
               for (const _ of Store.upTo(8)) {
@@ -81,8 +101,55 @@ for (const server of inject("postgres")) {
               }
             }
           }
-          assert.strictEqual(yield* store.countCategory("quiet"), 10_000)
-          assert.strictEqual(yield* store.countCategory("busy", { from: 39_990 }), 11)
+          assert.strictEqual(yield* store.countCategory("quiet"), 30_000)
+          assert.strictEqual(yield* store.countCategory("busy", { from: 119_990 }), 11)
+        }))
+
+      it.effect("a filter by type costs what it passes over, from where it begins, and not the rest of the table", () =>
+        Effect.gen(function*() {
+          const store = yield* MessageStore
+          for (
+            const [category, from] of [["busy", 119_990], ["quiet", 60_001], ["rare", 119_001], ["missing", 1]] as const
+          ) {
+            for (const types of [["T"], ["Rare"], ["None"]]) {
+              for (const _ of Store.upTo(8)) {
+                const read = Stream.runDrain(store.readCategory(category, { from, types }))
+                assert.isBelow(yield* costOf(read), 40, `${category} ${types[0]}`)
+                assert.isBelow(yield* costOf(store.countCategory(category, { from, types })), 40, category)
+              }
+            }
+          }
+          assert.strictEqual(yield* Stream.runCount(store.readCategory("busy", { types: ["Rare"] })), 12)
+        }))
+
+      it.effect("a page of everything costs what it gives or passes over, wherever it begins", () =>
+        Effect.gen(function*() {
+          const store = yield* MessageStore
+          const page = (options: ReadAllPageOptions, count: number, through: number, cost: number) =>
+            Effect.gen(function*() {
+              for (const _ of Store.upTo(8)) {
+                const read = Effect.map(store.readAllPage(options), (found) => {
+                  assert.deepStrictEqual([found.messages.length, found.through], [count, through])
+                })
+                assert.isBelow(yield* costOf(read), cost, JSON.stringify(options))
+              }
+            })
+          yield* page({ from: 120_001 }, 0, 120_000, 30)
+          yield* page({ from: 119_901 }, 100, 120_000, 60)
+          yield* page({ from: 60_000, limit: 100 }, 100, 60_099, 60)
+          // Few categories: along the index, however far it is.
+          yield* page({ categories: ["missing", "zz", "aa"] }, 0, 120_000, 60)
+          yield* page({ from: 60_001, categories: ["quiet"] }, 0, 120_000, 40)
+          yield* page({ from: 1, categories: ["rare"] }, 120, 120_000, 300)
+          yield* page({ from: 1, categories: ["rare", "quiet"], limit: 50 }, 50, 98, 200)
+          yield* page({ from: 119_990, categories: ["busy", "quiet", "rare"] }, 11, 120_000, 60)
+          // With a filter by type: a part of the log, of those categories only.
+          yield* page({ from: 119_990, types: ["None"] }, 0, 120_000, 60)
+          yield* page({ from: 10_001, types: ["None"] }, 0, 60_000, 3_000)
+          yield* page({ from: 1, types: ["None"], categories: ["rare"] }, 0, 50_000, 200)
+          // With many categories: a part of the log.
+          const many = ["rare", ...Store.upTo(10).map((i) => `missing${i}`)]
+          yield* page({ from: 1, categories: many }, 50, 50_000, 3_000)
         }))
 
       it.effect("the counting of pages counts", () =>
@@ -92,4 +159,37 @@ for (const server of inject("postgres")) {
         }))
     })
   }
+
+  const database = Layer.unwrap(Effect.map(Database.make({ server }), ({ url }) => Database.client(url)))
+  layer(Layer.provideMerge(Postgres.layerClient({ announce: false }), database), { excludeTestServices: true })(
+    `plans that were made while the table was empty on ${server.name}`,
+    (it) => {
+      it.effect("an append looks at a few pages, of one message or of many, by one or several at a time", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient
+          const store = yield* MessageStore
+          const message = { type: "T", data: {} }
+          const many = Array.from({ length: 100 }, () => message)
+          const appends = [
+            { append: store.append("early-1", message), pages: 40 },
+            { append: store.append("early-1", many), pages: 2_000 },
+            {
+              append: Effect.forEach(Store.upTo(10), (i) => store.append(`early-${i}`, message), {
+                concurrency: "unbounded",
+                discard: true
+              }),
+              pages: 400
+            }
+          ]
+          yield* withoutAutovacuum
+          // So that the planner knows it to be empty.
+          yield* sql`VACUUM message_store.messages`
+          for (const { append } of appends) {
+            for (const _ of Store.upTo(8)) yield* append
+          }
+          yield* insert
+          for (const { append, pages } of appends) assert.isBelow(yield* costOf(append), pages)
+        }))
+    }
+  )
 }

@@ -3,11 +3,12 @@
  */
 import * as Pglite from "@eventfold/pglite/Pglite"
 import * as Postgres from "@eventfold/postgres/Postgres"
+import * as SqlReadModel from "@eventfold/postgres/SqlReadModel"
 import { Flag } from "effect/cli"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import * as MessageStore from "eventfold/MessageStore"
@@ -16,7 +17,7 @@ import { setFlagsFromString } from "node:v8"
 // PGlite is WebAssembly, whose optimizing compiler would save little time here and take some hundred megabytes.
 for (const flag of ["--liftoff-only", "--no-wasm-tier-up", "--no-wasm-dynamic-tiering"]) setFlagsFromString(flag)
 
-/** The flags that {@link storeLayer} wants to know. */
+/** The flags that {@link storeLayer} and {@link databaseLayer} want to know. */
 export const storeFlags = {
   store: Flag.String("store").pipe(
     Flag.withDescription("embedded, memory, or the URL of a PostgreSQL database: postgres://..."),
@@ -32,9 +33,15 @@ export const storeFlags = {
   )
 }
 
+/** What the flags say. */
+export interface Store {
+  readonly store: string
+  readonly data: string
+}
+
 /** All that tells the stores apart: which layer the program is given. */
 export const storeLayer = (
-  { data, store }: { readonly store: string; readonly data: string }
+  { data, store }: Store
 ): Layer.Layer<MessageStore.MessageStore, Pglite.OpenError | Postgres.OpenError> => {
   switch (store) {
     case "memory":
@@ -45,6 +52,25 @@ export const storeLayer = (
       return Postgres.layer({ url: Redacted.make(store), install: true })
   }
 }
+
+/** The client of the database. In memory it is one in this process as well. */
+const clientLayer = ({ data, store }: Store) => {
+  switch (store) {
+    case "memory":
+      return Pglite.layerClient()
+    case "embedded":
+      return Pglite.layerClient({ dataDir: data })
+    default:
+      return Postgres.layerPool({ url: Redacted.make(store) })
+  }
+}
+
+/** For programs with read models in tables: the messages, the read models, and the client for queries, on one database. */
+export const databaseLayer = (store: Store) =>
+  SqlReadModel.layer().pipe(
+    Layer.provideMerge(Postgres.layerClient({ install: true })),
+    Layer.provideMerge(clientLayer(store))
+  )
 
 /** The error has been printed: all that is left is the exit code. */
 class Reported extends Data.TaggedError("Reported") {

@@ -3,10 +3,10 @@
  *
  * It asks for a `MessageStore` and knows nothing about which one it gets.
  */
+import * as Progress from "@eventfold/example-command-line/Progress"
 import { Console, Effect } from "effect"
 import type * as Git from "./Git.ts"
 import * as History from "./History.ts"
-import * as Progress from "./Progress.ts"
 import * as Report from "./Report.ts"
 
 export const run = Effect.fn("GitHistory.run")(function*(repository: Git.Repository, top: number) {

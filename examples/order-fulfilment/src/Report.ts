@@ -2,11 +2,13 @@
  * How things stand, as people read it.
  */
 import Table from "cli-table3"
-import { Duration, Effect, Option, Stream } from "effect"
-import { Consumer, Parking } from "eventfold"
+import { DateTime, Duration, Effect, Option, Schema, SchemaTransformation, Stream } from "effect"
+import { SqlClient, SqlSchema } from "effect/sql"
+import { Consumer, type ConsumerStatus, Parking, ReadModel } from "eventfold"
 import { consumers } from "./App.ts"
-import { Order, type OrderId, Orders, type State } from "./Order.ts"
+import { OrderId } from "./Order.ts"
 import { payments } from "./Payment.ts"
+import * as ReadModels from "./ReadModels.ts"
 
 const format = new Intl.NumberFormat("en", { style: "currency", currency: "EUR" })
 
@@ -16,51 +18,106 @@ export const euros = (cents: number): string => format.format(cents / 100)
 const table = (head: Array<string>, rows: ReadonlyArray<ReadonlyArray<string | number>>): string => {
   const table = new Table({
     head,
-    colAligns: head.map((title) => /^[a-z ]*(orders|total|behind|parked)$/.test(title) ? "right" : "left"),
+    colAligns: head.map((title) => /^[a-z ]*(orders|total|revenue|behind|parked)$/.test(title) ? "right" : "left"),
     style: { head: [], border: [], compact: true }
   })
   table.push(...rows.map((row) => [...row]))
   return table.toString()
 }
 
-/** All orders, folded from the log. */
-const loadOrders = Effect.gen(function*() {
-  const orders = new Map<OrderId, State>()
-  yield* Order.readCategory().pipe(
-    Stream.runForEach(Effect.fnUntraced(function*(event) {
-      const id = yield* Order.id(event.recorded.streamName)
-      orders.set(id, Orders.evolve(orders.get(id) ?? Orders.initial, event))
-    }))
-  )
-  return orders
+/** What `count` and `sum` give: an int8, which comes as a bigint. */
+const Count = Schema.BigInt.pipe(
+  Schema.decodeTo(Schema.Int, SchemaTransformation.transform({ decode: Number, encode: BigInt }))
+)
+
+const findByStatus = SqlSchema.findAll({
+  Request: Schema.Void,
+  Result: Schema.Struct({ status: ReadModels.OrderRow.fields.status, orders: Count, cents: Count }),
+  execute: () =>
+    Effect.flatMap(
+      SqlClient.SqlClient,
+      (sql) =>
+        sql`SELECT status, count(*) AS orders, sum(total) AS cents FROM orders.orders
+        GROUP BY status ORDER BY array_position(ARRAY['placed', 'paid', 'shipped', 'cancelled'], status)`
+    )
 })
 
-const sum = (orders: ReadonlyArray<State>) => orders.reduce((sum, { total }) => sum + total, 0)
+const findByDay = SqlSchema.findAll({
+  Request: Schema.Void,
+  Result: Schema.Struct({ day: Schema.String, orders: Count, cents: Count }),
+  execute: () =>
+    Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT day, orders, cents FROM revenue.days ORDER BY day`)
+})
 
-/** The orders by status, and what was earned with those that are paid. */
-export const orders = Effect.map(loadOrders, (orders) => {
-  const all = [...orders.values()]
-  const rows = (["placed", "paid", "shipped", "cancelled"] as const).flatMap((status) => {
-    const some = all.filter((order) => order.status === status)
-    return some.length === 0 ? [] : [[status, some.length, euros(sum(some))]]
-  })
-  const revenue = sum(all.filter(({ status }) => status === "paid" || status === "shipped"))
-  return `${table(["status", "orders", "total"], rows)}\nrevenue: ${euros(revenue)}`
+/** The orders by status, what was earned by day (UTC), and all in all. */
+export const orders = Effect.gen(function*() {
+  const byStatus = yield* findByStatus()
+  const byDay = yield* findByDay()
+  const revenue = byDay.reduce((sum, { cents }) => sum + cents, 0)
+  return [
+    table(["status", "orders", "total"], byStatus.map(({ cents, orders, status }) => [status, orders, euros(cents)])),
+    table(["day", "orders", "revenue"], byDay.map(({ cents, day, orders }) => [day, orders, euros(cents)])),
+    `revenue: ${euros(revenue)}`
+  ].join("\n")
+})
+
+export class OrderNotFound extends Schema.TaggedError<OrderNotFound>()("OrderNotFound", { order: OrderId }) {
+  override get message() {
+    return `there is no order ${this.order}`
+  }
+}
+
+/** One order. */
+export const order = Effect.fnUntraced(function*(id: OrderId) {
+  const found = yield* ReadModels.findOrder(id)
+  if (Option.isNone(found)) return yield* new OrderNotFound({ order: id })
+  const { parcel, payment, placed, status, total } = found.value
+  return table(["order", "status", "total", "placed", "payment", "parcel"], [
+    [id, status, euros(total), DateTime.formatIso(placed), payment, parcel ?? ""]
+  ])
 })
 
 const countParked = <E, R>(consumer: Consumer.Consumer<E, R>) =>
   Stream.runFold(Parking.list(consumer), () => 0, (count, { messages }) => count + messages.length)
 
+const behind = ({ age, messages }: ConsumerStatus.Lag) => messages === 0 ? "0" : `${messages} (${Duration.format(age)})`
+
 /** How far the consumers have come. */
-export const status = Effect.gen(function*() {
+const ofConsumers = Effect.gen(function*() {
   const rows = yield* Effect.forEach(consumers, (consumer) =>
     Effect.gen(function*() {
       const { lag } = yield* Consumer.status(consumer)
-      const behind = lag.messages === 0 ? "0" : `${lag.messages} (${Duration.format(lag.age)})`
-      return [consumer.id, consumer.category, behind, yield* countParked(consumer)]
+      return [consumer.id, consumer.category, behind(lag), yield* countParked(consumer)]
     }))
   return table(["consumer", "of", "messages behind", "parked"], rows)
 })
+
+/** How far the read models have come: what is in use, and what is built to take its place. */
+const ofReadModels = Effect.gen(function*() {
+  const rows = yield* Effect.forEach(
+    ReadModels.all,
+    (model) =>
+      Effect.map(
+        ReadModel.status(model),
+        ({ builds }) =>
+          builds.filter(({ state }) => state !== "retired").map(({ lag, state, version }) => [
+            model.name,
+            model.sources.join(", "),
+            version,
+            state,
+            behind(lag)
+          ])
+      )
+  )
+  return table(["read model", "of", "version", "state", "messages behind"], rows.flat())
+})
+
+/** How far all have come that run. */
+export const status = Effect.zipWith(
+  ofConsumers,
+  ofReadModels,
+  (consumers, readModels) => `${consumers}\n${readModels}`
+)
 
 /** What is parked and why, a line for each order. */
 export const parked = Parking.list(payments).pipe(

@@ -2,12 +2,13 @@
  * A tour on a store that is empty: five orders, each with another fate.
  */
 import { Console, Duration, Effect, Latch, Schedule, Stream } from "effect"
-import { Consumer, Parking } from "eventfold"
+import { Consumer, Parking, ReadModel } from "eventfold"
 import { App, consumers } from "./App.ts"
 import * as Journal from "./Journal.ts"
 import { type Line, OrderId, Orders, place, type State } from "./Order.ts"
 import { Payments, payments } from "./Payment.ts"
 import { PaymentProvider } from "./PaymentProvider.ts"
+import * as ReadModels from "./ReadModels.ts"
 import * as Report from "./Report.ts"
 import * as Sandbox from "./Sandbox.ts"
 
@@ -35,15 +36,12 @@ const awaitParked = Report.parked.pipe(
   Effect.repeat({ until: (parked) => parked.length > 0, schedule: Schedule.spaced("20 millis") })
 )
 
-/** Waits until the consumers have handled everything. */
-const awaitIdle = Effect.flatMap(
-  Journal.end,
-  (end) =>
-    Effect.forEach(consumers, (consumer) => Consumer.waitFor(consumer, end), {
-      concurrency: "unbounded",
-      discard: true
-    })
-)
+/** Waits until the consumers have handled everything, and the tables tell of it. */
+const awaitIdle = Effect.flatMap(Journal.end, (end) =>
+  Effect.all([
+    ...consumers.map((consumer) => Consumer.waitFor(consumer, end)),
+    ...ReadModels.all.map((model) => ReadModel.waitFor(model, end))
+  ], { concurrency: "unbounded", discard: true }))
 
 export const tour = Effect.gen(function*() {
   const answer = yield* Latch.make()

@@ -3,33 +3,43 @@
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"
-import * as Pglite from "@eventfold/pglite/Pglite"
-import { Console, Duration, Effect, Layer, Logger, References, Schema } from "effect"
+import * as Progress from "@eventfold/example-command-line/Progress"
+import { Console, Duration, Effect, Layer, Logger, Option, References, Schema, type Stdio } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { Consumer, type MessageStore, Parking } from "eventfold"
+import type { SqlClient } from "effect/sql"
+import { Consumer, type MessageStore, Parking, ReadModel, type ReadModelStore } from "eventfold"
 import { App } from "./App.ts"
 import * as Journal from "./Journal.ts"
 import * as Order from "./Order.ts"
 import { payments } from "./Payment.ts"
 import { PaymentProvider } from "./PaymentProvider.ts"
+import * as ReadModels from "./ReadModels.ts"
 import * as Report from "./Report.ts"
 import * as Sandbox from "./Sandbox.ts"
 import { tour } from "./Tour.ts"
 
 const root = Command.make("orders").pipe(Command.withSharedFlags(CommandLine.storeFlags))
 
-/** Runs a command on the store that the flags name. */
-const onStore = Effect.fnUntraced(
-  function*<E extends Error>(command: Effect.Effect<void, E, MessageStore.MessageStore>) {
-    yield* Effect.provide(command, CommandLine.storeLayer(yield* root))
-  },
-  Effect.catch(CommandLine.report)
-)
-
-/** What consumers log that somebody should look at, a line each, beside what the program prints. */
+/** What is logged that somebody should look at, a line each, beside what the program prints. */
 const Warnings = Layer.merge(
   Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)]),
   Layer.succeed(References.MinimumLogLevel, "Warn")
+)
+
+/** Runs a command on the store that the flags name. */
+const onStore = Effect.fnUntraced(
+  function*<E extends Error>(
+    command: Effect.Effect<
+      void,
+      E,
+      MessageStore.MessageStore | ReadModelStore.ReadModelStore | SqlClient.SqlClient | Stdio.Stdio
+    >
+  ) {
+    yield* Effect.provide(command, CommandLine.databaseLayer(yield* root))
+  },
+  Effect.provide(Warnings),
+  Effect.mapError(ReadModels.remedy),
+  Effect.catch(CommandLine.report)
 )
 
 const run = Command.make("run", {
@@ -56,19 +66,21 @@ const run = Command.make("run", {
         Effect.provideService(PaymentProvider, sandbox.provider),
         Effect.onInterrupt(() => Console.log("stopped"))
       )
-    }).pipe(Effect.scoped, Effect.provide(Warnings))
+    }).pipe(Effect.scoped)
   )).pipe(
     Command.withDescription("Runs payments, shipping and the process between them, and shows what happens")
   )
 
+const orderId = Argument.String("order").pipe(
+  Argument.withDescription("The id of an order, such as 2001"),
+  Argument.filterMap(
+    Schema.decodeOption(Order.OrderId),
+    () => "at most 40 small letters and digits, with single dashes between them"
+  )
+)
+
 const place = Command.make("place", {
-  order: Argument.String("order").pipe(
-    Argument.withDescription("The id of the order, such as 2001"),
-    Argument.filterMap(
-      Schema.decodeOption(Order.OrderId),
-      () => "at most 40 small letters and digits, with single dashes between them"
-    )
-  ),
+  order: orderId,
   card: Flag.Literals("card", Sandbox.cards).pipe(
     Flag.withDescription("What the payment provider makes of it"),
     Flag.withDefault("good")
@@ -92,9 +104,47 @@ const place = Command.make("place", {
 
 const status = Command.make("status", {}, () =>
   onStore(Effect.gen(function*() {
+    // Who can't go on is to be seen all the same.
+    const caughtUp = yield* Effect.result(ReadModels.catchUp)
     yield* Console.log(yield* Report.status)
+    yield* Effect.fromResult(caughtUp)
     yield* Console.log(yield* Report.orders)
-  }))).pipe(Command.withDescription("Shows how far the consumers have come, and the orders by status"))
+  }))).pipe(Command.withDescription("Shows how far consumers and read models have come, and the orders"))
+
+const report = Command.make(
+  "report",
+  { order: Argument.optional(orderId) },
+  ({ order }) =>
+    onStore(Effect.gen(function*() {
+      yield* ReadModels.catchUp
+      yield* Console.log(yield* Option.match(order, { onNone: () => Report.orders, onSome: Report.order }))
+    }))
+).pipe(Command.withDescription("Shows the orders by status and what they earned by day, or one order"))
+
+const rebuild = Command.make("rebuild", {
+  name: Argument.Literals("name", ReadModels.names).pipe(
+    Argument.withDescription("The read model; all of them if none is named"),
+    Argument.optional
+  ),
+  throttle: Flag.Int("throttle").pipe(
+    Flag.withDescription("How many messages to handle per second at the most"),
+    Flag.filter((perSecond) => perSecond >= 1, () => "at least 1"),
+    Flag.optional
+  )
+}, ({ name, throttle }) =>
+  onStore(Effect.forEach(
+    ReadModels.all.filter((model) => Option.getOrElse(name, () => model.name) === model.name),
+    (model) =>
+      Effect.gen(function*() {
+        const building = ReadModel.rebuild(model, { throttle: Option.getOrUndefined(throttle) })
+        const last = yield* Progress.building(model.name, building)
+        const handled = Option.match(last, { onNone: () => 0, onSome: ({ handled }) => handled })
+        yield* Console.log(`rebuilt ${model.name}: messages ${handled}`)
+      }),
+    { discard: true }
+  ))).pipe(
+    Command.withDescription("Builds the tables of read models anew, beside those in use, and puts them in their place")
+  )
 
 const parked = Command.make(
   "parked",
@@ -123,7 +173,7 @@ const replay = Command.make(
 root.pipe(
   Command.withHandler(() =>
     tour.pipe(
-      Effect.provide(Pglite.layer()),
+      Effect.provide(CommandLine.databaseLayer({ store: "memory", data: "" })),
       Effect.provideService(References.MinimumLogLevel, "Error"),
       Effect.catch(CommandLine.report)
     )
@@ -131,7 +181,7 @@ root.pipe(
   Command.withDescription(
     "Orders, payment and shipping. Without a command: a tour, on a new store in memory, whatever the flags say"
   ),
-  Command.withSubcommands([run, place, status, parked, replay]),
+  Command.withSubcommands([run, place, status, report, rebuild, parked, replay]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({ teardown: Consumer.teardown })

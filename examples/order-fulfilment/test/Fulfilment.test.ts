@@ -3,7 +3,7 @@ import { Scenario, withClock } from "@eventfold/testing"
 import { Duration, Effect, Fiber, Latch, Layer, References, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Consumer, MessageStore, Parking, PositionStore } from "eventfold"
-import { App, consumers } from "../src/App.ts"
+import { Consumers, consumers } from "../src/App.ts"
 import { Fulfilment, fulfilment } from "../src/Fulfilment.ts"
 import { Order, OrderId, Orders, place } from "../src/Order.ts"
 import { Payment, PaymentCommand, Payments, payments } from "../src/Payment.ts"
@@ -174,7 +174,7 @@ describe("the whole program", () => {
   it.effect("goes on with what was parked when the provider is repaired", () =>
     Effect.gen(function*() {
       const { booked, provider, repair } = yield* never
-      const host = yield* Consumer.launch(App).pipe(
+      const host = yield* Consumer.launch(Consumers).pipe(
         Effect.provideService(PaymentProvider, provider),
         quietly,
         Effect.forkChild
@@ -197,7 +197,10 @@ describe("the whole program", () => {
   it.effect("gives the money back when the provider answers after the deadline", () =>
     Effect.gen(function*() {
       const { answered, hanging, sandbox: { booked, provider } } = yield* slowly
-      const host = yield* Consumer.launch(App).pipe(Effect.provideService(PaymentProvider, provider), Effect.forkChild)
+      const host = yield* Consumer.launch(Consumers).pipe(
+        Effect.provideService(PaymentProvider, provider),
+        Effect.forkChild
+      )
       yield* placing("slow")
       yield* hanging.await
       yield* TestClock.adjust("5 minutes")
@@ -214,7 +217,10 @@ describe("the whole program", () => {
   it.effect("stopped after the money has moved and before that is written, charges once", () =>
     Effect.gen(function*() {
       const { answered, hanging, sandbox: { asked, booked, provider } } = yield* slowly
-      const launched = Consumer.launch(App).pipe(Effect.provideService(PaymentProvider, provider), Effect.forkChild)
+      const launched = Consumer.launch(Consumers).pipe(
+        Effect.provideService(PaymentProvider, provider),
+        Effect.forkChild
+      )
 
       const first = yield* launched
       yield* placing("slow")
@@ -239,7 +245,7 @@ describe("the whole program", () => {
   it.effect("having lost its positions, handles everything again and changes nothing", () =>
     Effect.gen(function*() {
       const { asked, provider } = yield* never
-      const running = Consumer.launch(App).pipe(
+      const running = Consumer.launch(Consumers).pipe(
         Effect.provideService(PaymentProvider, provider),
         Effect.provide(Layer.fresh(PositionStore.layerMemory))
       )

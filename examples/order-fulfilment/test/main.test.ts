@@ -1,8 +1,11 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, it } from "@effect/vitest"
+import * as CommandLine from "@eventfold/example-command-line/CommandLine"
 import * as Program from "@eventfold/example-command-line/Program"
 import { Effect, FileSystem, Stream } from "effect"
+import { ReadModel } from "eventfold"
 import { fileURLToPath } from "node:url"
+import { orders } from "../src/ReadModels.ts"
 
 const { prints, run, spawn } = Program.make(fileURLToPath(new URL("../src/main.ts", import.meta.url)))
 
@@ -31,20 +34,28 @@ const runUntil = Effect.fnUntraced(function*(folder: string, args: string, parts
   return { lines, stderr, code: Number(code) }
 }, Effect.scoped)
 
-/** The cells of a table, a row each. */
-const rows = (output: string) =>
-  output.split("\n").filter((line) => line.startsWith("│")).map((line) =>
-    line.split("│").slice(1, -1).map((cell) => cell.trim())
+/** The rows of the table whose first column is called so, without its head. */
+const rows = (output: string, column: string) => {
+  const tables = output.split("┌").map((table) =>
+    table.split("\n").filter((line) => line.startsWith("│")).map((line) =>
+      line.split("│").slice(1, -1).map((cell) => cell.trim())
+    )
   )
+  return tables.find(([head]) => head?.[0] === column)?.slice(1) ?? []
+}
 
 const idle = [
-  ["consumer", "of", "messages behind", "parked"],
   ["payments", "payment:command", "0", "0"],
   ["shipping", "shipping", "0", "0"],
   ["fulfilment", "order", "0", "0"],
   ["fulfilment", "payment", "0", "0"],
   ["fulfilment", "shipping", "0", "0"],
   ["fulfilment", "fulfilment:deadline", "0", "0"]
+]
+
+const caughtUp = [
+  ["orders", "order, payment, shipping", "1", "live", "0"],
+  ["revenue", "payment", "1", "live", "0"]
 ]
 
 it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) => {
@@ -68,12 +79,13 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
       for (const line of tour.split("\n").filter((line) => /^\d/.test(line))) {
         assert.match(line, /^\d\d:\d\d:\d\d\.\d{3}  (100[1-5]|    )   ?\S?/)
       }
-      assert.deepStrictEqual(rows(tour), [
-        ...idle,
-        ["status", "orders", "total"],
-        ["shipped", "3", "€164.00"],
-        ["cancelled", "2", "€65.00"]
-      ])
+      assert.deepStrictEqual(rows(tour, "consumer"), idle)
+      assert.deepStrictEqual(rows(tour, "read model"), caughtUp)
+      assert.deepStrictEqual(rows(tour, "status"), [["shipped", "3", "€164.00"], ["cancelled", "2", "€65.00"]])
+      // Over midnight there are two of them.
+      const days = rows(tour, "day")
+      for (const [day = ""] of days) assert.match(day, /^\d{4}-\d\d-\d\d$/)
+      assert.strictEqual(days.reduce((sum, [, orders]) => sum + Number(orders), 0), 3)
       assert.isTrue(tour.endsWith("\nrevenue: €164.00"))
       assert.deepStrictEqual(yield* fs.readDirectory(folder), [])
     }), 60_000)
@@ -97,7 +109,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
         "1      order shipped"
       ])
       assert.deepStrictEqual([first.code, first.lines.at(-1)], [0, "stopped"])
-      assert.deepStrictEqual(rows(yield* prints(folder, "status")).slice(-2), [
+      assert.deepStrictEqual(rows(yield* prints(folder, "status"), "status"), [
         ["placed", "2", "€100.00"],
         ["shipped", "1", "€20.00"]
       ])
@@ -111,7 +123,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
       // What the first run has done is not done again.
       assert.deepStrictEqual(second.lines.filter((line) => / 1 {6}/.test(line)), [])
       const status = yield* prints(folder, "status")
-      assert.deepStrictEqual(rows(status).slice(-1), [["shipped", "3", "€120.00"]])
+      assert.deepStrictEqual(rows(status, "status"), [["shipped", "3", "€120.00"]])
       assert.strictEqual(
         [...first.lines, ...second.lines].filter((line) => line.includes("payment: charged")).length,
         3
@@ -128,10 +140,36 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
       assert.strictEqual(first.code, 0)
       const why = "payment:command-7: Charge has failed 4 times: ProviderFailed: "
       assert.isTrue((yield* prints(folder, "parked")).startsWith(why))
-      assert.deepStrictEqual(rows(yield* prints(folder, "status"))[1], ["payments", "payment:command", "0", "1"])
+      const [payments] = rows(yield* prints(folder, "status"), "consumer")
+      assert.deepStrictEqual(payments, ["payments", "payment:command", "0", "1"])
       assert.strictEqual(yield* prints(folder, "replay"), "1 to be replayed, at once or when the program runs")
       const second = yield* runUntil(folder, "run --repaired", ["7      order shipped"])
       assert.strictEqual(second.code, 0)
       assert.strictEqual(yield* prints(folder, "parked"), "nothing is parked")
     }), 120_000)
+
+  it.effect(
+    "have tables, which tell of an order at once, and are built anew when their definition has changed",
+    () =>
+      Effect.gen(function*() {
+        const folder = yield* Program.temporaryFolder
+        yield* prints(folder, "place 9 --teapots 2")
+        const [order] = rows(yield* prints(folder, "report 9"), "order")
+        assert.deepStrictEqual(order?.toSpliced(3, 1), ["9", "placed", "€40.00", "open", ""])
+
+        yield* ReadModel.accept({ ...orders, fingerprint: "of another definition" }).pipe(
+          Effect.provide(CommandLine.databaseLayer({ store: "embedded", data: `${folder}/.eventfold` }))
+        )
+        const refused = yield* run(folder, "status")
+        assert.deepStrictEqual(rows(refused.stdout, "read model"), caughtUp)
+        assert.deepStrictEqual([refused.code, refused.stderr], [
+          1,
+          "error: the definition of the read model orders has changed, and its version is still 1: " +
+          "npx pnpm orders rebuild orders builds it anew\n"
+        ])
+        assert.strictEqual(yield* prints(folder, "rebuild orders --throttle 1000"), "rebuilt orders: messages 1")
+        assert.deepStrictEqual(rows(yield* prints(folder, "report"), "status"), [["placed", "1", "€40.00"]])
+      }),
+    120_000
+  )
 })

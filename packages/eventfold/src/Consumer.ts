@@ -1,6 +1,6 @@
 /**
- * A consumer: handles the messages of a category, each at least once and those of one stream in their order, first what
- * has been written and then what is written as it comes.
+ * A consumer: handles the messages of a category, of several, or of all, each at least once and those of one stream in their
+ * order, first what has been written and then what is written as it comes.
  *
  * @since 0.1.0
  */
@@ -16,17 +16,35 @@ import type * as Scope from "effect/Scope"
 import type * as Category from "./Category.ts"
 import type { Status } from "./ConsumerStatus.ts"
 import { checkConsumerId, checkInt } from "./internal/arguments.ts"
-import type { Consumer, Options } from "./internal/consumer.ts"
+import { type Consumer, type Options, readsAll } from "./internal/consumer.ts"
 import type { ConsumerIsRunning, RunError } from "./internal/consumerErrors.ts"
 import * as HostService from "./internal/host.ts"
 import type { Host, Running } from "./internal/host.ts"
 import * as Hosted from "./internal/hosted.ts"
 import type { OnStop } from "./internal/hosted.ts"
 import * as Here from "./internal/running.ts"
+import {
+  allName,
+  type AnyOutcome,
+  decodeBy,
+  type ErrorOf,
+  type EventHandlers,
+  finding,
+  type Handled,
+  handlersOf,
+  isBookkeeping,
+  nameOf,
+  type Outcomes,
+  selectionOf,
+  type ServicesOf,
+  type SourceError,
+  type SourceServices
+} from "./internal/sources.ts"
 import * as Positions from "./internal/status.ts"
 import { ofConsumer } from "./internal/subject.ts"
 import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
+import type { All, Incoming, Source } from "./Source.ts"
 import { InvalidArgument, type StoreError } from "./StoreError.ts"
 import type { InvalidCategory } from "./StreamName.ts"
 
@@ -40,48 +58,83 @@ export { defaultRetry } from "./internal/handling.ts"
 export type { Host, Running } from "./internal/host.ts"
 /** @since 0.1.0 */
 export type { OnStop } from "./internal/hosted.ts"
+/** @since 0.1.0 */
+export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 
 /**
- * What a consumer reads: a category, whose events it gets decoded, or the name of one, whose messages it gets as they
- * are. A name may carry types, as in `account:command`.
+ * A consumer to which sources can be added. Each addition gives a new definition, and leaves this one as it is.
  *
  * @since 0.1.0
  */
-export type Source = Category.Any | string
-
-/**
- * What a handler gets.
- *
- * @since 0.1.0
- */
-export type Incoming<From extends Source> = From extends Category.Any ? Category.RecordedEvent<From> : RecordedMessage
-
-type AnyOutcome = Effect.Effect<unknown, unknown, unknown>
-
-/** By type of message, what its handler gives. */
-interface Outcomes {
-  readonly [type: string]: AnyOutcome | undefined
+export interface Definition<E, R> extends Consumer<E, R> {
+  /**
+   * Adds a source, each category once, and what is done with its events by type; those of other types are passed over. For
+   * a source that is not decoded it may be one function for the messages of all types.
+   */
+  readonly on: {
+    <
+      From extends Category.Any,
+      Out extends { readonly [K in keyof From["Events"] & string]?: AnyOutcome } = {}
+    >(
+      from: From,
+      handlers: EventHandlers<From, Out>
+    ): Definition<
+      E | ErrorOf<Out[keyof Out]> | SourceError<From>,
+      R | ServicesOf<Out[keyof Out]> | SourceServices<From>
+    >
+    <Out extends AnyOutcome>(
+      from: string | All,
+      handler: (message: RecordedMessage) => Out
+    ): Definition<E | ErrorOf<Out>, R | ServicesOf<Out>>
+    <Out extends Outcomes>(
+      from: string | All,
+      handlers: { readonly [K in keyof Out]: (message: RecordedMessage) => Out[K] }
+    ): Definition<E | ErrorOf<Out[keyof Out]>, R | ServicesOf<Out[keyof Out]>>
+  }
 }
 
-type ErrorOf<Out> = Out extends Effect.Effect<unknown, infer E, unknown> ? E : never
+/** The name under which a consumer of such sources keeps its positions. */
+const categoryOf = (sources: ReadonlyArray<Source>): string => {
+  const [first, ...others] = sources
+  return (first === undefined || others.length > 0 ? undefined : nameOf(first)) ?? allName
+}
 
-type ServicesOf<Out> = Out extends Effect.Effect<unknown, unknown, infer R> ? R : never
-
-type SourceError<From extends Source> = From extends Category.Any ? Category.DecodeError : never
-
-type SourceServices<From extends Source> = From extends Category.Any ? Category.Services<From> : never
-
-const nameOf = (from: Source): string => typeof from === "string" ? from : from.name
-
-/** The message in the form that handlers want; none when it is of a type that the category does not know. */
-const incoming = <From extends Source>(from: From) => {
-  type Decoded = Effect.Effect<Option.Option<Incoming<From>>, SourceError<From>, SourceServices<From>>
-  return (message: RecordedMessage): Decoded =>
-    (typeof from === "string" ? Effect.succeedSome(message) : from.decode(message)) as Decoded
+const define = (id: string, options: Options, handled: ReadonlyArray<Handled>): Definition<never, never> => {
+  const sources = handled.map(({ from }) => from)
+  const sourceOf = finding(handled)
+  const handlerOf = ({ handlers }: Handled, { type }: RecordedMessage) =>
+    typeof handlers === "function" ? handlers : handlers.get(type)
+  const self: Omit<Definition<never, never>, "on"> & { readonly on: unknown } = {
+    id,
+    category: categoryOf(sources),
+    selection: selectionOf(handled),
+    sources,
+    options,
+    handlesAtOnce: 1,
+    handles: (message) => {
+      const source = sourceOf(message)
+      return source !== undefined && handlerOf(source, message) !== undefined
+    },
+    handle: ([message]) => {
+      const source = sourceOf(message)
+      const handler = source === undefined ? undefined : handlerOf(source, message)
+      if (source === undefined || handler === undefined) return Effect.void
+      return Effect.flatMap(
+        decodeBy(source.from)(message),
+        (event) => Option.isNone(event) ? Effect.void : Effect.asVoid(handler(event.value))
+      )
+    },
+    on: (from: Source, handlers: object) => define(id, options, [...handled, { from, handlers: handlersOf(handlers) }])
+  }
+  // What its handlers fail with and need is said by the signatures.
+  return self as Definition<never, never>
 }
 
 /**
  * Defines a consumer by its id, which is its name in the store (no `+`), and its handlers.
+ *
+ * A consumer of several categories, or of everything, handles their messages by global position: see {@link all}, and
+ * `on`, which adds a source.
  *
  * @example
  * ```ts
@@ -89,6 +142,7 @@ const incoming = <From extends Source>(from: From) => {
  * import { Effect, Schema } from "effect"
  *
  * const Account = Category.make("account", { Opened: { owner: Schema.String }, Closed: {} })
+ * const Transfer = Category.make("transfer", { Failed: { reason: Schema.String } })
  *
  * const greeter = Consumer.make("greeter", {
  *   from: Account,
@@ -97,6 +151,15 @@ const incoming = <From extends Source>(from: From) => {
  *   },
  *   concurrency: 16,
  *   onFailure: "park"
+ * })
+ *
+ * const support = Consumer.make("support", { concurrency: 16 })
+ *   .on(Account, { Closed: ({ recorded }) => Effect.log(`${recorded.streamName} has gone`) })
+ *   .on(Transfer, { Failed: ({ data }) => Effect.log(data.reason) })
+ *
+ * const audit = Consumer.make("audit", {
+ *   from: Consumer.all,
+ *   on: ({ streamName, type }) => Effect.log(`${type} in ${streamName}`)
  * })
  * ```
  *
@@ -111,43 +174,32 @@ export const make: {
     options: Options & {
       readonly from: From
       /** By type of event. Events of other types are passed over. */
-      readonly on:
-        & {
-          readonly [K in keyof Out]: (
-            event: Extract<Category.RecordedEvent<From>, { readonly type: K }>
-          ) => Out[K]
-        }
-        & { readonly [K in Exclude<keyof Out, keyof From["Events"]>]: never }
+      readonly on: EventHandlers<From, Out>
     }
   ): Consumer<ErrorOf<Out[keyof Out]> | SourceError<From>, ServicesOf<Out[keyof Out]> | SourceServices<From>>
   <Out extends Outcomes>(
     id: string,
     options: Options & {
-      readonly from: string
+      readonly from: string | All
       /** By type of message. Messages of other types are passed over. */
       readonly on: { readonly [K in keyof Out]: (message: RecordedMessage) => Out[K] }
     }
   ): Consumer<ErrorOf<Out[keyof Out]>, ServicesOf<Out[keyof Out]>>
-} = (id: string, options: Options & { readonly from: Source; readonly on: object }): Consumer<never, never> => {
-  // What they fail with and need is said by the signatures.
-  type Handler = (message: unknown) => Effect.Effect<unknown>
-  const handlers = new Map(Object.entries<unknown>({ ...options.on }) as ReadonlyArray<[string, Handler]>)
-  const decode = incoming(options.from) as (message: RecordedMessage) => Effect.Effect<Option.Option<unknown>>
-  return {
-    id,
-    category: nameOf(options.from),
-    options,
-    handlesAtOnce: 1,
-    handles: (type) => handlers.has(type),
-    handle: ([message]) => {
-      const handler = handlers.get(message.type)
-      if (handler === undefined) return Effect.void
-      return Effect.flatMap(
-        decode(message),
-        (event) => Option.isNone(event) ? Effect.void : Effect.asVoid(handler(event.value))
-      )
+  <Out extends AnyOutcome>(
+    id: string,
+    options: Options & {
+      readonly from: string | All
+      /** Handles the messages of all types. */
+      readonly on: (message: RecordedMessage) => Out
     }
-  }
+  ): Consumer<ErrorOf<Out>, ServicesOf<Out>>
+  (id: string, options?: Options & { readonly from?: never; readonly on?: never }): Definition<never, never>
+} = (
+  id: string,
+  options: Options & { readonly from?: Source | undefined; readonly on?: object | undefined } = {}
+): Definition<never, never> => {
+  const { from, on } = options
+  return define(id, options, from === undefined || on === undefined ? [] : [{ from, handlers: handlersOf(on) }])
 }
 
 /**
@@ -174,18 +226,32 @@ export const make: {
 export const batch = <From extends Source, E, R>(
   id: string,
   options: Options & {
-    readonly from: From
+    /** One or several. */
+    readonly from: From | ReadonlyArray<From>
     readonly handle: (messages: Arr.NonEmptyReadonlyArray<Incoming<From>>) => Effect.Effect<unknown, E, R>
     readonly atOnce?: number | undefined
   }
 ): Consumer<E | SourceError<From>, R | SourceServices<From>> => {
-  const decode = incoming(options.from)
+  const sources: ReadonlyArray<Source> = Arr.ensure<From>(options.from)
+  // One handler takes all types.
+  const handled = sources.map((from): Handled => ({ from, handlers: () => Effect.void }))
+  const sourceOf = finding(handled)
+  const decode = (message: RecordedMessage) => {
+    const source = sourceOf(message)
+    return (source === undefined ? Effect.succeedNone : decodeBy(source.from)(message)) as Effect.Effect<
+      Option.Option<Incoming<From>>,
+      SourceError<From>,
+      SourceServices<From>
+    >
+  }
   return {
     id,
-    category: nameOf(options.from),
+    category: categoryOf(sources),
+    selection: selectionOf(handled),
+    sources,
     options,
     handlesAtOnce: options.atOnce ?? 100,
-    handles: () => true,
+    handles: (message) => sourceOf(message) !== undefined,
     handle: (messages) =>
       Effect.flatMap(Effect.forEach(messages, decode), (decoded) => {
         const events = Arr.getSomes(decoded)
@@ -194,9 +260,36 @@ export const batch = <From extends Source, E, R>(
   }
 }
 
-const check = Effect.fnUntraced(function*({ id, options }: Consumer<unknown, unknown>) {
-  const { batchSize, checkpoint, concurrency, group, start } = options
+/** A consumer of more than one category must not read what it writes, nor may two have to read what the other writes. */
+const checkSources = Effect.fnUntraced(function*(consumer: Consumer<unknown, unknown>) {
+  const { options: { onFailure }, sources } = consumer
+  const names = sources.map(nameOf)
+  const refuse = (argument: string, value: string, expected: string) =>
+    new InvalidArgument({ argument, value, expected })
+  if (sources.length === 0) {
+    return yield* refuse("from", "none", "a source, such as a category: Consumer.make(id).on(source, handlers)")
+  }
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (names.includes(allName)) {
+    return yield* refuse("from", allName, "the name of a category; everything is Consumer.all")
+  }
+  if (new Set(names).size < names.length) {
+    return yield* refuse("from", twice ?? "all", "each source once: handle all its messages in one place")
+  }
+  if (onFailure !== "park" || !readsAll(consumer)) return
+  const { categories } = consumer.selection
+  const readsParked = categories?.some(isBookkeeping) ??
+    sources.some((source) => typeof source === "object" && "bookkeeping" in source && source.bookkeeping)
+  if (readsParked) {
+    const expected = `"stop" or "skip" for who reads what consumers write about themselves, which would be parked again`
+    return yield* refuse("onFailure", "park", expected)
+  }
+})
+
+const check = Effect.fnUntraced(function*(consumer: Consumer<unknown, unknown>) {
+  const { id, options: { batchSize, checkpoint, concurrency, group, start } } = consumer
   yield* checkConsumerId(id)
+  yield* checkSources(consumer)
   yield* checkInt("concurrency", concurrency, 1)
   yield* checkInt("batchSize", batchSize, 1)
   yield* checkInt("checkpoint.every", checkpoint?.every, 1)

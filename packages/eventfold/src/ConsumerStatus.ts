@@ -6,6 +6,7 @@
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
+import type { HeldBack } from "./HeldBack.ts"
 import type { RecordedMessage } from "./Message.ts"
 
 /**
@@ -16,7 +17,7 @@ import type { RecordedMessage } from "./Message.ts"
 export type MessagePlace = Omit<RecordedMessage, "data" | "metadata">
 
 /**
- * How far behind somebody is.
+ * How far behind somebody is. What consumers write about themselves does not count for who reads more than one category.
  *
  * @since 0.1.0
  */
@@ -43,13 +44,19 @@ export interface MemberStatus {
  */
 export interface Status {
   readonly consumer: string
+  /** The category that it reads; `$all` when it reads several, or everything. */
   readonly category: string
   /** All members of the group; one entry when there is no group. */
   readonly members: ReadonlyArray<MemberStatus>
   /** The messages of all members, and the age of the oldest. */
   readonly lag: Lag
-  /** The last message of the category, whether the consumer wants it or not. */
+  /** The last message of the category, or of all categories that it reads, whether the consumer wants it or not. */
   readonly last: Option.Option<MessagePlace>
+  /**
+   * Who keeps the consumer from going on: transactions that have written messages, and have not ended. Only of a consumer of
+   * more than one category; none when nobody does. See `HeldBack.format`.
+   */
+  readonly heldBack: Option.Option<HeldBack>
 }
 
 /**
@@ -82,6 +89,8 @@ export interface RunningStatus {
   readonly positions: ReadonlyArray<{ readonly member: number | undefined; readonly position: number }>
   /** The global position up to which messages have been read. */
   readonly lastRead: number | undefined
+  /** Who keeps it from reading on: only of a consumer of more than one category. */
+  readonly heldBack: Option.Option<HeldBack>
   /** How many handlers run. */
   readonly inFlight: number
   /** How many messages are read and not handled, with those in flight. */

@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as ExpectedVersion from "./ExpectedVersion.ts"
 import { jsonEquals, parseJson } from "./internal/json.ts"
+import { isBookkeeping } from "./internal/sources.ts"
 import { nextId, type RecordedMessage } from "./Message.ts"
 import {
   type AllRange,
@@ -83,11 +84,12 @@ const lowerBound = (rows: ReadonlyArray<Row>, from: number): number => {
 const isOf = (category: StreamName.CategoryName, { streamName }: Row): boolean =>
   StreamName.category(streamName) === category
 
-const selects = ({ consumerGroup, correlation, types }: CategoryRange) => (row: Row): boolean =>
-  (types === undefined || types.includes(row.type)) &&
-  (correlation === undefined || correlationCategory(row) === correlation) &&
-  (consumerGroup === undefined ||
-    Option.contains(StreamName.groupMember(row.streamName, consumerGroup.size), consumerGroup.member))
+const selects =
+  ({ consumerGroup, correlation, types }: Omit<CategoryRange, "category" | "from">) => (row: Row): boolean =>
+    (types === undefined || types.includes(row.type)) &&
+    (correlation === undefined || correlationCategory(row) === correlation) &&
+    (consumerGroup === undefined ||
+      Option.contains(StreamName.groupMember(row.streamName, consumerGroup.size), consumerGroup.member))
 
 const selectsOfAll = ({ categories, types }: Pick<AllRange, "categories" | "types">) => (row: Row): boolean =>
   (categories === undefined || categories.some((name) => isOf(name, row))) &&
@@ -234,8 +236,13 @@ export const make: Effect.Effect<StoreBackend> = Effect.map(nextId, (system) => 
         return row?.globalPosition === globalPosition ? Option.some(record(row)) : Option.none()
       }),
     lastPosition: Effect.sync(() => log.at(-1)?.globalPosition ?? 0),
-    countAll: ({ from, ...filters }) =>
-      Effect.sync(() => log.slice(lowerBound(log, from)).filter(selectsOfAll(filters)).length),
+    countAll: (range) =>
+      Effect.sync(() => {
+        const [selected, ofAll] = [selects(range), selectsOfAll(range)]
+        return log.slice(lowerBound(log, range.from)).filter((row) =>
+          ofAll(row) && selected(row) && (range.bookkeeping || !isBookkeeping(row.streamName))
+        ).length
+      }),
     identity: Effect.succeed({ system, database: "memory", databaseName: "memory", timeline: 1 }),
     lastMessage: (streamName, type) =>
       Effect.sync(() => {

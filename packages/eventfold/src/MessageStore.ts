@@ -112,6 +112,19 @@ export interface AllOptions {
 }
 
 /** @since 0.1.0 */
+export interface CountAllOptions extends AllOptions {
+  /** Only messages whose metadata has a `correlationStreamName` of this category. */
+  readonly correlation?: string | undefined
+  /** Only messages of streams that belong to this member. Streams without an id belong to none. */
+  readonly consumerGroup?: ConsumerGroup | undefined
+  /**
+   * `false`: without what consumers write about themselves, their positions and what they have parked, which are in
+   * categories of the types `position` and `parked`.
+   */
+  readonly bookkeeping?: boolean | undefined
+}
+
+/** @since 0.1.0 */
 export interface ReadAllOptions extends ReadOptions, AllOptions {}
 
 /** @since 0.1.0 */
@@ -229,8 +242,11 @@ export class MessageStore extends Context.Service<MessageStore, {
    * come: how far a reader of everything can go is `readAllPage`'s to say. It is one look-up.
    */
   readonly lastPosition: Effect.Effect<number, StoreError>
-  /** How many messages `readAll` would read with the same options, if nothing held it back. For lag, as `countCategory`. */
-  readonly countAll: (options?: AllOptions) => Effect.Effect<number, ReadAllError>
+  /**
+   * How many messages `readAll` would read with the same filters, if nothing held it back; or fewer, by filters that it does
+   * not have. For lag, as `countCategory`.
+   */
+  readonly countAll: (options?: CountAllOptions) => Effect.Effect<number, ReadAllError>
   /**
    * Which store this is, now: to be kept with positions that are kept elsewhere, and compared before they are used. A copy
    * that has taken over, or was restored to an earlier time, has another `timeline`.
@@ -355,14 +371,15 @@ const checkConsumerGroup = Effect.fnUntraced(function*(group: ConsumerGroup | un
   }
 })
 
+const checkCorrelation = ({ correlation }: { readonly correlation?: string | undefined }) =>
+  correlation === undefined ? Effect.undefined : StreamName.parseCategory(correlation)
+
 const categoryRange = Effect.fnUntraced(function*(name: string, options: CountCategoryOptions) {
   const category = yield* StreamName.parseCategory(name)
   yield* checkInt("from", options.from, 0)
   yield* checkConsumerGroup(options.consumerGroup)
   const types = yield* checkTypes(options.types)
-  const correlation = options.correlation === undefined
-    ? undefined
-    : yield* StreamName.parseCategory(options.correlation)
+  const correlation = yield* checkCorrelation(options)
   return { category, from: options.from ?? 1, types, correlation, consumerGroup: options.consumerGroup }
 })
 
@@ -494,8 +511,18 @@ export const make = Effect.fnUntraced(function*(
     }
   )
 
-  const countAll = Effect.fn("MessageStore.countAll")(function*(options: AllOptions = {}) {
-    return yield* backend.countAll({ ...yield* allFilters(options), from: yield* globalFrom(options.from) })
+  const countAll = Effect.fn("MessageStore.countAll")(function*(options: CountAllOptions = {}) {
+    const { bookkeeping = true, consumerGroup } = options
+    const filters = yield* allFilters(options)
+    const correlation = yield* checkCorrelation(options)
+    yield* checkConsumerGroup(consumerGroup)
+    return yield* backend.countAll({
+      ...filters,
+      correlation,
+      consumerGroup,
+      bookkeeping,
+      from: yield* globalFrom(options.from)
+    })
   })
 
   const messageAt = Effect.fn("MessageStore.messageAt")(function*(globalPosition: number) {

@@ -4,7 +4,9 @@
  * A consumer whose `onFailure` is `"park"` parks a message that has failed for the last time, and every later message of
  * its cardinal id behind it, in order, while the other streams flow. A parked message stays where it is; what is written is
  * a reference to it, with the error, to a stream beside those of the consumer's category:
- * `account:parked-notifier+123` for `account-123` (and `account-123+456`) and the consumer `notifier`.
+ * `account:parked-notifier+123` for `account-123` (and `account-123+456`) and the consumer `notifier`. For a consumer of more
+ * than one category, whose `category` is `$all`, it is `$all:parked-notifier+account-123`: streams of different categories
+ * are parked by themselves, also when they have the same id.
  *
  * These functions need the message store alone, and not the consumer: another process can use them, by the consumer's id
  * and category.
@@ -19,6 +21,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { checkInt } from "./internal/arguments.ts"
 import * as ParkedStreams from "./internal/parkedStreams.ts"
+import { allName } from "./internal/sources.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import { InvalidArgument, type StoreError } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
@@ -30,6 +33,7 @@ import * as StreamName from "./StreamName.ts"
  */
 export interface Owner {
   readonly id: string
+  /** `$all` for a consumer of more than one category. */
   readonly category: string
 }
 
@@ -71,13 +75,6 @@ export interface ParkedStream {
  */
 export type ParkingError = StoreError | InvalidArgument | StreamName.InvalidCategory
 
-/** `account-123` of `account-123+456`. */
-const cardinalStream = (streamName: string): string =>
-  Option.match(StreamName.cardinalId(streamName), {
-    onNone: () => streamName,
-    onSome: (cardinal) => `${StreamName.category(streamName)}-${cardinal}`
-  })
-
 const parkedMessage = (
   { attempts, error, globalPosition, messageId, position, streamName, time, type }: ParkedStreams.Timed
 ): ParkedMessage => ({
@@ -92,7 +89,7 @@ const parkedMessage = (
 })
 
 const checkStream = (owner: Owner, stream: string) =>
-  StreamName.category(stream) === owner.category
+  owner.category === allName || StreamName.category(stream) === owner.category
     ? Effect.void
     : Effect.fail(
       new InvalidArgument({
@@ -143,7 +140,7 @@ export const list = (consumer: Owner): Stream.Stream<ParkedStream, ParkingError,
       Stream.mapEffect(Effect.fnUntraced(function*([id, { streamName }]) {
         const messages = (yield* parked.waiting(id)).map(parkedMessage)
         // None is left when they were settled since the parking was read.
-        return Arr.isArrayNonEmpty(messages) ? [{ stream: cardinalStream(streamName), messages }] : []
+        return Arr.isArrayNonEmpty(messages) ? [{ stream: ParkedStreams.cardinalStream(streamName), messages }] : []
       })),
       Stream.flattenIterable
     )
@@ -181,7 +178,7 @@ export const replay = Effect.fn("Parking.replay")(function*(consumer: Owner, opt
     parked.decide(
       parked.summary,
       id,
-      ({ waiting }) => waiting === 0 ? [0, []] : [1, [request(cardinalStream(streamName))]]
+      ({ waiting }) => waiting === 0 ? [0, []] : [1, [request(ParkedStreams.cardinalStream(streamName))]]
     ))
   return asked.reduce((count, one) => count + one, 0)
 })
@@ -215,7 +212,7 @@ export const drop = Effect.fn("Parking.drop")(function*(consumer: Owner, options
   yield* checkStream(consumer, stream)
   yield* checkInt("globalPosition", globalPosition, 0)
   const parked = yield* ParkedStreams.make(consumer)
-  const data = { streamName: cardinalStream(stream), reason: ParkedStreams.errorText(reason) }
+  const data = { streamName: ParkedStreams.cardinalStream(stream), reason: ParkedStreams.errorText(reason) }
   return yield* parked.decide(parked.queue, parked.idOf(stream), ({ messages }) => {
     if (globalPosition === undefined) {
       const count = HashMap.size(messages)

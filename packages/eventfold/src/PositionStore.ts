@@ -23,6 +23,7 @@ import { TraceContext } from "./TraceContext.ts"
  * @since 0.1.0
  */
 export interface Key {
+  /** The category that the consumer reads; `$all` when it reads several, or everything. */
   readonly category: string
   readonly consumerId: string
   /** The member of a consumer group; none when the consumer has no group. */
@@ -46,7 +47,7 @@ export interface Service {
 
 /**
  * The stream of a consumer's positions: `account:position-notifier`, and for member 2 of its group
- * `account:position-notifier+2`.
+ * `account:position-notifier+2`; `$all:position-notifier` for a consumer of more than one category.
  *
  * @since 0.1.0
  */

@@ -17,7 +17,7 @@ import * as Hosted from "./internal/hosted.ts"
 import * as Memory from "./internal/memoryReadModels.ts"
 import type { BuildOptions, Options, ReadModel } from "./internal/readModel.ts"
 import { check, checkBuild } from "./internal/readModelCheck.ts"
-import { type All, type BatchHandler, define, defineBatch, type Source } from "./internal/readModelDefinition.ts"
+import { type BatchHandler, define, defineBatch } from "./internal/readModelDefinition.ts"
 import type { BuildNotFound, ReadModelIsBuilding, RunError } from "./internal/readModelErrors.ts"
 import * as Progressing from "./internal/readModelProgress.ts"
 import type { Progress } from "./internal/readModelProgress.ts"
@@ -25,18 +25,26 @@ import * as Here from "./internal/readModelRunning.ts"
 import * as Positions from "./internal/readModelStatus.ts"
 import type { Status } from "./internal/readModelStatus.ts"
 import * as SideEffects from "./internal/sideEffects.ts"
+import type {
+  AnyOutcome,
+  ErrorOf,
+  EventHandlers,
+  Outcomes,
+  ServicesOf,
+  SourceError,
+  SourceServices
+} from "./internal/sources.ts"
 import { ofReadModel } from "./internal/subject.ts"
 import type { MemoryTables } from "./MemoryTable.ts"
 import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import type { BuildMoved, ReadModelStore } from "./ReadModelStore.ts"
+import type { All, Incoming, Source } from "./Source.ts"
 import type { InvalidArgument, StoreError } from "./StoreError.ts"
 import type * as StreamName from "./StreamName.ts"
 
 /** @since 0.1.0 */
 export type { BuildOptions, Decoded, Options, ReadModel } from "./internal/readModel.ts"
-/** @since 0.1.0 */
-export { type All, all, type Source } from "./internal/readModelDefinition.ts"
 /** @since 0.1.0 */
 export {
   BuildNotFound,
@@ -50,28 +58,8 @@ export {
 export type { Progress } from "./internal/readModelProgress.ts"
 /** @since 0.1.0 */
 export type { BuildStatus, Status } from "./internal/readModelStatus.ts"
-
-/**
- * What a handler gets.
- *
- * @since 0.1.0
- */
-export type Incoming<From extends Source> = From extends Category.Any ? Category.RecordedEvent<From> : RecordedMessage
-
-type AnyOutcome = Effect.Effect<unknown, unknown, unknown>
-
-/** By type of message, what its handler gives. */
-interface Outcomes {
-  readonly [type: string]: AnyOutcome | undefined
-}
-
-type ErrorOf<Out> = Out extends Effect.Effect<unknown, infer E, unknown> ? E : never
-
-type ServicesOf<Out> = Out extends Effect.Effect<unknown, unknown, infer R> ? R : never
-
-type SourceError<From extends Source> = From extends Category.Any ? Category.DecodeError : never
-
-type SourceServices<From extends Source> = From extends Category.Any ? Category.Services<From> : never
+/** @since 0.1.0 */
+export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 
 /**
  * A read model to which sources can be added. Each addition gives a new definition, and leaves this one as it is.
@@ -80,22 +68,20 @@ type SourceServices<From extends Source> = From extends Category.Any ? Category.
  */
 export interface Definition<E, R> extends ReadModel<E, R> {
   /**
-   * Adds a source, each category once, and what is done with its events by type; those of other types are passed over. For
-   * a source that is not decoded it may be one function for the messages of all types.
+   * Adds a source, each category once, and what is done with its events by type; those of other types are passed over. It
+   * may be one function for all types as well.
    */
   readonly on: {
+    <From extends Category.Any, Out extends AnyOutcome>(
+      from: From,
+      handler: (event: Category.RecordedEvent<From>) => Out
+    ): Definition<E | ErrorOf<Out> | Category.DecodeError, R | ServicesOf<Out> | Category.Services<From>>
     <
       From extends Category.Any,
       Out extends { readonly [K in keyof From["Events"] & string]?: AnyOutcome } = {}
     >(
       from: From,
-      handlers:
-        & {
-          readonly [K in keyof Out]: (
-            event: Extract<Category.RecordedEvent<From>, { readonly type: K }>
-          ) => Out[K]
-        }
-        & { readonly [K in Exclude<keyof Out, keyof From["Events"]>]: never }
+      handlers: EventHandlers<From, Out>
     ): Definition<
       E | ErrorOf<Out[keyof Out]> | Category.DecodeError,
       R | ServicesOf<Out[keyof Out]> | Category.Services<From>

@@ -111,6 +111,18 @@ export interface AllRange {
 }
 
 /**
+ * Messages of the whole store that are counted.
+ *
+ * @since 0.1.0
+ */
+export interface CountAllRange extends AllRange {
+  readonly correlation: CategoryName | undefined
+  readonly consumerGroup: ConsumerGroup | undefined
+  /** Whether messages of categories with the type `position` or `parked` count. */
+  readonly bookkeeping: boolean
+}
+
+/**
  * One page of the whole store: at most `limit` messages, by rising global position.
  *
  * @since 0.1.0
@@ -246,8 +258,8 @@ export interface StoreBackend {
   readonly messageAt: (globalPosition: number) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
   /** The highest global position of a message that can be read; 0 when there is none. It is one look-up. */
   readonly lastPosition: Effect.Effect<number, StoreError>
-  /** How many messages of the whole store both filters let through, in one consistent view. */
-  readonly countAll: (range: AllRange) => Effect.Effect<number, StoreError>
+  /** How many messages of the whole store there are, in one consistent view. */
+  readonly countAll: (range: CountAllRange) => Effect.Effect<number, StoreError>
   /** Asked of the store each time: it may have become another one. */
   readonly identity: Effect.Effect<StoreIdentity, StoreError>
   readonly lastMessage: (

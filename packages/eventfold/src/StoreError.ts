@@ -76,7 +76,7 @@ export class InvalidArgument extends Schema.TaggedError<InvalidArgument>()("Inva
 }
 
 /**
- * The store cannot do this at all: a third party's, or a Message DB without eventfold's own functions.
+ * The store cannot do this at all: a third party's, or a Message DB without eventfold's own schema.
  *
  * @since 0.1.0
  */

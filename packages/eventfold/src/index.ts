@@ -33,6 +33,8 @@ export * as ReadModel from "./ReadModel.ts"
 /** @since 0.1.0 */
 export * as ReadModelStore from "./ReadModelStore.ts"
 /** @since 0.1.0 */
+export * as Source from "./Source.ts"
+/** @since 0.1.0 */
 export * as StoreBackend from "./StoreBackend.ts"
 /** @since 0.1.0 */
 export * as StoreError from "./StoreError.ts"

@@ -1,61 +1,222 @@
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Option, Schema, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Option, Schedule, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Category, MemoryTable, MessageStore, ReadModel } from "eventfold"
+import { Consumer, MessageStore, ReadModel } from "eventfold"
+import { logged, storeOver } from "./support/account.ts"
+import {
+  Account,
+  add,
+  balances,
+  caughtUp,
+  counted,
+  deposit,
+  eventually,
+  folded,
+  inMemory,
+  isExact
+} from "./support/readModels.ts"
 
-const Account = Category.make("account", { Deposited: { amount: Schema.Int }, Closed: {} })
+const drain = <E, R>(model: ReadModel.ReadModel<E, R>, options?: ReadModel.BuildOptions) =>
+  Stream.runDrain(ReadModel.rebuild(model, options))
 
-const deposit = (id: string, amount: number) => Account.append(id, Account.events.Deposited({ amount }))
+class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
 
-const rows = MemoryTable.make<string, number>("balances", "by_account")
+const define = (name: string, options: Partial<ReadModel.Options> = {}) =>
+  ReadModel.make(name, { version: 1, ...options }).on("account", () => Effect.void)
 
-const balances = (version = 1, factor = 1) =>
-  ReadModel.make("balances", { version }).on(Account, {
-    Deposited: ({ data, recorded }) =>
-      rows.update(recorded.streamName, (balance) => Option.getOrElse(balance, () => 0) + data.amount * factor)
-  })
+/** Why a read model is refused. */
+const message = (model: ReadModel.ReadModel<never, never>) =>
+  Effect.map(Effect.flip(ReadModel.start(model)), (error) => error.message)
 
-/** Lets virtual time pass until something is so. */
-const eventually = <E, R>(condition: Effect.Effect<boolean, E, R>) =>
-  Effect.gen(function*() {
-    for (let i = 0; i < 1_000; i++) {
-      if (yield* condition) return
-      yield* TestClock.adjust("100 millis")
-    }
-    assert.fail("it has not come about")
-  })
+/** The fingerprint of a definition that goes on so. */
+const print = (define: (model: ReadModel.Definition<never, never>) => ReadModel.ReadModel<unknown, unknown>) =>
+  define(ReadModel.make("a", { version: 1, tables: ["CREATE TABLE a (b int)"] })).fingerprint
 
-const inMemory = Layer.mergeAll(MessageStore.layerMemory, ReadModel.layerMemory)
+const named = (text: string) => ReadModel.make("a", { version: 1, fingerprint: text })
 
-it.layer(inMemory)("catching up and going on", (it) => {
-  it.effect("handles what there is and what comes, and goes on where it stopped", () =>
+it.layer(inMemory)("definitions", (it) => {
+  it.effect("what can't be is refused, and says what can", () =>
     Effect.gen(function*() {
-      yield* deposit("1", 1)
-      yield* Account.append("1", Account.events.Closed({}))
-      yield* deposit("1", 2)
-      const fiber = yield* Effect.forkChild(ReadModel.run(balances()))
-      const { globalPosition } = yield* deposit("2", 5)
-      yield* ReadModel.waitFor(balances(), globalPosition)
-      assert.deepStrictEqual(yield* rows.get("account-1"), Option.some(3))
-      assert.deepStrictEqual(yield* rows.get("account-2"), Option.some(5))
-      yield* Fiber.interrupt(fiber)
-      const next = yield* deposit("2", 5)
-      yield* ReadModel.start(balances())
-      yield* ReadModel.waitFor(balances(), next.globalPosition)
-      assert.deepStrictEqual(yield* rows.get("account-2"), Option.some(10))
+      for (const name of ["", "Orders", "1st", "a-b", `a${"b".repeat(50)}`]) {
+        assert.include(yield* message(define(name)), "must be a small letter, and then at most 49 small letters")
+      }
+      assert.include(yield* message(define("a", { version: 0 })), "version is 0, and must be a whole number from 1")
+      assert.include(yield* message(define("a", { atOnce: 0 })), "atOnce is 0")
+      assert.include(yield* message(define("a", { batchSize: 0.5 })), "batchSize is 0.5")
+      assert.include(yield* message(define("a", { build: { throttle: 0 } })), "throttle is 0")
+      assert.include(yield* message(define("a").on("account", () => Effect.void)), "sources is account")
+      assert.include(yield* message(define("a").on(ReadModel.all, () => Effect.void)), "nothing beside it")
+      assert.include(yield* message(ReadModel.make("a", { version: 1 })), "sources is none")
+      const tables = yield* Effect.flip(ReadModel.run(define("a", { tables: ["CREATE TABLE a ()"] })))
+      assert.include(tables.message, "MemoryTable")
     }))
 
-  it.effect("a new version is built beside the old one, and rebuilt", () =>
-    Effect.gen(function*() {
-      const fiber = yield* Effect.forkChild(ReadModel.run(balances(2, 10)))
-      yield* eventually(
-        Effect.map(ReadModel.status(balances(2, 10)), ({ live }) => Option.isSome(live) && live.value.version === 2)
+  it.effect("the fingerprint is that of sources, types, tables and handlers, and not of layout or order", () =>
+    Effect.sync(() => {
+      const one = print((model) => model.on("a", { A: () => Effect.void }).on("b", () => Effect.void))
+      assert.strictEqual(
+        one,
+        print((model) =>
+          model.on("b", () => Effect.void)
+            .on("a", {
+              // dprint-ignore
+              A: ()   =>
+                Effect.void
+            })
+        )
       )
-      const { builds } = yield* ReadModel.status(balances(2, 10))
-      assert.deepStrictEqual(builds.map(({ state }) => state), ["retired", "live"])
-      assert.deepStrictEqual(yield* rows.get("account-2"), Option.some(100))
-      const progress = yield* Stream.runCollect(ReadModel.rebuild(balances(2, 10), { compare: "same" }))
-      assert.deepStrictEqual(progress.map(({ phase }) => phase), ["building", "building", "switched"])
+      const others = [
+        print((model) => model.on("a", { A: () => Effect.void }).on("c", () => Effect.void)),
+        print((model) => model.on("a", { B: () => Effect.void }).on("b", () => Effect.void)),
+        print((model) => model.on("a", { A: () => Effect.never }).on("b", () => Effect.void)),
+        ReadModel.make("a", { version: 1 }).on("a", { A: () => Effect.void }).on("b", () => Effect.void).fingerprint
+      ]
+      assert.lengthOf(new Set([one, ...others]), 5)
+      assert.strictEqual(
+        named("x").on("a", () => Effect.void).fingerprint,
+        named("x").on("a", () => Effect.never).fingerprint
+      )
+      assert.notStrictEqual(named("x").fingerprint, named("y").fingerprint)
+    }))
+})
+
+it.layer(inMemory)("running", (it) => {
+  it.effect("waitFor ends with the transaction in the process of the worker, and fails with it", () =>
+    Effect.gen(function*() {
+      const running = yield* ReadModel.start(balances({ poll: { min: "1 hour", max: "1 hour" } }))
+      for (const amount of [1, 2, 3]) {
+        const { globalPosition } = yield* deposit("1", amount)
+        // No virtual time passes.
+        yield* running.waitFor(globalPosition)
+        yield* ReadModel.waitFor(balances(), globalPosition)
+        yield* isExact()
+      }
+      const { handled, isActive, positions } = yield* running.status
+      assert.deepStrictEqual({ handled, isActive, positions: positions.length }, {
+        handled: 3,
+        isActive: true,
+        positions: 1
+      })
+      // What it does not handle is not waited for.
+      const { globalPosition } = yield* Account.append("1", Account.events.Closed({}))
+      yield* ReadModel.waitFor(balances(), globalPosition)
+    }))
+
+  it.effect("a failure is what who waits gets, and what ends a program", () =>
+    Effect.gen(function*() {
+      const failing = ReadModel.make("failing", { version: 1, retry: Schedule.recurs(0) })
+        .on(Account, { Deposited: () => new Refused() })
+      const running = yield* ReadModel.start(failing)
+      const { globalPosition } = yield* deposit("1", 1)
+      assert.instanceOf(yield* Effect.flip(running.waitFor(globalPosition)), Refused)
+      const program = Layer.mergeAll(ReadModel.layer(failing), ReadModel.layer(balances()))
+      assert.instanceOf(yield* Effect.flip(Consumer.launch(program)), Refused)
+      const others = Consumer.launch(Layer.mergeAll(
+        ReadModel.layer(failing, { onStop: "ignore" }),
+        ReadModel.layer(balances())
+      ))
+      const fiber = yield* Effect.forkChild(others)
+      yield* deposit("9", 1)
+      yield* caughtUp()
+      yield* isExact()
       yield* Fiber.interrupt(fiber)
+    }).pipe(Effect.provide(logged().layer)))
+
+  it.effect("a transaction may end within the grace when it is stopped", () =>
+    Effect.gen(function*() {
+      let begun = false
+      const slow = ReadModel.make("slow", { version: 1, grace: "10 seconds" }).on("slow", () =>
+        Effect.andThen(Effect.sync(() => begun = true), Effect.sleep("5 seconds")))
+      const store = yield* MessageStore.MessageStore
+      const { globalPosition } = yield* store.append("slow-1", { type: "A", data: {} })
+      const fiber = yield* Effect.forkChild(ReadModel.run(slow))
+      yield* eventually(Effect.sync(() =>
+        begun
+      ))
+      const stopped = yield* Effect.forkChild(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("6 seconds")
+      yield* Fiber.join(stopped)
+      const { live } = yield* ReadModel.status(slow)
+      assert.strictEqual(Option.getOrThrow(live).checkpoint.position, globalPosition)
+    }))
+})
+
+it.layer(inMemory)("versions", (it) => {
+  it.effect("an older version stands by, says so once, and goes on when it is in use again", () =>
+    Effect.gen(function*() {
+      const { layer, lines } = logged()
+      yield* deposit("1", 1)
+      const newer = yield* Effect.forkChild(ReadModel.run(balances({ version: 2 }, 10)))
+      yield* caughtUp(balances({ version: 2 }, 10))
+      yield* Fiber.interrupt(newer)
+      const older = yield* ReadModel.start(balances()).pipe(Effect.provide(layer))
+      yield* deposit("1", 1)
+      yield* TestClock.adjust("1 minute")
+      assert.isFalse((yield* older.status).isActive)
+      assert.lengthOf(lines.filter((line) => line.includes("a newer version")), 1)
+      assert.deepStrictEqual(yield* counted, { "account-1": 10 })
+      const rebuilt = yield* Effect.forkChild(drain(balances()))
+      yield* eventually(Effect.sync(() => rebuilt.pollUnsafe() !== undefined))
+      assert.deepStrictEqual(yield* Fiber.await(rebuilt), Exit.void)
+      yield* eventually(Effect.map(older.status, ({ isActive }) => isActive))
+      yield* caughtUp()
+      yield* isExact()
+    }))
+})
+
+it.effect("what several read models and a consumer want at the same moment is read once", () => {
+  let reads = 0
+  const layer = storeOver((backend) => ({
+    readCategory: (page) =>
+      Effect.tap(backend.readCategory(page), () => Effect.sync(() => reads += page.limit === 1_024 ? 1 : 0))
+  }))
+  return Effect.gen(function*() {
+    const seen = { a: 0, b: 0, c: 0, consumer: 0 }
+    const count = (name: keyof typeof seen) => Effect.sync(() => seen[name] += 1)
+    for (const name of ["a", "b", "c"] as const) {
+      yield* ReadModel.start(
+        ReadModel.make(name, { version: 1 }).on(Account, { Deposited: () => count(name) })
+      )
+    }
+    yield* Consumer.start(Consumer.make("consumer", { from: Account, on: { Deposited: () => count("consumer") } }))
+    const all = (n: number) => eventually(Effect.sync(() => Object.values(seen).every((each) => each === n)))
+    yield* deposit("1", 1)
+    yield* all(1)
+    reads = 0
+    for (const n of [2, 3, 4]) {
+      yield* deposit("1", 1)
+      yield* all(n)
+    }
+    assert.isAtMost(reads, 6)
+  }).pipe(Effect.scoped, Effect.provide(Layer.merge(layer, ReadModel.layerMemory)))
+})
+
+class Mail extends Context.Service<Mail, { readonly send: (text: string) => Effect.Effect<void> }>()("test/Mail") {}
+
+it.layer(inMemory)("side effects", (it) => {
+  it.effect("have what the handler had, and are left out in a replay unless they are asked for", () =>
+    Effect.gen(function*() {
+      const sent: Array<string> = []
+      const model = ReadModel.make("balances", { version: 1 }).on(Account, {
+        Deposited: (event) =>
+          Effect.andThen(
+            add(event),
+            ReadModel.sideEffect(Effect.flatMap(Mail, (mail) => mail.send(String(event.data.amount))))
+          ).pipe(Effect.provideService(Mail, { send: (text) => Effect.sync(() => sent.push(text)) }))
+      })
+      yield* deposit("1", 1)
+      const fiber = yield* Effect.forkChild(ReadModel.run(model))
+      yield* caughtUp(model)
+      yield* deposit("1", 2)
+      yield* caughtUp(model)
+      yield* eventually(Effect.sync(() => sent.length > 0))
+      assert.deepStrictEqual(sent, ["2"])
+      yield* Fiber.interrupt(fiber)
+      yield* drain(model)
+      assert.deepStrictEqual(sent, ["2"])
+      yield* drain(model, { sideEffects: true })
+      assert.deepStrictEqual(sent, ["2", "1", "2"])
+      yield* isExact()
+      assert.deepStrictEqual(yield* folded(), { "account-1": 3 })
     }))
 })

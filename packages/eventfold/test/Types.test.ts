@@ -567,6 +567,45 @@ export const handlers = () => {
 
   // @ts-expect-error an event that the category does not have
   Consumer.make("x", { from: Account, on: { Transferred: () => Effect.void } })
+
+  const Transfer = Category.make("transfer", { Opened: { amount: Schema.Int } })
+  const bySource = Consumer.make("x", { concurrency: 2 })
+    .on(Account, { Opened: ({ data }) => exactly<typeof data.owner, string>() ?? Effect.fail(new Down()) })
+    .on(Transfer, {
+      Opened: Effect.fnUntraced(function*({ data }) {
+        exactly<typeof data.amount, number>()
+        return yield* new Offline()
+      })
+    })
+    .on("shipping", { Shipped: ({ data }) => exactly<typeof data, Schema.Json>() ?? Effect.void })
+    .on(
+      Consumer.all,
+      Effect.fnUntraced(function*(message) {
+        exactly<typeof message, Message.RecordedMessage>()
+        return yield* (yield* Limits).daily
+      })
+    )
+  exactly<typeof bySource, Consumer.Definition<Down | Offline | Category.DecodeError, Limits>>()
+  // @ts-expect-error an event that the category does not have
+  Consumer.make("x").on(Transfer, { Closed: () => Effect.void })
+
+  const everything = Consumer.make("x", {
+    from: Consumer.allOf({ types: ["Opened"] }),
+    on: Effect.fnUntraced(function*(_message: Message.RecordedMessage) {
+      return yield* new Offline()
+    })
+  })
+  exactly<typeof everything, Consumer.Consumer<Offline, never>>()
+  const batches = Consumer.batch("x", {
+    from: [Account, Transfer],
+    handle: ([first]) => first.type === "Counted" ? Effect.fail(new Down()) : Effect.void
+  })
+  exactly<typeof batches, Consumer.Consumer<Down | Category.DecodeError, never>>()
+  const allAtOnce = Consumer.batch("x", {
+    from: Consumer.all,
+    handle: ([first]) => exactly<typeof first, Message.RecordedMessage>() ?? Effect.void
+  })
+  exactly<typeof allAtOnce, Consumer.Consumer<never, never>>()
 }
 
 // Vitest wants a test in a test file; the compiler has done them all.

@@ -150,8 +150,9 @@ const open = Effect.fnUntraced(function*(
  *
  * **Details**
  *
- * On a Message DB without the `eventfold` schema the store works through the functions of `message_store`: appends are
- * committed one by one, and reading backwards and `readAll` are `Unsupported`. `install` adds the schema beside it.
+ * On a Message DB without the `eventfold` schema the store works through the functions and the table of `message_store`:
+ * appends are committed one by one, `readAll` takes two statements a page, and reading backwards is `Unsupported`. `install`
+ * adds the schema beside it.
  *
  * Once somebody uses `wakeUps` the store listens to other processes, and once somebody asks for a `lease` it holds leases,
  * each on one connection that is not of the client's pool but made with the same configuration. LISTEN and the locks of leases
@@ -173,6 +174,33 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
   )
 
 /**
+ * A pool of connections as {@link layer} makes it, and no store: for an application that has statements of its own beside the
+ * store's, which is {@link layerClient} on this client.
+ *
+ * @example
+ * ```ts
+ * import { Postgres, SqlReadModel } from "@eventfold/postgres"
+ * import { Layer, Redacted } from "effect"
+ *
+ * // MessageStore, ReadModelStore, PgClient and SqlClient, on one pool
+ * const Database = SqlReadModel.layer().pipe(
+ *   Layer.provideMerge(Postgres.layerClient({ install: true })),
+ *   Layer.provideMerge(Postgres.layerPool({ url: Redacted.make("postgres://app:secret@localhost/shop") }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ */
+export const layerPool = (
+  options: PgClient.PgPoolConfig
+): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> => {
+  const config = poolConfig(options)
+  return PgClient.layerFrom(
+    Effect.andThen(checkUrl(config), Effect.mapError(PgClient.make(config), fromSqlError(config)))
+  )
+}
+
+/**
  * The store on a database of its own connection pool, which is closed with the layer. The server and its schema are
  * checked when the layer is built, so that what is wrong is known then: see {@link OpenError}.
  *
@@ -188,13 +216,8 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
  */
 export const layer = <const Models extends ReadonlyArray<InlineModel> = []>(
   options: Options & Inline<Models>
-): Layer.Layer<MessageStore.MessageStore, OpenError, InlineServices<Models[number]>> => {
-  const config = poolConfig(options)
-  const client = PgClient.layerFrom(
-    Effect.andThen(checkUrl(config), Effect.mapError(PgClient.make(config), fromSqlError(config)))
-  )
-  return layerClient(options).pipe(Layer.provide(client))
-}
+): Layer.Layer<MessageStore.MessageStore, OpenError, InlineServices<Models[number]>> =>
+  layerClient(options).pipe(Layer.provide(layerPool(options)))
 
 /**
  * {@link layer} with options from `Config`.
@@ -214,7 +237,7 @@ export const layerConfig = (
 ): Layer.Layer<MessageStore.MessageStore, OpenError | Config.ConfigError> =>
   Layer.unwrap(Effect.map(Config.unwrap(options), (options) => layer(options)))
 
-const poolConfig = (options: Options): PgClient.PgPoolConfig => ({
+const poolConfig = (options: PgClient.PgPoolConfig): PgClient.PgPoolConfig => ({
   applicationName: "eventfold",
   // A page of large messages is one reply of the server.
   maxMessageSize: 2 ** 30,

@@ -9,6 +9,7 @@ import type * as Layer from "effect/Layer"
 import type { MessageStore } from "eventfold/MessageStore"
 import * as Concurrency from "./internal/concurrency.ts"
 import * as Consumers from "./internal/consumers.ts"
+import * as ConsumersOfAll from "./internal/consumersOfAll.ts"
 import * as Encoding from "./internal/encoding.ts"
 import * as Entities from "./internal/entities.ts"
 import * as Everything from "./internal/everything.ts"
@@ -64,6 +65,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     States.tests(it)
     Transactions.tests(it)
     Consumers.tests(it)
+    ConsumersOfAll.tests(it)
     Parking.tests(it)
     Processes.tests(it)
   })

@@ -65,6 +65,9 @@ BEGIN
     IF cardinality(ids) = _count THEN
       _lasts := ARRAY(SELECT generate_series(1, _count));
       _owners := _lasts;
+    ELSIF _count = 1 THEN
+      _lasts := message_counts;
+      _owners := array_fill(1, message_counts);
     ELSE
       SELECT array_agg(last ORDER BY append)
       INTO _lasts

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { measure, results, type Row, select } from "../Rounds.ts"
+import { alone, measure, results, type Row, select } from "../Rounds.ts"
 import { rows } from "../Rows.ts"
 
 const row = (overrides: Partial<Row> = {}): Row => ({
@@ -120,11 +120,19 @@ describe("measure", () => {
       )
     }))
 
-  it.effect("does no more rounds than the row has time for", () =>
+  it.effect("measures once what takes long", () =>
     Effect.gen(function*() {
       const turns: Array<string> = []
-      yield* measure(watched(turns, { maxRounds: 1 }), { rounds: 3, millis: 1 })
-      assert.strictEqual(turns.filter((turn) => turn === "ours").length, 2)
+      yield* measure(watched(turns, { once: true }), { rounds: 3, millis: 1 })
+      assert.strictEqual(turns.join(" "), "ours peer other")
+    }))
+
+  it.effect("measures ours alone for a profile", () =>
+    Effect.gen(function*() {
+      const turns: Array<string> = []
+      const [result] = yield* measure(alone(watched(turns)), { rounds: 1, millis: 1 })
+      assert.deepStrictEqual(result?.peers, [])
+      assert.strictEqual(turns.join(" "), "ours ours")
     }))
 
   it.effect("ends what was made ready with the row", () =>

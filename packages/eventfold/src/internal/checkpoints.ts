@@ -23,17 +23,18 @@ export const make = Effect.fnUntraced(function*(
   { activity, persist, shares }: Options
 ) {
   const { every = 1_000, interval = "1 second" } = checkpoint ?? {}
-  const flush = Effect.forEach(shares.all, ({ flush }) => flush, { discard: true })
+  const flush = (when: "soon" | "at the end") =>
+    Effect.forEach(shares.all, ({ flush }) => flush(when), { discard: true })
   const due = yield* Latch.make()
   let isMine = true
   let sinceFlush = 0
 
   // Where "the end" is, is decided once: what comes after it is not to be missed when the process dies now.
-  yield* persist(flush)
+  yield* persist(flush("soon"))
   // The last thing that is done, when no handler runs any more.
   yield* Effect.addFinalizer(() => {
     activity.stopped()
-    return Effect.suspend(() => isMine ? flush : Effect.void).pipe(
+    return Effect.suspend(() => isMine ? flush("at the end") : Effect.void).pipe(
       Effect.interruptible,
       Effect.timeout(lastWrite),
       Effect.catch((error) =>
@@ -61,7 +62,7 @@ export const make = Effect.fnUntraced(function*(
         due.closeUnsafe()
         sinceFlush = 0
         activity.sample()
-        yield* persist(flush)
+        yield* persist(flush("soon"))
       }
     })
   }

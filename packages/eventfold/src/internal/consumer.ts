@@ -5,9 +5,11 @@ import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type { RecordedMessage } from "../Message.ts"
 import type { MessageStore, ReadCategoryError } from "../MessageStore.ts"
+import type { Source } from "../Source.ts"
+import { allName, type Selection } from "./sources.ts"
 
 /**
- * Where a consumer begins that has no position yet: with the category's first message, with what is written from now on,
+ * Where a consumer begins that has no position yet: with the first message of its sources, with what is written from now on,
  * at a global position (inclusive), or with the first message that was written at a time or later.
  *
  * @since 0.1.0
@@ -70,12 +72,16 @@ export interface Options {
  */
 export interface Consumer<out E, out R> {
   readonly id: string
+  /** The category that it reads, or `$all` when it reads several or everything: under that name its positions are kept. */
   readonly category: string
+  /** The messages that it reads. */
+  readonly selection: Selection
+  readonly sources: ReadonlyArray<Source>
   readonly options: Options
   /** How many messages `handle` takes at a time. */
   readonly handlesAtOnce: number
-  /** Whether messages of a type are handled at all. */
-  readonly handles: (type: string) => boolean
+  /** Whether a message is handled at all, and not passed over. */
+  readonly handles: (message: RecordedMessage) => boolean
   /** Handles messages in their order. */
   readonly handle: (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>) => Effect.Effect<void, E, R>
   /** What runs beside the handlers, where and as long as they run, by the options that the consumer is run with. */
@@ -83,3 +89,6 @@ export interface Consumer<out E, out R> {
     | ((options: Options) => Effect.Effect<never, E | ReadCategoryError, R | MessageStore>)
     | undefined
 }
+
+/** Whether a consumer reads more than one category, by global position. */
+export const readsAll = ({ category }: Pick<Consumer<unknown, unknown>, "category">): boolean => category === allName

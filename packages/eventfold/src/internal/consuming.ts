@@ -4,19 +4,21 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
+import type { HeldBack } from "../HeldBack.ts"
 import type { RecordedMessage } from "../Message.ts"
-import { defaultBatchSize, MessageStore, type ReadCategoryError } from "../MessageStore.ts"
+import { defaultBatchSize, type MessageStore, type ReadCategoryError } from "../MessageStore.ts"
 import type { StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
 import type { Activity } from "./activity.ts"
 import * as Checkpoints from "./checkpoints.ts"
-import type { Consumer } from "./consumer.ts"
+import { type Consumer, type Options, readsAll } from "./consumer.ts"
+import * as Feed from "./feed.ts"
 import { attempting, handling } from "./handling.ts"
+import * as Holding from "./holding.ts"
 import * as Lanes from "./lanes.ts"
 import * as Parking from "./parking.ts"
-import { sharedPage, sharedPause } from "./shared.ts"
 import * as Shares from "./shares.ts"
+import { correlates, isBookkeeping, isOwn } from "./sources.ts"
 import { ofConsumer } from "./subject.ts"
 import * as Tracing from "./tracing.ts"
 import { untilBack } from "./untilBack.ts"
@@ -30,6 +32,15 @@ type Job<E, R> =
 export const laneOf = (streamName: string): string =>
   Option.getOrElse(StreamName.cardinalId(streamName), () => streamName)
 
+/** How long a reader that is held back rests at the least between two looks. */
+const heldBackRest = "20 millis"
+
+/** The member of a group whose messages the store can select. */
+const onlyMember = ({ group }: Options) => {
+  const [member, ...others] = group?.members ?? []
+  return group === undefined || member === undefined || others.length > 0 ? undefined : { size: group.size, member }
+}
+
 /** A consumer at work. */
 export interface Session<E, R> {
   readonly run: Effect.Effect<never, E | ReadCategoryError, R | MessageStore>
@@ -40,16 +51,22 @@ export interface Session<E, R> {
   readonly positions: () => ReadonlyArray<{ readonly member: number | undefined; readonly position: number }>
   /** The global position up to which messages have been read. */
   readonly lastRead: () => number
+  /** Who keeps it from reading on. */
+  readonly heldBack: () => Option.Option<HeldBack>
   /** Waits until all is handled that has been written by now, up to a global position, as far as it is this session's. */
   readonly waitFor: (globalPosition: number) => Effect.Effect<void>
 }
 
 /** Runs a consumer that has its leases, until it fails or the scope closes. */
 export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, activity: Activity) {
-  const store = yield* MessageStore
-  const { category, options } = consumer
+  const { category, id, options, selection } = consumer
   const { batchSize = defaultBatchSize, concurrency = 1, grace = "10 seconds", poll } = options
-  const wakeUps = yield* store.wakeUps(category)
+  const isOfAll = readsAll(consumer)
+  const feed = yield* Feed.make(isOfAll ? undefined : category, selection, {
+    batchSize,
+    correlation: options.correlation,
+    consumerGroup: onlyMember(options)
+  })
   const subject = ofConsumer(consumer)
   const persist = untilBack(subject)
 
@@ -96,53 +113,74 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
     ? Effect.never
     : parking.run((streamName, task) => lanes.offer(laneFor(streamName), { _tag: "Task", task }))
 
+  // Of one category the store selects what correlates.
+  const isOurs = (message: RecordedMessage) => !isOfAll || (correlates(options, message) && !isOwn(id, message))
+  const isNews = ({ streamName }: RecordedMessage) => !isOfAll || !isBookkeeping(streamName)
   const dispatch = (message: RecordedMessage) => {
     const share = shares.of(message)
-    if (share === undefined || message.globalPosition <= share.mark.position()) return
+    if (share === undefined || message.globalPosition <= share.mark.position() || !isOurs(message)) return
+    const touch = isNews(message) ? "soon" : "at the end"
+    if (!consumer.handles(message)) {
+      share.mark.pass(message.globalPosition)
+      if (touch === "soon") {
+        share.touch(touch)
+        done()
+      }
+      return
+    }
     const ticket = share.mark.begin(message.globalPosition, message.time.epochMilliseconds)
     const end = () => {
       share.mark.done(ticket)
+      share.touch(touch)
       done()
     }
-    if (!consumer.handles(message.type)) return end()
     lanes.offer(laneFor(message.streamName), { _tag: "Message", message, done: end })
   }
 
   let next = Math.min(...shares.all.map(({ mark }) => mark.position())) + 1
-  const [member, ...others] = options.group?.members ?? []
-  const consumerGroup = options.group !== undefined && member !== undefined && others.length === 0
-    ? { size: options.group.size, member }
-    : undefined
-  const take = (rows: ReadonlyArray<RecordedMessage>) =>
+  const take = ({ messages, through }: Feed.Page) =>
     Effect.suspend(() => {
-      rows.forEach(dispatch)
-      next = (rows.at(-1)?.globalPosition ?? next - 1) + 1
+      messages.forEach(dispatch)
+      // Of one category a position is a message's own, as it is for other clients of the store.
+      if (isOfAll) shares.all.forEach(({ mark }) => mark.pass(through))
+      next = through + 1
       return lanes.awaitRoom(batchSize)
     })
-  const filters = { batchSize, correlation: options.correlation, consumerGroup }
-  /** A page that others of this process may want as well; when it is a full one there is more, to be read ahead. */
+  /** Reads to the end, each page while the one before it is handled; gives the last one, and whether a message has come. */
   const readNew = Effect.gen(function*() {
-    const rows = yield* sharedPage(store, category, { ...filters, from: next, limit: batchSize })
-    yield* take(rows)
-    if (rows.length < batchSize) return
-    yield* Stream.runForEachArray(store.readCategory(category, { ...filters, from: next }), take)
+    let page = yield* feed.read(next)
+    let hasCome = page.messages.some(isNews)
+    while (page.hasMore) {
+      ;[, page] = yield* Effect.all([take(page), feed.read(page.through + 1)], { concurrency: 2 })
+      hasCome ||= page.messages.some(isNews)
+    }
+    yield* take(page)
+    return { ...page, hasCome }
   })
 
   const shortest = Duration.toMillis(poll?.min ?? "100 millis")
   const longest = Duration.toMillis(poll?.max ?? "5 seconds")
   const poke = yield* Latch.make()
+  const holding = Holding.make(subject)
   let passesBegun = 0
   let passesEnded = 0
   const reading = Effect.gen(function*() {
     let pause = shortest
+    let heldAt: number | undefined
     while (true) {
-      const from = next
       passesBegun += 1
-      yield* persist(readNew)
-      passesEnded = passesBegun
+      const pass = passesBegun
+      const { hasCome, heldBack, through } = yield* persist(readNew)
+      // One that is held back has not seen all that is written.
+      if (Option.isNone(heldBack)) passesEnded = pass
       tellWaiting()
-      pause = next > from ? shortest : Math.min(pause * 2, longest)
-      yield* Effect.raceAllFirst([wakeUps.await, poke.await, sharedPause(store, category, pause)])
+      yield* holding.look(heldBack)
+      const isHeldAnew = Option.isSome(heldBack) && heldAt !== through
+      heldAt = Option.isSome(heldBack) ? through : undefined
+      pause = hasCome || isHeldAnew ? shortest : Math.min(pause * 2, longest)
+      // What others write behind it wakes, and is no reason to look without a rest.
+      if (heldAt !== undefined && !isHeldAnew) yield* Effect.sleep(heldBackRest)
+      yield* Effect.raceFirst(feed.wait(pause), poke.await)
       poke.closeUnsafe()
     }
   })
@@ -188,6 +226,7 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
     counts: lanes.counts,
     positions: () => shares.all.map(({ mark, member }) => ({ member, position: mark.position() })),
     lastRead: () => next - 1,
+    heldBack: holding.current,
     waitFor
   }
   return session

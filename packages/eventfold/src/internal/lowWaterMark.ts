@@ -11,6 +11,8 @@ export interface LowWaterMark {
   readonly position: () => number
   readonly begin: (position: number, time: number) => Ticket
   readonly done: (ticket: Ticket) => void
+  /** Nothing that is not begun is to be done up to a position, inclusive. */
+  readonly pass: (position: number) => void
   /** The first message that is in hand; none when everything is done. */
   readonly oldest: () => Ticket | undefined
 }
@@ -36,6 +38,16 @@ export const make = (start: number): LowWaterMark => {
       if (first > 1_024 && first * 2 > tickets.length) {
         tickets = tickets.slice(first)
         first = 0
+      }
+    },
+    pass: (passed) => {
+      const last = tickets.at(-1)
+      if (first === tickets.length) position = Math.max(position, passed)
+      else if (last !== undefined && last.position < passed) {
+        const ticket = { position: passed, time: last.time, isDone: true }
+        // What is behind a message in hand waits with it; one mark for all of that is enough.
+        if (last.isDone) tickets[tickets.length - 1] = ticket
+        else tickets.push(ticket)
       }
     },
     oldest: () => tickets[first]

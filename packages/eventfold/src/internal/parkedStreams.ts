@@ -12,6 +12,7 @@ import { InvalidArgument, StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
 import { checkConsumerId } from "./arguments.ts"
 import * as Folds from "./fold.ts"
+import { allName } from "./sources.ts"
 
 /** Where a message is. */
 const reference = { streamName: Schema.String, position: Schema.Int, globalPosition: Schema.Int }
@@ -163,10 +164,18 @@ const storeErrors = <A, E extends { readonly _tag: string }, R>(operation: strin
     return error instanceof Category.DecodeError ? failed(operation, error.message) : Effect.die(error)
   })
 
+/** The category and the cardinal id: `account-123` of `account-123+456`. */
+export const cardinalStream = (streamName: string): string =>
+  Option.match(StreamName.cardinalId(streamName), {
+    onNone: () => streamName,
+    onSome: (cardinal) => `${StreamName.category(streamName)}-${cardinal}`
+  })
+
 /**
  * The parked streams of a consumer: of `notifier` and `account-123`, or `account-123+456`, it is
- * `account:parked-notifier+123`; of a stream without an id, `account:parked-notifier`. An id has no `+`, so two of them
- * mark the hash of one that would make the name too long.
+ * `account:parked-notifier+123`; of a stream without an id, `account:parked-notifier`; and of a consumer of more than one
+ * category `$all:parked-notifier+account-123`. An id has no `+`, so two of them mark the hash of one that would make the
+ * name too long.
  */
 export const make = Effect.fnUntraced(function*(owner: Owner) {
   yield* checkConsumerId(owner.id)
@@ -193,8 +202,10 @@ export const make = Effect.fnUntraced(function*(owner: Owner) {
       expected: `part of the name of a stream of ${name}, which ${reason} with it`
     }))
 
+  /** What tells parked streams of a consumer apart. */
+  const keyOf = owner.category === allName ? (name: string) => Option.some(cardinalStream(name)) : StreamName.cardinalId
   const idOf = (streamName: string): string =>
-    Option.match(StreamName.cardinalId(streamName), {
+    Option.match(keyOf(streamName), {
       onNone: () => owner.id,
       onSome: (cardinal) => {
         const id = `${owner.id}+${cardinal}`

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import type { HeldBack } from "../HeldBack.ts"
 import type { RecordedMessage } from "../Message.ts"
 import type { MessageStore } from "../MessageStore.ts"
 import { type Build, BuildMoved, type Checkpoint, ReadModelStore } from "../ReadModelStore.ts"
@@ -37,6 +38,8 @@ export interface Filling<out E, out R> {
   /** The global position up to which everything has been handled, of which the checkpoint may not know yet. */
   readonly position: () => number
   readonly lastRead: () => number
+  /** Who keeps it from reading on. */
+  readonly heldBack: () => Option.Option<HeldBack>
   /** What is read and not handled. */
   readonly pending: () => ReadonlyArray<RecordedMessage>
   /** How many messages have been handled, or skipped. */
@@ -59,6 +62,7 @@ interface Page<E> {
   readonly wanted: Wanted<E>
   readonly through: number
   readonly hasMore: boolean
+  readonly heldBack: Option.Option<HeldBack>
 }
 
 /** How far the checkpoint may be behind when nothing comes that is to be handled, in milliseconds. */
@@ -120,7 +124,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
   let position = first.checkpoint.position
   let lastRead = position
   let movedAt = clock.currentTimeMillisUnsafe()
-  let page: Page<E> = { wanted: new Map(), through: position, hasMore: true }
+  let page: Page<E> = { wanted: new Map(), through: position, hasMore: true, heldBack: Option.none() }
   let batches: Array<Arr.NonEmptyReadonlyArray<RecordedMessage>> = []
   let ahead: Fiber.Fiber<Page<E>, StoreError | InvalidArgument | InvalidCategory> | undefined
 
@@ -174,9 +178,9 @@ export const make = Effect.fnUntraced(function*<E, R>(
   const handle = handling(handler, attempting(handler, activity, yield* Tracing.make(subject)), activity, undefined)
 
   const readNext = Effect.fnUntraced(function*(from: number) {
-    const { hasMore, messages, through } = yield* readPage(model, from)
+    const { messages, ...page } = yield* readPage(model, from)
     // What it fails with is kept for when it is to be handled.
-    return { wanted: yield* decodeAll(model, messages), through, hasMore } satisfies Page<E>
+    return { ...page, wanted: yield* decodeAll(model, messages) } satisfies Page<E>
   })
 
   const take = Effect.fnUntraced(function*(upTo: number) {
@@ -185,7 +189,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
     if (next.through > upTo) {
       // What comes after it is read again, when it may be handled.
       const wanted = new Map([...next.wanted].filter(([{ globalPosition }]) => globalPosition <= upTo))
-      page = { wanted, through: upTo, hasMore: false }
+      page = { wanted, through: upTo, hasMore: false, heldBack: Option.none() }
     } else {
       page = next
       if (page.hasMore) ahead = yield* Effect.forkIn(readNext(page.through + 1), scope)
@@ -245,6 +249,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
     build: () => build,
     position: () => position,
     lastRead: () => lastRead,
+    heldBack: () => page.heldBack,
     pending: () => batches.flat(),
     handled: () => handled,
     step

@@ -1,22 +1,15 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Lag } from "../ConsumerStatus.ts"
-import type { RecordedMessage } from "../Message.ts"
 import { defaultBatchSize, MessageStore } from "../MessageStore.ts"
+import type { Page } from "./feed.ts"
 import type { ReadModel } from "./readModel.ts"
 import { sharedAllPage, sharedPage, sharedPause } from "./shared.ts"
 
 type Any = Pick<ReadModel<unknown, unknown>, "name" | "categories" | "types" | "options">
-
-/** A part of what a read model reads. */
-export interface Page {
-  readonly messages: ReadonlyArray<RecordedMessage>
-  /** The global position up to which everything is in it, inclusive. */
-  readonly through: number
-  readonly hasMore: boolean
-}
 
 /** The one category that it reads, if it is one. */
 const onlyCategory = ({ categories }: Any): string | undefined => categories?.length === 1 ? categories[0] : undefined
@@ -32,14 +25,14 @@ const isEmpty = ({ categories, types }: Any): boolean => categories?.length === 
  * category they are the same messages for all, so that those whose types are not handled are among them.
  */
 export const readPage = Effect.fnUntraced(function*(model: Any, from: number) {
-  if (isEmpty(model)) return { messages: [], through: from - 1, hasMore: false } satisfies Page
+  if (isEmpty(model)) return { messages: [], through: from - 1, hasMore: false, heldBack: Option.none() } satisfies Page
   const store = yield* MessageStore
   const { batchSize = defaultBatchSize } = model.options
   const category = onlyCategory(model)
   if (category !== undefined) {
     const messages = yield* sharedPage(store, category, { batchSize, from, limit: batchSize })
     const through = messages.at(-1)?.globalPosition ?? from - 1
-    return { messages, through, hasMore: messages.length === batchSize } satisfies Page
+    return { messages, through, hasMore: messages.length === batchSize, heldBack: Option.none() } satisfies Page
   }
   const page: Page = yield* sharedAllPage(store, { ...filtersOf(model), from, limit: batchSize })
   return page
@@ -50,7 +43,9 @@ export const readPage = Effect.fnUntraced(function*(model: Any, from: number) {
  * category is not held back by what is written to others.
  */
 export const readAlone = Effect.fnUntraced(function*(model: Any, from: number, limit: number) {
-  if (isEmpty(model)) return { messages: [], through: Number.MAX_SAFE_INTEGER, hasMore: false } satisfies Page
+  if (isEmpty(model)) {
+    return { messages: [], through: Number.MAX_SAFE_INTEGER, hasMore: false, heldBack: Option.none() } satisfies Page
+  }
   const store = yield* MessageStore
   const category = onlyCategory(model)
   if (category === undefined) {
@@ -60,7 +55,7 @@ export const readAlone = Effect.fnUntraced(function*(model: Any, from: number, l
   const messages = yield* Stream.runCollect(store.readCategory(category, { types: model.types, from, limit }))
   const hasMore = messages.length === limit
   const through = hasMore ? messages.at(-1)?.globalPosition ?? from - 1 : Number.MAX_SAFE_INTEGER
-  return { messages, through, hasMore } satisfies Page
+  return { messages, through, hasMore, heldBack: Option.none() } satisfies Page
 })
 
 /** The first message after a position that the read model has to handle, and how far that is certain. */

@@ -3,6 +3,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type { RunningStatus, Stuck } from "../ConsumerStatus.ts"
 import type { MessageStore } from "../MessageStore.ts"
 import { type Build, BuildMoved, ReadModelStore } from "../ReadModelStore.ts"
@@ -196,6 +197,7 @@ export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): E
         isActive: filling !== undefined,
         positions: filling === undefined ? [] : [{ member: undefined, position: filling.position() }],
         lastRead: filling?.lastRead(),
+        heldBack: filling?.heldBack() ?? Option.none(),
         inFlight: pending === 0 ? 0 : 1,
         pending,
         ...activity.counts(),

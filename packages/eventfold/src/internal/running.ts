@@ -3,6 +3,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
 import type { RunningStatus, Stuck } from "../ConsumerStatus.ts"
 import type { RecordedMessage } from "../Message.ts"
 import type { MessageStore, ReadCategoryError } from "../MessageStore.ts"
@@ -96,6 +97,7 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>):
         isActive: session !== undefined,
         positions: session?.positions() ?? [],
         lastRead: session?.lastRead(),
+        heldBack: session?.heldBack() ?? Option.none(),
         inFlight: running,
         pending,
         ...activity.counts(),

@@ -68,8 +68,9 @@ export const sharedAllPage = (store: Store, options: ReadAllPageOptions) =>
   allPages(store, JSON.stringify(options), Effect.yieldNow, Effect.suspend(() => store.readAllPage(options)))
 
 /**
- * Waits so many milliseconds, or less together with somebody who began to wait so long on the same category (or, by an empty name, on any) before: so
- * consumers that poll at times of their own come to poll together.
+ * Waits so many milliseconds, or less together with somebody who began to wait so long for the same before: so consumers
+ * that poll at times of their own come to poll together. `what` is the name of a category, or another text for more than
+ * one.
  */
-export const sharedPause = (store: Store, category: string, millis: number): Effect.Effect<void> =>
-  pauses(store, JSON.stringify([category, millis]), Effect.sleep(millis), Effect.void)
+export const sharedPause = (store: Store, what: string, millis: number): Effect.Effect<void> =>
+  pauses(store, JSON.stringify([what, millis]), Effect.sleep(millis), Effect.void)

@@ -1,14 +1,21 @@
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Order from "effect/Order"
 import * as Stream from "effect/Stream"
 import type { MemberStatus, Status } from "../ConsumerStatus.ts"
+import type { HeldBack } from "../HeldBack.ts"
+import type { RecordedMessage } from "../Message.ts"
 import { MessageStore } from "../MessageStore.ts"
 import { type Key, PositionStore } from "../PositionStore.ts"
-import type { Consumer } from "./consumer.ts"
+import * as StreamName from "../StreamName.ts"
+import { type Consumer, readsAll } from "./consumer.ts"
 import { ConsumerIsRunning } from "./consumerErrors.ts"
-import { leaseName, startAfter } from "./shares.ts"
+import { filtersOf } from "./feed.ts"
+import { endOf, leaseName, startAfter } from "./shares.ts"
+import { correlates, isBookkeeping } from "./sources.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>
 
@@ -25,6 +32,7 @@ const partsOf = ({ category, id: consumerId }: AnyConsumer, size: number | undef
     ? [{ key: { category, consumerId }, size }]
     : Array.from({ length: size }, (_, member) => ({ key: { category, consumerId, member }, size }))
 
+/** What the store selects for a member of a consumer of one category. */
 const rangeOf = ({ options: { correlation } }: AnyConsumer, { key: { member }, size }: Part, after: number) => ({
   from: after + 1,
   correlation,
@@ -32,41 +40,98 @@ const rangeOf = ({ options: { correlation } }: AnyConsumer, { key: { member }, s
 })
 
 /** Where a member is by its recorded position, or where it is to begin. */
-const recorded = Effect.fnUntraced(function*({ category, options: { start } }: AnyConsumer, { key }: Part) {
+const recorded = Effect.fnUntraced(function*(consumer: AnyConsumer, { key }: Part) {
   const positions = yield* PositionStore
   const found = yield* positions.get(key)
-  const after = Option.isSome(found) ? found.value.position : yield* startAfter(category, start ?? "beginning")
+  const after = Option.isSome(found) ? found.value.position : yield* startAfter(consumer)
   return { position: Option.map(found, ({ position }) => position), after }
+})
+
+/** What a member has to handle next, and what keeps it from that. */
+interface Next {
+  readonly message: Option.Option<RecordedMessage>
+  /** The global position up to which nothing comes before that message, inclusive. */
+  readonly through: number
+  readonly heldBack: Option.Option<HeldBack>
+}
+
+/** Of a consumer of more than one category, by pages; what consumers write about themselves does not count. */
+const nextOfAll = Effect.fnUntraced(function*(consumer: AnyConsumer, { key: { member }, size }: Part, after: number) {
+  const store = yield* MessageStore
+  const filters = filtersOf(consumer.selection)
+  const isIts = (message: RecordedMessage) =>
+    !isBookkeeping(message.streamName) && correlates(consumer.options, message) &&
+    (size === undefined || Option.getOrUndefined(StreamName.groupMember(message.streamName, size)) === member)
+  let next: Next = { message: Option.none(), through: after, heldBack: Option.none() }
+  let hasMore = filters !== undefined
+  while (hasMore && Option.isNone(next.message)) {
+    const page = yield* store.readAllPage({ ...filters, from: next.through + 1, limit: 100 })
+    next = { ...page, message: Arr.findFirst(page.messages, isIts) }
+    hasMore = page.hasMore
+  }
+  return next
 })
 
 /** The first message that a member has not handled. */
 const nextOf = Effect.fnUntraced(function*(consumer: AnyConsumer, part: Part, after: number) {
+  if (readsAll(consumer)) return yield* nextOfAll(consumer, part, after)
   const store = yield* MessageStore
-  return yield* Stream.runHead(store.readCategory(consumer.category, { ...rangeOf(consumer, part, after), limit: 1 }))
+  const { category } = consumer
+  const message = yield* Stream.runHead(store.readCategory(category, { ...rangeOf(consumer, part, after), limit: 1 }))
+  const next: Next = { message, through: after, heldBack: Option.none() }
+  return next
 })
 
-export const status = Effect.fnUntraced(function*(consumer: AnyConsumer) {
+/** How many messages a member has not handled, when there may be some. */
+const countOf = Effect.fnUntraced(function*(consumer: AnyConsumer, part: Part, after: number) {
   const store = yield* MessageStore
+  const range = rangeOf(consumer, part, after)
+  if (!readsAll(consumer)) return yield* store.countCategory(consumer.category, range)
+  const filters = filtersOf(consumer.selection)
+  return filters === undefined ? 0 : yield* store.countAll({ ...filters, ...range, bookkeeping: false })
+})
+
+/** The last message of what a consumer reads. */
+const lastOf = Effect.fnUntraced(function*({ category, selection, ...consumer }: AnyConsumer) {
+  const store = yield* MessageStore
+  const categories = readsAll({ ...consumer, category }) ? selection.categories : [category]
+  if (categories === undefined) return yield* store.messageAt(yield* store.lastPosition)
+  const found = yield* Effect.forEach(categories, (category) => store.lastCategoryMessage(category))
+  return Arr.last(Arr.sortWith(Arr.getSomes(found), ({ globalPosition }) => globalPosition, Order.Number))
+})
+
+/** How far a member is, and after which position it goes on. */
+const memberOf = Effect.fnUntraced(function*(consumer: AnyConsumer, part: Part) {
   const now = yield* Clock.currentTimeMillis
-  const members = yield* Effect.forEach(
+  const { after, position } = yield* recorded(consumer, part)
+  const { heldBack, message } = yield* nextOf(consumer, part, after)
+  const isDone = Option.isNone(message) && Option.isNone(heldBack)
+  const messages = isDone ? 0 : yield* countOf(consumer, part, after)
+  const age = Option.match(message, {
+    onSome: ({ time }) => Duration.millis(Math.max(0, now - time.epochMilliseconds)),
+    // What waits behind those who hold it up is not older than they are.
+    onNone: () =>
+      messages === 0 ? Duration.zero : Option.match(heldBack, { onNone: () => Duration.zero, onSome: ageOf })
+  })
+  const member: MemberStatus = { member: part.key.member, position, lag: { messages, age } }
+  return { member, after }
+})
+
+const ageOf = ({ writers }: HeldBack): Duration.Duration =>
+  writers.reduce((most, { age = Duration.zero }) => Duration.max(most, age), Duration.zero)
+
+export const status = Effect.fnUntraced(function*(consumer: AnyConsumer) {
+  const found = yield* Effect.forEach(
     partsOf(consumer, consumer.options.group?.size),
-    Effect.fnUntraced(function*(part) {
-      const { after, position } = yield* recorded(consumer, part)
-      const next = yield* nextOf(consumer, part, after)
-      const messages = Option.isNone(next)
-        ? 0
-        : yield* store.countCategory(consumer.category, rangeOf(consumer, part, after))
-      const since = Option.match(next, { onNone: () => now, onSome: ({ time }) => time.epochMilliseconds })
-      const member: MemberStatus = {
-        member: part.key.member,
-        position,
-        lag: { messages, age: Duration.millis(Math.max(0, now - since)) }
-      }
-      return member
-    })
+    (part) => memberOf(consumer, part)
   )
-  const last = yield* store.lastCategoryMessage(consumer.category)
-  const found: Status = {
+  const members = found.map(({ member }) => member)
+  const last = yield* lastOf(consumer)
+  const store = yield* MessageStore
+  const heldBack = readsAll(consumer)
+    ? yield* store.heldBack({ from: Math.min(...found.map(({ after }) => after)) + 1 })
+    : Option.none()
+  const status: Status = {
     consumer: consumer.id,
     category: consumer.category,
     members,
@@ -74,9 +139,10 @@ export const status = Effect.fnUntraced(function*(consumer: AnyConsumer) {
       messages: members.reduce((sum, { lag }) => sum + lag.messages, 0),
       age: members.reduce((most, { lag }) => Duration.max(most, lag.age), Duration.zero)
     },
-    last: Option.map(last, ({ data: _data, metadata: _metadata, ...place }) => place)
+    last: Option.map(last, ({ data: _data, metadata: _metadata, ...place }) => place),
+    heldBack
   }
-  return found
+  return status
 })
 
 /** Whether all is handled up to a global position, as far as the recorded positions tell, by the members that are asked. */
@@ -89,9 +155,13 @@ export const isHandled = Effect.fnUntraced(function*(
     if (!isAsked(part.key.member)) continue
     const { after } = yield* recorded(consumer, part)
     if (after >= globalPosition) continue
-    // A position is that of a message of the member's own, so that it need not come as far.
-    const next = yield* nextOf(consumer, part, after)
-    if (Option.isSome(next) && next.value.globalPosition <= globalPosition) return false
+    // A position is not written because of messages that are not the member's, so that it need not come as far.
+    const { heldBack, message, through } = yield* nextOf(consumer, part, after)
+    const isOver = Option.match(message, {
+      onNone: () => Option.isNone(heldBack) || through >= globalPosition,
+      onSome: (message) => message.globalPosition > globalPosition
+    })
+    if (!isOver) return false
   }
   return true
 })
@@ -127,14 +197,13 @@ export const regroup = Effect.fnUntraced(function*(consumer: AnyConsumer, size: 
   }
 
   // First, because what is written from now on comes after it, whoever's it is.
-  const last = yield* store.lastCategoryMessage(category)
-  const end = Option.match(last, { onNone: () => 0, onSome: ({ globalPosition }) => globalPosition })
+  const end = yield* endOf(consumer)
   const found = yield* Effect.forEach(
     old,
     Effect.fnUntraced(function*(part) {
       const { after } = yield* recorded(consumer, part)
-      const next = yield* nextOf(consumer, part, after)
-      return { after, handled: Option.match(next, { onNone: () => undefined, onSome: (m) => m.globalPosition - 1 }) }
+      const { message } = yield* nextOf(consumer, part, after)
+      return { after, handled: Option.match(message, { onNone: () => undefined, onSome: (m) => m.globalPosition - 1 }) }
     })
   )
   const position = Math.min(

@@ -8,7 +8,7 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { ExpectedVersion } from "eventfold/ExpectedVersion"
 import type { MessageId } from "eventfold/Message"
-import type { AllRange, CategoryPage, CategoryRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import type { CategoryPage, CategoryRange, CountAllRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import type { CategoryName, StreamName } from "eventfold/StreamName"
 import { type MessageRow, recordedMessages, safePosition } from "./rows.ts"
@@ -132,7 +132,9 @@ export const makeReads = (
   const isOfTypes = (types: ReadonlyArray<string>) => sql`type = ANY(${types}::text[])`
 
   // A stock `cardinal_id` names what it calls without a schema, so it is spelled out.
-  const categoryFilters = ({ consumerGroup, correlation }: CategoryRange): ReadonlyArray<Fragment> => [
+  const categoryFilters = (
+    { consumerGroup, correlation }: Pick<CategoryRange, "consumerGroup" | "correlation">
+  ): ReadonlyArray<Fragment> => [
     ...(correlation === undefined
       ? []
       : [sql`message_store.category(metadata ->> 'correlationStreamName') = ${correlation}`]),
@@ -208,13 +210,20 @@ export const makeReads = (
   const lastPosition = sql<{ readonly global_position: bigint }>`SELECT global_position FROM message_store.messages
     ORDER BY global_position DESC LIMIT 1`
 
-  const countAll = ({ categories, from, types }: AllRange) =>
+  // What `(position|parked)` is one of the types of, as in `account:command+position`.
+  const isNoBookkeeping = sql`message_store.category(stream_name) !~ ':(.*[+])?(position|parked)([+]|$)'`
+
+  const countAll = (range: CountAllRange) =>
     sql<{ readonly count: bigint }>`SELECT count(*) FROM message_store.messages
       WHERE ${
       sql.and([
-        sql`global_position >= ${BigInt(from)}`,
-        ...(categories === undefined ? [] : [sql`message_store.category(stream_name) = ANY(${categories}::text[])`]),
-        ...(types === undefined ? [] : [isOfTypes(types)])
+        sql`global_position >= ${BigInt(range.from)}`,
+        ...(range.categories === undefined
+          ? []
+          : [sql`message_store.category(stream_name) = ANY(${range.categories}::text[])`]),
+        ...(range.types === undefined ? [] : [isOfTypes(range.types)]),
+        ...(range.bookkeeping ? [] : [isNoBookkeeping]),
+        ...categoryFilters(range)
       ])
     }`.unprepared
 

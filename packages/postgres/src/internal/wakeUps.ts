@@ -83,6 +83,8 @@ const makeAnnouncer = Effect.fnUntraced(function*(sql: PgClient, from: string) {
 
   yield* isWaiting.await.pipe(
     Effect.andThen(isWaiting.close),
+    // Those who wait for their appends go first.
+    Effect.andThen(Effect.yieldNow),
     Effect.andThen(notify),
     Effect.andThen(Effect.sleep(pause)),
     Effect.forever,

@@ -15,6 +15,13 @@ const withoutLeases = Effect.updateService(MessageStore, (store) => ({
   lease: () => Effect.succeedSome({ lost: Effect.never })
 }))
 
+/** Runs something until it is interrupted, sooner or later. */
+const interrupted = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>) {
+  const fiber = yield* Effect.forkChild(quietly(effect))
+  yield* Effect.sleep(yield* Random.nextIntBetween(0, 30))
+  yield* Fiber.interrupt(fiber)
+})
+
 export const tests = <R>(it: It<R>, counting: Counting<R>) =>
   describe("faults of read models", () => {
     it.effect("of two workers one is at work, and the other one takes over", () =>
@@ -61,12 +68,6 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         const store = yield* MessageStore
         const [name, category] = [yield* newName, yield* newCategory]
         const model = counter(counting, name, category, { batchSize: 8, atOnce: 3, grace: 0 })
-        const interrupted = <A, E, R2>(effect: Effect.Effect<A, E, R2>) =>
-          Effect.gen(function*() {
-            const fiber = yield* Effect.forkChild(quietly(effect))
-            yield* Effect.sleep(yield* Random.nextIntBetween(0, 30))
-            yield* Fiber.interrupt(fiber)
-          })
         for (const round of upTo(8)) {
           yield* store.append(`${category}-${round % 3}`, numbered(10, round * 10))
           yield* Effect.all([

@@ -1,0 +1,137 @@
+/**
+ * The read models: tables that are kept in step with the log, for the questions that no single stream answers.
+ */
+import * as SqlReadModel from "@eventfold/postgres/SqlReadModel"
+import { DateTime, Effect, Layer, Schema } from "effect"
+import { Model } from "effect/schema"
+import { SqlClient, SqlModel } from "effect/sql"
+import { MessageStore, ReadModel } from "eventfold"
+import { Order, OrderId } from "./Order.ts"
+import { Payment } from "./Payment.ts"
+import { Shipping } from "./Shipping.ts"
+
+/** A row for each order, with what is known of it in three categories. */
+export class OrderRow extends Model.Class<OrderRow>("OrderRow")({
+  id: OrderId,
+  status: Schema.Literals(["placed", "paid", "shipped", "cancelled"]),
+  /** In cents. */
+  total: Schema.Int,
+  placed: Schema.DateTimeUtcFromDate,
+  payment: Schema.Literals(["open", "charged", "declined", "refunded"]),
+  parcel: Schema.NullOr(Schema.String)
+}) {}
+
+/** The rows of the table that is called so: by its bare name in handlers, and by its full one elsewhere. */
+const rowsOf = (tableName: "orders" | "orders.orders") =>
+  SqlModel.makeRepository(OrderRow, { tableName, spanPrefix: "OrderRow", idColumn: "id" })
+
+/** Changes some columns of an order's row. */
+const update = <E>(id: Effect.Effect<OrderId, E>, columns: Partial<typeof OrderRow.update.Encoded>) =>
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`UPDATE orders SET ${sql.update(columns)} WHERE id = ${yield* id}`
+  })
+
+export const orders = SqlReadModel.make("orders", {
+  version: 1,
+  tables: [
+    `CREATE TABLE orders (
+      id text PRIMARY KEY,
+      status text NOT NULL,
+      total integer NOT NULL,
+      placed timestamptz NOT NULL,
+      payment text NOT NULL,
+      parcel text
+    )`,
+    "CREATE INDEX ON orders (status)"
+  ]
+})
+  .on(Order, {
+    Placed: ({ data: { total }, recorded: { streamName, time } }) =>
+      Effect.gen(function*() {
+        const rows = yield* rowsOf("orders")
+        const id = yield* Order.id(streamName)
+        yield* rows.insertVoid({ id, status: "placed", total, placed: time, payment: "open", parcel: null })
+      }),
+    Paid: ({ recorded }) => update(Order.id(recorded.streamName), { status: "paid" }),
+    Shipped: ({ recorded }) => update(Order.id(recorded.streamName), { status: "shipped" }),
+    Cancelled: ({ recorded }) => update(Order.id(recorded.streamName), { status: "cancelled" })
+  })
+  .on(Payment, {
+    Charged: ({ recorded }) => update(Payment.id(recorded.streamName), { payment: "charged" }),
+    Declined: ({ recorded }) => update(Payment.id(recorded.streamName), { payment: "declined" }),
+    Refunded: ({ recorded }) => update(Payment.id(recorded.streamName), { payment: "refunded" })
+  })
+  .on(Shipping, {
+    Shipped: ({ data: { parcel }, recorded }) => update(Shipping.id(recorded.streamName), { parcel })
+  })
+
+/** Adds to a day. Done twice it would be wrong, and it never is: the checkpoint is moved in the same transaction. */
+const book = (time: DateTime.Utc, orders: number, cents: number) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    sql`INSERT INTO days (day, orders, cents)
+      VALUES (${DateTime.formatIsoDateUtc(time)}::date, ${BigInt(orders)}, ${BigInt(cents)})
+      ON CONFLICT (day) DO UPDATE SET orders = days.orders + excluded.orders, cents = days.cents + excluded.cents`)
+
+export const revenue = SqlReadModel.make("revenue", {
+  version: 1,
+  tables: ["CREATE TABLE days (day date PRIMARY KEY, orders bigint NOT NULL, cents bigint NOT NULL)"]
+}).on(Payment, {
+  Charged: ({ data: { cents }, recorded: { time } }) => book(time, 1, cents),
+  // On the day on which the money goes back.
+  Refunded: ({ data: { cents }, recorded: { time } }) => book(time, -1, -cents)
+})
+
+export const all = [orders, revenue] as const
+
+export const names = all.map(({ name }) => name)
+
+export const App = Layer.merge(ReadModel.layer(orders), ReadModel.layer(revenue))
+
+/** A read model refuses to go on with the tables that it has. */
+export class NeedsRebuild extends Schema.TaggedError<NeedsRebuild>()("NeedsRebuild", {
+  readModel: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `${this.reason}: npx pnpm orders rebuild ${this.readModel} builds it anew`
+  }
+}
+
+/** Says what to do in this program. */
+export const remedy = <E>(error: E): E | NeedsRebuild => {
+  if (error instanceof ReadModel.ReadModelChanged) {
+    const { readModel, version } = error
+    const reason = `the definition of the read model ${readModel} has changed, and its version is still ${version}`
+    return new NeedsRebuild({ readModel, reason })
+  }
+  if (error instanceof ReadModel.StoreChanged) {
+    const { readModel } = error
+    const reason = `the read model ${readModel} was made of messages that are not there any more, as after a restore`
+    return new NeedsRebuild({ readModel, reason })
+  }
+  return error
+}
+
+export class StillBehind extends Schema.TaggedError<StillBehind>()("StillBehind", { readModel: Schema.String }) {
+  override get message() {
+    return `the read model ${this.readModel} is still behind: npx pnpm orders status says how far`
+  }
+}
+
+/** Has the tables say what is written by now: by handling what is new here, unless another process does so. */
+export const catchUp = Effect.gen(function*() {
+  const store = yield* MessageStore.MessageStore
+  const end = yield* store.lastPosition
+  yield* Effect.forEach(all, (model) =>
+    Effect.flatMap(ReadModel.start(model), (running) => running.waitFor(end)).pipe(
+      Effect.timeoutOrElse({
+        duration: "30 seconds",
+        orElse: () => Effect.fail(new StillBehind({ readModel: model.name }))
+      })
+    ), { concurrency: "unbounded", discard: true })
+}).pipe(Effect.scoped)
+
+/** The row of an order, if there is one. */
+export const findOrder = (id: OrderId) =>
+  Effect.flatMap(rowsOf("orders.orders"), (rows) => Effect.option(rows.findById(id)))

@@ -1,0 +1,79 @@
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { HeldBack } from "../HeldBack.ts"
+import type { RecordedMessage } from "../Message.ts"
+import { defaultBatchSize, MessageStore } from "../MessageStore.ts"
+import type { ConsumerGroup } from "../StoreBackend.ts"
+import { sharedAllPage, sharedPage, sharedPause } from "./shared.ts"
+import type { Selection } from "./sources.ts"
+
+/** A part of what is read. */
+export interface Page {
+  readonly messages: ReadonlyArray<RecordedMessage>
+  /** The global position up to which nothing else is to come, inclusive. */
+  readonly through: number
+  /** Whether there is more to be read at once. */
+  readonly hasMore: boolean
+  /** Who keeps it from going on. */
+  readonly heldBack: Option.Option<HeldBack>
+}
+
+export interface Options {
+  readonly batchSize?: number | undefined
+  /** Of one category only. */
+  readonly correlation?: string | undefined
+  /** Of one category only. */
+  readonly consumerGroup?: ConsumerGroup | undefined
+}
+
+const emptyPage = (from: number): Page => ({
+  messages: [],
+  through: from - 1,
+  hasMore: false,
+  heldBack: Option.none()
+})
+
+/** What sources ask of the store when they ask for everything; none when they want nothing. */
+export const filtersOf = ({ categories, types }: Selection) =>
+  categories?.length === 0 || types?.length === 0 ? undefined : { categories, types }
+
+/** Reads one category, or several by global position, and waits for what is new. It hears of that from when it is made. */
+export const make = Effect.fnUntraced(function*(
+  category: string | undefined,
+  selection: Selection,
+  { batchSize = defaultBatchSize, consumerGroup, correlation }: Options
+) {
+  const store = yield* MessageStore
+  const filters = filtersOf(selection)
+  const wakeUps = yield* Effect.forEach(
+    category === undefined ? selection.categories ?? [undefined] : [category],
+    (category) => store.wakeUps(category)
+  )
+
+  /** Of a category they are the same messages for all who read it, so those of types that nobody wants are among them. */
+  const ofCategory = (category: string) => (from: number) =>
+    Effect.map(
+      sharedPage(store, category, { batchSize, correlation, consumerGroup, from, limit: batchSize }),
+      (messages): Page => ({
+        messages,
+        through: messages.at(-1)?.globalPosition ?? from - 1,
+        hasMore: messages.length === batchSize,
+        heldBack: Option.none()
+      })
+    )
+
+  return {
+    /** The page from a global position on, inclusive; read once for all of this process who want it at the moment. */
+    read: category !== undefined
+      ? ofCategory(category)
+      : filters === undefined
+      ? (from: number) => Effect.succeed(emptyPage(from))
+      : (from: number) => sharedAllPage(store, { ...filters, from, limit: batchSize }),
+    /** Waits for a wake-up, or so many milliseconds. */
+    wait: (millis: number): Effect.Effect<void> =>
+      Effect.raceAllFirst([
+        ...wakeUps.map((wakeUp) => wakeUp.await),
+        sharedPause(store, category ?? JSON.stringify(selection), millis)
+      ])
+  }
+})
