@@ -4,7 +4,16 @@ import * as Option from "effect/Option"
 import type { RecordedMessage } from "../Message.ts"
 import type { Source } from "../Source.ts"
 import { type Decoded, fingerprint, type Options, type ReadModel } from "./readModel.ts"
-import { type AnyHandler, decodeBy, finding, type Handled, handlerOf, handlersOf, nameOf, selectionOf } from "./sources.ts"
+import {
+  type AnyHandler,
+  decodeBy,
+  finding,
+  type Handled,
+  handlerOf,
+  handlersOf,
+  nameOf,
+  selectionOf
+} from "./sources.ts"
 
 /** How a source is called where names are compared; no category is called so when it is everything. */
 export const everything = "*"
