@@ -107,7 +107,7 @@ for (const kind of Digests.kinds) {
             yield* until(
               "a worker is at work",
               Effect.map(positionOf, (position) => position >= from + by),
-              "20 seconds"
+              "90 seconds"
             )
             const name = yield* holder
             const victim = workers.get(name ?? "")
