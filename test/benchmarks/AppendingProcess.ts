@@ -27,7 +27,7 @@ const program = Effect.gen(function*() {
     append(store, { callers: Number(callers), dataset: of(name, 2_500, 0), first: Number(first) })
   )
   yield* say(0)
-  yield* Queue.take(questions).pipe(
+  return yield* Queue.take(questions).pipe(
     Effect.flatMap((millis) => Effect.forEach(rounds, (round) => round(millis), { concurrency: "unbounded" })),
     Effect.flatMap((rates) => say(sum(rates))),
     Effect.forever

@@ -121,21 +121,30 @@ layer(Database.layer(), { excludeTestServices: true })("a consumer's round trips
       yield* costs(1, Fiber.interrupt(fiber))
     }).pipe(withTestClock))
 
-  it.effect("of everything, or of several categories: one read for what there is, one query a poll", () =>
-    Effect.gen(function*() {
-      const { costs, quiet, store, write } = yield* open
-      yield* write("first", 300)
-      yield* write("second", 700)
-      const categories = ["first", "second"]
-      const catchUp = (id: string, from: Consumer.All) =>
-        Effect.flatMap(counting(store, id, from), (one) => one.handled(1_000))
-      // As one of a category: its position, one read, and one position; which wakes it for one more read.
-      yield* costs(3, catchUp("some", Consumer.allOf({ categories })))
-      yield* quiet
-      for (const _ of Store.upTo(20)) yield* Effect.andThen(TestClock.adjust("1 second"), quiet)
-      for (const _ of Store.upTo(3)) yield* costs(1, TestClock.adjust("5 seconds"))
-      yield* costs(0, TestClock.adjust("4 seconds"))
-    }).pipe(withTestClock))
+  it.effect.each(
+    [
+      ["several categories", Consumer.allOf({ categories: ["first", "second"] })],
+      ["everything", Consumer.allOf({ types: ["Numbered"] })]
+    ] as const
+  )(
+    "of %s: its position, one read for all there is, and one position; then one query a poll",
+    ([name, from]) =>
+      Effect.gen(function*() {
+        const { costs, quiet, store, write } = yield* open
+        const { globalPosition: start } = yield* TestClock.withLive(store.append("start-1", Store.numbered(1)))
+        yield* write("first", 300)
+        yield* write("second", 700)
+        const options = { start: { position: start + 1 } }
+        // One position more, for where it starts.
+        yield* costs(
+          4,
+          Effect.flatMap(counting(store, name, from, options), (one) => one.handled(1_000))
+        )
+        for (const _ of Store.upTo(20)) yield* Effect.andThen(TestClock.adjust("1 second"), quiet)
+        for (const _ of Store.upTo(3)) yield* costs(1, TestClock.adjust("5 seconds"))
+        yield* costs(0, TestClock.adjust("4 seconds"))
+      }).pipe(withTestClock)
+  )
 
   it.effect("of ten on one category: one read for all, one listener, one connection for all leases", () =>
     Effect.gen(function*() {

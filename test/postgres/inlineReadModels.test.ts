@@ -302,17 +302,19 @@ layer(Database.layer(), { excludeTestServices: true })("an inline read model", (
     }))
 })
 
-describe("what can't be inline", () => {
-  const reasonOf = (inline: ReadonlyArray<ReadModel.ReadModel<unknown, SqlClient>>, url?: string) =>
-    Effect.gen(function*() {
-      const error = yield* Effect.flip(open(url ?? (yield* Database.make()).url, inline))
-      return error.reason
-    }).pipe(Effect.scoped)
+const reasonOf = (inline: ReadonlyArray<ReadModel.ReadModel<unknown, SqlClient>>, url?: string) =>
+  Effect.gen(function*() {
+    const error = yield* Effect.flip(open(url ?? (yield* Database.make()).url, inline))
+    return error.reason
+  }).pipe(Effect.scoped)
 
+const make = (tables: ReadonlyArray<string> = []) => SqlReadModel.make("wrong", { version: 1, tables })
+
+const ignore = () => Effect.void
+
+describe("what can't be inline", () => {
   test.live("is refused when the store is opened, with the reason", () =>
     Effect.gen(function*() {
-      const make = (tables: ReadonlyArray<string> = []) => SqlReadModel.make("wrong", { version: 1, tables })
-      const ignore = () => Effect.void
       const several = yield* reasonOf([make().on("one", ignore).on("two", ignore)])
       assert(several instanceof Postgres.NotInline)
       assert.include(

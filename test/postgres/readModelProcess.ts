@@ -22,7 +22,7 @@ const main = Effect.gen(function*() {
   const { category, kind, url, worker } = yield* Schema.decodeUnknownEffect(Settings)(process.argv[2])
   const client = PgClient.layer({ url: Redacted.make(url), applicationName: worker, maxConnections: 3 })
   const layer = Layer.merge(Postgres.layerClient(), SqlReadModel.layer()).pipe(Layer.provideMerge(client))
-  yield* Effect.provide(ReadModel.run(Digests.define(kind, category)), layer)
+  return yield* Effect.provide(ReadModel.run(Digests.define(kind, category)), layer)
 })
 
 if (import.meta.main) await Effect.runPromise(main)

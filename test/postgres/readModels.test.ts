@@ -29,10 +29,11 @@ const quietly = Effect.provideService(References.MinimumLogLevel, "None")
 
 const poll = { min: "20 millis", max: "200 millis" } as const
 
+const client = (url: string) => PgClient.layer({ url: Redacted.make(url), maxConnections: 6 })
+
 /** Stores of one's own, on one pool: for the messages, and for the read models, in another database if there is one. */
 const open = (messages: string, tables = messages) =>
   Effect.gen(function*() {
-    const client = (url: string) => PgClient.layer({ url: Redacted.make(url), maxConnections: 6 })
     const readModels = SqlReadModel.layer().pipe(Layer.provideMerge(client(tables)))
     const store = tables === messages
       ? Layer.provideMerge(Postgres.layerClient(), readModels)
@@ -83,11 +84,11 @@ for (const kind of Digests.kinds) {
           const workers = [yield* run(opened, model), yield* run(yield* open((yield* Database.Database).url), model)]
           yield* caughtUp(opened, model)
 
-          let isStopping = false
+          const writing = { isOver: false }
           const writers = yield* Effect.forkChild(Effect.forEach(Store.upTo(4), (i) =>
             store.append(`${category}-${i}`, Store.numbered(2)).pipe(
               Effect.andThen(Effect.sleep("50 millis")),
-              Effect.repeat({ until: () => isStopping })
+              Effect.repeat({ until: () => writing.isOver })
             ), { concurrency: "unbounded" }))
           let queries = 0
           const table = kind === "batch" ? "handled" : "digests"
@@ -95,7 +96,7 @@ for (const kind of Digests.kinds) {
             Effect.gen(function*() {
               // Of the batch kind each message is a row: never fewer than before. Of the other, never fewer streams.
               let least = 0
-              while (!isStopping) {
+              while (!writing.isOver) {
                 const [row] = yield* sql<{ readonly count: bigint }>`SELECT count(*) FROM ${sql(`digests.${table}`)}`
                 assert.isAtLeast(Number(row?.count ?? 0n), least)
                 least = Number(row?.count ?? 0n)
@@ -119,7 +120,7 @@ for (const kind of Digests.kinds) {
             )
             yield* exact(opened, kind, category)
           }
-          isStopping = true
+          writing.isOver = true
           yield* Fiber.join(writers)
           yield* Fiber.join(readers)
           yield* caughtUp(opened, model)

@@ -31,8 +31,8 @@ import {
   type EventHandlers,
   finding,
   type Handled,
+  handlerOf,
   handlersOf,
-  isBookkeeping,
   nameOf,
   type Outcomes,
   selectionOf,
@@ -102,8 +102,6 @@ const categoryOf = (sources: ReadonlyArray<Source>): string => {
 const define = (id: string, options: Options, handled: ReadonlyArray<Handled>): Definition<never, never> => {
   const sources = handled.map(({ from }) => from)
   const sourceOf = finding(handled)
-  const handlerOf = ({ handlers }: Handled, { type }: RecordedMessage) =>
-    typeof handlers === "function" ? handlers : handlers.get(type)
   const self: Omit<Definition<never, never>, "on"> & { readonly on: unknown } = {
     id,
     category: categoryOf(sources),
@@ -260,12 +258,12 @@ export const batch = <From extends Source, E, R>(
   }
 }
 
+const refuse = (argument: string, value: string, expected: string) => new InvalidArgument({ argument, value, expected })
+
 /** A consumer of more than one category must not read what it writes, nor may two have to read what the other writes. */
 const checkSources = Effect.fnUntraced(function*(consumer: Consumer<unknown, unknown>) {
   const { options: { onFailure }, sources } = consumer
   const names = sources.map(nameOf)
-  const refuse = (argument: string, value: string, expected: string) =>
-    new InvalidArgument({ argument, value, expected })
   if (sources.length === 0) {
     return yield* refuse("from", "none", "a source, such as a category: Consumer.make(id).on(source, handlers)")
   }
@@ -277,10 +275,7 @@ const checkSources = Effect.fnUntraced(function*(consumer: Consumer<unknown, unk
     return yield* refuse("from", twice ?? "all", "each source once: handle all its messages in one place")
   }
   if (onFailure !== "park" || !readsAll(consumer)) return
-  const { categories } = consumer.selection
-  const readsParked = categories?.some(isBookkeeping) ??
-    sources.some((source) => typeof source === "object" && "bookkeeping" in source && source.bookkeeping)
-  if (readsParked) {
+  if (consumer.selection.bookkeeping) {
     const expected = `"stop" or "skip" for who reads what consumers write about themselves, which would be parked again`
     return yield* refuse("onFailure", "park", expected)
   }

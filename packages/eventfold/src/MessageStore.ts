@@ -134,6 +134,15 @@ export interface ReadAllPageOptions extends AllOptions {
 }
 
 /** @since 0.1.0 */
+export interface WakeUpsOptions {
+  /**
+   * `false`: without wake-ups for what consumers write about themselves, their positions and what they have parked, when no
+   * category is given.
+   */
+  readonly bookkeeping?: boolean | undefined
+}
+
+/** @since 0.1.0 */
 export type AppendError =
   | WrongExpectedVersion
   | DuplicateMessageId
@@ -347,7 +356,8 @@ export class MessageStore extends Context.Service<MessageStore, {
    * ```
    */
   readonly wakeUps: (
-    category?: string | undefined
+    category?: string | undefined,
+    options?: WakeUpsOptions | undefined
   ) => Effect.Effect<WakeUps, StreamName.InvalidCategory, Scope.Scope>
 }>()("eventfold/MessageStore") {}
 
@@ -580,8 +590,12 @@ export const make = Effect.fnUntraced(function*(
     )
   })
 
-  const wakeUps = Effect.fnUntraced(function*(category?: string | undefined) {
-    return yield* hub.subscribe(category === undefined ? undefined : yield* StreamName.parseCategory(category))
+  const wakeUps = Effect.fnUntraced(function*(
+    category?: string | undefined,
+    { bookkeeping = true }: WakeUpsOptions = {}
+  ) {
+    if (category === undefined) return yield* hub.subscribe(bookkeeping ? undefined : WakeUpHub.news)
+    return yield* hub.subscribe(yield* StreamName.parseCategory(category))
   })
 
   return MessageStore.of({

@@ -104,6 +104,9 @@ const writer = (pid: number): HeldBack.Writer => ({
   query: undefined
 })
 
+const text = (pid: number, minutes: number) =>
+  `the global position 3 is held back by the process ${pid} (billing, user app, idle in transaction, for ${minutes}m)`
+
 it.layer(holding)("a consumer that is held back", (it) => {
   it.effect("waits without hurry, says by whom once, tells it in its status, and misses nothing", () =>
     Effect.gen(function*() {
@@ -129,9 +132,6 @@ it.layer(holding)("a consumer that is held back", (it) => {
         assert.deepStrictEqual(seen, [1, 2])
         assert.deepStrictEqual(yield* Ref.get(warnings), [])
         yield* TestClock.adjust("1 minute")
-        const text = (pid: number, minutes: number) =>
-          `the global position 3 is held back by the process ${pid} ` +
-          `(billing, user app, idle in transaction, for ${minutes}m)`
         assert.deepStrictEqual(yield* Ref.get(warnings), [text(7, 7)])
         assert.isAtMost(reads, 30, "with pauses that grow")
         assert.isUndefined(waiting.pollUnsafe())

@@ -490,7 +490,11 @@ it.effect("a process is consumers, whose options are the source's or else its ow
         }
       ]
     )
-    assert.deepStrictEqual(process.consumers[0]?.selection, { categories: ["order"], types: ["Placed"] })
+    assert.deepStrictEqual(process.consumers[0]?.selection, {
+      categories: ["order"],
+      types: ["Placed"],
+      bookkeeping: false
+    })
 
     const twice = process.on(Order, { react: { Cancelled: () => {} } })
     const error = yield* Effect.flip(Process.run(twice))

@@ -153,4 +153,21 @@ describe("a backend that watches", () => {
       yield* wake(undefined)
       assert.deepStrictEqual([yield* account, yield* order, yield* any], [2, 1, 3])
     }))
+
+  it.effect("leaves out what consumers write about themselves for who does not want it", () =>
+    Effect.gen(function*() {
+      const { store, wake } = yield* watched
+      const [news, any] = [
+        yield* count(yield* store.wakeUps(undefined, { bookkeeping: false })),
+        yield* count(yield* store.wakeUps())
+      ]
+      yield* wake("$all:position")
+      yield* wake("account:command+position")
+      yield* wake("account:parked")
+      assert.deepStrictEqual([yield* news, yield* any], [0, 3])
+      yield* wake("account:positions")
+      assert.deepStrictEqual([yield* news, yield* any], [1, 4])
+      yield* wake(undefined)
+      assert.deepStrictEqual([yield* news, yield* any], [2, 5])
+    }))
 })

@@ -47,7 +47,7 @@ export const make = Effect.fnUntraced(function*(
   const filters = filtersOf(selection)
   const wakeUps = yield* Effect.forEach(
     category === undefined ? selection.categories ?? [undefined] : [category],
-    (category) => store.wakeUps(category)
+    (category) => store.wakeUps(category, selection)
   )
 
   /** Of a category they are the same messages for all who read it, so those of types that nobody wants are among them. */

@@ -4,7 +4,16 @@ import * as Option from "effect/Option"
 import type { RecordedMessage } from "../Message.ts"
 import type { Source } from "../Source.ts"
 import { type Decoded, fingerprint, type Options, type ReadModel } from "./readModel.ts"
-import { type AnyHandler, decodeBy, finding, type Handled, handlersOf, nameOf, selectionOf } from "./sources.ts"
+import {
+  type AnyHandler,
+  decodeBy,
+  finding,
+  type Handled,
+  handlerOf,
+  handlersOf,
+  nameOf,
+  selectionOf
+} from "./sources.ts"
 
 /** How a source is called where names are compared; no category is called so when it is everything. */
 export const everything = "*"
@@ -30,9 +39,9 @@ export const define = (name: string, options: Options, handled: ReadonlyArray<Ha
   const { atOnce = 500, tables = [], version } = options
   const { categories, types } = selectionOf(handled)
   const sourceOf = finding(handled)
-  const handlerOf = (message: RecordedMessage) => {
-    const handlers = sourceOf(message)?.handlers
-    return typeof handlers === "function" ? handlers : handlers?.get(message.type)
+  const handlerFor = (message: RecordedMessage) => {
+    const source = sourceOf(message)
+    return source === undefined ? undefined : handlerOf(source, message)
   }
   return {
     name,
@@ -50,12 +59,12 @@ export const define = (name: string, options: Options, handled: ReadonlyArray<Ha
     atOnce,
     decode: (message) => {
       const source = sourceOf(message)
-      return source === undefined || handlerOf(message) === undefined
+      return source === undefined || handlerFor(message) === undefined
         ? Effect.succeedNone
         : decoded(source.from)(message)
     },
     handle: (messages) =>
-      Effect.forEach(messages, ({ event, message }) => handlerOf(message)?.(event) ?? Effect.void, { discard: true }),
+      Effect.forEach(messages, ({ event, message }) => handlerFor(message)?.(event) ?? Effect.void, { discard: true }),
     on: (from, handlers) => define(name, options, [...handled, { from, handlers: handlersOf(handlers) }])
   }
 }

@@ -33,6 +33,10 @@ export interface Handled {
   readonly handlers: ReadonlyMap<string, AnyHandler> | AnyHandler
 }
 
+/** What is done with a message of a source. */
+export const handlerOf = ({ handlers }: Handled, { type }: RecordedMessage): AnyHandler | undefined =>
+  typeof handlers === "function" ? handlers : handlers.get(type)
+
 /** Handlers as they were given; what they fail with and need is said by the signatures. */
 export const handlersOf = (handlers: object): Handled["handlers"] =>
   typeof handlers === "function" ? handlers as AnyHandler : new Map(Object.entries<AnyHandler>({ ...handlers }))
@@ -43,6 +47,8 @@ export interface Selection {
   readonly categories: ReadonlyArray<string> | undefined
   /** None: of all types. */
   readonly types: ReadonlyArray<string> | undefined
+  /** Whether what consumers write about themselves is among them. */
+  readonly bookkeeping: boolean
 }
 
 const isCategory = (from: Source): from is Category.Any => typeof from === "object" && "decode" in from
@@ -56,7 +62,7 @@ export const nameOf = (from: Source): string | undefined =>
 /** Whose positions and lists of parked messages are those of who reads more than one category. */
 export const allName = "$all"
 
-/** What consumers write about themselves: who reads it reads what reading has written. */
+/** Whether a stream or category is what consumers write about themselves: who reads it reads what reading has written. */
 export const isBookkeeping = (streamName: string): boolean =>
   streamName.includes(":") &&
   StreamName.categoryTypes(streamName).some((type) => type === "position" || type === "parked")
@@ -96,7 +102,8 @@ const typesOf = ({ from, handlers }: Handled): ReadonlyArray<string> | undefined
 
 export const selectionOf = (handled: ReadonlyArray<Handled>): Selection => ({
   categories: union(handled.map(({ from }) => categoriesOf(from))),
-  types: union(handled.map(typesOf))
+  types: union(handled.map(typesOf)),
+  bookkeeping: handled.some(({ from }) => isAll(from) ? from.bookkeeping : isBookkeeping(nameOf(from) ?? ""))
 })
 
 const lets = ({ bookkeeping, categories, types }: All, { streamName, type }: RecordedMessage): boolean =>

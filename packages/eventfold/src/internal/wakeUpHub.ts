@@ -4,6 +4,7 @@ import * as RcRef from "effect/RcRef"
 import type * as Scope from "effect/Scope"
 import { type EncodedAppend, mayHaveWritten, type StoreBackend, type Wake } from "../StoreBackend.ts"
 import * as StreamName from "../StreamName.ts"
+import { isBookkeeping } from "./sources.ts"
 
 /**
  * Wake-ups of one reader: hints that a category, or the store, is worth reading again.
@@ -19,10 +20,15 @@ export interface WakeUps {
   readonly await: Effect.Effect<void>
 }
 
+/** All categories but those in which consumers write about themselves. */
+export const news: unique symbol = Symbol("news")
+
+type Subscription = string | undefined | typeof news
+
 /** Those who wait for wake-ups of one store, and what wakes them. */
 export interface WakeUpHub {
-  /** A subscription to a category, or to all of them; it ends with the scope. */
-  readonly subscribe: (category: string | undefined) => Effect.Effect<WakeUps, never, Scope.Scope>
+  /** A subscription to a category, to all of them, or to all but those of bookkeeping; it ends with the scope. */
+  readonly subscribe: (category: Subscription) => Effect.Effect<WakeUps, never, Scope.Scope>
   /** Runs a write of the backend, which wakes its categories unless it is refused. */
   readonly waking: <A, E extends { readonly _tag: string }>(
     appends: ReadonlyArray<EncodedAppend>,
@@ -34,23 +40,24 @@ export const make = Effect.fnUntraced(function*(
   { watch }: Pick<StoreBackend, "watch">
 ): Effect.fn.Return<WakeUpHub, never, Scope.Scope> {
   /** Those who wait, by category; under `undefined` who waits for all. A set is never empty. */
-  const latches = new Map<string | undefined, Set<Latch.Latch>>()
+  const latches = new Map<Subscription, Set<Latch.Latch>>()
 
   const wake: Wake = (category) =>
     Effect.suspend(() => {
       if (latches.size === 0) return Effect.void
-      const keys = category === undefined ? [...latches.keys()] : [category, undefined]
+      const keys: Array<Subscription> = category === undefined ? [...latches.keys()] : [category, undefined]
+      if (category !== undefined && !isBookkeeping(category)) keys.push(news)
       // A copy, because who is woken may subscribe or leave meanwhile.
       return Effect.forEach(keys.flatMap((key) => Array.from(latches.get(key) ?? [])), Latch.open, { discard: true })
     })
 
-  const add = (category: string | undefined, latch: Latch.Latch) =>
+  const add = (category: Subscription, latch: Latch.Latch) =>
     Effect.sync(() => {
       const set = latches.get(category) ?? new Set()
       latches.set(category, set.add(latch))
     })
 
-  const remove = (category: string | undefined, latch: Latch.Latch) =>
+  const remove = (category: Subscription, latch: Latch.Latch) =>
     Effect.sync(() => {
       const set = latches.get(category)
       set?.delete(latch)

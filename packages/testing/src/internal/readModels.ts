@@ -168,7 +168,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
                 yield* ReadModel.sideEffect(
                   Effect.andThen(Effect.orDie(store.lastPosition), Effect.sync(() => sent.push(message.data)))
                 )
-                if (message.data === 4 && failures-- > 0) yield* new Refused({ data: 4 })
+                if (message.data === 4 && failures-- > 0) return yield* new Refused({ data: 4 })
               })
           })
         yield* quietly(ReadModel.start(model))

@@ -35,12 +35,13 @@ const waiting = (it: It) =>
         const [one, other] = [yield* newCategory, yield* newCategory]
         const all = yield* Effect.forEach([one, other, undefined], (category) => store.wakeUps(category))
         const any = yield* store.wakeUps()
+        const news = yield* store.wakeUps(undefined, { bookkeeping: false })
         for (const _ of rounds) {
           yield* store.writeAll([
             { streamName: `${one}-1`, messages: numbered(1) },
             { streamName: other, messages: numbered(1) }
           ])
-          yield* Effect.forEach([...all, any], (wakeUps) => wakeUps.await)
+          yield* Effect.forEach([...all, any, news], (wakeUps) => wakeUps.await)
           yield* store.append(`${yield* newCategory}-1`, numbered(1))
           yield* any.await
         }
