@@ -164,4 +164,7 @@ it.effect.prop("whatever is killed, fails or is built anew, the tables are what 
     yield* deposit("1", 1)
     yield* caughtUp(model)
     yield* isExact()
-  }).pipe(Effect.scoped, Effect.provide(Layer.merge(inMemory, logged().layer))), { arbitrary: { runs: 40 } })
+  }).pipe(Effect.scoped, Effect.provide(Layer.merge(inMemory, logged().layer))), {
+  arbitrary: { runs: 25 },
+  timeout: 30_000
+})
