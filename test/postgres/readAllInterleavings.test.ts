@@ -4,7 +4,6 @@
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
@@ -16,6 +15,7 @@ import * as StreamName from "eventfold/StreamName"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
 import * as MessageDb from "../support/MessageDb.ts"
+import * as Player from "../support/Player.ts"
 import * as Store from "../support/Store.ts"
 import { until } from "../support/Until.ts"
 import { withoutPauses } from "../support/WithoutPauses.ts"
@@ -55,25 +55,6 @@ type Step = Effect.Effect<unknown, unknown>
 
 const messages = "message_store.messages (global_position, stream_name, position, type, data)"
 const nextval = "nextval('message_store.messages_global_position_seq')"
-
-/** Takes the next of its steps when it has its turn, unless the last one waits for somebody's lock. */
-const makePlayer = (admin: SqlClient, pid: number, steps: Array<Step>) => {
-  let current: Fiber.Fiber<unknown, unknown> | undefined
-  const isIdle = () => current === undefined || current.pollUnsafe() !== undefined
-  const isBlocked = Effect.map(
-    admin`SELECT FROM pg_locks WHERE pid = ${pid} AND NOT granted`,
-    (rows) => rows.length > 0
-  )
-  const step = Effect.gen(function*() {
-    if (!isIdle()) return
-    if (current !== undefined) yield* Fiber.join(current)
-    const next = steps.shift()
-    if (next === undefined) return
-    current = yield* Effect.forkScoped(next, { startImmediately: true })
-    yield* until("the step is done or waits", Effect.suspend(() => isIdle() ? Effect.succeed(true) : isBlocked))
-  })
-  return { step, isDone: () => steps.length === 0 && isIdle() }
-}
 
 /** What a case plays on. */
 interface Stage {
@@ -202,9 +183,9 @@ const play = Effect.fnUntraced(function*(
       yield* sql`SET search_path = message_store, public`
       const [row] = yield* sql<{ readonly pid: number }>`SELECT pg_backend_pid() AS pid`
       const steps = transactions.flatMap((transaction) => stepsOf(sql, stage, transaction))
-      return makePlayer(admin, row?.pid ?? 0, steps)
+      return Player.make(admin, row?.pid ?? 0, steps)
     }))
-  players.push(makePlayer(admin, 0, leftOver))
+  players.push(Player.make(admin, 0, leftOver))
 
   for (const turn of turns) {
     const player = turn === undefined ? undefined : players[turn % players.length]
