@@ -9,7 +9,13 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["packages/*/test/**/*.test.ts", "examples/*/test/**/*.test.ts", "test/benchmarks/test/**/*.test.ts"]
+          include: [
+            "packages/*/test/**/*.test.ts",
+            "examples/*/test/**/*.test.ts",
+            "test/benchmarks/test/**/*.test.ts"
+          ],
+          // Properties take seconds on a machine that has other work to do.
+          testTimeout: 30_000
         }
       },
       {

@@ -3,7 +3,6 @@
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -13,6 +12,7 @@ import { MessageStore } from "eventfold/MessageStore"
 import * as PositionStore from "eventfold/PositionStore"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
+import * as Player from "../support/Player.ts"
 import * as Store from "../support/Store.ts"
 import { until } from "../support/Until.ts"
 
@@ -114,25 +114,7 @@ for (const server of inject("postgres")) {
               const sql = yield* Database.session(url)
               const [row] = yield* sql<{ readonly pid: number }>`SELECT pg_backend_pid() AS pid`
               const steps = transactions.flatMap((transaction) => stepsOf(sql, name, transaction))
-              let current: Fiber.Fiber<unknown, SqlError> | undefined
-              const isIdle = () => current === undefined || current.pollUnsafe() !== undefined
-              const isBlocked = Effect.map(
-                admin`SELECT FROM pg_locks WHERE pid = ${row?.pid ?? 0} AND NOT granted`,
-                (rows) => rows.length > 0
-              )
-              /** Takes the next step, unless the last one waits for somebody's lock; then this one may as well. */
-              const step = Effect.gen(function*() {
-                if (!isIdle()) return
-                if (current !== undefined) yield* Fiber.join(current)
-                const next = steps.shift()
-                if (next === undefined) return
-                current = yield* Effect.forkScoped(next, { startImmediately: true })
-                yield* until(
-                  "the step is done or waits",
-                  Effect.suspend(() => isIdle() ? Effect.succeed(true) : isBlocked)
-                )
-              })
-              return { step, isDone: () => steps.length === 0 && isIdle() }
+              return Player.make(admin, row?.pid ?? 0, steps)
             }))
 
           for (const turn of turns) {

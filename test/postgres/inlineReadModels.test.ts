@@ -1,11 +1,9 @@
 /**
  * Read models in the transactions of appends.
  */
-import { PgClient } from "@effect/sql-pg"
+import type { PgClient } from "@effect/sql-pg"
 import { assert, describe, it as test, layer } from "@effect/vitest"
-import { Pglite } from "@eventfold/pglite"
 import { Postgres, SqlReadModel } from "@eventfold/postgres"
-import type { SqlFileError } from "@eventfold/sql"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -14,13 +12,12 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
-import type { SqlError } from "effect/sql/SqlError"
 import * as Category from "eventfold/Category"
 import type { RecordedMessage } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import * as ReadModel from "eventfold/ReadModel"
 import { StoreError, WrongExpectedVersion } from "eventfold/StoreError"
-import { inject } from "vitest"
+import { clients } from "../support/Clients.ts"
 import * as Database from "../support/Database.ts"
 import * as Digests from "../support/Digests.ts"
 import * as MessageDb from "../support/MessageDb.ts"
@@ -63,21 +60,6 @@ const Balances = SqlReadModel.make("balances", {
 })
 
 const deposit = (amount: number) => ({ type: "Deposited", data: { amount } })
-
-type Client = Layer.Layer<
-  PgClient.PgClient | SqlClient,
-  Postgres.OpenError | SqlError | SqlFileError | Pglite.OpenError
->
-
-const clients: ReadonlyArray<{ readonly name: string; readonly client: Client }> = [
-  ...inject("postgres").map((server) => ({
-    name: server.name,
-    client: Layer.unwrap(
-      Effect.map(Database.make({ server }), ({ url }) => PgClient.layer({ url: Redacted.make(url) }))
-    )
-  })),
-  { name: "PGlite", client: Pglite.layerClient() }
-]
 
 const total = (stream: string) => rows(`SELECT total FROM balances.balances WHERE stream = '${stream}'`)
 

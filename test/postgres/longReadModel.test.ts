@@ -6,7 +6,9 @@ import { text } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
 import * as Database from "../support/Database.ts"
 
-const count = 1_000_000
+const count = 300_000
+
+const noteLength = 700
 
 const script = fileURLToPath(new URL("longReadModelChild.ts", import.meta.url))
 
@@ -21,17 +23,17 @@ const run = (url: string, megabytes: number) =>
     return Promise.all([code, text(child.stdout), text(child.stderr)])
   })
 
-layer(Database.layer(), { excludeTestServices: true })("a read model of 1,000,000 messages", (it) => {
+layer(Database.layer(), { excludeTestServices: true })("a read model of 300,000 messages", (it) => {
   it.effect("is filled in a heap that holds a fraction of them", () =>
     Effect.gen(function*() {
       const sql = yield* SqlClient
       const { url } = yield* Database.Database
       yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data)
-        SELECT 'counter-' || i % 100, i / 100, 'Added', jsonb_build_object('n', i, 'note', repeat('x', 200))
+        SELECT 'counter-' || i % 100, i / 100, 'Added', jsonb_build_object('n', i, 'note', repeat('x', ${noteLength}))
         FROM generate_series(0, ${count - 1}) AS i`
       const megabytes = 96
-      // The notes alone are twice what the process may hold.
-      assert.isAbove(200 * count, 2 * megabytes * 1_000_000)
+      // The notes alone are more than twice what the process may hold.
+      assert.isAbove(noteLength * count, 2 * megabytes * 1_000_000)
 
       const [code, , error] = yield* run(url, megabytes)
       assert.strictEqual(code, 0, error)
@@ -42,7 +44,7 @@ layer(Database.layer(), { excludeTestServices: true })("a read model of 1,000,00
           streams: 100n,
           count: BigInt(count),
           sum: BigInt(count) * BigInt(count - 1) / 2n,
-          letters: 200n * BigInt(count)
+          letters: BigInt(noteLength) * BigInt(count)
         }]
       )
     }), 120_000)

@@ -3,9 +3,7 @@
  */
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it as test, layer } from "@effect/vitest"
-import { Pglite } from "@eventfold/pglite"
 import { Postgres, SqlReadModel } from "@eventfold/postgres"
-import type { SqlFileError } from "@eventfold/sql"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -14,10 +12,10 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { SqlClient } from "effect/sql/SqlClient"
-import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import { isSqlError } from "effect/sql/SqlError"
 import { type Build, BuildMoved, ReadModelStore } from "eventfold/ReadModelStore"
 import { StoreError, Unsupported } from "eventfold/StoreError"
-import { inject } from "vitest"
+import { clients } from "../support/Clients.ts"
 import * as Database from "../support/Database.ts"
 import { at, define, identity, newName, summary } from "../support/ReadModels.ts"
 
@@ -34,21 +32,6 @@ const fresh = Effect.fnUntraced(function*(tables: ReadonlyArray<string> = [items
   const definition = define(name, tables)
   return { store, name, definition, build: yield* store.create(definition, { after: 0, checkpoint: at(0) }) }
 })
-
-type Client = Layer.Layer<
-  PgClient.PgClient | SqlClient,
-  Postgres.OpenError | SqlError | SqlFileError | Pglite.OpenError
->
-
-const clients: ReadonlyArray<{ readonly name: string; readonly client: Client }> = [
-  ...inject("postgres").map((server) => ({
-    name: server.name,
-    client: Layer.unwrap(
-      Effect.map(Database.make({ server }), ({ url }) => PgClient.layer({ url: Redacted.make(url) }))
-    )
-  })),
-  { name: "PGlite", client: Pglite.layerClient() }
-]
 
 for (const { client, name: on } of clients) {
   const stores = SqlReadModel.layer({ install: true }).pipe(Layer.provideMerge(client))

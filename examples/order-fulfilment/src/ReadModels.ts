@@ -2,7 +2,7 @@
  * The read models: tables that are kept in step with the log, for the questions that no single stream answers.
  */
 import * as SqlReadModel from "@eventfold/postgres/SqlReadModel"
-import { DateTime, Effect, Layer, Option, Schema } from "effect"
+import { DateTime, Effect, Layer, Schema } from "effect"
 import { Model } from "effect/schema"
 import { SqlClient, SqlModel } from "effect/sql"
 import { MessageStore, ReadModel } from "eventfold"
@@ -119,21 +119,12 @@ export class StillBehind extends Schema.TaggedError<StillBehind>()("StillBehind"
   }
 }
 
-/** Fails when the tables are those of another definition, which who runs it finds out too late when there is nothing new. */
-const check = Effect.fnUntraced(function*(model: ReadModel.ReadModel<unknown, unknown>) {
-  const { fingerprint: given, name: readModel, version } = model
-  const { live } = yield* ReadModel.status(model)
-  if (Option.isNone(live) || live.value.version !== version || live.value.fingerprint === given) return
-  return yield* new ReadModel.ReadModelChanged({ readModel, version, recorded: live.value.fingerprint, given })
-})
-
 /** Has the tables say what is written by now: by handling what is new here, unless another process does so. */
 export const catchUp = Effect.gen(function*() {
   const store = yield* MessageStore.MessageStore
   const end = yield* store.lastPosition
   yield* Effect.forEach(all, (model) =>
-    check(model).pipe(
-      Effect.andThen(ReadModel.start(model)),
+    ReadModel.start(model).pipe(
       Effect.flatMap((running) => running.waitFor(end)),
       Effect.timeoutOrElse({
         duration: "30 seconds",

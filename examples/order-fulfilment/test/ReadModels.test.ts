@@ -80,9 +80,9 @@ const folded = Effect.gen(function*() {
   )
   return {
     orders,
-    days: HashMap.toEntries(days).map(([day, { cents, orders }]) => ({ day, orders, cents })).toSorted((a, b) =>
-      a.day < b.day ? -1 : 1
-    )
+    days: HashMap.toEntries(days)
+      .map(([day, { cents, orders }]) => ({ day, orders, cents }))
+      .toSorted((a, b) => a.day < b.day ? -1 : 1)
   }
 })
 

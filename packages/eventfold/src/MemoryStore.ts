@@ -10,7 +10,7 @@ import type * as Schema from "effect/Schema"
 import * as ExpectedVersion from "./ExpectedVersion.ts"
 import { jsonEquals, parseJson } from "./internal/json.ts"
 import { isBookkeeping } from "./internal/sources.ts"
-import { nextId, type RecordedMessage } from "./Message.ts"
+import { type MessageId, nextId, type RecordedMessage } from "./Message.ts"
 import {
   type AllRange,
   type AppendResult,
@@ -101,7 +101,9 @@ const selectsOfAll = ({ categories, types }: Pick<AllRange, "categories" | "type
  *
  * @since 0.1.0
  */
-export const make: Effect.Effect<StoreBackend> = Effect.map(nextId, (system) => {
+export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
+  // Drawn when somebody asks, so that a store takes none of the random numbers of who makes it.
+  let system: MessageId | undefined
   const log: Array<Row> = []
   const byId = new Map<string, Row>()
   const streams = new Map<string, Array<Row>>()
@@ -244,7 +246,10 @@ export const make: Effect.Effect<StoreBackend> = Effect.map(nextId, (system) => 
           ofAll(row) && selected(row) && (range.bookkeeping || !isBookkeeping(row.streamName))
         ).length
       }),
-    identity: Effect.succeed({ system, database: "memory", databaseName: "memory", timeline: 1 }),
+    identity: Effect.map(
+      Effect.suspend(() => system === undefined ? nextId : Effect.succeed(system)),
+      (id) => ({ system: system ??= id, database: "memory", databaseName: "memory", timeline: 1 })
+    ),
     lastMessage: (streamName, type) =>
       Effect.sync(() => {
         const rows = streams.get(streamName) ?? []

@@ -18,7 +18,7 @@ import * as Memory from "./internal/memoryReadModels.ts"
 import type { BuildOptions, Options, ReadModel } from "./internal/readModel.ts"
 import { check, checkBuild } from "./internal/readModelCheck.ts"
 import { type BatchHandler, define, defineBatch } from "./internal/readModelDefinition.ts"
-import type { BuildNotFound, ReadModelIsBuilding, RunError } from "./internal/readModelErrors.ts"
+import type { BuildNotFound, ReadModelChanged, ReadModelIsBuilding, RunError } from "./internal/readModelErrors.ts"
 import * as Progressing from "./internal/readModelProgress.ts"
 import type { Progress } from "./internal/readModelProgress.ts"
 import * as Here from "./internal/readModelRunning.ts"
@@ -277,7 +277,8 @@ export const status: (
 /**
  * Waits until the build in use has handled everything up to a global position (inclusive), such as that of an append: then
  * one's own writes are in the tables. It works from any process, and in that of who runs the read model it ends with the
- * transaction. It looks again and again, without an end: give it a `timeout`.
+ * transaction. It looks again and again, without an end: give it a `timeout`. Tables that were filled by another definition
+ * of the same version are no answer: then it is {@link ReadModelChanged}.
  *
  * @since 0.1.0
  */
@@ -288,7 +289,7 @@ export const waitFor = Effect.fn("ReadModel.waitFor")(function*(
     /** How long to wait between two looks at what other processes have done. Default: 100 milliseconds. */
     readonly interval?: Duration.Input | undefined
   }
-): Effect.fn.Return<void, StatusError, MessageStore | ReadModelStore> {
+): Effect.fn.Return<void, StatusError | ReadModelChanged, MessageStore | ReadModelStore> {
   yield* check(model)
   yield* checkInt("globalPosition", globalPosition, 0)
   yield* Positions.waitFor(model, globalPosition, options?.interval ?? "100 millis")

@@ -105,12 +105,12 @@ const withoutLeases = Effect.updateService(MessageStore.MessageStore, (store) =>
 class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
 
 const Step = Schema.Union([
-  Schema.Struct({ _tag: Schema.Literal("Append"), account: Schema.Literals(["1", "2"]), count: between(1, 9) }),
-  Schema.Struct({ _tag: Schema.Literal("Start"), withLease: Schema.Boolean }),
-  Schema.Struct({ _tag: Schema.Literal("Kill"), worker: between(0, 2) }),
-  Schema.Struct({ _tag: Schema.Literal("Rebuild"), kill: Schema.Boolean }),
-  Schema.Struct({ _tag: Schema.Literal("Fail"), times: between(1, 3) }),
-  Schema.Struct({ _tag: Schema.Literal("Pass"), millis: between(0, 3_000) })
+  Schema.TaggedStruct("Append", { account: Schema.Literals(["1", "2"]), count: between(1, 9) }),
+  Schema.TaggedStruct("Start", { withLease: Schema.Boolean }),
+  Schema.TaggedStruct("Kill", { worker: between(0, 2) }),
+  Schema.TaggedStruct("Rebuild", { kill: Schema.Boolean }),
+  Schema.TaggedStruct("Fail", { times: between(1, 3) }),
+  Schema.TaggedStruct("Pass", { millis: between(0, 3_000) })
 ])
 
 it.effect.prop("whatever is killed, fails or is built anew, the tables are what the log says", {
@@ -164,4 +164,7 @@ it.effect.prop("whatever is killed, fails or is built anew, the tables are what 
     yield* deposit("1", 1)
     yield* caughtUp(model)
     yield* isExact()
-  }).pipe(Effect.scoped, Effect.provide(Layer.merge(inMemory, logged().layer))), { arbitrary: { runs: 40 } })
+  }).pipe(Effect.scoped, Effect.provide(Layer.merge(inMemory, logged().layer))), {
+  arbitrary: { runs: 25 },
+  timeout: 30_000
+})

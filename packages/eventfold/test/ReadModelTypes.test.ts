@@ -84,8 +84,11 @@ export const whatIsAMistake = () => {
   empty.on("order", async () => {})
   // @ts-expect-error a version is needed
   ReadModel.make("orders", {})
+  // @effect-diagnostics missingEffectError:off -- the compiler says it as well
   // @ts-expect-error what becomes of its errors is for a side effect to say
-  ReadModel.sideEffect(Effect.fail(new Refused()))
+  const told = ReadModel.sideEffect(Effect.fail(new Refused()))
+  // @effect-diagnostics missingEffectError:error
+  return { told }
 }
 
 export const whatReadModelsNeed = () => {

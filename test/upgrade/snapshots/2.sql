@@ -1448,17 +1448,12 @@ BEGIN
         SELECT wanted.*
         FROM unnest(read_all.categories) AS names (category),
         LATERAL (
-          SELECT ordered.*
-          FROM (
-            SELECT messages.*, message_store.category(messages.stream_name) AS category
-            FROM message_store.messages
-            WHERE (message_store.category(messages.stream_name), messages.global_position) >= (names.category, read_all.first)
-              AND (message_store.category(messages.stream_name), messages.global_position) <= (names.category, _through)
-            ORDER BY message_store.category(messages.stream_name), messages.global_position
-            OFFSET 0
-          ) AS ordered
-          WHERE read_all.types IS NULL OR ordered.type = ANY (read_all.types)
-          ORDER BY ordered.category, ordered.global_position
+          SELECT messages.*
+          FROM message_store.messages
+          WHERE (message_store.category(messages.stream_name), messages.global_position) >= (names.category, read_all.first)
+            AND (message_store.category(messages.stream_name), messages.global_position) <= (names.category, _through)
+            AND (read_all.types IS NULL OR messages.type = ANY (read_all.types))
+          ORDER BY message_store.category(messages.stream_name), messages.global_position
           LIMIT read_all.batch_size
         ) AS wanted
         ORDER BY wanted.global_position

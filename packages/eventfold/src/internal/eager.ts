@@ -19,22 +19,23 @@ export const forEach = <Item, A, E, R>(
   items: ReadonlyArray<Item>,
   run: (item: Item) => Effect.Effect<A, E, R>,
   use: (value: A, item: Item) => void
-): Effect.Effect<void, E, R> => {
-  const rest = items.values()
-  const loop = (): Effect.Effect<void, E, R> => {
-    for (let next = rest.next(); next.done !== true; next = rest.next()) {
-      const item = next.value
-      const effect = run(item)
-      const done = succeeded(effect)
-      if (done === undefined) {
-        return Effect.flatMap(effect, (value) => {
-          use(value, item)
-          return loop()
-        })
+): Effect.Effect<void, E, R> =>
+  Effect.suspend(() => {
+    const rest = items.values()
+    const loop = (): Effect.Effect<void, E, R> => {
+      for (let next = rest.next(); next.done !== true; next = rest.next()) {
+        const item = next.value
+        const effect = run(item)
+        const done = succeeded(effect)
+        if (done === undefined) {
+          return Effect.flatMap(effect, (value) => {
+            use(value, item)
+            return loop()
+          })
+        }
+        use(done.value, item)
       }
-      use(done.value, item)
+      return Effect.void
     }
-    return Effect.void
-  }
-  return Effect.suspend(loop)
-}
+    return loop()
+  })

@@ -1,8 +1,10 @@
 import * as Effect from "effect/Effect"
+import type { Build } from "../ReadModelStore.ts"
 import { InvalidArgument } from "../StoreError.ts"
 import { checkInt } from "./arguments.ts"
 import type { BuildOptions, ReadModel } from "./readModel.ts"
 import { everything } from "./readModelDefinition.ts"
+import { ReadModelChanged } from "./readModelErrors.ts"
 
 /** As short as it is because stores make longer names of it, which have to fit as well. */
 const namePattern = /^[a-z][a-z0-9_]{0,49}$/
@@ -38,3 +40,12 @@ export const check = Effect.fnUntraced(
     }
   }
 )
+
+/** Refuses a build of the same version that another definition has filled. */
+export const checkFingerprint = (
+  { fingerprint: given, name: readModel, version }: ReadModel<unknown, unknown>,
+  { fingerprint: recorded, version: filledBy }: Build
+) =>
+  filledBy !== version || recorded === given
+    ? Effect.void
+    : Effect.fail(new ReadModelChanged({ readModel, version, recorded, given }))

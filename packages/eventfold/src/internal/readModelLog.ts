@@ -4,38 +4,24 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Lag } from "../ConsumerStatus.ts"
-import { defaultBatchSize, MessageStore } from "../MessageStore.ts"
-import type { Page } from "./feed.ts"
+import { MessageStore } from "../MessageStore.ts"
+import { emptyPage, filtersOf, type Page, reader } from "./feed.ts"
 import type { ReadModel } from "./readModel.ts"
-import { sharedAllPage, sharedPage, sharedPause } from "./shared.ts"
+import { sharedPause } from "./shared.ts"
 
 type Any = Pick<ReadModel<unknown, unknown>, "name" | "categories" | "types" | "options">
 
 /** The one category that it reads, if it is one. */
 const onlyCategory = ({ categories }: Any): string | undefined => categories?.length === 1 ? categories[0] : undefined
 
-/** A filter by no type at all would be refused; nothing is read then anyway. */
-const filtersOf = ({ categories, types }: Any) => ({ categories, types })
-
 /** Whether it reads anything. */
-const isEmpty = ({ categories, types }: Any): boolean => categories?.length === 0 || types?.length === 0
+const isEmpty = (model: Any): boolean => filtersOf(model) === undefined
 
-/**
- * The next page from a global position on, inclusive. It is read once for all of this process who want it at the moment; of a
- * category they are the same messages for all, so that those whose types are not handled are among them.
- */
+/** The next page from a global position on, inclusive. */
 export const readPage = Effect.fnUntraced(function*(model: Any, from: number) {
-  if (isEmpty(model)) return { messages: [], through: from - 1, hasMore: false, heldBack: Option.none() } satisfies Page
-  const store = yield* MessageStore
-  const { batchSize = defaultBatchSize } = model.options
-  const category = onlyCategory(model)
-  if (category !== undefined) {
-    const messages = yield* sharedPage(store, category, { batchSize, from, limit: batchSize })
-    const through = messages.at(-1)?.globalPosition ?? from - 1
-    return { messages, through, hasMore: messages.length === batchSize, heldBack: Option.none() } satisfies Page
-  }
-  const page: Page = yield* sharedAllPage(store, { ...filtersOf(model), from, limit: batchSize })
-  return page
+  if (isEmpty(model)) return emptyPage(from)
+  const { batchSize } = model.options
+  return yield* reader(yield* MessageStore, onlyCategory(model), model, { batchSize })(from)
 })
 
 /**
@@ -43,13 +29,12 @@ export const readPage = Effect.fnUntraced(function*(model: Any, from: number) {
  * category is not held back by what is written to others.
  */
 export const readAlone = Effect.fnUntraced(function*(model: Any, from: number, limit: number) {
-  if (isEmpty(model)) {
-    return { messages: [], through: Number.MAX_SAFE_INTEGER, hasMore: false, heldBack: Option.none() } satisfies Page
-  }
+  const filters = filtersOf(model)
+  if (filters === undefined) return { ...emptyPage(from), through: Number.MAX_SAFE_INTEGER }
   const store = yield* MessageStore
   const category = onlyCategory(model)
   if (category === undefined) {
-    const page: Page = yield* store.readAllPage({ ...filtersOf(model), from, limit })
+    const page: Page = yield* store.readAllPage({ ...filters, from, limit })
     return page
   }
   const messages = yield* Stream.runCollect(store.readCategory(category, { types: model.types, from, limit }))

@@ -12,8 +12,9 @@ import { leased } from "./leasing.ts"
 import { log } from "./log.ts"
 import type { ReadModel } from "./readModel.ts"
 import { buildLease, createBeside, createFirst, liveLease, liveOf, switchOver } from "./readModelBuilding.ts"
+import { checkFingerprint } from "./readModelCheck.ts"
 import { verified } from "./readModelCheckpoint.ts"
-import { ReadModelChanged, type RunError } from "./readModelErrors.ts"
+import type { RunError } from "./readModelErrors.ts"
 import * as Filling from "./readModelFilling.ts"
 import { hubOf } from "./readModelHub.ts"
 import { waiting } from "./readModelLog.ts"
@@ -45,7 +46,7 @@ const stuck = ([messages, { attempts, error, since }]: readonly [Activity.Messag
 export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): Effect.fn.Return<Here<E, R>> {
   const subject = ofReadModel(model)
   const activity = yield* Activity.make(subject)
-  const { fingerprint, name, options: { build: buildOptions = {}, poll }, version } = model
+  const { name, options: { build: buildOptions = {}, poll }, version } = model
   const shortest = Duration.toMillis(poll?.min ?? "100 millis")
   const longest = Duration.toMillis(poll?.max ?? "5 seconds")
   let filling: Filling.Filling<E, R> | undefined
@@ -57,14 +58,7 @@ export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): E
     const work: Work = live === undefined
       ? { _tag: "First" }
       : { _tag: live.version < version ? "Beside" : live.version > version ? "Superseded" : "Live", live }
-    if (work._tag === "Live" && work.live.fingerprint !== fingerprint) {
-      return yield* new ReadModelChanged({
-        readModel: name,
-        version,
-        recorded: work.live.fingerprint,
-        given: fingerprint
-      })
-    }
+    if (live !== undefined) yield* checkFingerprint(model, live)
     return { work, builds }
   })
 

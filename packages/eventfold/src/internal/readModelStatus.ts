@@ -8,6 +8,7 @@ import { type Build, ReadModelStore } from "../ReadModelStore.ts"
 import { InvalidArgument } from "../StoreError.ts"
 import type { ReadModel } from "./readModel.ts"
 import { liveOf } from "./readModelBuilding.ts"
+import { checkFingerprint } from "./readModelCheck.ts"
 import { BuildNotFound } from "./readModelErrors.ts"
 import { hubOf } from "./readModelHub.ts"
 import { isHandled, lagAfter } from "./readModelLog.ts"
@@ -73,12 +74,15 @@ export const waitFor = Effect.fnUntraced(function*(
     body: () => hub.changed,
     step: () => {}
   })
-  while (hub.position() < globalPosition) {
+  do {
     const live = liveOf(yield* store.builds(model.name))
-    if (live !== undefined && (yield* isHandled(model, live.checkpoint.position, globalPosition))) return
+    if (live !== undefined) {
+      yield* checkFingerprint(model, live)
+      if (yield* isHandled(model, live.checkpoint.position, globalPosition)) return
+    }
     yield* hub.poke
     yield* Effect.timeoutOption(isHandledHere, interval)
-  }
+  } while (hub.position() < globalPosition)
 })
 
 const findLive = Effect.fnUntraced(function*(readModel: string) {

@@ -6,7 +6,7 @@ import { onReplica, run, writers } from "./heldBack.ts"
 import type { ReadPage } from "./readAll.ts"
 import { safePosition } from "./rows.ts"
 import { storeError } from "./sqlError.ts"
-import { messageColumns, read, retrying } from "./statements.ts"
+import { messageColumns, opaque, read, retrying } from "./statements.ts"
 
 /** As many categories have a way of their own through the log, and a filter that needs the whole log looks at so much of it. */
 const [maxCategories, maxPositions] = [8, 50_000]
@@ -68,7 +68,7 @@ export const readPage = (sql: PgClient): ReadPage => {
   }
 
   const isOfTypes = (types: ReadonlyArray<string> | undefined) =>
-    types === undefined ? sql`true` : sql`type = ANY(${types}::text[])`
+    types === undefined ? sql`true` : opaque(sql, sql`type = ANY(${types}::text[])`)
 
   const page = ({ categories, from, limit, types }: AllPage, through: number) => {
     const [first, last] = [BigInt(from), BigInt(through)]
@@ -85,17 +85,12 @@ export const readPage = (sql: PgClient): ReadPage => {
         SELECT wanted.*
         FROM unnest(${categories}::varchar[]) AS names (category),
         LATERAL (
-          SELECT ordered.*
-          FROM (
-            SELECT messages.*, message_store.category(stream_name) AS category
-            FROM message_store.messages
-            WHERE (message_store.category(stream_name), global_position) >= (names.category, ${first})
-              AND (message_store.category(stream_name), global_position) <= (names.category, ${last})
-            ORDER BY message_store.category(stream_name), global_position
-            OFFSET 0
-          ) AS ordered
-          WHERE ${isOfTypes(types)}
-          ORDER BY ordered.category, ordered.global_position
+          SELECT messages.*
+          FROM message_store.messages
+          WHERE (message_store.category(stream_name), global_position) >= (names.category, ${first})
+            AND (message_store.category(stream_name), global_position) <= (names.category, ${last})
+            AND ${isOfTypes(types)}
+          ORDER BY message_store.category(stream_name), global_position
           LIMIT ${BigInt(limit)}
         ) AS wanted
         ORDER BY wanted.global_position

@@ -132,6 +132,10 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         const changed = counter(counting, name, category, { factor: 2 })
         const error = yield* Effect.flip(ReadModel.run(changed))
         assert.instanceOf(error, ReadModel.ReadModelChanged)
+        // Also when its tables have all that it is asked for.
+        assert.instanceOf(yield* Effect.flip(ReadModel.waitFor(changed, 0)), ReadModel.ReadModelChanged)
+        const running = yield* ReadModel.start(changed)
+        assert.instanceOf(yield* Effect.flip(running.waitFor(0)), ReadModel.ReadModelChanged)
         yield* ReadModel.accept(changed)
         const { globalPosition } = yield* store.append(`${category}-2`, numbered(1))
         yield* ReadModel.start(changed)
