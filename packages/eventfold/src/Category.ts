@@ -497,7 +497,7 @@ export const make = <const Name extends string, const E extends Events, const O 
     const data = codec.decode(recorded.data, recorded.metadata)
     const decoded = metadataCodec === undefined ? Eager.succeeded(data) : undefined
     if (decoded !== undefined) {
-      return Effect.succeed(Option.some({ type: recorded.type, data: decoded.value, recorded } as Recorded<E, O>))
+      return Effect.succeedSome({ type: recorded.type, data: decoded.value, recorded } as Recorded<E, O>)
     }
     const event = metadataCodec === undefined
       ? Effect.map(data, (data) => ({ type: recorded.type, data, recorded }))
@@ -548,10 +548,7 @@ export const make = <const Name extends string, const E extends Events, const O 
   const decodeAll = <Error, R>(messages: Stream.Stream<RecordedMessage, Error, R>) =>
     Stream.transformPull(messages, (pull) => {
       const events: Pull.Pull<Arr.NonEmptyReadonlyArray<Recorded<E, O>>, Error | DecodeError, void, Services> = Effect
-        .flatMap(
-          Effect.flatMap(pull, decodeArray),
-          (events) => Arr.isArrayNonEmpty(events) ? Effect.succeed(events) : next
-        )
+        .filterOrElse(Effect.flatMap(pull, decodeArray), Arr.isArrayNonEmpty, () => next)
       const next = Effect.suspend(() => events)
       return Effect.succeed(events)
     })
