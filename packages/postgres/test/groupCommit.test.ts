@@ -210,6 +210,17 @@ describe("group commit", () => {
         assert.deepStrictEqual(yield* sizes, [64, 32, 32, 32, 32])
       }))
 
+    it.effect("are in halves of the same size, however many come back before the next group starts", () =>
+      Effect.gen(function*() {
+        const { end, sizes } = yield* callers(64, 1)
+        yield* sizes
+        yield* end(0, 100)
+        yield* end(1, 30)
+        yield* end(2, 30)
+        yield* end(3, 30)
+        assert.deepStrictEqual(yield* sizes, [64, 32, 32, 32, 32])
+      }))
+
     it.effect("are together again when commits get slow", () =>
       Effect.gen(function*() {
         const { end, sizes } = yield* callers(64, 1)

@@ -21,6 +21,8 @@ interface Lane<Request, A, E> {
   /** How long the last group took, and how long it took its callers to go on from there, in nanoseconds. */
   commitTime: bigint
   replyTime: bigint
+  /** How many callers are still to get the results of the last group. */
+  toReply: number
 }
 
 /** How many callers get their results between two looks at the clock. */
@@ -32,8 +34,9 @@ const repliesAtOnce = 8
  *
  * Callers that get their results often come back at once. A next group that waited for all of them would be a large one,
  * but would leave the database idle meanwhile, and this process idle afterwards. So it starts without those who would take
- * longer than half of the time that the last group took: where a commit is slow, groups are large; where it is fast, the
- * database has one half of the callers in hand and this process the other.
+ * longer than half of the time that the last group took, and with no more than half of all: where a commit is slow, groups
+ * are large; where it is fast, the database has one half of the callers in hand and this process the other. Without that
+ * bound the shares would stay as they happen to be: who waits now is who came back while the last group was committed.
  *
  * A caller that is interrupted while its request still waits withdraws it. One whose group is being committed leaves it
  * to be committed or not as a whole. The groups run in the given scope, and end with it.
@@ -59,11 +62,12 @@ export const make = Effect.fnUntraced(function*<Request, A, E>(options: {
   /** By then there may be another one with its key. */
   const forget = (lane: OwnLane) => lanes.get(lane.key) === lane && lanes.delete(lane.key)
 
-  const takeGroup = ({ waiting }: OwnLane): ReadonlyArray<Entry> => {
+  const takeGroup = ({ toReply, waiting }: OwnLane): ReadonlyArray<Entry> => {
+    const most = Math.ceil((waiting.length + toReply) / 2)
     let size = 0
     const end = waiting.findIndex(({ request }, i) => {
       size += options.sizeOf(request)
-      return i > 0 && size > options.maxSize
+      return i > 0 && (size > options.maxSize || (toReply > 0 && i >= most))
     })
     return waiting.splice(0, end === -1 ? waiting.length : end)
   }
@@ -86,6 +90,7 @@ export const make = Effect.fnUntraced(function*<Request, A, E>(options: {
     const isLate = (time: bigint) =>
       Exit.isSuccess(exit) && !lane.isBusy && lane.waiting.length > 0 && 2n * time > lane.commitTime
     let next = 0
+    lane.toReply = group.length
     const body = () => {
       const end = Math.min(next + repliesAtOnce, group.length)
       for (; next < end; next++) {
@@ -94,6 +99,7 @@ export const make = Effect.fnUntraced(function*<Request, A, E>(options: {
         const waiting = group[next]
         if (waiting !== undefined) Deferred.doneUnsafe(waiting.reply, result)
       }
+      lane.toReply = group.length - next
       return isLate(now() - begin) ? start(lane, true) : Effect.void
     }
     // Who comes back now is taken along by the next look.
@@ -141,7 +147,7 @@ export const make = Effect.fnUntraced(function*<Request, A, E>(options: {
       lane.waiting.push(entry)
       return lane
     }
-    const idle = { key, waiting: [entry], isBusy: false, isExpected: false, commitTime: 0n, replyTime: 0n }
+    const idle = { key, waiting: [entry], isBusy: false, isExpected: false, commitTime: 0n, replyTime: 0n, toReply: 0 }
     lanes.set(key, idle)
     return idle
   }
