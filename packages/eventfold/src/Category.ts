@@ -452,40 +452,46 @@ export const make = <const Name extends string, const E extends Events, const O 
       ? metadata
       : Object.fromEntries(Object.entries(metadata).filter(([key]) => !Object.hasOwn(metadataFields, key)))
 
-  const encodeMetadata = Effect.fnUntraced(function*(
+  // What a message goes through on its way to the store has no generators, which would be most of its cost.
+  const encodeMetadata = (
     metadata: Metadata.Metadata | undefined,
     schemaVersion: string | undefined
-  ) {
-    const own = metadataCodec === undefined ? undefined : yield* metadataCodec.encode(metadata ?? {})
-    if (own === undefined && schemaVersion === undefined) return metadata
-    return {
+  ): Effect.Effect<Metadata.Metadata | undefined, Misfit, Services> => {
+    if (metadataCodec === undefined && schemaVersion === undefined) return Effect.succeed(metadata)
+    const encoding = metadataCodec === undefined ? Effect.undefined : metadataCodec.encode(metadata ?? {})
+    return Effect.mapEager(encoding, (own) => ({
       ...others(metadata ?? {}),
-      ...own as Metadata.Metadata,
+      ...own as Metadata.Metadata | undefined,
       ...(schemaVersion === undefined ? {} : { schemaVersion })
-    }
-  })
+    }))
+  }
 
-  const encodeEvent = Effect.fnUntraced(function*(event: Unrecorded<E, O>) {
+  const encodeEvent = (event: Unrecorded<E, O>): Effect.Effect<Message, Misfit, Services> => {
     const codec = codecs.get(event.type)
     if (codec === undefined) {
       const reason = `is not an event of the category ${name}, whose events are ${known}`
-      return yield* Effect.fail<Misfit>({ path: ["type"], reason })
+      return Effect.fail({ path: ["type"], reason })
     }
-    const data = yield* Effect.mapErrorEager(codec.encode(event.data), unlikeItsSchema)
-    const metadata = yield* Effect.mapErrorEager(
-      encodeMetadata(event.metadata as Metadata.Metadata | undefined, codec.schemaVersion),
-      unlikeItsSchema
-    )
-    return { id: event.id, type: event.type, data, metadata } satisfies Message
-  })
+    const encoding = Effect.flatMapEager(codec.encode(event.data), (data) =>
+      Effect.mapEager(
+        encodeMetadata(event.metadata as Metadata.Metadata | undefined, codec.schemaVersion),
+        (metadata): Message => ({ id: event.id, type: event.type, data, metadata })
+      ))
+    return Effect.mapErrorEager(encoding, unlikeItsSchema)
+  }
 
   const encode = (streamName: string, events: ReadonlyArray<Unrecorded<E, O>>) =>
-    Effect.forEach(
-      events,
-      (event, index) =>
-        Effect.mapError(encodeEvent(event), (misfit) =>
-          new InvalidMessage({ streamName, index, type: String(event.type), ...misfit }))
-    )
+    Effect.suspend(() => {
+      const messages: Array<Message> = []
+      const encodeNext = (event: Unrecorded<E, O>) =>
+        Effect.mapErrorEager(encodeEvent(event), (misfit) =>
+          new InvalidMessage({ streamName, index: messages.length, type: String(event.type), ...misfit }))
+      return Effect.as(
+        Eager.forEach(events, encodeNext, (message) =>
+          messages.push(message)),
+        messages
+      )
+    })
 
   const decode = (recorded: RecordedMessage): Effect.Effect<Option.Option<Recorded<E, O>>, DecodeError, Services> => {
     const codec = codecs.get(recorded.type)
@@ -517,24 +523,29 @@ export const make = <const Name extends string, const E extends Events, const O 
     })
   }
 
-  const toAppend = Effect.fnUntraced(function*(
+  const toAppend = (
     id: IdOf<O>,
     events: Unrecorded<E, O> | ReadonlyArray<Unrecorded<E, O>>,
     options?: MessageStore.AppendOptions
-  ) {
-    const name = yield* streamName(id)
-    return { ...options, streamName: name, messages: yield* encode(name, Arr.ensure(events)) }
-  })
+  ) =>
+    Effect.flatMap(
+      streamName(id),
+      (streamName) =>
+        Effect.map(encode(streamName, Arr.ensure(events)), (messages) => ({ ...options, streamName, messages }))
+    )
 
-  const append = Effect.fn("Category.append")(function*(
+  // The store's span is the only one: it has the name of the stream.
+  const append = (
     id: IdOf<O>,
     events: Unrecorded<E, O> | ReadonlyArray<Unrecorded<E, O>>,
     options?: MessageStore.AppendOptions
-  ) {
-    const store = yield* MessageStore.MessageStore
-    const { messages, streamName } = yield* toAppend(id, events)
-    return yield* store.append(streamName, messages, options)
-  })
+  ) =>
+    MessageStore.MessageStore.use((store) =>
+      Effect.flatMap(
+        toAppend(id, events),
+        ({ messages, streamName }) => store.append(streamName, messages, options)
+      )
+    )
 
   const decodeArray = (rows: ReadonlyArray<RecordedMessage>) => {
     const decoded: Array<Recorded<E, O>> = []

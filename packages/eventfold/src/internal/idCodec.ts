@@ -32,15 +32,20 @@ export const idCodec = <Id>(category: string, schema: Schema.Codec<unknown, Plai
   const decode = schema === undefined ? undefined : Schema.decodeUnknownEffect(schema)
   const isCompound = schema !== undefined && SchemaAST.isArrays(Schema.toEncoded(schema).ast)
 
-  const streamName = Effect.fnUntraced(function*(id: Id) {
-    if (encode === undefined) return yield* StreamName.make(category, id as Plain)
-    const plain = yield* Effect.mapError(encode(id), misfit(`${category}-${Formatter.format(id)}`))
-    const name = yield* StreamName.make(category, plain)
-    // Without a schema the last part may have one, since the id is not taken apart again.
-    return yield* hasPlus(plain)
-      ? new StreamName.InvalidStreamName({ name, reason: "has a + within a part of its compound id" })
-      : Effect.succeed(name)
-  })
+  const streamName = (id: Id): Effect.Effect<StreamName.StreamName, StreamName.InvalidStreamName> => {
+    if (encode === undefined) return StreamName.make(category, id as Plain)
+    return Effect.flatMapEager(
+      Effect.mapErrorEager(encode(id), (error) => misfit(`${category}-${Formatter.format(id)}`)(error)),
+      (plain) =>
+        Effect.flatMapEager(StreamName.make(category, plain), (name) => {
+          // Without a schema the last part may have one, since the id is not taken apart again.
+          if (!hasPlus(plain)) return Effect.succeed(name)
+          return Effect.fail(
+            new StreamName.InvalidStreamName({ name, reason: "has a + within a part of its compound id" })
+          )
+        })
+    )
+  }
 
   const id = Effect.fnUntraced(function*(name: string) {
     yield* StreamName.parseWithId(name)
