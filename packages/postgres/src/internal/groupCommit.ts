@@ -29,12 +29,18 @@ interface Lane<Request, A, E> {
 const repliesAtOnce = 8
 
 /**
+ * A group waits for callers to come back for one part in so many of the time that the last one took, at the most: about
+ * what a commit takes however large its group is, and so all that a larger one saves.
+ */
+const patience = 4n
+
+/**
  * Group commit: requests of one lane that arrive while a group of it is being committed form the next group. A request
  * that finds its lane idle starts at once, with those that come in the same moment, so nobody ever waits for company.
  *
  * Callers that get their results often come back at once. A next group that waited for all of them would be a large one,
  * but would leave the database idle meanwhile, and this process idle afterwards. So it starts without those who would take
- * longer than half of the time that the last group took, and with no more than half of all: where a commit is slow, groups
+ * longer than a part of the time that the last group took, and with no more than half of all: where a commit is slow, groups
  * are large; where it is fast, the database has one half of the callers in hand and this process the other. Without that
  * bound the shares would stay as they happen to be: who waits now is who came back while the last group was committed.
  *
@@ -88,7 +94,7 @@ export const make = Effect.fnUntraced(function*<Request, A, E>(options: {
   const reply = (lane: OwnLane, group: ReadonlyArray<Entry>, exit: Exit.Exit<ReadonlyArray<Exit.Exit<A, E>>>) => {
     const begin = now()
     const isLate = (time: bigint) =>
-      Exit.isSuccess(exit) && !lane.isBusy && lane.waiting.length > 0 && 2n * time > lane.commitTime
+      Exit.isSuccess(exit) && !lane.isBusy && lane.waiting.length > 0 && patience * time > lane.commitTime
     let next = 0
     lane.toReply = group.length
     const body = () => {
