@@ -94,21 +94,20 @@ BEGIN
     FROM (
       SELECT
         append,
-        expected,
-        messages,
-        last,
-        sum(messages) OVER (PARTITION BY name COLLATE "C" ORDER BY append) + coalesce(
+        expected_versions[append] AS expected,
+        message_counts[append] AS messages,
+        _lasts[append] AS last,
+        sum(message_counts[append]) OVER (PARTITION BY stream_names[append] COLLATE "C" ORDER BY append) + coalesce(
           (
             SELECT messages.position
             FROM message_store.messages
-            WHERE messages.stream_name = name
+            WHERE messages.stream_name = stream_names[append]
             ORDER BY messages.position DESC
             LIMIT 1
           ),
           -1
         ) AS version
-      FROM unnest(stream_names, expected_versions, message_counts, _lasts)
-        WITH ORDINALITY AS appends (name, expected, messages, last, append)
+      FROM generate_series(1, _count) AS append
     ) AS appends;
   END IF;
 
@@ -123,15 +122,13 @@ BEGIN
   WITH inserted AS (
     INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
     SELECT
-      given.id,
-      stream_names[given.owner],
-      given.type,
-      _offsets[given.owner] + given.ordinal,
-      given.data::jsonb,
-      nullif(given.metadata, '')::jsonb
-    FROM unnest(ids, types, data, metadata, _owners)
-      WITH ORDINALITY AS given (id, type, data, metadata, owner, ordinal)
-    ORDER BY given.ordinal
+      ids[ordinal],
+      stream_names[_owners[ordinal]],
+      types[ordinal],
+      _offsets[_owners[ordinal]] + ordinal,
+      data[ordinal]::jsonb,
+      nullif(metadata[ordinal], '')::jsonb
+    FROM (SELECT ordinal FROM generate_series(1, cardinality(ids)) AS ordinal ORDER BY ordinal) AS ordinals
     RETURNING global_position
   )
   SELECT array_agg(global_position ORDER BY global_position) INTO _global_positions FROM inserted;
