@@ -23,12 +23,22 @@ const passing: Schedule.Schedule<unknown> = Schedule.max([
   Schedule.recurs(8)
 ])
 
-/** Runs statements again that failed for a reason that passes. */
+/** Runs statements again that failed for a reason that passes. Those that do not fail pay nothing for the schedule. */
 export const retrying = <A, E>(
   statements: Effect.Effect<A, E | SqlError>,
   isRetryable = isPassing
-): Effect.Effect<A, E | SqlError> =>
-  Effect.retry(statements, { schedule: passing, while: (error) => isSqlError(error) && isRetryable(error) })
+): Effect.Effect<A, E | SqlError> => {
+  const isWorthIt = (error: E | SqlError): boolean => isSqlError(error) && isRetryable(error)
+  return Effect.catchIf(statements, isWorthIt, (error) => {
+    let attempt: Effect.Effect<A, E | SqlError> = Effect.fail(error)
+    const next = Effect.suspend(() => {
+      const current = attempt
+      attempt = statements
+      return current
+    })
+    return Effect.retry(next, { schedule: passing, while: isWorthIt })
+  })
+}
 
 /** Runs statements on a connection of their own, whatever transaction their caller is in. */
 export const withoutTransaction = (sql: PgClient) => <A, E>(statements: Effect.Effect<A, E>): Effect.Effect<A, E> =>
