@@ -117,6 +117,8 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     name: "append-256",
     description: "256 fibers that append single messages to one category",
     unit: "messages/s",
+    millis: 500,
+    warmUp: 3_000,
     peers: [
       { name: MessageDbClient.name, budget: 12 },
       { name: copyName, budget: 0.5 },
@@ -133,6 +135,7 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     name: "append-1",
     description: "one fiber that appends one message after the other",
     unit: "messages/s",
+    warmUp: 5_000,
     peers: [{ name: MessageDbClient.name, budget: 1.3 }, { name: Emmett.name }, { name: "INSERT, nothing else" }],
     prepare: Effect.gen(function*() {
       const { insert, load } = yield* (yield* Databases).copy
@@ -151,6 +154,7 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     name: "append-bulk",
     description: `one fiber that appends ${bulk.toLocaleString("en")} messages a call`,
     unit: "messages/s",
+    warmUp: 1_000,
     peers: [
       { name: copyName, budget: 0.7 },
       { name: `COPY, ${bulk.toLocaleString("en")} a statement` },

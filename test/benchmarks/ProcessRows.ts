@@ -31,6 +31,9 @@ const row = (name: string, description: string, several: ReadonlyArray<ReadonlyA
   name: `processes-${name}`,
   description,
   unit: "messages/s",
+  millis: 500,
+  // Several processes share what processors there are, also for their compilers.
+  warmUp: 8_000,
   peers: [{ name: "one process", budget: 1 }],
   prepare: Effect.gen(function*() {
     const { url } = yield* (yield* Databases).ours

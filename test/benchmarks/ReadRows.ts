@@ -32,7 +32,7 @@ export const readCategory = (
       Effect.map(() => count)
     )
   })
-  return () => Effect.provideService(rate(read), MessageStore, store)
+  return (millis) => Effect.provideService(rate(read, millis), MessageStore, store)
 }
 
 const readers = Effect.gen(function*() {
@@ -47,23 +47,29 @@ const readers = Effect.gen(function*() {
   return {
     ours: readCategory(ours.store, ledger),
     peers: [
-      () =>
-        rate(promise(async () => {
-          let [count, from] = [0, 1]
-          for (;;) {
-            const page = await messageDb.readCategory(name, from)
-            count += page.length
-            from = (page.at(-1)?.globalPosition ?? 0) + 1
-            if (page.length < MessageDbClient.pageSize) return count
-          }
-        })),
-      () =>
-        rate(promise(async () => {
-          let count = 0
-          for (const stream of streams) count += (await emmett.store.readStream(stream)).events.length
-          return count
-        })),
-      () => rate(Effect.as(copy.read(name), ledger.messages))
+      (millis) =>
+        rate(
+          promise(async () => {
+            let [count, from] = [0, 1]
+            for (;;) {
+              const page = await messageDb.readCategory(name, from)
+              count += page.length
+              from = (page.at(-1)?.globalPosition ?? 0) + 1
+              if (page.length < MessageDbClient.pageSize) return count
+            }
+          }),
+          millis
+        ),
+      (millis) =>
+        rate(
+          promise(async () => {
+            let count = 0
+            for (const stream of streams) count += (await emmett.store.readStream(stream)).events.length
+            return count
+          }),
+          millis
+        ),
+      (millis) => rate(Effect.as(copy.read(name), ledger.messages), millis)
     ] satisfies ReadonlyArray<Round>
   }
 })
@@ -148,6 +154,7 @@ const cachedRow = (
   name,
   description,
   unit: "loads/s",
+  warmUp: 2_000,
   peers: [{ name: "eventfold, not cached", budget }, { name: Emmett.name }],
   prepare: Effect.gen(function*() {
     return { ours: yield* folds(freshness), peers: [yield* folds(undefined), yield* foldsBy("emmett")] }
@@ -159,6 +166,8 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     name: "read-category",
     description: "a category of 30 streams of 1,000 messages, every message decoded by its schema",
     unit: "messages/s",
+    millis: 300,
+    warmUp: 3_000,
     peers: [
       { name: `${MessageDbClient.name} through pg, JSON.parse`, budget: 2 },
       { name: `${Emmett.name}, one stream after the other`, budget: 1 },
@@ -170,6 +179,7 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     name: "load-100",
     description: "a stream of 100 events, read and folded, one after the other",
     unit: "loads/s",
+    warmUp: 2_000,
     peers: [{ name: Emmett.name, budget: 1 }, { name: `${MessageDbClient.name} through pg, JSON.parse` }],
     prepare: Effect.gen(function*() {
       return { ours: yield* folds(undefined), peers: [yield* foldsBy("emmett"), yield* foldsBy("messageDb")] }

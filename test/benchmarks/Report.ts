@@ -42,7 +42,7 @@ export const Report = Schema.Struct({
   versions: Schema.Record(Schema.String, Schema.String),
   durability: Schema.Record(Schema.String, Schema.String),
   date: Schema.String,
-  effort: Schema.Struct({ rounds: Schema.Int, millis: Schema.Int }),
+  effort: Schema.Struct({ rounds: Schema.Int, millis: Schema.Int, warmUp: Schema.Int }),
   /** One for each row and peer. */
   rows: Schema.Array(Row)
 })

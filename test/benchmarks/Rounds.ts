@@ -8,10 +8,14 @@ import type { BenchError } from "./BenchError.ts"
 import { at, type Quartiles, quartiles } from "./Statistics.ts"
 import { type Unit, units } from "./Units.ts"
 
-/** How long each round takes, where its row does not say otherwise, and how many of them there are for each side. */
+/**
+ * How long each round takes, where its row does not ask for more, how many of them there are for each side, and how long a
+ * side may take to warm up at the most.
+ */
 export interface Effort {
   readonly rounds: number
   readonly millis: number
+  readonly warmUp: number
 }
 
 /** Measures a side for a while: its calls a second, or what the row's unit says. A row of percentiles gets samples. */
@@ -40,6 +44,10 @@ export interface Row<R = never> {
   readonly slow?: boolean | undefined
   /** Measured once, and at once: it takes long, and is the same every time. */
   readonly once?: boolean | undefined
+  /** The least that a round takes, in milliseconds, where a short one would be all beginning and end. */
+  readonly millis?: number | undefined
+  /** How long each side runs before it is measured, in milliseconds: V8 makes it faster for so long. Else one round. */
+  readonly warmUp?: number | undefined
   /** Makes ready what is measured, for as long as the row is. The peers are in the order of `peers`. */
   readonly prepare: Effect.Effect<Sides, BenchError, R | Scope.Scope>
 }
@@ -120,12 +128,20 @@ export const repeatedly = <E, R>(
     })
   )
 
-/** Measures an effect that gives how many it did: these a second. */
-export const rate = <E, R>(effect: Effect.Effect<number, E, R>): Effect.Effect<number, E, R> =>
+/** Measures an effect that gives how many it did, again and again for a while and at least once: these a second. */
+export const rate = <E, R>(effect: Effect.Effect<number, E, R>, millis = 0): Effect.Effect<number, E, R> =>
   Clock.clockWith((clock) =>
     Effect.suspend(() => {
       const begin = clock.monotonicTimeNanosUnsafe()
-      return Effect.map(effect, (count) => count * 1e9 / Number(clock.monotonicTimeNanosUnsafe() - begin))
+      const end = begin + BigInt(millis) * 1_000_000n
+      let count = 0
+      const again = Effect.whileLoop({
+        while: () => clock.monotonicTimeNanosUnsafe() < end,
+        body: () => effect,
+        step: (more) => count += more
+      })
+      return Effect.flatMap(effect, (first) =>
+        Effect.map(again, () => (first + count) * 1e9 / Number(clock.monotonicTimeNanosUnsafe() - begin)))
     })
   )
 
@@ -173,16 +189,18 @@ export const results = <R>(
     }
   })
 
-/** Measures a row. The first round of each side is not counted: it fills caches and plans statements. */
+/** Measures a row. What each side does first is not counted: it fills caches, plans statements and has code compiled. */
 export const measure = <R>(
   row: Row<R>,
-  { millis, rounds }: Effort
+  effort: Effort
 ): Effect.Effect<ReadonlyArray<Result>, BenchError, Exclude<R, Scope.Scope>> =>
   Effect.scoped(Effect.gen(function*() {
     const { ours, peers } = yield* row.prepare
     const sides = [ours, ...peers]
-    const count = row.once === true ? 1 : rounds
-    if (row.once !== true) yield* round(sides, millis, 0)
+    const millis = Math.max(effort.millis, row.millis ?? 0)
+    const warmUp = Math.max(millis, Math.min(row.warmUp ?? 0, effort.warmUp))
+    if (row.once !== true) yield* round(sides, warmUp, 0)
+    const count = row.once === true ? 1 : effort.rounds
     const measured = yield* Effect.forEach(Array.from({ length: count }, (_, i) => i), (i) => round(sides, millis, i))
     return results(row, measured)
   }))

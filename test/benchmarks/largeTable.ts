@@ -26,7 +26,7 @@ const installed = "message_store.messages"
 /** Messages of a round. */
 const copied = 20_000
 
-const effort = { rounds: 7, millis: 0 }
+const effort = { rounds: 7, millis: 0, warmUp: 0 }
 
 /** A UUID that begins with the time, as version 7 does, so that new ones are at one end of the index. */
 const timeOrdered = (): string => {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { alone, measure, results, type Row, select } from "../Rounds.ts"
+import { alone, measure, results, type Round, type Row, select } from "../Rounds.ts"
 import { rows } from "../Rows.ts"
 
 const row = (overrides: Partial<Row> = {}): Row => ({
@@ -112,7 +112,7 @@ describe("measure", () => {
   it.effect("leaves the first round out, and lets another side begin each round", () =>
     Effect.gen(function*() {
       const turns: Array<string> = []
-      const [result] = yield* measure(watched(turns), { rounds: 3, millis: 1 })
+      const [result] = yield* measure(watched(turns), { rounds: 3, millis: 1, warmUp: 0 })
       assert.strictEqual(result?.ours.median, 2)
       assert.strictEqual(
         turns.join(" "),
@@ -120,17 +120,28 @@ describe("measure", () => {
       )
     }))
 
+  it.effect("takes its time to warm up, as much as the row asks for and the effort allows", () =>
+    Effect.gen(function*() {
+      const asked: Array<number> = []
+      const side: Round = (millis) => Effect.sync(() => asked.push(millis))
+      const prepare = Effect.succeed({ ours: side, peers: [] })
+      yield* measure(row({ prepare, peers: [], millis: 20, warmUp: 500 }), { rounds: 2, millis: 10, warmUp: 1_000 })
+      yield* measure(row({ prepare, peers: [], warmUp: 500 }), { rounds: 1, millis: 10, warmUp: 100 })
+      yield* measure(row({ prepare, peers: [] }), { rounds: 1, millis: 10, warmUp: 100 })
+      assert.deepStrictEqual(asked, [500, 20, 20, 100, 10, 10, 10])
+    }))
+
   it.effect("measures once what takes long", () =>
     Effect.gen(function*() {
       const turns: Array<string> = []
-      yield* measure(watched(turns, { once: true }), { rounds: 3, millis: 1 })
+      yield* measure(watched(turns, { once: true }), { rounds: 3, millis: 1, warmUp: 0 })
       assert.strictEqual(turns.join(" "), "ours peer other")
     }))
 
   it.effect("measures ours alone for a profile", () =>
     Effect.gen(function*() {
       const turns: Array<string> = []
-      const [result] = yield* measure(alone(watched(turns)), { rounds: 1, millis: 1 })
+      const [result] = yield* measure(alone(watched(turns)), { rounds: 1, millis: 1, warmUp: 0 })
       assert.deepStrictEqual(result?.peers, [])
       assert.strictEqual(turns.join(" "), "ours ours")
     }))
@@ -142,7 +153,7 @@ describe("measure", () => {
         Effect.addFinalizer(() => Effect.sync(() => ended = true)),
         Effect.succeed({ ours: () => Effect.succeed(1), peers: [] })
       )
-      yield* measure(row({ peers: [], prepare }), { rounds: 1, millis: 1 })
+      yield* measure(row({ peers: [], prepare }), { rounds: 1, millis: 1, warmUp: 0 })
       assert.isTrue(ended)
     }))
 })
