@@ -166,7 +166,7 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     name: "read-category",
     description: "a category of 30 streams of 1,000 messages, every message decoded by its schema",
     unit: "messages/s",
-    millis: 300,
+    millis: 700,
     warmUp: 3_000,
     peers: [
       { name: `${MessageDbClient.name} through pg, JSON.parse`, budget: 2 },

@@ -499,7 +499,7 @@ export const make = Effect.fnUntraced(function*(
               backend.readAll({ ...filters, from, limit } satisfies AllPage),
               ({ hasMore, messages, through }) => ({
                 length: messages.length,
-                items: Effect.succeed(messages),
+                slice: (start, end) => Effect.sync(() => messages.slice(start, end)),
                 next: hasMore ? through + 1 : undefined
               })
             )

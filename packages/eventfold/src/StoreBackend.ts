@@ -117,10 +117,10 @@ export interface MessagePage {
   /** `undefined` when there is none. */
   readonly last: LastMessage | undefined
   /**
-   * The messages, to be run once. Where the next page begins is known before they are decoded, so that the one can be read
-   * while the others are.
+   * Gives the messages from one index to before another. Where the next page begins is known before they are decoded, so
+   * that the one can be read while the others are; and who takes a page piece by piece holds only pieces in memory.
    */
-  readonly messages: Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError>
+  readonly slice: (start: number, end: number) => Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError>
 }
 
 /**
@@ -131,7 +131,7 @@ export interface MessagePage {
 export const messagePage = (messages: ReadonlyArray<RecordedMessage>): MessagePage => ({
   length: messages.length,
   last: messages.at(-1),
-  messages: Effect.succeed(messages)
+  slice: (start, end) => Effect.sync(() => messages.slice(start, end))
 })
 
 /**

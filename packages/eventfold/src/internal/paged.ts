@@ -15,7 +15,7 @@ import type { StoreError } from "../StoreError.ts"
 export interface Part<A, Cursor, E> {
   readonly length: number
   /** Run when the next page is on its way. */
-  readonly items: Effect.Effect<ReadonlyArray<A>, E>
+  readonly slice: (start: number, end: number) => Effect.Effect<ReadonlyArray<A>, E>
   readonly next: Cursor | undefined
 }
 
@@ -31,16 +31,22 @@ export const nextAfter = <Cursor>(limit: number, next: (last: LastMessage) => Cu
 ({
   last,
   length,
-  messages
+  slice
 }: MessagePage): Part<RecordedMessage, Cursor, StoreError> => ({
   length,
-  items: messages,
+  slice,
   next: length < limit || last === undefined ? undefined : next(last)
 })
 
 /**
+ * How many items of a page are decoded and given at once. What is decoded of a large page would survive the collections of
+ * the garbage that decoding makes, and to move it from one to the next is a quarter of the work of reading.
+ */
+const sliceSize = 128
+
+/**
  * A stream that reads page by page. While a page is decoded and consumed the next one is read, so at most two pages are
- * held besides the one in the consumer's hands.
+ * held besides what is in the consumer's hands.
  */
 export const paged = <A, Cursor, E, EStart>(options: {
   readonly span: string
@@ -56,38 +62,52 @@ export const paged = <A, Cursor, E, EStart>(options: {
 
     const read = (from: Cursor, remaining: number): Effect.Effect<Page<A, Cursor, E>, E> => {
       const limit = Math.min(options.batchSize, remaining)
-      return Effect.flatMap(pages.read(from, limit), ({ items, length, next }) => {
-        const rest = remaining - length
-        const following = rest > 0 ? next : undefined
+      return Effect.flatMap(pages.read(from, limit), (part) => {
+        const rest = remaining - part.length
+        const next = rest > 0 ? part.next : undefined
         // A page without items that is not the last has nothing to be consumed.
-        return length === 0 && following !== undefined
-          ? read(following, rest)
-          : Effect.succeed({ items, length, rest, next: following })
+        return part.length === 0 && next !== undefined ? read(next, rest) : Effect.succeed({ ...part, rest, next })
       })
     }
     const readInSpan = (from: Cursor, remaining: number) =>
       Effect.provideService(read(from, remaining), Tracer.ParentSpan, span)
-    const nonEmpty = (items: ReadonlyArray<A>) =>
-      Arr.isReadonlyArrayNonEmpty(items) ? Effect.succeed(items) : Cause.done()
 
     let coming: Effect.Effect<Page<A, Cursor, E>, E> | undefined = options.limit === 0
       ? undefined
       : readInSpan(pages.from, options.limit ?? Number.POSITIVE_INFINITY)
+    /** The page that is being given, and how much of it has been. */
+    let current: Page<A, Cursor, E> | undefined
+    let given = 0
 
-    const pull: Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> = Effect.suspend(() => {
-      if (coming === undefined) return Cause.done()
-      return Effect.flatMap(coming, ({ items, length, next, rest }) => {
-        coming = undefined
-        if (length === 0) return Cause.done()
-        if (next === undefined) return Effect.flatMap(items, nonEmpty)
-        // Begun at once: to decode this page takes as long as the store takes for the next one.
-        return Effect.flatMap(Effect.forkIn(readInSpan(next, rest), scope, { startImmediately: true }), (fiber) => {
+    const give = (page: Page<A, Cursor, E>): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
+      const start = given
+      given = Math.min(start + sliceSize, page.length)
+      if (given === page.length) current = undefined
+      return Effect.flatMap(
+        page.slice(start, given),
+        (items) => Arr.isReadonlyArrayNonEmpty(items) ? Effect.succeed(items) : Cause.done()
+      )
+    }
+
+    const begin = (page: Page<A, Cursor, E>): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
+      coming = undefined
+      current = page
+      given = 0
+      if (page.next === undefined) return give(page)
+      // Begun at once: to decode this page takes as long as the store takes for the next one.
+      return Effect.flatMap(
+        Effect.forkIn(readInSpan(page.next, page.rest), scope, { startImmediately: true }),
+        (fiber) => {
           coming = Fiber.join(fiber)
-          return Effect.flatMap(items, nonEmpty)
-        })
-      })
+          return give(page)
+        }
+      )
+    }
+
+    return Effect.suspend(() => {
+      if (current !== undefined) return give(current)
+      return coming === undefined ? Cause.done() : Effect.flatMap(coming, begin)
     })
-    return pull
   })))
 
 interface Page<A, Cursor, E> extends Part<A, Cursor, E> {

@@ -67,12 +67,12 @@ export const recordedMessages = (
   return Effect.succeed(messages)
 }
 
-/** The same as a page, whose messages are decoded when they are asked for. */
+/** The same as a page, whose messages are decoded as they are asked for. */
 export const messagePage = (rows: ReadonlyArray<ReadonlyArray<unknown>>): MessagePage => {
   const last = rows.at(-1) as MessageRow | undefined
   return {
     length: rows.length,
     last: last === undefined ? undefined : { position: Number(last[3]), globalPosition: Number(last[4]) },
-    messages: Effect.suspend(() => recordedMessages(rows))
+    slice: (start, end) => Effect.suspend(() => recordedMessages(rows.slice(start, end)))
   }
 }

@@ -84,6 +84,18 @@ const streams = (it: It, supports: Supports) =>
         ).pipe(Effect.map((result) => assert.isUndefined(Arbitrary.formatCheckFailure(result))))
       }))
 
+    it.effect("gives large pages whole and in order", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        const streamName = `${category}-1`
+        yield* store.append(streamName, numbered(700))
+        const options = { batchSize: 300, limit: 650 }
+        assert.deepStrictEqual(positions(yield* readStream(streamName, options)), upTo(650))
+        assert.deepStrictEqual(positions(yield* readCategory(category, options)), upTo(650))
+        assert.deepStrictEqual(dataOf(yield* readStream(streamName)), upTo(700))
+      }))
+
     it.effect("reads backwards from the end, or says that it can't", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
