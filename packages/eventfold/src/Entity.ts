@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import type * as Category from "./Category.ts"
 import { EntityCache, type Freshness } from "./EntityCache.ts"
 import {
@@ -389,11 +390,13 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
     return self
   })
 
-  const load = Effect.fn("Entity.load")(function*(id: Category.Id<C>, options?: LoadOptions) {
-    const { load, streamName } = yield* participant(id)
-    yield* Effect.annotateCurrentSpan("eventfold.stream", streamName)
-    return loaded(yield* load(options?.freshness ?? "latest"))
-  })
+  // Not Effect.fn: see MessageStore.append.
+  const load = (id: Category.Id<C>, options?: LoadOptions) =>
+    Effect.useSpan("Entity.load", (span) =>
+      Effect.flatMap(participant(id), ({ load, streamName }) => {
+        span.attribute("eventfold.stream", streamName)
+        return Effect.map(load(options?.freshness ?? "latest"), loaded)
+      }).pipe(Effect.provideService(Tracer.ParentSpan, span)))
 
   const loadAt = Effect.fn("Entity.loadAt")(function*(
     id: Category.Id<C>,

@@ -361,13 +361,11 @@ export class MessageStore extends Context.Service<MessageStore, {
   ) => Effect.Effect<WakeUps, StreamName.InvalidCategory, Scope.Scope>
 }>()("eventfold/MessageStore") {}
 
-const checkReadOptions = Effect.fnUntraced(
-  function*(options: ReadOptions & { readonly from?: number | undefined }) {
-    yield* checkInt("from", options.from, 0)
-    yield* checkInt("limit", options.limit, 0)
-    yield* checkInt("batchSize", options.batchSize, 1)
-  }
-)
+const checkReadOptions = (options: ReadOptions & { readonly from?: number | undefined }) =>
+  checkInt("from", options.from, 0).pipe(
+    Effect.flatMapEager(() => checkInt("limit", options.limit, 0)),
+    Effect.flatMapEager(() => checkInt("batchSize", options.batchSize, 1))
+  )
 
 const checkConsumerGroup = Effect.fnUntraced(function*(group: ConsumerGroup | undefined) {
   if (group === undefined) return
@@ -447,20 +445,20 @@ export const make = Effect.fnUntraced(function*(
       attributes: { "eventfold.stream": name },
       limit: options.limit,
       batchSize: options.batchSize ?? defaultBatchSize,
-      start: Effect.gen(function*() {
-        const streamName = yield* StreamName.parseWithId(name)
-        yield* checkReadOptions(options)
-        const direction = options.direction ?? "forwards"
-        const step = direction === "forwards" ? 1 : -1
-        return {
-          from: options.from,
-          read: (from: number | undefined, limit: number) =>
-            Effect.map(
-              backend.readStream({ streamName, direction, from, limit }),
-              nextAfter(limit, ({ position }): number | undefined => position + step < 0 ? undefined : position + step)
-            )
-        }
-      })
+      start: Effect.flatMapEager(StreamName.parseWithId(name), (streamName) =>
+        Effect.map(checkReadOptions(options), () => {
+          const direction = options.direction ?? "forwards"
+          const step = direction === "forwards" ? 1 : -1
+          return {
+            from: options.from,
+            read: (from: number | undefined, limit: number) =>
+              Effect.map(
+                backend.readStream({ streamName, direction, from, limit }),
+                nextAfter(limit, ({ position }): number | undefined =>
+                  position + step < 0 ? undefined : position + step)
+              )
+          }
+        }))
     })
 
   const readCategory = (name: string, options: ReadCategoryOptions = {}) =>

@@ -158,33 +158,40 @@ export const make = Effect.fnUntraced(function*(
       removeWhile(() => !(total <= capacity))
     }
 
-    const begin = Effect.fnUntraced(function*<R>(
+    const begin = <R>(
       entry: Cached<S, E>,
       refresh: (known: Option.Option<Fold<S>>) => Effect.Effect<Fold<S>, E, R>
-    ) {
-      const previous = entry.latest
-      const running = Effect.gen(function*() {
-        if (previous !== undefined) yield* Fiber.await(previous.fiber)
-        // Loads of one moment share the read.
-        yield* Effect.yieldNow
+    ): Effect.Effect<Read<S, E>, never, R> => {
+      const refreshed = Effect.suspend(() => {
         if (entry.coming === read) entry.coming = undefined
         const startedAt = clock.currentTimeMillisUnsafe()
-        const fold = yield* refresh(entry.fold)
-        keep(entry, fold, startedAt)
-        return fold
+        return Effect.map(refresh(entry.fold), (fold) => {
+          keep(entry, fold, startedAt)
+          return fold
+        })
       })
-      const read: Read<S, E> = { fiber: yield* Effect.forkIn(running, readers), waiting: 0 }
-      entry.coming = read
-      entry.latest = read
-      read.fiber.addObserver(() => {
-        if (entry.coming === read) entry.coming = undefined
-        if (entry.latest !== read) return
-        entry.latest = undefined
-        // It was made for a read, which has failed.
-        if (Option.isNone(entry.fold)) remove(entry)
-      })
-      return read
-    })
+      // Loads of one moment share the read.
+      const running = Effect.andThen(Effect.yieldNow, refreshed)
+      const previous = entry.latest
+      let read: Read<S, E> | undefined
+      return Effect.map(
+        Effect.forkIn(previous === undefined ? running : Effect.andThen(Fiber.await(previous.fiber), running), readers),
+        (fiber) => {
+          const made: Read<S, E> = { fiber, waiting: 0 }
+          read = made
+          entry.coming = made
+          entry.latest = made
+          fiber.addObserver(() => {
+            if (entry.coming === made) entry.coming = undefined
+            if (entry.latest !== made) return
+            entry.latest = undefined
+            // It was made for a read, which has failed.
+            if (Option.isNone(entry.fold)) remove(entry)
+          })
+          return made
+        }
+      )
+    }
 
     /** Gives a read up that nobody waits for any more: one that hangs must not hold up those who come later. */
     const leave = (entry: Cached<S, E>, read: Read<S, E>) =>
@@ -201,23 +208,33 @@ export const make = Effect.fnUntraced(function*(
       return clock.currentTimeMillisUnsafe() - entry.currentAt <= Duration.toMillis(freshness.maxAge)
     }
 
+    const join = <R>(
+      entry: Cached<S, E>,
+      read: Read<S, E>,
+      restore: <A, Error, Services>(effect: Effect.Effect<A, Error, Services>) => Effect.Effect<A, Error, Services>,
+      refresh: (known: Option.Option<Fold<S>>) => Effect.Effect<Fold<S>, E, R>
+    ) => {
+      read.waiting += 1
+      const joined = Effect.catchCauseIf(
+        Fiber.join(read.fiber),
+        // Who waits when the cache is closed reads for himself.
+        (cause) => isClosed && Cause.hasInterruptsOnly(cause),
+        () => refresh(Option.none())
+      )
+      return Effect.onInterrupt(restore(joined), () => leave(entry, read))
+    }
+
     return {
       get: (streamName, freshness, refresh) =>
         // Not to be interrupted between the promise of a read and its start.
-        Effect.uninterruptibleMask(Effect.fnUntraced(function*(restore) {
-          if (isClosed) return yield* restore(refresh(Option.none()))
+        Effect.uninterruptibleMask((restore) => {
+          if (isClosed) return restore(refresh(Option.none()))
           const entry = entryOf(streamName)
-          if (Option.isSome(entry.fold) && isFresh(entry, freshness)) return entry.fold.value
-          const read = entry.coming ?? (yield* begin(entry, refresh))
-          read.waiting += 1
-          const joined = Effect.catchCauseIf(
-            Fiber.join(read.fiber),
-            // Who waits when the cache is closed reads for himself.
-            (cause) => isClosed && Cause.hasInterruptsOnly(cause),
-            () => refresh(Option.none())
-          )
-          return yield* Effect.onInterrupt(restore(joined), () => leave(entry, read))
-        })),
+          if (Option.isSome(entry.fold) && isFresh(entry, freshness)) return Effect.succeed(entry.fold.value)
+          return entry.coming === undefined
+            ? Effect.flatMap(begin(entry, refresh), (read) => join(entry, read, restore, refresh))
+            : join(entry, entry.coming, restore, refresh)
+        }),
       put: (streamName, fold) => Effect.sync(() => keep(entryOf(streamName), fold, clock.currentTimeMillisUnsafe())),
       drop: (streamName) =>
         Effect.sync(() => {

@@ -24,26 +24,26 @@ export interface Folding<Event, S, R> {
 }
 
 /** Folds the messages after `from`: all, or those before the first that `until` refuses. */
-export const catchUp = Effect.fnUntraced(function*<Event, S, R>(
+export const catchUp = <Event, S, R>(
   { decode, evolve }: Folding<Event, S, R>,
   streamName: string,
   from: Fold<S>,
   until?: (recorded: RecordedMessage) => boolean
-) {
-  const store = yield* MessageStore
-  let { state, version } = from
-  const step = (event: Option.Option<Event>, recorded: RecordedMessage) => {
-    if (Option.isSome(event)) state = evolve(state, event.value)
-    version = recorded.position
-  }
-  const messages = store.readStream(streamName, { from: version + 1 })
-  yield* (until === undefined ? messages : Stream.takeWhile(messages, until)).pipe(
-    Stream.runForEachArray((rows) => Eager.forEach(rows, decode, step)),
-    // The position is ours and every store reads forwards: either failure would be a bug.
-    Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
-  )
-  return { ...from, state, version } satisfies Fold<S>
-})
+) =>
+  MessageStore.use((store) => {
+    let { state, version } = from
+    const step = (event: Option.Option<Event>, recorded: RecordedMessage) => {
+      if (Option.isSome(event)) state = evolve(state, event.value)
+      version = recorded.position
+    }
+    const messages = store.readStream(streamName, { from: version + 1 })
+    return (until === undefined ? messages : Stream.takeWhile(messages, until)).pipe(
+      Stream.runForEachArray((rows) => Eager.forEach(rows, decode, step)),
+      Effect.map((): Fold<S> => ({ ...from, state, version })),
+      // The position is ours and every store reads forwards: either failure would be a bug.
+      Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
+    )
+  })
 
 /**
  * The same from a snapshot, with a look at the message that it stands for: none when the stream does not reach it, since

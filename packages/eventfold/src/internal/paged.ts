@@ -55,60 +55,69 @@ export const paged = <A, Cursor, E, EStart>(options: {
   readonly batchSize: number
   readonly start: Effect.Effect<Pages<A, Cursor, E>, EStart>
 }): Stream.Stream<A, E | EStart> =>
-  Stream.fromChannel(Channel.fromTransform(Effect.fnUntraced(function*(_: unknown, scope: Scope.Scope) {
+  Stream.fromChannel(Channel.fromTransform((_: unknown, scope: Scope.Scope) =>
     // `Stream.withSpan` would cost as much as the rest of reading a short stream.
-    const span = yield* Scope.provide(Effect.makeSpanScoped(options.span, { attributes: options.attributes }), scope)
-    const pages = yield* options.start
+    Effect.flatMap(
+      Scope.provide(Effect.makeSpanScoped(options.span, { attributes: options.attributes }), scope),
+      (span) => Effect.map(options.start, (pages) => pullFrom(pages, options, span, scope))
+    )
+  ))
 
-    const read = (from: Cursor, remaining: number): Effect.Effect<Page<A, Cursor, E>, E> => {
-      const limit = Math.min(options.batchSize, remaining)
-      return Effect.flatMap(pages.read(from, limit), (part) => {
-        const rest = remaining - part.length
-        const next = rest > 0 ? part.next : undefined
-        // A page without items that is not the last has nothing to be consumed.
-        return part.length === 0 && next !== undefined ? read(next, rest) : Effect.succeed({ ...part, rest, next })
-      })
-    }
-    const readInSpan = (from: Cursor, remaining: number) =>
-      Effect.provideService(read(from, remaining), Tracer.ParentSpan, span)
-
-    let coming: Effect.Effect<Page<A, Cursor, E>, E> | undefined = options.limit === 0
-      ? undefined
-      : readInSpan(pages.from, options.limit ?? Number.POSITIVE_INFINITY)
-    /** The page that is being given, and how much of it has been. */
-    let current: Page<A, Cursor, E> | undefined
-    let given = 0
-
-    const give = (page: Page<A, Cursor, E>): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
-      const start = given
-      given = Math.min(start + sliceSize, page.length)
-      if (given === page.length) current = undefined
-      return Effect.flatMap(
-        page.slice(start, given),
-        (items) => Arr.isReadonlyArrayNonEmpty(items) ? Effect.succeed(items) : Cause.done()
-      )
-    }
-
-    const begin = (page: Page<A, Cursor, E>): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
-      coming = undefined
-      current = page
-      given = 0
-      if (page.next === undefined) return give(page)
-      // Begun at once: to decode this page takes as long as the store takes for the next one.
-      return Effect.flatMap(
-        Effect.forkIn(readInSpan(page.next, page.rest), scope, { startImmediately: true }),
-        (fiber) => {
-          coming = Fiber.join(fiber)
-          return give(page)
-        }
-      )
-    }
-
-    return Effect.suspend(() => {
-      if (current !== undefined) return give(current)
-      return coming === undefined ? Cause.done() : Effect.flatMap(coming, begin)
+const pullFrom = <A, Cursor, E>(
+  pages: Pages<A, Cursor, E>,
+  options: { readonly limit: number | undefined; readonly batchSize: number },
+  span: Tracer.Span,
+  scope: Scope.Scope
+): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
+  const read = (from: Cursor, remaining: number): Effect.Effect<Page<A, Cursor, E>, E> => {
+    const limit = Math.min(options.batchSize, remaining)
+    return Effect.flatMap(pages.read(from, limit), (part) => {
+      const rest = remaining - part.length
+      const next = rest > 0 ? part.next : undefined
+      // A page without items that is not the last has nothing to be consumed.
+      return part.length === 0 && next !== undefined ? read(next, rest) : Effect.succeed({ ...part, rest, next })
     })
-  })))
+  }
+  const readInSpan = (from: Cursor, remaining: number) =>
+    Effect.provideService(read(from, remaining), Tracer.ParentSpan, span)
+
+  let coming: Effect.Effect<Page<A, Cursor, E>, E> | undefined = options.limit === 0
+    ? undefined
+    : readInSpan(pages.from, options.limit ?? Number.POSITIVE_INFINITY)
+  /** The page that is being given, and how much of it has been. */
+  let current: Page<A, Cursor, E> | undefined
+  let given = 0
+
+  const give = (page: Page<A, Cursor, E>): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
+    const start = given
+    given = Math.min(start + sliceSize, page.length)
+    if (given === page.length) current = undefined
+    return Effect.flatMap(
+      page.slice(start, given),
+      (items) => Arr.isReadonlyArrayNonEmpty(items) ? Effect.succeed(items) : Cause.done()
+    )
+  }
+
+  const begin = (page: Page<A, Cursor, E>): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
+    coming = undefined
+    current = page
+    given = 0
+    if (page.next === undefined) return give(page)
+    // Begun at once: to decode this page takes as long as the store takes for the next one.
+    return Effect.flatMap(
+      Effect.forkIn(readInSpan(page.next, page.rest), scope, { startImmediately: true }),
+      (fiber) => {
+        coming = Fiber.join(fiber)
+        return give(page)
+      }
+    )
+  }
+
+  return Effect.suspend(() => {
+    if (current !== undefined) return give(current)
+    return coming === undefined ? Cause.done() : Effect.flatMap(coming, begin)
+  })
+}
 
 interface Page<A, Cursor, E> extends Part<A, Cursor, E> {
   readonly rest: number
