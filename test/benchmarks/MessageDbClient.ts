@@ -32,7 +32,11 @@ export interface MessageDbClient {
   /** A page of a category, from a global position on. */
   readonly readCategory: (category: string, from: number) => Promise<ReadonlyArray<Message>>
   readonly readStream: (streamName: string) => Promise<ReadonlyArray<Message>>
+  /** Runs statements in a transaction. */
+  readonly inTransaction: (statements: (query: Query) => Promise<void>) => Promise<void>
 }
+
+export type Query = (text: string, values?: ReadonlyArray<unknown>) => Promise<unknown>
 
 export const pageSize = 1_000
 
@@ -79,7 +83,17 @@ export const open = Effect.fnUntraced(
       readCategory: (category, from) =>
         read("category", "SELECT * FROM message_store.get_category_messages($1, $2, $3)", [category, from, pageSize]),
       readStream: (streamName) =>
-        read("stream", "SELECT * FROM message_store.get_stream_messages($1, $2, $3)", [streamName, 0, pageSize])
+        read("stream", "SELECT * FROM message_store.get_stream_messages($1, $2, $3)", [streamName, 0, pageSize]),
+      inTransaction: async (statements) => {
+        const client = await pool.connect()
+        try {
+          await client.query("BEGIN")
+          await statements((text, values = []) => client.query(text, [...values]))
+          await client.query("COMMIT")
+        } finally {
+          client.release()
+        }
+      }
     }
   }
 )

@@ -6,6 +6,7 @@ import * as ConsumerRows from "./ConsumerRows.ts"
 import type { Databases } from "./Databases.ts"
 import * as MessageDbRows from "./MessageDbRows.ts"
 import * as ProcessRows from "./ProcessRows.ts"
+import * as ReadModelRows from "./ReadModelRows.ts"
 import * as ReadRows from "./ReadRows.ts"
 import type { Row } from "./Rounds.ts"
 import * as ScaleRows from "./ScaleRows.ts"
@@ -14,6 +15,7 @@ export const rows: ReadonlyArray<Row<Databases>> = [
   ...AppendRows.rows,
   ...ReadRows.rows,
   ...ConsumerRows.rows,
+  ...ReadModelRows.rows,
   ...ProcessRows.rows,
   ...ScaleRows.rows,
   ...MessageDbRows.rows

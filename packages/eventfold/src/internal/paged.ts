@@ -92,10 +92,7 @@ const pullFrom = <A, Cursor, E>(
     const start = given
     given = Math.min(start + sliceSize, page.length)
     if (given === page.length) current = undefined
-    return Effect.flatMap(
-      page.slice(start, given),
-      (items) => Arr.isReadonlyArrayNonEmpty(items) ? Effect.succeed(items) : Cause.done()
-    )
+    return Effect.filterOrElse(page.slice(start, given), Arr.isReadonlyArrayNonEmpty, () => Cause.done())
   }
 
   const begin = (page: Page<A, Cursor, E>): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
