@@ -58,7 +58,9 @@ const conditions = ({ date, durability, effort, machine, versions }: Report) =>
     versions["postgres"]
   } (${Object.entries(durability).map(([name, value]) => `${name} ${value}`).join(", ")}), Node ${
     versions["node"]
-  }, emmett ${versions["emmett"]}, Message DB ${versions["messageDb"]}. ${effort.rounds} rounds of ${effort.millis} ms.`
+  }, emmett ${versions["emmett"]}, Message DB ${
+    versions["messageDb"]
+  }. ${effort.rounds} rounds of ${effort.millis} ms or more.`
 
 /** The figures, with a link to each chart in the folder `performance`. */
 export const figures = (report: Report): string => {

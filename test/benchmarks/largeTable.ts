@@ -53,6 +53,12 @@ const write = (client: Client, table: string, id: () => string = randomUUID): Ro
   return Rounds.rate(Effect.as(copyIn(client, lines, table), copied))
 }
 
+/** The same after a checkpoint, when the first change of each page logs all of it. */
+const writeAfterCheckpoint = (client: Client): Rounds.Round => {
+  const round = write(client, installed, timeOrdered)
+  return (millis) => Effect.andThen(run(client, ["CHECKPOINT"]), round(millis))
+}
+
 /** So many calls, one after the other: calls a second. */
 const calls = (count: number, call: (n: number) => Effect.Effect<unknown, BenchError>): Rounds.Round => {
   let n = 0
@@ -178,6 +184,16 @@ const measure = Effect.fnUntraced(function*(messages: number): Effect.fn.Return<
       write(client, installed)
     )
     yield* report(ids)
+    const compressing = yield* connect(url)
+    yield* run(compressing, ["SET wal_compression = on"])
+    yield* report(
+      yield* beside(
+        "wal-compression",
+        "the first messages after a checkpoint, with wal_compression",
+        writeAfterCheckpoint(compressing),
+        writeAfterCheckpoint(client)
+      )
+    )
     yield* report(compare("many-new-rows", "vacuumed", yield* measureReads(client, messages), before))
     yield* copyTable(client, "plain", { fillfactor: 90, partitions: 1 })
     yield* copyTable(client, "loose", { fillfactor: 70, partitions: 1 })

@@ -49,7 +49,7 @@ const measure = Effect.fnUntraced(function*(
   const { facts: { version, ...durability } } = yield* Databases
   yield* Console.log(
     `PostgreSQL ${version} of its own, all settings at their defaults (fsync ${durability.fsync}, synchronous_commit `
-      + `${durability.synchronous_commit}), on ${machine.cores} cores. ${effort.rounds} rounds of ${effort.millis} ms.`
+      + `${durability.synchronous_commit}), on ${machine.cores} cores. ${effort.rounds} rounds of ${effort.millis} ms or more.`
   )
   const measured = yield* Effect.forEach(selected, (row) =>
     Effect.timed(Rounds.measure(row, effort)).pipe(
