@@ -154,6 +154,7 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     name: "append-bulk",
     description: `one fiber that appends ${bulk.toLocaleString("en")} messages a call`,
     unit: "messages/s",
+    millis: 300,
     warmUp: 1_000,
     peers: [
       { name: copyName, budget: 0.7 },

@@ -25,7 +25,7 @@ import { rows } from "./Rows.ts"
 /** How large the table of Message DB's functions is, and how long everything is measured. */
 const thorough = { messages: 1_000_000, effort: { rounds: 9, millis: 300, warmUp: 8_000 } }
 
-const quick = { messages: 100_000, effort: { rounds: 5, millis: 100, warmUp: 1_000 } }
+const quick = { messages: 100_000, effort: { rounds: 4, millis: 100, warmUp: 1_000 } }
 
 const machine: Report.Report["machine"] = {
   cores: availableParallelism(),
