@@ -300,6 +300,24 @@ for (const server of inject("postgres")) {
           assert.lengthOf(yield* rowsOf(b), 0)
         }))
 
+      it.effect("of a stream that others of the same call take past what is expected", () =>
+        Effect.gen(function*() {
+          const stream = yield* newStream
+          yield* append([{ stream, messages: many(3) }])
+          const other = yield* newStream
+          const rows = yield* append([
+            { stream: other, messages: many(20) },
+            { stream, messages: many(6) },
+            { stream, expected: 5n, messages: many(1) },
+            { stream, expected: 8n, messages: many(1) }
+          ])
+          assert.deepStrictEqual(outcomes(rows), [["written", 19], ["written", 8], ["wrong_version", 8], [
+            "written",
+            9
+          ]])
+          assert.lengthOf(yield* rowsOf(stream), 10)
+        }))
+
       it.effect("takes no global position", () =>
         Effect.gen(function*() {
           const stream = yield* newStream

@@ -26,6 +26,8 @@ BEGIN
   INTO append_message.stream_version
   FROM message_store.messages
   WHERE messages.stream_name = append_message.stream_name
+    -- See append.
+    AND messages.position >= append_message.expected_version
   ORDER BY messages.position DESC
   LIMIT 1;
   stream_version := coalesce(stream_version, -1);
