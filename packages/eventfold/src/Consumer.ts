@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import type * as Category from "./Category.ts"
 import type { Status } from "./ConsumerStatus.ts"
 import { checkConsumerId, checkInt } from "./internal/arguments.ts"
+import { allName } from "./internal/bookkeeping.ts"
 import { type Consumer, type Options, readsAll } from "./internal/consumer.ts"
 import type { ConsumerIsRunning, RunError } from "./internal/consumerErrors.ts"
 import * as Eager from "./internal/eager.ts"
@@ -25,7 +26,6 @@ import * as Hosted from "./internal/hosted.ts"
 import type { OnStop } from "./internal/hosted.ts"
 import * as Here from "./internal/running.ts"
 import {
-  allName,
   type AnyOutcome,
   decodeBy,
   type ErrorOf,

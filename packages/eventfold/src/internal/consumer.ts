@@ -6,7 +6,8 @@ import type * as Schedule from "effect/Schedule"
 import type { RecordedMessage } from "../Message.ts"
 import type { MessageStore, ReadCategoryError } from "../MessageStore.ts"
 import type { Source } from "../Source.ts"
-import { allName, type Selection } from "./sources.ts"
+import { allName } from "./bookkeeping.ts"
+import type { Selection } from "./sources.ts"
 
 /**
  * Where a consumer begins that has no position yet: with the first message of its sources, with what is written from now on,

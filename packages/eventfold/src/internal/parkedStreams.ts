@@ -11,8 +11,8 @@ import { MessageStore } from "../MessageStore.ts"
 import { InvalidArgument, StoreError } from "../StoreError.ts"
 import * as StreamName from "../StreamName.ts"
 import { checkConsumerId } from "./arguments.ts"
+import { allName } from "./bookkeeping.ts"
 import * as Folds from "./fold.ts"
-import { allName } from "./sources.ts"
 
 /** Where a message is. */
 const reference = { streamName: Schema.String, position: Schema.Int, globalPosition: Schema.Int }

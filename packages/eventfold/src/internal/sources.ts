@@ -1,9 +1,10 @@
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import type * as Category from "../Category.ts"
 import type { RecordedMessage } from "../Message.ts"
 import type { All, Source } from "../Source.ts"
 import * as StreamName from "../StreamName.ts"
+import { isBookkeeping } from "./bookkeeping.ts"
 
 /** What handlers by type give. */
 export interface Outcomes {
@@ -58,20 +59,6 @@ const isAll = (from: Source): from is All => typeof from === "object" && !("deco
 /** The name of the category; none when the source is all. */
 export const nameOf = (from: Source): string | undefined =>
   isCategory(from) ? from.name : typeof from === "string" ? from : undefined
-
-/** Whose positions and lists of parked messages are those of who reads more than one category. */
-export const allName = "$all"
-
-/** Whether a stream or category is what consumers write about themselves: who reads it reads what reading has written. */
-export const isBookkeeping = (streamName: string): boolean =>
-  streamName.includes(":") &&
-  StreamName.categoryTypes(streamName).some((type) => type === "position" || type === "parked")
-
-const own = new Set(["position", "parked"].map((type) => StreamName.withType(allName, type)))
-
-/** Whether a message is what a consumer of more than one category writes about itself. */
-export const isOwn = (consumer: string, { streamName }: RecordedMessage): boolean =>
-  own.has(StreamName.category(streamName)) && Option.contains(StreamName.cardinalId(streamName), consumer)
 
 /** Whether a message answers the category that a consumer listens to, if it does. */
 export const correlates = (

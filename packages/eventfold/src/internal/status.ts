@@ -11,11 +11,12 @@ import type { RecordedMessage } from "../Message.ts"
 import { MessageStore } from "../MessageStore.ts"
 import { type Key, PositionStore } from "../PositionStore.ts"
 import * as StreamName from "../StreamName.ts"
+import { isBookkeeping } from "./bookkeeping.ts"
 import { type Consumer, readsAll } from "./consumer.ts"
 import { ConsumerIsRunning } from "./consumerErrors.ts"
 import { filtersOf } from "./feed.ts"
 import { endOf, leaseName, startAfter } from "./shares.ts"
-import { correlates, isBookkeeping } from "./sources.ts"
+import { correlates } from "./sources.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>
 

@@ -4,7 +4,7 @@ import * as RcRef from "effect/RcRef"
 import type * as Scope from "effect/Scope"
 import { type EncodedAppend, mayHaveWritten, type StoreBackend, type Wake } from "../StoreBackend.ts"
 import * as StreamName from "../StreamName.ts"
-import { isBookkeeping } from "./sources.ts"
+import { isBookkeeping } from "./bookkeeping.ts"
 
 /**
  * Wake-ups of one reader: hints that a category, or the store, is worth reading again.
