@@ -3,6 +3,7 @@ import {
   Clock,
   Context,
   DateTime,
+  Deferred,
   Duration,
   Effect,
   Fiber,
@@ -145,6 +146,31 @@ it.effect("one that came due while nothing ran passes at once, and a restart has
       yield* positions.get({ category: "reminder:deadline", consumerId: "reminder:timer" }),
       Option.some({ position: last })
     )
+  }).pipe(fresh))
+
+it.effect("a store that hangs holds up the end of a process for five seconds", () =>
+  Effect.gen(function*() {
+    const positions = yield* PositionStore.PositionStore
+    const isAsked = yield* Deferred.make<void>()
+    const hanging: PositionStore.Service = {
+      ...positions,
+      put: (key, position) =>
+        key.consumerId.endsWith(":timer")
+          ? Effect.andThen(Deferred.succeed(isAsked, undefined), Effect.never)
+          : positions.put(key, position)
+    }
+    const { process } = yield* makeReminder
+    yield* place("1", 60)
+    const running = yield* Effect.forkChild(
+      Effect.provideService(Process.run(process), PositionStore.PositionStore, hanging)
+    )
+    yield* awaitMessages("reminder:deadline", 1)
+    const ended = yield* Effect.forkChild(Fiber.interrupt(running))
+    yield* Deferred.await(isAsked)
+    yield* TestClock.adjust("4 seconds")
+    assert.isUndefined(ended.pollUnsafe())
+    yield* TestClock.adjust("1 second")
+    yield* Fiber.join(ended)
   }).pipe(fresh))
 
 it.effect("without positions, nothing that has passed passes again", () =>

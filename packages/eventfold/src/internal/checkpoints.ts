@@ -2,11 +2,8 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type { Activity } from "./activity.ts"
 import type { Consumer } from "./consumer.ts"
-import { log } from "./log.ts"
+import { lastWrite } from "./lastWrite.ts"
 import type { Shares } from "./shares.ts"
-
-/** How long writing the last position may take: a store that is away is not waited for. */
-const lastWrite = "5 seconds"
 
 export interface Options {
   readonly activity: Activity
@@ -34,16 +31,8 @@ export const make = Effect.fnUntraced(function*(
   // The last thing that is done, when no handler runs any more.
   yield* Effect.addFinalizer(() => {
     activity.stopped()
-    return Effect.suspend(() => isMine ? flush("at the end") : Effect.void).pipe(
-      Effect.interruptible,
-      Effect.timeout(lastWrite),
-      Effect.catch((error) =>
-        log("Warn", "the last position could not be written; messages will be handled again", {
-          consumer: id,
-          error
-        })
-      )
-    )
+    const write = Effect.suspend(() => isMine ? flush("at the end") : Effect.void)
+    return lastWrite(write, id, "messages will be handled again")
   })
 
   return {

@@ -14,7 +14,7 @@ import { type Key, PositionStore } from "../PositionStore.ts"
 import * as StreamName from "../StreamName.ts"
 import type { Options } from "./consumer.ts"
 import * as Heap from "./heap.ts"
-import { log } from "./log.ts"
+import { lastWrite } from "./lastWrite.ts"
 
 const fields = { name: Schema.String, due: Schema.DateTimeUtc }
 
@@ -132,16 +132,7 @@ export const timer = (category: DeadlineCategory, consumerId: string, { checkpoi
       if (position === written) return Effect.void
       return Effect.tap(positions.put(key, { position }), () => Effect.sync(() => written = position))
     })
-    yield* Effect.addFinalizer(() =>
-      Effect.catch(
-        flush,
-        (error) =>
-          log("Warn", "the last position of a timer could not be written; it will read some deadlines again", {
-            consumer: key.consumerId,
-            error
-          })
-      )
-    )
+    yield* Effect.addFinalizer(() => lastWrite(flush, key.consumerId, "some deadlines will be read again"))
 
     const interval = Duration.toMillis(checkpoint?.interval ?? "1 second")
     const longest = Duration.toMillis(poll?.max ?? "5 seconds")
