@@ -6,7 +6,6 @@ import { postgreSQLEventStoreConsumer } from "@event-driven-io/emmett-postgresql
 import * as Store from "@eventfold/test/support/Store"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as References from "effect/References"
 import type { DecodeError } from "eventfold/Category"
@@ -46,12 +45,10 @@ const during = <A, E>(
   consumer: AnyConsumer,
   effect: Effect.Effect<A, E>
 ): Effect.Effect<A, E | Consumer.RunError | DecodeError> =>
-  Effect.gen(function*() {
-    const running = yield* Effect.forkChild(Consumer.run(consumer))
-    const result = yield* Effect.raceFirst(effect, Fiber.join(running))
-    yield* Fiber.interrupt(running)
-    return result
-  }).pipe(Effect.provideService(MessageStore, store), Effect.provideService(References.MinimumLogLevel, "Warn"))
+  Effect.raceFirst(Consumer.run(consumer), effect).pipe(
+    Effect.provideService(MessageStore, store),
+    Effect.provideService(References.MinimumLogLevel, "Warn")
+  )
 
 /** Consumes the whole category: messages a second. */
 const consume = (store: MessageStore["Service"], define: Define): Round => () =>

@@ -5,7 +5,6 @@
 import { PgClient } from "@effect/sql-pg"
 import { Postgres, SqlReadModel } from "@eventfold/postgres"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as References from "effect/References"
@@ -56,9 +55,7 @@ const fill = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Round, P
     const filled = Effect.gen(function*() {
       const store = yield* MessageStore
       const last = yield* store.lastPosition
-      const running = yield* Effect.forkChild(ReadModel.run(model))
-      yield* Effect.raceFirst(ReadModel.waitFor(model, last), Fiber.join(running))
-      yield* Fiber.interrupt(running)
+      yield* Effect.raceFirst(ReadModel.run(model), ReadModel.waitFor(model, last))
       return consumed.messages
     })
     return rate(filled).pipe(

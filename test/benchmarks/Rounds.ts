@@ -134,14 +134,16 @@ export const rate = <E, R>(effect: Effect.Effect<number, E, R>, millis = 0): Eff
     Effect.suspend(() => {
       const begin = clock.monotonicTimeNanosUnsafe()
       const end = begin + BigInt(millis) * 1_000_000n
-      let count = 0
+      let [count, isFirst] = [0, true]
       const again = Effect.whileLoop({
-        while: () => clock.monotonicTimeNanosUnsafe() < end,
+        while: () => isFirst || clock.monotonicTimeNanosUnsafe() < end,
         body: () => effect,
-        step: (more) => count += more
+        step: (more) => {
+          isFirst = false
+          count += more
+        }
       })
-      return Effect.flatMap(effect, (first) =>
-        Effect.map(again, () => (first + count) * 1e9 / Number(clock.monotonicTimeNanosUnsafe() - begin)))
+      return Effect.map(again, () => count * 1e9 / Number(clock.monotonicTimeNanosUnsafe() - begin))
     })
   )
 

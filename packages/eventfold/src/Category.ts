@@ -501,22 +501,22 @@ export const make = <const Name extends string, const E extends Events, const O 
       return Effect.fail(decodeError(recorded)({ path: ["type"], reason }))
     }
     const data = codec.decode(recorded.data, recorded.metadata)
-    const decoded = metadataCodec === undefined ? Eager.succeeded(data) : undefined
-    if (decoded !== undefined) {
-      return Effect.succeedSome({ type: recorded.type, data: decoded.value, recorded } as Recorded<E, O>)
+    if (metadataCodec === undefined) {
+      return Effect.mapBothEager(data, {
+        onSuccess: (data) => Option.some({ type: recorded.type, data, recorded } as Recorded<E, O>),
+        onFailure: decodeError(recorded)
+      })
     }
-    const event = metadataCodec === undefined
-      ? Effect.map(data, (data) => ({ type: recorded.type, data, recorded }))
-      : Effect.zipWith(
+    const event = Effect.zipWith(
+      data,
+      metadataCodec.decode(recorded.metadata ?? {}),
+      (data, own) => ({
+        type: recorded.type,
         data,
-        metadataCodec.decode(recorded.metadata ?? {}),
-        (data, own) => ({
-          type: recorded.type,
-          data,
-          metadata: { ...others(Metadata.fromJson(recorded.metadata)), ...own as object },
-          recorded
-        })
-      )
+        metadata: { ...others(Metadata.fromJson(recorded.metadata)), ...own as object },
+        recorded
+      })
+    )
     return Effect.mapBoth(event, {
       onSuccess: (event) => Option.some(event as Recorded<E, O>),
       onFailure: decodeError(recorded)
@@ -547,19 +547,11 @@ export const make = <const Name extends string, const E extends Events, const O 
       )
     )
 
-  const decodeArray = (rows: ReadonlyArray<RecordedMessage>) => {
-    const decoded: Array<Recorded<E, O>> = []
-    const keep = (event: Option.Option<Recorded<E, O>>) => {
-      if (Option.isSome(event)) decoded.push(event.value)
-    }
-    return Effect.as(Eager.forEach(rows, decode, keep), decoded)
-  }
-
   /** Page by page, as they come: pages of which nothing is left are passed over. */
   const decodeAll = <Error, R>(messages: Stream.Stream<RecordedMessage, Error, R>) =>
     Stream.transformPull(messages, (pull) => {
       const events: Pull.Pull<Arr.NonEmptyReadonlyArray<Recorded<E, O>>, Error | DecodeError, void, Services> = Effect
-        .filterOrElse(Effect.flatMap(pull, decodeArray), Arr.isArrayNonEmpty, () => next)
+        .filterOrElse(Effect.flatMap(pull, (rows) => Eager.somes(rows, decode)), Arr.isArrayNonEmpty, () => next)
       const next = Effect.suspend(() => events)
       return Effect.succeed(events)
     })

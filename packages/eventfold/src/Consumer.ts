@@ -252,16 +252,10 @@ export const batch = <From extends Source, E, R>(
     handlesAtOnce: options.atOnce ?? 100,
     handles: (message) => sourceOf(message) !== undefined,
     handle: (messages) =>
-      Effect.suspend(() => {
-        const events: Array<Incoming<From>> = []
-        const decoding = Eager.forEach(messages, decode, (event) => {
-          if (Option.isSome(event)) events.push(event.value)
-        })
-        return Effect.flatMap(
-          decoding,
-          () => Arr.isArrayNonEmpty(events) ? Effect.asVoid(options.handle(events)) : Effect.void
-        )
-      })
+      Effect.flatMap(
+        Eager.somes(messages, decode),
+        (events) => Arr.isArrayNonEmpty(events) ? Effect.asVoid(options.handle(events)) : Effect.void
+      )
   }
 }
 

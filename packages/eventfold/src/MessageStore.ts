@@ -20,15 +20,16 @@ import * as WakeUpHub from "./internal/wakeUpHub.ts"
 import type { WakeUps } from "./internal/wakeUpHub.ts"
 import * as MemoryStore from "./MemoryStore.ts"
 import type * as Message from "./Message.ts"
-import type {
-  AllPage,
-  AppendResult,
-  CategoryPage,
-  ConsumerGroup,
-  Lease,
-  ReadAllResult,
-  StoreBackend,
-  StoreIdentity
+import {
+  type AllPage,
+  type AppendResult,
+  type CategoryPage,
+  type ConsumerGroup,
+  type Lease,
+  messagePage,
+  type ReadAllResult,
+  type StoreBackend,
+  type StoreIdentity
 } from "./StoreBackend.ts"
 import {
   type DuplicateMessageId,
@@ -496,8 +497,7 @@ export const make = Effect.fnUntraced(function*(
             Effect.map(
               backend.readAll({ ...filters, from, limit } satisfies AllPage),
               ({ hasMore, messages, through }) => ({
-                length: messages.length,
-                slice: (start, end) => Effect.sync(() => messages.slice(start, end)),
+                ...messagePage(messages),
                 next: hasMore ? through + 1 : undefined
               })
             )

@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Category from "./Category.ts"
 import { checkInt } from "./internal/arguments.ts"
+import * as Eager from "./internal/eager.ts"
 import type { Host, Running } from "./internal/host.ts"
 import * as Hosted from "./internal/hosted.ts"
 import * as Memory from "./internal/memoryReadModels.ts"
@@ -153,8 +154,8 @@ export const apply = Effect.fnUntraced(function*<E, R>(
   model: ReadModel<E, R>,
   messages: ReadonlyArray<RecordedMessage>
 ): Effect.fn.Return<void, E, R> {
-  const decoded = Arr.getSomes(yield* Effect.forEach(messages, model.decode))
-  if (Arr.isReadonlyArrayNonEmpty(decoded)) yield* SideEffects.inTransaction(model.handle(decoded))
+  const decoded = yield* Eager.somes(messages, model.decode)
+  if (Arr.isArrayNonEmpty(decoded)) yield* SideEffects.inTransaction(model.handle(decoded))
 })
 
 /**

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 
 /**
  * The success of an effect that has already succeeded, as a schema's decoding has that needs no effects: a loop over
@@ -38,4 +39,17 @@ export const forEach = <Item, A, E, R>(
       return Effect.void
     }
     return loop()
+  })
+
+/** What the effects of the items give, of those that give something. */
+export const somes = <Item, A, E, R>(
+  items: ReadonlyArray<Item>,
+  run: (item: Item) => Effect.Effect<Option.Option<A>, E, R>
+): Effect.Effect<Array<A>, E, R> =>
+  Effect.suspend(() => {
+    const found: Array<A> = []
+    const keep = (value: Option.Option<A>) => {
+      if (Option.isSome(value)) found.push(value.value)
+    }
+    return Effect.as(forEach(items, run, keep), found)
   })
