@@ -36,6 +36,16 @@ const fresh = Effect.fnUntraced(function*(url?: string) {
 
 const failureOf = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) ? exit.cause.reasons : []
 
+/** Of those who took the same step, one did, and the others were told that it is taken. */
+const assertOneMoved = (exits: ReadonlyArray<Exit.Exit<unknown, unknown>>) => {
+  assert.lengthOf(exits.filter(Exit.isSuccess), 1)
+  for (const exit of exits.filter(Exit.isFailure)) {
+    const [reason] = exit.cause.reasons
+    assert(reason?._tag === "Fail")
+    assert.instanceOf(reason.error, BuildMoved)
+  }
+}
+
 layer(Database.layer(), { excludeTestServices: true })("the store of read models", (it) => {
   it.effect("lets exactly one of several workers take each step, and all of them see where it stands", () =>
     Effect.gen(function*() {
@@ -86,12 +96,7 @@ layer(Database.layer(), { excludeTestServices: true })("the store of read models
           ({ store }) => Effect.exit(store.create(define(name, items), { after, checkpoint: at(0) })),
           together
         )
-        assert.lengthOf(exits.filter(Exit.isSuccess), 1)
-        for (const exit of exits.filter(Exit.isFailure)) {
-          const [reason] = exit.cause.reasons
-          assert(reason?._tag === "Fail")
-          assert.instanceOf(reason.error, BuildMoved)
-        }
+        assertOneMoved(exits)
       }
       const { store } = yield* ReadModels.open(url)
       assert.deepStrictEqual(summary(yield* store.builds(name)), [
@@ -180,12 +185,7 @@ layer(Database.layer(), { excludeTestServices: true })("the store of read models
           () => Effect.exit(store.advance(build, at(1), insert(1))),
           together
         )
-        assert.lengthOf(exits.filter(Exit.isSuccess), 1)
-        for (const exit of exits.filter(Exit.isFailure)) {
-          const [reason] = exit.cause.reasons
-          assert(reason?._tag === "Fail")
-          assert.instanceOf(reason.error, BuildMoved)
-        }
+        assertOneMoved(exits)
       })
   )
 
