@@ -9,7 +9,6 @@ import * as Option from "effect/Option"
 import type * as Pull from "effect/Pull"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Eager from "./internal/eager.ts"
 import {
   type EventCodec,
   eventCodec,
@@ -18,8 +17,9 @@ import {
   partCodec,
   type PastVersion,
   versionedCodec
-} from "./internal/eventCodec.ts"
-import { idCodec } from "./internal/idCodec.ts"
+} from "./internal/category/eventCodec.ts"
+import { idCodec } from "./internal/category/idCodec.ts"
+import * as Eager from "./internal/runtime/eager.ts"
 import type { Message, RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
 import * as Metadata from "./Metadata.ts"

@@ -15,16 +15,14 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import type * as Category from "./Category.ts"
 import type { Status } from "./ConsumerStatus.ts"
-import { checkConsumerId, checkInt } from "./internal/arguments.ts"
-import { allName } from "./internal/bookkeeping.ts"
-import { type Consumer, type Options, readsAll } from "./internal/consumer.ts"
-import type { ConsumerIsRunning, RunError } from "./internal/consumerErrors.ts"
-import * as Eager from "./internal/eager.ts"
-import * as HostService from "./internal/host.ts"
-import type { Host, Running } from "./internal/host.ts"
-import * as Hosted from "./internal/hosted.ts"
-import type { OnStop } from "./internal/hosted.ts"
-import * as Here from "./internal/running.ts"
+import { type Consumer, type Options, readsAll } from "./internal/consumer/definition.ts"
+import type { ConsumerIsRunning, RunError } from "./internal/consumer/errors.ts"
+import * as Positions from "./internal/consumer/lag.ts"
+import * as Here from "./internal/consumer/runner.ts"
+import * as HostService from "./internal/processor/host.ts"
+import type { Host, Running } from "./internal/processor/host.ts"
+import * as Hosted from "./internal/processor/runnable.ts"
+import type { OnStop } from "./internal/processor/runnable.ts"
 import {
   type AnyOutcome,
   decodeBy,
@@ -40,9 +38,11 @@ import {
   type ServicesOf,
   type SourceError,
   type SourceServices
-} from "./internal/sources.ts"
-import * as Positions from "./internal/status.ts"
-import { ofConsumer } from "./internal/subject.ts"
+} from "./internal/processor/sources.ts"
+import { ofConsumer } from "./internal/processor/subject.ts"
+import * as Eager from "./internal/runtime/eager.ts"
+import { allName } from "./internal/store/bookkeeping.ts"
+import { checkConsumerId, checkInt } from "./internal/store/checkArguments.ts"
 import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import type { All, Incoming, Source } from "./Source.ts"
@@ -50,15 +50,15 @@ import { InvalidArgument, type StoreError } from "./StoreError.ts"
 import type { InvalidCategory } from "./StreamName.ts"
 
 /** @since 0.1.0 */
-export type { Consumer, FailurePolicy, Options, Start } from "./internal/consumer.ts"
+export type { Consumer, FailurePolicy, Options, Start } from "./internal/consumer/definition.ts"
 /** @since 0.1.0 */
-export { ConsumerIsRunning, GroupSizeChanged, type RunError } from "./internal/consumerErrors.ts"
+export { ConsumerIsRunning, GroupSizeChanged, type RunError } from "./internal/consumer/errors.ts"
 /** @since 0.1.0 */
-export { defaultRetry } from "./internal/handling.ts"
+export { defaultRetry } from "./internal/processor/handleMessages.ts"
 /** @since 0.1.0 */
-export type { Host, Running } from "./internal/host.ts"
+export type { Host, Running } from "./internal/processor/host.ts"
 /** @since 0.1.0 */
-export type { OnStop } from "./internal/hosted.ts"
+export type { OnStop } from "./internal/processor/runnable.ts"
 /** @since 0.1.0 */
 export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 

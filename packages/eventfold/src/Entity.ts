@@ -24,12 +24,12 @@ import {
   type RequirementsOf,
   type Settled,
   toArray
-} from "./internal/decided.ts"
-import * as Eager from "./internal/eager.ts"
-import { catchUp, catchUpFromSnapshot, type Fold } from "./internal/fold.ts"
-import { type Participant, type ReadError, versionOption } from "./internal/participant.ts"
-import * as Snapshots from "./internal/snapshots.ts"
-import * as Transaction from "./internal/transaction.ts"
+} from "./internal/entity/decision.ts"
+import { type Participant, type ReadError, versionOption } from "./internal/entity/entityStream.ts"
+import { catchUp, catchUpFromSnapshot, type Fold } from "./internal/entity/fold.ts"
+import * as Snapshots from "./internal/entity/snapshots.ts"
+import * as Transaction from "./internal/entity/transact.ts"
+import * as Eager from "./internal/runtime/eager.ts"
 import type { RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
 import * as Metadata from "./Metadata.ts"
@@ -46,7 +46,7 @@ export {
   reply,
   type ReplyOf,
   type RequirementsOf
-} from "./internal/decided.ts"
+} from "./internal/entity/decision.ts"
 
 /**
  * By type of event, the state after it. Pure and total: an event has happened, so it can't be refused. It gives a new

@@ -10,10 +10,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { make, type Options, type Service } from "./internal/entityCache.ts"
+import { make, type Options, type Service } from "./internal/entity/stateCache.ts"
 
 /** @since 0.1.0 */
-export type { Freshness, Options } from "./internal/entityCache.ts"
+export type { Freshness, Options } from "./internal/entity/stateCache.ts"
 
 /**
  * The cache of the context: none, unless there is a {@link layer}.

@@ -8,8 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as ExpectedVersion from "./ExpectedVersion.ts"
-import { isBookkeeping } from "./internal/bookkeeping.ts"
-import { jsonEquals, parseJson } from "./internal/json.ts"
+import { jsonEquals, parseJson } from "./internal/runtime/json.ts"
+import { isBookkeeping } from "./internal/store/bookkeeping.ts"
 import { type MessageId, nextId, type RecordedMessage } from "./Message.ts"
 import {
   type AllRange,

@@ -10,7 +10,7 @@ import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
-import { md5 } from "./internal/md5.ts"
+import { md5 } from "./internal/runtime/md5.ts"
 import type * as Metadata from "./Metadata.ts"
 import type { StreamName } from "./StreamName.ts"
 

@@ -13,11 +13,11 @@ import type * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type * as ExpectedVersion from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
-import { checkInt, checkNotEmpty, checkTypes } from "./internal/arguments.ts"
-import { checkDistinctIds, encodeAppend, messageId } from "./internal/encodeAppend.ts"
-import { nextAfter, paged } from "./internal/paged.ts"
-import * as WakeUpHub from "./internal/wakeUpHub.ts"
-import type { WakeUps } from "./internal/wakeUpHub.ts"
+import { checkInt, checkNotEmpty, checkTypes } from "./internal/store/checkArguments.ts"
+import { checkDistinctIds, encodeAppend, messageId } from "./internal/store/encodeAppend.ts"
+import { nextAfter, paged } from "./internal/store/pagedStream.ts"
+import * as WakeUpHub from "./internal/store/wakeUpHub.ts"
+import type { WakeUps } from "./internal/store/wakeUpHub.ts"
 import * as MemoryStore from "./MemoryStore.ts"
 import type * as Message from "./Message.ts"
 import {
@@ -42,7 +42,7 @@ import {
 import * as StreamName from "./StreamName.ts"
 
 /** @since 0.1.0 */
-export type { WakeUps } from "./internal/wakeUpHub.ts"
+export type { WakeUps } from "./internal/store/wakeUpHub.ts"
 
 /**
  * How many messages one statement reads unless `batchSize` says otherwise.

@@ -11,21 +11,8 @@ import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Category from "./Category.ts"
-import { checkInt } from "./internal/arguments.ts"
-import * as Eager from "./internal/eager.ts"
-import type { Host, Running } from "./internal/host.ts"
-import * as Hosted from "./internal/hosted.ts"
-import * as Memory from "./internal/memoryReadModels.ts"
-import type { BuildOptions, Options, ReadModel } from "./internal/readModel.ts"
-import { check, checkBuild } from "./internal/readModelCheck.ts"
-import { type BatchHandler, define, defineBatch } from "./internal/readModelDefinition.ts"
-import type { BuildNotFound, ReadModelChanged, ReadModelIsBuilding, RunError } from "./internal/readModelErrors.ts"
-import * as Progressing from "./internal/readModelProgress.ts"
-import type { Progress } from "./internal/readModelProgress.ts"
-import * as Here from "./internal/readModelRunning.ts"
-import * as Positions from "./internal/readModelStatus.ts"
-import type { Status } from "./internal/readModelStatus.ts"
-import * as SideEffects from "./internal/sideEffects.ts"
+import type { Host, Running } from "./internal/processor/host.ts"
+import * as Hosted from "./internal/processor/runnable.ts"
 import type {
   AnyOutcome,
   ErrorOf,
@@ -34,8 +21,21 @@ import type {
   ServicesOf,
   SourceError,
   SourceServices
-} from "./internal/sources.ts"
-import { ofReadModel } from "./internal/subject.ts"
+} from "./internal/processor/sources.ts"
+import { ofReadModel } from "./internal/processor/subject.ts"
+import { check, checkBuild } from "./internal/readModel/check.ts"
+import { type BatchHandler, define, defineBatch } from "./internal/readModel/define.ts"
+import type { BuildOptions, Options, ReadModel } from "./internal/readModel/definition.ts"
+import type { BuildNotFound, ReadModelChanged, ReadModelIsBuilding, RunError } from "./internal/readModel/errors.ts"
+import * as Memory from "./internal/readModel/memoryReadModelStore.ts"
+import * as Progressing from "./internal/readModel/rebuild.ts"
+import type { Progress } from "./internal/readModel/rebuild.ts"
+import * as Here from "./internal/readModel/runner.ts"
+import * as SideEffects from "./internal/readModel/sideEffects.ts"
+import * as Positions from "./internal/readModel/status.ts"
+import type { Status } from "./internal/readModel/status.ts"
+import * as Eager from "./internal/runtime/eager.ts"
+import { checkInt } from "./internal/store/checkArguments.ts"
 import type { MemoryTables } from "./MemoryTable.ts"
 import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
@@ -45,7 +45,7 @@ import type { InvalidArgument, StoreError } from "./StoreError.ts"
 import type * as StreamName from "./StreamName.ts"
 
 /** @since 0.1.0 */
-export type { BuildOptions, Decoded, Options, ReadModel } from "./internal/readModel.ts"
+export type { BuildOptions, Decoded, Options, ReadModel } from "./internal/readModel/definition.ts"
 /** @since 0.1.0 */
 export {
   BuildNotFound,
@@ -54,11 +54,11 @@ export {
   ReadModelIsBuilding,
   type RunError,
   StoreChanged
-} from "./internal/readModelErrors.ts"
+} from "./internal/readModel/errors.ts"
 /** @since 0.1.0 */
-export type { Progress } from "./internal/readModelProgress.ts"
+export type { Progress } from "./internal/readModel/rebuild.ts"
 /** @since 0.1.0 */
-export type { BuildStatus, Status } from "./internal/readModelStatus.ts"
+export type { BuildStatus, Status } from "./internal/readModel/status.ts"
 /** @since 0.1.0 */
 export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 

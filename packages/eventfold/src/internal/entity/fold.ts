@@ -1,0 +1,68 @@
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { DecodeError } from "../../Category.ts"
+import type { RecordedMessage } from "../../Message.ts"
+import { MessageStore } from "../../MessageStore.ts"
+import * as Eager from "../runtime/eager.ts"
+
+/** A state and the stream version that it stands for: -1 when the stream does not exist. */
+export interface Fold<S> {
+  readonly state: S
+  readonly version: number
+  /**
+   * The version of the last snapshot that is known of: -1 when none is, and less when there is a wrong one, which is to
+   * be replaced.
+   */
+  readonly snapshotAt: number
+}
+
+/** How messages become a state. */
+export interface Folding<Event, S, R> {
+  readonly decode: (recorded: RecordedMessage) => Effect.Effect<Option.Option<Event>, DecodeError, R>
+  readonly evolve: (state: S, event: Event) => S
+}
+
+/** Folds the messages after `from`: all, or those before the first that `until` refuses. */
+export const catchUp = <Event, S, R>(
+  { decode, evolve }: Folding<Event, S, R>,
+  streamName: string,
+  from: Fold<S>,
+  until?: (recorded: RecordedMessage) => boolean
+) =>
+  MessageStore.use((store) => {
+    let { state, version } = from
+    const step = (event: Option.Option<Event>, recorded: RecordedMessage) => {
+      if (Option.isSome(event)) state = evolve(state, event.value)
+      version = recorded.position
+    }
+    const messages = store.readStream(streamName, { from: version + 1 })
+    return (until === undefined ? messages : Stream.takeWhile(messages, until)).pipe(
+      Stream.runForEachArray((rows) => Eager.forEach(rows, decode, step)),
+      Effect.map((): Fold<S> => ({ ...from, state, version })),
+      // The position is ours and every store reads forwards: either failure would be a bug.
+      Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
+    )
+  })
+
+/**
+ * The same from a snapshot, with a look at the message that it stands for: none when the stream does not reach it, since
+ * a backup was restored say, and the snapshot is of another past.
+ */
+export const catchUpFromSnapshot = Effect.fnUntraced(function*<Event, S, R>(
+  { decode, evolve }: Folding<Event, S, R>,
+  streamName: string,
+  snapshot: Fold<S>
+) {
+  let isReached = false
+  const skipReached = (recorded: RecordedMessage) => {
+    if (recorded.position > snapshot.version) return decode(recorded)
+    isReached = true
+    return Effect.succeedNone
+  }
+  const fold = yield* catchUp({ decode: skipReached, evolve }, streamName, {
+    ...snapshot,
+    version: snapshot.version - 1
+  })
+  return isReached ? Option.some(fold) : Option.none()
+})

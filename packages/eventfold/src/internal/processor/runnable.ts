@@ -1,0 +1,86 @@
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
+import * as Layer from "effect/Layer"
+import type * as Schedule from "effect/Schedule"
+import type { RunningStatus } from "../../ConsumerStatus.ts"
+import { type Host, HostService, type Running } from "./host.ts"
+import type { Subject } from "./subject.ts"
+
+/**
+ * What to do when a consumer stops on an error: to fail with it, to start the consumer again by a schedule (and to fail
+ * when that ends), or to log it and go on without the consumer.
+ *
+ * @since 0.1.0
+ */
+export type OnStop = "fail" | "ignore" | Schedule.Schedule<unknown>
+
+/** What can be run in this process: a consumer, or a read model. */
+export interface Runnable<out E, out R> {
+  readonly id: string
+  readonly category: string
+  readonly subject: Subject
+  /** Runs it until it fails or is interrupted. */
+  readonly run: Effect.Effect<never, E, R>
+  readonly status: Effect.Effect<RunningStatus>
+  readonly waitFor: (globalPosition: number) => Effect.Effect<void, E, R>
+}
+
+/** A handle to it, and what runs it. */
+const makeRunning = Effect.fnUntraced(function*<E, R, A, E2, R2>(
+  { category, id, run, status, waitFor }: Runnable<E, R>,
+  around: (run: Effect.Effect<never, E, R>) => Effect.Effect<A, E2, R2>
+) {
+  const context = yield* Effect.context<R>()
+  const ended = yield* Deferred.make<never, E2>()
+  const handle: Running<E | E2> = {
+    id,
+    category,
+    status,
+    await: Deferred.await(ended),
+    waitFor: (globalPosition) =>
+      Effect.raceFirst(Effect.provide(waitFor(globalPosition), context), Deferred.await(ended))
+  }
+  const ending = Effect.onExit(
+    around(run),
+    (exit) => Exit.isFailure(exit) ? Deferred.failCause(ended, exit.cause) : Deferred.interrupt(ended)
+  )
+  return { handle, run: ending }
+})
+
+/** Runs it in the background until the scope closes. */
+export const start = Effect.fnUntraced(function*<E, R>(runnable: Runnable<E, R>) {
+  const { handle, run } = yield* makeRunning(runnable, identity)
+  yield* Effect.forkScoped(run)
+  return handle
+})
+
+/** Runs it as long as the layer is there, in the host. */
+export const layer = <E, R, E2, R2, const S extends OnStop>(
+  make: Effect.Effect<Runnable<E, R>, E2, R2>,
+  onStop: S
+): Layer.Layer<never, E2, R | R2 | Host<S extends "ignore" ? never : E>> => {
+  const start = Effect.gen(function*() {
+    const host = yield* HostService
+    const runnable = yield* make
+    const { kind, logged } = runnable.subject
+    const tell = (what: string) => (cause: Cause.Cause<unknown>) =>
+      Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.annotateLogs(Effect.logError(what, cause), logged)
+    const what: OnStop = onStop
+    const around = (run: Effect.Effect<never, E, R>): Effect.Effect<void, E, R> => {
+      switch (what) {
+        case "fail":
+          return run
+        case "ignore":
+          return Effect.catchCause(run, tell(`a ${kind} has failed, and the others go on without it`))
+        default:
+          return Effect.retry(Effect.tapCause(run, tell(`a ${kind} has failed`)), what)
+      }
+    }
+    const { handle, run } = yield* makeRunning(runnable, around)
+    yield* host.add(handle, run)
+  })
+  return Layer.effectDiscard(start)
+}

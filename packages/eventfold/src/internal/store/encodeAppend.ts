@@ -1,0 +1,117 @@
+import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import type { ExpectedVersion } from "../../ExpectedVersion.ts"
+import { makeIdUnsafe, type Message, type MessageId } from "../../Message.ts"
+import type { Metadata } from "../../Metadata.ts"
+import type { EncodedAppend, EncodedMessage } from "../../StoreBackend.ts"
+import { DuplicateMessageId, InvalidMessage } from "../../StoreError.ts"
+import * as StreamName from "../../StreamName.ts"
+import * as TraceContext from "../../TraceContext.ts"
+import { jsonProblem, textProblem } from "../runtime/json.ts"
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** An id as stores keep it; `undefined` when it is no UUID. */
+export const messageId = (id: string): MessageId | undefined =>
+  uuid.test(id) ? id.toLowerCase() as MessageId : undefined
+
+/** Why a message can't be stored, and where in it. */
+interface Problem {
+  readonly path: ReadonlyArray<string | number>
+  readonly reason: string
+}
+
+const problemIn = (part: string, value: unknown): Problem | undefined => {
+  const problem = jsonProblem(value)
+  return problem === undefined ? undefined : { path: [part, ...problem.path], reason: problem.reason }
+}
+
+const problemOf = ({ data, id, metadata, type }: Message): Problem | undefined => {
+  if (id !== undefined && !uuid.test(id)) return { path: ["id"], reason: `is ${JSON.stringify(id)}, which is no UUID` }
+  const reason = type === "" ? "is empty" : textProblem(type)
+  if (reason !== undefined) return { path: ["type"], reason }
+  return problemIn("data", data) ?? (metadata === undefined ? undefined : problemIn("metadata", metadata))
+}
+
+const withTrace = (metadata: Metadata | undefined, traceparent: string | undefined): Metadata | undefined =>
+  traceparent === undefined || metadata?.traceparent !== undefined ? metadata : { ...metadata, traceparent }
+
+const encodeMessage = (
+  { data, id, metadata: given, type }: Message,
+  newId: () => MessageId,
+  traceparent: string | undefined
+): EncodedMessage => {
+  const metadata = withTrace(given, traceparent)
+  return {
+    id: id === undefined ? newId() : id.toLowerCase() as MessageId,
+    type,
+    data: JSON.stringify(data),
+    metadata: metadata === undefined ? null : JSON.stringify(metadata)
+  }
+}
+
+/** Makes new ids without an effect for each. */
+const idMaker = (context: Context.Context<never>) => {
+  const clock = Context.get(context, Clock.Clock)
+  const random = Context.get(context, Random.Random)
+  const next = () => random.nextDoubleUnsafe()
+  return () => makeIdUnsafe(clock.currentTimeMillisUnsafe(), next(), next(), next())
+}
+
+interface GivenAppend {
+  readonly streamName: string
+  readonly messages: Message | ReadonlyArray<Message>
+  readonly expectedVersion?: ExpectedVersion | undefined
+}
+
+const encodeWith = (
+  context: Context.Context<never>,
+  append: GivenAppend,
+  streamName: StreamName.StreamName
+): Effect.Effect<EncodedAppend, InvalidMessage> => {
+  const given = Arr.ensure(append.messages)
+  if (given.length === 0) {
+    const reason = "is missing: append at least one"
+    return Effect.fail(new InvalidMessage({ streamName, index: 0, type: "none", path: [], reason }))
+  }
+  const newId = idMaker(context)
+  const traceparent = TraceContext.currentIn(context)
+  const messages: Array<EncodedMessage> = []
+  for (const message of given) {
+    const problem = problemOf(message)
+    if (problem !== undefined) {
+      return Effect.fail(new InvalidMessage({ streamName, index: messages.length, type: message.type, ...problem }))
+    }
+    messages.push(encodeMessage(message, newId, traceparent))
+  }
+  const { expectedVersion = "any" } = append
+  return Effect.succeed({
+    streamName,
+    expectedVersion: expectedVersion === -1 ? "noStream" : expectedVersion,
+    messages
+  })
+}
+
+/** Checks an append, gives ids to messages without one, and encodes them: in one step, because there may be many. */
+export const encodeAppend = (
+  append: GivenAppend
+): Effect.Effect<EncodedAppend, StreamName.InvalidStreamName | InvalidMessage> =>
+  Effect.flatMap(
+    StreamName.parse(append.streamName),
+    (streamName) => Effect.contextWith((context: Context.Context<never>) => encodeWith(context, append, streamName))
+  )
+
+/** An id that is given twice in one call can't be anybody's earlier append, so it needs no look at the store. */
+export const checkDistinctIds = (appends: ReadonlyArray<EncodedAppend>): Effect.Effect<void, DuplicateMessageId> => {
+  if (appends.length === 1 && appends[0]?.messages.length === 1) return Effect.void
+  const seen = new Set<string>()
+  for (const { messages, streamName } of appends) {
+    for (const { id } of messages) {
+      if (seen.size === seen.add(id).size) return Effect.fail(new DuplicateMessageId({ id, streamName }))
+    }
+  }
+  return Effect.void
+}
