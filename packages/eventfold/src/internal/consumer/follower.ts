@@ -3,7 +3,7 @@ import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import type { RecordedMessage } from "../../Message.ts"
 import { defaultBatchSize, type ReadAllError } from "../../MessageStore.ts"
-import type { ReadAllResult } from "../../StoreBackend.ts"
+import type { ReadPageResult } from "../../StoreBackend.ts"
 import type { LogReader } from "../processor/logReader.ts"
 import * as PollPause from "../processor/pollPause.ts"
 import { correlates } from "../processor/sources.ts"
@@ -108,7 +108,7 @@ export const make = Effect.fnUntraced(function*(
   let passesBegun = 0
   let passesEnded = 0
 
-  const take = ({ messages, through }: ReadAllResult) =>
+  const take = ({ messages, through }: ReadPageResult) =>
     Effect.suspend(() => {
       messages.forEach(dispatch)
       // Of a single category a position is that of a message, as it is for other clients of the store.

@@ -2,8 +2,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { HeldBack } from "../../HeldBack.ts"
-import { defaultBatchSize, MessageStore, type ReadAllError } from "../../MessageStore.ts"
-import type { ConsumerGroup, ReadAllResult } from "../../StoreBackend.ts"
+import { defaultBatchSize, MessageStore, type ReadAllError, type WakeUps } from "../../MessageStore.ts"
+import type { ConsumerGroup, ReadPageResult } from "../../StoreBackend.ts"
 import type { InvalidCategory } from "../../StreamName.ts"
 import * as HeldBackWarning from "./heldBackWarning.ts"
 import type { Selection } from "./sources.ts"
@@ -27,14 +27,14 @@ export interface LogReader {
    * Reads the page from a global position on, inclusive. A page of a single category holds messages of all types, because so
    * all processors that read the category share it; those of several categories are filtered by the store.
    */
-  readonly read: (from: number) => Effect.Effect<ReadAllResult, ReadAllError>
+  readonly read: (from: number) => Effect.Effect<ReadPageResult, ReadAllError>
   /** Waits for a wake-up, or for this many milliseconds. */
   readonly wait: (millis: number) => Effect.Effect<void>
   /** What blocks the reader, by the last page. */
   readonly heldBack: () => Option.Option<HeldBack>
 }
 
-export const emptyPage = (from: number): ReadAllResult => ({
+export const emptyPage = (from: number): ReadPageResult => ({
   messages: [],
   through: from - 1,
   hasMore: false,
@@ -45,7 +45,13 @@ export const emptyPage = (from: number): ReadAllResult => ({
 export const filtersOf = ({ categories, types }: Pick<Selection, "categories" | "types">) =>
   categories?.length === 0 || types?.length === 0 ? undefined : { categories, types }
 
-/** It hears of what is written from when it is made, until the scope closes. */
+/** Only the first subscription polls: its pause is then shared with the other readers of that subscription. */
+const awaitAny = ([first, ...others]: ReadonlyArray<WakeUps>, millis: number): Effect.Effect<void> => {
+  const polling = first === undefined ? Effect.sleep(millis) : Effect.asVoid(first.awaitAtMost(millis))
+  return others.length === 0 ? polling : Effect.raceAllFirst([polling, ...others.map((wakeUps) => wakeUps.await)])
+}
+
+/** The reader hears of writes from when it is made until the scope closes. */
 export const make = Effect.fnUntraced(function*(
   subject: Subject,
   { batchSize = defaultBatchSize, category, consumerGroup, correlation, selection }: Options
@@ -58,7 +64,7 @@ export const make = Effect.fnUntraced(function*(
   )
   const filters = filtersOf(selection)
 
-  const read = (from: number): Effect.Effect<ReadAllResult, ReadAllError> => {
+  const read = (from: number): Effect.Effect<ReadPageResult, ReadAllError> => {
     if (category !== undefined) {
       return store.readCategoryPage(category, { from, limit: batchSize, correlation, consumerGroup })
     }
@@ -72,8 +78,7 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     read,
-    wait: (millis) =>
-      wakeUps.length === 0 ? Effect.sleep(millis) : Effect.raceAllFirst(wakeUps.map(({ awaitOrPoll }) => awaitOrPoll(millis))),
+    wait: (millis) => awaitAny(wakeUps, millis),
     heldBack: warning.current
   }
 })
