@@ -19,7 +19,7 @@ import type { ReadModel } from "./definition.ts"
 import type { RunError } from "./errors.ts"
 import * as Filling from "./filler.ts"
 import { waiting } from "./lag.ts"
-import { hubOf } from "./waiters.ts"
+import * as LiveProgress from "./liveProgress.ts"
 
 /** How long to wait between two looks at whether a version that was superseded is in use again. */
 const supersededInterval = "5 seconds"
@@ -89,7 +89,7 @@ export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): E
 
   /** Fills the live build, without an end. */
   const goOn = Effect.fnUntraced(function*(live: Build) {
-    const hub = hubOf(yield* ReadModelStore, name)
+    const hub = LiveProgress.of(yield* ReadModelStore, name)
     const wait = yield* waiting(model)
     const filling = yield* begin(live, {})
     yield* hub.handled(filling.position())

@@ -11,7 +11,7 @@ import { checkFingerprint } from "./check.ts"
 import type { ReadModel } from "./definition.ts"
 import { BuildNotFound } from "./errors.ts"
 import { isHandled, lagAfter } from "./lag.ts"
-import { hubOf } from "./waiters.ts"
+import * as LiveProgress from "./liveProgress.ts"
 
 type AnyModel = ReadModel<unknown, unknown>
 
@@ -68,10 +68,10 @@ export const waitFor = Effect.fnUntraced(function*(
   interval: Duration.Input
 ) {
   const store = yield* ReadModelStore
-  const hub = hubOf(store, model.name)
+  const progress = LiveProgress.of(store, model.name)
   const isHandledHere = Effect.whileLoop({
-    while: () => hub.position() < globalPosition,
-    body: () => hub.changed,
+    while: () => progress.position() < globalPosition,
+    body: () => progress.changed,
     step: () => {}
   })
   do {
@@ -80,9 +80,9 @@ export const waitFor = Effect.fnUntraced(function*(
       yield* checkFingerprint(model, live)
       if (yield* isHandled(model, live.checkpoint.position, globalPosition)) return
     }
-    yield* hub.poke
+    yield* progress.poke
     yield* Effect.timeoutOption(isHandledHere, interval)
-  } while (hub.position() < globalPosition)
+  } while (progress.position() < globalPosition)
 })
 
 const findLive = Effect.fnUntraced(function*(readModel: string) {
