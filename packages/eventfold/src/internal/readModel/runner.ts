@@ -12,14 +12,15 @@ import { leased } from "../processor/lease.ts"
 import { isPassing, tellAway } from "../processor/outage.ts"
 import { ofReadModel } from "../processor/subject.ts"
 import { log } from "../runtime/log.ts"
-import { buildLease, createBeside, createFirst, liveLease, liveOf, switchOver } from "./builds.ts"
-import { checkFingerprint } from "./check.ts"
-import { verified } from "./checkpoint.ts"
+import { buildLease, createBeside, createFirst, liveLease, liveOf } from "./builds.ts"
+import { checkFingerprint } from "./checkDefinition.ts"
 import type { ReadModel } from "./definition.ts"
 import type { RunError } from "./errors.ts"
 import * as Filling from "./filler.ts"
-import { waiting } from "./lag.ts"
 import * as LiveProgress from "./liveProgress.ts"
+import { waiting } from "./pages.ts"
+import { switchOver } from "./switchOver.ts"
+import { verifyCheckpoint } from "./verifyCheckpoint.ts"
 
 /** How long to wait between two looks at whether a version that was superseded is in use again. */
 const supersededInterval = "5 seconds"
@@ -74,7 +75,7 @@ export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): E
         return log("Info", "a read model has stopped", { ...subject.logged, why, build: number, position })
       })
     )
-    const begun = yield* Filling.make(model, yield* verified(build), { ...options, activity })
+    const begun = yield* Filling.make(model, yield* verifyCheckpoint(build), { ...options, activity })
     filling = begun
     const { number, state } = begun.build()
     yield* log("Info", "a read model has started", {
