@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { type Build, BuildMoved, type Service } from "eventfold/ReadModelStore"
+import { type Backend, type Build, BuildMoved, make as makeService, type Service } from "eventfold/ReadModelStore"
 import { StoreError } from "eventfold/StoreError"
 import { differencesOf } from "./readModelDifferences.ts"
 import {
@@ -57,7 +57,7 @@ export const make = (sql: PgClient): Service => {
         WHERE ${isBuild(sql, build)} AND ${isAsFar(sql, build)} RETURNING *`
     )
 
-  const drop: Service["drop"] = (build) =>
+  const drop: Backend["drop"] = (build) =>
     Effect.andThen(
       changed(
         "drop",
@@ -70,7 +70,7 @@ export const make = (sql: PgClient): Service => {
       Effect.retry({ while: isInUse, schedule: Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(4)]) })
     )
 
-  return {
+  return makeService({
     builds: (readModel) =>
       retrying(sql<BuildRow>`SELECT * FROM eventfold.read_models WHERE read_model = ${readModel} ORDER BY number`).pipe(
         Effect.mapError(storeError("builds")),
@@ -166,5 +166,5 @@ export const make = (sql: PgClient): Service => {
       ),
 
     drop
-  }
+  })
 }

@@ -19,7 +19,7 @@ import * as Subject from "../processor/subject.ts"
 import { succeeded } from "../runtime/eager.ts"
 import { graceful } from "../runtime/graceful.ts"
 import type { Decoded, ReadModel } from "./definition.ts"
-import { readPage } from "./lag.ts"
+import { readPage } from "./pages.ts"
 import * as SideEffects from "./sideEffects.ts"
 
 export type FillError = BuildMoved | StoreError | InvalidArgument | InvalidCategory

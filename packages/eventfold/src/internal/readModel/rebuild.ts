@@ -8,12 +8,13 @@ import { type Build, BuildMoved, ReadModelStore } from "../../ReadModelStore.ts"
 import * as Activity from "../processor/activity.ts"
 import { backoff, isPassing, tellAway } from "../processor/outage.ts"
 import { ofReadModel } from "../processor/subject.ts"
-import { buildLease, createBeside, createFirst, liveOf, switchOver } from "./builds.ts"
-import { verified } from "./checkpoint.ts"
+import { buildLease, createBeside, createFirst, liveOf } from "./builds.ts"
 import type { BuildOptions, ReadModel } from "./definition.ts"
 import { BuildNotFound, ReadModelIsBuilding } from "./errors.ts"
 import * as Filling from "./filler.ts"
 import { countBetween } from "./lag.ts"
+import { switchOver } from "./switchOver.ts"
+import { verifyCheckpoint } from "./verifyCheckpoint.ts"
 
 /**
  * How far a build has come.
@@ -70,7 +71,7 @@ const filling = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>, option
   })
   const begin = Effect.flatMap(find, ({ build }) =>
     Effect.flatMap(
-      verified(build),
+      verifyCheckpoint(build),
       (build) => Scope.provide(Filling.make(model, build, { ...options, activity }), scope)
     ))
 

@@ -8,14 +8,15 @@ import { isOutage, logOutage } from "../processor/outage.ts"
 import * as PollPause from "../processor/pollPause.ts"
 import { ofReadModel } from "../processor/subject.ts"
 import { log } from "../runtime/log.ts"
-import { buildLease, createBeside, createFirst, liveLease, liveOf, switchOver } from "./builds.ts"
-import { checkFingerprint } from "./check.ts"
-import { verified } from "./checkpoint.ts"
+import { buildLease, createBeside, createFirst, liveLease, liveOf } from "./builds.ts"
+import { checkFingerprint } from "./checkDefinition.ts"
 import type { ReadModel } from "./definition.ts"
 import type { RunError } from "./errors.ts"
 import * as Filling from "./filler.ts"
-import { makeReader } from "./lag.ts"
-import { hubOf } from "./waiters.ts"
+import * as LiveProgress from "./liveProgress.ts"
+import { makeReader } from "./pages.ts"
+import { switchOver } from "./switchOver.ts"
+import { verifyCheckpoint } from "./verifyCheckpoint.ts"
 
 /** The pause between two looks at whether a superseded version is in use again. */
 const supersededInterval = "5 seconds"
@@ -52,7 +53,7 @@ const makeWork = Effect.fnUntraced(function*<E, R>(
   options: Omit<Filling.Options, "reader">
 ) {
   const reader = yield* makeReader(model)
-  const filling = yield* Filling.make(model, yield* verified(build), { ...options, reader })
+  const filling = yield* Filling.make(model, yield* verifyCheckpoint(build), { ...options, reader })
   const { lastRead, pending, position } = filling
   const work: Work<E, R> = {
     reader,
@@ -78,18 +79,18 @@ const keepUp = Effect.fnUntraced(function*<E, R>(
   { filling, reader }: Work<E, R>,
   onCaughtUp: () => void
 ) {
-  const hub = hubOf(yield* ReadModelStore, name)
+  const progress = LiveProgress.of(yield* ReadModelStore, name)
   const pause = PollPause.make(poll)
-  yield* hub.handled(filling.position())
+  yield* progress.handled(filling.position())
   while (true) {
     const before = filling.position()
     const hasMore = yield* filling.step()
     const hasMoved = filling.position() > before
-    if (hasMoved) yield* hub.handled(filling.position())
+    if (hasMoved) yield* progress.handled(filling.position())
     const millis = pause.next(hasMoved)
     if (hasMore) continue
     onCaughtUp()
-    yield* Effect.raceFirst(reader.wait(millis), hub.poked)
+    yield* Effect.raceFirst(reader.wait(millis), progress.poked)
   }
 })
 

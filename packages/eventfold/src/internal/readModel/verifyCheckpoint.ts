@@ -8,12 +8,12 @@ import { StoreChanged } from "./errors.ts"
 
 const keys = ["system", "database", "timeline"] as const
 
-/** Whether it is the same store, as far as both can tell. */
+/** Whether two identities are of the same store, as far as both know. */
 const isSame = (a: StoreIdentity, b: StoreIdentity): boolean =>
   keys.every((key) => a[key] === undefined || b[key] === undefined || a[key] === b[key])
 
-/** Where a read model begins that has handled nothing. */
-export const beginning = (store: StoreIdentity, history: number): Checkpoint => ({
+/** The checkpoint of a build that has handled nothing. */
+export const initialCheckpoint = (store: StoreIdentity, history: number): Checkpoint => ({
   position: 0,
   last: Option.none(),
   store,
@@ -21,11 +21,13 @@ export const beginning = (store: StoreIdentity, history: number): Checkpoint => 
 })
 
 /**
- * A build whose checkpoint is good for the log as it is now. When the store has become another one (a standby that took
- * over, a copy), but has the last message that was handled, everything up to that is the same; what was passed over after
- * it may not be. Without that message nothing is certain.
+ * Makes sure that a build's checkpoint belongs to the log as it is now, and returns the build to continue with.
+ *
+ * When the log still has the message that the build handled last, everything up to that message is the same. Then a store
+ * that has become another one (a standby that was promoted, a copy) only costs the way back to that message, because what
+ * the build skipped after it may differ. Without that message nothing is certain, and it is `StoreChanged`.
  */
-export const verified = Effect.fnUntraced(function*(build: Build) {
+export const verifyCheckpoint = Effect.fnUntraced(function*(build: Build) {
   const messages = yield* MessageStore
   const { checkpoint: { last, position, store }, checkpoint, number, readModel } = build
   const identity = yield* messages.identity
@@ -43,7 +45,7 @@ export const verified = Effect.fnUntraced(function*(build: Build) {
     position: Option.match(last, { onNone: () => 0, onSome: ({ globalPosition }) => globalPosition }),
     store: identity
   }
-  yield* log("Warn", "the message store is another one, which has all that the read model has handled: it goes on", {
+  yield* log("Warn", "read model found another message store that has the last message it handled; resuming after it", {
     readModel,
     build: number,
     after: to.position,

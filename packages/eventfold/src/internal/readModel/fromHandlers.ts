@@ -13,29 +13,55 @@ import {
   nameOf,
   selectionOf
 } from "../processor/sources.ts"
-import { type Decoded, fingerprint, type Options, type ReadModel } from "./definition.ts"
+import { md5 } from "../runtime/md5.ts"
+import type { Decoded, Options, ReadModel } from "./definition.ts"
 
-/** How a source is called where names are compared; no category is called so when it is everything. */
+/** The name of the source that is everything. No category can have it. */
 export const everything = "*"
 
 const titleOf = (from: Source): string => nameOf(from) ?? everything
 
-/** A message with its event; none when it is of a type that its category does not know. */
+/** Decodes a message; none when its category does not declare its type. */
 const decoded = (from: Source) => (message: RecordedMessage) =>
   Effect.mapEager(decodeBy(from)(message), Option.map((event): Decoded => ({ message, event })))
+
+/** What a fingerprint digests. */
+interface Parts {
+  readonly categories: ReadonlyArray<string> | undefined
+  readonly types: ReadonlyArray<string> | undefined
+  readonly tables: ReadonlyArray<string>
+  /** The source text of the handlers, or the text that replaces it. */
+  readonly text: string
+}
+
+const bytes = new TextEncoder()
+
+/** Formatting a handler does not change what it does. */
+const withoutSpace = (text: string): string => text.replaceAll(/\s+/g, "")
+
+const fingerprint = ({ categories, tables, text, types }: Parts): string => {
+  const parts = JSON.stringify([
+    categories?.toSorted() ?? null,
+    types?.toSorted() ?? null,
+    tables.map((table) => table.trim().replaceAll(/\s+/g, " ")),
+    withoutSpace(text)
+  ])
+  const digest = md5(bytes.encode(parts))
+  return Array.from({ length: 4 }, (_, i) => digest.getUint32(i * 4).toString(16).padStart(8, "0")).join("")
+}
 
 const textOf = (handlers: Handled["handlers"]): string =>
   typeof handlers === "function"
     ? String(handlers)
     : [...handlers].toSorted(([a], [b]) => a < b ? -1 : 1).map(([type, handler]) => `${type}:${String(handler)}`).join()
 
-/** A read model to which sources can be added. */
+/** A definition to which sources can be added. */
 interface Extensible extends ReadModel<never, never> {
   readonly on: (from: Source, handlers: AnyHandler | object) => Extensible
 }
 
-/** What the handlers fail with and need is said by who defines it. */
-export const define = (name: string, options: Options, handled: ReadonlyArray<Handled>): Extensible => {
+/** Builds a definition from handlers by source. The caller states in its signature what they fail with and need. */
+export const fromHandlers = (name: string, options: Options, handled: ReadonlyArray<Handled>): Extensible => {
   const { atOnce = 500, tables = [], version } = options
   const { categories, types } = selectionOf(handled)
   const sourceOf = finding(handled)
@@ -48,7 +74,7 @@ export const define = (name: string, options: Options, handled: ReadonlyArray<Ha
     version,
     tables,
     get fingerprint() {
-      // In the order of the categories' names, so that it does not matter which was added first.
+      // Sorted, because the order in which sources were added makes no difference.
       const texts = handled.map(({ from, handlers }) => `${titleOf(from)}{${textOf(handlers)}}`).toSorted()
       return fingerprint({ categories, types, tables, text: options.fingerprint ?? texts.join() })
     },
@@ -65,13 +91,15 @@ export const define = (name: string, options: Options, handled: ReadonlyArray<Ha
     },
     handle: (messages) =>
       Effect.forEach(messages, ({ event, message }) => handlerFor(message)?.(event) ?? Effect.void, { discard: true }),
-    on: (from, handlers) => define(name, options, [...handled, { from, handlers: handlersOf(handlers) }])
+    on: (from, handlers) => fromHandlers(name, options, [...handled, { from, handlers: handlersOf(handlers) }])
   }
 }
 
+/** A handler of `ReadModel.batch`. */
 export type BatchHandler = (events: Arr.NonEmptyReadonlyArray<unknown>) => Effect.Effect<unknown>
 
-export const defineBatch = (
+/** Builds a definition from one handler for many messages. The caller states in its signature what it fails with and needs. */
+export const fromBatchHandler = (
   name: string,
   options: Options,
   from: ReadonlyArray<Source>,
@@ -79,7 +107,7 @@ export const defineBatch = (
 ): ReadModel<never, never> => {
   const { atOnce = 1_000, tables = [], version } = options
   const sourceOf = finding(from.map((from) => ({ from })))
-  // One handler for all takes all types.
+  // A batch handler takes all types.
   const { categories, types } = selectionOf(from.map((from) => ({ from, handlers: () => Effect.void })))
   return {
     name,
