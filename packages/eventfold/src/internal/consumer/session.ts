@@ -9,6 +9,7 @@ import type { RecordedMessage } from "../../Message.ts"
 import { defaultBatchSize, type MessageStore, type ReadCategoryError } from "../../MessageStore.ts"
 import type { StoreError } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
+import * as Parking from "../parking/session.ts"
 import type { Activity } from "../processor/activity.ts"
 import { attempting, handling } from "../processor/handleMessages.ts"
 import * as Holding from "../processor/heldBackWarning.ts"
@@ -22,7 +23,6 @@ import { isBookkeeping, isOwn } from "../store/bookkeeping.ts"
 import * as Checkpoints from "./checkpointWriter.ts"
 import { type Consumer, type Options, readsAll } from "./definition.ts"
 import * as Shares from "./members.ts"
-import * as Parking from "./parking.ts"
 
 /** What a lane is given to do: a message, or something that has to wait for the messages before it. */
 type Job<E, R> =
@@ -90,7 +90,13 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
   } as const
   const attempt = attempting(handler, activity, yield* Tracing.make(subject))
   const parking = options.onFailure === "park"
-    ? yield* Parking.start(consumer, { activity, attempt, persist, shares })
+    ? yield* Parking.start(consumer, {
+      activity,
+      attempt,
+      persist,
+      positionOf: (streamName) => shares.of({ streamName })?.mark.position(),
+      subject
+    })
     : undefined
   const handle = handling(handler, attempt, activity, parking)
   const runMessages = (jobs: Arr.NonEmptyReadonlyArray<Extract<Job<E, R>, { readonly _tag: "Message" }>>) =>
