@@ -97,7 +97,8 @@ export interface Definition<E, R> extends Consumer<E, R> {
 }
 
 const define = (id: string, options: Options, handled: ReadonlyArray<Handled>): Definition<never, never> => {
-  const on = (from: Source, handlers: object) => define(id, options, [...handled, { from, handlers: handlersOf(handlers) }])
+  const on = (from: Source, handlers: object) =>
+    define(id, options, [...handled, { from, handlers: handlersOf(handlers) }])
   const definition: object = { ...oneByOne(id, options, handled), on }
   // The signatures of `make` and `on` say what the handlers fail with and need.
   return definition as Definition<never, never>

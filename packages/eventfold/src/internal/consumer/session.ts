@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { MessageStore, ReadCategoryError } from "../../MessageStore.ts"
+import * as Parking from "../parking/session.ts"
 import type { Activity } from "../processor/activity.ts"
 import { makeAttempt, makeHandle } from "../processor/handleMessages.ts"
 import type { Work } from "../processor/lifecycle.ts"
@@ -12,7 +13,6 @@ import { type Consumer, type Options, readsAll } from "./definition.ts"
 import * as Follower from "./follower.ts"
 import * as JobLanes from "./jobLanes.ts"
 import * as Members from "./members.ts"
-import * as Parking from "./parking.ts"
 
 /** A consumer at work, from when it has its leases until it loses them, fails or is stopped. */
 export interface Session<E, R> extends Work {
@@ -51,7 +51,13 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, 
   } as const
   const attempt = makeAttempt(handler, activity, yield* Spans.make(subject))
   const parking = options.onFailure === "park"
-    ? yield* Parking.start(consumer, { activity, attempt, persist, members })
+    ? yield* Parking.start(consumer, {
+      activity,
+      attempt,
+      persist,
+      positionOf: (streamName) => members.of({ streamName })?.mark.position(),
+      subject
+    })
     : undefined
   const lanes = yield* JobLanes.make(consumer, makeHandle(handler, attempt, activity, parking))
   const follower = yield* Follower.make(consumer, { reader, members, lanes, onDone: checkpoints.done, persist })

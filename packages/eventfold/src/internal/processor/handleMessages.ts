@@ -139,10 +139,14 @@ export const makeHandle = <E, R, EPark = never, RPark = never>(
     if (parker !== undefined) {
       activity.parked()
       return Effect.andThen(
-        log("Warn", `${subject.kind} failed to handle a message; it parks the message and those after it in its stream`, {
-          ...about,
-          error
-        }),
+        log(
+          "Warn",
+          `${subject.kind} failed to handle a message; it parks the message and those after it in its stream`,
+          {
+            ...about,
+            error
+          }
+        ),
         parker.park(message, failure)
       )
     }

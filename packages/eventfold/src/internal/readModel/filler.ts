@@ -12,20 +12,21 @@ import { type Build, BuildMoved, type Checkpoint, ReadModelStore } from "../../R
 import type { InvalidArgument, StoreError } from "../../StoreError.ts"
 import type { InvalidCategory } from "../../StreamName.ts"
 import type { Activity } from "../processor/activity.ts"
-import { attempting, type Handler, handling } from "../processor/handleMessages.ts"
-import { isPassing } from "../processor/outage.ts"
+import { type Handler, makeAttempt, makeHandle } from "../processor/handleMessages.ts"
+import type { LogReader } from "../processor/logReader.ts"
+import { isOutage } from "../processor/outage.ts"
 import * as Tracing from "../processor/spans.ts"
 import * as Subject from "../processor/subject.ts"
 import { succeeded } from "../runtime/eager.ts"
 import { graceful } from "../runtime/graceful.ts"
 import type { Decoded, ReadModel } from "./definition.ts"
-import { readPage } from "./pages.ts"
 import * as SideEffects from "./sideEffects.ts"
 
 export type FillError = BuildMoved | StoreError | InvalidArgument | InvalidCategory
 
 export interface Options {
   readonly activity: Activity
+  readonly reader: LogReader
   /** How many messages per second at the most. */
   readonly throttle?: number | undefined
   /** Whether side effects are run for what has been handled before, too. */
@@ -38,8 +39,6 @@ export interface Filling<out E, out R> {
   /** The global position up to which everything has been handled, of which the checkpoint may not know yet. */
   readonly position: () => number
   readonly lastRead: () => number
-  /** Who keeps it from reading on. */
-  readonly heldBack: () => Option.Option<HeldBack>
   /** What is read and not handled. */
   readonly pending: () => ReadonlyArray<RecordedMessage>
   /** How many messages have been handled, or skipped. */
@@ -109,7 +108,7 @@ const inBatches = <E>(
 export const make = Effect.fnUntraced(function*<E, R>(
   model: ReadModel<E, R>,
   first: Build,
-  { activity, sideEffects = false, throttle }: Options
+  { activity, reader, sideEffects = false, throttle }: Options
 ) {
   const store = yield* ReadModelStore
   const scope = yield* Effect.scope
@@ -142,7 +141,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
         }))
       return Effect.asVoid(Effect.mapError(SideEffects.runningSideEffects(transaction, isReplay), (error) =>
         // The store says it of an error of the handlers, too, when that is its own doing.
-        !isHandlers || error instanceof BuildMoved || isPassing(error)
+        !isHandlers || error instanceof BuildMoved || isOutage(error)
           ? new Broken({ error: error as BuildMoved | StoreError })
           : error as E))
     })
@@ -175,10 +174,10 @@ export const make = Effect.fnUntraced(function*<E, R>(
         )
       })
   }
-  const handle = handling(handler, attempting(handler, activity, yield* Tracing.make(subject)), activity, undefined)
+  const handle = makeHandle(handler, makeAttempt(handler, activity, yield* Tracing.make(subject)), activity, undefined)
 
   const readNext = Effect.fnUntraced(function*(from: number) {
-    const { messages, ...page } = yield* readPage(model, from)
+    const { messages, ...page } = yield* reader.read(from)
     // What it fails with is kept for when it is to be handled.
     return { ...page, wanted: yield* decodeAll(model, messages) } satisfies Page<E>
   })
@@ -249,28 +248,10 @@ export const make = Effect.fnUntraced(function*<E, R>(
     build: () => build,
     position: () => position,
     lastRead: () => lastRead,
-    heldBack: () => page.heldBack,
     pending: () => batches.flat(),
     handled: () => handled,
     step
   }
 
-  const oldest = () => batches[0]?.[0]
-  const hideGauges = activity.metrics.show({
-    inFlight: () => batches.length === 0 ? 0 : 1,
-    pending: () => filling.pending().length,
-    lagPositions: () => lastRead - position,
-    lagSeconds: () =>
-      Math.max(
-        0,
-        clock.currentTimeMillisUnsafe() - (oldest()?.time.epochMilliseconds ?? Number.POSITIVE_INFINITY)
-      ) / 1_000
-  })
-  yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
-      hideGauges()
-      activity.stopped()
-    })
-  )
   return filling
 })

@@ -26,7 +26,7 @@ export const makeReader = (model: Reads) =>
  * Reads a page for the transaction that its caller may be in. A reader of one category is never blocked by writes to others,
  * so when there is no more to read its page reaches to the end of the log.
  */
-export const readPage = Effect.fnUntraced(function*(model: Reads, from: number, limit: number) {
+export const readAlone = Effect.fnUntraced(function*(model: Reads, from: number, limit: number) {
   const filters = LogReader.filtersOf(model)
   if (filters === undefined) return { ...LogReader.emptyPage(from), through: Number.MAX_SAFE_INTEGER }
   const store = yield* MessageStore

@@ -6,15 +6,15 @@ import * as Stream from "effect/Stream"
 import { MessageStore } from "../../MessageStore.ts"
 import { type Build, BuildMoved, ReadModelStore } from "../../ReadModelStore.ts"
 import * as Activity from "../processor/activity.ts"
-import { backoff, isPassing, tellAway } from "../processor/outage.ts"
+import { showing } from "../processor/lifecycle.ts"
+import { backoff, isOutage, logOutage } from "../processor/outage.ts"
 import { ofReadModel } from "../processor/subject.ts"
 import { buildLease, createBeside, createFirst, liveOf } from "./builds.ts"
 import type { BuildOptions, ReadModel } from "./definition.ts"
 import { BuildNotFound, ReadModelIsBuilding } from "./errors.ts"
-import * as Filling from "./filler.ts"
 import { countBetween } from "./lag.ts"
 import { switchOver } from "./switchOver.ts"
-import { verifyCheckpoint } from "./verifyCheckpoint.ts"
+import { makeWork } from "./work.ts"
 
 /**
  * How far a build has come.
@@ -70,9 +70,9 @@ const filling = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>, option
       : Effect.succeed({ build, live: liveOf(builds) ?? build })
   })
   const begin = Effect.flatMap(find, ({ build }) =>
-    Effect.flatMap(
-      verifyCheckpoint(build),
-      (build) => Scope.provide(Filling.make(model, build, { ...options, activity }), scope)
+    Effect.map(
+      Scope.provide(showing(activity, makeWork(model, build, { ...options, activity })), scope),
+      ({ filling }) => filling
     ))
 
   let current = yield* begin
@@ -149,8 +149,8 @@ const filling = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>, option
     Effect.Services<typeof again>
   > => {
     if (error instanceof BuildMoved) return again
-    if (!isPassing(error)) return Effect.fail(error)
-    return Effect.andThen(tellAway(subject, error), Effect.retry(again, { schedule: backoff, while: isPassing }))
+    if (!isOutage(error)) return Effect.fail(error)
+    return Effect.andThen(logOutage(subject, error), Effect.retry(again, { schedule: backoff, while: isOutage }))
   })
 
   const whileLeased = Effect.raceFirst(persistent, Effect.flatMap(lease.value.lost, Effect.fail))

@@ -3,7 +3,6 @@ import type { RunningStatus } from "../../ConsumerStatus.ts"
 import type { MessageStore } from "../../MessageStore.ts"
 import { type Build, BuildMoved, ReadModelStore } from "../../ReadModelStore.ts"
 import * as Lifecycle from "../processor/lifecycle.ts"
-import type { LogReader } from "../processor/logReader.ts"
 import { isOutage, logOutage } from "../processor/outage.ts"
 import * as PollPause from "../processor/pollPause.ts"
 import { ofReadModel } from "../processor/subject.ts"
@@ -12,11 +11,10 @@ import { buildLease, createBeside, createFirst, liveLease, liveOf } from "./buil
 import { checkFingerprint } from "./checkDefinition.ts"
 import type { ReadModel } from "./definition.ts"
 import type { RunError } from "./errors.ts"
-import * as Filling from "./filler.ts"
+import type * as Filling from "./filler.ts"
 import * as LiveProgress from "./liveProgress.ts"
-import { makeReader } from "./pages.ts"
 import { switchOver } from "./switchOver.ts"
-import { verifyCheckpoint } from "./verifyCheckpoint.ts"
+import { makeWork, type Work } from "./work.ts"
 
 /** The pause between two looks at whether a superseded version is in use again. */
 const supersededInterval = "5 seconds"
@@ -40,38 +38,6 @@ const taskFor = ({ version }: ReadModel<unknown, unknown>, live: Build | undefin
   if (live.version === version) return { _tag: "Live", live }
   return { _tag: live.version < version ? "Beside" : "Superseded", live }
 }
-
-/** A build that is being filled. */
-interface Work<E, R> extends Lifecycle.Work {
-  readonly reader: LogReader
-  readonly filling: Filling.Filling<E, R>
-}
-
-const makeWork = Effect.fnUntraced(function*<E, R>(
-  model: ReadModel<E, R>,
-  build: Build,
-  options: Omit<Filling.Options, "reader">
-) {
-  const reader = yield* makeReader(model)
-  const filling = yield* Filling.make(model, yield* verifyCheckpoint(build), { ...options, reader })
-  const { lastRead, pending, position } = filling
-  const work: Work<E, R> = {
-    reader,
-    filling,
-    positions: () => [{ member: undefined, position: position() }],
-    lastRead,
-    heldBack: reader.heldBack,
-    counts: () => {
-      const { length } = pending()
-      return { running: length === 0 ? 0 : 1, pending: length }
-    },
-    oldest: () => {
-      const [first] = pending()
-      return first === undefined ? undefined : { position: first.globalPosition, time: first.time.epochMilliseconds }
-    }
-  }
-  return work
-})
 
 /** Fills the live build, without an end. */
 const keepUp = Effect.fnUntraced(function*<E, R>(
