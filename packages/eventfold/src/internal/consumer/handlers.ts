@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { RecordedMessage } from "../../Message.ts"
 import type { Source } from "../../Source.ts"
-import { decodeBy, finding, type Handled, handlerOf, nameOf, selectionOf } from "../processor/sources.ts"
+import { decodeBy, findSource, type Handled, handlerOf, nameOf, selectionOf } from "../processor/sources.ts"
 import * as Eager from "../runtime/eager.ts"
 import { allName } from "../store/bookkeeping.ts"
 import type { Consumer, Options } from "./definition.ts"
@@ -21,7 +21,7 @@ export const oneByOne = (
   handled: ReadonlyArray<Handled>
 ): Consumer<unknown, unknown> => {
   const sources = handled.map(({ from }) => from)
-  const sourceOf = finding(handled)
+  const sourceOf = findSource(handled)
   return {
     id,
     category: categoryOf(sources),
@@ -56,7 +56,7 @@ export const inBatches = <Event, E, R>(
   }
 ): Consumer<unknown, unknown> => {
   const handled = sources.map((from): Handled => ({ from, handlers: () => Effect.void }))
-  const sourceOf = finding(handled)
+  const sourceOf = findSource(handled)
   const decode = (message: RecordedMessage) => {
     const source = sourceOf(message)
     return (source === undefined ? Effect.succeedNone : decodeBy(source.from)(message)) as Effect.Effect<

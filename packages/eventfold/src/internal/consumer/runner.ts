@@ -41,9 +41,12 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>):
       const session = lifecycle.current()
       if (session === undefined) {
         if (yield* isHandled(consumer, globalPosition, runsHere)) return
-        yield* Effect.timeoutOption(lifecycle.changed, pollInterval)
+        yield* Effect.timeoutOption(lifecycle.changedFrom(undefined), pollInterval)
       } else if (
-        yield* Effect.raceFirst(Effect.as(session.waitFor(globalPosition), true), Effect.as(lifecycle.changed, false))
+        yield* Effect.raceFirst(
+          Effect.as(session.waitFor(globalPosition), true),
+          Effect.as(lifecycle.changedFrom(session), false)
+        )
       ) return
     }
   })

@@ -31,8 +31,8 @@ export interface Lifecycle<W extends Work> {
   readonly activity: Activity.Activity
   /** The work in progress; none while the processor waits or has stopped. */
   readonly current: () => W | undefined
-  /** Completes when work next starts or stops. */
-  readonly changed: Effect.Effect<void>
+  /** Completes as soon as the work in progress is another than this. */
+  readonly changedFrom: (work: W | undefined) => Effect.Effect<void>
   readonly status: Effect.Effect<RunningStatus>
   /**
    * Waits for the leases, then runs an effect while this process holds all of them: until the effect ends, or a lease is lost.
@@ -85,6 +85,9 @@ export const make = Effect.fnUntraced(function*<W extends Work>(subject: Subject
       return changed.release
     })
 
+  const changedFrom = (work: W | undefined): Effect.Effect<void> =>
+    Effect.whileLoop({ while: () => current === work, body: () => changed.await, step: () => {} })
+
   const reasonOf = (exit: Exit.Exit<unknown, unknown>) =>
     Exit.isFailure(exit)
       ? Exit.hasInterrupts(exit) ? "interrupted" : "failed"
@@ -129,7 +132,7 @@ export const make = Effect.fnUntraced(function*<W extends Work>(subject: Subject
   return {
     activity,
     current: () => current,
-    changed: changed.await,
+    changedFrom,
     whileLeased,
     start,
     status: Effect.sync((): RunningStatus => {

@@ -6,7 +6,7 @@ import type { Source } from "../../Source.ts"
 import {
   type AnyHandler,
   decodeBy,
-  finding,
+  findSource,
   type Handled,
   handlerOf,
   handlersOf,
@@ -64,7 +64,7 @@ interface Extensible extends ReadModel<never, never> {
 export const fromHandlers = (name: string, options: Options, handled: ReadonlyArray<Handled>): Extensible => {
   const { atOnce = 500, tables = [], version } = options
   const { categories, types } = selectionOf(handled)
-  const sourceOf = finding(handled)
+  const sourceOf = findSource(handled)
   const handlerFor = (message: RecordedMessage) => {
     const source = sourceOf(message)
     return source === undefined ? undefined : handlerOf(source, message)
@@ -106,7 +106,7 @@ export const fromBatchHandler = (
   handle: BatchHandler
 ): ReadModel<never, never> => {
   const { atOnce = 1_000, tables = [], version } = options
-  const sourceOf = finding(from.map((from) => ({ from })))
+  const sourceOf = findSource(from.map((from) => ({ from })))
   // A batch handler takes all types.
   const { categories, types } = selectionOf(from.map((from) => ({ from, handlers: () => Effect.void })))
   return {
