@@ -371,7 +371,7 @@ describe("replaying", () => {
       yield* settle
       assert.deepStrictEqual(seen, [])
       const [first] = yield* messagesOf("account-a")
-      assert.include(Option.getOrThrow(first?.error ?? Option.none()), "not in the store")
+      assert.include(Option.getOrThrow(first?.error ?? Option.none()), "no longer in the store")
     })))
 
   it.effect("wrong arguments are refused", () =>

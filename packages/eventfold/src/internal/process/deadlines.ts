@@ -13,7 +13,7 @@ import * as Metadata from "../../Metadata.ts"
 import { type Key, PositionStore } from "../../PositionStore.ts"
 import * as StreamName from "../../StreamName.ts"
 import type { Options } from "../consumer/definition.ts"
-import { lastWrite } from "../processor/lastWrite.ts"
+import { finalWrite } from "../processor/outage.ts"
 import * as Heap from "../runtime/priorityQueue.ts"
 
 const fields = { name: Schema.String, due: Schema.DateTimeUtc }
@@ -132,7 +132,7 @@ export const timer = (category: DeadlineCategory, consumerId: string, { checkpoi
       if (position === written) return Effect.void
       return Effect.tap(positions.put(key, { position }), () => Effect.sync(() => written = position))
     })
-    yield* Effect.addFinalizer(() => lastWrite(flush, key.consumerId, "some deadlines will be read again"))
+    yield* Effect.addFinalizer(() => finalWrite(flush, key.consumerId, "some deadlines will be read again"))
 
     const interval = Duration.toMillis(checkpoint?.interval ?? "1 second")
     const longest = Duration.toMillis(poll?.max ?? "5 seconds")

@@ -3,7 +3,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { type Build, BuildMoved, type Checkpoint, type Service } from "../../ReadModelStore.ts"
 import type { StoreError } from "../../StoreError.ts"
-import { isPassing } from "../processor/outage.ts"
+import { isOutage } from "../processor/outage.ts"
 import * as SideEffects from "./sideEffects.ts"
 
 /** An error of the store or of the build, so that the messages being handled are not to blame. */
@@ -51,7 +51,7 @@ export const make = <E, R>(
         }))
       return Effect.asVoid(Effect.mapError(SideEffects.runningSideEffects(transaction, isReplay), (error) =>
         // A store that is away can surface as a failure of the handlers' own statements.
-        !isHandlers || error instanceof BuildMoved || isPassing(error)
+        !isHandlers || error instanceof BuildMoved || isOutage(error)
           ? new Broken({ error: error as BuildMoved | StoreError })
           : error as E))
     })

@@ -3,15 +3,14 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
-import type { HeldBack } from "../../HeldBack.ts"
 import type { RecordedMessage } from "../../Message.ts"
 import type { MessageStore } from "../../MessageStore.ts"
 import { type Build, type BuildMoved, type Checkpoint, ReadModelStore } from "../../ReadModelStore.ts"
 import type { InvalidArgument, StoreError } from "../../StoreError.ts"
 import type { InvalidCategory } from "../../StreamName.ts"
 import type { Activity } from "../processor/activity.ts"
-import { attempting, type Handler, handling } from "../processor/handleMessages.ts"
+import { type Handler, makeAttempt, makeHandle } from "../processor/handleMessages.ts"
+import type { LogReader } from "../processor/logReader.ts"
 import * as Tracing from "../processor/spans.ts"
 import * as Subject from "../processor/subject.ts"
 import { graceful } from "../runtime/graceful.ts"
@@ -25,6 +24,7 @@ export type FillError = BuildMoved | StoreError | InvalidArgument | InvalidCateg
 
 export interface Options {
   readonly activity: Activity
+  readonly reader: LogReader
   /** How many messages per second to handle at most. */
   readonly throttle?: number | undefined
   /** Whether side effects run for messages that were handled before, too. */
@@ -38,8 +38,6 @@ export interface Filling<out E, out R> {
   readonly position: () => number
   /** The global position up to which the log has been read. */
   readonly lastRead: () => number
-  /** The transaction that blocks the reader. */
-  readonly heldBack: () => Option.Option<HeldBack>
   /** The messages that are read and not handled yet. */
   readonly pending: () => ReadonlyArray<RecordedMessage>
   /** How many messages have been handled, or skipped. */
@@ -97,32 +95,11 @@ const handlerOf = <E, R>(
     })
 })
 
-/** Shows the gauges of a build that is being filled, until the scope closes. */
-const showGauges = (
-  { lastRead, pending, position }: Filling<unknown, unknown>,
-  { metrics }: Activity,
-  clock: Clock.Clock
-): Effect.Effect<void, never, Scope.Scope> => {
-  const secondsSince = (millis: number) => Math.max(0, clock.currentTimeMillisUnsafe() - millis) / 1_000
-  const show = Effect.sync(() =>
-    metrics.show({
-      inFlight: () => pending().length === 0 ? 0 : 1,
-      pending: () => pending().length,
-      lagPositions: () => lastRead() - position(),
-      lagSeconds: () => {
-        const [oldest] = pending()
-        return oldest === undefined ? 0 : secondsSince(oldest.time.epochMilliseconds)
-      }
-    })
-  )
-  return Effect.asVoid(Effect.acquireRelease(show, (hide) => Effect.sync(hide)))
-}
-
 /** Begins to fill a build whose checkpoint has been verified. Pages are read ahead until the scope closes. */
 export const make = Effect.fnUntraced(function*<E, R>(
   model: ReadModel<E, R>,
   first: Build,
-  { activity, sideEffects = false, throttle }: Options
+  { activity, reader, sideEffects = false, throttle }: Options
 ) {
   const clock = yield* Clock.Clock
   const subject = Subject.ofReadModel(model)
@@ -130,12 +107,12 @@ export const make = Effect.fnUntraced(function*<E, R>(
   const { history, position: begin } = first.checkpoint
   const atOnce = throttle === undefined ? model.atOnce : Math.min(model.atOnce, Math.max(1, Math.ceil(throttle)))
 
-  const read = readAhead(model, yield* Effect.scope)
+  const read = readAhead(model, reader, yield* Effect.scope)
   const throttled = throttling(clock, throttle)
   const writer = BuildWriter.make<E, R>(yield* ReadModelStore, clock, first, { sideEffects })
   const pending: Pending<E> = { page: unread(begin), batches: [] }
   const handler = handlerOf(model, subject, writer, pending)
-  const handle = handling(handler, attempting(handler, activity, yield* Tracing.make(subject)), activity, undefined)
+  const handle = makeHandle(handler, makeAttempt(handler, activity, yield* Tracing.make(subject)), activity, undefined)
   let handled = 0
 
   const handleBatch = Effect.fnUntraced(function*(batch: Batch) {
@@ -169,12 +146,9 @@ export const make = Effect.fnUntraced(function*<E, R>(
     build: writer.build,
     position: writer.position,
     lastRead: () => pending.page.through,
-    heldBack: () => pending.page.heldBack,
     pending: () => pending.batches.flat(),
     handled: () => handled,
     step
   }
-  yield* showGauges(filling, activity, clock)
-  yield* Effect.addFinalizer(() => Effect.sync(activity.stopped))
   return filling
 })

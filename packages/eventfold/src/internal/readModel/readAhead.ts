@@ -4,19 +4,17 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { RecordedMessage } from "../../Message.ts"
-import type { MessageStore } from "../../MessageStore.ts"
-import type { InvalidArgument, StoreError } from "../../StoreError.ts"
-import type { InvalidCategory } from "../../StreamName.ts"
-import type { Page } from "../processor/logReader.ts"
+import type { ReadAllError } from "../../MessageStore.ts"
+import type { ReadPageResult } from "../../StoreBackend.ts"
+import type { LogReader } from "../processor/logReader.ts"
 import { succeeded } from "../runtime/eager.ts"
 import type { Decoded, ReadModel } from "./definition.ts"
-import { readPage } from "./pages.ts"
 
 /** The messages of a page that a handler takes, in order: decoded, or why they could not be. */
 export type Wanted<E> = ReadonlyMap<RecordedMessage, Decoded | Exit.Failure<unknown, E>>
 
 /** A page of the log without the messages that no handler takes. */
-export interface DecodedPage<E> extends Omit<Page, "messages"> {
+export interface DecodedPage<E> extends Omit<ReadPageResult, "messages"> {
   readonly wanted: Wanted<E>
 }
 
@@ -51,12 +49,10 @@ const decodeAll = Effect.fnUntraced(function*<E, R>(
   return wanted
 })
 
-const readDecoded = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>, from: number) {
-  const { messages, ...page } = yield* readPage(model, from)
+const readDecoded = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>, { read }: LogReader, from: number) {
+  const { messages, ...page } = yield* read(from)
   return { ...page, wanted: yield* decodeAll(model, messages) } satisfies DecodedPage<E>
 })
-
-type ReadError = StoreError | InvalidArgument | InvalidCategory
 
 /**
  * Reads decoded pages one after the other. While a page is handled the next one is read in the scope. `from` counts for the
@@ -64,14 +60,15 @@ type ReadError = StoreError | InvalidArgument | InvalidCategory
  */
 export const readAhead = <E, R>(
   model: ReadModel<E, R>,
+  reader: LogReader,
   scope: Scope.Scope
-): (from: number, upTo: number) => Effect.Effect<DecodedPage<E>, ReadError, R | MessageStore> => {
-  let ahead: Fiber.Fiber<DecodedPage<E>, ReadError> | undefined
+): (from: number, upTo: number) => Effect.Effect<DecodedPage<E>, ReadAllError, R> => {
+  let ahead: Fiber.Fiber<DecodedPage<E>, ReadAllError> | undefined
   return Effect.fnUntraced(function*(from, upTo) {
-    const page = ahead === undefined ? yield* readDecoded(model, from) : yield* Fiber.join(ahead)
+    const page = ahead === undefined ? yield* readDecoded(model, reader, from) : yield* Fiber.join(ahead)
     ahead = undefined
     if (page.through > upTo) return cutAt(page, upTo)
-    if (page.hasMore) ahead = yield* Effect.forkIn(readDecoded(model, page.through + 1), scope)
+    if (page.hasMore) ahead = yield* Effect.forkIn(readDecoded(model, reader, page.through + 1), scope)
     return page
   })
 }

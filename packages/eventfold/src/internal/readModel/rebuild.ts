@@ -6,15 +6,16 @@ import * as Stream from "effect/Stream"
 import { MessageStore } from "../../MessageStore.ts"
 import { BuildMoved, ReadModelStore } from "../../ReadModelStore.ts"
 import * as Activity from "../processor/activity.ts"
-import { backoff, isPassing, tellAway } from "../processor/outage.ts"
+import { showing } from "../processor/lifecycle.ts"
+import { backoff, isOutage, logOutage } from "../processor/outage.ts"
 import { ofReadModel } from "../processor/subject.ts"
 import { buildLease, createBeside, createFirst, liveOf } from "./builds.ts"
 import type { BuildOptions, ReadModel } from "./definition.ts"
 import { BuildNotFound, ReadModelIsBuilding } from "./errors.ts"
-import * as Filling from "./filler.ts"
+import type { Filling } from "./filler.ts"
 import { countBetween } from "./lag.ts"
 import { switchOver } from "./switchOver.ts"
-import { verifyCheckpoint } from "./verifyCheckpoint.ts"
+import { makeWork } from "./work.ts"
 
 /**
  * The progress of a rebuild. Its `phase` is:
@@ -63,7 +64,7 @@ interface Job<E, R> {
 /** How far a rebuild is. */
 interface State<E, R> {
   phase: Progress["phase"]
-  filling: Filling.Filling<E, R>
+  filling: Filling<E, R>
   target: number
   /** How many messages there are up to the target. */
   of: number
@@ -85,8 +86,9 @@ const find = Effect.fnUntraced(function*({ model, number }: Pick<Job<unknown, un
 /** Begins to fill the build where its checkpoint is. */
 const fill = Effect.fnUntraced(function*<E, R>(job: Job<E, R>) {
   const { activity, model, options, scope } = job
-  const build = yield* verifyCheckpoint((yield* find(job)).build)
-  return yield* Scope.provide(Filling.make(model, build, { ...options, activity }), scope)
+  const { build } = yield* find(job)
+  const work = showing(activity, makeWork(model, build, { ...options, activity }))
+  return (yield* Scope.provide(work, scope)).filling
 })
 
 /** Takes the lease, and finds or creates the build to fill. */
@@ -177,9 +179,9 @@ const resume = Effect.fnUntraced(function*<E, R>(job: Job<E, R>, state: State<E,
 /** Resumes when another process has moved the build, and when a store that was away is back. */
 const recover = Effect.fnUntraced(function*<E, R, E2>(job: Job<E, R>, state: State<E, R>, error: E2) {
   if (error instanceof BuildMoved) return yield* resume(job, state)
-  if (!isPassing(error)) return yield* Effect.fail(error)
-  yield* tellAway(ofReadModel(job.model), error)
-  yield* Effect.retry(resume(job, state), { schedule: backoff, while: isPassing })
+  if (!isOutage(error)) return yield* Effect.fail(error)
+  yield* logOutage(ofReadModel(job.model), error)
+  yield* Effect.retry(resume(job, state), { schedule: backoff, while: isOutage })
 })
 
 const stepping = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>, options: BuildOptions) {
