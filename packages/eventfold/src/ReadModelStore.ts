@@ -16,6 +16,9 @@ import * as LiveProgress from "./internal/readModel/liveProgress.ts"
 import type { StoreIdentity } from "./StoreBackend.ts"
 import type { StoreError, Unsupported } from "./StoreError.ts"
 
+/** @since 0.1.0 */
+export type { InProcess } from "./internal/readModel/liveProgress.ts"
+
 /**
  * How far a build has come.
  *
@@ -167,7 +170,10 @@ export interface Backend {
  * @category models
  * @since 0.1.0
  */
-export interface Service extends Backend, LiveProgress.Shared {}
+export interface Service extends Backend {
+  /** Only eventfold's own modules use it. A service that wraps another one hands it on, as spreading does. */
+  readonly [LiveProgress.TypeId]: LiveProgress.InProcess
+}
 
 /**
  * Makes the service of a database's {@link Backend}.
@@ -175,7 +181,10 @@ export interface Service extends Backend, LiveProgress.Shared {}
  * @category constructors
  * @since 0.1.0
  */
-export const make = (backend: Backend): Service => ({ ...backend, ...LiveProgress.makeShared() })
+export const make = (backend: Backend): Service => ({
+  ...backend,
+  [LiveProgress.TypeId]: LiveProgress.makeInProcess()
+})
 
 /**
  * The store of the read models, which a program gets from a layer: in memory by `ReadModel.layerMemory`, on PostgreSQL by

@@ -36,18 +36,27 @@ const make = (): LiveProgress => {
   }
 }
 
-/** The member of a read-model store that holds the progress of its read models, by name. */
-export const key: unique symbol = Symbol.for("eventfold/ReadModelStore/liveProgress")
+/** The key under which a read-model store keeps it. A string, as in `store/inProcess.ts`. */
+export const TypeId = "~eventfold/ReadModelStore/InProcess"
 
-/** The part of a read-model store that is the same for every database. */
-export interface Shared {
-  readonly [key]: Map<string, LiveProgress>
+/**
+ * The progress of the read models of one store, by name, as the fibers of this process share it. Only eventfold's own modules
+ * use it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface InProcess {
+  readonly progress: Map<string, LiveProgress>
 }
 
-export const makeShared = (): Shared => ({ [key]: new Map() })
+export const makeInProcess = (): InProcess => ({ progress: new Map() })
 
 /** The progress of a read model on a store. */
-export const of = ({ [key]: progress }: Shared, readModel: string): LiveProgress => {
+export const of = (
+  { [TypeId]: { progress } }: { readonly [TypeId]: InProcess },
+  readModel: string
+): LiveProgress => {
   const found = progress.get(readModel)
   if (found !== undefined) return found
   const made = make()
