@@ -1,77 +1,31 @@
 /**
- * A process manager: reacts to the events of several categories by a state of its own, with events, with messages to
- * others and with deadlines.
+ * Process managers: react to the events of several categories, with a state of their own. A reaction writes events, sends
+ * messages to other streams, and sets deadlines.
+ *
+ * Define a process with {@link make}, add its deadlines and sources, and run it with {@link run} or as a {@link layer}.
  *
  * @since 0.1.0
  */
-import * as Arr from "effect/Array"
-import type * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Category from "./Category.ts"
 import * as Consumer from "./Consumer.ts"
-import * as Entity from "./Entity.ts"
+import type * as Entity from "./Entity.ts"
+import * as Consumers from "./internal/process/consumers.ts"
 import * as Deadlines from "./internal/process/deadlines.ts"
-import { react } from "./internal/process/react.ts"
-import { log } from "./internal/runtime/log.ts"
-import type { RecordedMessage } from "./Message.ts"
-import type { Append, MessageStore } from "./MessageStore.ts"
-import { InvalidArgument, type InvalidMessage, type Unsupported } from "./StoreError.ts"
-import * as StreamName from "./StreamName.ts"
+import {
+  type Deadline,
+  type Reacted,
+  type Reaction,
+  type Sent,
+  SentTypeId,
+  type SourceOptions
+} from "./internal/process/reaction.ts"
+import type { MessageStore } from "./MessageStore.ts"
+import { InvalidArgument, type Unsupported } from "./StoreError.ts"
 
-const SentTypeId = "~eventfold/Process/Sent"
-
-/**
- * Messages to a stream of another category; `R` is what encoding them needs. See {@link send}.
- *
- * @since 0.1.0
- */
-export interface Sent<out R = never> {
-  readonly [SentTypeId]: Effect.Effect<Append, InvalidMessage | StreamName.InvalidStreamName, R>
-}
-
-/**
- * What a process does about an event: all of it is written at once, or nothing. `Event` is an event of its own category,
- * `Deadline` the name of one of its deadlines.
- *
- * @since 0.1.0
- */
-export interface Reaction<Event, Deadline extends string> {
-  /** Events of the process itself, for its state. */
-  readonly events?: Entity.Decision<Event> | undefined
-  /** Messages to others: see {@link send}. */
-  readonly send?: Sent<unknown> | ReadonlyArray<Sent<unknown>> | undefined
-  /**
-   * Deadlines from now on, by name: how long from now, or when. One that is infinitely far away is none. They can't be
-   * taken back, and one of the same name does not replace another: what is to be done is decided when they have passed.
-   */
-  readonly deadlines?: { readonly [K in Deadline]?: Duration.Input | DateTime.Utc | undefined } | undefined
-}
-
-/**
- * What the function of an event may give: a reaction, nothing, or an effect that gives one of these.
- *
- * @since 0.1.0
- */
-export type Reacted<Event, Deadline extends string> =
-  | Reaction<Event, Deadline>
-  | void
-  | Effect.Effect<Reaction<Event, Deadline> | void, unknown, unknown>
-
-/**
- * A deadline that has passed.
- *
- * @since 0.1.0
- */
-export interface Deadline {
-  readonly name: string
-  /** When it was due. */
-  readonly due: DateTime.Utc
-  /** The message that says so, written when it was due or as soon after as the process was running. */
-  readonly recorded: RecordedMessage
-}
+/** @since 0.1.0 */
+export type { Deadline, Reacted, Reaction, Sent, SourceOptions } from "./internal/process/reaction.ts"
 
 type Plain<Out> = Out extends Effect.Effect<infer A, infer _E, infer _R> ? A : Out
 
@@ -111,21 +65,6 @@ export interface Process<out E, out R> {
   readonly name: string
   /** One for each category that it reacts to, and one for its deadlines if it has any. */
   readonly consumers: ReadonlyArray<Consumer.Consumer<E, R>>
-}
-
-/**
- * Which process an event is for, and what it does about it. The other options are the consumer's of this source; those
- * that are absent are the process's.
- *
- * @since 0.1.0
- */
-export interface SourceOptions<C extends Category.Any, From extends Category.Any, H> extends Consumer.Options {
-  /**
-   * The id of the process that an event is for; none for an event that is for none. Default: the id of the event's stream,
-   * so that `order-123` is followed by `fulfilment-123`.
-   */
-  readonly id?: ((event: Category.RecordedEvent<From>) => Category.Id<C> | undefined) | undefined
-  readonly react: H
 }
 
 /**
@@ -260,94 +199,25 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
     readonly entity: Entity.Entity<Category.Category<E, O>, S>
   }
 ): Definition<Category.Category<E, O>, S, never, never, never> => {
-  type C = Category.Category<E, O>
-  type Id = Category.Id<C>
-  type Out = Reacted<Category.Event<C>, string>
-  type AnyConsumer = Consumer.Consumer<unknown, unknown>
-  type OnDeadline = (state: S, deadline: Deadline, id: Id) => Out
-
-  const { category } = entity
-  const deadlineCategory = Deadlines.category(name)
-
-  /** The process that has the same id as another stream. */
-  const idIn = (stream: string): Effect.Effect<Id | undefined, StreamName.InvalidStreamName> =>
-    Option.match(StreamName.id(stream), {
-      onNone: () => Effect.undefined,
-      onSome: (id) => category.id(`${category.name}-${id}`)
-    })
-
-  const respond = Effect.fn("Process.react")(function*(trigger: RecordedMessage, id: Id, reacting: (state: S) => Out) {
-    const own = yield* Entity.participantOf(entity.at(id))
-    yield* Effect.annotateCurrentSpan({ "eventfold.process": name, "eventfold.stream": own.streamName })
-    const decide = Effect.fnUntraced(function*(state: S) {
-      const reacted = reacting(state)
-      const { deadlines = {}, events = [], send = [] } = (Effect.isEffect(reacted) ? yield* reacted : reacted) ?? {}
-      const sent = yield* Effect.forEach(Arr.ensure(send), (sent) => sent[SentTypeId])
-      const set = yield* Deadlines.toAppends(deadlineCategory, own.streamName, deadlines)
-      return { events: Arr.ensure(events), others: [...sent, ...set] }
-    })
-    yield* react(name, trigger, own, decide, Entity.defaultRetry)
-  })
-
-  const source = <From extends Category.Any>(
-    from: From,
-    { id: idOf, react, ...own }: SourceOptions<C, From, object>
-  ): AnyConsumer => {
-    type Reaction = (state: S, event: { readonly recorded: RecordedMessage }, id: Id) => Out
-    const handler = (reaction: Reaction) =>
-      Effect.fnUntraced(function*(event: Category.RecordedEvent<From>) {
-        const { recorded } = event
-        const id = idOf === undefined ? yield* idIn(recorded.streamName) : idOf(event)
-        if (id !== undefined) yield* respond(recorded, id, (state) => reaction(state, event, id))
-      })
-    const on = Object.fromEntries(
-      Object.entries<Reaction>({ ...react }).map(([type, reaction]) => [type, handler(reaction)])
-    )
-    return Consumer.make(name, { ...options, ...own, from, on: on as never })
-  }
-
-  /** Of a process there is one timer, and one who reacts to it: a group's members share what comes from others. */
-  const deadlineConsumer = (reactions: ReadonlyMap<string, OnDeadline>): AnyConsumer => {
-    const own = { ...options, start: undefined, group: undefined, correlation: undefined }
-    const consumer = Consumer.make(name, {
-      ...own,
-      from: deadlineCategory,
-      on: {
-        // The timer's. It is decoded here, too, so that one that does not fit is not passed over.
-        Set: () => Effect.void,
-        Passed: Effect.fnUntraced(function*({ data, recorded }: Deadlines.Passed) {
-          const id = yield* idIn(recorded.streamName)
-          const reaction = reactions.get(data.name)
-          if (id !== undefined && reaction !== undefined) {
-            return yield* respond(recorded, id, (state) => reaction(state, { ...data, recorded }, id))
-          }
-          yield* log("Warn", "a deadline has passed that the process does not have any more", {
-            process: name,
-            streamName: recorded.streamName,
-            deadline: data.name
-          })
-        })
-      }
-    })
-    return { ...consumer, background: (options) => Deadlines.timer(deadlineCategory, name, options) }
-  }
+  type OnDeadline = Consumers.OnDeadline<E, O, S>
+  const base = { name, entity, deadlineCategory: Deadlines.category(name), options }
 
   const define = (
-    sources: ReadonlyArray<AnyConsumer>,
+    sources: ReadonlyArray<Consumers.AnyConsumer>,
     deadlines: ReadonlyMap<string, OnDeadline>
-  ): Definition<C, S, never, never, never> => {
-    // What can fail, and what is needed, is in the types of the two ways to add something.
-    const self: Omit<Definition<C, S, never, unknown, unknown>, "on" | "deadline"> & {
+  ): Definition<Category.Category<E, O>, S, never, never, never> => {
+    // The types of `on` and `deadline` collect the errors and requirements.
+    const definition: Omit<Definition<Category.Category<E, O>, S, never, unknown, unknown>, "on" | "deadline"> & {
       on: unknown
       deadline: unknown
     } = {
       name,
-      consumers: deadlines.size === 0 ? sources : [...sources, deadlineConsumer(deadlines)],
+      consumers: deadlines.size === 0 ? sources : [...sources, Consumers.ofDeadlines(base, deadlines)],
       deadline: (deadline: string, react: OnDeadline) => define(sources, new Map([...deadlines, [deadline, react]])),
-      on: (from: Category.Any, source_: SourceOptions<C, Category.Any, object>) =>
-        define([...sources, source(from, source_)], deadlines)
+      on: (from: Category.Any, source: SourceOptions<Category.Category<E, O>, Category.Any, object>) =>
+        define([...sources, Consumers.ofSource(base, from, source)], deadlines)
     }
-    return self as Definition<C, S, never, never, never>
+    return definition as Definition<Category.Category<E, O>, S, never, never, never>
   }
   return define([], new Map())
 }
