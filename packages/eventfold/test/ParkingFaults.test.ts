@@ -203,7 +203,8 @@ describe("the store and its crashes", () => {
       yield* deposit("a", 1, 2)
       yield* Effect.forkChild(Effect.provideService(Consumer.run(consumerOf(handler)), MessageStore.MessageStore, {
         ...store,
-        wakeUps: () => Effect.succeed({ await: Effect.never })
+        wakeUps: () =>
+          Effect.succeed({ await: Effect.never, awaitAtMost: (pause) => Effect.as(Effect.sleep(pause), false) })
       }))
       yield* settle
       handler.bad.clear()

@@ -5,7 +5,14 @@ import * as Appends from "./appends.ts"
 import { makeIdentity } from "./identity.ts"
 import type { Inline } from "./inline.ts"
 import { makeReadAll, readPage } from "./readAll.ts"
-import { type Call, makeReads, messageColumns, outsideTransaction, readMessagePage } from "./statements.ts"
+import {
+  type Call,
+  isInTransaction,
+  makeReads,
+  messageColumns,
+  outsideTransaction,
+  readMessagePage
+} from "./statements.ts"
 import type { WakeUps } from "./wakeUps.ts"
 
 /** The store on a database that has the `message_store` and `eventfold` schemas. */
@@ -32,6 +39,7 @@ export const make = Effect.fnUntraced(function*(
   const backend: StoreBackend = {
     ...makeReads(sql, call, backwards),
     ...makeReadAll(sql, readPage(sql)),
+    isInTransaction: isInTransaction(sql),
     identity: makeIdentity(sql),
     append: (request) => outside("append", append(request)),
     writeAll: (appends) => wakeUps.telling(appends, outside("writeAll", appendAll(appends))),

@@ -47,6 +47,10 @@ export const withoutTransaction = (sql: PgClient) => <A, E>(statements: Effect.E
     (context: Context.Context<never>) => Context.omit(sql.transactionService)(context)
   )
 
+/** Whether the calling fiber is in a transaction on the client. */
+export const isInTransaction = (sql: PgClient): Effect.Effect<boolean> =>
+  Effect.map(Effect.serviceOption(sql.transactionService), Option.isSome)
+
 /**
  * Runs a write outside of the transaction that its caller may be in on the same client: it is one of its own, perhaps
  * together with others', and is sent again when its outcome is unknown. On a client with a single connection it would

@@ -9,7 +9,15 @@ import { makeIdentity } from "./identity.ts"
 import { makeReadAll } from "./readAll.ts"
 import { safePosition } from "./rows.ts"
 import { isUnique, storeError } from "./sqlError.ts"
-import { makeReads, outsideTransaction, retrying, stockCall, stockPath, wireVersion } from "./statements.ts"
+import {
+  isInTransaction,
+  makeReads,
+  outsideTransaction,
+  retrying,
+  stockCall,
+  stockPath,
+  wireVersion
+} from "./statements.ts"
 import { readPage } from "./stockReadAll.ts"
 import type { WakeUps } from "./wakeUps.ts"
 
@@ -185,6 +193,7 @@ export const make = (sql: PgClient, wakeUps: WakeUps, lease: StoreBackend["lease
   return {
     ...reads,
     ...makeReadAll(sql, readPage(sql)),
+    isInTransaction: isInTransaction(sql),
     identity: makeIdentity(sql),
     append: (append) =>
       Effect.flatMap(

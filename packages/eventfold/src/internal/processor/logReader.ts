@@ -2,9 +2,14 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { HeldBack } from "../../HeldBack.ts"
 import type { RecordedMessage } from "../../Message.ts"
-import { defaultBatchSize, MessageStore, type ReadAllError, type ReadCategoryError } from "../../MessageStore.ts"
+import {
+  defaultBatchSize,
+  MessageStore,
+  type ReadAllError,
+  type ReadCategoryError,
+  type WakeUps
+} from "../../MessageStore.ts"
 import type { ConsumerGroup } from "../../StoreBackend.ts"
-import { sharedAllPage, sharedPage, sharedPause } from "../store/sharedReads.ts"
 import type { Selection } from "./sources.ts"
 
 /** A part of what is read. */
@@ -51,21 +56,18 @@ export const reader = (
   { batchSize = defaultBatchSize, consumerGroup, correlation }: Options
 ): (from: number) => Effect.Effect<Page, ReadAllError | ReadCategoryError> => {
   if (category !== undefined) {
-    return (from) =>
-      Effect.map(
-        sharedPage(store, category, { batchSize, correlation, consumerGroup, from, limit: batchSize }),
-        (messages): Page => ({
-          messages,
-          through: messages.at(-1)?.globalPosition ?? from - 1,
-          hasMore: messages.length === batchSize,
-          heldBack: Option.none()
-        })
-      )
+    return (from) => store.readCategoryPage(category, { correlation, consumerGroup, from, limit: batchSize })
   }
   const filters = filtersOf(selection)
   return filters === undefined
     ? (from) => Effect.succeed(emptyPage(from))
-    : (from) => sharedAllPage(store, { ...filters, from, limit: batchSize })
+    : (from) => store.readAllPage({ ...filters, from, limit: batchSize })
+}
+
+/** Waits for a wake-up of one of the subscriptions, at most so many milliseconds. */
+export const awaitAny = ([first, ...others]: ReadonlyArray<WakeUps>, millis: number): Effect.Effect<void> => {
+  const pause = first === undefined ? Effect.sleep(millis) : Effect.asVoid(first.awaitAtMost(millis))
+  return others.length === 0 ? pause : Effect.raceAllFirst([pause, ...others.map((wakeUps) => wakeUps.await)])
 }
 
 /** Reads one category, or several by global position, and waits for what is new. It hears of that from when it is made. */
@@ -83,10 +85,6 @@ export const make = Effect.fnUntraced(function*(
   return {
     read: reader(store, category, selection, options),
     /** Waits for a wake-up, or so many milliseconds. */
-    wait: (millis: number): Effect.Effect<void> =>
-      Effect.raceAllFirst([
-        ...wakeUps.map((wakeUp) => wakeUp.await),
-        sharedPause(store, category ?? JSON.stringify(selection), millis)
-      ])
+    wait: (millis: number): Effect.Effect<void> => awaitAny(wakeUps, millis)
   }
 })

@@ -1,12 +1,9 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 import type { Lag } from "../../ConsumerStatus.ts"
 import { MessageStore } from "../../MessageStore.ts"
-import { emptyPage, filtersOf, type Page, reader } from "../processor/logReader.ts"
-import { sharedPause } from "../store/sharedReads.ts"
+import { awaitAny, emptyPage, filtersOf, type Page, reader } from "../processor/logReader.ts"
 import type { ReadModel } from "./definition.ts"
 
 type Any = Pick<ReadModel<unknown, unknown>, "name" | "categories" | "types" | "options">
@@ -37,10 +34,8 @@ export const readAlone = Effect.fnUntraced(function*(model: Any, from: number, l
     const page: Page = yield* store.readAllPage({ ...filters, from, limit })
     return page
   }
-  const messages = yield* Stream.runCollect(store.readCategory(category, { types: model.types, from, limit }))
-  const hasMore = messages.length === limit
-  const through = hasMore ? messages.at(-1)?.globalPosition ?? from - 1 : Number.MAX_SAFE_INTEGER
-  return { messages, through, hasMore, heldBack: Option.none() } satisfies Page
+  const page = yield* store.readCategoryPage(category, { types: model.types, from, limit })
+  return page.hasMore ? page : { ...page, through: Number.MAX_SAFE_INTEGER }
 })
 
 /** The first message after a position that the read model has to handle, and how far that is certain. */
@@ -97,9 +92,5 @@ export const waiting = Effect.fnUntraced(function*(model: Any) {
   const store = yield* MessageStore
   const { categories } = model
   const wakeUps = yield* Effect.forEach(categories ?? [undefined], (category) => store.wakeUps(category))
-  return (millis: number) =>
-    Effect.raceAllFirst([
-      ...wakeUps.map((wakeUp) => wakeUp.await),
-      sharedPause(store, onlyCategory(model) ?? "", millis)
-    ])
+  return (millis: number) => awaitAny(wakeUps, millis)
 })
