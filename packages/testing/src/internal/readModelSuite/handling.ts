@@ -8,8 +8,8 @@ import * as Schema from "effect/Schema"
 import * as Category from "eventfold/Category"
 import { MessageStore } from "eventfold/MessageStore"
 import * as ReadModel from "eventfold/ReadModel"
-import { counted, counter, type Counting, isExact, type It, newName, quietly } from "./counting.ts"
-import { newCategory, numbered, upTo } from "./fixtures.ts"
+import { newCategory, numbered, upTo } from "../messageStoreSuite/fixtures.ts"
+import { counted, counter, type Counting, isExact, type It, newName, quietly } from "./counter.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { data: Schema.Json }) {}
 

@@ -13,8 +13,8 @@ import type { RecordedMessage } from "eventfold/Message"
 import * as MessageStore from "eventfold/MessageStore"
 import * as Parking from "eventfold/Parking"
 import * as PositionStore from "eventfold/PositionStore"
-import { moment, on, track, turns } from "./trackedClock.ts"
-import { showRefusal } from "./wording.ts"
+import { moment, on, track, turns } from "../clock/trackedClock.ts"
+import { showRefusal } from "../report/format.ts"
 
 /** A message that a handler has failed on, at its last attempt so far. */
 export interface Trouble {

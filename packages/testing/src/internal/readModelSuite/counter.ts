@@ -8,7 +8,7 @@ import type { RecordedMessage } from "eventfold/Message"
 import type { MessageStore } from "eventfold/MessageStore"
 import * as ReadModel from "eventfold/ReadModel"
 import type { ReadModelStore } from "eventfold/ReadModelStore"
-import { readCategory } from "./fixtures.ts"
+import { readCategory } from "../messageStoreSuite/fixtures.ts"
 
 /**
  * How the handlers of the suite count in a store: in a table of their read model, by a text that is its key.

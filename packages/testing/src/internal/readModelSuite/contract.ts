@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { MessageStore } from "eventfold/MessageStore"
 import { type Build, BuildMoved, type Checkpoint, type Definition, ReadModelStore } from "eventfold/ReadModelStore"
-import { type Counting, type It, newName } from "./counting.ts"
+import { type Counting, type It, newName } from "./counter.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
 

@@ -5,8 +5,8 @@ import * as Message from "eventfold/Message"
 import type * as MessageStore from "eventfold/MessageStore"
 import * as Metadata from "eventfold/Metadata"
 import * as StreamName from "eventfold/StreamName"
-import { record, type Shown, shown, toArray } from "./decision.ts"
-import { showEvents } from "./wording.ts"
+import { showEvents, type Shown } from "../report/format.ts"
+import { record, shown, toArray } from "../spec/decide.ts"
 
 /**
  * Messages in a stream: a category, an id and one event or many, as in

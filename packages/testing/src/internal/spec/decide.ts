@@ -10,14 +10,9 @@ import * as MemoryStore from "eventfold/MemoryStore"
 import * as Message from "eventfold/Message"
 import * as MessageStore from "eventfold/MessageStore"
 import * as Metadata from "eventfold/Metadata"
+import type { Shown } from "../report/format.ts"
 
 type Store = MessageStore.MessageStore["Service"]
-
-/** What is compared and shown of an event. */
-export interface Shown {
-  readonly type: string
-  readonly data: unknown
-}
 
 /** The id and the metadata only where the event has them that it is compared with. */
 export const shown = <E extends Category.Events, O extends Category.Options>(

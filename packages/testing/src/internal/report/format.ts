@@ -1,6 +1,11 @@
 import * as Formatter from "effect/Formatter"
 import * as Option from "effect/Option"
-import type { Shown } from "./decision.ts"
+
+/** What failure messages compare and show of an event. */
+export interface Shown {
+  readonly type: string
+  readonly data: unknown
+}
 
 /** Longer lists are written one item a line. */
 const lineWidth = 100

@@ -6,8 +6,8 @@ import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import { MessageStore } from "eventfold/MessageStore"
 import * as ReadModel from "eventfold/ReadModel"
-import { counter, type Counting, isExact, type It, newName, quietly } from "./counting.ts"
-import { newCategory, numbered, upTo } from "./fixtures.ts"
+import { newCategory, numbered, upTo } from "../messageStoreSuite/fixtures.ts"
+import { counter, type Counting, isExact, type It, newName, quietly } from "./counter.ts"
 
 /** Everybody has each lease. */
 const withoutLeases = Effect.updateService(MessageStore, (store) => ({

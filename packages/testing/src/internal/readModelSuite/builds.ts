@@ -6,8 +6,8 @@ import * as Stream from "effect/Stream"
 import { MessageStore } from "eventfold/MessageStore"
 import * as ReadModel from "eventfold/ReadModel"
 import { ReadModelStore } from "eventfold/ReadModelStore"
-import { counter, type Counting, isExact, type It, newName, quietly, until } from "./counting.ts"
-import { newCategory, numbered, upTo } from "./fixtures.ts"
+import { newCategory, numbered, upTo } from "../messageStoreSuite/fixtures.ts"
+import { counter, type Counting, isExact, type It, newName, quietly, until } from "./counter.ts"
 
 const liveVersion = (model: ReadModel.ReadModel<unknown, unknown>) =>
   Effect.map(ReadModel.status(model), ({ live }) => Option.map(live, ({ version }) => version))

@@ -1,5 +1,5 @@
 import * as Equal from "effect/Equal"
-import { nameOf, showRefusal } from "./wording.ts"
+import { nameOf, showRefusal } from "./format.ts"
 
 const isClass = (value: unknown): value is abstract new() => unknown =>
   // Of other functions it can be replaced, or there is none.
