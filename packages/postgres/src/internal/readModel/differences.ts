@@ -2,7 +2,7 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { TableDifference } from "eventfold/ReadModelStore"
-import { errorCode } from "./sqlError.ts"
+import { errorCode } from "../client/sqlError.ts"
 
 /** A table of one of two schemas, or of both. */
 interface TableRow {

@@ -5,11 +5,11 @@ import * as Schema from "effect/Schema"
 import type { RecordedMessage } from "eventfold/Message"
 import type { AllPage, ReadAllResult, StoreBackend } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
+import { dataColumn, recordedMessages } from "../client/messageRows.ts"
+import { storeError } from "../client/sqlError.ts"
+import { retrying } from "../store/reads.ts"
 import * as Finality from "./finality.ts"
 import { diagnose, lookAtWriters } from "./heldBack.ts"
-import { dataColumn, recordedMessages } from "./rows.ts"
-import { storeError } from "./sqlError.ts"
-import { retrying } from "./statements.ts"
 
 /** A page as far as it is final, and what was to be seen beside it. */
 export interface Seen extends Finality.Look {

@@ -6,10 +6,10 @@ import * as Option from "effect/Option"
 import type { Fragment } from "effect/sql/Statement"
 import type { HeldBack } from "eventfold/HeldBack"
 import { StoreError } from "eventfold/StoreError"
+import { safePosition } from "../client/messageRows.ts"
+import { storeError } from "../client/sqlError.ts"
+import { retrying } from "../store/reads.ts"
 import { type Known, type Look, mayWrite } from "./finality.ts"
-import { safePosition } from "./rows.ts"
-import { storeError } from "./sqlError.ts"
-import { retrying } from "./statements.ts"
 
 /**
  * The transactions of others that have taken global positions and not ended, from `pg_locks`: see `eventfold.read_all`,

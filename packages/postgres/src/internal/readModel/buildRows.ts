@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import type { Fragment } from "effect/sql/Statement"
 import type { Build, BuildState, Checkpoint } from "eventfold/ReadModelStore"
 import type { StoreError } from "eventfold/StoreError"
-import { safePosition } from "./rows.ts"
+import { safePosition } from "../client/messageRows.ts"
 
 /** A row of `eventfold.read_models`. */
 export interface BuildRow {

@@ -2,11 +2,11 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { AllPage } from "eventfold/StoreBackend"
-import { onReplica, run, writers } from "./heldBack.ts"
-import type { ReadPage } from "./readAll.ts"
-import { safePosition } from "./rows.ts"
-import { storeError } from "./sqlError.ts"
-import { messageColumns, opaque, read, retrying } from "./statements.ts"
+import { safePosition } from "../client/messageRows.ts"
+import { storeError } from "../client/sqlError.ts"
+import { onReplica, run, writers } from "../readAll/heldBack.ts"
+import type { ReadPage } from "../readAll/readAll.ts"
+import { messageColumns, opaque, read, retrying } from "../store/reads.ts"
 
 /** As many categories have a way of their own through the log, and a filter that needs the whole log looks at so much of it. */
 const [maxCategories, maxPositions] = [8, 50_000]

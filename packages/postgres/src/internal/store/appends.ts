@@ -9,12 +9,12 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { type AppendResult, type EncodedAppend, type EncodedMessage, mayHaveWritten } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
+import { safePosition } from "../client/messageRows.ts"
+import { isPassing, isUnique, storeError } from "../client/sqlError.ts"
+import type { WakeUps } from "../coordination/wakeUps.ts"
 import * as GroupCommit from "./groupCommit.ts"
-import type { Inline } from "./inline.ts"
-import { safePosition } from "./rows.ts"
-import { isPassing, isUnique, storeError } from "./sqlError.ts"
-import { retrying, wireVersion } from "./statements.ts"
-import type { WakeUps } from "./wakeUps.ts"
+import type { Inline } from "./inlineReadModels.ts"
+import { retrying, wireVersion } from "./reads.ts"
 
 /** The most that a group of concurrent appends adds up to, in messages; a large one counts for several. */
 const maxGroupSize = 2_000

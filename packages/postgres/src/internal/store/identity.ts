@@ -2,9 +2,9 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type { StoreIdentity } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
-import { isAlone } from "./ownConnection.ts"
-import { storeError } from "./sqlError.ts"
-import { retrying } from "./statements.ts"
+import { isAlone } from "../client/connections.ts"
+import { storeError } from "../client/sqlError.ts"
+import { retrying } from "./reads.ts"
 
 interface FoundRow {
   readonly database: string

@@ -11,8 +11,8 @@ import * as Semaphore from "effect/Semaphore"
 import { nextId } from "eventfold/Message"
 import { type EncodedAppend, mayHaveWritten, type StoreBackend, type Wake } from "eventfold/StoreBackend"
 import * as StreamName from "eventfold/StreamName"
-import { connect, isAlone } from "./ownConnection.ts"
-import { withoutTransaction } from "./statements.ts"
+import { connect, isAlone } from "../client/connections.ts"
+import { withoutTransaction } from "../store/reads.ts"
 
 /** Of PostgreSQL's LISTEN and NOTIFY; each database has its own. */
 const channel = "eventfold"

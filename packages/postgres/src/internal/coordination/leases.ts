@@ -11,8 +11,8 @@ import type { SqlError } from "effect/sql/SqlError"
 import { makeLocalLeases, type StoreBackend } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import { createHash } from "node:crypto"
-import { connect, isAlone } from "./ownConnection.ts"
-import { errorText, storeError } from "./sqlError.ts"
+import { connect, isAlone } from "../client/connections.ts"
+import { errorText, storeError } from "../client/sqlError.ts"
 
 /** How often a session that holds leases asks the server for a sign of life, and how long it waits for any answer. */
 const [interval, patience] = ["3 seconds", "5 seconds"] as const

@@ -7,7 +7,7 @@ import type * as Exit from "effect/Exit"
 import { BeginTransaction, SqlClient } from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { StoreError } from "eventfold/StoreError"
-import { storeError } from "./sqlError.ts"
+import { storeError } from "../client/sqlError.ts"
 
 /** What is wrong with the work, not with the transaction around it. */
 class OfWork<E> extends Data.Error<{ readonly error: E }> {}

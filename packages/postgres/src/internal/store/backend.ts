@@ -1,19 +1,12 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type { StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import type { WakeUps } from "../coordination/wakeUps.ts"
+import { makeReadAll, readPage } from "../readAll/readAll.ts"
 import * as Appends from "./appends.ts"
 import { makeIdentity } from "./identity.ts"
-import type { Inline } from "./inline.ts"
-import { makeReadAll, readPage } from "./readAll.ts"
-import {
-  type Call,
-  isInTransaction,
-  makeReads,
-  messageColumns,
-  outsideTransaction,
-  readMessagePage
-} from "./statements.ts"
-import type { WakeUps } from "./wakeUps.ts"
+import type { Inline } from "./inlineReadModels.ts"
+import { type Call, isInTransaction, makeReads, messageColumns, outsideTransaction, readMessagePage } from "./reads.ts"
 
 /** The store on a database that has the `message_store` and `eventfold` schemas. */
 export const make = Effect.fnUntraced(function*(

@@ -5,10 +5,11 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { AppendResult, EncodedAppend, StoreBackend } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, Unsupported, WrongExpectedVersion } from "eventfold/StoreError"
-import { makeIdentity } from "./identity.ts"
-import { makeReadAll } from "./readAll.ts"
-import { safePosition } from "./rows.ts"
-import { isUnique, storeError } from "./sqlError.ts"
+import { safePosition } from "../client/messageRows.ts"
+import { isUnique, storeError } from "../client/sqlError.ts"
+import type { WakeUps } from "../coordination/wakeUps.ts"
+import { makeReadAll } from "../readAll/readAll.ts"
+import { makeIdentity } from "../store/identity.ts"
 import {
   isInTransaction,
   makeReads,
@@ -17,9 +18,8 @@ import {
   stockCall,
   stockPath,
   wireVersion
-} from "./statements.ts"
-import { readPage } from "./stockReadAll.ts"
-import type { WakeUps } from "./wakeUps.ts"
+} from "../store/reads.ts"
+import { readPage } from "./readAll.ts"
 
 /** Where an append was written; without a position when the stream's version, null for none, was a wrong one. */
 interface WrittenRow {

@@ -5,8 +5,8 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { Build, Definition } from "eventfold/ReadModelStore"
 import { StoreError, Unsupported } from "eventfold/StoreError"
-import { schemaOf } from "./readModelRows.ts"
-import { errorCode, errorText, storeError } from "./sqlError.ts"
+import { errorCode, errorText, storeError } from "../client/sqlError.ts"
+import { schemaOf } from "./buildRows.ts"
 
 /**
  * The last columns of a SELECT and what they are from: for the rest of the transaction the schema's tables are found first

@@ -5,7 +5,8 @@ import * as Schedule from "effect/Schedule"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { type Backend, type Build, BuildMoved, make as makeService, type Service } from "eventfold/ReadModelStore"
 import { StoreError } from "eventfold/StoreError"
-import { differencesOf } from "./readModelDifferences.ts"
+import { isUnique, storeError } from "../client/sqlError.ts"
+import { retrying } from "../store/reads.ts"
 import {
   buildOf,
   type BuildRow,
@@ -15,11 +16,10 @@ import {
   isBuild,
   isSame,
   schemaOf
-} from "./readModelRows.ts"
-import { dropTables, entering, installTables, makeTables, replaceTables } from "./readModelTables.ts"
-import { inTransaction, withClient } from "./readModelTransaction.ts"
-import { isUnique, storeError } from "./sqlError.ts"
-import { retrying } from "./statements.ts"
+} from "./buildRows.ts"
+import { differencesOf } from "./differences.ts"
+import { dropTables, entering, installTables, makeTables, replaceTables } from "./tables.ts"
+import { inTransaction, withClient } from "./transaction.ts"
 
 const moved = ({ number, readModel }: Pick<Build, "number" | "readModel">) => new BuildMoved({ readModel, number })
 

@@ -11,8 +11,8 @@ import type { MessageId } from "eventfold/Message"
 import type { CategoryPage, CategoryRange, CountAllRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import type { CategoryName, StreamName } from "eventfold/StreamName"
-import { messagePage, recordedMessages, safePosition } from "./rows.ts"
-import { isPassing, storeError } from "./sqlError.ts"
+import { messagePage, recordedMessages, safePosition } from "../client/messageRows.ts"
+import { isPassing, storeError } from "../client/sqlError.ts"
 
 /**
  * For failures that pass: a lost connection, a server that starts again, a deadlock. Eight more attempts in about four
