@@ -277,7 +277,7 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
     })
 
   const respond = Effect.fn("Process.react")(function*(trigger: RecordedMessage, id: Id, reacting: (state: S) => Out) {
-    const own = yield* Entity.participantOf(entity.at(id))
+    const own = yield* Entity.streamOf(entity.at(id))
     yield* Effect.annotateCurrentSpan({ "eventfold.process": name, "eventfold.stream": own.streamName })
     const decide = Effect.fnUntraced(function*(state: S) {
       const reacted = reacting(state)

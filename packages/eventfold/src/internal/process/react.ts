@@ -6,11 +6,12 @@ import { deriveId, type Message, type MessageId, type RecordedMessage } from "..
 import { type Append, type AppendError, MessageStore } from "../../MessageStore.ts"
 import * as Metadata from "../../Metadata.ts"
 import type { Unsupported, WrongExpectedVersion } from "../../StoreError.ts"
-import type { AnyRecorded, Participant, ReadError } from "../entity/entityStream.ts"
+import { oneStream } from "../entity/boundary.ts"
+import type { AnyRecorded, EntityStream, ReadError } from "../entity/entityStream.ts"
 import * as Transaction from "../entity/transact.ts"
 
 /** What a process has decided to write: events to its own stream, and messages to others. */
-export interface Decided<Event> {
+export interface PlannedWrites<Event> {
   readonly events: ReadonlyArray<Event>
   readonly others: ReadonlyArray<Append>
 }
@@ -24,8 +25,8 @@ const isMarker = (event: unknown): event is Marker => event === marker
 
 /** The own stream with markers, which are no events and change no state. */
 const withMarkers = <S, Event, Recorded, R>(
-  own: Participant<S, Event, Recorded, R>
-): Participant<S, Event | Marker, Recorded, R> => ({
+  own: EntityStream<S, Event, Recorded, R>
+): EntityStream<S, Event | Marker, Recorded, R> => ({
   ...own,
   evolve: (state, event) => isMarker(event) ? state : own.evolve(state, event),
   encode: (events) => {
@@ -66,8 +67,8 @@ const following = (
 export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyRecorded, R, E, RDecide>(
   process: string,
   trigger: RecordedMessage,
-  own: Participant<S, Event, Recorded, R>,
-  decide: (state: S) => Effect.Effect<Decided<Event>, E, RDecide>,
+  own: EntityStream<S, Event, Recorded, R>,
+  decide: (state: S) => Effect.Effect<PlannedWrites<Event>, E, RDecide>,
   retry: Transaction.Options["retry"]
 ): Effect.fn.Return<
   void,
@@ -77,15 +78,22 @@ export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyR
   const store = yield* MessageStore
   let others: ReadonlyArray<Append> = []
 
+  // One transaction: the process's own events first, so that the first result is theirs.
+  const appendAll = (append: Append) =>
+    Effect.flatMap(
+      store.writeAll(following(process, trigger, [append, ...others])),
+      // A store that gives no result for an append is broken.
+      ([result]) => Effect.orDie(Effect.fromNullishOr(result))
+    )
   const reaction = Transaction.transact(
-    [withMarkers(own)],
-    Effect.fnUntraced(function*([{ state } = own.empty]) {
-      const decided = yield* decide(state)
-      others = decided.others
-      const events = decided.events.length === 0 && others.length > 0 ? [marker] : decided.events
-      return { events: [events], reply: undefined }
+    store,
+    oneStream(store, withMarkers(own), appendAll),
+    Effect.fnUntraced(function*({ state }) {
+      const planned = yield* decide(state)
+      others = planned.others
+      const events = planned.events.length === 0 && others.length > 0 ? [marker] : planned.events
+      return { events, reply: undefined }
     }),
-    (appends) => store.writeAll(following(process, trigger, [...appends, ...others])),
     { retry, freshness: "latest", alwaysCheck: false, commandId: undefined }
   )
 
