@@ -29,7 +29,7 @@ import { type Participant, type ReadError, versionOption } from "./internal/enti
 import { catchUp, catchUpFromSnapshot, type Fold } from "./internal/entity/fold.ts"
 import * as Snapshots from "./internal/entity/snapshots.ts"
 import * as Transaction from "./internal/entity/transact.ts"
-import * as Eager from "./internal/runtime/eager.ts"
+import * as Eager from "./internal/runtime/eagerLoop.ts"
 import type { RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
 import * as Metadata from "./Metadata.ts"

@@ -10,7 +10,7 @@ import type { EncodedAppend, EncodedMessage } from "../../StoreBackend.ts"
 import { DuplicateMessageId, InvalidMessage } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import * as TraceContext from "../../TraceContext.ts"
-import { jsonProblem, textProblem } from "../runtime/json.ts"
+import { jsonProblem, textProblem } from "../runtime/storableJson.ts"
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
@@ -30,7 +30,7 @@ const problemIn = (part: string, value: unknown): Problem | undefined => {
 }
 
 const problemOf = ({ data, id, metadata, type }: Message): Problem | undefined => {
-  if (id !== undefined && !uuid.test(id)) return { path: ["id"], reason: `is ${JSON.stringify(id)}, which is no UUID` }
+  if (id !== undefined && !uuid.test(id)) return { path: ["id"], reason: `is ${JSON.stringify(id)}, which is not a UUID` }
   const reason = type === "" ? "is empty" : textProblem(type)
   if (reason !== undefined) return { path: ["type"], reason }
   return problemIn("data", data) ?? (metadata === undefined ? undefined : problemIn("metadata", metadata))
@@ -95,11 +95,16 @@ const encodeWith = (
   })
 }
 
-/** Checks an append, gives ids to messages without one, and encodes them: in one step, because there may be many. */
+/**
+ * Checks an append, gives ids to messages without one, and encodes them: in one step, because there may be many.
+ *
+ * The name is checked here whatever built it. Nothing tells a checked name from any other string at runtime, and the check
+ * takes about 0.1 microseconds.
+ */
 export const encodeAppend = (
   append: GivenAppend
 ): Effect.Effect<EncodedAppend, StreamName.InvalidStreamName | InvalidMessage> =>
-  Effect.flatMap(
+  Effect.flatMapEager(
     StreamName.parse(append.streamName),
     (streamName) => Effect.contextWith((context: Context.Context<never>) => encodeWith(context, append, streamName))
   )

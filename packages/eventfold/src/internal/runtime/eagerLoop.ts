@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
  * The success of an effect that has already succeeded, as a schema's decoding has that needs no effects: a loop over
  * many messages need not run a fiber for each. `undefined` for any other effect.
  */
-export const succeeded = <A, E, R>(effect: Effect.Effect<A, E, R>): Exit.Success<A, E> | undefined => {
+export const knownSuccess = <A, E, R>(effect: Effect.Effect<A, E, R>): Exit.Success<A, E> | undefined => {
   if (!Exit.isExit(effect)) return undefined
   const exit = effect as Exit.Exit<A, E>
   return Exit.isSuccess(exit) ? exit : undefined
@@ -27,7 +27,7 @@ export const forEach = <Item, A, E, R>(
       for (let next = rest.next(); next.done !== true; next = rest.next()) {
         const item = next.value
         const effect = run(item)
-        const done = succeeded(effect)
+        const done = knownSuccess(effect)
         if (done === undefined) {
           return Effect.flatMap(effect, (value) => {
             use(value, item)
@@ -42,7 +42,7 @@ export const forEach = <Item, A, E, R>(
   })
 
 /** What the effects of the items give, of those that give something. */
-export const somes = <Item, A, E, R>(
+export const filterMap = <Item, A, E, R>(
   items: ReadonlyArray<Item>,
   run: (item: Item) => Effect.Effect<Option.Option<A>, E, R>
 ): Effect.Effect<Array<A>, E, R> =>
