@@ -3,8 +3,8 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 
 /**
- * The success of an effect that has already succeeded, as a schema's decoding has that needs no effects: a loop over
- * many messages need not run a fiber for each. `undefined` for any other effect.
+ * The success of an effect that has already succeeded; `undefined` for any other effect. Decoding by a schema that needs no
+ * effects has: a loop over many messages need not run a fiber for each of them.
  */
 export const knownSuccess = <A, E, R>(effect: Effect.Effect<A, E, R>): Exit.Success<A, E> | undefined => {
   if (!Exit.isExit(effect)) return undefined
@@ -13,8 +13,8 @@ export const knownSuccess = <A, E, R>(effect: Effect.Effect<A, E, R>): Exit.Succ
 }
 
 /**
- * Runs an effect for each item, in order, and hands on what it gives. As long as the effects have already succeeded that is
- * a plain loop.
+ * Runs an effect for each item, in order, and calls `use` with each result. While the effects have already succeeded it is a
+ * plain loop.
  */
 export const forEach = <Item, A, E, R>(
   items: ReadonlyArray<Item>,
@@ -41,7 +41,7 @@ export const forEach = <Item, A, E, R>(
     return loop()
   })
 
-/** What the effects of the items give, of those that give something. */
+/** Runs an effect for each item, in order, and collects the results that are some: a plain loop, as `forEach`. */
 export const filterMap = <Item, A, E, R>(
   items: ReadonlyArray<Item>,
   run: (item: Item) => Effect.Effect<Option.Option<A>, E, R>

@@ -2,7 +2,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 
-/** When it is interrupted it may go on for so long, and what waits for it with it. */
+/** Gives an effect that is interrupted this long to end by itself. The interruption waits for it meanwhile. */
 export const withGracePeriod =
   (grace: Duration.Input) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.uninterruptibleMask((restore) =>
