@@ -40,9 +40,9 @@ import {
   type SourceServices
 } from "./internal/processor/sources.ts"
 import { ofConsumer } from "./internal/processor/subject.ts"
-import * as Eager from "./internal/runtime/eager.ts"
+import * as Eager from "./internal/runtime/eagerLoop.ts"
+import { checkConsumerId, checkInt } from "./internal/store/argumentChecks.ts"
 import { allName } from "./internal/store/bookkeeping.ts"
-import { checkConsumerId, checkInt } from "./internal/store/checkArguments.ts"
 import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import type { All, Incoming, Source } from "./Source.ts"
@@ -253,7 +253,7 @@ export const batch = <From extends Source, E, R>(
     handles: (message) => sourceOf(message) !== undefined,
     handle: (messages) =>
       Effect.flatMap(
-        Eager.somes(messages, decode),
+        Eager.filterMap(messages, decode),
         (events) => Arr.isArrayNonEmpty(events) ? Effect.asVoid(options.handle(events)) : Effect.void
       )
   }

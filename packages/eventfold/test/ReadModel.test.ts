@@ -40,7 +40,7 @@ it.layer(inMemory)("definitions", (it) => {
       for (const name of ["", "Orders", "1st", "a-b", `a${"b".repeat(50)}`]) {
         assert.include(yield* message(define(name)), "must be a small letter, and then at most 49 small letters")
       }
-      assert.include(yield* message(define("a", { version: 0 })), "version is 0, and must be a whole number from 1")
+      assert.include(yield* message(define("a", { version: 0 })), "version is 0, and must be an integer of at least 1")
       assert.include(yield* message(define("a", { atOnce: 0 })), "atOnce is 0")
       assert.include(yield* message(define("a", { batchSize: 0.5 })), "batchSize is 0.5")
       assert.include(yield* message(define("a", { build: { throttle: 0 } })), "throttle is 0")

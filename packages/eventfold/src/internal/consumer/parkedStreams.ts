@@ -11,8 +11,8 @@ import { MessageStore } from "../../MessageStore.ts"
 import { InvalidArgument, StoreError } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import * as Folds from "../entity/fold.ts"
+import { checkConsumerId } from "../store/argumentChecks.ts"
 import { allName } from "../store/bookkeeping.ts"
-import { checkConsumerId } from "../store/checkArguments.ts"
 
 /** Where a message is. */
 const reference = { streamName: Schema.String, position: Schema.Int, globalPosition: Schema.Int }

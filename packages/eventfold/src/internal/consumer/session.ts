@@ -17,7 +17,7 @@ import { untilBack } from "../processor/outage.ts"
 import { correlates } from "../processor/sources.ts"
 import * as Tracing from "../processor/spans.ts"
 import { ofConsumer } from "../processor/subject.ts"
-import * as Lanes from "../runtime/lanes.ts"
+import * as JobLanes from "../runtime/jobLanes.ts"
 import { isBookkeeping, isOwn } from "../store/bookkeeping.ts"
 import * as Checkpoints from "./checkpointWriter.ts"
 import { type Consumer, type Options, readsAll } from "./definition.ts"
@@ -47,7 +47,7 @@ export interface Session<E, R> {
   readonly run: Effect.Effect<never, E | ReadCategoryError, R | MessageStore>
   /** Interrupts the handlers. */
   readonly abandon: Effect.Effect<void>
-  readonly counts: Lanes.Lanes<unknown, E>["counts"]
+  readonly counts: JobLanes.Lanes<unknown, E>["counts"]
   /** The low-water marks. */
   readonly positions: () => ReadonlyArray<{ readonly member: number | undefined; readonly position: number }>
   /** The global position up to which messages have been read. */
@@ -108,7 +108,7 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>,
     if (jobs.length > 1) return runMixed(jobs)
     return job._tag === "Task" ? job.task : Effect.map(handle([job.message]), job.done)
   }
-  const lanes = yield* Lanes.make({ run: runJobs, batchSize: consumer.handlesAtOnce, concurrency, grace })
+  const lanes = yield* JobLanes.make({ run: runJobs, batchSize: consumer.handlesAtOnce, concurrency, grace })
   const laneFor = (streamName: string) => concurrency === 1 ? "" : laneOf(streamName)
   const replays = parking === undefined
     ? Effect.never

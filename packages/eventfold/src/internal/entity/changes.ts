@@ -7,7 +7,7 @@ import type * as Category from "../../Category.ts"
 import type { RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import * as StreamName from "../../StreamName.ts"
-import * as Eager from "../runtime/eager.ts"
+import * as Eager from "../runtime/eagerLoop.ts"
 import { type Model, open, type ReadError } from "./entityStream.ts"
 import type { Fold } from "./fold.ts"
 

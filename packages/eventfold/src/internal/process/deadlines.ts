@@ -14,7 +14,7 @@ import { type Key, PositionStore } from "../../PositionStore.ts"
 import * as StreamName from "../../StreamName.ts"
 import type { Options } from "../consumer/definition.ts"
 import { lastWrite } from "../processor/lastWrite.ts"
-import * as Heap from "../runtime/priorityQueue.ts"
+import * as PriorityQueue from "../runtime/priorityQueue.ts"
 
 const fields = { name: Schema.String, due: Schema.DateTimeUtc }
 
@@ -87,7 +87,7 @@ export const timer = (category: DeadlineCategory, consumerId: string, { checkpoi
     let read = written
     // By the id of the message to come, in the order in which they were set.
     const pending = new Map<string, Pending>()
-    const queue = Heap.make<Pending>((a, b) => a.dueAt < b.dueAt)
+    const queue = PriorityQueue.make<Pending>((a, b) => a.dueAt < b.dueAt)
 
     const take = Effect.fnUntraced(function*(message: RecordedMessage) {
       // One that can't be decoded is left to the consumer of the same category, and what it does about failures.

@@ -5,7 +5,7 @@ import type { RecordedMessage } from "../../Message.ts"
 import { defaultBatchSize, MessageStore } from "../../MessageStore.ts"
 import { type Build, BuildMoved, ReadModelStore, type TableDifference } from "../../ReadModelStore.ts"
 import { StoreError } from "../../StoreError.ts"
-import * as Eager from "../runtime/eager.ts"
+import * as Eager from "../runtime/eagerLoop.ts"
 import { log } from "../runtime/log.ts"
 import { beginning, verified } from "./checkpoint.ts"
 import type { BuildOptions, ReadModel } from "./definition.ts"
@@ -90,7 +90,7 @@ const catchUp = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>, first:
       build.checkpoint.position + 1,
       model.options.batchSize ?? defaultBatchSize
     )
-    const decoded = yield* Eager.somes(messages.filter(isUpTo), model.decode)
+    const decoded = yield* Eager.filterMap(messages.filter(isUpTo), model.decode)
     const last = decoded.at(-1)?.message
     const position = Math.min(through, upTo)
     // Somebody has read further than can be read now.

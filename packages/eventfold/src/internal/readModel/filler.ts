@@ -16,8 +16,8 @@ import { attempting, type Handler, handling } from "../processor/handleMessages.
 import { isPassing } from "../processor/outage.ts"
 import * as Tracing from "../processor/spans.ts"
 import * as Subject from "../processor/subject.ts"
-import { succeeded } from "../runtime/eager.ts"
-import { graceful } from "../runtime/graceful.ts"
+import { knownSuccess } from "../runtime/eagerLoop.ts"
+import { withGracePeriod } from "../runtime/gracePeriod.ts"
 import type { Decoded, ReadModel } from "./definition.ts"
 import { readPage } from "./lag.ts"
 import * as SideEffects from "./sideEffects.ts"
@@ -75,7 +75,7 @@ const decodeAll = Effect.fnUntraced(function*<E, R>(
   const wanted = new Map<RecordedMessage, Decoded | Exit.Failure<unknown, E>>()
   for (const message of messages) {
     const decoding = model.decode(message)
-    const exit = succeeded(decoding) ?? (yield* Effect.exit(decoding))
+    const exit = knownSuccess(decoding) ?? (yield* Effect.exit(decoding))
     if (Exit.isFailure(exit)) wanted.set(message, exit)
     else if (Option.isSome(exit.value)) wanted.set(message, exit.value.value)
   }
@@ -241,7 +241,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
       return page.hasMore
     }
     yield* pace(batch.length)
-    yield* graceful(grace)(handleBatch(batch))
+    yield* withGracePeriod(grace)(handleBatch(batch))
     return batches.length > 0 || page.hasMore
   }, Effect.mapError((error) => error instanceof Broken ? error.error : error))
 
