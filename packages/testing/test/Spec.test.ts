@@ -266,7 +266,7 @@ describe("what a store would refuse", () => {
           "given no events",
           "when depositOnce decides on the state {\"balance\":0} of a stream that does not exist",
           "then expected the events [Deposited {\"amount\":5} with {\"id\":\"5\"}], which a store would refuse: " +
-            "event 0, Deposited: id is \"5\", which is no UUID"
+            "event 0, Deposited: id is \"5\", which is not a UUID"
         )
       )
     }))

@@ -9,8 +9,8 @@ import * as PollPause from "../processor/pollPause.ts"
 import { correlates } from "../processor/sources.ts"
 import { isBookkeeping, isOwn } from "../store/bookkeeping.ts"
 import { type Consumer, readsAll } from "./definition.ts"
-import type { JobLanes } from "./jobLanes.ts"
 import type { Members } from "./members.ts"
+import type { MessageLanes } from "./messageLanes.ts"
 
 /** A reader that is blocked rests at least this long between two reads. */
 const heldBackRest = "20 millis"
@@ -18,7 +18,7 @@ const heldBackRest = "20 millis"
 export interface Options {
   readonly reader: LogReader
   readonly members: Members
-  readonly lanes: Pick<JobLanes<unknown, unknown>, "offer" | "awaitRoom">
+  readonly lanes: Pick<MessageLanes<unknown, unknown>, "offer" | "awaitRoom">
   /** Runs when a message is handled, or needs no handling. */
   readonly onDone: () => void
   /** Retries an effect through outages of the store. */

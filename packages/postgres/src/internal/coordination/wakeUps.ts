@@ -9,8 +9,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { nextId } from "eventfold/Message"
-import { type EncodedAppend, mayHaveWritten, type StoreBackend, type Wake } from "eventfold/StoreBackend"
-import * as StreamName from "eventfold/StreamName"
+import { type EncodedAppend, type StoreBackend, type Wake, wakeUnlessRefused } from "eventfold/StoreBackend"
 import { connect, isAlone } from "../client/connections.ts"
 import { withoutTransaction } from "../store/reads.ts"
 
@@ -159,13 +158,7 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     written,
-    telling: (appends, write) =>
-      Effect.onExit(write, (exit) =>
-        mayHaveWritten(exit)
-          ? Effect.forEach(new Set(appends.map(({ streamName }) => StreamName.category(streamName))), written, {
-            discard: true
-          })
-          : Effect.void),
+    telling: (appends, write) => wakeUnlessRefused(appends, write, written),
     watch: (given) =>
       Effect.suspend(() => {
         // Kept when nobody waits any more: it is the same one the next time.
