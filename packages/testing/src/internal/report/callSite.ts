@@ -1,9 +1,9 @@
 const isForeign = (line: string): boolean => /[\\/]node_modules[\\/]|[ (]node:/.test(line)
 
 /**
- * The lines of a stack trace from the caller of the function that calls this: an expectation that is not met is shown
- * there, in the test, and not here, where it was found out. Frames of packages (the fibers of a test, say) are left out,
- * unless there are no others. None where an engine writes stacks in another form than V8.
+ * The lines of a stack trace from the caller of the function that calls this. An expectation that is not met fails there,
+ * in the test, and not here, where it is judged. Frames of packages (the fibers of a test, say) are left out, unless there
+ * are no others. Empty where an engine does not write stacks as V8 does.
  */
 export const callSite = (): ReadonlyArray<string> => {
   const lines = (new Error().stack ?? "").split("\n").filter((line) => line.startsWith("    at ")).slice(2)
