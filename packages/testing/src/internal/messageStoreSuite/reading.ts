@@ -408,10 +408,126 @@ const counting = (it: It) =>
       }))
   })
 
+const nothing = (through: number) => ({ messages: [], through, hasMore: false, heldBack: Option.none() })
+
+const categoryPages = (it: It) =>
+  describe("readCategoryPage", () => {
+    it.effect("gives page after page what readCategory gives, with how far each goes and whether there is more", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        for (const i of upTo(9)) {
+          yield* store.append(`${category}-${i % 3}`, numbered(1, i))
+          yield* store.append(`${category}s-1`, numbered(1))
+        }
+        const all = yield* readCategory(category)
+        for (const limit of [1, 2, 3, 9, 10]) {
+          const found: Array<unknown> = []
+          let hasMore = true
+          for (let from = 1; hasMore;) {
+            const page = yield* store.readCategoryPage(category, { from, limit })
+            found.push(...page.messages)
+            assert.strictEqual(page.through, page.messages.at(-1)?.globalPosition ?? from - 1)
+            assert.strictEqual(page.hasMore, page.messages.length === limit)
+            assert.isTrue(Option.isNone(page.heldBack))
+            from = page.through + 1
+            hasMore = page.hasMore
+          }
+          assert.deepStrictEqual(found, all)
+        }
+        const from = all[4]?.globalPosition ?? 0
+        assert.deepStrictEqual((yield* store.readCategoryPage(category, { from, limit: 2 })).messages, all.slice(4, 6))
+        assert.deepStrictEqual((yield* store.readCategoryPage(category, { from: 0 })).messages, all)
+      }))
+
+    it.effect("gives 1,024 messages unless a limit says otherwise", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        yield* store.append(`${category}-1`, numbered(1_025))
+        const { hasMore, messages, through } = yield* store.readCategoryPage(category)
+        assert.deepStrictEqual([messages.length, hasMore], [1_024, true])
+        const rest = yield* store.readCategoryPage(category, { from: through + 1 })
+        assert.deepStrictEqual(dataOf(rest.messages), [1_024])
+        assert.isFalse(rest.hasMore)
+      }))
+
+    it.effect("gives nothing, as far as before it, when there is nothing to read", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        assert.deepStrictEqual(yield* store.readCategoryPage(category), nothing(0))
+        assert.deepStrictEqual(yield* store.readCategoryPage(category, { from: 0 }), nothing(0))
+        yield* store.append(`${category}-1`, numbered(3))
+        const from = ((yield* readCategory(category)).at(-1)?.globalPosition ?? 0) + 1
+        assert.deepStrictEqual(yield* store.readCategoryPage(category, { from }), nothing(from - 1))
+        const types = ["Other"]
+        assert.deepStrictEqual(yield* store.readCategoryPage(category, { types, limit: 1 }), nothing(0))
+      }))
+
+    it.effect("filters by type, correlation and member, as readCategory does", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        for (const i of upTo(24)) {
+          const metadata = i % 2 === 0 ? { correlationStreamName: "order-1" } : {}
+          yield* store.append(`${category}-${i % 5}`, { type: ["A", "B", "a"][i % 3] ?? "", data: i, metadata })
+        }
+        for (const types of [undefined, ["A"], ["a", "B"]]) {
+          for (const correlation of [undefined, "order"]) {
+            for (const consumerGroup of [undefined, { member: 0, size: 2 }, { member: 1, size: 2 }]) {
+              const options = { from: 1, types, correlation, consumerGroup }
+              const wanted = yield* readCategory(category, options)
+              const page = yield* store.readCategoryPage(category, options)
+              assert.deepStrictEqual(page.messages, wanted)
+              const limited = yield* store.readCategoryPage(category, { ...options, limit: 2 })
+              assert.deepStrictEqual(limited.messages, wanted.slice(0, 2))
+              assert.strictEqual(limited.hasMore, wanted.length >= 2)
+            }
+          }
+        }
+      }))
+
+    it.effect("refuses what readCategory refuses, and a limit of 0", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        for (const name of [`${category}-1`, ""]) {
+          assert.instanceOf(yield* Effect.flip(store.readCategoryPage(name)), StreamName.InvalidCategory)
+        }
+        const correlation = yield* Effect.flip(store.readCategoryPage(category, { correlation: "order-1" }))
+        assert.instanceOf(correlation, StreamName.InvalidCategory)
+        const wrong = [
+          { from: -1 },
+          { from: 1.5 },
+          { limit: 0 },
+          { limit: -1 },
+          { limit: 1.5 },
+          { consumerGroup: { member: 2, size: 2 } },
+          { types: [] },
+          { types: [""] }
+        ]
+        for (const options of wrong) {
+          assert.instanceOf(yield* Effect.flip(store.readCategoryPage(category, options)), InvalidArgument)
+        }
+      }))
+
+    it.effect("sees all that was written before it was called, also when several are called at once", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        const appendThenRead = (i: number) =>
+          Effect.andThen(store.append(`${category}-${i}`, numbered(1, i)), store.readCategoryPage(category))
+        const pages = yield* Effect.forEach(upTo(10), appendThenRead, { concurrency: "unbounded" })
+        for (const [i, { messages }] of pages.entries()) assert.include(dataOf(messages), i)
+      }))
+  })
+
 export const tests = (it: It, supports: Supports): void => {
   streams(it, supports)
   single(it)
   categories(it, supports)
   ends(it)
   counting(it)
+  categoryPages(it)
 }
