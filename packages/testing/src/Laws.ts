@@ -21,7 +21,7 @@ import type { Broken } from "./internal/laws/check.ts"
 import * as Idempotent from "./internal/laws/idempotent.ts"
 import * as RoundTrips from "./internal/laws/roundTrips.ts"
 import * as Snapshots from "./internal/laws/snapshots.ts"
-import { at, callSite } from "./internal/report/callSite.ts"
+import { at, callSite } from "./internal/report/failure.ts"
 import type { DecideResult } from "./internal/spec/decide.ts"
 
 /**

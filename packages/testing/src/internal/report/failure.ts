@@ -31,3 +31,22 @@ export const errorFields = ({ diff, message }: Failure) => ({
   actual: diff?.actual,
   expected: diff?.expected
 })
+
+const isForeign = (line: string): boolean => /[\\/]node_modules[\\/]|[ (]node:/.test(line)
+
+/**
+ * The lines of a stack trace from the caller of the function that calls this. An expectation that is not met fails there,
+ * in the test, and not here, where it is judged. Frames of packages (the fibers of a test, say) are left out, unless there
+ * are no others. Empty where an engine does not write stacks as V8 does.
+ */
+export const callSite = (): ReadonlyArray<string> => {
+  const lines = (new Error().stack ?? "").split("\n").filter((line) => line.startsWith("    at ")).slice(2)
+  const own = lines.filter((line) => !isForeign(line))
+  return own.length === 0 ? lines : own
+}
+
+/** Gives an error the stack of a call site. */
+export const at = <E extends Error>(site: ReadonlyArray<string>, error: E): E => {
+  if (site.length > 0) error.stack = [`${error.name}: ${error.message}`, ...site].join("\n")
+  return error
+}
