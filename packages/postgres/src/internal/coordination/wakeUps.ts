@@ -2,8 +2,7 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { nextId } from "eventfold/Message"
-import { type EncodedAppend, mayHaveWritten, type StoreBackend, type Wake } from "eventfold/StoreBackend"
-import * as StreamName from "eventfold/StreamName"
+import { type EncodedAppend, type StoreBackend, type Wake, wakeUnlessRefused } from "eventfold/StoreBackend"
 import { isInProcess } from "../client/connections.ts"
 import { listen, makeAnnouncer } from "./announcements.ts"
 
@@ -36,13 +35,7 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     written,
-    waking: (appends, write) =>
-      Effect.onExit(write, (exit) =>
-        mayHaveWritten(exit)
-          ? Effect.forEach(new Set(appends.map(({ streamName }) => StreamName.category(streamName))), written, {
-            discard: true
-          })
-          : Effect.void),
+    waking: (appends, write) => wakeUnlessRefused(appends, write, written),
     watch: (given) =>
       Effect.suspend(() => {
         // Kept after the last reader stops waiting: the store gives the same function the next time.
