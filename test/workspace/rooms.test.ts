@@ -31,6 +31,7 @@ const plans: Readonly<Record<string, Plan>> = {
   },
   "packages/testing": {
     report: [],
+    laws: ["report"],
     clock: [],
     spec: ["report"],
     scenario: ["report", "clock", "spec"],

@@ -5,6 +5,7 @@ import type { RecordedMessage } from "../../Message.ts"
 import { defaultBatchSize, type ReadAllError } from "../../MessageStore.ts"
 import type { ReadPageResult } from "../../StoreBackend.ts"
 import type { LogReader } from "../processor/logReader.ts"
+import type { RetryOutages } from "../processor/outage.ts"
 import * as PollPause from "../processor/pollPause.ts"
 import { correlates } from "../processor/sources.ts"
 import { isBookkeeping, isOwn } from "../store/bookkeeping.ts"
@@ -21,8 +22,7 @@ export interface Options {
   readonly lanes: Pick<MessageLanes<unknown, unknown>, "offer" | "awaitRoom">
   /** Runs when a message is handled, or needs no handling. */
   readonly onDone: () => void
-  /** Retries an effect through outages of the store. */
-  readonly persist: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly persist: RetryOutages
 }
 
 /** Reads what a consumer has not handled yet, then follows the log, and gives the messages to the consumer's lanes. */
