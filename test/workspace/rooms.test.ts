@@ -31,9 +31,9 @@ const plans: Readonly<Record<string, Plan>> = {
   },
   "packages/testing": {
     report: [],
-    laws: ["report"],
     clock: [],
     spec: ["report"],
+    laws: ["report", "spec"],
     scenario: ["report", "clock", "spec"],
     messageStoreSuite: [],
     readModelSuite: ["messageStoreSuite"]
