@@ -46,8 +46,8 @@ import * as Runner from "./internal/readModel/runner.ts"
 import * as SideEffects from "./internal/readModel/sideEffects.ts"
 import { type Status, status as readStatus } from "./internal/readModel/status.ts"
 import { waitFor as waitForPosition } from "./internal/readModel/waitFor.ts"
-import * as Eager from "./internal/runtime/eager.ts"
-import { checkInt } from "./internal/store/checkArguments.ts"
+import * as Eager from "./internal/runtime/eagerLoop.ts"
+import { checkInt } from "./internal/store/argumentChecks.ts"
 import type { MemoryTables } from "./MemoryTable.ts"
 import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
@@ -227,7 +227,7 @@ export const apply = Effect.fnUntraced(function*<E, R>(
   model: ReadModel<E, R>,
   messages: ReadonlyArray<RecordedMessage>
 ): Effect.fn.Return<void, E, R> {
-  const decoded = yield* Eager.somes(messages, model.decode)
+  const decoded = yield* Eager.filterMap(messages, model.decode)
   if (Arr.isArrayNonEmpty(decoded)) yield* SideEffects.inTransaction(model.handle(decoded))
 })
 

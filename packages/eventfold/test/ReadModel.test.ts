@@ -43,7 +43,7 @@ it.layer(inMemory)("definitions", (it) => {
           "must be 1 to 50 lower-case letters, digits and _, starting with a letter"
         )
       }
-      assert.include(yield* message(define("a", { version: 0 })), "version is 0, and must be a whole number from 1")
+      assert.include(yield* message(define("a", { version: 0 })), "version is 0, and must be an integer of at least 1")
       assert.include(yield* message(define("a", { atOnce: 0 })), "atOnce is 0")
       assert.include(yield* message(define("a", { batchSize: 0.5 })), "batchSize is 0.5")
       assert.include(yield* message(define("a", { build: { throttle: 0 } })), "throttle is 0")
