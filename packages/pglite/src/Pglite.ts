@@ -27,10 +27,11 @@ import { makeWire } from "./internal/wire.ts"
  */
 export interface Options {
   /**
-   * The folder that keeps the data, made when it is missing. Defaults to none: the data is in memory, and ends with the layer.
+   * The folder that keeps the data, made when it is missing. Defaults to none: the data is in memory, and ends with the
+   * layer.
    *
-   * One process at a time can use a folder. Committed messages survive the end of the process, however it ends. PGlite does
-   * not wait for the disk, so the last messages may be lost when the whole machine stops at once.
+   * One process at a time can use a folder. Committed messages survive the end of the process, however it ends. PGlite
+   * does not wait for the disk, so the last messages may be lost when the whole machine stops at once.
    */
   readonly dataDir?: string | undefined
 }

@@ -32,8 +32,8 @@ export interface InstallOptions {
    */
   readonly role?: boolean | undefined
   /**
-   * The role that owns the schemas that are missing. Defaults to the user; for `eventfold`, to the owner of `message_store`.
-   * An existing schema keeps its owner, who also owns what is added if the user may act as that role.
+   * The role that owns the schemas that are missing. Defaults to the user; for `eventfold`, to the owner of
+   * `message_store`. An existing schema keeps its owner, who also owns what is added if the user may act as that role.
    */
   readonly owner?: string | undefined
   /**
@@ -48,12 +48,12 @@ export interface InstallOptions {
  *
  * **Details**
  *
- * Runs the same files as `sql/install.sql`, in one transaction. Running it again changes nothing, and two installations at
- * once wait for one another. Messages are never touched. The table `eventfold.installations` records which version was installed
- * when.
+ * Runs the same files as `sql/install.sql`, in one transaction. Running it again changes nothing, and two installations
+ * at once wait for one another. Messages are never touched. The table `eventfold.installations` records which version
+ * was installed when.
  *
- * The user has to own the database or have the right to create schemas in it. A superuser is not needed: a user without the
- * rights gets an {@link OpenError} with the reason `PermissionDenied`.
+ * The user has to own the database or have the right to create schemas in it. A superuser is not needed: a user without
+ * the rights gets an {@link OpenError} with the reason `PermissionDenied`.
  *
  * @since 0.1.0
  * @category installing

@@ -68,20 +68,20 @@ export {
  */
 export interface StoreOptions {
   /**
-   * Install the schemas, or bring them up to date, before the store is used; with the options of {@link install}. Defaults to
-   * false, because the user of an application seldom has the rights.
+   * Install the schemas, or bring them up to date, before the store is used; with the options of {@link install}.
+   * Defaults to false, because the user of an application seldom has the rights.
    */
   readonly install?: boolean | InstallOptions | undefined
   /**
-   * Announce to other processes which categories were written, so that their `wakeUps` complete. One NOTIFY for many appends
-   * follows their commits, off their path. Defaults to true.
+   * Announce to other processes which categories were written, so that their `wakeUps` complete. One NOTIFY for many
+   * appends follows their commits, off their path. Defaults to true.
    */
   readonly announce?: boolean | undefined
 }
 
 /**
- * Read models that are kept in the transactions of the appends to their category: an append and what the handlers make of it are
- * committed together, or not at all.
+ * Read models that are kept in the transactions of the appends to their category: an append and what the handlers make
+ * of it are committed together, or not at all.
  *
  * @since 0.1.0
  * @category options
@@ -125,7 +125,10 @@ export interface Options extends PgClient.PgPoolConfig, StoreOptions {}
 interface Installed {
   /** The version of its `eventfold` schema. */
   readonly version: number | undefined
-  /** Which functions `message_store` has. As in `install/begin.sql`, the functions of a stock Message DB have no SQL body. */
+  /**
+   * Which functions `message_store` has. As in `install/begin.sql`, the functions of a stock Message DB have no SQL
+   * body.
+   */
   readonly functions: "ours" | "stock" | "none"
 }
 
@@ -247,7 +250,8 @@ export const layerPool = (
  *
  * **Details**
  *
- * The layer checks the server and its schema when it is built, and fails with an {@link OpenError} that says what is wrong.
+ * The layer checks the server and its schema when it is built, and fails with an {@link OpenError} that says what is
+ * wrong.
  *
  * @example
  * ```ts

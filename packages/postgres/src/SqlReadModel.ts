@@ -21,9 +21,10 @@ import { fromSqlError, type OpenError } from "./OpenError.ts"
  */
 export interface Tables {
   /**
-   * The statements that make the tables, with bare names: `CREATE TABLE orders (...)`. They run in a schema with the name of
-   * the read model, where queries find `orders.orders`. A build beside the live one has a schema of its own, so make indexes,
-   * views, functions and everything else that belongs to the tables in the same way. One text may have several statements.
+   * The statements that make the tables, with bare names: `CREATE TABLE orders (...)`. They run in a schema with the
+   * name of the read model, where queries find `orders.orders`. A build beside the live one has a schema of its own, so
+   * make indexes, views, functions and everything else that belongs to the tables in the same way. One text may have
+   * several statements.
    */
   readonly tables: ReadonlyArray<string>
 }
@@ -33,7 +34,8 @@ export interface Tables {
  *
  * **Details**
  *
- * Handlers change the tables through `SqlClient`, by their bare names. They run in the transaction that moves the checkpoint.
+ * Handlers change the tables through `SqlClient`, by their bare names. They run in the transaction that moves the
+ * checkpoint.
  *
  * @example
  * ```ts
@@ -68,8 +70,8 @@ export const make: (
 ) => ReadModel.Definition<never, never> = ReadModel.make
 
 /**
- * Defines a read model with its tables and one handler for many messages at a time, as `ReadModel.batch` defines one without
- * tables.
+ * Defines a read model with its tables and one handler for many messages at a time, as `ReadModel.batch` defines one
+ * without tables.
  *
  * **When to use**
  *
@@ -94,8 +96,8 @@ export const batch = <From extends ReadModel.Source, E, R>(
  */
 export interface Options {
   /**
-   * Install the schemas, or bring them up to date, before they are used; with the options of `Postgres.install`. Defaults to
-   * false, because the user of an application seldom has the rights.
+   * Install the schemas, or bring them up to date, before they are used; with the options of `Postgres.install`.
+   * Defaults to false, because the user of an application seldom has the rights.
    */
   readonly install?: boolean | InstallOptions | undefined
 }
@@ -114,8 +116,9 @@ const installedVersion = Effect.fnUntraced(function*(sql: PgClient.PgClient) {
  *
  * **Details**
  *
- * Handlers get the client as `SqlClient` and `PgClient`, in the transaction that moves the checkpoint. The database needs the
- * `eventfold` schema, or the layer fails with an {@link OpenError}. The user needs the right to create schemas in it.
+ * Handlers get the client as `SqlClient` and `PgClient`, in the transaction that moves the checkpoint. The database
+ * needs the `eventfold` schema, or the layer fails with an {@link OpenError}. The user needs the right to create
+ * schemas in it.
  *
  * @since 0.1.0
  * @category layers

@@ -1,17 +1,17 @@
--- A page of the messages of all categories: from the global position `first` on, in the order of global positions, as far as
--- it is final. Final means that no message which is committed later gets a position in what the page has looked at.
--- `categories` and `types` keep only the messages of these.
+-- A page of the messages of all categories: from the global position `first` on, in the order of global positions, as
+-- far as it is final. Final means that no message which is committed later gets a position in what the page has looked
+-- at. `categories` and `types` keep only the messages of these.
 --
--- Categories commit independently. So a position may be taken by a transaction that has not committed yet, or may never be
--- used. Everything up to the last visible message becomes final when the transactions have ended which gap_writers shows
--- after that message was seen: a transaction that starts later gets higher positions. The function looks for writers only
--- when there is a gap, before the last message or in the page. It then reads the rows by a statement of their own, whose
--- snapshot is newer than the look. Where the isolation level gives that statement no newer snapshot, the page ends before its
--- first gap.
+-- Categories commit independently. So a position may be taken by a transaction that has not committed yet, or may never
+-- be used. Everything up to the last visible message becomes final when the transactions have ended which gap_writers
+-- shows after that message was seen: a transaction that starts later gets higher positions. The function looks for
+-- writers only when there is a gap, before the last message or in the page. It then reads the rows by a statement of
+-- their own, whose snapshot is newer than the look. Where the isolation level gives that statement no newer snapshot,
+-- the page ends before its first gap.
 --
--- This function never waits. Its caller remembers the writers that it has found, as `Finality` of @eventfold/postgres does:
--- when all of them have ended, everything up to the `last` message of that time is final, even if other writers have started
--- since. The caller passes what it knows in this way as `final`, and up to there the function just reads.
+-- This function never waits. Its caller remembers the writers that it has found, as `Finality` of @eventfold/postgres
+-- does: when all of them have ended, everything up to the `last` message of that time is final, even if other writers
+-- have started since. The caller passes what it knows in this way as `final`, and up to there the function just reads.
 --
 -- The last row describes the page. Its data is JSON:
 --   through   the position up to which the page has looked; for a page of `batch_size` messages, up to its last one
@@ -20,8 +20,8 @@
 --   run       see log_run
 --
 -- However long the log is, a page costs what it returns or skips. So each statement leaves the planner one way (see
--- get_category_messages): along messages_category for each of a few categories, otherwise along messages_pkey. A page with a
--- filter by type or by many categories may find nothing for a long way, so it looks at 50,000 positions at most.
+-- get_category_messages): along messages_category for each of a few categories, otherwise along messages_pkey. A page
+-- with a filter by type or by many categories may find nothing for a long way, so it looks at 50,000 positions at most.
 
 CREATE OR REPLACE FUNCTION eventfold.read_all(
   first bigint DEFAULT 1,

@@ -1329,18 +1329,18 @@ $$;
 
 -- The transactions of other sessions that may still fill a gap in the global positions.
 --
--- A transaction takes a position by nextval, and from before that until it ends it holds ROW EXCLUSIVE on the sequence. So the
--- holders of that lock are the transactions that may have taken positions and not written them yet. A transaction that takes
--- the lock later gets higher positions, and one that takes no position holds no such lock. Where the column has no
--- sequence, the lock on the table tells the same.
+-- A transaction takes a position by nextval, and from before that until it ends it holds ROW EXCLUSIVE on the sequence.
+-- So the holders of that lock are the transactions that may have taken positions and not written them yet. A
+-- transaction that takes the lock later gets higher positions, and one that takes no position holds no such lock. Where
+-- the column has no sequence, the lock on the table tells the same.
 --
--- `transaction` is the virtual transaction id, as pg_locks names it; `pid` is null for a prepared transaction, which has no
--- session. pg_locks shows the locks of the moment at which it is read, whatever snapshot the statement has. Every role may
--- read it.
+-- `transaction` is the virtual transaction id, as pg_locks names it; `pid` is null for a prepared transaction, which
+-- has no session. pg_locks shows the locks of the moment at which it is read, whatever snapshot the statement has.
+-- Every role may read it.
 --
--- This is the only place with this rule. The planner puts the query in the place of a call, so that a call costs nothing. On a
--- Message DB without this function, @eventfold/postgres runs the text between BEGIN ATOMIC and END as a query of its own:
--- keep it one query without arguments.
+-- This is the only place with this rule. The planner puts the query in the place of a call, so that a call costs
+-- nothing. On a Message DB without this function, @eventfold/postgres runs the text between BEGIN ATOMIC and END as a
+-- query of its own: keep it one query without arguments.
 
 CREATE OR REPLACE FUNCTION eventfold.gap_writers()
 RETURNS TABLE (transaction text, pid integer)
@@ -1366,9 +1366,9 @@ END;
 -- A text that changes when the server restarts and when the table of messages is emptied or replaced. What a reader has
 -- learned about gaps is worth nothing after that: the names of transactions start again, and so may positions.
 --
--- This is the only place with this rule. As with gap_writers, @eventfold/postgres runs the text between BEGIN ATOMIC and END on
--- a Message DB without this function. The name of the table is looked up at each call, so that the function does not depend
--- on the table.
+-- This is the only place with this rule. As with gap_writers, @eventfold/postgres runs the text between BEGIN ATOMIC
+-- and END on a Message DB without this function. The name of the table is looked up at each call, so that the function
+-- does not depend on the table.
 
 CREATE OR REPLACE FUNCTION eventfold.log_run()
 RETURNS text
@@ -1383,20 +1383,20 @@ END;
 
 -- eventfold/functions/read_all.sql
 
--- A page of the messages of all categories: from the global position `first` on, in the order of global positions, as far as
--- it is final. Final means that no message which is committed later gets a position in what the page has looked at.
--- `categories` and `types` keep only the messages of these.
+-- A page of the messages of all categories: from the global position `first` on, in the order of global positions, as
+-- far as it is final. Final means that no message which is committed later gets a position in what the page has looked
+-- at. `categories` and `types` keep only the messages of these.
 --
--- Categories commit independently. So a position may be taken by a transaction that has not committed yet, or may never be
--- used. Everything up to the last visible message becomes final when the transactions have ended which gap_writers shows
--- after that message was seen: a transaction that starts later gets higher positions. The function looks for writers only
--- when there is a gap, before the last message or in the page. It then reads the rows by a statement of their own, whose
--- snapshot is newer than the look. Where the isolation level gives that statement no newer snapshot, the page ends before its
--- first gap.
+-- Categories commit independently. So a position may be taken by a transaction that has not committed yet, or may never
+-- be used. Everything up to the last visible message becomes final when the transactions have ended which gap_writers
+-- shows after that message was seen: a transaction that starts later gets higher positions. The function looks for
+-- writers only when there is a gap, before the last message or in the page. It then reads the rows by a statement of
+-- their own, whose snapshot is newer than the look. Where the isolation level gives that statement no newer snapshot,
+-- the page ends before its first gap.
 --
--- This function never waits. Its caller remembers the writers that it has found, as `Finality` of @eventfold/postgres does:
--- when all of them have ended, everything up to the `last` message of that time is final, even if other writers have started
--- since. The caller passes what it knows in this way as `final`, and up to there the function just reads.
+-- This function never waits. Its caller remembers the writers that it has found, as `Finality` of @eventfold/postgres
+-- does: when all of them have ended, everything up to the `last` message of that time is final, even if other writers
+-- have started since. The caller passes what it knows in this way as `final`, and up to there the function just reads.
 --
 -- The last row describes the page. Its data is JSON:
 --   through   the position up to which the page has looked; for a page of `batch_size` messages, up to its last one
@@ -1405,8 +1405,8 @@ END;
 --   run       see log_run
 --
 -- However long the log is, a page costs what it returns or skips. So each statement leaves the planner one way (see
--- get_category_messages): along messages_category for each of a few categories, otherwise along messages_pkey. A page with a
--- filter by type or by many categories may find nothing for a long way, so it looks at 50,000 positions at most.
+-- get_category_messages): along messages_category for each of a few categories, otherwise along messages_pkey. A page
+-- with a filter by type or by many categories may find nothing for a long way, so it looks at 50,000 positions at most.
 
 CREATE OR REPLACE FUNCTION eventfold.read_all(
   first bigint DEFAULT 1,

@@ -2,8 +2,8 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import type { Fragment } from "effect/sql/Statement"
 
 /**
- * A query that calls a function of `message_store` whose first argument is the name of a stream or category. The rows of the
- * function are to be named `called`.
+ * A query that calls a function of `message_store` whose first argument is the name of a stream or category. The rows
+ * of the function are to be named `called`.
  */
 export type FunctionCall = (name: string, call: (name: Fragment | string) => Fragment) => Fragment
 

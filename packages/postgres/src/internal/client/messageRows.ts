@@ -12,8 +12,8 @@ import { query } from "./retries.ts"
 import { unsafePosition } from "./wireValues.ts"
 
 /**
- * The columns of a value of the type `message_store.message`, as the client decodes them. By place and not by name: an object
- * for each row would cost as much as the rest of its decoding.
+ * The columns of a value of the type `message_store.message`, as the client decodes them. By place and not by name: an
+ * object for each row would cost as much as the rest of its decoding.
  */
 type MessageRow = readonly [
   id: string,

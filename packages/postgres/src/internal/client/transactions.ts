@@ -24,8 +24,8 @@ export const outsideTransaction = (sql: PgClient) => <A, E>(statements: Effect.E
 
 /**
  * Runs a write as a transaction of its own, even if its caller is in one on the same client: the write may be committed
- * together with others, and is sent again when its outcome is unknown. Fails on a client with a single connection, where the
- * write would wait for ever for the connection that the caller's transaction holds.
+ * together with others, and is sent again when its outcome is unknown. Fails on a client with a single connection,
+ * where the write would wait for ever for the connection that the caller's transaction holds.
  */
 export const independently = (sql: PgClient) => {
   const outside = outsideTransaction(sql)
@@ -51,9 +51,9 @@ const isCollision = (error: unknown): error is SqlError =>
   isSqlError(error) && (error.reason._tag === "DeadlockError" || error.reason._tag === "SerializationError")
 
 /**
- * Runs work in a transaction, or in a savepoint of the caller's transaction. What the work fails with comes out as it is. A
- * failure of the transaction is a `StoreError`, and so is a transaction that the server has ended: with its connection, or
- * because of a collision with another one.
+ * Runs work in a transaction, or in a savepoint of the caller's transaction. What the work fails with comes out as it
+ * is. A failure of the transaction is a `StoreError`, and so is a transaction that the server has ended: with its
+ * connection, or because of a collision with another one.
  *
  * The isolation level is READ COMMITTED, whatever the database's default is: a statement that waited for a row which
  * another transaction changed has to see the change.

@@ -1,6 +1,6 @@
 /**
- * Announcements tell other processes by LISTEN and NOTIFY which categories were written. They are hints: a lost one costs latency,
- * because readers poll as well.
+ * Announcements tell other processes by LISTEN and NOTIFY which categories were written. They are hints: a lost one
+ * costs latency, because readers poll as well.
  */
 import type { PgClient, PgClientConfig } from "@effect/sql-pg/PgClient"
 import type * as PgConnection from "@effect/sql-pg/PgConnection"
@@ -32,8 +32,8 @@ const lastAnnouncementTimeout = "1 second"
 const [firstDelay, maxDelay] = [100, 5_000]
 
 /**
- * The payload. `from` is the store that sent it and has already woken its own readers. Without `categories` it stands for all
- * of them; so does any other payload, such as that of a bare `NOTIFY eventfold`.
+ * The payload. `from` is the store that sent it and has already woken its own readers. Without `categories` it stands
+ * for all of them; so does any other payload, such as that of a bare `NOTIFY eventfold`.
  */
 const Announcement = Schema.fromJsonString(Schema.Struct({
   from: Schema.optionalKey(Schema.String),
@@ -61,9 +61,9 @@ const announcedCategories = (notifications: ReadonlyArray<PgConnection.Notificat
 }
 
 /**
- * Announces categories to other processes, beside the appends and not in their transactions: a NOTIFY in the transaction
- * that writes would serialize all commits of the server. One statement is in flight at a time, and the next one takes all that
- * was written meanwhile. A statement that fails is not repeated.
+ * Announces categories to other processes, beside the appends and not in their transactions: a NOTIFY in the
+ * transaction that writes would serialize all commits of the server. One statement is in flight at a time, and the next
+ * one takes all that was written meanwhile. A statement that fails is not repeated.
  */
 export const makeAnnouncer = Effect.fnUntraced(function*(sql: PgClient, self: string) {
   const pending = new Set<string>()
@@ -105,8 +105,8 @@ export const listen = (config: PgClientConfig, self: string, wake: Wake): Effect
   let delay = firstDelay
 
   const session = Effect.gen(function*() {
-    // This scope outlives the connection's, so that the connection closes before UNLISTEN: a statement to a server that has
-    // gone would never end.
+    // This scope outlives the connection's, so that the connection closes before UNLISTEN: a statement to a server that
+    // has gone would never end.
     const listening = yield* Effect.scope
     return yield* Effect.scoped(Effect.gen(function*() {
       const connection = yield* openDedicated(config)

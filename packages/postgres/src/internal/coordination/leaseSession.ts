@@ -19,8 +19,8 @@ const heartbeatInterval = "3 seconds"
 const answerTimeout = "5 seconds"
 
 /**
- * The server ends a session that is silent for this long, and its leases with it. So neither a frozen process nor a machine that
- * has gone keeps them. A holder that is cut off finds out earlier, within 8 seconds.
+ * The server ends a session that is silent for this long, and its leases with it. So neither a frozen process nor a
+ * machine that has gone keeps them. A holder that is cut off finds out earlier, within 8 seconds.
  */
 const serverTimeout = "15s"
 
@@ -28,9 +28,9 @@ const serverTimeout = "15s"
 const channel = "eventfold_lease"
 
 /**
- * The key of a name's advisory lock: the first 64 bits of a hash, as two integers. PostgreSQL keeps locks with two integers
- * apart from those with one bigint. Message DB's locks of categories and the installation's lock have one bigint, so no
- * lease ever blocks a write. The prefix tells leases from the application's own locks.
+ * The key of a name's advisory lock: the first 64 bits of a hash, as two integers. PostgreSQL keeps locks with two
+ * integers apart from those with one bigint. Message DB's locks of categories and the installation's lock have one
+ * bigint, so no lease ever blocks a write. The prefix tells leases from the application's own locks.
  */
 const lockKey = (name: string): readonly [number, number] => {
   const hash = createHash("sha256").update(`eventfold:lease:${name}`).digest()
@@ -57,8 +57,8 @@ export const open = Effect.fnUntraced(function*(
   onLost: Effect.Effect<unknown>
 ): Effect.fn.Return<LeaseSession, StoreError, Scope.Scope> {
   const scope = yield* Effect.scope
-  // Scopes close in the opposite order, so the connection closes first and ends its statements. To interrupt a statement that
-  // the server does not answer would take seconds.
+  // Scopes close in the opposite order, so the connection closes first and ends its statements. To interrupt a
+  // statement that the server does not answer would take seconds.
   const statements = yield* Scope.fork(scope)
   const connected = yield* Scope.fork(scope)
 

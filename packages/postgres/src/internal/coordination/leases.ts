@@ -15,8 +15,8 @@ const idleTime = "10 seconds"
 const leasesInProcess = new WeakMap<PgClient, StoreBackend["lease"]>()
 
 /**
- * Leases as advisory locks. All leases that are held through this store share one session. It opens with the first of them,
- * and closes a moment after the last or with the scope. On a PGlite, leases within the process.
+ * Leases as advisory locks. All leases that are held through this store share one session. It opens with the first of
+ * them, and closes a moment after the last or with the scope. On a PGlite, leases within the process.
  */
 export const make = Effect.fnUntraced(function*(
   sql: PgClient

@@ -1,6 +1,6 @@
 /**
- * Which global positions are final: no message will be committed there any more. This is concluded from looks at the store.
- * Each look sees first the last message, and then the transactions that may have taken positions before it.
+ * Which global positions are final: no message will be committed there any more. This is concluded from looks at the
+ * store. Each look sees first the last message, and then the transactions that may have taken positions before it.
  */
 
 /** What a look has seen. */
@@ -16,7 +16,10 @@ export interface Look {
   readonly run: string
 }
 
-/** A look that found writers. When they have all ended, everything up to `last` is final, even if others have started since. */
+/**
+ * A look that found writers. When they have all ended, everything up to `last` is final, even if others have started
+ * since.
+ */
 interface Noted {
   readonly last: number
   /** The writers that later looks have still found. */

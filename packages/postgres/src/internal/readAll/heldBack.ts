@@ -69,7 +69,10 @@ const toWriter = (row: WriterRow) => ({
   query: row.query === null || row.query === hidden ? undefined : row.query
 })
 
-/** The first gap after a position and the transactions that may fill it; none when there is no gap before the last message. */
+/**
+ * The first gap after a position and the transactions that may fill it; none when there is no gap before the last
+ * message.
+ */
 export const diagnose = (
   sql: PgClient,
   rule: GapRule,

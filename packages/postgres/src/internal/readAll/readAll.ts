@@ -15,7 +15,10 @@ import { diagnose, lookAtWriters } from "./heldBack.ts"
 /** A page as far as it is final, and the look at the store that came with it. */
 export interface LookedPage extends Finality.Look {
   readonly messages: ReadonlyArray<RecordedMessage>
-  /** How far the page has looked, inclusive, unless it is full; the position before the page when it may not look at all. */
+  /**
+   * How far the page has looked, inclusive, unless it is full; the position before the page when it may not look at
+   * all.
+   */
   readonly through: number
 }
 

@@ -92,8 +92,8 @@ const differenceOf = Effect.fnUntraced(function*(
 })
 
 /**
- * How many rows of each table only one of two schemas has, by the columns that both have. Values whose types differ or have
- * no equality are compared as text.
+ * How many rows of each table only one of two schemas has, by the columns that both have. Values whose types differ or
+ * have no equality are compared as text.
  */
 export const differencesOf = Effect.fnUntraced(function*(
   sql: PgClient,

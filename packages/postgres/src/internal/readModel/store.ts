@@ -113,7 +113,10 @@ type Prepare<E, R> = (
   differences: Effect.Effect<ReadonlyArray<TableDifference>, StoreError>
 ) => Effect.Effect<Build, E, R>
 
-/** Locks the builds, has the new one prepared, and puts it in the place of the live one. Gives the retired builds as well. */
+/**
+ * Locks the builds, has the new one prepared, and puts it in the place of the live one. Gives the retired builds as
+ * well.
+ */
 const replaceLive = Effect.fnUntraced(function*<E, R>(sql: PgClient, build: Build, prepare: Prepare<E, R>) {
   // By number: every transaction locks them in this order.
   const rows = yield* sql<BuildRow>`SELECT * FROM eventfold.read_models

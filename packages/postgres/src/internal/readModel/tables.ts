@@ -9,8 +9,8 @@ import { errorCode, errorText, storeError } from "../client/sqlError.ts"
 import { schemaOf } from "./buildRows.ts"
 
 /**
- * The last columns of a SELECT, and the FROM item that they read. For the rest of the transaction, bare names find the tables
- * of the schema first, and then those of the search path that the transaction began with.
+ * The last columns of a SELECT, and the FROM item that they read. For the rest of the transaction, bare names find the
+ * tables of the schema first, and then those of the search path that the transaction began with.
  */
 export const enterSchema = (
   sql: PgClient,
@@ -24,7 +24,10 @@ export const enterSchema = (
   ) AS base`
 })
 
-/** Names what the application has built on a read model's tables: it would stay with them when other tables replace them. */
+/**
+ * Names what the application has built on a read model's tables: it would stay with them when other tables replace
+ * them.
+ */
 const findDependents = Effect.fnUntraced(function*(sql: PgClient, readModel: string) {
   const rows = yield* sql<{ readonly name: string }>`SELECT eventfold.dependents(${readModel}) AS name`
   const names = rows.map(({ name }) => name).join(", ")

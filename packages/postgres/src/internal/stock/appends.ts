@@ -11,7 +11,10 @@ import { isUniqueViolation, storeError } from "../client/sqlError.ts"
 import { independently } from "../client/transactions.ts"
 import { safePosition, wireVersion } from "../client/wireValues.ts"
 
-/** Where an append was written; without a position when the stream's version (null for no stream) was not the expected one. */
+/**
+ * Where an append was written; without a position when the stream's version (null for no stream) was not the expected
+ * one.
+ */
 interface WrittenRow {
   readonly version: bigint | null
   readonly position: bigint | null

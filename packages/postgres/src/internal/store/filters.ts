@@ -3,8 +3,9 @@ import type { Fragment } from "effect/sql/Statement"
 import type { CategoryRange } from "eventfold/StoreBackend"
 
 /**
- * Hides a filter from the planner, in a query that reads in order up to a limit. The planner would read and sort the whole table
- * for a filter that it knows to be selective, or can't estimate. It takes this form to let half of the rows through.
+ * Hides a filter from the planner, in a query that reads in order up to a limit. The planner would read and sort the
+ * whole table for a filter that it knows to be selective, or can't estimate. It takes this form to let half of the rows
+ * through.
  */
 export const opaque = (sql: PgClient, filter: Fragment): Fragment => sql`CASE WHEN ${filter} THEN true ELSE false END`
 

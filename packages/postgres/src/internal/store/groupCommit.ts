@@ -50,8 +50,9 @@ interface Lanes<Request, A, E> {
 const repliesAtOnce = 8
 
 /**
- * A group waits for callers to come back for at most this fraction (one fourth) of the time that the last commit took. That
- * is about the part of a commit that does not depend on the size of its group, and so all that a larger group saves.
+ * A group waits for callers to come back for at most this fraction (one fourth) of the time that the last commit took.
+ * That is about the part of a commit that does not depend on the size of its group, and so all that a larger group
+ * saves.
  */
 const maxWaitDivisor = 4n
 
@@ -185,19 +186,19 @@ const withdraw = <A>(waiting: Array<A>, entry: A): Effect.Effect<void> =>
   })
 
 /**
- * Group commit: the requests of a lane that arrive while a group of it is being committed form the next group. A request
- * that finds its lane idle starts at once, together with those that arrive in the same moment. So no request ever waits for
- * company.
+ * Group commit: the requests of a lane that arrive while a group of it is being committed form the next group. A
+ * request that finds its lane idle starts at once, together with those that arrive in the same moment. So no request
+ * ever waits for company.
  *
- * Callers that get their results often come back at once. Waiting for all of them would make the next group large, but would
- * leave the database idle meanwhile, and this process idle afterwards. So the next group starts without the callers that
- * take longer than a fraction of the time that the last commit took, and with no more than half of all. Where a commit is slow,
- * groups are large. Where it is fast, the database works on one half of the callers' requests while this process works on
- * the other half. Without the bound of one half, groups would keep whatever sizes they happen to have: the callers that
- * wait now are those that came back while the last group was committed.
+ * Callers that get their results often come back at once. Waiting for all of them would make the next group large, but
+ * would leave the database idle meanwhile, and this process idle afterwards. So the next group starts without the
+ * callers that take longer than a fraction of the time that the last commit took, and with no more than half of all.
+ * Where a commit is slow, groups are large. Where it is fast, the database works on one half of the callers' requests
+ * while this process works on the other half. Without the bound of one half, groups would keep whatever sizes they
+ * happen to have: the callers that wait now are those that came back while the last group was committed.
  *
- * A caller that is interrupted while its request waits withdraws the request. Once its group is being committed, the request
- * is committed or not with the whole group. The groups run in the current scope, and end with it.
+ * A caller that is interrupted while its request waits withdraws the request. Once its group is being committed, the
+ * request is committed or not with the whole group. The groups run in the current scope, and end with it.
  */
 export const make = Effect.fnUntraced(function*<Request, A, E>(options: Options<Request, A, E>) {
   const scope = yield* Effect.scope

@@ -37,8 +37,8 @@ export const makeIdentity = (sql: PgClient): Effect.Effect<StoreIdentity, StoreE
         (SELECT extract(epoch FROM min(installed_at)) FROM eventfold.installations)) FROM pg_control_system())`
     : sql`(SELECT system_identifier::text FROM pg_control_system())`
 
-  // The last checkpoint can be older than a promotion, so a primary reads the timeline from the name of its current WAL file.
-  // A replica writes no WAL of its own.
+  // The last checkpoint can be older than a promotion, so a primary reads the timeline from the name of its current WAL
+  // file. A replica writes no WAL of its own.
   const timeline = sql`(SELECT CASE
       WHEN pg_is_in_recovery() THEN timeline_id
       ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer

@@ -79,7 +79,10 @@ const lockLiveBuild = Effect.fnUntraced(function*(sql: PgClient, { fingerprint, 
   return row === undefined ? undefined : yield* buildOf(row)
 })
 
-/** The messages of the category after a build's checkpoint. The append holds the lock of the category, so it has the last. */
+/**
+ * The messages of the category after a build's checkpoint. The append holds the lock of the category, so it has the
+ * last.
+ */
 const unhandledMessages = (sql: PgClient, call: FunctionCall, category: string, { checkpoint }: Build) =>
   Effect.flatMap(
     sql`${
