@@ -53,7 +53,7 @@ const position = (category: string, member?: number) =>
     return yield* positions.get({ category, consumerId: "test", member })
   })
 
-const reading = (it: It) => {
+const following = (it: It) => {
   it.effect("catch up page by page, then follow, and resume where they stopped", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
@@ -93,7 +93,9 @@ const reading = (it: It) => {
       assert.strictEqual(yield* Queue.take(seen), 2n ** 70n)
       yield* Fiber.interrupt(fiber)
     }))
+}
 
+const starting = (it: It) => {
   it.effect("start at the end, at a position or at a time, and afterwards resume at their own position", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
@@ -131,7 +133,9 @@ const reading = (it: It) => {
       assert.deepStrictEqual(yield* end.take(1), [count + 1])
       yield* Fiber.interrupt(again)
     }))
+}
 
+const filtering = (it: It) => {
   it.effect("handle only answers to one category, by their correlation", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
@@ -165,6 +169,12 @@ const reading = (it: It) => {
         ["Recorded"]
       )
     }))
+}
+
+const reading = (it: It) => {
+  following(it)
+  starting(it)
+  filtering(it)
 }
 
 const ordering = (it: It) =>

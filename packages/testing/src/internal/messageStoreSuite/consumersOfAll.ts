@@ -49,7 +49,7 @@ const collecting = Effect.fnUntraced(function*(filters: Consumer.AllFilters, opt
 
 const none = () => Effect.void
 
-const reading = (it: It) => {
+const following = (it: It) => {
   it.effect("of several categories handle their events by global position, and resume where they stopped", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
@@ -111,7 +111,9 @@ const reading = (it: It) => {
       yield* Fiber.interruptAll(fibers)
       assert.deepStrictEqual([yield* Queue.size(one.seen), yield* Queue.size(three.seen)], [0, 0])
     }))
+}
 
+const starting = (it: It) => {
   it.effect("start at a position or at a time, and handle answers by their correlation", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
@@ -160,6 +162,11 @@ const reading = (it: It) => {
       const dash = Consumer.make("x").on("a-b", none).on("c", none)
       assert.instanceOf(yield* Effect.flip(Consumer.run(dash)), StreamName.InvalidCategory)
     }))
+}
+
+const reading = (it: It) => {
+  following(it)
+  starting(it)
 }
 
 const ordering = (it: It) =>

@@ -114,146 +114,155 @@ const crashing = (store: MessageStore["Service"], after: number, when: "before" 
   }
 }
 
-const once = (it: It) =>
-  describe("process", () => {
-    it.effect("writes its messages once, wherever it crashes, and when every message is delivered again", () =>
-      Effect.gen(function*() {
-        const store = yield* MessageStore
-        let crashes = 0
-        for (const when of ["before", "after"] as const) {
-          for (let after = 0;; after++) {
-            const { place, process, shipping, types } = yield* newChain
-            const { hasCrashed, service } = crashing(store, after, when)
-            yield* place("1")
-            const outcome = yield* Effect.exit(runUntil(process, shipping.name, 1)).pipe(
-              Effect.provideService(MessageStore, service)
-            )
-            // When it ends, the positions that follow the last reaction are written as well.
-            if (outcome._tag === "Success" && !hasCrashed()) break
-            crashes += 1
-            yield* runUntil(process, shipping.name, 1)
-            assert.deepStrictEqual(yield* types, chainOf(1), `${when} write ${after}`)
-            yield* place("2")
-            yield* redelivering(runUntil(process, shipping.name, 2))
-            const [orders, , , own] = yield* types
-            assert.deepStrictEqual(orders, ["Placed", "Cancelled", "Placed", "Cancelled"])
-            assert.deepStrictEqual(yield* types, chainOf(2), `${when} write ${after}, delivered again`)
-            assert.strictEqual(own?.length, 6)
-          }
+const redelivery = (it: It) => {
+  it.effect("writes its messages once, wherever it crashes, and when every message is delivered again", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      let crashes = 0
+      for (const when of ["before", "after"] as const) {
+        for (let after = 0;; after++) {
+          const { place, process, shipping, types } = yield* newChain
+          const { hasCrashed, service } = crashing(store, after, when)
+          yield* place("1")
+          const outcome = yield* Effect.exit(runUntil(process, shipping.name, 1)).pipe(
+            Effect.provideService(MessageStore, service)
+          )
+          // When it ends, the positions that follow the last reaction are written as well.
+          if (outcome._tag === "Success" && !hasCrashed()) break
+          crashes += 1
+          yield* runUntil(process, shipping.name, 1)
+          assert.deepStrictEqual(yield* types, chainOf(1), `${when} write ${after}`)
+          yield* place("2")
+          yield* redelivering(runUntil(process, shipping.name, 2))
+          const [orders, , , own] = yield* types
+          assert.deepStrictEqual(orders, ["Placed", "Cancelled", "Placed", "Cancelled"])
+          assert.deepStrictEqual(yield* types, chainOf(2), `${when} write ${after}, delivered again`)
+          assert.strictEqual(own?.length, 6)
         }
-        // The four reactions and deadlines, and some positions.
-        assert.isAtLeast(crashes, 2 * 5)
-      }))
+      }
+      // The four reactions and deadlines, and some positions.
+      assert.isAtLeast(crashes, 2 * 5)
+    }))
 
-    it.effect("ids and metadata say which message caused a message", () =>
-      Effect.gen(function*() {
-        const { fulfilment, order, payment, process, shipping } = yield* newChain
-        yield* order.append(["1", "2"], order.events.Placed({}, { metadata: { properties: { tenant: "t" } } }))
-        yield* runUntil(process, shipping.name, 1)
-        const [placed] = yield* readStream(`${order.name}-1+2`)
-        const [started] = yield* readStream(`${fulfilment.name}-1+2`)
-        const charges = yield* readStream(`${payment.name}-1+2`)
-        const [set, passed] = yield* readStream(`${fulfilment.name}:deadline-1+2`)
-        assert(placed !== undefined && passed !== undefined)
-        for (const message of [started, ...charges, set]) {
-          assert.deepStrictEqual(message?.metadata, { ...Metadata.follow(placed) })
-        }
-        const [stopped] = yield* readStream(`${shipping.name}-1+2`)
-        assert.deepStrictEqual(Metadata.fromJson(stopped?.metadata ?? null).properties, { tenant: "t" })
-        assert.deepStrictEqual(stopped?.data, { after: "given up 1" })
-        assert.strictEqual(new Set([started, ...charges, set, passed].map((message) => message?.id)).size, 5)
-      }))
+  it.effect("ids and metadata say which message caused a message", () =>
+    Effect.gen(function*() {
+      const { fulfilment, order, payment, process, shipping } = yield* newChain
+      yield* order.append(["1", "2"], order.events.Placed({}, { metadata: { properties: { tenant: "t" } } }))
+      yield* runUntil(process, shipping.name, 1)
+      const [placed] = yield* readStream(`${order.name}-1+2`)
+      const [started] = yield* readStream(`${fulfilment.name}-1+2`)
+      const charges = yield* readStream(`${payment.name}-1+2`)
+      const [set, passed] = yield* readStream(`${fulfilment.name}:deadline-1+2`)
+      assert(placed !== undefined && passed !== undefined)
+      for (const message of [started, ...charges, set]) {
+        assert.deepStrictEqual(message?.metadata, { ...Metadata.follow(placed) })
+      }
+      const [stopped] = yield* readStream(`${shipping.name}-1+2`)
+      assert.deepStrictEqual(Metadata.fromJson(stopped?.metadata ?? null).properties, { tenant: "t" })
+      assert.deepStrictEqual(stopped?.data, { after: "given up 1" })
+      assert.strictEqual(new Set([started, ...charges, set, passed].map((message) => message?.id)).size, 5)
+    }))
+}
 
-    it.effect("reactions that race for one state each decide on what the others have written", () =>
-      Effect.gen(function*() {
-        const name = yield* newCategory
-        const sources = ["a", "b", "c"].map((letter) => Category.make(`${name}${letter}` as "source", { Happened: {} }))
-        const counter = Category.make(`${name}counter` as "counter", { Counted: { to: Schema.Int } })
-        const process = sources.reduce(
-          (process, source) =>
-            process.on(source, {
-              id: () => "1",
-              react: { Happened: (count) => ({ events: counter.events.Counted({ to: count + 1 }) }) },
-              concurrency: 4
-            }),
-          Process.make(counter.name, {
-            entity: Entity.make(counter, { state: Schema.Int, initial: 0, evolve: { Counted: (_, { to }) => to } })
-          }).on(Category.make(`${name}d` as "source", { Happened: {} }), { react: {} })
-        )
-        for (const source of sources) {
-          yield* Effect.forEach(upTo(12), (i) => source.append(String(i), source.events.Happened({})))
-        }
-        yield* runUntil(process, counter.name, 36)
-        assert.deepStrictEqual(
-          (yield* readCategory(counter.name)).map(({ data }) => data),
-          upTo(36).map((i) => ({ to: i + 1 }))
-        )
-      }))
+const races = (it: It) => {
+  it.effect("reactions that race for one state each decide on what the others have written", () =>
+    Effect.gen(function*() {
+      const name = yield* newCategory
+      const sources = ["a", "b", "c"].map((letter) => Category.make(`${name}${letter}` as "source", { Happened: {} }))
+      const counter = Category.make(`${name}counter` as "counter", { Counted: { to: Schema.Int } })
+      const process = sources.reduce(
+        (process, source) =>
+          process.on(source, {
+            id: () => "1",
+            react: { Happened: (count) => ({ events: counter.events.Counted({ to: count + 1 }) }) },
+            concurrency: 4
+          }),
+        Process.make(counter.name, {
+          entity: Entity.make(counter, { state: Schema.Int, initial: 0, evolve: { Counted: (_, { to }) => to } })
+        }).on(Category.make(`${name}d` as "source", { Happened: {} }), { react: {} })
+      )
+      for (const source of sources) {
+        yield* Effect.forEach(upTo(12), (i) => source.append(String(i), source.events.Happened({})))
+      }
+      yield* runUntil(process, counter.name, 36)
+      assert.deepStrictEqual(
+        (yield* readCategory(counter.name)).map(({ data }) => data),
+        upTo(36).map((i) => ({ to: i + 1 }))
+      )
+    }))
+}
 
-    it.effect("an answer reaches the process that asked, and no other", () =>
-      Effect.gen(function*() {
-        const name = yield* newCategory
-        const [asking, answering] = [`${name}asking`, `${name}answering`]
-        const question = Category.make(`${answering}:command` as "question", { Asked: {} })
-        const answer = Category.make(answering as "answer", { Answered: { to: Schema.String } })
-        const start = Category.make(`${name}start` as "start", { Started: {} })
-        const own = Category.make(asking as "asking", { Got: { to: Schema.String } })
-        const memory = Entity.make(own, { state: Schema.Int, initial: 0, evolve: { Got: (count) => count + 1 } })
-        const asker = Process.make(asking, { entity: memory })
-          .on(start, {
-            react: {
-              Started: (_, __, id) => ({
-                send: Process.send(
-                  question,
-                  id,
-                  question.events.Asked({}, {
-                    metadata: { correlationStreamName: `${asking}-${String(id)}`, replyStreamName: `${asking}-reply` }
-                  })
-                )
-              })
-            }
-          })
-          .on(answer, {
-            correlation: asking,
-            react: { Answered: (_, { data }) => ({ events: own.events.Got(data) }) }
-          })
-        const answerer = Process.make(answering, {
-          entity: Entity.make(Category.make(`${answering}:memory` as "memory", {}), {
-            state: Schema.Null,
-            initial: null,
-            evolve: {}
-          })
-        }).on(question, {
+const answers = (it: It) => {
+  it.effect("an answer reaches the process that asked, and no other", () =>
+    Effect.gen(function*() {
+      const name = yield* newCategory
+      const [asking, answering] = [`${name}asking`, `${name}answering`]
+      const question = Category.make(`${answering}:command` as "question", { Asked: {} })
+      const answer = Category.make(answering as "answer", { Answered: { to: Schema.String } })
+      const start = Category.make(`${name}start` as "start", { Started: {} })
+      const own = Category.make(asking as "asking", { Got: { to: Schema.String } })
+      const memory = Entity.make(own, { state: Schema.Int, initial: 0, evolve: { Got: (count) => count + 1 } })
+      const asker = Process.make(asking, { entity: memory })
+        .on(start, {
           react: {
-            Asked: (_, { recorded }, id) => ({
+            Started: (_, __, id) => ({
               send: Process.send(
-                answer,
+                question,
                 id,
-                answer.events.Answered({
-                  to: Metadata.fromJson(recorded.metadata).correlationStreamName ?? "none"
+                question.events.Asked({}, {
+                  metadata: { correlationStreamName: `${asking}-${String(id)}`, replyStreamName: `${asking}-reply` }
                 })
               )
             })
           }
         })
-        yield* question.append("x", question.events.Asked({}))
-        yield* question.append("y", question.events.Asked({}, { metadata: { correlationStreamName: `${name}-1` } }))
-        yield* start.append("1", start.events.Started({}))
-        yield* runUntil(answerer, answering, 2)
-        // The first answers are written before the asker begins to read.
-        yield* quietly(
-          Effect.raceFirst(
-            Process.run(answerer),
-            Effect.andThen(runUntil(asker, answering, 3), runUntil(asker, asking, 2))
-          )
+        .on(answer, {
+          correlation: asking,
+          react: { Answered: (_, { data }) => ({ events: own.events.Got(data) }) }
+        })
+      const answerer = Process.make(answering, {
+        entity: Entity.make(Category.make(`${answering}:memory` as "memory", {}), {
+          state: Schema.Null,
+          initial: null,
+          evolve: {}
+        })
+      }).on(question, {
+        react: {
+          Asked: (_, { recorded }, id) => ({
+            send: Process.send(
+              answer,
+              id,
+              answer.events.Answered({
+                to: Metadata.fromJson(recorded.metadata).correlationStreamName ?? "none"
+              })
+            )
+          })
+        }
+      })
+      yield* question.append("x", question.events.Asked({}))
+      yield* question.append("y", question.events.Asked({}, { metadata: { correlationStreamName: `${name}-1` } }))
+      yield* start.append("1", start.events.Started({}))
+      yield* runUntil(answerer, answering, 2)
+      // The first answers are written before the asker begins to read.
+      yield* quietly(
+        Effect.raceFirst(
+          Process.run(answerer),
+          Effect.andThen(runUntil(asker, answering, 3), runUntil(asker, asking, 2))
         )
-        const got = (yield* readCategory(asking)).filter(({ type }) => type === "Got")
-        assert.deepStrictEqual(got.map(({ data }) => data), [{ to: `${asking}-1` }])
-        assert.strictEqual(Metadata.fromJson(got[0]?.metadata ?? null).replyStreamName, `${asking}-reply`)
-        assert.strictEqual((yield* readCategory(answering)).length, 3)
-      }))
-  })
+      )
+      const got = (yield* readCategory(asking)).filter(({ type }) => type === "Got")
+      assert.deepStrictEqual(got.map(({ data }) => data), [{ to: `${asking}-1` }])
+      assert.strictEqual(Metadata.fromJson(got[0]?.metadata ?? null).replyStreamName, `${asking}-reply`)
+      assert.strictEqual((yield* readCategory(answering)).length, 3)
+    }))
+}
 
+const once = (it: It) =>
+  describe("process", () => {
+    redelivery(it)
+    races(it)
+    answers(it)
+  })
 const deadlines = (it: It) =>
   describe("process deadlines", () => {
     it.effect("pass in the order of their times, once each, also those that came due while no process ran", () =>

@@ -17,7 +17,7 @@ const together = { concurrency: "unbounded" } as const
 
 const retry = Schedule.recurs(200)
 
-export const tests = (it: It) => {
+const commands = (it: It) =>
   describe("commands", () => {
     it.effect("have one effect, however often they are sent, and return the first result", () =>
       Effect.gen(function*() {
@@ -91,6 +91,7 @@ export const tests = (it: It) => {
       }))
   })
 
+const transfers = (it: It) =>
   describe("transactions over several streams", () => {
     it.effect("are written whole or not at all", () =>
       Effect.gen(function*() {
@@ -164,4 +165,8 @@ export const tests = (it: It) => {
         assert.isTrue(balances.every((n) => n >= 0))
       }))
   })
+
+export const tests = (it: It): void => {
+  commands(it)
+  transfers(it)
 }

@@ -137,118 +137,124 @@ const expectations = (it: It) =>
       }))
   })
 
+const repeating = (it: It) => {
+  it.effect("a repeated append writes nothing and gives the original result, whatever version it expects", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const stream = yield* newStream
+      yield* store.append(stream, numbered(2))
+      const messages = yield* withIds(numbered(3))
+      const first = yield* store.append(stream, messages, { expectedVersion: 1 })
+      yield* store.append(stream, numbered(1))
+      for (const expectedVersion of [1, "any", "noStream", "exists", 77] as const) {
+        assert.deepStrictEqual(yield* store.append(stream, messages, { expectedVersion }), first)
+      }
+      assert.strictEqual(yield* versionOf(stream), 5)
+    }))
+
+  it.effect("content is compared as JSON, ids as UUIDs", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const stream = yield* newStream
+      const id = yield* nextId
+      const first = yield* store.append(stream, {
+        id,
+        type: "A",
+        data: { a: 1, b: [true] },
+        metadata: { x: 1, y: 2 }
+      })
+      const again = yield* store.append(stream, {
+        id: id.toUpperCase(),
+        type: "A",
+        data: { b: [true], a: 1.0 },
+        metadata: { y: 2, x: 1 }
+      })
+      assert.deepStrictEqual(again, first)
+    }))
+
+  it.effect("an append writes its trace when asked to, and the trace does not count as content", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const stream = yield* newStream
+      for (const [position, metadata] of [undefined, {}, { x: 1 }].entries()) {
+        const message = { id: yield* nextId, type: "A", data: { a: 1 }, ...(metadata && { metadata }) }
+        const append = store.append(stream, message)
+        const traced = Effect.provide(append, TraceContext.layer)
+        const first = yield* traced
+        assert.strictEqual(first.version, position)
+        assert.deepStrictEqual(yield* traced, first)
+        assert.deepStrictEqual(yield* append, first)
+        assert.deepStrictEqual((yield* store.writeAll([{ streamName: stream, messages: message }]))[0], first)
+        const other = store.append(stream, { ...message, metadata: { x: 2 } })
+        assert.instanceOf(yield* Effect.flip(Effect.provide(other, TraceContext.layer)), DuplicateMessageId)
+      }
+      const own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+      const given = { type: "A", data: 0, metadata: { traceparent: own } }
+      yield* Effect.provide(store.append(stream, given), TraceContext.layer)
+      yield* store.append(stream, { type: "A", data: 0 })
+      const [none, empty, some, kept, untraced] = (yield* readStream(stream)).map(({ metadata }) =>
+        Metadata.fromJson(metadata)
+      )
+      for (const metadata of [none, empty, some]) {
+        assert.match(metadata?.traceparent ?? "", /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+      }
+      assert.strictEqual(some?.["x"], 1)
+      assert.deepStrictEqual([kept, untraced], [{ traceparent: own }, {}])
+    }))
+}
+
+const duplicates = (it: It) => {
+  it.effect("an id is a duplicate with other content, in another stream, and within one call", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const [stream, other] = [yield* newStream, yield* newStream]
+      const message = { id: yield* nextId, type: "A", data: { a: 1 }, metadata: { m: 1 } }
+      yield* store.append(stream, message)
+      const taken = [
+        store.append(stream, { ...message, type: "B" }),
+        store.append(stream, { ...message, data: { a: 2 } }),
+        store.append(stream, { ...message, metadata: { m: 2 } }),
+        store.append(stream, { id: message.id, type: "A", data: { a: 1 } }),
+        store.append(other, message),
+        store.append(stream, [message, { type: "B", data: 0 }]),
+        store.append(stream, [{ type: "B", data: 0 }, message])
+      ]
+      for (const attempt of taken) {
+        const error = yield* Effect.flip(attempt)
+        assert(error instanceof DuplicateMessageId)
+        assert.strictEqual(error.id, message.id)
+      }
+      const twice = { id: yield* nextId, type: "A", data: 0 }
+      assert.instanceOf(yield* Effect.flip(store.append(other, [twice, twice])), DuplicateMessageId)
+      assert.strictEqual(yield* versionOf(stream), 0)
+      assert.strictEqual(yield* versionOf(other), -1)
+    }))
+
+  it.effect("the same messages in another order are another append", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const stream = yield* newStream
+      const messages = yield* withIds(numbered(2))
+      yield* store.append(stream, messages)
+      assert.instanceOf(yield* Effect.flip(store.append(stream, messages.toReversed())), DuplicateMessageId)
+    }))
+
+  it.effect("a wrong version is reported before a taken id", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const stream = yield* newStream
+      const message = { id: yield* nextId, type: "A", data: 0 }
+      yield* store.append(stream, message)
+      const error = yield* Effect.flip(store.append(stream, { ...message, data: 1 }, { expectedVersion: 9 }))
+      assert.instanceOf(error, WrongExpectedVersion)
+    }))
+}
+
 const idempotence = (it: It) =>
   describe("message ids", () => {
-    it.effect("a repeated append writes nothing and gives the original result, whatever version it expects", () =>
-      Effect.gen(function*() {
-        const store = yield* MessageStore
-        const stream = yield* newStream
-        yield* store.append(stream, numbered(2))
-        const messages = yield* withIds(numbered(3))
-        const first = yield* store.append(stream, messages, { expectedVersion: 1 })
-        yield* store.append(stream, numbered(1))
-        for (const expectedVersion of [1, "any", "noStream", "exists", 77] as const) {
-          assert.deepStrictEqual(yield* store.append(stream, messages, { expectedVersion }), first)
-        }
-        assert.strictEqual(yield* versionOf(stream), 5)
-      }))
-
-    it.effect("content is compared as JSON, ids as UUIDs", () =>
-      Effect.gen(function*() {
-        const store = yield* MessageStore
-        const stream = yield* newStream
-        const id = yield* nextId
-        const first = yield* store.append(stream, {
-          id,
-          type: "A",
-          data: { a: 1, b: [true] },
-          metadata: { x: 1, y: 2 }
-        })
-        const again = yield* store.append(stream, {
-          id: id.toUpperCase(),
-          type: "A",
-          data: { b: [true], a: 1.0 },
-          metadata: { y: 2, x: 1 }
-        })
-        assert.deepStrictEqual(again, first)
-      }))
-
-    it.effect("an append writes its trace when asked to, and the trace does not count as content", () =>
-      Effect.gen(function*() {
-        const store = yield* MessageStore
-        const stream = yield* newStream
-        for (const [position, metadata] of [undefined, {}, { x: 1 }].entries()) {
-          const message = { id: yield* nextId, type: "A", data: { a: 1 }, ...(metadata && { metadata }) }
-          const append = store.append(stream, message)
-          const traced = Effect.provide(append, TraceContext.layer)
-          const first = yield* traced
-          assert.strictEqual(first.version, position)
-          assert.deepStrictEqual(yield* traced, first)
-          assert.deepStrictEqual(yield* append, first)
-          assert.deepStrictEqual((yield* store.writeAll([{ streamName: stream, messages: message }]))[0], first)
-          const other = store.append(stream, { ...message, metadata: { x: 2 } })
-          assert.instanceOf(yield* Effect.flip(Effect.provide(other, TraceContext.layer)), DuplicateMessageId)
-        }
-        const own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-        const given = { type: "A", data: 0, metadata: { traceparent: own } }
-        yield* Effect.provide(store.append(stream, given), TraceContext.layer)
-        yield* store.append(stream, { type: "A", data: 0 })
-        const [none, empty, some, kept, untraced] = (yield* readStream(stream)).map(({ metadata }) =>
-          Metadata.fromJson(metadata)
-        )
-        for (const metadata of [none, empty, some]) {
-          assert.match(metadata?.traceparent ?? "", /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
-        }
-        assert.strictEqual(some?.["x"], 1)
-        assert.deepStrictEqual([kept, untraced], [{ traceparent: own }, {}])
-      }))
-
-    it.effect("an id is a duplicate with other content, in another stream, and within one call", () =>
-      Effect.gen(function*() {
-        const store = yield* MessageStore
-        const [stream, other] = [yield* newStream, yield* newStream]
-        const message = { id: yield* nextId, type: "A", data: { a: 1 }, metadata: { m: 1 } }
-        yield* store.append(stream, message)
-        const taken = [
-          store.append(stream, { ...message, type: "B" }),
-          store.append(stream, { ...message, data: { a: 2 } }),
-          store.append(stream, { ...message, metadata: { m: 2 } }),
-          store.append(stream, { id: message.id, type: "A", data: { a: 1 } }),
-          store.append(other, message),
-          store.append(stream, [message, { type: "B", data: 0 }]),
-          store.append(stream, [{ type: "B", data: 0 }, message])
-        ]
-        for (const attempt of taken) {
-          const error = yield* Effect.flip(attempt)
-          assert(error instanceof DuplicateMessageId)
-          assert.strictEqual(error.id, message.id)
-        }
-        const twice = { id: yield* nextId, type: "A", data: 0 }
-        assert.instanceOf(yield* Effect.flip(store.append(other, [twice, twice])), DuplicateMessageId)
-        assert.strictEqual(yield* versionOf(stream), 0)
-        assert.strictEqual(yield* versionOf(other), -1)
-      }))
-
-    it.effect("the same messages in another order are another append", () =>
-      Effect.gen(function*() {
-        const store = yield* MessageStore
-        const stream = yield* newStream
-        const messages = yield* withIds(numbered(2))
-        yield* store.append(stream, messages)
-        assert.instanceOf(yield* Effect.flip(store.append(stream, messages.toReversed())), DuplicateMessageId)
-      }))
-
-    it.effect("a wrong version is reported before a taken id", () =>
-      Effect.gen(function*() {
-        const store = yield* MessageStore
-        const stream = yield* newStream
-        const message = { id: yield* nextId, type: "A", data: 0 }
-        yield* store.append(stream, message)
-        const error = yield* Effect.flip(store.append(stream, { ...message, data: 1 }, { expectedVersion: 9 }))
-        assert.instanceOf(error, WrongExpectedVersion)
-      }))
+    repeating(it)
+    duplicates(it)
   })
-
 const writingAll = (it: It) =>
   describe("writeAll", () => {
     it.effect("writes to several streams and categories, with a result for each", () =>
