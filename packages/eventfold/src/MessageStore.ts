@@ -13,8 +13,10 @@ import type * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type * as ExpectedVersion from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
+import * as Coalescer from "./internal/runtime/coalescer.ts"
 import { checkInt, checkNotEmpty, checkTypes } from "./internal/store/checkArguments.ts"
 import { checkDistinctIds, encodeAppend, messageId } from "./internal/store/encodeAppend.ts"
+import * as InProcess from "./internal/store/inProcess.ts"
 import { nextAfter, paged } from "./internal/store/pagedStream.ts"
 import * as WakeUpHub from "./internal/store/wakeUpHub.ts"
 import type { WakeUps } from "./internal/store/wakeUpHub.ts"
@@ -28,6 +30,7 @@ import {
   type Lease,
   messagePage,
   type ReadAllResult,
+  type ReadPageResult,
   type StoreBackend,
   type StoreIdentity
 } from "./StoreBackend.ts"
@@ -40,6 +43,9 @@ import {
   type WrongExpectedVersion
 } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
+
+/** @since 0.1.0 */
+export type { InProcess } from "./internal/store/inProcess.ts"
 
 /** @since 0.1.0 */
 export type { WakeUps } from "./internal/store/wakeUpHub.ts"
@@ -97,6 +103,12 @@ export interface CountCategoryOptions {
 
 /** @since 0.1.0 */
 export interface ReadCategoryOptions extends ReadOptions, CountCategoryOptions {}
+
+/** @since 0.1.0 */
+export interface ReadCategoryPageOptions extends CountCategoryOptions {
+  /** How many messages at most, from 1. Defaults to 1,024. */
+  readonly limit?: number | undefined
+}
 
 /**
  * Which messages of the whole store.
@@ -210,6 +222,32 @@ export class MessageStore extends Context.Service<MessageStore, {
     options?: ReadCategoryOptions
   ) => Stream.Stream<Message.RecordedMessage, ReadCategoryError>
   /**
+   * Reads one page of what `readCategory` reads, with how far it has looked. Read on after `through` at once while `hasMore`:
+   * that is while pages are full. A category is never held back.
+   *
+   * **Details**
+   *
+   * Calls with the same options made in the same moment share one read, unless they are made in a transaction: consumers
+   * that are woken together read the store once.
+   *
+   * @example
+   * ```ts
+   * import { Effect } from "effect"
+   * import { MessageStore } from "eventfold"
+   *
+   * // The next messages of a category after a position, and the new position.
+   * const next = Effect.fn(function*(position: number) {
+   *   const store = yield* MessageStore.MessageStore
+   *   const { messages, through } = yield* store.readCategoryPage("account", { from: position + 1, limit: 100 })
+   *   return [messages, through] as const
+   * })
+   * ```
+   */
+  readonly readCategoryPage: (
+    category: string,
+    options?: ReadCategoryPageOptions
+  ) => Effect.Effect<ReadPageResult, ReadCategoryError>
+  /**
    * All messages by global position, up to the last one that is safe; then it ends. Messages of different categories can
    * become visible out of that order: it waits a moment for one that is still to come, and otherwise ends before it. So a
    * reader that goes on after the last message it saw misses none.
@@ -219,6 +257,8 @@ export class MessageStore extends Context.Service<MessageStore, {
    * One page of what `readAll` reads, with how far it has looked, for who keeps a position: go on after `through`, which
    * with filters moves on even when no message comes through them. Read on at once while `hasMore`. When it is held back it
    * says by whom; see {@link HeldBack}.
+   *
+   * Calls with the same options made in the same moment share one read, unless they are made in a transaction.
    *
    * @example
    * ```ts
@@ -360,6 +400,8 @@ export class MessageStore extends Context.Service<MessageStore, {
     category?: string | undefined,
     options?: WakeUpsOptions | undefined
   ) => Effect.Effect<WakeUps, StreamName.InvalidCategory, Scope.Scope>
+  /** Only eventfold's own modules use it. A service that wraps another one hands it on, as spreading does. */
+  readonly [InProcess.TypeId]: InProcess.InProcess
 }>()("eventfold/MessageStore") {}
 
 const checkReadOptions = (options: ReadOptions & { readonly from?: number | undefined }) =>
@@ -414,6 +456,18 @@ export const make = Effect.fnUntraced(function*(
   backend: StoreBackend
 ): Effect.fn.Return<MessageStore["Service"], never, Scope.Scope> {
   const hub = yield* WakeUpHub.make(backend)
+  const pages = Coalescer.make<string, ReadPageResult, ReadCategoryError | ReadAllError>()
+  const { isInTransaction = Effect.succeed(false) } = backend
+
+  /** Reads a page, once for all fibers that want the same one before the read begins. */
+  const sharePage = <E extends ReadCategoryError | ReadAllError>(
+    what: ReadonlyArray<unknown>,
+    read: Effect.Effect<ReadPageResult, E>
+  ) =>
+    Effect.flatMap(
+      isInTransaction,
+      (isInTransaction) => isInTransaction ? read : pages.share(JSON.stringify(what), Effect.yieldNow, read)
+    )
 
   // Not Effect.fn, whose look at the stack of the caller costs more than all else that is done here for an append.
   const append = (
@@ -505,7 +559,29 @@ export const make = Effect.fnUntraced(function*(
       })
     })
 
-  const readAllPage = Effect.fn("MessageStore.readAllPage")(function*(options: ReadAllPageOptions = {}) {
+  const readCategoryPage = (name: string, options: ReadCategoryPageOptions = {}) =>
+    sharePage(["category", name, options], readCategoryPageAlone(name, options))
+
+  const readCategoryPageAlone = Effect.fn("MessageStore.readCategoryPage")(
+    function*(name: string, options: ReadCategoryPageOptions) {
+      yield* Effect.annotateCurrentSpan("eventfold.category", name)
+      const range = yield* categoryRange(name, options)
+      yield* checkInt("limit", options.limit, 1)
+      const { limit = defaultBatchSize } = options
+      const from = Math.max(1, range.from)
+      const { last, length, slice } = yield* backend.readCategory({ ...range, from, limit })
+      return {
+        messages: yield* slice(0, length),
+        through: last?.globalPosition ?? from - 1,
+        hasMore: length === limit,
+        heldBack: Option.none()
+      } satisfies ReadPageResult
+    }
+  )
+
+  const readAllPage = (options: ReadAllPageOptions = {}) => sharePage(["all", options], readAllPageAlone(options))
+
+  const readAllPageAlone = Effect.fn("MessageStore.readAllPage")(function*(options: ReadAllPageOptions) {
     yield* checkInt("limit", options.limit, 1)
     const filters = yield* allFilters(options)
     return yield* backend.readAll({
@@ -603,6 +679,7 @@ export const make = Effect.fnUntraced(function*(
     writeAll,
     readStream,
     readCategory,
+    readCategoryPage,
     readAll,
     readAllPage,
     heldBack,
@@ -616,7 +693,8 @@ export const make = Effect.fnUntraced(function*(
     lastCategoryMessage,
     countCategory,
     lease,
-    wakeUps
+    wakeUps,
+    [InProcess.TypeId]: InProcess.make()
   })
 })
 

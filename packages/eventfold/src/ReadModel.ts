@@ -23,17 +23,19 @@ import type {
   SourceServices
 } from "./internal/processor/sources.ts"
 import { ofReadModel } from "./internal/processor/subject.ts"
-import { check, checkBuild } from "./internal/readModel/check.ts"
-import { type BatchHandler, define, defineBatch } from "./internal/readModel/define.ts"
+import * as Builds from "./internal/readModel/builds.ts"
+import { checkBuildOptions, checkDefinition } from "./internal/readModel/checkDefinition.ts"
 import type { BuildOptions, Options, ReadModel } from "./internal/readModel/definition.ts"
 import type { BuildNotFound, ReadModelChanged, ReadModelIsBuilding, RunError } from "./internal/readModel/errors.ts"
+import { type BatchHandler, fromBatchHandler, fromHandlers } from "./internal/readModel/fromHandlers.ts"
 import * as Memory from "./internal/readModel/memoryReadModelStore.ts"
 import * as Progressing from "./internal/readModel/rebuild.ts"
 import type { Progress } from "./internal/readModel/rebuild.ts"
 import * as Here from "./internal/readModel/runner.ts"
 import * as SideEffects from "./internal/readModel/sideEffects.ts"
-import * as Positions from "./internal/readModel/status.ts"
+import * as Observed from "./internal/readModel/status.ts"
 import type { Status } from "./internal/readModel/status.ts"
+import * as Waiting from "./internal/readModel/waitFor.ts"
 import * as Eager from "./internal/runtime/eager.ts"
 import { checkInt } from "./internal/store/checkArguments.ts"
 import type { MemoryTables } from "./MemoryTable.ts"
@@ -113,7 +115,7 @@ export interface Definition<E, R> extends ReadModel<E, R> {
  */
 export const make = (name: string, options: Options): Definition<never, never> =>
   // What its handlers fail with and need is said by the signatures of `on`.
-  define(name, options, []) as Definition<never, never>
+  fromHandlers(name, options, []) as Definition<never, never>
 
 /**
  * Defines a read model whose handler takes many messages at a time, in the order in which they were written: at most
@@ -130,7 +132,7 @@ export const batch = <From extends Source, E, R>(
   }
 ): ReadModel<E | SourceError<From>, R | SourceServices<From>> =>
   // What its handler fails with and needs is said by the signature.
-  defineBatch(name, options, Arr.ensure(options.from), options.handle as BatchHandler)
+  fromBatchHandler(name, options, Arr.ensure(options.from), options.handle as BatchHandler)
 
 /**
  * In a handler: does something outside of the tables, such as to send a mail, after the transaction has been committed. It
@@ -190,7 +192,7 @@ const runnable = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>) {
     id: model.name,
     category: model.sources.join(", "),
     subject: ofReadModel(model),
-    run: Effect.andThen(check(model), run),
+    run: Effect.andThen(checkDefinition(model), run),
     status,
     waitFor: (globalPosition) => waitFor(model, globalPosition)
   }
@@ -232,7 +234,7 @@ export const start = Effect.fnUntraced(function*<E, R>(
   InvalidArgument,
   R | MessageStore | ReadModelStore | Scope.Scope
 > {
-  yield* check(model)
+  yield* checkDefinition(model)
   return yield* Hosted.start(yield* runnable(model))
 })
 
@@ -270,8 +272,8 @@ export const status: (
   model: AnyModel
 ) => Effect.Effect<Status, StatusError, MessageStore | ReadModelStore> = Effect.fn("ReadModel.status")(
   function*(model) {
-    yield* check(model)
-    return yield* Positions.status(model)
+    yield* checkDefinition(model)
+    return yield* Observed.status(model)
   }
 )
 
@@ -291,9 +293,9 @@ export const waitFor = Effect.fn("ReadModel.waitFor")(function*(
     readonly interval?: Duration.Input | undefined
   }
 ): Effect.fn.Return<void, StatusError | ReadModelChanged, MessageStore | ReadModelStore> {
-  yield* check(model)
+  yield* checkDefinition(model)
   yield* checkInt("globalPosition", globalPosition, 0)
-  yield* Positions.waitFor(model, globalPosition, options?.interval ?? "100 millis")
+  yield* Waiting.waitFor(model, globalPosition, options?.interval ?? "100 millis")
 })
 
 /**
@@ -318,7 +320,7 @@ export const rebuild = <E, R>(
 > => {
   const all: BuildOptions = { ...model.options.build, ...options }
   return Stream.unwrap(
-    Effect.as(Effect.andThen(check(model), checkBuild(all)), Progressing.rebuild(model, all))
+    Effect.as(Effect.andThen(checkDefinition(model), checkBuildOptions(all)), Progressing.rebuild(model, all))
   )
 }
 
@@ -338,7 +340,7 @@ export const rewind = Effect.fn("ReadModel.rewind")(function*(
   MessageStore | ReadModelStore
 > {
   yield* checkInt("position", position, 0)
-  yield* Positions.rewind(model.name, position)
+  yield* Builds.rewind(model.name, position)
 })
 
 /**
@@ -350,7 +352,7 @@ export const rewind = Effect.fn("ReadModel.rewind")(function*(
 export const accept = Effect.fn("ReadModel.accept")(function*(
   model: AnyModel
 ): Effect.fn.Return<void, BuildNotFound | BuildMoved | StoreError, ReadModelStore> {
-  yield* Positions.accept(model)
+  yield* Builds.accept(model)
 })
 
 /**
@@ -362,5 +364,5 @@ export const drop = Effect.fn("ReadModel.drop")(function*(
   model: Pick<AnyModel, "name">,
   number: number
 ): Effect.fn.Return<void, BuildNotFound | BuildMoved | StoreError | InvalidArgument, ReadModelStore> {
-  yield* Positions.drop(model.name, number)
+  yield* Builds.drop(model.name, number)
 })

@@ -12,8 +12,12 @@ import type * as DateTime from "effect/DateTime"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as LiveProgress from "./internal/readModel/liveProgress.ts"
 import type { StoreIdentity } from "./StoreBackend.ts"
 import type { StoreError, Unsupported } from "./StoreError.ts"
+
+/** @since 0.1.0 */
+export type { InProcess } from "./internal/readModel/liveProgress.ts"
 
 /**
  * How far a build has come.
@@ -103,8 +107,13 @@ export interface TableDifference {
   readonly columns: ReadonlyArray<string>
 }
 
-/** @since 0.1.0 */
-export interface Service {
+/**
+ * What a database implements, and {@link make} completes to the service.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Backend {
   /** The builds of a read model by rising number. */
   readonly builds: (readModel: string) => Effect.Effect<ReadonlyArray<Build>, StoreError>
   /**
@@ -154,6 +163,28 @@ export interface Service {
   /** Drops a build that is not live, and its tables. */
   readonly drop: (build: Build) => Effect.Effect<void, BuildMoved | StoreError>
 }
+
+/**
+ * The service: what a database implements, and what runners and waiters of this process share.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Service extends Backend {
+  /** Only eventfold's own modules use it. A service that wraps another one hands it on, as spreading does. */
+  readonly [LiveProgress.TypeId]: LiveProgress.InProcess
+}
+
+/**
+ * Makes the service of a database's {@link Backend}.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (backend: Backend): Service => ({
+  ...backend,
+  [LiveProgress.TypeId]: LiveProgress.makeInProcess()
+})
 
 /**
  * The store of the read models, which a program gets from a layer: in memory by `ReadModel.layerMemory`, on PostgreSQL by

@@ -171,11 +171,11 @@ export interface AllPage extends AllRange {
 }
 
 /**
- * What a page of the whole store gives.
+ * A page of messages in the order of their global positions, with how far the store has looked.
  *
  * @since 0.1.0
  */
-export interface ReadAllResult {
+export interface ReadPageResult {
   readonly messages: ReadonlyArray<RecordedMessage>
   /**
    * The global position, inclusive, up to which everything has been looked at and is final: the next page begins after it.
@@ -191,6 +191,13 @@ export interface ReadAllResult {
   /** What keeps the page from going on, when messages are there after `through` that can't be read yet. */
   readonly heldBack: Option.Option<HeldBack>
 }
+
+/**
+ * A page of the whole store.
+ *
+ * @since 0.1.0
+ */
+export interface ReadAllResult extends ReadPageResult {}
 
 /**
  * Which store it is, so that positions which are kept elsewhere are not taken for another's. What the store can't tell is
@@ -290,6 +297,11 @@ export interface StoreBackend {
   readonly readCategory: (page: CategoryPage) => Effect.Effect<MessagePage, StoreError>
   /** It may wait a moment for what holds it back, when there is nothing to give before that. */
   readonly readAll: (page: AllPage) => Effect.Effect<ReadAllResult, StoreError>
+  /**
+   * Whether the calling fiber is in a transaction of its own, in which it may read something else than other fibers do:
+   * then `MessageStore.make` does not let it share a read with them. Without it, no fiber is.
+   */
+  readonly isInTransaction?: Effect.Effect<boolean>
   /** What keeps who reads everything from a global position on, inclusive, from reading to the end now. */
   readonly heldBack: (from: number) => Effect.Effect<Option.Option<HeldBack>, StoreError>
   /** The message at a global position, if there is one. */

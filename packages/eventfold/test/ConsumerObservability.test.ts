@@ -209,11 +209,11 @@ it.layer(MessageStore.layerMemory)("logs", (it) => {
       })
       yield* Effect.flip(Consumer.run(consumer))
       assert.deepStrictEqual(lines.map(({ level, message }) => [level, message]), [
-        ["Info", "a consumer has started"],
-        ["Debug", "a message could not be handled, and is tried again"],
-        ["Warn", "a message could not be handled, and is tried again"],
-        ["Error", "a message could not be handled, and stops the consumer"],
-        ["Info", "a consumer has stopped"]
+        ["Info", "consumer started"],
+        ["Debug", "consumer failed to handle a message and retries it"],
+        ["Warn", "consumer failed to handle a message and retries it"],
+        ["Error", "consumer failed to handle a message and stops"],
+        ["Info", "consumer stopped"]
       ])
       const failed = lines[3]?.about
       assert.deepInclude(failed, {
@@ -225,7 +225,7 @@ it.layer(MessageStore.layerMemory)("logs", (it) => {
         attempts: 3
       })
       assert.notInclude(JSON.stringify(lines), "424242")
-      assert.notProperty(failed, "error", "who runs the consumer gets it, and reports it")
+      assert.notProperty(failed, "error", "the program that runs the consumer gets the error and reports it")
       assert.deepInclude(lines[4]?.about, { why: "failed", handled: 0 })
     }).pipe(
       Effect.provide(Layer.merge(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "All")))

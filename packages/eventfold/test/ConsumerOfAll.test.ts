@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Fiber, Layer, Logger, Option, References, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Consumer, type HeldBack, type Message, MessageStore } from "eventfold"
+import { Consumer, type HeldBack, MemoryStore, type Message, MessageStore } from "eventfold"
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i)
 
@@ -195,24 +195,24 @@ it.layer(holding)("a consumer that is held back", (it) => {
 it.layer(MessageStore.layerMemory)("consumers of everything", (it) => {
   it.effect("that have come up with the log read together, and one page is one read however much is passed over", () =>
     Effect.gen(function*() {
-      const store = yield* MessageStore.MessageStore
       let pages = 0
-      const counted = {
-        ...store,
-        readAllPage: (options?: MessageStore.ReadAllPageOptions) =>
+      const memory = yield* MemoryStore.make
+      const store = yield* MessageStore.make({
+        ...memory,
+        readAll: (page) =>
           Effect.suspend(() => {
             pages += 1
-            return store.readAllPage(options)
+            return memory.readAll(page)
           })
-      }
-      yield* append("account-1", 1_000)
+      })
+      yield* Effect.provideService(append("account-1", 1_000), MessageStore.MessageStore, store)
       const handled = new Map<string, number>()
       const fibers = yield* Effect.forEach(upTo(5), (i) =>
         Consumer.run(Consumer.make(`test${i}`, {
           from: Consumer.all,
           on: () => Effect.sync(() => handled.set(`test${i}`, (handled.get(`test${i}`) ?? 0) + 1))
         })).pipe(
-          Effect.provideService(MessageStore.MessageStore, counted),
+          Effect.provideService(MessageStore.MessageStore, store),
           Effect.forkChild({ startImmediately: true })
         ))
       yield* Effect.repeat(settle, { times: 100 })

@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Latch, Layer, Option, Queue, Ref, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { Category, Consumer, MessageStore, PositionStore, StoreError } from "eventfold"
+import { Category, Consumer, MemoryStore, MessageStore, PositionStore, StoreError } from "eventfold"
 
 const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
 
@@ -194,13 +194,13 @@ it.layer(memory)("members of a group", (it) => {
 it.layer(memory)("consumers of one category", (it) => {
   it.effect("that have come up with it read together, also when nothing wakes them", () =>
     Effect.gen(function*() {
-      const store = yield* MessageStore.MessageStore
       let reads = 0
-      const counting = MessageStore.MessageStore.of({
-        ...store,
-        readCategory: (...args) => {
+      const memory = yield* MemoryStore.make
+      const store = yield* MessageStore.make({
+        ...memory,
+        readCategory: (page) => {
           reads += 1
-          return store.readCategory(...args)
+          return memory.readCategory(page)
         }
       })
       const seen = yield* Queue.unbounded<string>()
@@ -213,7 +213,7 @@ it.layer(memory)("consumers of one category", (it) => {
           },
           poll: { min: "100 millis", max: "1 second" }
         })).pipe(
-          Effect.provideService(MessageStore.MessageStore, counting),
+          Effect.provideService(MessageStore.MessageStore, store),
           Effect.forkChild,
           // They do not begin together.
           Effect.tap(() => TestClock.adjust("237 millis"))
@@ -225,7 +225,7 @@ it.layer(memory)("consumers of one category", (it) => {
         yield* TestClock.adjust("1 second")
         assert.strictEqual(reads - before, 1)
       }
-      yield* deposit("a", 1)
+      yield* Effect.provideService(deposit("a", 1), MessageStore.MessageStore, store)
       yield* Queue.takeN(seen, 10)
       assert.strictEqual(reads, 11)
       // When one is stopped, be it the one that the others wait with, they go on.

@@ -57,7 +57,11 @@ it.layer(MessageStore.layerMemory)("Entity.changes", (it) => {
 it.effect("sees by polling what nobody has announced", () =>
   Effect.gen(function*() {
     const store = yield* MessageStore.MessageStore
-    const deaf = { ...store, wakeUps: () => Effect.succeed({ await: Effect.never }) }
+    const deaf: typeof store = {
+      ...store,
+      wakeUps: () =>
+        Effect.succeed({ await: Effect.never, awaitAtMost: (pause) => Effect.as(Effect.sleep(pause), false) })
+    }
     const { next, seen } = yield* Effect.provideService(follow, MessageStore.MessageStore, deaf)
     yield* next
     yield* deposit(1)

@@ -38,7 +38,10 @@ it.layer(inMemory)("definitions", (it) => {
   it.effect("what can't be is refused, and says what can", () =>
     Effect.gen(function*() {
       for (const name of ["", "Orders", "1st", "a-b", `a${"b".repeat(50)}`]) {
-        assert.include(yield* message(define(name)), "must be a small letter, and then at most 49 small letters")
+        assert.include(
+          yield* message(define(name)),
+          "must be 1 to 50 lower-case letters, digits and _, starting with a letter"
+        )
       }
       assert.include(yield* message(define("a", { version: 0 })), "version is 0, and must be a whole number from 1")
       assert.include(yield* message(define("a", { atOnce: 0 })), "atOnce is 0")

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Scope } from "effect"
+import { Clock, Effect, Exit, Fiber, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { MemoryStore, type Message, MessageStore, type StoreBackend } from "eventfold"
 
 /** What every store promises is in the conformance suite; one in memory wakes neither too late nor too often. */
@@ -91,6 +92,78 @@ describe("a store in memory", () => {
       yield* Fiber.interrupt(append)
       assert.strictEqual(yield* counted, 1)
     }))
+})
+
+/** Waits, and notes whether it was woken and after how many milliseconds. */
+const wait = (wakeUps: MessageStore.WakeUps, millis: number) =>
+  Effect.gen(function*() {
+    const began = yield* Clock.currentTimeMillis
+    const isWoken = yield* wakeUps.awaitAtMost(millis)
+    return [isWoken, (yield* Clock.currentTimeMillis) - began] as const
+  }).pipe(Effect.forkChild({ startImmediately: true }))
+
+describe("waiting at most a time", () => {
+  it.effect("ends with a wake-up, or when the time is over", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      const wakeUps = yield* store.wakeUps("account")
+      const late = yield* wait(wakeUps, 100)
+      yield* TestClock.adjust(100)
+      assert.deepStrictEqual(yield* Fiber.join(late), [false, 100])
+      const woken = yield* wait(wakeUps, 100)
+      yield* TestClock.adjust(40)
+      yield* store.append("account-1", thing)
+      assert.deepStrictEqual(yield* Fiber.join(woken), [true, 40])
+      // What comes between two waits wakes the second one.
+      yield* store.append("account-1", thing)
+      assert.deepStrictEqual(yield* Fiber.join(yield* wait(wakeUps, 100)), [true, 0])
+      const again = yield* wait(wakeUps, 100)
+      yield* TestClock.adjust(100)
+      assert.deepStrictEqual(yield* Fiber.join(again), [false, 100])
+    }).pipe(Effect.provide(MessageStore.layerMemory)))
+
+  it.effect("loses no wake-up when it is interrupted", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      const wakeUps = yield* store.wakeUps("account")
+      const waiting = yield* wait(wakeUps, 100)
+      yield* Effect.all([store.append("account-1", thing), Fiber.interrupt(waiting)])
+      const exit = yield* Fiber.await(waiting)
+      // Either the wait had ended before the interruption, or the next one ends at once.
+      if (Exit.isFailure(exit)) assert.deepStrictEqual(yield* Fiber.join(yield* wait(wakeUps, 100)), [true, 0])
+      else assert.deepStrictEqual(exit.value, [true, 0])
+    }).pipe(Effect.provide(MessageStore.layerMemory)))
+
+  it.effect("ends at the same moment for readers with the same subscription and time", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      const first = yield* wait(yield* store.wakeUps("account"), 100)
+      yield* TestClock.adjust(30)
+      const others = [
+        yield* wait(yield* store.wakeUps("account"), 100),
+        yield* wait(yield* store.wakeUps("account"), 90),
+        yield* wait(yield* store.wakeUps("order"), 100),
+        yield* wait(yield* store.wakeUps(), 100)
+      ]
+      yield* TestClock.adjust(100)
+      assert.deepStrictEqual(yield* Fiber.join(first), [false, 100])
+      assert.deepStrictEqual(yield* Fiber.joinAll(others), [[false, 70], [false, 90], [false, 100], [false, 100]])
+    }).pipe(Effect.provide(MessageStore.layerMemory)))
+
+  it.effect("ends in time for the others when the first of them is interrupted", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      const first = yield* wait(yield* store.wakeUps("account"), 100)
+      yield* TestClock.adjust(30)
+      const others = [
+        yield* wait(yield* store.wakeUps("account"), 100),
+        yield* wait(yield* store.wakeUps("account"), 100)
+      ]
+      yield* TestClock.adjust(30)
+      yield* Fiber.interrupt(first)
+      yield* TestClock.adjust(100)
+      assert.deepStrictEqual(yield* Fiber.joinAll(others), [[false, 100], [false, 100]])
+    }).pipe(Effect.provide(MessageStore.layerMemory)))
 })
 
 describe("a backend that watches", () => {

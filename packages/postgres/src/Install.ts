@@ -8,7 +8,7 @@ import * as Sql from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
-import { errorCode, errorText } from "./internal/sqlError.ts"
+import { errorCode, errorText } from "./internal/client/sqlError.ts"
 import { describeDatabase, fromSqlError, OpenError, OpenFailed } from "./OpenError.ts"
 
 /**

@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as ReadModel from "eventfold/ReadModel"
 import { ReadModelStore } from "eventfold/ReadModelStore"
 import { install, type InstallOptions, schemaVersion } from "./Install.ts"
-import * as Store from "./internal/readModelStore.ts"
+import * as Store from "./internal/readModel/store.ts"
 import { describeDatabase, fromSqlError, OpenError, SchemaMissing, SchemaOutdated } from "./OpenError.ts"
 
 /** @since 0.1.0 */

@@ -4,7 +4,7 @@
  */
 import { assert, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
-import { type Known, learn, nothing } from "../src/internal/finality.ts"
+import { type Known, learn, nothing } from "../src/internal/readAll/finality.ts"
 
 const below = (end: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: end - 1 }))
 

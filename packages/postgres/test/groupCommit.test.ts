@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import * as GroupCommit from "../src/internal/groupCommit.ts"
+import * as GroupCommit from "../src/internal/store/groupCommit.ts"
 
 const together = { concurrency: "unbounded", discard: true } as const
 

@@ -20,9 +20,9 @@ import type * as Category from "eventfold/Category"
 import type * as Entity from "eventfold/Entity"
 import * as Message from "eventfold/Message"
 import * as StreamName from "eventfold/StreamName"
-import { at, callSite } from "./internal/callSite.ts"
-import { type Decided, decideOn, type Shown, shown, toArray, unrecorded } from "./internal/decision.ts"
-import { show, showEvents, showGiven, showRefusal, showWhen } from "./internal/wording.ts"
+import { at, callSite } from "./internal/report/callSite.ts"
+import { show, showEvents, showGiven, type Shown, showRefusal, showWhen } from "./internal/report/format.ts"
+import { type Decided, decideOn, shown, toArray, unrecorded } from "./internal/spec/decide.ts"
 
 /**
  * A law does not hold: its message says which one, by which counter-example, and what is wrong with it.

@@ -7,21 +7,22 @@
 import { layer as withLayer } from "@effect/vitest"
 import type * as Layer from "effect/Layer"
 import type { MessageStore } from "eventfold/MessageStore"
-import * as Concurrency from "./internal/concurrency.ts"
-import * as Consumers from "./internal/consumers.ts"
-import * as ConsumersOfAll from "./internal/consumersOfAll.ts"
-import * as Encoding from "./internal/encoding.ts"
-import * as Entities from "./internal/entities.ts"
-import * as Everything from "./internal/everything.ts"
-import type * as Fixtures from "./internal/fixtures.ts"
-import * as Leases from "./internal/leases.ts"
-import * as Parking from "./internal/parking.ts"
-import * as Processes from "./internal/processes.ts"
-import * as Reading from "./internal/reading.ts"
-import * as States from "./internal/states.ts"
-import * as Transactions from "./internal/transactions.ts"
-import * as WakeUps from "./internal/wakeUps.ts"
-import * as Writing from "./internal/writing.ts"
+import * as Concurrency from "./internal/messageStoreSuite/concurrency.ts"
+import * as Consumers from "./internal/messageStoreSuite/consumers.ts"
+import * as ConsumersOfAll from "./internal/messageStoreSuite/consumersOfAll.ts"
+import * as Encoding from "./internal/messageStoreSuite/encoding.ts"
+import * as Entities from "./internal/messageStoreSuite/entities.ts"
+import * as EntityCache from "./internal/messageStoreSuite/entityCache.ts"
+import type * as Fixtures from "./internal/messageStoreSuite/fixtures.ts"
+import * as Leases from "./internal/messageStoreSuite/leases.ts"
+import * as Parking from "./internal/messageStoreSuite/parking.ts"
+import * as Processes from "./internal/messageStoreSuite/processes.ts"
+import * as ReadAll from "./internal/messageStoreSuite/readAll.ts"
+import * as Reading from "./internal/messageStoreSuite/reading.ts"
+import * as Snapshots from "./internal/messageStoreSuite/snapshots.ts"
+import * as Transactions from "./internal/messageStoreSuite/transactions.ts"
+import * as WakeUps from "./internal/messageStoreSuite/wakeUps.ts"
+import * as Writing from "./internal/messageStoreSuite/writing.ts"
 
 /**
  * What a store may be without: reading a stream backwards, and consumer groups of more than 32,767 members. A stock
@@ -56,13 +57,14 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
   withLayer(layer, { excludeTestServices: true, timeout: "2 minutes" })(`MessageStore: ${name}`, (it) => {
     Writing.tests(it)
     Reading.tests(it, supports)
-    Everything.tests(it)
+    ReadAll.tests(it)
     Encoding.tests(it)
     Concurrency.tests(it)
     WakeUps.tests(it)
     Leases.tests(it)
     Entities.tests(it)
-    States.tests(it)
+    Snapshots.tests(it)
+    EntityCache.tests(it)
     Transactions.tests(it)
     Consumers.tests(it)
     ConsumersOfAll.tests(it)

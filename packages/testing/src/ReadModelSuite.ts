@@ -9,14 +9,14 @@ import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import type { MessageStore } from "eventfold/MessageStore"
 import type { ReadModelStore } from "eventfold/ReadModelStore"
-import type { Counting } from "./internal/counting.ts"
-import * as Builds from "./internal/readModelBuilds.ts"
-import * as Contract from "./internal/readModelContract.ts"
-import * as Faults from "./internal/readModelFaults.ts"
-import * as ReadModels from "./internal/readModels.ts"
+import * as Builds from "./internal/readModelSuite/builds.ts"
+import * as Contract from "./internal/readModelSuite/contract.ts"
+import type { Counting } from "./internal/readModelSuite/counter.ts"
+import * as Faults from "./internal/readModelSuite/faults.ts"
+import * as Handling from "./internal/readModelSuite/handling.ts"
 
 /** @since 0.1.0 */
-export type { Counting } from "./internal/counting.ts"
+export type { Counting } from "./internal/readModelSuite/counter.ts"
 
 /**
  * Declares the tests, in a `describe` of the given name, on one store of the layer. The stores need not be empty: each test
@@ -49,7 +49,7 @@ export const suite = <E, R>(
   const quiet = Layer.provideMerge(layer, Layer.succeed(References.MinimumLogLevel, "Warn"))
   withLayer(quiet, { excludeTestServices: true, timeout: "2 minutes" })(`ReadModelStore: ${name}`, (it) => {
     Contract.tests(it, counting)
-    ReadModels.tests(it, counting)
+    Handling.tests(it, counting)
     Builds.tests(it, counting)
     Faults.tests(it, counting)
   })

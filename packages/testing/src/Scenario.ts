@@ -17,16 +17,16 @@ import type * as Consumer from "eventfold/Consumer"
 import type * as Entity from "eventfold/Entity"
 import type { RecordedMessage } from "eventfold/Message"
 import * as MessageStore from "eventfold/MessageStore"
-import { at, callSite } from "./internal/callSite.ts"
-import type { Entry } from "./internal/entries.ts"
-import * as Entries from "./internal/entries.ts"
-import * as Playing from "./internal/playing.ts"
-import { isComparable, isRefusal, showWanted } from "./internal/refusal.ts"
-import { plainError, show } from "./internal/wording.ts"
+import { at, callSite } from "./internal/report/callSite.ts"
+import { isComparable, isRefusal, showWanted } from "./internal/report/expectedError.ts"
+import { plainError, show } from "./internal/report/format.ts"
+import type { Entry } from "./internal/scenario/entries.ts"
+import * as Entries from "./internal/scenario/entries.ts"
+import * as Playing from "./internal/scenario/perform.ts"
 import type { ExpectedRefusal } from "./Spec.ts"
 
 /** @since 0.1.0 */
-export type { Entry } from "./internal/entries.ts"
+export type { Entry } from "./internal/scenario/entries.ts"
 
 /**
  * What was expected is not what came of it: its message says what was given, what happened then, what was expected, and

@@ -11,20 +11,19 @@ import { NodeInspectSymbol } from "effect/Inspectable"
 import type * as Option from "effect/Option"
 import type * as Category from "eventfold/Category"
 import type * as Entity from "eventfold/Entity"
-import { at, callSite } from "./internal/callSite.ts"
+import { at, callSite } from "./internal/report/callSite.ts"
+import { isComparable, isRefusal, showWanted } from "./internal/report/expectedError.ts"
+import { plainError, show, showEvents, showGiven, type Shown, showRefusal, showWhen } from "./internal/report/format.ts"
 import {
   type Decided,
   decideOn,
   type Decision,
   type Outcome,
   record,
-  type Shown,
   shown,
   toArray,
   type Unrecordable
-} from "./internal/decision.ts"
-import { isComparable, isRefusal, showWanted } from "./internal/refusal.ts"
-import { plainError, show, showEvents, showGiven, showRefusal, showWhen } from "./internal/wording.ts"
+} from "./internal/spec/decide.ts"
 
 /**
  * What was expected is not what came of it: its message says what was given, when it was decided, what was expected then,

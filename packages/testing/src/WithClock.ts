@@ -5,7 +5,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { isTestClock, moment, on, track, yieldTurns } from "./internal/trackedClock.ts"
+import { isTestClock, moment, on, track, yieldTurns } from "./internal/clock/trackedClock.ts"
 
 /**
  * Runs an effect under `TestClock` and moves the clock on whenever the effect does nothing but wait for it, to the end of

@@ -8,7 +8,7 @@ import { type Append, MessageStore } from "../../MessageStore.ts"
 import type { AppendResult } from "../../StoreBackend.ts"
 import { WrongExpectedVersion } from "../../StoreError.ts"
 import { log } from "../runtime/log.ts"
-import { inTurn, isQueued } from "./contention.ts"
+import * as InProcess from "../store/inProcess.ts"
 import { type AnyRecorded, type Decide, foldAfter, type Part, type Participant } from "./entityStream.ts"
 import type { Fold } from "./fold.ts"
 import { eventId, handledBefore } from "./repeatedCommand.ts"
@@ -208,8 +208,9 @@ export const transact = Effect.fnUntraced(function*<
   const streamNames = participants.map(({ streamName }) => streamName)
   // At first everybody goes ahead. Who has met a conflict queues up with the others of this process, and so does who finds
   // a queue: otherwise those who came later would overtake them again and again.
+  const { inTurn, isQueued } = store[InProcess.TypeId].streamQueues
   const attemptInTurn = Effect.suspend(() =>
-    attempts > 0 || isQueued(store, streamNames) ? inTurn(store, streamNames, orRepeated) : orRepeated
+    attempts > 0 || isQueued(streamNames) ? inTurn(streamNames, orRepeated) : orRepeated
   )
 
   return yield* Effect.retry(attemptInTurn, {

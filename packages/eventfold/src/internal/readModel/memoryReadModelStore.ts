@@ -7,7 +7,14 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import { MemoryTables, type Rows, Transaction } from "../../MemoryTable.ts"
-import { type Build, BuildMoved, ReadModelStore, type Service, type TableDifference } from "../../ReadModelStore.ts"
+import {
+  type Backend,
+  type Build,
+  BuildMoved,
+  make as makeService,
+  ReadModelStore,
+  type TableDifference
+} from "../../ReadModelStore.ts"
 import { Unsupported } from "../../StoreError.ts"
 
 /** A build and its tables, as they were committed last. Rows are never changed, but replaced. */
@@ -66,7 +73,7 @@ const step = <E, R>(work: Work, build: Build, to: Build["checkpoint"], handle: E
     )
   })
 
-const make = (readModels: Map<string, ReadModelEntry>): Service => {
+const make = (readModels: Map<string, ReadModelEntry>): Backend => {
   const of = (readModel: string): ReadModelEntry => {
     const found = readModels.get(readModel) ?? { lock: Semaphore.makeUnsafe(1), entries: [] }
     readModels.set(readModel, found)
@@ -174,5 +181,5 @@ export const layer: Layer.Layer<ReadModelStore | MemoryTables> = Layer.effectCon
   const tables = MemoryTables.of({
     rows: (readModel) => readModels.get(readModel)?.entries.find(({ build }) => build.state === "live")?.rows
   })
-  return Context.make(ReadModelStore, make(readModels)).pipe(Context.add(MemoryTables, tables))
+  return Context.make(ReadModelStore, makeService(make(readModels))).pipe(Context.add(MemoryTables, tables))
 }))

@@ -1,9 +1,12 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as RcRef from "effect/RcRef"
 import type * as Scope from "effect/Scope"
 import { type EncodedAppend, mayHaveWritten, type StoreBackend, type Wake } from "../../StoreBackend.ts"
 import * as StreamName from "../../StreamName.ts"
+import * as Coalescer from "../runtime/coalescer.ts"
 import { isBookkeeping } from "./bookkeeping.ts"
 
 /**
@@ -18,12 +21,26 @@ export interface WakeUps {
    * interrupted. There need not be a new message after every wake-up. It is for one fiber at a time: two share them.
    */
   readonly await: Effect.Effect<void>
+  /**
+   * Waits for a wake-up, at most this long; gives whether one came. Readers with the same subscription that wait equally
+   * long stop waiting together, so that they read the store once for all of them: one that begins while another waits
+   * waits no longer than that one.
+   */
+  readonly awaitAtMost: (pause: Duration.Input) => Effect.Effect<boolean>
 }
 
 /** All categories but those in which consumers write about themselves. */
 export const news: unique symbol = Symbol("news")
 
 type Subscription = string | undefined | typeof news
+
+/** The readers that have the same subscription. */
+interface Readers {
+  /** Never empty. */
+  readonly latches: Set<Latch.Latch>
+  /** Pauses that they make together, by their length in milliseconds. */
+  readonly pauses: Coalescer.Coalescer<number, void, never>
+}
 
 /** Those who wait for wake-ups of one store, and what wakes them. */
 export interface WakeUpHub {
@@ -36,43 +53,61 @@ export interface WakeUpHub {
   ) => Effect.Effect<A, E>
 }
 
+/** A reader that takes over from one that was interrupted pauses for what is left of its own time. */
+const pauseTogether = ({ share }: Readers["pauses"], pause: Duration.Input) =>
+  Effect.flatMap(Clock.Clock, (clock) => {
+    const millis = Duration.toMillis(pause)
+    const end = clock.currentTimeMillisUnsafe() + millis
+    const rest = Effect.suspend(() => Effect.sleep(end - clock.currentTimeMillisUnsafe()))
+    return share(millis, rest, Effect.void)
+  })
+
 export const make = Effect.fnUntraced(function*(
   { watch }: Pick<StoreBackend, "watch">
 ): Effect.fn.Return<WakeUpHub, never, Scope.Scope> {
-  /** Those who wait, by category; under `undefined` who waits for all. A set is never empty. */
-  const latches = new Map<Subscription, Set<Latch.Latch>>()
+  const readers = new Map<Subscription, Readers>()
 
   const wake: Wake = (category) =>
     Effect.suspend(() => {
-      if (latches.size === 0) return Effect.void
-      const keys: Array<Subscription> = category === undefined ? [...latches.keys()] : [category, undefined]
-      if (category !== undefined && !isBookkeeping(category)) keys.push(news)
-      // A copy, because who is woken may subscribe or leave meanwhile.
-      return Effect.forEach(keys.flatMap((key) => Array.from(latches.get(key) ?? [])), Latch.open, { discard: true })
+      if (readers.size === 0) return Effect.void
+      const subscriptions: Array<Subscription> = category === undefined ? [...readers.keys()] : [category, undefined]
+      if (category !== undefined && !isBookkeeping(category)) subscriptions.push(news)
+      // A copy, because readers may subscribe or leave meanwhile.
+      const latches = subscriptions.flatMap((subscription) => Array.from(readers.get(subscription)?.latches ?? []))
+      return Effect.forEach(latches, Latch.open, { discard: true })
     })
 
-  const add = (category: Subscription, latch: Latch.Latch) =>
+  const add = (subscription: Subscription, latch: Latch.Latch) =>
     Effect.sync(() => {
-      const set = latches.get(category) ?? new Set()
-      latches.set(category, set.add(latch))
+      const found = readers.get(subscription) ?? { latches: new Set(), pauses: Coalescer.make() }
+      readers.set(subscription, found)
+      found.latches.add(latch)
+      return found
     })
 
-  const remove = (category: Subscription, latch: Latch.Latch) =>
+  const remove = (subscription: Subscription, { latches }: Readers, latch: Latch.Latch) =>
     Effect.sync(() => {
-      const set = latches.get(category)
-      set?.delete(latch)
-      if (set?.size === 0) latches.delete(category)
+      latches.delete(latch)
+      if (latches.size === 0) readers.delete(subscription)
     })
 
   const watching = watch === undefined ? undefined : yield* RcRef.make({ acquire: watch(wake) })
 
   return {
-    subscribe: Effect.fnUntraced(function*(category) {
+    subscribe: Effect.fnUntraced(function*(subscription) {
       const latch = Latch.makeUnsafe()
-      yield* Effect.acquireRelease(add(category, latch), () => remove(category, latch))
+      const { pauses } = yield* Effect.acquireRelease(
+        add(subscription, latch),
+        (readers) => remove(subscription, readers, latch)
+      )
       if (watching !== undefined) yield* RcRef.get(watching)
       // An interruption before the second step leaves the latch open for the next wait.
-      return { await: Effect.andThen(latch.await, Effect.asVoid(latch.close)) }
+      const wakeUp = Effect.andThen(latch.await, Effect.asVoid(latch.close))
+      return {
+        await: wakeUp,
+        awaitAtMost: (pause) =>
+          Effect.raceFirst(Effect.as(wakeUp, true), Effect.as(pauseTogether(pauses, pause), false))
+      }
     }),
     waking: (appends, write) => {
       // A backend that watches wakes by itself, and once is enough.
@@ -81,7 +116,7 @@ export const make = Effect.fnUntraced(function*(
       return Effect.onExit(
         write,
         (exit) =>
-          latches.size > 0 && mayHaveWritten(exit) ? Effect.forEach(categories(), wake, { discard: true }) : Effect.void
+          readers.size > 0 && mayHaveWritten(exit) ? Effect.forEach(categories(), wake, { discard: true }) : Effect.void
       )
     }
   }
