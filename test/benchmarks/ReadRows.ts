@@ -78,17 +78,20 @@ const readsOfCopy = Effect.gen(function*() {
 })
 
 /** What the events of a stream fold into, for everybody. */
-const evolve = ({ balance, count }: State, amount: number): State => ({ balance: balance + amount, count: count + 1 })
+export const evolve = ({ balance, count }: State, amount: number): State => ({
+  balance: balance + amount,
+  count: count + 1
+})
 
-interface State {
+export interface State {
   readonly balance: number
   readonly count: number
 }
 
-const initial: State = { balance: 0, count: 0 }
+export const initial: State = { balance: 0, count: 0 }
 
 /** The entity of a data set's category. */
-const entityOf = ({ category }: Dataset) =>
+export const entityOf = ({ category }: Dataset) =>
   Entity.make(category, {
     state: Schema.Struct({ balance: Schema.Int, count: Schema.Int }),
     initial,
@@ -137,7 +140,7 @@ const foldsBy = (peer: "emmett" | "messageDb") =>
     )
   })
 
-const amountOf = (type: string, { amount }: { readonly amount: number }) =>
+export const amountOf = (type: string, { amount }: { readonly amount: number }) =>
   type === "Renamed" ? 0 : type === "Withdrawn" ? -amount : amount
 
 const folds = (freshness: EntityCache.Freshness | undefined) =>

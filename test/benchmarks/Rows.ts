@@ -12,6 +12,7 @@ type Rows = ReadonlyArray<Row<Databases>>
 const modules: ReadonlyArray<() => Promise<{ readonly rows: Rows }>> = [
   () => import("./AppendRows.ts"),
   () => import("./ReadRows.ts"),
+  () => import("./TransactRows.ts"),
   () => import("./ConsumerRows.ts"),
   () => import("./ReadModelRows.ts"),
   () => import("./ProcessRows.ts"),

@@ -52,6 +52,8 @@ it("there is a row for everything that has a budget, and no two of one name", as
       "read-category",
       "load-100",
       "load-100-cached",
+      "transact-64",
+      "transact-64-cached",
       "latency",
       "consume",
       "scale-append-256",
