@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as ExpectedVersion from "./ExpectedVersion.ts"
-import { jsonEquals, parseJson } from "./internal/runtime/json.ts"
+import { jsonEquals, parseJson } from "./internal/runtime/storableJson.ts"
 import { isBookkeeping } from "./internal/store/bookkeeping.ts"
 import { type MessageId, nextId, type RecordedMessage } from "./Message.ts"
 import {

@@ -12,7 +12,7 @@ import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
 import type { MessageId, RecordedMessage } from "./Message.ts"
 import type { DuplicateMessageId, StoreError, Unsupported, WrongExpectedVersion } from "./StoreError.ts"
-import type { CategoryName, StreamName } from "./StreamName.ts"
+import { category, type CategoryName, type StreamName } from "./StreamName.ts"
 
 /**
  * A checked message with its data and metadata as JSON text.
@@ -265,6 +265,22 @@ export type Wake = (category: string | undefined) => Effect.Effect<void>
 export const mayHaveWritten = <A, E extends { readonly _tag: string }>(exit: Exit.Exit<A, E>): boolean =>
   exit._tag === "Success" ||
   !exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error._tag !== "StoreError")
+
+/**
+ * Runs a write and wakes the categories of its appends, unless the write was refused.
+ *
+ * @category writing
+ * @since 0.1.0
+ */
+export const wakeUnlessRefused = <A, E extends { readonly _tag: string }>(
+  appends: ReadonlyArray<EncodedAppend>,
+  write: Effect.Effect<A, E>,
+  wake: (category: string) => Effect.Effect<void>
+): Effect.Effect<A, E> =>
+  Effect.onExit(write, (exit) =>
+    mayHaveWritten(exit)
+      ? Effect.forEach(new Set(appends.map(({ streamName }) => category(streamName))), wake, { discard: true })
+      : Effect.void)
 
 /**
  * The promises that a store's conformance suite (`@eventfold/testing`) holds:

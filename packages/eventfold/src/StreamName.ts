@@ -13,8 +13,8 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { textProblem } from "./internal/runtime/json.ts"
 import { md5 } from "./internal/runtime/md5.ts"
+import { textProblem } from "./internal/runtime/storableJson.ts"
 
 /**
  * The longest name in bytes of UTF-8. A longer one does not fit a row of PostgreSQL's index on stream names, whatever

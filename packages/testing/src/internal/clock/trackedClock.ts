@@ -3,11 +3,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as TestClock from "effect/testing/TestClock"
 
-/** A test clock that knows who sleeps on it. */
+/** A test clock that knows the sleeps on it. */
 export interface TrackedClock {
-  /** For those whose sleeps are to be known. */
+  /** The clock to sleep on. */
   readonly clock: TestClock.TestClock
-  /** When the first of their sleeps ends; undefined when nobody sleeps, or for ever only. */
+  /** When the first of the sleeps ends, in milliseconds; undefined when there are none, or only endless ones. */
   readonly nextEnd: () => number | undefined
 }
 
@@ -37,15 +37,15 @@ export const track = (clock: TestClock.TestClock): TrackedClock => {
 }
 
 /**
- * How often others get their turn before it is taken that they wait. A turn is one of the event loop, too, so that what is
- * done by promises, or comes in from outside meanwhile, is not taken for waiting.
+ * Turns of the event loop without a change after which a program counts as waiting. More than one, so that a promise, or
+ * something that arrives from outside meanwhile, does not count.
  */
 export const turns = 10
 
-/** Gives others their turns. */
+/** Lets all other fibers take as many turns. */
 export const yieldTurns = Effect.repeat(Effect.yieldNow, { times: turns - 1 })
 
-/** Waits a moment of real time: for what comes from outside. */
+/** Waits a moment of real time, for something from outside the program. */
 export const moment = (clock: TestClock.TestClock): Effect.Effect<void> => clock.withLive(Effect.sleep("1 milli"))
 
 /** Runs an effect on a tracked clock. */

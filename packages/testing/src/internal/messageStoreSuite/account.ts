@@ -15,7 +15,7 @@ interface Balance {
   readonly balance: number
 }
 
-/** Options of an entity of accounts. */
+/** The options of an entity that folds accounts. */
 export const folding = {
   state: Schema.Struct({ balance: Schema.Int }),
   initial: { balance: 0 },
@@ -31,7 +31,7 @@ export const newAccount = Effect.map(newCategory, (name) => {
   const category = Category.make(name as "account", definitions)
   const deposited = (amount: number) => category.events.Deposited({ amount })
   const withdrawn = (amount: number) => category.events.Withdrawn({ amount })
-  /** The amounts of an account's events, in their order. */
+  /** The amounts of an account's events, in order. */
   const amounts = (id: string) =>
     Effect.map(
       Stream.runCollect(category.readStream(id)),

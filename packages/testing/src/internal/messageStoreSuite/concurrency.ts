@@ -95,7 +95,7 @@ const racing = (it: It) =>
         )
       }))
 
-    it.effect("the same append from many at once is written once", () =>
+    it.effect("the same append, many times at once, is written once", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const stream = yield* newStream
@@ -105,7 +105,7 @@ const racing = (it: It) =>
         assert.strictEqual(yield* versionOf(stream), 1)
       }))
 
-    it.effect("calls of writeAll over the same streams in opposite orders all come through", () =>
+    it.effect("calls of writeAll on the same streams in opposite orders all succeed", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [a, b] = [yield* newStream, yield* newStream]
@@ -120,7 +120,7 @@ const racing = (it: It) =>
 
 const messages = (i: number) => numbered(1 + i % 3, i * 3)
 
-/** Eight writers beside one another, each to a stream of its own, and how many messages that makes. */
+/** Eight concurrent writers, each to a stream of its own, and how many messages they write in all. */
 const writing = (streamOf: (writer: number) => string) => {
   const write = Effect.fnUntraced(function*(writer: number) {
     const store = yield* MessageStore
@@ -130,7 +130,7 @@ const writing = (streamOf: (writer: number) => string) => {
   return { fork: Effect.forkChild(Effect.forEach(upTo(8), write, together)), total }
 }
 
-/** Reads on from where the last read stopped until `total` messages have been seen; gives their global positions. */
+/** Resumes reading after the last message seen until there are `total`; returns their global positions. */
 const follow = Effect.fnUntraced(function*<E>(
   start: number,
   total: number,
@@ -149,7 +149,7 @@ const follow = Effect.fnUntraced(function*<E>(
 
 const following = (it: It) =>
   describe("reading while others write", () => {
-    it.effect("who reads a category on from where it stopped misses no message", () =>
+    it.effect("a reader of a category that resumes where it stopped misses no message", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const category = yield* newCategory
@@ -161,7 +161,7 @@ const following = (it: It) =>
         assert.deepStrictEqual(seen, all.map((message) => message.globalPosition))
       }))
 
-    it.effect("who reads everything on from where it stopped misses no message", () =>
+    it.effect("a reader of everything that resumes where it stopped misses no message", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const category = yield* newCategory
@@ -202,7 +202,7 @@ const interrupting = (it: It) =>
         const store = yield* MessageStore
         const stream = yield* newStream
         yield* store.append(stream, numbered(500))
-        // More than a pool has connections: one that leaked would be missed.
+        // More reads than a pool has connections: a leak would leave none.
         for (const i of upTo(60)) {
           const reader = yield* Effect.forkChild(Stream.runDrain(store.readStream(stream, { batchSize: 5 })))
           yield* i % 2 === 0 ? Effect.yieldNow : Effect.sleep(1)

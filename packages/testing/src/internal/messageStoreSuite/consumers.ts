@@ -20,13 +20,13 @@ const together = { concurrency: "unbounded" } as const
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { data: Schema.Json }) {}
 
-/** What consumers say of messages that are meant to fail is not worth reading. */
+/** Without the log of consumers that are meant to fail. */
 const quietly = Effect.provideService(References.MinimumLogLevel, "None")
 
-/** Runs a consumer beside the test; what the fiber fails with is seen where it is joined. */
+/** Runs a consumer beside the test. Its error surfaces only where the fiber is joined. */
 const run = <E, R>(consumer: Consumer.Consumer<E, R>) => Effect.forkChild(Consumer.run(consumer))
 
-/** A consumer that hands over what it gets. */
+/** A consumer that puts the messages that it handles into a queue. */
 const collecting = Effect.fnUntraced(function*(category: string, options: Consumer.Options & { id?: string } = {}) {
   const seen = yield* Queue.unbounded<RecordedMessage>()
   const consumer = Consumer.make(options.id ?? "test", {
@@ -38,7 +38,7 @@ const collecting = Effect.fnUntraced(function*(category: string, options: Consum
   return { consumer, seen, take }
 })
 
-/** Runs a consumer until it has handed over so many messages. */
+/** Runs a consumer until it has handled this many messages. */
 const first = Effect.fnUntraced(function*(count: number, category: string, options?: Consumer.Options) {
   const { consumer, take } = yield* collecting(category, options)
   const fiber = yield* run(consumer)
@@ -54,13 +54,13 @@ const position = (category: string, member?: number) =>
   })
 
 const reading = (it: It) => {
-  it.effect("handle what there is page by page, then what comes, and go on where they stopped", () =>
+  it.effect("catch up page by page, then follow, and resume where they stopped", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const category = yield* newCategory
       const { consumer, seen, take } = yield* collecting(category, { batchSize: 2 })
       yield* store.append(`${category}-1`, numbered(3))
-      yield* store.append(`${category}-2`, [{ type: "Other", data: "passed over" }, ...numbered(2, 3)])
+      yield* store.append(`${category}-2`, [{ type: "Other", data: "without a handler" }, ...numbered(2, 3)])
       const fiber = yield* run(consumer)
       assert.deepStrictEqual(yield* take(5), upTo(5))
       for (const i of upTo(10)) {
@@ -75,7 +75,7 @@ const reading = (it: It) => {
       assert.strictEqual(yield* Queue.size(seen), 0)
     }))
 
-  it.effect("decode the events of a category, and pass over those without a handler", () =>
+  it.effect("decode the events of a category, and skip those without a handler", () =>
     Effect.gen(function*() {
       const Account = Category.make(yield* newCategory, {
         Opened: { at: Schema.DateTimeUtc },
@@ -94,7 +94,7 @@ const reading = (it: It) => {
       yield* Fiber.interrupt(fiber)
     }))
 
-  it.effect("start at the end, at a position or at a time, and keep to their own position afterwards", () =>
+  it.effect("start at the end, at a position or at a time, and afterwards resume at their own position", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const category = yield* newCategory
@@ -102,7 +102,7 @@ const reading = (it: It) => {
       yield* store.append(stream, numbered(1))
       const [one] = yield* readStream(stream)
       let count = 1
-      // Messages of the same millisecond are of the same time.
+      // Messages of the same millisecond have the same time.
       let last = one
       const isOfOneTime = () => last?.time.epochMilliseconds === one?.time.epochMilliseconds
       while (isOfOneTime()) {
@@ -119,7 +119,7 @@ const reading = (it: It) => {
 
       const end = yield* collecting(category, { id: "end", start: "end" })
       const begun = yield* run(end.consumer)
-      // Where it starts is known before it reads, and kept.
+      // The start is stored before the first message is read.
       yield* store.lastMessage(`${category}:position-end`).pipe(
         Effect.repeat({ until: Option.isSome, schedule: Schedule.spaced("5 millis") })
       )
@@ -132,7 +132,7 @@ const reading = (it: It) => {
       yield* Fiber.interrupt(again)
     }))
 
-  it.effect("take answers to one category alone, by their correlation", () =>
+  it.effect("handle only answers to one category, by their correlation", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const category = yield* newCategory
@@ -169,7 +169,7 @@ const reading = (it: It) => {
 
 const ordering = (it: It) =>
   it.effect.each([1, 4, 32])(
-    "keep the order of each stream with %i streams in hand, while writers race: none is lost and none skipped",
+    "keep the order of each stream with %i streams in flight while writers race, and lose or skip no message",
     (concurrency) =>
       Effect.gen(function*() {
         const store = yield* MessageStore
@@ -226,7 +226,7 @@ const groups = (it: It) => {
       const write = (data: number) =>
         Effect.forEach(streams, (stream) => store.append(stream, { type: "Numbered", data }))
       yield* write(0)
-      // Of no cardinal id, so no member's.
+      // Without a cardinal id, so no member's.
       yield* store.append(category, numbered(1, 100))
       const members = [[0, 2], [1]] as const
       const parts = yield* Effect.forEach(
@@ -284,7 +284,7 @@ const groups = (it: It) => {
 }
 
 const eventide = (it: It) => {
-  it.effect("write their positions as Eventide's do", () =>
+  it.effect("write their positions as Eventide's consumers do", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const category = yield* newCategory
@@ -303,7 +303,7 @@ const eventide = (it: It) => {
       )
     }))
 
-  it.effect("go on from a position that a consumer in Ruby has written", () =>
+  it.effect("resume from a position that a consumer in Ruby has written", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const category = yield* newCategory
@@ -320,7 +320,7 @@ const eventide = (it: It) => {
       assert.deepStrictEqual(yield* first(2, category), [3, 4])
     }))
 
-  it.effect("that find something else in place of a position say where it is", () =>
+  it.effect("that find something else in place of a position fail and say where it is", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const category = yield* newCategory
@@ -333,7 +333,7 @@ const eventide = (it: It) => {
 }
 
 const batches = (it: It) =>
-  it.effect("in batches get what there is, in order, so many at a time, and what comes", () =>
+  it.effect("in batches handle what there is, in order, up to a number at a time, and then follow", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const category = yield* newCategory
@@ -358,7 +358,7 @@ const batches = (it: It) =>
 const failing = (it: It) => {
   const atOnce = Schedule.recurs(2)
 
-  it.effect("retry, then stop before the message, and begin with it the next time", () =>
+  it.effect("retry, then stop before the message, and resume with it", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const category = yield* newCategory
@@ -387,7 +387,7 @@ const failing = (it: It) => {
       assert.deepStrictEqual(seen, [2, 3, 4])
     }).pipe(quietly))
 
-  it.effect("skip what fails, dies or does not decode, alone or in a batch, and handle the rest", () =>
+  it.effect("skip a message that fails, dies or does not decode, alone or in a batch, and handle the rest", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const Account = Category.make(yield* newCategory, { Numbered: Schema.Int })
@@ -422,7 +422,7 @@ const failing = (it: It) => {
 }
 
 const running = (it: It) =>
-  it.effect("of one id: the second waits, and goes on when the first stops", () =>
+  it.effect("of one id: the second waits, and takes over when the first stops", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const category = yield* newCategory

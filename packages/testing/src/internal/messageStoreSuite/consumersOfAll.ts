@@ -19,7 +19,7 @@ import { dataOf, type It, newCategory, numbered, readStream, upTo } from "./fixt
 
 const together = { concurrency: "unbounded" } as const
 
-/** Runs a consumer beside the test; what the fiber fails with is seen where it is joined. */
+/** Runs a consumer beside the test. Its error surfaces only where the fiber is joined. */
 const run = <E, R>(consumer: Consumer.Consumer<E, R>) => Effect.forkChild(Consumer.run(consumer))
 
 const category = "$all"
@@ -30,11 +30,11 @@ const positionOf = (consumerId: string, member?: number) =>
     return yield* positions.get({ category, consumerId, member })
   })
 
-/** Waits until a consumer has a position: it has begun, and knows where. */
+/** Waits until a consumer has a position: it has begun to read. */
 const begun = (id: string) =>
   Effect.repeat(positionOf(id), { until: Option.isSome, schedule: Schedule.spaced("5 millis") })
 
-/** A consumer of what a filter lets through, under an id that no other test has, which hands over what it gets. */
+/** A consumer with a filter and an id of its own, which puts the messages that it handles into a queue. */
 const collecting = Effect.fnUntraced(function*(filters: Consumer.AllFilters, options: Consumer.Options = {}) {
   const id = yield* newCategory
   const seen = yield* Queue.unbounded<RecordedMessage>()
@@ -50,7 +50,7 @@ const collecting = Effect.fnUntraced(function*(filters: Consumer.AllFilters, opt
 const none = () => Effect.void
 
 const reading = (it: It) => {
-  it.effect("of several categories handle their events by global position, and go on where they stopped", () =>
+  it.effect("of several categories handle their events by global position, and resume where they stopped", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const id = yield* newCategory
@@ -85,7 +85,7 @@ const reading = (it: It) => {
       assert.strictEqual(yield* Queue.size(seen), 0)
     }))
 
-  it.effect("of everything get all that comes, but what consumers write about themselves", () =>
+  it.effect("of everything handle all messages but the bookkeeping of consumers", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const one = yield* collecting({}, { start: "end" })
@@ -104,7 +104,7 @@ const reading = (it: It) => {
       const own: Array<unknown> = []
       while (own.at(-1) !== 3) {
         const message = yield* Queue.take(two.seen)
-        assert.isFalse(message.streamName.endsWith(two.id), "what it has written itself")
+        assert.isFalse(message.streamName.endsWith(two.id), "its own bookkeeping")
         if (!message.streamName.startsWith(category)) own.push(message.data)
       }
       assert.deepStrictEqual(own, [0, { position: 1 }, 1, 2, 3])
@@ -112,7 +112,7 @@ const reading = (it: It) => {
       assert.deepStrictEqual([yield* Queue.size(one.seen), yield* Queue.size(three.seen)], [0, 0])
     }))
 
-  it.effect("start at a position or at a time, and take answers by their correlation", () =>
+  it.effect("start at a position or at a time, and handle answers by their correlation", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const [first, second] = [yield* newCategory, yield* newCategory]
@@ -136,7 +136,7 @@ const reading = (it: It) => {
       yield* takes([3], { correlation: second })
     }))
 
-  it.effect("refuse sources that they can't have", () =>
+  it.effect("refuse sources that they can't read", () =>
     Effect.gen(function*() {
       const wrong = [
         ["from", Consumer.make("x")],
@@ -163,7 +163,7 @@ const reading = (it: It) => {
 }
 
 const ordering = (it: It) =>
-  it.effect("get every message once and by global position, while writers of many categories race", () =>
+  it.effect("handle every message once and by global position while writers of many categories race", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const categories = yield* Effect.forEach(upTo(6), () => newCategory)
@@ -196,7 +196,7 @@ const ordering = (it: It) =>
     }))
 
 const groups = (it: It) =>
-  it.effect("in a group share the messages of all categories by the cardinal id, also when its size has changed", () =>
+  it.effect("in a group share the messages of all categories by cardinal id, also after a change of its size", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const id = yield* newCategory
@@ -230,7 +230,7 @@ const groups = (it: It) =>
       })
       const parts = [yield* part(3, [0, 2]), yield* part(3, [1])]
       yield* write(0)
-      // Of no cardinal id, so no member's.
+      // Without a cardinal id, so no member's.
       yield* store.append(categories[0] ?? "", numbered(1, 100))
       yield* runAll(parts)
       yield* write(1)
@@ -247,7 +247,7 @@ const groups = (it: It) =>
     }))
 
 const places = (it: It) =>
-  it.effect("tell how far they are, and whether a position is handled, also one that is none of theirs", () =>
+  it.effect("report how far they are, and whether a position is handled, also when the message there is not theirs", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const categories = [yield* newCategory, yield* newCategory]
@@ -278,14 +278,14 @@ const places = (it: It) =>
         on: () => Effect.void,
         start: { position: positions[0] ?? 0 }
       })
-      // Two of this test, two of others' categories, and no position.
+      // Two of this test's categories, two of others; no position yet.
       assert.strictEqual((yield* Consumer.status(counting)).lag.messages, 4)
     }).pipe(Effect.scoped))
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
 
 const parking = (it: It) =>
-  it.effect("park a message with those after it in its stream; streams of other categories flow, whatever their ids", () =>
+  it.effect("park a message with those after it in its stream; streams of other categories flow, also with the same id", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
       const id = yield* newCategory

@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import { MessageStore } from "eventfold/MessageStore"
 import { type It, newCategory, newStream, readStream } from "./fixtures.ts"
 
-/** JSON without what PostgreSQL has no text for: NUL and lone surrogates. */
+/** JSON without NUL characters and lone surrogates, which PostgreSQL can't store. */
 const storable = Arbitrary.filter(
   Arbitrary.schema(Schema.Json),
   (json) => !/\\u(0000|d[89a-f])/.test(JSON.stringify(json))

@@ -15,7 +15,7 @@ import { type It, newCategory, upTo } from "./fixtures.ts"
 
 export const tests = (it: It) =>
   describe("entities", () => {
-    it.effect("concurrent transactions of one entity all come through, once each", () =>
+    it.effect("concurrent transactions of one entity all succeed, once each", () =>
       Effect.gen(function*() {
         const { balance, deposited } = yield* newAccount
         yield* Effect.forEach(
@@ -28,7 +28,7 @@ export const tests = (it: It) =>
         assert.deepStrictEqual(version, Option.some(23))
       }))
 
-    it.effect("folding a category step by step gives what loading each entity gives", () =>
+    it.effect("folding a category step by step gives the states that loading each entity gives", () =>
       Effect.gen(function*() {
         const { balance, category, deposited } = yield* newAccount
         for (const i of upTo(40)) yield* category.append(String(i % 7), deposited(i))
@@ -68,7 +68,7 @@ export const tests = (it: It) =>
             ["data", "amount"]
           ])
         }
-        // What came before it can be had.
+        // The events before it can be loaded.
         assert.deepStrictEqual((yield* balance.loadAt("1", { version: 1 })).state, { balance: 1 })
         assert.strictEqual(Option.getOrThrow(yield* store.streamVersion(`${category.name}-1`)), 2)
       }))
@@ -89,7 +89,7 @@ export const tests = (it: It) =>
         assert.deepStrictEqual((yield* balance.load("1")).version, Option.none())
       }))
 
-    it.effect("an id that can't be one is refused in every operation", () =>
+    it.effect("every operation refuses an invalid id", () =>
       Effect.gen(function*() {
         const { balance, category, deposited } = yield* newAccount
         for (const id of ["", "\u0000", "\ud800", "x".repeat(3_000), ["1", ""], []]) {

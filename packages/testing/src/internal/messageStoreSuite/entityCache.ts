@@ -12,7 +12,7 @@ const together = { concurrency: "unbounded" } as const
 
 export const tests = (it: It) => {
   describe("the cache", () => {
-    it.effect("sees what others have written, and keeps what it has", () =>
+    it.effect("sees what others have written, and serves what it has when asked to", () =>
       Effect.gen(function*() {
         const { balance, category, deposited } = yield* newAccount
         const balanceOf = (freshness: EntityCache.Freshness) =>

@@ -6,13 +6,13 @@ import type { Message, RecordedMessage } from "eventfold/Message"
 import { nextId } from "eventfold/Message"
 import { MessageStore, type ReadCategoryOptions, type ReadStreamOptions } from "eventfold/MessageStore"
 
-/** What a suite declares its tests with. */
+/** The `it` that a suite declares its tests with. */
 export type It = Vitest.MethodsNonLive<MessageStore>
 
-/** What a store may be without. */
+/** A feature that a store may lack. */
 export type Feature = "backwards" | "largeGroups"
 
-/** Whether the store of a suite has a feature that it may be without. */
+/** Whether the suite's store has a feature that a store may lack. */
 export type Supports = (feature: Feature) => boolean
 
 /** A category that no other test has. */
@@ -43,6 +43,6 @@ export const dataOf = (messages: ReadonlyArray<RecordedMessage>): ReadonlyArray<
 
 export const upTo = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, i) => i)
 
-/** The version, -1 for a stream that does not exist. */
+/** The version of a stream, -1 when the stream does not exist. */
 export const versionOf = (streamName: string) =>
   Effect.flatMap(MessageStore, (store) => Effect.map(store.streamVersion(streamName), Option.getOrElse(() => -1)))

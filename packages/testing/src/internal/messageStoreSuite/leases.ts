@@ -14,7 +14,7 @@ const isHeld = (name: string) =>
 
 const leases = (it: It) =>
   describe("lease", () => {
-    it.effect("one at a time holds a name, until its scope closes", () =>
+    it.effect("only one holds a name at a time, until its scope closes", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const name = yield* newCategory
@@ -22,7 +22,7 @@ const leases = (it: It) =>
           const scope = yield* Scope.make()
           assert.isTrue(Option.isSome(yield* Scope.provide(store.lease(name), scope)))
           assert.isTrue(yield* isHeld(name))
-          // Neither the same caller gets it again, nor does a vain try take it away.
+          // The same caller does not get it again, and the failed attempt does not take it away.
           assert.isTrue(Option.isNone(yield* Scope.provide(store.lease(name), scope)))
           assert.isTrue(yield* isHeld(name))
           yield* Scope.close(scope, Exit.void)
@@ -30,7 +30,7 @@ const leases = (it: It) =>
         }
       }))
 
-    it.effect("a vain try leaves nothing behind in its scope", () =>
+    it.effect("a failed attempt leaves nothing behind in its scope", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const name = yield* newCategory
@@ -38,11 +38,11 @@ const leases = (it: It) =>
         yield* Scope.provide(store.lease(name), scope)
         assert.isTrue(Option.isNone(yield* store.lease(name)))
         yield* Scope.close(scope, Exit.void)
-        // The scope of the vain try is still open.
+        // The scope of the failed attempt is still open.
         assert.isTrue(Option.isSome(yield* store.lease(name)))
       }))
 
-    it.effect("of many at once one gets it, again and again", () =>
+    it.effect("of many concurrent attempts one succeeds, each time", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const name = yield* newCategory
@@ -54,7 +54,7 @@ const leases = (it: It) =>
         }
       }))
 
-    it.effect("names are any text, each for itself, and no categories", () =>
+    it.effect("names are any text, are independent, and are not categories", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const category = yield* newCategory
@@ -65,11 +65,11 @@ const leases = (it: It) =>
         assert.strictEqual((yield* store.append(`${category}-1`, numbered(2))).version, 1)
       }))
 
-    it.effect("a try that is interrupted holds nothing, and the lease of a fiber that is interrupted is given back", () =>
+    it.effect("an interrupted attempt holds nothing, and an interrupted fiber releases its lease", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const name = yield* newCategory
-        // One keeps whatever the store has open for leases.
+        // This one keeps open what the store needs for leases.
         yield* store.lease(`${name} other`)
         for (const i of upTo(40)) {
           const holder = yield* store.lease(name).pipe(
@@ -83,7 +83,7 @@ const leases = (it: It) =>
         }
       }))
 
-    it.effect("it is not lost while it is held", () =>
+    it.effect("a lease that is held is not lost", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const name = yield* newCategory

@@ -12,7 +12,7 @@ import { type It, newCategory } from "./fixtures.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { amount: Schema.Int }) {}
 
-/** A consumer of a category of its own that refuses what is in `bad`, and notes the rest. */
+/** A consumer of a category of its own that fails on the amounts in `bad`, and notes the others. */
 const setUp = Effect.gen(function*() {
   const category = Category.make(yield* newCategory, { Deposited: { amount: Schema.Int } })
   const bad = new Set<number>()
@@ -37,7 +37,7 @@ const setUp = Effect.gen(function*() {
   const deposit = (id: string, ...amounts: ReadonlyArray<number>) =>
     category.append(id, amounts.map((amount) => category.events.Deposited({ amount })))
 
-  /** Positions of what waits, by id. */
+  /** The positions of parked messages, by id. */
   const idOf = (stream: string) => stream.slice(category.name.length + 1)
   const waiting = Effect.map(
     Stream.runCollect(Parking.list(owner)),
@@ -58,7 +58,7 @@ const setUp = Effect.gen(function*() {
   }
 })
 
-/** Tries an assertion until it holds, for twenty seconds. */
+/** Retries an assertion until it holds, for at most twenty seconds. */
 const eventually = <E, R>(assertion: Effect.Effect<void, E, R>) =>
   Effect.sandbox(assertion).pipe(
     Effect.retry(Schedule.max([Schedule.spaced("20 millis"), Schedule.recurs(1_000)])),
@@ -67,7 +67,7 @@ const eventually = <E, R>(assertion: Effect.Effect<void, E, R>) =>
 
 export const tests = (it: It) =>
   describe("parking", () => {
-    it.effect("a message that fails waits with those after it, in order, until it is replayed; the others flow", () =>
+    it.effect("a message that fails waits with those after it, in order, until it is replayed; other streams flow", () =>
       Effect.gen(function*() {
         const { bad, consumer, deposit, owner, seen, stream, waiting } = yield* setUp
         const equals = (expected: Record<string, ReadonlyArray<number>>) =>
@@ -82,7 +82,7 @@ export const tests = (it: It) =>
         yield* eventually(Effect.sync(() => assert.deepStrictEqual(seen(10, 20), [10, 11])))
         assert.deepStrictEqual(seen(0, 10), [1])
 
-        // Again in vain.
+        // It fails again.
         assert.strictEqual(yield* Parking.replay(owner, { stream: stream("a") }), 1)
         yield* eventually(Effect.map(Stream.runCollect(Parking.list(owner)), (streams) =>
           assert.strictEqual(
@@ -102,7 +102,7 @@ export const tests = (it: It) =>
         yield* eventually(Effect.sync(() => assert.deepStrictEqual(seen(0, 10), [1, 2, 3, 4, 5, 6])))
       }))
 
-    it.effect("what is asked for while no consumer runs is done when one does, and what is dropped is not handled", () =>
+    it.effect("a replay requested while no consumer runs happens when one does, and dropped messages are not handled", () =>
       Effect.gen(function*() {
         const { bad, consumer, deposit, owner, seen, stream, waiting } = yield* setUp
         bad.add(1).add(10)
@@ -112,7 +112,7 @@ export const tests = (it: It) =>
         yield* eventually(Effect.map(waiting, (found) => assert.deepStrictEqual(found, { a: [0, 1, 2], b: [0, 1] })))
         yield* Fiber.interrupt(fiber)
         bad.clear()
-        // Which of the two was parked first is not said.
+        // Either stream may have been parked first.
         const parked = (yield* Stream.runCollect(Parking.list(owner))).find((one) => one.stream === stream("a"))
         const globalPosition = parked?.messages[1]?.globalPosition ?? 0
         assert.strictEqual(yield* Parking.drop(owner, { stream: stream("a"), globalPosition, reason: "test" }), 1)
@@ -128,7 +128,7 @@ export const tests = (it: It) =>
         yield* eventually(Effect.map(waiting, (found) => assert.deepStrictEqual(found, {})))
       }))
 
-    it.effect("after a crash nothing is parked twice, and nothing that is settled is handled again", () =>
+    it.effect("after a crash nothing is parked twice, and nothing that was replayed or dropped is handled again", () =>
       Effect.gen(function*() {
         const { bad, consumer, deposit, owner, seen, stream, waiting } = yield* setUp
         const positions = yield* PositionStore.PositionStore

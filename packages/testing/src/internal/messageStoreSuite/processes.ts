@@ -15,7 +15,7 @@ import { type It, newCategory, readCategory, readStream, upTo } from "./fixtures
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { step: Schema.String }) {}
 
-/** Waits until a category has so many messages. */
+/** Waits until a category has this many messages. */
 const awaitMessages = (category: string, count: number) =>
   Effect.scoped(Effect.gen(function*() {
     const store = yield* MessageStore
@@ -25,14 +25,14 @@ const awaitMessages = (category: string, count: number) =>
 
 const quietly = Effect.provideService(References.MinimumLogLevel, "None")
 
-/** Runs a process until a category has so many messages. */
+/** Runs a process until a category has this many messages. */
 const runUntil = <E, R>(process: Process.Process<E, R>, category: string, count: number) =>
   quietly(Effect.raceFirst(Process.run(process), awaitMessages(category, count)))
 
-/** With the positions of nobody: every message is delivered again. */
+/** Without stored positions: every message is delivered again. */
 const redelivering = Effect.provide(PositionStore.layerMemory)
 
-/** A chain of reactions, each of which would refuse, or do something else, if it were run again after it is done. */
+/** A chain of reactions. Each fails, or writes something else, when it runs again after its messages are written. */
 const newChain = Effect.map(newCategory, (name) => {
   const order = Category.make(`${name}order` as "order", { Placed: {}, Cancelled: {} })
   const payment = Category.make(`${name}payment:command` as "payment", { Charge: { attempt: Schema.Int } })
@@ -78,7 +78,7 @@ const newChain = Effect.map(newCategory, (name) => {
     fulfilment,
     process,
     place: (id: string) => order.append(id, order.events.Placed({})),
-    /** The types of all messages but positions, in the order of each category. */
+    /** The types of all messages but positions, by category. */
     types: Effect.map(
       Effect.forEach(categories, (category) => readCategory(category)),
       (messages) => messages.map((messages) => messages.map(({ type }) => type))
@@ -94,7 +94,7 @@ const chainOf = (count: number) => [
   upTo(count).flatMap(() => ["Set", "Passed"])
 ]
 
-/** The store, which fails for good at a write: when that has been done, or before it is done. */
+/** A store on which every write fails after a number of them: the first of these before or after it is written. */
 const crashing = (store: MessageStore["Service"], after: number, when: "before" | "after") => {
   let writes = 0
   const crash = Effect.fail(new StoreError({ operation: "test", reason: "crash", isRetryable: false }))
@@ -116,7 +116,7 @@ const crashing = (store: MessageStore["Service"], after: number, when: "before" 
 
 const once = (it: It) =>
   describe("process", () => {
-    it.effect("what it writes is there once, wherever it crashed, and when all is delivered again", () =>
+    it.effect("writes its messages once, wherever it crashes, and when every message is delivered again", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         let crashes = 0
@@ -128,7 +128,7 @@ const once = (it: It) =>
             const outcome = yield* Effect.exit(runUntil(process, shipping.name, 1)).pipe(
               Effect.provideService(MessageStore, service)
             )
-            // Also what comes after the last reaction, the positions, is written by the time that it ends.
+            // When it ends, the positions that follow the last reaction are written as well.
             if (outcome._tag === "Success" && !hasCrashed()) break
             crashes += 1
             yield* runUntil(process, shipping.name, 1)
@@ -141,11 +141,11 @@ const once = (it: It) =>
             assert.strictEqual(own?.length, 6)
           }
         }
-        // Each of the four reactions and deadlines, and some positions.
+        // The four reactions and deadlines, and some positions.
         assert.isAtLeast(crashes, 2 * 5)
       }))
 
-    it.effect("ids and metadata say what a message was written for", () =>
+    it.effect("ids and metadata say which message caused a message", () =>
       Effect.gen(function*() {
         const { fulfilment, order, payment, process, shipping } = yield* newChain
         yield* order.append(["1", "2"], order.events.Placed({}, { metadata: { properties: { tenant: "t" } } }))
@@ -164,7 +164,7 @@ const once = (it: It) =>
         assert.strictEqual(new Set([started, ...charges, set, passed].map((message) => message?.id)).size, 5)
       }))
 
-    it.effect("reactions that race for one state are each decided on what the others have written", () =>
+    it.effect("reactions that race for one state each decide on what the others have written", () =>
       Effect.gen(function*() {
         const name = yield* newCategory
         const sources = ["a", "b", "c"].map((letter) => Category.make(`${name}${letter}` as "source", { Happened: {} }))
@@ -190,7 +190,7 @@ const once = (it: It) =>
         )
       }))
 
-    it.effect("an answer finds its way to who has asked, and to nobody else", () =>
+    it.effect("an answer reaches the process that asked, and no other", () =>
       Effect.gen(function*() {
         const name = yield* newCategory
         const [asking, answering] = [`${name}asking`, `${name}answering`]
@@ -230,7 +230,7 @@ const once = (it: It) =>
                 answer,
                 id,
                 answer.events.Answered({
-                  to: Metadata.fromJson(recorded.metadata).correlationStreamName ?? "nobody"
+                  to: Metadata.fromJson(recorded.metadata).correlationStreamName ?? "none"
                 })
               )
             })
@@ -240,7 +240,7 @@ const once = (it: It) =>
         yield* question.append("y", question.events.Asked({}, { metadata: { correlationStreamName: `${name}-1` } }))
         yield* start.append("1", start.events.Started({}))
         yield* runUntil(answerer, answering, 2)
-        // The first answers are there before the asker begins to look for its own.
+        // The first answers are written before the asker begins to read.
         yield* quietly(
           Effect.raceFirst(
             Process.run(answerer),
@@ -256,7 +256,7 @@ const once = (it: It) =>
 
 const deadlines = (it: It) =>
   describe("process deadlines", () => {
-    it.effect("pass in the order of their times, once each, also those that came due while nothing ran", () =>
+    it.effect("pass in the order of their times, once each, also those that came due while no process ran", () =>
       Effect.gen(function*() {
         const name = yield* newCategory
         const trigger = Category.make(`${name}trigger` as "trigger", { Begun: { millis: Schema.Array(Schema.Int) } })
@@ -276,12 +276,12 @@ const deadlines = (it: It) =>
         const [, , ...passed] = yield* readCategory(late)
         assert.deepStrictEqual(passed.map(({ type }) => type), ["Passed", "Passed"])
         yield* runUntil(process, own.name, 3)
-        // Set in one run, come due in none, passed in the next.
+        // Set in one run, due between runs, passed in the next.
         yield* trigger.append("2", trigger.events.Begun({ millis: [2, 1] }))
         yield* runUntil(process, late, 6)
         yield* Effect.sleep("5 millis")
         yield* runUntil(process, own.name, 6)
-        // Delivered again, they don't pass again.
+        // They do not pass again when the messages are delivered again.
         yield* trigger.append("3", trigger.events.Begun({ millis: [2, 1] }))
         yield* redelivering(runUntil(process, own.name, 9))
         const types = (yield* readCategory(late)).map(({ type }) => type)

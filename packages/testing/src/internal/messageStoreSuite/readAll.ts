@@ -16,7 +16,7 @@ const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.is
 const readAll = (options?: ReadAllOptions) =>
   Effect.flatMap(MessageStore, (store) => Stream.runCollect(store.readAll(options)))
 
-/** Reads page by page to the end, as who keeps a position does. */
+/** Reads page by page to the end, as a consumer with a position does. */
 const readPages = Effect.fnUntraced(function*(options: ReadAllOptions) {
   const store = yield* MessageStore
   const messages: Array<RecordedMessage> = []
@@ -45,7 +45,7 @@ const streams = (it: It) =>
         const store = yield* MessageStore
         const names = [yield* newStream, yield* newCategory, yield* newStream]
         for (const i of upTo(9)) yield* store.append(names[i % 3] ?? "", numbered(2, i * 2))
-        // Refused, and so perhaps a gap.
+        // Refused, which may leave a gap.
         const taken = { id: yield* nextId, type: "A", data: 0 }
         yield* store.append(names[0] ?? "", taken)
         yield* Effect.flip(store.append(names[1] ?? "", taken))
@@ -63,7 +63,7 @@ const streams = (it: It) =>
         assert.deepStrictEqual(yield* readAll({ from: (globalPositions.at(-1) ?? 0) + 1 }), [])
       }))
 
-    it.effect("refuses options out of range, names that are no category's, and filters that let nothing through", () =>
+    it.effect("refuses options out of range, invalid categories, and filters that exclude everything", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const wrong = [{ from: -1 }, { from: 0.5 }, { categories: [] }, { types: [] }, { types: ["A", ""] }]
@@ -95,7 +95,7 @@ const filters = (it: It) =>
         const types = ["A", "B", "C"]
         const { globalPosition: start } = yield* store.append(names[0] ?? "", numbered(1))
         for (const i of upTo(40)) {
-          // The first category goes quiet, the last one is rare, and a type or two come in a row.
+          // The first category goes quiet, the last one is rare, and types come in runs.
           const category = i % 11 === 0 ? names[2] : i < 20 && i % 2 === 0 ? names[0] : names[1]
           yield* store.append(`${category}-${i % 3}`, { type: types[(i >> 2) % 3] ?? "", data: i })
         }
@@ -132,7 +132,7 @@ const filters = (it: It) =>
         ).pipe(Effect.map((result) => assert.isUndefined(Arbitrary.formatCheckFailure(result))))
       }))
 
-    it.effect("who goes on after what was looked at misses nothing, also when nothing came through the filter", () =>
+    it.effect("a reader that resumes after `through` misses nothing, also when no message matched the filter", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [wanted, other] = [yield* newCategory, yield* newCategory]
@@ -153,7 +153,7 @@ const filters = (it: It) =>
 
 const places = (it: It) =>
   describe("where a reader of everything is", () => {
-    it.effect("nothing holds it back when nobody writes", () =>
+    it.effect("nothing holds it back when nothing is written", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         yield* store.append(yield* newStream, numbered(1))
@@ -161,7 +161,7 @@ const places = (it: It) =>
         assert.deepStrictEqual(yield* store.heldBack({ from: 1_000_000_000 }), Option.none())
       }))
 
-    it.effect("messageAt gives the message at a global position, as reading does", () =>
+    it.effect("messageAt gives the message at a global position, as readStream does", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const streamName = yield* newStream
@@ -178,7 +178,7 @@ const places = (it: It) =>
         }
       }))
 
-    it.effect("lastPosition is that of the last message, and countAll counts what reading would give", () =>
+    it.effect("lastPosition is that of the last message, and countAll counts what readAll reads", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const categories = [yield* newCategory, yield* newCategory]
@@ -193,7 +193,7 @@ const places = (it: It) =>
         assert.isAtLeast(yield* store.countAll(), 4)
       }))
 
-    it.effect("a store is the same one each time it is asked", () =>
+    it.effect("identity is the same each time", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const identity = yield* store.identity

@@ -46,7 +46,7 @@ const streams = (it: It, supports: Supports) =>
         assert.strictEqual(rest.streamName, streamName)
         assert.isTrue(Number.isSafeInteger(globalPosition))
         assert.match(id, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
-        // The store's clock is not ours, but both tell UTC.
+        // The store's clock is not the test's, but both tell UTC.
         assert.isBelow(Duration.toMinutes(DateTime.distance(before, time)), 10)
       }))
 
@@ -96,7 +96,7 @@ const streams = (it: It, supports: Supports) =>
         assert.deepStrictEqual(dataOf(yield* readStream(streamName)), upTo(700))
       }))
 
-    it.effect("reads backwards from the end, or says that it can't", () =>
+    it.effect("reads backwards from the end, or fails with Unsupported", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const streamName = yield* newStream
@@ -123,7 +123,7 @@ const streams = (it: It, supports: Supports) =>
         }
       }))
 
-    it.effect("knows the last message, and the last of a type", () =>
+    it.effect("lastMessage gives the last message, and the last of a type", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const streamName = yield* newStream
@@ -142,7 +142,7 @@ const streams = (it: It, supports: Supports) =>
         assert.deepStrictEqual(yield* store.streamVersion(streamName), Option.some(3))
       }))
 
-    it.effect("takes a bare category name for that very stream when the last message is asked for", () =>
+    it.effect("lastMessage takes a bare category name for the stream of that name", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const category = yield* newCategory
@@ -188,7 +188,7 @@ const single = (it: It) =>
         assert.deepStrictEqual([found.position, found.data, found.metadata], [0, 1, { schemaVersion: "2" }])
       }))
 
-    it.effect("takes a bare category name for that very stream, and refuses no name and no UUID", () =>
+    it.effect("takes a bare category name for the stream of that name, and refuses an empty name and an id that is not a UUID", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const category = yield* newCategory

@@ -28,11 +28,11 @@ export const tests = (it: It) => {
           typeof data === "object" && data !== null && "entity_version" in data ? data.entity_version : undefined
         )
         assert.deepStrictEqual(versions, [4, 9])
-        // Another entity reads the events alone.
+        // An entity without snapshots reads only the events.
         const plain = yield* Entity.make(category, folding).load("1")
         assert.deepStrictEqual(plain, { state: { balance: 66 }, version: Option.some(11) })
         assert.deepStrictEqual(yield* balance.load("1"), plain)
-        // That it begins with the snapshot shows when the snapshot is wrong.
+        // A wrong snapshot shows that a load begins with it.
         const store = yield* MessageStore
         yield* store.append(`${category.name}:snapshot-1`, {
           type: "Recorded",
@@ -42,7 +42,7 @@ export const tests = (it: It) => {
         assert.deepStrictEqual((yield* balance.load("1")).state, { balance: 1_011 })
       }))
 
-    it.effect("of another version, or ahead of the stream, are passed over and replaced", () =>
+    it.effect("of another version, or ahead of the stream, are ignored and replaced", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         for (const [entity_version, schemaVersion] of [[1, "2"], [7, "1"]] as const) {

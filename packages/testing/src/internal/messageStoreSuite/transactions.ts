@@ -19,7 +19,7 @@ const retry = Schedule.recurs(200)
 
 export const tests = (it: It) => {
   describe("commands", () => {
-    it.effect("have one effect, however often they are sent, and the first result", () =>
+    it.effect("have one effect, however often they are sent, and return the first result", () =>
       Effect.gen(function*() {
         const { amounts, balance, category, deposited, withdrawn } = yield* newAccount
         yield* category.append("1", deposited(5))
@@ -75,7 +75,7 @@ export const tests = (it: It) => {
         assert.deepStrictEqual(yield* store.findMessage(streamName, third), Option.none())
       }))
 
-    it.effect("to several streams have one effect, also when it would now be on another", () =>
+    it.effect("to several streams have one effect, also when it would now be on another stream", () =>
       Effect.gen(function*() {
         const { amounts, balance, deposited } = yield* newAccount
         const send = Entity.transactAll(
@@ -121,9 +121,9 @@ export const tests = (it: It) => {
         assert.instanceOf(twice, InvalidArgument)
       }))
 
-    it.effect("transfers at the same time keep the sum, overdraw nothing and never wait for one another for ever", () =>
+    it.effect("concurrent transfers keep the sum, overdraw no account and never deadlock", () =>
       Effect.gen(function*() {
-        // Two categories, whose locks are taken in any order by those who write.
+        // Two categories, whose locks the writers would take in any order.
         const accounts = [yield* newAccount, yield* newAccount]
         const account = (i: number) => accounts[i % 2] ?? accounts[0]
         const ids = upTo(4).map((i) => [i, String(i)] as const)

@@ -8,8 +8,8 @@ import * as StreamName from "eventfold/StreamName"
 import { dataOf, type It, newCategory, numbered, readCategory, readStream, upTo } from "./fixtures.ts"
 
 /**
- * A store may wake once too often, at the beginning above all. So these tests ask for more wake-ups in a row than a store
- * would give by mistake; one that is missing makes a test run out of time.
+ * A store may wake once too often, above all at the beginning. So these tests wait for more wake-ups in a row than a store
+ * gives by mistake. A test in which one is missing times out.
  */
 const rounds = upTo(20)
 
@@ -29,7 +29,7 @@ const waiting = (it: It) =>
         }
       }))
 
-    it.effect("writeAll wakes all of its categories, and each append wakes who waits for any", () =>
+    it.effect("writeAll wakes all of its categories, and each append wakes a wait for any category", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [one, other] = [yield* newCategory, yield* newCategory]
@@ -47,7 +47,7 @@ const waiting = (it: It) =>
         }
       }))
 
-    it.effect("everybody who subscribed is woken, and those who leave take nobody along", () =>
+    it.effect("all subscribers are woken, and a subscriber that leaves takes no other along", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const category = yield* newCategory
@@ -63,7 +63,7 @@ const waiting = (it: It) =>
         }
       }))
 
-    it.effect("a wait that is interrupted loses no wake-up", () =>
+    it.effect("an interrupted wait loses no wake-up", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const category = yield* newCategory
@@ -88,7 +88,7 @@ const waiting = (it: It) =>
           Effect.forever,
           Effect.forkChild({ startImmediately: true })
         )
-        // Time in which the others would come.
+        // Time for further wake-ups.
         yield* Effect.forEach(upTo(20), () => readStream(`${category}-1`))
         yield* Fiber.interrupt(counting)
         assert.isAtLeast(count, 1)

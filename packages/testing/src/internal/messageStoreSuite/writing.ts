@@ -52,7 +52,7 @@ const appending = (it: It) =>
         assert.strictEqual((yield* store.append(`${category}:position`, { type: "Recorded", data: 1 })).version, 0)
       }))
 
-    it.effect("refuses names that no stream can have, and writes nothing", () =>
+    it.effect("refuses invalid stream names, and writes nothing", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const category = yield* newCategory
@@ -139,7 +139,7 @@ const expectations = (it: It) =>
 
 const idempotence = (it: It) =>
   describe("message ids", () => {
-    it.effect("the same append again writes nothing and gives the original result, whatever it expects", () =>
+    it.effect("a repeated append writes nothing and gives the original result, whatever version it expects", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const stream = yield* newStream
@@ -173,7 +173,7 @@ const idempotence = (it: It) =>
         assert.deepStrictEqual(again, first)
       }))
 
-    it.effect("the trace of an append is written when it is asked for, and is no part of the content", () =>
+    it.effect("an append writes its trace when asked to, and the trace does not count as content", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const stream = yield* newStream
@@ -203,7 +203,7 @@ const idempotence = (it: It) =>
         assert.deepStrictEqual([kept, untraced], [{ traceparent: own }, {}])
       }))
 
-    it.effect("an id is taken by other content, by another stream, and within one call", () =>
+    it.effect("an id is a duplicate with other content, in another stream, and within one call", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [stream, other] = [yield* newStream, yield* newStream]

@@ -7,7 +7,7 @@ import { MessageStore } from "eventfold/MessageStore"
 import * as ReadModel from "eventfold/ReadModel"
 import { ReadModelStore } from "eventfold/ReadModelStore"
 import { newCategory, numbered, upTo } from "../messageStoreSuite/fixtures.ts"
-import { counter, type Counting, isExact, type It, newName, quietly, until } from "./counter.ts"
+import { assertExact, counter, type Counting, type It, newName, quietly, until } from "./counter.ts"
 
 const liveVersion = (model: ReadModel.ReadModel<unknown, unknown>) =>
   Effect.map(ReadModel.status(model), ({ live }) => Option.map(live, ({ version }) => version))
@@ -17,7 +17,7 @@ const isLive = (model: ReadModel.ReadModel<unknown, unknown>) =>
 
 export const tests = <R>(it: It<R>, counting: Counting<R>) =>
   describe("builds of read models", () => {
-    it.effect("a new version is built beside the one in use, which stands by after the switch", () =>
+    it.effect("a new version is built beside the live one, which stands by after the switch", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [name, category] = [yield* newName, yield* newCategory]
@@ -31,13 +31,13 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         for (const i of upTo(5)) {
           const { globalPosition } = yield* store.append(`${category}-2`, numbered(1, i))
           yield* ReadModel.waitFor(next, globalPosition)
-          yield* isExact(counting, name, category, 10)
+          yield* assertExact(counting, name, category, 10)
         }
         yield* Fiber.interrupt(newWorker)
         yield* Fiber.interrupt(oldWorker)
       }))
 
-    it.effect("built anew while writers write, it is the same, and takes its place", () =>
+    it.effect("a rebuild while writers write has the same tables, and takes the live build's place", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [name, category] = [yield* newName, yield* newCategory]
@@ -62,7 +62,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
           assert.isAtLeast(of, handled)
         }
         yield* ReadModel.waitFor(model, yield* store.lastPosition)
-        yield* isExact(counting, name, category)
+        yield* assertExact(counting, name, category)
         assert.deepStrictEqual(
           (yield* ReadModel.status(model)).builds.map(({ number, state }) => [number, state]),
           [[1, "retired"], [2, "live"]]
@@ -70,7 +70,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         yield* Fiber.interrupt(worker)
       }))
 
-    it.effect("one that differs from the one in use does not take its place, unless it may", () =>
+    it.effect("a rebuild that differs from the live build does not take its place, unless it may", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [name, category] = [yield* newName, yield* newCategory]
@@ -85,21 +85,21 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         if (error instanceof ReadModel.BuildsDiffer) {
           assert.deepStrictEqual(error.differences.map(({ onlyLive, onlyNew }) => [onlyLive, onlyNew]), [[2, 2]])
         }
-        yield* isExact(counting, name, category)
+        yield* assertExact(counting, name, category)
         const progress = yield* Stream.runCollect(ReadModel.rebuild(next, { compare: ([one]) => one?.onlyNew === 2 }))
-        // It was all there already.
+        // Its build was complete already.
         assert.deepStrictEqual(progress.map(({ build, phase }) => [build, phase]), [[2, "switched"]])
-        yield* isExact(counting, name, category, 2)
+        yield* assertExact(counting, name, category, 2)
       }))
 
-    it.effect("one that was begun is gone on with, by the same definition, and is dropped by another", () =>
+    it.effect("the same definition resumes a rebuild that was begun, and another one drops it", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [name, category] = [yield* newName, yield* newCategory]
         yield* store.append(`${category}-1`, numbered(30))
         const old = counter(counting, name, category)
         yield* Stream.runDrain(ReadModel.rebuild(old))
-        yield* isExact(counting, name, category)
+        yield* assertExact(counting, name, category)
         const options = { version: 2, factor: 3, atOnce: 5 }
         const next = counter(counting, name, category, options)
         const begun = yield* ReadModel.rebuild(next).pipe(Stream.take(2), Stream.runCollect)
@@ -116,14 +116,14 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         const other = counter(counting, name, category, { ...options, factor: 4 })
         const last = yield* Stream.runCollect(ReadModel.rebuild(other))
         assert.deepStrictEqual(last.map(({ handled }) => handled), [5, 10, 15, 20, 25, 30, 30])
-        yield* isExact(counting, name, category, 4)
+        yield* assertExact(counting, name, category, 4)
         assert.deepStrictEqual(
           (yield* (yield* ReadModelStore).builds(name)).map(({ number, state }) => [number, state]),
           [[1, "retired"], [2, "live"]]
         )
       }))
 
-    it.effect("a definition that has changed under the same version is refused, unless it is accepted", () =>
+    it.effect("a changed definition with the same version is refused, unless it is accepted", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [name, category] = [yield* newName, yield* newCategory]
@@ -132,7 +132,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         const changed = counter(counting, name, category, { factor: 2 })
         const error = yield* Effect.flip(ReadModel.run(changed))
         assert.instanceOf(error, ReadModel.ReadModelChanged)
-        // Also when its tables have all that it is asked for.
+        // Also when its tables have everything that is waited for.
         assert.instanceOf(yield* Effect.flip(ReadModel.waitFor(changed, 0)), ReadModel.ReadModelChanged)
         const running = yield* ReadModel.start(changed)
         assert.instanceOf(yield* Effect.flip(running.waitFor(0)), ReadModel.ReadModelChanged)

@@ -38,7 +38,7 @@ const summary = (builds: ReadonlyArray<Build>) =>
 
 export const tests = <R>(it: It<R>, counting: Counting<R>) =>
   describe("the contract", () => {
-    it.effect("the first build is in use at once, and the next one beside it until the switch", () =>
+    it.effect("the first build is live at once, and the next one stands beside it until the switch", () =>
       Effect.gen(function*() {
         const store = yield* ReadModelStore
         const name = yield* newName
@@ -80,7 +80,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         assert.deepStrictEqual({ ...yield* counting.counts(name) }, { a: 10, b: 1 })
         assert.instanceOf(yield* Effect.flip(store.advance(live, at(live, 6), Effect.void)), BuildMoved)
 
-        // The one before the last is dropped by the next switch.
+        // The next switch drops the build before the last.
         const third = yield* store.create(define(counting, name, 3), { after: 2, checkpoint: at(switched, 5) })
         yield* store.switchTo(third, () =>
           Effect.succeed(third))
@@ -88,7 +88,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         assert.deepStrictEqual({ ...yield* counting.counts(name) }, {})
       }))
 
-    it.effect("what is done to the tables is stored with the checkpoint, or not at all", () =>
+    it.effect("changes of the tables are stored with the checkpoint, or not at all", () =>
       Effect.gen(function*() {
         const store = yield* ReadModelStore
         const name = yield* newName
@@ -111,7 +111,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         yield* Fiber.interrupt(hanging)
         assert.deepStrictEqual({ ...yield* counting.counts(name) }, { a: 1 })
 
-        // Who comes with an older checkpoint changes nothing, and does not even begin.
+        // A worker with an older checkpoint changes nothing, and does not even begin.
         let begun = 0
         const late = store.advance(first, at(first, 1), Effect.sync(() => begun += 1))
         assert.instanceOf(yield* Effect.flip(late), BuildMoved)
@@ -126,7 +126,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         assert.deepStrictEqual(summary(yield* store.builds(name)), [[1, 1, "live", 2]])
       }))
 
-    it.effect("a checkpoint is set, a fingerprint accepted, and a build dropped that is not in use", () =>
+    it.effect("a checkpoint can be set, a fingerprint accepted, and a build dropped that is not live", () =>
       Effect.gen(function*() {
         const store = yield* ReadModelStore
         const name = yield* newName

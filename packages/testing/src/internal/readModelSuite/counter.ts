@@ -11,16 +11,17 @@ import type { ReadModelStore } from "eventfold/ReadModelStore"
 import { readCategory } from "../messageStoreSuite/fixtures.ts"
 
 /**
- * How the handlers of the suite count in a store: in a table of their read model, by a text that is its key.
+ * How the suite counts in your store: the handlers of its read models keep a table of counts, each under a text as its key.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Counting<R> {
-  /** What makes the table. */
+  /** The `tables` of the suite's read models: what makes the table of counts. Empty where a store needs none. */
   readonly tables: ReadonlyArray<string>
-  /** In a handler of a read model: adds to the count of a key, which is 0 when there is none. */
+  /** Adds to the count of a key, which is 0 when there is none. The suite calls it in a handler of the read model. */
   readonly add: (readModel: string, key: string, count: number) => Effect.Effect<void, unknown, R>
-  /** The counts by key, of the build of a read model that is in use. */
+  /** Returns the counts by key of the read model's live build. The suite calls it outside of handlers. */
   readonly counts: (readModel: string) => Effect.Effect<Readonly<Record<string, number>>, unknown, R>
 }
 
@@ -31,13 +32,13 @@ export type It<R> = Vitest.MethodsNonLive<Needs<R>>
 /** A name that no other read model has. */
 export const newName: Effect.Effect<string> = Effect.map(nextId, (id) => `test_${id.replaceAll("-", "")}`)
 
-/** What read models say of messages that are meant to fail is not worth reading. */
+/** Without the log of read models that are meant to fail. */
 export const quietly = Effect.provideService(References.MinimumLogLevel, "None")
 
 const numberOf = ({ data }: RecordedMessage): number => typeof data === "number" ? data : 0
 
 /** Counts the messages of each stream, and adds up their numbers. */
-export const counted = <R>({ add }: Counting<R>, name: string, message: RecordedMessage, factor = 1) =>
+export const countMessage = <R>({ add }: Counting<R>, name: string, message: RecordedMessage, factor = 1) =>
   Effect.andThen(
     add(name, message.streamName, factor),
     add(name, `sum of ${message.streamName}`, numberOf(message) * factor)
@@ -51,13 +52,13 @@ export const counter = <R>(
   options: Partial<ReadModel.Options> & { readonly factor?: number } = {}
 ) => {
   const { factor = 1, ...others } = options
-  // The factor is nothing of the text.
+  // The text of a handler does not show the factor.
   return ReadModel.make(name, { version: 1, tables: counting.tables, fingerprint: `by ${factor}`, ...others })
-    .on(category, { Numbered: (message) => counted(counting, name, message, factor) })
+    .on(category, { Numbered: (message) => countMessage(counting, name, message, factor) })
 }
 
-/** What has to be in the table of a read model that counts a category, by the log. */
-export const folded = (category: string, factor = 1) =>
+/** The counts that a read model of a category must have, made from the log. */
+export const expectedCounts = (category: string, factor = 1) =>
   Effect.map(readCategory(category), (messages) => {
     const counts: Record<string, number> = {}
     for (const message of messages) {
@@ -69,20 +70,20 @@ export const folded = (category: string, factor = 1) =>
     return counts
   })
 
-/** Each message has changed the table once. */
-export const isExact = Effect.fnUntraced(function*<R>(
+/** Asserts that each message has changed the table once. */
+export const assertExact = Effect.fnUntraced(function*<R>(
   { counts }: Counting<R>,
   name: string,
   category: string,
   factor = 1
 ) {
-  assert.deepStrictEqual({ ...yield* counts(name) }, yield* folded(category, factor))
+  assert.deepStrictEqual({ ...yield* counts(name) }, yield* expectedCounts(category, factor))
 })
 
-/** Waits until something is so, for as long as a test may take. */
+/** Waits until a condition holds, for at most 30 seconds. */
 export const until = <E, R>(condition: Effect.Effect<boolean, E, R>) =>
   condition.pipe(
-    Effect.flatMap((isSo) => isSo ? Effect.void : Effect.fail("not yet" as const)),
+    Effect.flatMap((holds) => holds ? Effect.void : Effect.fail("not yet" as const)),
     Effect.retry({ while: (error) => error === "not yet", schedule: Schedule.spaced("20 millis") }),
     Effect.timeout("30 seconds")
   )

@@ -7,15 +7,15 @@ import * as Stream from "effect/Stream"
 import { MessageStore } from "eventfold/MessageStore"
 import * as ReadModel from "eventfold/ReadModel"
 import { newCategory, numbered, upTo } from "../messageStoreSuite/fixtures.ts"
-import { counter, type Counting, isExact, type It, newName, quietly } from "./counter.ts"
+import { assertExact, counter, type Counting, type It, newName, quietly } from "./counter.ts"
 
-/** Everybody has each lease. */
+/** With a store that grants every lease to every caller. */
 const withoutLeases = Effect.updateService(MessageStore, (store) => ({
   ...store,
   lease: () => Effect.succeedSome({ lost: Effect.never })
 }))
 
-/** Runs something until it is interrupted, sooner or later. */
+/** Runs an effect and interrupts it after up to 30 ms. */
 const interrupted = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>) {
   const fiber = yield* Effect.forkChild(quietly(effect))
   yield* Effect.sleep(yield* Random.nextIntBetween(0, 30))
@@ -24,7 +24,7 @@ const interrupted = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A
 
 export const tests = <R>(it: It<R>, counting: Counting<R>) =>
   describe("faults of read models", () => {
-    it.effect("of two workers one is at work, and the other one takes over", () =>
+    it.effect("of two workers one is active, and the other takes over", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [name, category] = [yield* newName, yield* newCategory]
@@ -38,10 +38,10 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         const { globalPosition } = yield* store.append(`${category}-2`, numbered(20))
         yield* second.waitFor(globalPosition)
         assert.isTrue((yield* second.status).isActive)
-        yield* isExact(counting, name, category)
+        yield* assertExact(counting, name, category)
       }))
 
-    it.effect("workers that do not know of one another handle each message once", () =>
+    it.effect("workers that do not exclude one another handle each message once", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [name, category] = [yield* newName, yield* newCategory]
@@ -58,12 +58,12 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
           { concurrency: "unbounded" }
         )
         yield* Effect.timeout(ReadModel.waitFor(model, yield* store.lastPosition), "30 seconds")
-        yield* isExact(counting, name, category)
+        yield* assertExact(counting, name, category)
         yield* Fiber.interruptAll(workers)
-        yield* isExact(counting, name, category)
+        yield* assertExact(counting, name, category)
       }))
 
-    it.effect("whatever is interrupted, the tables are what the log says", () =>
+    it.effect("whatever is interrupted, the tables are what the log makes of them", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [name, category] = [yield* newName, yield* newCategory]
@@ -76,10 +76,10 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
             round % 2 === 0 ? Effect.void : interrupted(Stream.runDrain(ReadModel.rebuild(model)))
           ], { concurrency: "unbounded", discard: true })
           const { live } = yield* ReadModel.status(model)
-          if (Option.isSome(live) && live.value.lag.messages === 0) yield* isExact(counting, name, category)
+          if (Option.isSome(live) && live.value.lag.messages === 0) yield* assertExact(counting, name, category)
         }
         yield* ReadModel.start(model)
         yield* Effect.timeout(ReadModel.waitFor(model, yield* store.lastPosition), "30 seconds")
-        yield* isExact(counting, name, category)
+        yield* assertExact(counting, name, category)
       }))
   })

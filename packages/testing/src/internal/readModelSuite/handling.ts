@@ -9,7 +9,7 @@ import * as Category from "eventfold/Category"
 import { MessageStore } from "eventfold/MessageStore"
 import * as ReadModel from "eventfold/ReadModel"
 import { newCategory, numbered, upTo } from "../messageStoreSuite/fixtures.ts"
-import { counted, counter, type Counting, isExact, type It, newName, quietly } from "./counter.ts"
+import { assertExact, counter, type Counting, countMessage, type It, newName, quietly } from "./counter.ts"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { data: Schema.Json }) {}
 
@@ -21,18 +21,18 @@ const positionOf = (model: ReadModel.ReadModel<unknown, unknown>) =>
 
 export const tests = <R>(it: It<R>, counting: Counting<R>) =>
   describe("read models", () => {
-    it.effect("handle what there is, then what comes, and go on where they stopped", () =>
+    it.effect("catch up, then follow, and resume where they stopped", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [name, category] = [yield* newName, yield* newCategory]
         const model = counter(counting, name, category, { batchSize: 4, atOnce: 3 })
         yield* store.append(`${category}-1`, numbered(13))
-        yield* store.append(`${category}-2`, [{ type: "Other", data: "passed over" }, ...numbered(2, 3)])
+        yield* store.append(`${category}-2`, [{ type: "Other", data: "without a handler" }, ...numbered(2, 3)])
         const fiber = yield* Effect.forkChild(ReadModel.run(model))
         for (const i of upTo(6)) {
           const { globalPosition } = yield* store.append(`${category}-${i}`, numbered(1, 100 + i))
           yield* ReadModel.waitFor(model, globalPosition)
-          yield* isExact(counting, name, category)
+          yield* assertExact(counting, name, category)
         }
         yield* Fiber.interrupt(fiber)
         const { globalPosition } = yield* store.append(`${category}-1`, numbered(3, 13))
@@ -41,11 +41,11 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         assert.strictEqual(lag.messages, 3)
         const running = yield* ReadModel.start(model)
         yield* running.waitFor(globalPosition)
-        yield* isExact(counting, name, category)
+        yield* assertExact(counting, name, category)
         assert.strictEqual(yield* positionOf(model), globalPosition)
       }))
 
-    it.effect("read several categories together by global position, decoded or as they are, or everything", () =>
+    it.effect("read several categories together by global position, decoded or as recorded, or everything", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const names = [yield* newName, yield* newName, yield* newName]
@@ -95,7 +95,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         }
       }))
 
-    it.effect("stop at a message that can't be handled, with nothing of it stored, or skip it", () =>
+    it.effect("stop at a message that can't be handled and store nothing of it, or skip it", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const category = yield* newCategory
@@ -108,7 +108,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
             .on(category, {
               Numbered: (message) =>
                 Effect.andThen(
-                  counted(counting, name, message),
+                  countMessage(counting, name, message),
                   message.data === 6 && !isMended ? new Refused({ data: message.data }) : Effect.void
                 )
             })
@@ -123,10 +123,10 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         isMended = true
         yield* ReadModel.start(define(stopping, "stop"))
         yield* ReadModel.waitFor(define(stopping, "stop"), end)
-        yield* isExact(counting, stopping, category)
+        yield* assertExact(counting, stopping, category)
       }))
 
-    it.effect("a transaction that is interrupted has not been", () =>
+    it.effect("an interrupted transaction leaves nothing", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [name, category] = [yield* newName, yield* newCategory]
@@ -136,7 +136,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         const model = ReadModel.make(name, { version: 1, tables: counting.tables, grace: "20 millis" }).on(category, {
           Numbered: (message) =>
             Effect.andThen(
-              counted(counting, name, message),
+              countMessage(counting, name, message),
               message.data === 2 && hangs
                 ? Effect.andThen(Deferred.succeed(isIn, undefined), Effect.never)
                 : Effect.void
@@ -149,10 +149,10 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         hangs = false
         yield* ReadModel.start(model)
         yield* ReadModel.waitFor(model, yield* store.lastPosition)
-        yield* isExact(counting, name, category)
+        yield* assertExact(counting, name, category)
       }))
 
-    it.effect("side effects are run after the commit, once, and not for what was there before", () =>
+    it.effect("side effects run after the commit, once, and not for messages from before the start", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const [name, category] = [yield* newName, yield* newCategory]
@@ -163,8 +163,8 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
           .on(category, {
             Numbered: (message) =>
               Effect.gen(function*() {
-                yield* counted(counting, name, message)
-                // It has a connection of its own, if it needs one: the transaction is over.
+                yield* countMessage(counting, name, message)
+                // The transaction is over: a query has a connection of its own.
                 yield* ReadModel.sideEffect(
                   Effect.andThen(Effect.orDie(store.lastPosition), Effect.sync(() => sent.push(message.data)))
                 )
@@ -177,7 +177,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         yield* ReadModel.waitFor(model, globalPosition)
         const last = yield* store.append(`${category}-1`, numbered(1, 5))
         yield* ReadModel.waitFor(model, last.globalPosition)
-        yield* isExact(counting, name, category)
+        yield* assertExact(counting, name, category)
         assert.deepStrictEqual(sent.slice(0, 2), [3, 4])
       }))
   })

@@ -7,13 +7,13 @@ export interface Shown {
   readonly data: unknown
 }
 
-/** Longer lists are written one item a line. */
+/** Lists that are longer show one item a line. */
 const lineWidth = 100
 
-/** A value as it stands in a sentence. */
+/** A value in a sentence. */
 export const show = (value: unknown): string => Formatter.format(value)
 
-/** An event as it stands in a sentence: `Deposited {"amount":5}`. */
+/** An event in a sentence: `Deposited {"amount":5}`. */
 const showEvent = ({ data, type, ...more }: Shown): string => {
   const rest = Object.keys(more).length === 0 ? "" : ` with ${show(more)}`
   return `${type} ${show(data)}${rest}`
@@ -27,22 +27,22 @@ export const showEvents = (events: ReadonlyArray<Shown>): string => {
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
 
-/** The fields of an error beside its tag; the message is one, unless it is made of the others. */
+/** The fields of an error without its tag. The message is one of them unless a getter makes it of the others. */
 const fieldsOf = (error: object): object => {
   const fields = Object.fromEntries(Object.entries(error).filter(([key]) => key !== "_tag"))
   return error instanceof Error && Object.hasOwn(error, "message") ? { message: error.message, ...fields } : fields
 }
 
 /**
- * An error as a plain object with the same fields. What a test runner shows of an error in a diff is its message, which
- * need not tell two of them apart.
+ * An error as a plain object with the same fields. In a diff, test runners show only the message of an error, which two
+ * different errors may share.
  */
 export const plainError = (error: unknown): unknown => {
   if (!(error instanceof Error)) return error
   return { ..."_tag" in error ? { _tag: error._tag } : { name: error.name }, ...fieldsOf(error) }
 }
 
-/** A refusal as it stands in a sentence, with all its fields: `InsufficientFunds {"balance":5}`. */
+/** A refusal in a sentence, with all its fields: `InsufficientFunds {"balance":5}`. */
 export const showRefusal = (refusal: unknown): string => {
   if (!isObject(refusal)) return show(refusal)
   if ("_tag" in refusal) {
@@ -52,7 +52,7 @@ export const showRefusal = (refusal: unknown): string => {
   return refusal instanceof Error ? `${refusal.name}: ${refusal.message}` : show(refusal)
 }
 
-/** A function in a sentence; many have no name. */
+/** The name of a function in a sentence, or other words when it has none. */
 export const nameOf = (f: { readonly name: string }, otherwise: string): string => f.name === "" ? otherwise : f.name
 
 export const showGiven = (events: ReadonlyArray<Shown>): string =>
@@ -67,5 +67,5 @@ export const showWhen = (
     onNone: () => "of a stream that does not exist",
     onSome: (version) => `at version ${version}`
   })
-  return `when ${decide.name === "" ? "it is decided" : `${decide.name} decides`} on the state ${show(state)} ${stream}`
+  return `when ${decide.name === "" ? "decided" : `${decide.name} decides`} on the state ${show(state)} ${stream}`
 }

@@ -6,13 +6,14 @@ import type * as MessageStore from "eventfold/MessageStore"
 import * as Metadata from "eventfold/Metadata"
 import * as StreamName from "eventfold/StreamName"
 import { showEvents, type Shown } from "../report/format.ts"
-import { record, shown, toArray } from "../spec/decide.ts"
+import { record, shown, toArray } from "../spec/recordEvents.ts"
 
 /**
  * Messages in a stream: a category, an id and one event or many, as in
- * `[Account, "123", Account.events.Deposited({ amount: 5 })]`. Or, as they are stored, the name of the stream and one message
- * or many: `["account-123", { type: "Deposited", data: { amount: 5 } }]`.
+ * `[Account, "123", Account.events.Deposited({ amount: 5 })]`. Or, as a store keeps them, a stream's name and one message or
+ * many: `["account-123", { type: "Deposited", data: { amount: 5 } }]`.
  *
+ * @category models
  * @since 0.1.0
  */
 export type Entry =
@@ -22,18 +23,18 @@ export type Entry =
 type AnyCategory = Category.Category<Category.Events, Category.Options>
 type AnyEvent = Category.Event<AnyCategory>
 
-/** Events by their streams, as they are compared and shown. */
+/** Events by stream, as failure messages compare and show them. */
 export type Streams = Readonly<Record<string, ReadonlyArray<Shown>>>
 
-/** A stream and what there is, or should be, in it. */
-interface StreamEntry {
+/** A stream and its events. */
+export interface StreamEntry {
   readonly streamName: string
-  /** None when messages are given as they are. */
+  /** Undefined when the entry has messages as a store keeps them. */
   readonly category: AnyCategory | undefined
   readonly events: ReadonlyArray<AnyEvent>
 }
 
-/** Messages that a store would refuse, by their stream if it has a name. */
+/** Messages that a store would refuse, by stream, or by category when the stream has no valid name. */
 export interface Unwritable {
   readonly _tag: "Unwritable"
   readonly streams: Streams
@@ -46,12 +47,12 @@ const unwritable = (streamName: string, events: ReadonlyArray<Shown>, reason: st
   reason
 })
 
-/** The requirements of schemas are in the types of who takes the entries. */
+/** The types of `Scenario` have the requirements of the schemas. */
 const withoutServices = <A, E>(effect: Effect.Effect<A, E, unknown>) => effect as Effect.Effect<A, E>
 
 const isRaw = (entry: Entry): entry is Extract<Entry, readonly [string, unknown]> => typeof entry[0] === "string"
 
-/** A message as it is, with what an event has. */
+/** A message as a store keeps it, in the shape of an event. */
 const rawEvent = ({ data, id, metadata, type }: Message.Message): AnyEvent => {
   const event: Shown = {
     type,
@@ -78,7 +79,7 @@ const toEntry = (entry: Entry): Effect.Effect<StreamEntry, Unwritable> => {
 export const toEntries = (entries: ReadonlyArray<Entry>): Effect.Effect<ReadonlyArray<StreamEntry>, Unwritable> =>
   Effect.forEach(entries, toEntry)
 
-/** Entries as they are to be written. Ids of the store's own would take random numbers, which the test may count on. */
+/** Encodes entries for the store. An id of the store's own would take random numbers, which the test may count on. */
 export const toAppends = (
   entries: ReadonlyArray<StreamEntry>,
   idPart: string
@@ -110,7 +111,7 @@ const rawShown = (message: Message.RecordedMessage, like: AnyEvent | undefined):
   ...(like?.metadata === undefined ? {} : { metadata: Metadata.fromJson(message.metadata) })
 })
 
-/** Entries by stream; those of one stream become one. */
+/** Merges the entries of each stream. */
 export const byStream = (entries: ReadonlyArray<StreamEntry>): ReadonlyMap<string, StreamEntry> => {
   const streams = new Map<string, StreamEntry>()
   for (const entry of entries) {
@@ -120,7 +121,7 @@ export const byStream = (entries: ReadonlyArray<StreamEntry>): ReadonlyMap<strin
   return streams
 }
 
-/** What is expected, as it is after it was written and read. */
+/** The expected events of each stream, as they are after they are written and read. */
 export const expectedStreams = Effect.fnUntraced(function*(entries: ReadonlyMap<string, StreamEntry>) {
   const streams: Record<string, ReadonlyArray<Shown>> = {}
   for (const [streamName, { category, events }] of sorted(entries)) {
@@ -136,7 +137,10 @@ export const expectedStreams = Effect.fnUntraced(function*(entries: ReadonlyMap<
   return streams
 })
 
-/** What is recorded, read by the categories that are known, and in the form of what it is compared with. */
+/**
+ * The recorded events of each stream, decoded where their category is known. They show ids and metadata where the expected
+ * events in their places have them.
+ */
 export const recordedStreams = Effect.fnUntraced(function*(
   messages: ReadonlyArray<Message.RecordedMessage>,
   expected: ReadonlyMap<string, StreamEntry>,
@@ -153,7 +157,7 @@ export const recordedStreams = Effect.fnUntraced(function*(
       : entry.category
     const event = category === undefined
       ? Option.none()
-      // What does not fit is shown, and compared, as it is.
+      // An event that does not fit its schema is shown and compared undecoded.
       : yield* Effect.catchTag(withoutServices(category.decode(message)), "DecodeError", () => Effect.succeedNone)
     events.push(Option.isSome(event) ? shown(event.value, like) : rawShown(message, like))
   }
@@ -169,7 +173,7 @@ export const categoriesOf = (entries: ReadonlyArray<Entry>): ReadonlyArray<AnyCa
 export const streamsOf = (entries: ReadonlyArray<StreamEntry>): Streams =>
   Object.fromEntries(Array.from(byStream(entries), ([name, { events }]) => [name, events]))
 
-/** Words and events by their streams: `given account-123 [Opened {}]`; of several streams one a line. */
+/** Words and events by stream: `given account-123 [Opened {}]`. Several streams take a line each. */
 export const showStreams = (words: string, streams: Streams): string => {
   const items = Object.entries(streams).map(([name, events]) => `${name} ${showEvents(events)}`)
   const [item = "nothing"] = items
@@ -178,7 +182,7 @@ export const showStreams = (words: string, streams: Streams): string => {
     : `${words} ${item}`
 }
 
-/** Bookkeeping of consumers, processes and entities: no message that somebody has decided to write. */
+/** Whether a message is bookkeeping of consumers, processes or entities, which no handler has decided to write. */
 export const isBookkeeping = ({ streamName, type }: Message.RecordedMessage): boolean =>
   type.startsWith("eventfold:") ||
   StreamName.categoryTypes(streamName).some((type) => bookkeeping.has(type))
