@@ -246,7 +246,10 @@ describe("decode", () => {
         type: "Renamed",
         path: ["data", "name"]
       })
-      assert.strictEqual(error.message, `Renamed at position 2 of ledger-1: data.name: ${reason}`)
+      assert.strictEqual(
+        error.message,
+        `cannot decode Renamed at position 2 of the stream ledger-1: data.name: ${reason}`
+      )
       assert.match(reason, /string/)
     }).pipe(onMemory))
 
@@ -309,7 +312,8 @@ describe("a type that the category does not name", () => {
       ])
       assert.strictEqual(
         error.message,
-        "Foreign at position 1 of ledger-1: type: is not one of the category's, which are Renamed"
+        "cannot decode Foreign at position 1 of the stream ledger-1: " +
+          "type: not an event of the category ledger, whose events are Renamed"
       )
       const State = Entity.make(Strict, {
         state: Schema.String,

@@ -103,8 +103,8 @@ describe("the id of a name", () => {
     ["account", /is the name of a category/],
     ["", /is empty/],
     ["account-", /has an empty id/],
-    ["other-1", /is not of the category account/],
-    ["account:command-1", /is not of the category account/]
+    ["other-1", /does not belong to the category account/],
+    ["account:command-1", /does not belong to the category account/]
   ]
   it.effect.each(wrong)("%j is refused, with a schema or without", ([name, reason]) =>
     Effect.gen(function*() {
@@ -134,7 +134,7 @@ describe("the id of a name", () => {
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* refusal(Numbered.id("account-007")), [
         "account-007",
-        "has an id whose stream is account-7"
+        "is not the name of its id's stream, which is account-7"
       ])
       yield* refusal(Numbered.id("account-1e3"))
       yield* refusal(Seats.id("account-07+a"))

@@ -4,19 +4,19 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as StreamName from "../../StreamName.ts"
-import { issueAt } from "./schemaIssue.ts"
+import { firstIssue } from "./jsonCodec.ts"
 
-/** An id as it stands in a stream name: whole, or the parts of a compound one. */
+/** An id as it is in a stream name: a string, or the parts of a compound id. */
 type Plain = string | ReadonlyArray<string>
 
-/** The way between the ids of a category and the names of its streams. */
+/** Between the ids of a category and the names of its streams. */
 export interface IdCodec<Id> {
   readonly streamName: (id: Id) => Effect.Effect<StreamName.StreamName, StreamName.InvalidStreamName>
   readonly id: (streamName: string) => Effect.Effect<Id, StreamName.InvalidStreamName>
 }
 
 const misfit = (name: string) => (error: Schema.SchemaError) => {
-  const { path, reason } = issueAt(error)
+  const { path, reason } = firstIssue(error)
   const part = path.length === 0 ? "" : ` at ${path.join(".")}`
   return new StreamName.InvalidStreamName({ name, reason: `has an id that does not fit its schema${part}: ${reason}` })
 }
@@ -24,8 +24,8 @@ const misfit = (name: string) => (error: Schema.SchemaError) => {
 const hasPlus = (plain: Plain): boolean => typeof plain !== "string" && plain.some((part) => part.includes("+"))
 
 /**
- * Without a schema an id is what it is in the name. With one there is one name for an id and one id for a name, or none:
- * who reads `account-007` is not to load `account-7`.
+ * Without a schema an id is the text in the name. With a schema each id has exactly one name, so that a program that reads
+ * `account-007` does not load `account-7`.
  */
 export const idCodec = <Id>(category: string, schema: Schema.Codec<unknown, Plain> | undefined): IdCodec<Id> => {
   const encode = schema === undefined ? undefined : Schema.encodeUnknownEffect(schema)
@@ -38,7 +38,7 @@ export const idCodec = <Id>(category: string, schema: Schema.Codec<unknown, Plai
       Effect.mapErrorEager(encode(id), (error) => misfit(`${category}-${Formatter.format(id)}`)(error)),
       (plain) =>
         Effect.flatMapEager(StreamName.make(category, plain), (name) => {
-          // Without a schema the last part may have one, since the id is not taken apart again.
+          // Without a schema the last part may have one, because nothing takes the id apart again.
           if (!hasPlus(plain)) return Effect.succeed(name)
           return Effect.fail(
             new StreamName.InvalidStreamName({ name, reason: "has a + within a part of its compound id" })
@@ -50,7 +50,7 @@ export const idCodec = <Id>(category: string, schema: Schema.Codec<unknown, Plai
   const id = Effect.fnUntraced(function*(name: string) {
     yield* StreamName.parseWithId(name)
     if (StreamName.category(name) !== category) {
-      return yield* new StreamName.InvalidStreamName({ name, reason: `is not of the category ${category}` })
+      return yield* new StreamName.InvalidStreamName({ name, reason: `does not belong to the category ${category}` })
     }
     const text = Option.getOrElse(StreamName.id(name), () => "")
     if (text === "") return yield* new StreamName.InvalidStreamName({ name, reason: "has an empty id" })
@@ -58,7 +58,10 @@ export const idCodec = <Id>(category: string, schema: Schema.Codec<unknown, Plai
     const id = (yield* Effect.mapError(decode(isCompound ? text.split("+") : text), misfit(name))) as Id
     const own = yield* streamName(id)
     if (own === name) return id
-    return yield* new StreamName.InvalidStreamName({ name, reason: `has an id whose stream is ${own}` })
+    return yield* new StreamName.InvalidStreamName({
+      name,
+      reason: `is not the name of its id's stream, which is ${own}`
+    })
   })
 
   return { streamName, id }
