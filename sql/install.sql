@@ -73,6 +73,8 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir eventfold/functions/append_each.sql
 \ir eventfold/functions/append.sql
 \ir eventfold/functions/append_message.sql
+\ir eventfold/functions/gap_writers.sql
+\ir eventfold/functions/log_run.sql
 \ir eventfold/functions/read_all.sql
 \ir eventfold/functions/dependents.sql
 \ir eventfold/functions/replace_schema.sql

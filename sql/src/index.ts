@@ -76,6 +76,27 @@ export const uninstallFiles: Effect.Effect<ReadonlyArray<SqlFile>, SqlFileError>
   included("uninstall.sql")
 )
 
+/**
+ * The rule that tells which gaps in the global positions are final, as queries without arguments: `writers` is the query of
+ * `eventfold.gap_writers`, `run` that of `eventfold.log_run`. For a Message DB without the schema `eventfold`.
+ *
+ * @since 0.1.0
+ */
+export const gapRule: Effect.Effect<{ readonly writers: string; readonly run: string }, SqlFileError> = Effect.suspend(
+  () => Effect.all({ writers: queryOf("gap_writers"), run: queryOf("log_run") })
+)
+
+/** The query that is the body of a function. */
+const queryOf = (name: string): Effect.Effect<string, SqlFileError> => {
+  const path = `eventfold/functions/${name}.sql`
+  return Effect.flatMap(read(path), (text) => {
+    const query = /^BEGIN ATOMIC$(.*);\s*^END;$/ms.exec(text)?.[1]
+    return query === undefined
+      ? Effect.fail(new SqlFileError({ path, cause: new Error("no BEGIN ATOMIC ... END") }))
+      : Effect.succeed(query.trim())
+  })
+}
+
 const included = (script: string): Effect.Effect<ReadonlyArray<SqlFile>, SqlFileError> =>
   Effect.flatMap(read(script), (text) => {
     const conditional = paths(/^\\if :install_message_store$(.*?)^\\endif$/ms.exec(text)?.[1] ?? "")

@@ -19,7 +19,8 @@ const paths = (text: string): ReadonlyArray<string> =>
   all(text, /`((?:packages|sql|test|examples|docs|\.ci|\.github)\/[^`\s]*)`/g)
 
 /** What is in italics is the name of a group. */
-const groups = (text: string): ReadonlyArray<string> => all(text.replaceAll(/`[^`]*`/g, ""), /_([^_]+)_/g)
+const groups = (text: string): ReadonlyArray<string> =>
+  all(text.replaceAll(/`[^`]*`/g, "").replaceAll(/\s+/g, " "), /_([^_]+)_/g)
 
 const declared = globSync("packages/testing/src/**/*.ts", { cwd: root })
   .flatMap((file) => all(read(file), /describe\("([^"]+)"/g))

@@ -247,7 +247,7 @@ for (const server of inject("postgres")) {
             assert.deepStrictEqual([writer?.pid, writer?.preparedAs, writer?.state], [undefined, name, "prepared"])
             assert.isDefined(writer?.since)
             assert.isDefined(writer?.user)
-            assert.include(HeldBack.format(heldBack), `the prepared transaction "${name}"`)
+            assert.include(HeldBack.format(heldBack), `prepared transaction "${name}"`)
             yield* ending.run(`${end} PREPARED '${name}'`)
             assert.deepStrictEqual(yield* read, end === "COMMIT" ? ["slow-1", "quick-1"] : ["quick-1"])
           }
@@ -289,9 +289,7 @@ for (const server of inject("postgres")) {
           assert.match(
             HeldBack.format(now),
             new RegExp(
-              `^the global position ${
-                from + 1
-              } is held back by the process \\d+ \\(forgetful, user .*, idle in transaction`
+              `^global position ${from + 1} is held back by process \\d+ \\(forgetful, user .*, idle in transaction`
             )
           )
           yield* forgetful.commit

@@ -19,7 +19,7 @@ import {
   versionedCodec
 } from "./internal/category/eventCodec.ts"
 import { idCodec } from "./internal/category/idCodec.ts"
-import * as Eager from "./internal/runtime/eager.ts"
+import * as Eager from "./internal/runtime/eagerLoop.ts"
 import type { Message, RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
 import * as Metadata from "./Metadata.ts"
@@ -551,7 +551,7 @@ export const make = <const Name extends string, const E extends Events, const O 
   const decodeAll = <Error, R>(messages: Stream.Stream<RecordedMessage, Error, R>) =>
     Stream.transformPull(messages, (pull) => {
       const events: Pull.Pull<Arr.NonEmptyReadonlyArray<Recorded<E, O>>, Error | DecodeError, void, Services> = Effect
-        .filterOrElse(Effect.flatMap(pull, (rows) => Eager.somes(rows, decode)), Arr.isArrayNonEmpty, () => next)
+        .filterOrElse(Effect.flatMap(pull, (rows) => Eager.filterMap(rows, decode)), Arr.isArrayNonEmpty, () => next)
       const next = Effect.suspend(() => events)
       return Effect.succeed(events)
     })

@@ -40,7 +40,7 @@ import {
   type SourceServices
 } from "./internal/processor/sources.ts"
 import { ofConsumer } from "./internal/processor/subject.ts"
-import { checkInt } from "./internal/store/checkArguments.ts"
+import { checkInt } from "./internal/store/argumentChecks.ts"
 import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import type { All, Incoming, Source } from "./Source.ts"

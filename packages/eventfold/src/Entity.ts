@@ -7,13 +7,15 @@ import * as Arr from "effect/Array"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type * as Category from "./Category.ts"
-import { EntityCache, type Freshness } from "./EntityCache.ts"
+import type { Freshness } from "./EntityCache.ts"
+import { oneStream, severalStreams } from "./internal/entity/boundary.ts"
+import { changes } from "./internal/entity/changes.ts"
 import {
   type Decided,
   type Decision,
@@ -22,19 +24,15 @@ import {
   type Replied,
   type ReplyOf,
   type RequirementsOf,
-  type Settled,
-  toArray
+  type Settled
 } from "./internal/entity/decision.ts"
-import { type Participant, type ReadError, versionOption } from "./internal/entity/entityStream.ts"
-import { catchUp, catchUpFromSnapshot, type Fold } from "./internal/entity/fold.ts"
+import { type EntityStream, type Model, open, type ReadError, versionOption } from "./internal/entity/entityStream.ts"
+import type { Fold } from "./internal/entity/fold.ts"
 import * as Snapshots from "./internal/entity/snapshots.ts"
 import * as Transaction from "./internal/entity/transact.ts"
-import * as Eager from "./internal/runtime/eager.ts"
-import type { RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
-import * as Metadata from "./Metadata.ts"
 import { InvalidArgument, type Unsupported, type WrongExpectedVersion } from "./StoreError.ts"
-import * as StreamName from "./StreamName.ts"
+import type * as StreamName from "./StreamName.ts"
 
 /** @since 0.1.0 */
 export {
@@ -273,7 +271,19 @@ export interface Options<E, S> {
 const isDue = <S>(options: SnapshotOptions<S>) => ({ snapshotAt, state, version }: Fold<S>): boolean =>
   "every" in options ? version - snapshotAt >= options.every : options.when(state, version)
 
-const loaded = <S>({ state, version }: Fold<S>): Loaded<S> => ({ state, version: versionOption(version) })
+const loaded = <S>({ state, version }: Pick<Fold<S>, "state" | "version">): Loaded<S> => ({
+  state,
+  version: versionOption(version)
+})
+
+/** The steps of all types of events as one function. An event of a type without a step changes nothing. */
+const evolveBy = <S>(steps: Evolve<Category.Events, S>) => {
+  const byType = new Map(Object.entries<(state: S, data: never) => S>(steps))
+  return (state: S, { data, type }: { readonly type: string; readonly data: unknown }): S => {
+    const step = byType.get(type)
+    return step === undefined ? state : step(state, data as never)
+  }
+}
 
 const transactionOptions = (options: TransactOptions = {}): Transaction.Options => ({
   retry: options.retry ?? defaultRetry,
@@ -313,87 +323,22 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
   options: Options<E, S>
 ): Entity<Category.Category<E, O>, S> => {
   type C = Category.Category<E, O>
-  type Event = Category.Event<C>
-  type Recorded = Category.RecordedEvent<C>
-  type Services = Category.Services<C>
-
-  const steps = new Map(Object.entries<(state: S, data: never) => S>(options.evolve))
-  const evolve = (state: S, { data, type }: { readonly type: string; readonly data: unknown }): S => {
-    const step = steps.get(type)
-    return step === undefined ? state : step(state, data as never)
-  }
-  const folding = { decode: category.decode, evolve }
-  const empty: Fold<S> = { state: options.initial, version: -1, snapshotAt: -1 }
-  /** The same of a stream that is not what it was: its snapshot, if it has one, must not be used when it has grown. */
-  const rewound: Fold<S> = { ...empty, snapshotAt: Number.NEGATIVE_INFINITY }
-  const weight = options.weight ?? (() => 1)
-  const snapshots = options.snapshots === undefined ? undefined : Snapshots.make(options.state, {
-    version: options.snapshots.version,
-    specifier: options.snapshots.specifier,
-    isDue: isDue(options.snapshots)
-  })
-
-  const loadAll = Effect.fnUntraced(function*(snapshots: Snapshots.Snapshots<S>, streamName: string) {
-    const snapshot = yield* snapshots.read(streamName)
-    if (Option.isNone(snapshot)) return yield* catchUp(folding, streamName, empty)
-    const fold = yield* catchUpFromSnapshot(folding, streamName, snapshot.value)
-    return Option.isSome(fold) ? fold.value : yield* catchUp(folding, streamName, rewound)
-  })
-
-  const participant = Effect.fnUntraced(function*(id: Category.Id<C>) {
-    const store = yield* MessageStore.MessageStore
-    const streamName = yield* category.streamName(id)
-    const cache = Option.getOrUndefined(yield* EntityCache)?.region<S, LoadError>(store, steps, weight)
-
-    const loadNew = (known: Option.Option<Fold<S>>) =>
-      Option.isSome(known)
-        ? catchUp(folding, streamName, known.value)
-        : snapshots === undefined
-        ? catchUp(folding, streamName, empty)
-        : loadAll(snapshots, streamName)
-
-    const reload = Effect.gen(function*() {
-      const fold = yield* catchUp(folding, streamName, rewound)
-      if (cache !== undefined) yield* Effect.andThen(cache.drop(streamName), cache.put(streamName, fold))
-      return fold
+  const model: Model<E, O, S> = {
+    category,
+    evolve: evolveBy(options.evolve),
+    initial: options.initial,
+    weight: options.weight ?? (() => 1),
+    snapshots: options.snapshots === undefined ? undefined : Snapshots.make(options.state, {
+      version: options.snapshots.version,
+      specifier: options.snapshots.specifier,
+      isDue: isDue(options.snapshots)
     })
-
-    const self: Participant<S, Event, Recorded, Services> = {
-      streamName,
-      empty,
-      load: (freshness) => cache === undefined ? loadNew(Option.none()) : cache.get(streamName, freshness, loadNew),
-      loadSince: (known) =>
-        cache === undefined
-          ? loadNew(Option.some(known))
-          : cache.get(streamName, "latest", (cached) => loadNew(Option.some(Option.getOrElse(cached, () => known)))),
-      reload,
-      loadUntil: (until) => catchUp(folding, streamName, empty, until),
-      events: (from, limit) =>
-        Stream.runCollect(category.readStream(id, { from, limit })).pipe(
-          // Both are ours, and every store reads forwards.
-          Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
-        ),
-      unrecorded: ({ recorded, ...event }) => {
-        const metadata = recorded.metadata === null ? {} : { metadata: Metadata.fromJson(recorded.metadata) }
-        const plain: object = { ...metadata, ...event, id: recorded.id }
-        return plain as Event
-      },
-      encode: (events) => category.encode(streamName, events),
-      evolve,
-      written: (fold) =>
-        Effect.flatMap(
-          snapshots === undefined ? Effect.succeed(fold) : snapshots.write(streamName, fold),
-          (fold) => cache === undefined ? Effect.void : cache.put(streamName, fold)
-        ),
-      failed: cache === undefined ? Effect.void : cache.drop(streamName)
-    }
-    return self
-  })
+  }
 
   // Not Effect.fn: see MessageStore.append.
   const load = (id: Category.Id<C>, options?: LoadOptions) =>
     Effect.useSpan("Entity.load", (span) =>
-      Effect.flatMap(participant(id), ({ load, streamName }) => {
+      Effect.flatMap(open(model, id), ({ load, streamName }) => {
         span.attribute("eventfold.stream", streamName)
         return Effect.map(load(options?.freshness ?? "latest"), loaded)
       }).pipe(Effect.provideService(Tracer.ParentSpan, span)))
@@ -402,7 +347,7 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
     id: Category.Id<C>,
     at: { readonly version: number } | { readonly time: DateTime.Utc }
   ) {
-    const { loadUntil, streamName } = yield* participant(id)
+    const { loadUntil, streamName } = yield* open(model, id)
     yield* Effect.annotateCurrentSpan("eventfold.stream", streamName)
     if ("time" in at) {
       return loaded(yield* loadUntil(({ time }) => time.epochMilliseconds <= at.time.epochMilliseconds))
@@ -414,81 +359,49 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
     return loaded(yield* loadUntil(({ position }) => position <= at.version))
   })
 
-  const changes = (id: Category.Id<C>, { pollInterval = "1 second" }: ChangesOptions = {}) =>
-    Stream.unwrap(Effect.gen(function*() {
-      const store = yield* MessageStore.MessageStore
-      const { load, streamName } = yield* participant(id)
-      // A stream that has a name is of a category that has one.
-      const wakeUps = yield* Effect.orDie(store.wakeUps(StreamName.category(streamName)))
-      const first = yield* load("latest")
-      let { state, version } = first
-
-      const foldOn = (rows: ReadonlyArray<RecordedMessage>) => {
-        const states: Array<Loaded<S>> = []
-        const step = (event: Option.Option<Recorded>, recorded: RecordedMessage) => {
-          version = recorded.position
-          if (Option.isNone(event)) return
-          state = evolve(state, event.value)
-          states.push({ state, version: Option.some(version) })
-        }
-        return Effect.as(Eager.forEach(rows, category.decode, step), states)
-      }
-      const news = Stream.suspend(() => store.readStream(streamName, { from: version + 1 })).pipe(
-        Stream.mapArrayEffect((rows) => Effect.map(foldOn(rows), Arr.of)),
-        Stream.flattenIterable,
-        Stream.catchTag(["InvalidArgument", "Unsupported"], Stream.die)
-      )
-      return Stream.fromEffectRepeat(Effect.timeoutOption(wakeUps.await, pollInterval)).pipe(
-        Stream.flatMap(() => news),
-        Stream.prepend([loaded(first)])
-      )
-    }))
-
-  const transact = Effect.fn("Entity.transact")(function*<A extends Decided<Decision<Event>>>(
+  const transact = Effect.fn("Entity.transact")(function*<A extends Decided<Decision<Category.Event<C>>>>(
     id: Category.Id<C>,
     decide: (state: S, version: Option.Option<number>) => A,
     options?: TransactOptions
   ) {
     const store = yield* MessageStore.MessageStore
-    const own = yield* participant(id)
-    yield* Effect.annotateCurrentSpan("eventfold.stream", own.streamName)
-    const completed = yield* Transaction.transact(
-      [own],
-      ([fold = empty]) =>
+    const stream = yield* open(model, id)
+    yield* Effect.annotateCurrentSpan("eventfold.stream", stream.streamName)
+    const { after, events, reply } = yield* Transaction.transact(
+      store,
+      oneStream(store, stream, (append) => store.append(append.streamName, append.messages, append)),
+      ({ state, version }) =>
         Effect.map(
-          outcome<Decision<Event>, A>(decide(fold.state, versionOption(fold.version))),
-          ({ decision, reply }) => ({ events: [toArray(decision)], reply })
+          outcome<Decision<Category.Event<C>>, A>(decide(state, versionOption(version))),
+          ({ decision, reply }) => ({ events: Arr.ensure(decision), reply })
         ),
-      (appends) => Effect.forEach(appends, (append) => store.append(append.streamName, append.messages, append)),
       transactionOptions(options)
     )
-    const [fold = empty] = completed.folds
-    const [events = []] = completed.events
-    return { ...loaded(fold), events, reply: completed.reply }
+    return { ...loaded(after), events, reply }
   })
 
   const self: Entity<C, S> = {
     category,
     state: options.state,
     initial: options.initial,
-    evolve,
+    evolve: model.evolve,
     load,
     loadAt,
     transact,
-    changes,
-    at: (id) => ({ entity: self, id, [TargetTypeId]: participant(id) })
+    changes: (id, { pollInterval = "1 second" } = {}) => Stream.map(changes(model, id, pollInterval), loaded),
+    at: (id) => ({ entity: self, id, [TargetTypeId]: open(model, id) })
   }
   return self
 }
 
 /**
- * What a transaction does with a target.
+ * The stream of a target.
  *
  * @internal
  */
-export const participantOf = <C extends Category.Any, S>(target: Target<C, S>) =>
+export const streamOf = <C extends Category.Any, S>(target: Target<C, S>) =>
   target[TargetTypeId] as Effect.Effect<
-    Participant<S, Category.Event<C>, Category.RecordedEvent<C>, Category.Services<C>>,
+    EntityStream<S, Category.Event<C>, Category.RecordedEvent<C>, Category.Services<C>>,
     StreamName.InvalidStreamName,
     MessageStore.MessageStore
   >
@@ -598,38 +511,36 @@ export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
   const store = yield* MessageStore.MessageStore
   const names = Object.keys(targets)
   const byName = <A>(values: ReadonlyArray<A>): object => Object.fromEntries(Arr.zip(names, values))
-  const participants = yield* Effect.forEach(
+  const streams = yield* Effect.forEach(
     Object.values<AnyTarget>(targets),
     (target) =>
-      target[TargetTypeId] as Effect.Effect<AnyParticipant<T>, StreamName.InvalidStreamName, MessageStore.MessageStore>
+      target[TargetTypeId] as Effect.Effect<AnyStream<T>, StreamName.InvalidStreamName, MessageStore.MessageStore>
   )
-  for (const [index, { streamName }] of participants.entries()) {
-    const first = participants.findIndex((other) => other.streamName === streamName)
+  for (const [index, { streamName }] of streams.entries()) {
+    const first = streams.findIndex((other) => other.streamName === streamName)
     if (first !== index) {
       const expected = `another stream than that of ${names[first]}`
       return yield* new InvalidArgument({ argument: `targets.${names[index]}`, value: streamName, expected })
     }
   }
-  const completed = yield* Transaction.transact(
-    participants,
-    (folds) =>
+  const { after, events, reply } = yield* Transaction.transact(
+    store,
+    severalStreams(store, streams, store.writeAll),
+    (found) =>
       Effect.map(
         outcome<Decisions<T>, A>(
-          decide(byName(folds.map(({ state }) => state)) as { readonly [K in keyof T]: StateOf<T[K]> })
+          decide(byName(found.map(({ fold }) => fold.state)) as { readonly [K in keyof T]: StateOf<T[K]> })
         ),
         ({ decision, reply }) => ({
-          events: names.map((name) => toArray<unknown>(Object.hasOwn(decision, name) ? decision[name] ?? [] : [])),
+          events: names.map((name) => Arr.ensure<unknown>(Object.hasOwn(decision, name) ? decision[name] ?? [] : [])),
           reply
         })
       ),
-    store.writeAll,
     transactionOptions(options)
   )
-  const entities = byName(
-    Arr.zipWith(completed.folds, completed.events, (fold, events) => ({ ...loaded(fold), events }))
-  )
-  return { entities: entities as TransactedAll<T>["entities"], reply: completed.reply }
+  const entities = byName(Arr.zipWith(after, events, ({ fold }, events) => ({ ...loaded(fold), events })))
+  return { entities: entities as TransactedAll<T>["entities"], reply }
 })
 
 /** One of the streams, whatever its entity. */
-type AnyParticipant<T extends Targets> = Participant<unknown, unknown, RecordedOf<T[keyof T]>, ServicesOf<T[keyof T]>>
+type AnyStream<T extends Targets> = EntityStream<unknown, unknown, RecordedOf<T[keyof T]>, ServicesOf<T[keyof T]>>

@@ -105,7 +105,7 @@ const writer = (pid: number): HeldBack.Writer => ({
 })
 
 const text = (pid: number, minutes: number) =>
-  `the global position 3 is held back by the process ${pid} (billing, user app, idle in transaction, for ${minutes}m)`
+  `global position 3 is held back by process ${pid} (billing, user app, idle in transaction, for ${minutes}m)`
 
 it.layer(holding)("a consumer that is held back", (it) => {
   it.effect("polls slowly, logs what blocks it once, reports it in its status, and misses nothing", () =>

@@ -307,7 +307,7 @@ describe("a conflict", () => {
       ])
       assert.strictEqual(
         error.message,
-        "expected version 2 of the stream account-1, which is at version 4 (after 2 attempts)"
+        "stream account-1 is at version 4; the append expected version 2 (after 2 attempts)"
       )
       assert.match((yield* Effect.flip(overtaken(1))).message, /\(after 1 attempt\)$/)
     }).pipe(onMemory))

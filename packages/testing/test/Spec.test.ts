@@ -266,7 +266,7 @@ describe("what a store would refuse", () => {
           "given no events",
           "when depositOnce decides on the state {\"balance\":0} of a stream that does not exist",
           "then expected the events [Deposited {\"amount\":5} with {\"id\":\"5\"}], which a store would refuse: " +
-            "event 0, Deposited: id is \"5\", which is no UUID"
+            "event 0, Deposited: id is \"5\", which is not a UUID"
         )
       )
     }))
@@ -284,7 +284,7 @@ describe("what a store would refuse", () => {
     Effect.gen(function*() {
       const id = "00000000-0000-4000-8000-00000000000a"
       const spec = Spec(Balance).given(Deposited({ amount: 1 }, { id })).when(() => Deposited({ amount: 2 }, { id }))
-      assert.include(yield* message(spec.thenState({ balance: 3 })), `the message id ${id}`)
+      assert.include(yield* message(spec.thenState({ balance: 3 })), `message id ${id}`)
     }))
 
   it.effect("an event that is written and can't be read", () =>

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 import { InvalidArgument } from "../../StoreError.ts"
 import { nameOf } from "../processor/sources.ts"
+import { checkConsumerId, checkInt } from "../store/argumentChecks.ts"
 import { allName } from "../store/bookkeeping.ts"
-import { checkConsumerId, checkInt } from "../store/checkArguments.ts"
 import { type Consumer, readsAll } from "./definition.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>

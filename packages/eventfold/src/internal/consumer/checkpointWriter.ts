@@ -1,15 +1,14 @@
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type { Activity } from "../processor/activity.ts"
-import { finalWrite } from "../processor/outage.ts"
+import { finalWrite, type RetryOutages } from "../processor/outage.ts"
 import type { Consumer } from "./definition.ts"
 import type { Members, Urgency } from "./members.ts"
 
 export interface Options {
   readonly activity: Activity
   readonly members: Members
-  /** Retries an effect through outages of the store. */
-  readonly persist: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly persist: RetryOutages
 }
 
 /**

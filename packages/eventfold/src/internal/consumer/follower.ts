@@ -5,12 +5,13 @@ import type { RecordedMessage } from "../../Message.ts"
 import { defaultBatchSize, type ReadAllError } from "../../MessageStore.ts"
 import type { ReadPageResult } from "../../StoreBackend.ts"
 import type { LogReader } from "../processor/logReader.ts"
+import type { RetryOutages } from "../processor/outage.ts"
 import * as PollPause from "../processor/pollPause.ts"
 import { correlates } from "../processor/sources.ts"
 import { isBookkeeping, isOwn } from "../store/bookkeeping.ts"
 import { type Consumer, readsAll } from "./definition.ts"
-import type { JobLanes } from "./jobLanes.ts"
 import type { Members } from "./members.ts"
+import type { MessageLanes } from "./messageLanes.ts"
 
 /** A reader that is blocked rests at least this long between two reads. */
 const heldBackRest = "20 millis"
@@ -18,11 +19,10 @@ const heldBackRest = "20 millis"
 export interface Options {
   readonly reader: LogReader
   readonly members: Members
-  readonly lanes: Pick<JobLanes<unknown, unknown>, "offer" | "awaitRoom">
+  readonly lanes: Pick<MessageLanes<unknown, unknown>, "offer" | "awaitRoom">
   /** Runs when a message is handled, or needs no handling. */
   readonly onDone: () => void
-  /** Retries an effect through outages of the store. */
-  readonly persist: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly persist: RetryOutages
 }
 
 /** Reads what a consumer has not handled yet, then follows the log, and gives the messages to the consumer's lanes. */

@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import type { RecordedMessage } from "../../Message.ts"
 import type { Source } from "../../Source.ts"
 import { decodeBy, findSource, type Handled, handlerOf, nameOf, selectionOf } from "../processor/sources.ts"
-import * as Eager from "../runtime/eager.ts"
+import * as Eager from "../runtime/eagerLoop.ts"
 import { allName } from "../store/bookkeeping.ts"
 import type { Consumer, Options } from "./definition.ts"
 
@@ -73,7 +73,7 @@ export const inBatches = <Event, E, R>(
     handles: (message) => sourceOf(message) !== undefined,
     handle: (messages) =>
       Effect.flatMap(
-        Eager.somes(messages, decode),
+        Eager.filterMap(messages, decode),
         (events) => Arr.isArrayNonEmpty(events) ? Effect.asVoid(handle(events)) : Effect.void
       )
   }

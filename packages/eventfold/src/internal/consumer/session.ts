@@ -11,8 +11,8 @@ import { ofConsumer } from "../processor/subject.ts"
 import * as CheckpointWriter from "./checkpointWriter.ts"
 import { type Consumer, type Options, readsAll } from "./definition.ts"
 import * as Follower from "./follower.ts"
-import * as JobLanes from "./jobLanes.ts"
 import * as Members from "./members.ts"
+import * as MessageLanes from "./messageLanes.ts"
 
 /** A consumer at work, from when it has its leases until it loses them, fails or is stopped. */
 export interface Session<E, R> extends Work {
@@ -59,7 +59,7 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, 
       subject
     })
     : undefined
-  const lanes = yield* JobLanes.make(consumer, makeHandle(handler, attempt, activity, parking))
+  const lanes = yield* MessageLanes.make(consumer, makeHandle(handler, attempt, activity, parking))
   const follower = yield* Follower.make(consumer, { reader, members, lanes, onDone: checkpoints.done, persist })
 
   const replays = parking === undefined ? Effect.never : parking.run(lanes.offerTask)

@@ -83,11 +83,6 @@ export type RefusalOf<A> = A extends Effect.Effect<infer _B, infer Refusal, infe
  */
 export type RequirementsOf<A> = A extends Effect.Effect<infer _B, infer _E, infer R> ? R : never
 
-const isMany = <Event>(decision: Decision<Event>): decision is ReadonlyArray<Event> => Array.isArray(decision)
-
-export const toArray = <Event>(decision: Decision<Event>): ReadonlyArray<Event> =>
-  isMany(decision) ? decision : [decision]
-
 /**
  * Whether a decision is one with a reply.
  *

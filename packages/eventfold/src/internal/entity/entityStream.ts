@@ -1,65 +1,157 @@
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { DecodeError } from "../../Category.ts"
+import * as Stream from "effect/Stream"
+import type * as Category from "../../Category.ts"
+import { EntityCache } from "../../EntityCache.ts"
 import type { Message, RecordedMessage } from "../../Message.ts"
-import type { MessageStore } from "../../MessageStore.ts"
+import { MessageStore } from "../../MessageStore.ts"
+import * as Metadata from "../../Metadata.ts"
 import type { InvalidMessage, StoreError } from "../../StoreError.ts"
 import type { InvalidStreamName, StreamName } from "../../StreamName.ts"
-import type { Fold } from "./fold.ts"
-import type { Freshness } from "./stateCache.ts"
+import { catchUp, catchUpFromSnapshot, type Fold } from "./fold.ts"
+import type { Snapshots } from "./snapshots.ts"
+import type { Freshness, Region } from "./stateCache.ts"
 
-export type ReadError = InvalidStreamName | DecodeError | StoreError
+export type ReadError = InvalidStreamName | Category.DecodeError | StoreError
 
-/** An event as it was read, whatever its category. */
+/** An event as it was read, of any category. */
 export interface AnyRecorded {
   readonly recorded: RecordedMessage
 }
 
-/** A stream that a transaction is about, with what its entity can do with it. */
-export interface Participant<S, Event, Recorded, R> {
+/** The stream of one entity, and what the entity does with it. */
+export interface EntityStream<S, Event, Recorded, R> {
   readonly streamName: StreamName
   /** The state of a stream that does not exist. */
   readonly empty: Fold<S>
   readonly load: (freshness: Freshness) => Effect.Effect<Fold<S>, ReadError, MessageStore | R>
-  /** The latest state, when an older one is known. */
+  /** Loads the latest state when an older one is known. */
   readonly loadSince: (known: Fold<S>) => Effect.Effect<Fold<S>, ReadError, MessageStore | R>
-  /** The latest state by the events alone, when what was known of the stream has turned out to be wrong. */
+  /** Loads the latest state from the events alone, when the stream is behind what was known of it. */
   readonly reload: Effect.Effect<Fold<S>, ReadError, MessageStore | R>
-  /** The state before the first message that `until` refuses. */
+  /** Loads the state before the first message for which `isBefore` is false. */
   readonly loadUntil: (
-    until: (recorded: RecordedMessage) => boolean
+    isBefore: (recorded: RecordedMessage) => boolean
   ) => Effect.Effect<Fold<S>, ReadError, MessageStore | R>
-  /** At most `limit` events from a position on. */
+  /** Reads the events from a position on, inclusive, up to `limit`. */
   readonly events: (from: number, limit: number) => Effect.Effect<ReadonlyArray<Recorded>, ReadError, MessageStore | R>
   /** An event as it was before it was recorded. */
   readonly unrecorded: (event: Recorded) => Event
   readonly encode: (events: ReadonlyArray<Event>) => Effect.Effect<ReadonlyArray<Message>, InvalidMessage, R>
   readonly evolve: (state: S, event: Event) => S
-  /** To be told of a state whose events have just been written. */
+  /** Tells the snapshots and the cache a state whose events have just been written. */
   readonly written: (fold: Fold<S>) => Effect.Effect<void, never, MessageStore>
-  /** To be told that an append failed: whether it was written may be unknown. */
+  /** Tells the cache that an append failed: it may have been written or not. */
   readonly failed: Effect.Effect<void>
 }
 
-/** A participant, the state it was found in, and the events decided for it. */
-export interface Part<S, Event, Recorded, R> {
-  readonly participant: Participant<S, Event, Recorded, R>
-  readonly fold: Fold<S>
-  readonly events: ReadonlyArray<Event>
+/** An entity without an id: what its streams have in common. */
+export interface Model<E extends Category.Events, O extends Category.Options, S> {
+  readonly category: Category.Category<E, O>
+  readonly evolve: (state: S, event: { readonly type: string; readonly data: unknown }) => S
+  readonly initial: S
+  readonly weight: (state: S) => number
+  readonly snapshots: Snapshots<S> | undefined
 }
 
-/** A decision on the states of the participants: the events for each, in their order, and a reply. */
-export type Decide<S, Event, Reply, Refusal, R> = (
-  folds: ReadonlyArray<Fold<S>>
-) => Effect.Effect<
-  { readonly events: ReadonlyArray<ReadonlyArray<Event>>; readonly reply: Reply },
-  Refusal,
-  R
->
+const emptyFold = <S>(state: S): Fold<S> => ({ state, version: -1, snapshotAt: -1 })
 
-/** The state after the events of a part. */
-export const foldAfter = <S, Event, Recorded, R>(
-  { events, fold, participant: { evolve } }: Part<S, Event, Recorded, R>
+/** The empty fold of a stream whose snapshot, if it has one, is of another past and must be replaced. */
+const rewoundFold = <S>(state: S): Fold<S> => ({ state, version: -1, snapshotAt: Number.NEGATIVE_INFINITY })
+
+/** Folds a stream from its snapshot if it has one. */
+const loadFromSnapshot = Effect.fnUntraced(
+  function*<E extends Category.Events, O extends Category.Options, S>(
+    { category: { decode }, evolve, initial }: Model<E, O, S>,
+    snapshots: Snapshots<S>,
+    streamName: string
+  ) {
+    const folding = { decode, evolve }
+    const snapshot = yield* snapshots.read(streamName)
+    if (Option.isNone(snapshot)) return yield* catchUp(folding, streamName, emptyFold(initial))
+    const fold = yield* catchUpFromSnapshot(folding, streamName, snapshot.value)
+    return Option.isSome(fold) ? fold.value : yield* catchUp(folding, streamName, rewoundFold(initial))
+  }
+)
+
+/** Folds a stream from a state that is known, or from the beginning. */
+const refresh = <E extends Category.Events, O extends Category.Options, S>(
+  model: Model<E, O, S>,
+  streamName: string,
+  known: Option.Option<Fold<S>>
+) => {
+  const { category: { decode }, evolve, initial, snapshots } = model
+  if (Option.isSome(known)) return catchUp({ decode, evolve }, streamName, known.value)
+  return snapshots === undefined
+    ? catchUp({ decode, evolve }, streamName, emptyFold(initial))
+    : loadFromSnapshot(model, snapshots, streamName)
+}
+
+/** Folds a stream from its events alone, and puts the state in the place of what the cache had. */
+const reload = Effect.fnUntraced(function*<E extends Category.Events, O extends Category.Options, S>(
+  { category: { decode }, evolve, initial }: Model<E, O, S>,
+  cache: Region<S, ReadError> | undefined,
+  streamName: string
+) {
+  const fold = yield* catchUp({ decode, evolve }, streamName, rewoundFold(initial))
+  if (cache !== undefined) yield* Effect.andThen(cache.drop(streamName), cache.put(streamName, fold))
+  return fold
+})
+
+const unrecorded = <C extends Category.Any>(
+  { recorded, ...event }: { readonly recorded: RecordedMessage }
+): Category.Event<C> => {
+  const metadata = recorded.metadata === null ? {} : { metadata: Metadata.fromJson(recorded.metadata) }
+  const plain: object = { ...metadata, ...event, id: recorded.id }
+  return plain as Category.Event<C>
+}
+
+/** The stream of an id, with the cache of the context if there is one. */
+export const open = Effect.fnUntraced(function*<E extends Category.Events, O extends Category.Options, S>(
+  model: Model<E, O, S>,
+  id: Category.Id<Category.Category<E, O>>
+) {
+  type C = Category.Category<E, O>
+  const { category, evolve, initial, snapshots, weight } = model
+  const store = yield* MessageStore
+  const streamName = yield* category.streamName(id)
+  const cache = Option.getOrUndefined(yield* EntityCache)?.region<S, ReadError>(store, model, weight)
+  const refreshFrom = (known: Option.Option<Fold<S>>) => refresh(model, streamName, known)
+
+  const stream: EntityStream<S, Category.Event<C>, Category.RecordedEvent<C>, Category.Services<C>> = {
+    streamName,
+    empty: emptyFold(initial),
+    load: (freshness) =>
+      cache === undefined ? refreshFrom(Option.none()) : cache.get(streamName, freshness, refreshFrom),
+    loadSince: (known) =>
+      cache === undefined
+        ? refreshFrom(Option.some(known))
+        : cache.get(streamName, "latest", (cached) => refreshFrom(Option.some(Option.getOrElse(cached, () => known)))),
+    reload: reload(model, cache, streamName),
+    loadUntil: (isBefore) => catchUp({ decode: category.decode, evolve }, streamName, emptyFold(initial), isBefore),
+    events: (from, limit) =>
+      Stream.runCollect(category.readStream(id, { from, limit })).pipe(
+        // The position and the limit are ours, and every store reads forwards: either failure would be a bug.
+        Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
+      ),
+    unrecorded: unrecorded<C>,
+    encode: (events) => category.encode(streamName, events),
+    evolve,
+    written: (fold) =>
+      Effect.flatMap(
+        snapshots === undefined ? Effect.succeed(fold) : snapshots.write(streamName, fold),
+        (fold) => cache === undefined ? Effect.void : cache.put(streamName, fold)
+      ),
+    failed: cache === undefined ? Effect.void : cache.drop(streamName)
+  }
+  return stream
+})
+
+/** The state of a stream after more events. */
+export const foldAfter = <S, Event>(
+  { evolve }: { readonly evolve: (state: S, event: Event) => S },
+  fold: Fold<S>,
+  events: ReadonlyArray<Event>
 ): Fold<S> => ({ ...fold, state: events.reduce(evolve, fold.state), version: fold.version + events.length })
 
 /** A version as users see it. */

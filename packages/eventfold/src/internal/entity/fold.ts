@@ -4,7 +4,7 @@ import * as Stream from "effect/Stream"
 import type { DecodeError } from "../../Category.ts"
 import type { RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
-import * as Eager from "../runtime/eager.ts"
+import * as Eager from "../runtime/eagerLoop.ts"
 
 /** A state and the stream version that it stands for: -1 when the stream does not exist. */
 export interface Fold<S> {

@@ -1,20 +1,37 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import { deriveId, type MessageId } from "../../Message.ts"
-import { MessageStore } from "../../MessageStore.ts"
-import type { AnyRecorded, Decide, Part, Participant } from "./entityStream.ts"
+import { deriveId, type MessageId, type RecordedMessage } from "../../Message.ts"
+import type { MessageStore } from "../../MessageStore.ts"
+import { type AnyRecorded, type EntityStream, foldAfter } from "./entityStream.ts"
 
-/** The id of the event that a command writes to a stream, by its place among them. */
+/** What a command did when it was handled before: the state it found, its events, and the state after them. */
+export interface Handled<Found, Events> {
+  readonly found: Found
+  readonly events: Events
+  readonly after: Found
+}
+
+/** The id of an event that a command writes to a stream, by its index among the command's events there. */
 export const eventId = (commandId: string, streamName: string, index: number): MessageId =>
   deriveId(commandId, streamName, String(index))
 
+/** Looks up the first event that a command has written to a stream. */
+export const findFirstEvent = (
+  store: MessageStore["Service"],
+  { streamName }: { readonly streamName: string },
+  commandId: string
+) =>
+  store.findMessage(streamName, eventId(commandId, streamName, 0)).pipe(
+    // A derived id is a UUID.
+    Effect.catchTag("InvalidArgument", Effect.die)
+  )
+
 const pageSize = 100
 
-/** The events that a command has written to a stream, from the position of the first. */
-const eventsOf = Effect.fnUntraced(function*<S, Event, Recorded extends AnyRecorded, R>(
+/** Reads the events that a command has written to a stream, from the position of the first. */
+const readEvents = Effect.fnUntraced(function*<S, Event, Recorded extends AnyRecorded, R>(
+  { events, streamName, unrecorded }: EntityStream<S, Event, Recorded, R>,
   commandId: string,
-  { events, streamName, unrecorded }: Participant<S, Event, Recorded, R>,
   from: number
 ) {
   const found: Array<Event> = []
@@ -29,49 +46,13 @@ const eventsOf = Effect.fnUntraced(function*<S, Event, Recorded extends AnyRecor
   }
 })
 
-/**
- * What a command did when it was handled before, if it was: the events it wrote, the states it found, and the reply that
- * `decide` gives to these.
- */
-export const handledBefore = Effect.fnUntraced(function*<
-  S,
-  Event,
-  Recorded extends AnyRecorded,
-  R,
-  Reply,
-  Refusal,
-  RDecide
->(
+/** Finds out what a command did to a stream, by the first event that it wrote. */
+export const handledSince = Effect.fnUntraced(function*<S, Event, Recorded extends AnyRecorded, R>(
+  stream: EntityStream<S, Event, Recorded, R>,
   commandId: string,
-  participants: ReadonlyArray<Participant<S, Event, Recorded, R>>,
-  decide: Decide<S, Event, Reply, Refusal, RDecide>
+  first: RecordedMessage
 ) {
-  const store = yield* MessageStore
-  const concurrency = "unbounded"
-  const found = yield* Effect.forEach(
-    participants,
-    (participant) =>
-      store.findMessage(participant.streamName, eventId(commandId, participant.streamName, 0)).pipe(
-        // A derived id is a UUID.
-        Effect.catchTag("InvalidArgument", Effect.die),
-        Effect.map((first) => ({ participant, first: Option.getOrUndefined(first) }))
-      ),
-    { concurrency }
-  )
-  const begin = Math.min(...found.map(({ first }) => first?.globalPosition ?? Number.POSITIVE_INFINITY))
-  if (begin === Number.POSITIVE_INFINITY) return Option.none()
-
-  const parts = yield* Effect.forEach(
-    found,
-    Effect.fnUntraced(function*({ first, participant }) {
-      const fold = yield* participant.loadUntil((recorded) =>
-        first === undefined ? recorded.globalPosition < begin : recorded.position < first.position
-      )
-      const events = first === undefined ? [] : yield* eventsOf(commandId, participant, first.position)
-      return { participant, fold, events } satisfies Part<S, Event, Recorded, R>
-    }),
-    { concurrency }
-  )
-  const { reply } = yield* decide(parts.map(({ fold }) => fold))
-  return Option.some({ parts, reply })
+  const found = yield* stream.loadUntil(({ position }) => position < first.position)
+  const events = yield* readEvents(stream, commandId, first.position)
+  return { found, events, after: foldAfter(stream, found, events) }
 })

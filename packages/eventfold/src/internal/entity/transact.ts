@@ -1,17 +1,12 @@
-import * as Arr from "effect/Array"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import { type Append, MessageStore } from "../../MessageStore.ts"
-import type { AppendResult } from "../../StoreBackend.ts"
+import type { MessageStore } from "../../MessageStore.ts"
 import { WrongExpectedVersion } from "../../StoreError.ts"
 import { log } from "../runtime/log.ts"
 import * as InProcess from "../store/inProcess.ts"
-import { type AnyRecorded, type Decide, foldAfter, type Part, type Participant } from "./entityStream.ts"
-import type { Fold } from "./fold.ts"
-import { eventId, handledBefore } from "./repeatedCommand.ts"
+import type { Boundary } from "./boundary.ts"
 import type { Freshness } from "./stateCache.ts"
 
 export interface Options {
@@ -21,16 +16,23 @@ export interface Options {
   readonly commandId: string | undefined
 }
 
-/** What has been decided and is in the store, and the states after it. */
-export interface Completed<S, Event, Reply> {
-  readonly events: ReadonlyArray<ReadonlyArray<Event>>
-  readonly folds: ReadonlyArray<Fold<S>>
+/** A decision on the state that was found: the events that follow, and a reply. */
+export type Decide<Found, Events, Reply, Refusal, R> = (
+  found: Found
+) => Effect.Effect<{ readonly events: Events; readonly reply: Reply }, Refusal, R>
+
+/** What has been decided and is in the store, and the state after it. */
+export interface Completed<Found, Events, Reply> {
+  readonly events: Events
+  readonly after: Found
   readonly reply: Reply
 }
 
 /** The conflict that a transaction ended with. */
 export interface Conflict<Recorded> extends WrongExpectedVersion {
+  /** How many times the transaction decided, from 1. */
   readonly attempts: number
+  /** The events that the last decision did not see, up to {@link maxMissed}. */
   readonly missed: ReadonlyArray<Recorded>
 }
 
@@ -43,190 +45,150 @@ class ConflictError extends WrongExpectedVersion.extend<ConflictError>("eventfol
   }
 }
 
-/** How many of the events that were missed a conflict carries at the most. */
+/** How many missed events a conflict carries at most. */
 export const maxMissed = 100
 
-const concurrency = "unbounded"
+/** A transaction while it runs: what it is about, and how far it has come. */
+interface Transaction<Found, Events, Recorded, Reply, E, R> {
+  readonly store: MessageStore["Service"]
+  readonly boundary: Boundary<Found, Events, Recorded, E, R>
+  readonly decide: Decide<Found, Events, Reply, E, R>
+  readonly options: Options
+  attempts: number
+  /** The state that the last attempt decided on. */
+  found: Found | undefined
+  /** The conflict that ended the last attempt. An equal error of `decide` is not this one. */
+  conflict: WrongExpectedVersion | undefined
+}
 
-const expectedVersion = ({ version }: Fold<unknown>) => version === -1 ? "noStream" : version
+/** Remembers the conflict that a check or a write fails with. */
+const noteConflict = <Found, Events, Recorded, Reply, E, R, A>(
+  tx: Transaction<Found, Events, Recorded, Reply, E, R>,
+  effect: Effect.Effect<A, E | WrongExpectedVersion, R>
+) =>
+  Effect.tapError(effect, (error) => {
+    if (error instanceof WrongExpectedVersion) tx.conflict = error
+    return Effect.void
+  })
 
-const isConflict = (cause: Cause.Cause<unknown>): cause is Cause.Cause<WrongExpectedVersion> =>
-  Option.exists(Cause.findErrorOption(cause), (error) => error instanceof WrongExpectedVersion)
+/** The outcome of the same command when it was handled before. `decide` runs again for the reply. */
+const handledBefore = <Found, Events, Recorded, Reply, E, R>(
+  { boundary, decide, options: { commandId } }: Transaction<Found, Events, Recorded, Reply, E, R>
+): Effect.Effect<Option.Option<Completed<Found, Events, Reply>>, E, R> =>
+  commandId === undefined ? Effect.succeedNone : Effect.flatMap(
+    boundary.handledBefore(commandId),
+    Option.match({
+      onNone: () => Effect.succeedNone,
+      onSome: ({ after, events, found }) =>
+        Effect.map(decide(found), ({ reply }) => Option.some({ events, after, reply }))
+    })
+  )
+
+/** Loads, decides and writes, once. */
+const attempt = <Found, Events, Recorded, Reply, E, R>(tx: Transaction<Found, Events, Recorded, Reply, E, R>) =>
+  Effect.gen(function*() {
+    const { boundary, decide, options: { alwaysCheck, commandId, freshness } } = tx
+    tx.attempts += 1
+    const found = tx.found === undefined
+      ? yield* boundary.load(freshness)
+      : yield* boundary.loadAgain(tx.found, tx.conflict)
+    tx.found = found
+    tx.conflict = undefined
+    const check = () => noteConflict(tx, boundary.check(found))
+    const { events, reply } = yield* Effect.tapError(decide(found), () => alwaysCheck ? check() : Effect.void)
+
+    const extent = boundary.extent(events)
+    if (extent !== "all") {
+      // The ids of its events reveal a repeated command only in the streams that it writes.
+      const before = yield* handledBefore(tx)
+      if (Option.isSome(before)) return before.value
+    }
+    if (extent === "none") {
+      if (alwaysCheck) yield* check()
+      return { events, after: found, reply }
+    }
+
+    const written = yield* noteConflict(tx, boundary.write(found, events, commandId))
+    if (Option.isSome(written)) return { events, after: written.value, reply }
+    // The store had these events already, so the latest state has them folded in.
+    const before = yield* handledBefore(tx)
+    if (Option.isSome(before)) return before.value
+    return { events, after: yield* boundary.loadAgain(found, undefined), reply }
+  })
+
+/** An attempt that may be refused because of what the same command did before: then the first outcome is the outcome. */
+const attemptOrHandledBefore = <Found, Events, Recorded, Reply, E, R>(
+  tx: Transaction<Found, Events, Recorded, Reply, E, R>
+) =>
+  tx.options.commandId === undefined ? attempt(tx) : Effect.catchIf(
+    attempt(tx),
+    (error) => error !== tx.conflict,
+    (error) =>
+      Effect.flatMap(
+        handledBefore(tx),
+        Option.match({ onNone: () => Effect.fail(error), onSome: (before) => Effect.succeed(before) })
+      )
+  )
 
 /**
- * Loads, decides and writes, and does so again after a conflict: what `Entity.transact` promises. `write` appends to the
- * streams that have events, one at least, all or nothing.
+ * The first attempt goes ahead, in parallel with others. After a conflict the transaction queues for its streams with the
+ * others of this process, and so does one that finds a queue: otherwise newcomers would overtake the queue again and again.
  */
-export const transact = Effect.fnUntraced(function*<
-  S,
-  Event,
-  Recorded extends AnyRecorded,
-  R,
-  Reply,
-  Refusal,
-  RDecide,
-  WriteError
->(
-  participants: ReadonlyArray<Participant<S, Event, Recorded, R>>,
-  decide: Decide<S, Event, Reply, Refusal, RDecide>,
-  write: (
-    appends: ReadonlyArray<Append>
-  ) => Effect.Effect<ReadonlyArray<AppendResult>, WriteError | WrongExpectedVersion, MessageStore>,
-  { alwaysCheck, commandId, freshness, retry }: Options
-) {
-  type AnyPart = Part<S, Event, Recorded, R>
-  const store = yield* MessageStore
-  let known: ReadonlyArray<AnyPart> | undefined
-  let conflict: WrongExpectedVersion | undefined
-  let attempts = 0
-
-  const part = (participant: Participant<S, Event, Recorded, R>) => (fold: Fold<S>): AnyPart => ({
-    participant,
-    fold,
-    events: []
-  })
-
-  const loadFirst = Effect.forEach(participants, (participant) =>
-    Effect.map(
-      freshness === "assumeEmpty" ? Effect.succeed(participant.empty) : participant.load(freshness),
-      part(participant)
-    ), { concurrency })
-
-  const loadAgain = (parts: ReadonlyArray<AnyPart>) =>
-    Effect.forEach(parts, ({ fold, participant }) => {
-      // A stream that is behind what was read of it has been rewound, by a restored backup say.
-      const isRewound = conflict?.streamName === participant.streamName &&
-        Option.getOrElse(conflict.actual, () => -1) < fold.version
-      const again = isRewound
-        ? participant.reload
-        : fold.version === -1
-        ? participant.load("latest")
-        : participant.loadSince(fold)
-      return Effect.map(again, part(participant))
-    }, { concurrency })
-
-  const completed = (parts: ReadonlyArray<AnyPart>, reply: Reply): Completed<S, Event, Reply> => ({
-    events: parts.map(({ events }) => events),
-    folds: parts.map(foldAfter),
-    reply
-  })
-
-  const repeated = Effect.suspend(() =>
-    commandId === undefined ? Effect.succeedNone : Effect.map(
-      handledBefore(commandId, participants, decide),
-      Option.map(({ parts, reply }) => completed(parts, reply))
-    )
-  )
-
-  const check = Effect.fnUntraced(function*(parts: ReadonlyArray<AnyPart>) {
-    const versions = yield* Effect.forEach(
-      parts,
-      ({ fold, participant: { streamName } }) =>
-        Effect.map(store.streamVersion(streamName), (actual) => ({ streamName, fold, actual })),
-      { concurrency }
-    )
-    const wrong = versions.find(({ actual, fold }) => Option.getOrElse(actual, () => -1) !== fold.version)
-    if (wrong === undefined) return
-    const { actual, fold, streamName } = wrong
-    conflict = new WrongExpectedVersion({ streamName, expected: expectedVersion(fold), actual })
-    return yield* conflict
-  })
-
-  const toAppend = Effect.fnUntraced(function*({ events, fold, participant: { encode, streamName } }: AnyPart) {
-    const messages = yield* encode(events)
-    return {
-      streamName,
-      expectedVersion: expectedVersion(fold),
-      messages: commandId === undefined
-        ? messages
-        : messages.map(({ data, metadata, type }, index) => ({
-          id: eventId(commandId, streamName, index),
-          type,
-          data,
-          metadata
-        }))
-    } satisfies Append
-  })
-
-  const attempt = Effect.gen(function*() {
-    attempts += 1
-    const found = known === undefined ? yield* loadFirst : yield* loadAgain(known)
-    known = found
-    conflict = undefined
-    const { events, reply } = yield* Effect.tapError(
-      decide(found.map(({ fold }) => fold)),
-      () => alwaysCheck ? check(found) : Effect.void
-    )
-    const parts = Arr.zipWith(found, events, (part, events) => ({ ...part, events }))
-    const writing = parts.filter(({ events }) => events.length > 0)
-
-    if (writing.length < parts.length) {
-      // The ids of events recognise a repeated command in the streams that are written, and only there.
-      const before = yield* repeated
-      if (Option.isSome(before)) return before.value
-    }
-    if (writing.length === 0) {
-      if (alwaysCheck) yield* check(parts)
-      return completed(parts, reply)
-    }
-
-    const written = yield* Effect.onError(write(yield* Effect.forEach(writing, toAppend)), (cause) => {
-      if (!isConflict(cause)) return Effect.forEach(writing, ({ participant }) => participant.failed)
-      conflict = Option.getOrUndefined(Cause.findErrorOption(cause))
-      return Effect.void
-    })
-
-    const outcomes = Arr.zipWith(writing, written, (part, { version }) => ({ part, after: foldAfter(part), version }))
-    if (outcomes.some(({ after, version }) => after.version !== version)) {
-      // They had been recorded before, under the same ids. The streams have them already, and fold them once.
-      const before = yield* repeated
-      if (Option.isSome(before)) return before.value
-      const now = yield* loadAgain(parts)
-      return { events, folds: now.map(({ fold }) => fold), reply }
-    }
-    yield* Effect.forEach(outcomes, ({ after, part }) => part.participant.written(after), { concurrency })
-    return completed(parts, reply)
-  })
-
-  const orRepeated = commandId === undefined ? attempt : Effect.catchIf(
-    attempt,
-    (error) => error !== conflict,
-    // A refusal may be the command's own doing.
-    (error) => Effect.flatMap(repeated, Option.match({ onNone: () => Effect.fail(error), onSome: Effect.succeed }))
-  )
-
-  const missedBy = (streamName: string) =>
-    Effect.suspend(() => {
-      const own = known?.find(({ participant }) => participant.streamName === streamName)
-      return own === undefined ? Effect.succeed([]) : own.participant.events(own.fold.version + 1, maxMissed)
-    }).pipe(
-      Effect.catch((error) =>
-        Effect.as(log("Warn", "the events that a decision missed could not be read", { streamName, error }), [])
-      )
-    )
-
-  const streamNames = participants.map(({ streamName }) => streamName)
-  // At first everybody goes ahead. Who has met a conflict queues up with the others of this process, and so does who finds
-  // a queue: otherwise those who came later would overtake them again and again.
+const attemptInTurn = <Found, Events, Recorded, Reply, E, R>(
+  tx: Transaction<Found, Events, Recorded, Reply, E, R>
+) => {
+  const { boundary: { streamNames }, store } = tx
   const { inTurn, isQueued } = store[InProcess.TypeId].streamQueues
-  const attemptInTurn = Effect.suspend(() =>
-    attempts > 0 || isQueued(streamNames) ? inTurn(streamNames, orRepeated) : orRepeated
-  )
+  const next = attemptOrHandledBefore(tx)
+  return Effect.suspend(() => tx.attempts > 0 || isQueued(streamNames) ? inTurn(streamNames, next) : next)
+}
 
-  return yield* Effect.retry(attemptInTurn, {
-    schedule: retry,
-    // Only this transaction's own conflict: `decide` may fail with another's.
-    while: (error) => error === conflict
-  }).pipe(
-    Effect.catchIf(
-      (error): error is typeof error & WrongExpectedVersion => error === conflict,
-      Effect.fnUntraced(function*({ actual, expected, streamName }) {
-        const before = yield* repeated
-        if (Option.isSome(before)) return before.value
-        const missed = yield* missedBy(streamName)
-        const error = new ConflictError({ streamName, expected, actual, attempts, missed })
-        return yield* error as ConflictError & Conflict<Recorded>
-      })
-    )
-  )
+/** Reads the events that the last decision missed. They explain the conflict, so a failure to read them does not replace it. */
+const readMissed = <Found, Events, Recorded, Reply, E, R>(
+  { boundary, found }: Transaction<Found, Events, Recorded, Reply, E, R>,
+  streamName: string
+) => {
+  const missed = found === undefined ? Effect.succeed([]) : boundary.missed(found, streamName, maxMissed)
+  return Effect.catch(missed, (error) =>
+    Effect.as(
+      log("Warn", "the events that a decision missed could not be read", { streamName, error }),
+      []
+    ))
+}
+
+/** Attempts are used up: fails with the last conflict, unless the same command turns out to be what wrote. */
+const giveUp = Effect.fnUntraced(function*<Found, Events, Recorded, Reply, E, R>(
+  tx: Transaction<Found, Events, Recorded, Reply, E, R>,
+  { actual, expected, streamName }: WrongExpectedVersion
+) {
+  const before = yield* handledBefore(tx)
+  if (Option.isSome(before)) return before.value
+  const missed = yield* readMissed(tx, streamName)
+  const error = new ConflictError({ streamName, expected, actual, attempts: tx.attempts, missed })
+  return yield* error as ConflictError & Conflict<Recorded>
 })
+
+/** Loads, decides and writes, and does so again after a conflict: see `Entity.transact`. */
+export const transact = <Found, Events, Recorded, Reply, E, R, Refusal, RDecide>(
+  store: MessageStore["Service"],
+  boundary: Boundary<Found, Events, Recorded, E, R>,
+  decide: Decide<Found, Events, Reply, Refusal, RDecide>,
+  options: Options
+): Effect.Effect<Completed<Found, Events, Reply>, E | Refusal | Conflict<Recorded>, R | RDecide> =>
+  Effect.suspend(() => {
+    const tx: Transaction<Found, Events, Recorded, Reply, E | Refusal, R | RDecide> = {
+      store,
+      boundary,
+      decide,
+      options,
+      attempts: 0,
+      found: undefined,
+      conflict: undefined
+    }
+    // Only this transaction's own conflict: `decide` may fail with another one's.
+    type Failure = E | Refusal | WrongExpectedVersion
+    const isOwn = (error: Failure): error is Failure & WrongExpectedVersion => error === tx.conflict
+    return Effect.retry(attemptInTurn(tx), { schedule: options.retry, while: isOwn }).pipe(
+      Effect.catchIf(isOwn, (conflict) => giveUp(tx, conflict))
+    )
+  })

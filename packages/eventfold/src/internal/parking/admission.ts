@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type { RecordedMessage } from "../../Message.ts"
 import type { Activity } from "../processor/activity.ts"
 import type { Failure } from "../processor/handleMessages.ts"
+import type { RetryOutages } from "../processor/outage.ts"
 import { type Event, type ParkingCategory, storableText } from "./category.ts"
 import type { KnownStreams } from "./knownStreams.ts"
 import * as ParkedStreams from "./parkedStreams.ts"
@@ -13,7 +14,7 @@ export interface Options {
   readonly activity: Pick<Activity, "parked">
   readonly known: KnownStreams
   readonly parking: ParkingCategory
-  readonly persist: ParkedStreams.Persist
+  readonly persist: RetryOutages
 }
 
 const parkedEvent = (

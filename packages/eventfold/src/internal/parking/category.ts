@@ -5,8 +5,8 @@ import * as Category from "../../Category.ts"
 import { deriveId, type MessageId } from "../../Message.ts"
 import { InvalidArgument } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
+import { checkConsumerId } from "../store/argumentChecks.ts"
 import { allName } from "../store/bookkeeping.ts"
-import { checkConsumerId } from "../store/checkArguments.ts"
 
 /** Refers to a parked message, which stays in its stream. */
 const reference = { streamName: Schema.String, position: Schema.Int, globalPosition: Schema.Int }

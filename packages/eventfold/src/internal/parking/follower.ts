@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { MessageStore } from "../../MessageStore.ts"
+import type { RetryOutages } from "../processor/outage.ts"
 import * as PollPause from "../processor/pollPause.ts"
 import type { ParkingCategory, RecordedEvent } from "./category.ts"
 import type { KnownStreams } from "./knownStreams.ts"
@@ -9,7 +10,7 @@ import * as ParkedStreams from "./parkedStreams.ts"
 export interface Options {
   readonly known: KnownStreams
   readonly parking: ParkingCategory
-  readonly persist: ParkedStreams.Persist
+  readonly persist: RetryOutages
   readonly poll: PollPause.PollOptions | undefined
   /** The position of the consumer in a stream. None when another member of its group handles the stream. */
   readonly positionOf: (streamName: string) => number | undefined

@@ -17,9 +17,6 @@ export interface ParkedStream {
   readonly fold: Folds.Fold<States.Summary>
 }
 
-/** Runs an effect, and retries it until the store is back. */
-export type Persist = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-
 /** A message that waits, and when it was parked. */
 export interface TimedMessage extends States.WaitingMessage {
   readonly time: DateTime.Utc

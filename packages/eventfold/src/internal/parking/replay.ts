@@ -6,6 +6,7 @@ import { MessageStore } from "../../MessageStore.ts"
 import type { Fold } from "../entity/fold.ts"
 import type { Activity } from "../processor/activity.ts"
 import type { Attempt, Failure } from "../processor/handleMessages.ts"
+import type { RetryOutages } from "../processor/outage.ts"
 import type { Subject } from "../processor/subject.ts"
 import { log } from "../runtime/log.ts"
 import { type Event, type ParkingCategory, storableText } from "./category.ts"
@@ -19,7 +20,7 @@ export interface Options<R> {
   readonly isStopping: () => boolean
   readonly known: KnownStreams
   readonly parking: ParkingCategory
-  readonly persist: ParkedStreams.Persist
+  readonly persist: RetryOutages
   readonly subject: Subject
 }
 

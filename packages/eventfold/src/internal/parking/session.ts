@@ -6,12 +6,12 @@ import type { MessageStore } from "../../MessageStore.ts"
 import type { StoreError } from "../../StoreError.ts"
 import type { Activity } from "../processor/activity.ts"
 import type { Attempt } from "../processor/handleMessages.ts"
+import type { RetryOutages } from "../processor/outage.ts"
 import type { Subject } from "../processor/subject.ts"
 import * as Admission from "./admission.ts"
 import * as ParkingCategory from "./category.ts"
 import * as Follower from "./follower.ts"
 import * as KnownStreams from "./knownStreams.ts"
-import type { Persist } from "./parkedStreams.ts"
 import * as Replay from "./replay.ts"
 
 /** What the parking needs to know of a consumer. */
@@ -25,7 +25,7 @@ export interface ParkingConsumer extends ParkingCategory.Owner {
 export interface Options<R> {
   readonly activity: Activity
   readonly attempt: Attempt<R>
-  readonly persist: Persist
+  readonly persist: RetryOutages
   /** The position of the consumer in a stream. None when another member of its group handles the stream. */
   readonly positionOf: (streamName: string) => number | undefined
   readonly subject: Subject

@@ -73,7 +73,7 @@ const respond = Effect.fn("Process.react")(
     id: Id<E, O>,
     reaction: (state: S) => AnyReacted<E, O>
   ) {
-    const stream = yield* Entity.participantOf(entity.at(id))
+    const stream = yield* Entity.streamOf(entity.at(id))
     yield* Effect.annotateCurrentSpan({ "eventfold.process": name, "eventfold.stream": stream.streamName })
     const decide = (state: S) => Effect.suspend(() => toWrites(deadlineCategory, stream.streamName, reaction(state)))
     yield* react(name, trigger, stream, decide, Entity.defaultRetry)

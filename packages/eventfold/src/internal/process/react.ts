@@ -6,7 +6,8 @@ import { deriveId, type Message, type MessageId, type RecordedMessage } from "..
 import { type Append, type AppendError, MessageStore } from "../../MessageStore.ts"
 import * as Metadata from "../../Metadata.ts"
 import type { Unsupported, WrongExpectedVersion } from "../../StoreError.ts"
-import type { AnyRecorded, Participant, ReadError } from "../entity/entityStream.ts"
+import { oneStream } from "../entity/boundary.ts"
+import type { AnyRecorded, EntityStream, ReadError } from "../entity/entityStream.ts"
 import * as Transaction from "../entity/transact.ts"
 
 /** What a reaction writes: events to the process's own stream, and messages to other streams. */
@@ -24,8 +25,8 @@ const isHandledMarker = (event: unknown): event is HandledMarker => event === ha
 
 /** A process stream that also takes markers. A marker is not an event, and does not change the state. */
 const withHandledMarkers = <S, Event, Recorded, R>(
-  stream: Participant<S, Event, Recorded, R>
-): Participant<S, Event | HandledMarker, Recorded, R> => ({
+  stream: EntityStream<S, Event, Recorded, R>
+): EntityStream<S, Event | HandledMarker, Recorded, R> => ({
   ...stream,
   evolve: (state, event) => isHandledMarker(event) ? state : stream.evolve(state, event),
   encode: (events) => {
@@ -69,7 +70,7 @@ const causedBy = (
 export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyRecorded, R, E, RDecide>(
   process: string,
   trigger: RecordedMessage,
-  stream: Participant<S, Event, Recorded, R>,
+  stream: EntityStream<S, Event, Recorded, R>,
   decide: (state: S) => Effect.Effect<Writes<Event>, E, RDecide>,
   retry: Transaction.Options["retry"]
 ): Effect.fn.Return<
@@ -80,15 +81,22 @@ export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyR
   const store = yield* MessageStore
   let messages: ReadonlyArray<Append> = []
 
+  /** Writes the process's own events first, so that the first result is theirs. */
+  const writeAll = (own: Append) =>
+    Effect.flatMap(
+      store.writeAll(causedBy(process, trigger, [own, ...messages])),
+      // A store that gives no result for an append is broken.
+      ([result]) => Effect.orDie(Effect.fromNullishOr(result))
+    )
   const reaction = Transaction.transact(
-    [withHandledMarkers(stream)],
-    Effect.fnUntraced(function*([{ state } = stream.empty]) {
+    store,
+    oneStream(store, withHandledMarkers(stream), writeAll),
+    Effect.fnUntraced(function*({ state }) {
       const writes = yield* decide(state)
       messages = writes.messages
       const events = writes.events.length === 0 && messages.length > 0 ? [handledMarker] : writes.events
-      return { events: [events], reply: undefined }
+      return { events, reply: undefined }
     }),
-    (appends) => store.writeAll(causedBy(process, trigger, [...appends, ...messages])),
     { retry, freshness: "latest", alwaysCheck: false, commandId: undefined }
   )
 

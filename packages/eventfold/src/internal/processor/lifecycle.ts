@@ -5,11 +5,12 @@ import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
-import type { MessageStore } from "../../MessageStore.ts"
+import { MessageStore } from "../../MessageStore.ts"
+import type { Lease } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
 import { log } from "../runtime/log.ts"
 import * as Activity from "./activity.ts"
-import * as Lease from "./lease.ts"
+import { retryOutages } from "./outage.ts"
 import type { Subject } from "./subject.ts"
 
 /** A consumer or read model at work on its messages. */
@@ -48,6 +49,25 @@ export interface Lifecycle<W extends Work> {
     details: (work: W) => Readonly<Record<string, unknown>>
   ) => Effect.Effect<W, E, R | Scope.Scope>
 }
+
+/** The pause between two attempts to acquire a lease that another process holds. */
+const leaseInterval = "1 second"
+
+/** Waits until this process holds a lease, which it keeps until the scope closes. Logs once that another one holds it. */
+const acquireLease = Effect.fnUntraced(function*(
+  subject: Subject,
+  name: string
+): Effect.fn.Return<Lease, StoreError, MessageStore | Scope.Scope> {
+  const store = yield* MessageStore
+  let isLogged = false
+  while (true) {
+    const lease = yield* retryOutages(subject)(store.lease(name))
+    if (Option.isSome(lease)) return lease.value
+    if (!isLogged) yield* log("Info", `${subject.kind} waits: another process runs it`, subject.logged)
+    isLogged = true
+    yield* Effect.sleep(leaseInterval)
+  }
+})
 
 /** Makes work, and shows its gauges until the scope closes. */
 export const showing = Effect.fnUntraced(function*<W extends Work, E, R>(
@@ -99,7 +119,7 @@ export const make = Effect.fnUntraced(function*<W extends Work>(subject: Subject
     leases: ReadonlyArray<string>,
     effect: Effect.Effect<A, E, R>
   ) {
-    const held = yield* Effect.forEach(leases, (name) => Lease.acquire(subject, name))
+    const held = yield* Effect.forEach(leases, (name) => acquireLease(subject, name))
     isLost = false
     const lost = yield* Effect.raceFirst(
       Effect.as(effect, undefined),

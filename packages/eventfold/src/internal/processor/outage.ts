@@ -13,8 +13,10 @@ export const backoff = Schedule.min([Schedule.exponential("100 millis"), Schedul
 export const logOutage = ({ kind, logged }: Subject, error: unknown): Effect.Effect<void> =>
   log("Warn", `the store failed; the ${kind} resumes when it is back`, { ...logged, error })
 
-/** Retries an effect through outages of the store. */
-export const retryOutages = (subject: Subject) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+/** Retries an effect until the store is back. */
+export type RetryOutages = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+export const retryOutages = (subject: Subject): RetryOutages => (effect) =>
   effect.pipe(
     Effect.tapError((error) => isOutage(error) ? logOutage(subject, error) : Effect.void),
     Effect.retry({ schedule: backoff, while: isOutage })

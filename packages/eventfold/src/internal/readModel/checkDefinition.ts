@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { Build } from "../../ReadModelStore.ts"
 import { InvalidArgument } from "../../StoreError.ts"
-import { checkInt } from "../store/checkArguments.ts"
+import { checkInt } from "../store/argumentChecks.ts"
 import type { BuildOptions, ReadModel } from "./definition.ts"
 import { ReadModelChanged } from "./errors.ts"
 import { everything } from "./fromHandlers.ts"

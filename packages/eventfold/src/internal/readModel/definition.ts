@@ -5,12 +5,13 @@ import type * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import type { RecordedMessage } from "../../Message.ts"
 import type { TableDifference } from "../../ReadModelStore.ts"
+import type { PollOptions } from "../processor/pollPause.ts"
 
 /**
  * How a new build is filled, compared with the live one, and put in its place.
  *
- * @category options
  * @since 0.1.0
+ * @category options
  */
 export interface BuildOptions {
   /** How many messages the new build handles per second at most. Defaults to no limit. */
@@ -37,8 +38,8 @@ export interface BuildOptions {
 /**
  * Options of a read model.
  *
- * @category options
  * @since 0.1.0
+ * @category options
  */
 export interface Options {
   /** The version of the definition, from 1. Raise it whenever the definition changes: `run` then fills a new build. */
@@ -69,13 +70,8 @@ export interface Options {
    * and the read model continues after the message. Defaults to `"stop"`.
    */
   readonly onFailure?: "stop" | "skip" | undefined
-  /** How long to wait for a wake-up before reading anyway: `min` first, then twice as long each time, up to `max`. */
-  readonly poll?: {
-    /** Defaults to 100 milliseconds. */
-    readonly min?: Duration.Input | undefined
-    /** Defaults to 5 seconds. */
-    readonly max?: Duration.Input | undefined
-  } | undefined
+  /** How long to wait for a wake-up before polling the store. */
+  readonly poll?: PollOptions | undefined
   /**
    * How long the transaction in progress may still take when the read model is stopped. After that it is interrupted, and
    * so rolled back. Defaults to 10 seconds.
@@ -88,8 +84,8 @@ export interface Options {
 /**
  * A message that a read model handles, decoded for its handler.
  *
- * @category models
  * @since 0.1.0
+ * @category models
  */
 export interface Decoded {
   readonly message: RecordedMessage
@@ -99,8 +95,8 @@ export interface Decoded {
 /**
  * The definition of a read model. `E` is what it can fail with, `R` what its handlers need. It does nothing until it is run.
  *
- * @category models
  * @since 0.1.0
+ * @category models
  */
 export interface ReadModel<out E, out R> {
   readonly name: string

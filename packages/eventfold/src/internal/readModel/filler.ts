@@ -13,7 +13,7 @@ import { type Handler, makeAttempt, makeHandle } from "../processor/handleMessag
 import type { LogReader } from "../processor/logReader.ts"
 import * as Tracing from "../processor/spans.ts"
 import * as Subject from "../processor/subject.ts"
-import { graceful } from "../runtime/graceful.ts"
+import { withGracePeriod } from "../runtime/gracePeriod.ts"
 import { type Batch, inBatches, throttling } from "./batches.ts"
 import * as BuildWriter from "./buildWriter.ts"
 import { Broken } from "./buildWriter.ts"
@@ -138,7 +138,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
       return pending.page.hasMore
     }
     yield* throttled(batch.length)
-    yield* graceful(grace)(handleBatch(batch))
+    yield* withGracePeriod(grace)(handleBatch(batch))
     return pending.batches.length > 0 || pending.page.hasMore
   }, Effect.mapError((error) => error instanceof Broken ? error.error : error))
 

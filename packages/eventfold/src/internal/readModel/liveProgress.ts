@@ -43,8 +43,8 @@ export const TypeId = "~eventfold/ReadModelStore/InProcess"
  * The progress of the read models of one store, by name, as the fibers of this process share it. Only eventfold's own modules
  * use it.
  *
- * @category models
  * @since 0.1.0
+ * @category models
  */
 export interface InProcess {
   readonly progress: Map<string, LiveProgress>

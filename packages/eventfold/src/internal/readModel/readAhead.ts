@@ -7,7 +7,7 @@ import type { RecordedMessage } from "../../Message.ts"
 import type { ReadAllError } from "../../MessageStore.ts"
 import type { ReadPageResult } from "../../StoreBackend.ts"
 import type { LogReader } from "../processor/logReader.ts"
-import { succeeded } from "../runtime/eager.ts"
+import { knownSuccess } from "../runtime/eagerLoop.ts"
 import type { Decoded, ReadModel } from "./definition.ts"
 
 /** The messages of a page that a handler takes, in order: decoded, or why they could not be. */
@@ -42,7 +42,7 @@ const decodeAll = Effect.fnUntraced(function*<E, R>(
   const wanted = new Map<RecordedMessage, Decoded | Exit.Failure<unknown, E>>()
   for (const message of messages) {
     const decoding = model.decode(message)
-    const exit = succeeded(decoding) ?? (yield* Effect.exit(decoding))
+    const exit = knownSuccess(decoding) ?? (yield* Effect.exit(decoding))
     if (Exit.isFailure(exit)) wanted.set(message, exit)
     else if (Option.isSome(exit.value)) wanted.set(message, exit.value.value)
   }

@@ -24,8 +24,8 @@ import { makeWork } from "./work.ts"
  * - `"built"`: the build has handled everything that the live one has, and waits for its switch (`switch: "manual"`).
  * - `"switched"`: the build is the live one.
  *
- * @category models
  * @since 0.1.0
+ * @category models
  */
 export interface Progress {
   readonly phase: "building" | "built" | "switched"
@@ -78,7 +78,7 @@ const find = Effect.fnUntraced(function*({ model, number }: Pick<Job<unknown, un
   const builds = yield* (yield* ReadModelStore).builds(readModel)
   const build = builds.find((one) => one.number === number)
   if (build === undefined || build.state === "retired") {
-    return yield* new BuildNotFound({ readModel, build: `build ${number} any more` })
+    return yield* new BuildNotFound({ readModel, build: `build ${number}` })
   }
   return { build, live: liveOf(builds) ?? build }
 })

@@ -10,8 +10,8 @@ import { lagAfter } from "./lag.ts"
 /**
  * A build of a read model with its lag.
  *
- * @category models
  * @since 0.1.0
+ * @category models
  */
 export interface BuildStatus extends Build {
   /** How far it is behind the log, counting the messages that the definition handles. */
@@ -21,8 +21,8 @@ export interface BuildStatus extends Build {
 /**
  * How far a read model is, whichever process runs it.
  *
- * @category models
  * @since 0.1.0
+ * @category models
  */
 export interface Status {
   readonly readModel: string

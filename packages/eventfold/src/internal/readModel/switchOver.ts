@@ -5,7 +5,7 @@ import type { RecordedMessage } from "../../Message.ts"
 import { defaultBatchSize } from "../../MessageStore.ts"
 import { type Build, BuildMoved, ReadModelStore, type TableDifference } from "../../ReadModelStore.ts"
 import { StoreError } from "../../StoreError.ts"
-import * as Eager from "../runtime/eager.ts"
+import * as Eager from "../runtime/eagerLoop.ts"
 import { log } from "../runtime/log.ts"
 import type { BuildOptions, ReadModel } from "./definition.ts"
 import { BuildsDiffer } from "./errors.ts"
@@ -28,7 +28,7 @@ const catchUp = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>, first:
       build.checkpoint.position + 1,
       model.options.batchSize ?? defaultBatchSize
     )
-    const decoded = yield* Eager.somes(messages.filter(isUpTo), model.decode)
+    const decoded = yield* Eager.filterMap(messages.filter(isUpTo), model.decode)
     const last = decoded.at(-1)?.message
     const position = Math.min(through, upTo)
     // The live build was read further than the log can be read now.

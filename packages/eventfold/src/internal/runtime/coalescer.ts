@@ -6,14 +6,14 @@ import * as Exit from "effect/Exit"
 /** Runs an effect once for all fibers that ask for the same before it begins. */
 export interface Coalescer<Key, A, E> {
   /**
-   * Runs `before`, then `run`, and gives its result to all fibers that have asked under the same key before `run` began.
-   * The first of them runs both. When that one is interrupted, the next one runs its own.
+   * Runs `before`, then `run`, and gives the result to all fibers that asked under the same key before `run` began. The first
+   * fiber runs both. When it is interrupted, the next one runs its own.
    */
   readonly share: (key: Key, before: Effect.Effect<void>, run: Effect.Effect<A, E>) => Effect.Effect<A, E>
 }
 
 export const make = <Key, A, E>(): Coalescer<Key, A, E> => {
-  /** The runs that have not begun. */
+  /** The results of runs that have not begun. */
   const coming = new Map<Key, Deferred.Deferred<A, E>>()
 
   const share: Coalescer<Key, A, E>["share"] = (key, before, run) =>

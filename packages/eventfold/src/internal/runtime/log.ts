@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as LogLevel from "effect/LogLevel"
 
-/** A line of the log, with what it is about as its annotations. */
+/** Logs a message with structured fields, as annotations of this line alone. */
 export const log = (
   level: LogLevel.Severity,
   message: string,

@@ -1,6 +1,6 @@
 /**
- * MD5 (RFC 1321). Message DB hashes names with PostgreSQL's `md5`, and the core runs where no crypto module offers it
- * (browsers have no MD5), so the one digest that a consumer group needs is computed here.
+ * MD5 (RFC 1321). Message DB hashes names with PostgreSQL's `md5`. The core must compute the same digest for consumer groups,
+ * and runs where no crypto module has it: browsers have no MD5.
  */
 const shifts = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21]
 const sines = Int32Array.from({ length: 64 }, (_, i) => Math.trunc(Math.abs(Math.sin(i + 1)) * 2 ** 32))

@@ -1,12 +1,12 @@
-/** A queue that gives the least first. */
-export interface Heap<A> {
+/** A queue that gives the least value first. */
+export interface PriorityQueue<A> {
   readonly push: (value: A) => void
   readonly peek: () => A | undefined
   readonly pop: () => A | undefined
 }
 
-/** A binary heap: each of the two values below another, at `2i + 1` and `2i + 2`, is not less than it. */
-export const make = <A>(isLess: (a: A, b: A) => boolean): Heap<A> => {
+/** A binary heap: the two values below the one at `i`, at `2i + 1` and `2i + 2`, are not less than it. */
+export const make = <A>(isLess: (a: A, b: A) => boolean): PriorityQueue<A> => {
   const values: Array<A> = []
 
   const sink = (value: A): void => {

@@ -10,15 +10,15 @@ import type { EncodedAppend, EncodedMessage } from "../../StoreBackend.ts"
 import { DuplicateMessageId, InvalidMessage } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import * as TraceContext from "../../TraceContext.ts"
-import { jsonProblem, textProblem } from "../runtime/json.ts"
+import { jsonProblem, textProblem } from "../runtime/storableJson.ts"
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** An id as stores keep it; `undefined` when it is no UUID. */
+/** An id as stores keep it, in lower case; `undefined` when it is not a UUID. */
 export const messageId = (id: string): MessageId | undefined =>
   uuid.test(id) ? id.toLowerCase() as MessageId : undefined
 
-/** Why a message can't be stored, and where in it. */
+/** Why no store can keep a message, and where in the message. */
 interface Problem {
   readonly path: ReadonlyArray<string | number>
   readonly reason: string
@@ -30,7 +30,9 @@ const problemIn = (part: string, value: unknown): Problem | undefined => {
 }
 
 const problemOf = ({ data, id, metadata, type }: Message): Problem | undefined => {
-  if (id !== undefined && !uuid.test(id)) return { path: ["id"], reason: `is ${JSON.stringify(id)}, which is no UUID` }
+  if (id !== undefined && !uuid.test(id)) {
+    return { path: ["id"], reason: `is ${JSON.stringify(id)}, which is not a UUID` }
+  }
   const reason = type === "" ? "is empty" : textProblem(type)
   if (reason !== undefined) return { path: ["type"], reason }
   return problemIn("data", data) ?? (metadata === undefined ? undefined : problemIn("metadata", metadata))
@@ -53,7 +55,7 @@ const encodeMessage = (
   }
 }
 
-/** Makes new ids without an effect for each. */
+/** Makes new ids without an effect for each of them. */
 const idMaker = (context: Context.Context<never>) => {
   const clock = Context.get(context, Clock.Clock)
   const random = Context.get(context, Random.Random)
@@ -74,7 +76,7 @@ const encodeWith = (
 ): Effect.Effect<EncodedAppend, InvalidMessage> => {
   const given = Arr.ensure(append.messages)
   if (given.length === 0) {
-    const reason = "is missing: append at least one"
+    const reason = "the append has no messages: append at least one"
     return Effect.fail(new InvalidMessage({ streamName, index: 0, type: "none", path: [], reason }))
   }
   const newId = idMaker(context)
@@ -95,16 +97,22 @@ const encodeWith = (
   })
 }
 
-/** Checks an append, gives ids to messages without one, and encodes them: in one step, because there may be many. */
+/**
+ * Checks an append, gives ids to messages without one, and encodes them. One pass does all three, because there may be many
+ * messages.
+ *
+ * It checks the name even if `StreamName.make` has built it: at runtime nothing tells a checked name from another string. The
+ * check takes about 0.1 microseconds.
+ */
 export const encodeAppend = (
   append: GivenAppend
 ): Effect.Effect<EncodedAppend, StreamName.InvalidStreamName | InvalidMessage> =>
-  Effect.flatMap(
+  Effect.flatMapEager(
     StreamName.parse(append.streamName),
     (streamName) => Effect.contextWith((context: Context.Context<never>) => encodeWith(context, append, streamName))
   )
 
-/** An id that is given twice in one call can't be anybody's earlier append, so it needs no look at the store. */
+/** Fails when one call gives an id twice. No earlier append can have both messages, so the store need not be asked. */
 export const checkDistinctIds = (appends: ReadonlyArray<EncodedAppend>): Effect.Effect<void, DuplicateMessageId> => {
   if (appends.length === 1 && appends[0]?.messages.length === 1) return Effect.void
   const seen = new Set<string>()

@@ -1,14 +1,13 @@
 import * as StreamQueues from "./streamQueues.ts"
 
 /**
- * The key under which the service of a store has what its users in this process share. A string, and no symbol: the types of
- * what wraps the service name it, and no program can import a symbol from here.
+ * The key of {@link InProcess} on the service of a store. It is a string, because the inferred types of wrapped services spell
+ * it out, and a program cannot import a symbol from here.
  */
 export const TypeId = "~eventfold/MessageStore/InProcess"
 
 /**
- * What the users of one store share within this process, and other processes know nothing of. Only eventfold's own modules
- * use it.
+ * What all users of one store share within this process. Only eventfold's own modules use it.
  *
  * @category models
  * @since 0.1.0

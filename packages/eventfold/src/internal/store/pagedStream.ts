@@ -11,98 +11,115 @@ import type { RecordedMessage } from "../../Message.ts"
 import type { LastMessage, MessagePage } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
 
-/** What has been read, at most the limit, and where the next page begins: `undefined` after the last. */
-export interface Part<A, Cursor, E> {
+/** Items that have been read together, and where the next page begins: `undefined` after the last one. */
+export interface Page<A, Cursor, E> {
   readonly length: number
-  /** Run when the next page is on its way. */
+  /** Decodes a part of the items. It runs while the next page is being read. */
   readonly slice: (start: number, end: number) => Effect.Effect<ReadonlyArray<A>, E>
   readonly next: Cursor | undefined
 }
 
-/** How to page through something ordered: where to begin, and how to read a page. */
-export interface Pages<A, Cursor, E> {
-  /** Not `undefined`, unless only the first page begins so. */
+/** Where to begin to read, and how to read a page of at most `limit` items from there. */
+export interface PageReader<A, Cursor, E> {
+  /** `undefined` only when the first page alone begins there. */
   readonly from: Cursor
-  readonly read: (from: Cursor, limit: number) => Effect.Effect<Part<A, Cursor, E>, E>
+  readonly read: (from: Cursor, limit: number) => Effect.Effect<Page<A, Cursor, E>, E>
 }
 
-/** For what ends with a short page: the next one begins behind the last message of a full one. */
-export const nextAfter = <Cursor>(limit: number, next: (last: LastMessage) => Cursor | undefined) =>
+/** A page of a backend that ends with a short one: a full one's next begins after its last message. */
+export const fullPageContinues = <Cursor>(limit: number, after: (last: LastMessage) => Cursor | undefined) =>
 ({
   last,
   length,
   slice
-}: MessagePage): Part<RecordedMessage, Cursor, StoreError> => ({
+}: MessagePage): Page<RecordedMessage, Cursor, StoreError> => ({
   length,
   slice,
-  next: length < limit || last === undefined ? undefined : next(last)
+  next: length < limit || last === undefined ? undefined : after(last)
 })
 
 /**
- * How many items of a page are decoded and given at once. What is decoded of a large page would survive the collections of
- * the garbage that decoding makes, and to move it from one to the next is a quarter of the work of reading.
+ * How many items of a page are decoded and given at once. Decoding makes garbage, and what is decoded of a large page would
+ * survive its collections: to move it from one to the next is a quarter of the work of reading. A caller that holds a whole
+ * page anyway has no use for slices, and reads it with `readCategoryPage` or `readAllPage`.
  */
 const sliceSize = 128
 
-/**
- * A stream that reads page by page. While a page is decoded and consumed the next one is read, so at most two pages are
- * held besides what is in the consumer's hands.
- */
-export const paged = <A, Cursor, E, EStart>(options: {
-  readonly span: string
-  readonly attributes: Record<string, unknown>
+interface Limits {
   readonly limit: number | undefined
   readonly batchSize: number
-  readonly start: Effect.Effect<Pages<A, Cursor, E>, EStart>
-}): Stream.Stream<A, E | EStart> =>
+}
+
+/**
+ * A stream that reads page by page. While one page is decoded and consumed the next one is read, so the stream holds at most
+ * two pages besides what its consumer holds.
+ */
+export const pagedStream = <A, Cursor, E, EStart>(
+  options: Limits & {
+    readonly span: string
+    readonly attributes: Record<string, unknown>
+    readonly start: Effect.Effect<PageReader<A, Cursor, E>, EStart>
+  }
+): Stream.Stream<A, E | EStart> =>
   Stream.fromChannel(Channel.fromTransform((_: unknown, scope: Scope.Scope) =>
     // `Stream.withSpan` would cost as much as the rest of reading a short stream.
     Effect.flatMap(
       Scope.provide(Effect.makeSpanScoped(options.span, { attributes: options.attributes }), scope),
-      (span) => Effect.map(options.start, (pages) => pullFrom(pages, options, span, scope))
+      (span) => Effect.map(options.start, (reader) => pull(reader, options, span, scope))
     )
   ))
 
-const pullFrom = <A, Cursor, E>(
-  pages: Pages<A, Cursor, E>,
-  options: { readonly limit: number | undefined; readonly batchSize: number },
+/** A page, and how many more items the stream may give after it. */
+interface LimitedPage<A, Cursor, E> extends Page<A, Cursor, E> {
+  readonly remaining: number
+}
+
+/** Reads pages within the limits of a stream. */
+const readWithin = <A, Cursor, E>(reader: PageReader<A, Cursor, E>, batchSize: number) => {
+  const read = (from: Cursor, remaining: number): Effect.Effect<LimitedPage<A, Cursor, E>, E> =>
+    Effect.flatMap(reader.read(from, Math.min(batchSize, remaining)), (page) => {
+      const rest = remaining - page.length
+      const next = rest > 0 ? page.next : undefined
+      // An empty page that is not the last gives the consumer nothing.
+      return page.length === 0 && next !== undefined
+        ? read(next, rest)
+        : Effect.succeed({ ...page, remaining: rest, next })
+    })
+  return read
+}
+
+const pull = <A, Cursor, E>(
+  reader: PageReader<A, Cursor, E>,
+  { batchSize, limit }: Limits,
   span: Tracer.Span,
   scope: Scope.Scope
 ): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
-  const read = (from: Cursor, remaining: number): Effect.Effect<Page<A, Cursor, E>, E> => {
-    const limit = Math.min(options.batchSize, remaining)
-    return Effect.flatMap(pages.read(from, limit), (part) => {
-      const rest = remaining - part.length
-      const next = rest > 0 ? part.next : undefined
-      // A page without items that is not the last has nothing to be consumed.
-      return part.length === 0 && next !== undefined ? read(next, rest) : Effect.succeed({ ...part, rest, next })
-    })
-  }
+  const read = readWithin(reader, batchSize)
   const readInSpan = (from: Cursor, remaining: number) =>
     Effect.provideService(read(from, remaining), Tracer.ParentSpan, span)
 
-  let coming: Effect.Effect<Page<A, Cursor, E>, E> | undefined = options.limit === 0
+  let coming: Effect.Effect<LimitedPage<A, Cursor, E>, E> | undefined = limit === 0
     ? undefined
-    : readInSpan(pages.from, options.limit ?? Number.POSITIVE_INFINITY)
-  /** The page that is being given, and how much of it has been. */
-  let current: Page<A, Cursor, E> | undefined
+    : readInSpan(reader.from, limit ?? Number.POSITIVE_INFINITY)
+  /** The page that is being given, and how many of its items have been. */
+  let current: LimitedPage<A, Cursor, E> | undefined
   let given = 0
 
-  const give = (page: Page<A, Cursor, E>): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
+  const give = (page: LimitedPage<A, Cursor, E>): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
     const start = given
     given = Math.min(start + sliceSize, page.length)
     if (given === page.length) current = undefined
     return Effect.filterOrElse(page.slice(start, given), Arr.isReadonlyArrayNonEmpty, () => Cause.done())
   }
 
-  const begin = (page: Page<A, Cursor, E>): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
+  const begin = (page: LimitedPage<A, Cursor, E>): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
     coming = undefined
     current = page
     given = 0
     if (page.next === undefined) return give(page)
-    // Begun at once: to decode this page takes as long as the store takes for the next one.
+    // At once: to decode this page takes as long as the store takes to read the next one.
     return Effect.flatMap(
-      Effect.forkIn(readInSpan(page.next, page.rest), scope, { startImmediately: true }),
+      Effect.forkIn(readInSpan(page.next, page.remaining), scope, { startImmediately: true }),
       (fiber) => {
         coming = Fiber.join(fiber)
         return give(page)
@@ -114,8 +131,4 @@ const pullFrom = <A, Cursor, E>(
     if (current !== undefined) return give(current)
     return coming === undefined ? Cause.done() : Effect.flatMap(coming, begin)
   })
-}
-
-interface Page<A, Cursor, E> extends Part<A, Cursor, E> {
-  readonly rest: number
 }

@@ -4,56 +4,63 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as RcRef from "effect/RcRef"
 import type * as Scope from "effect/Scope"
-import { type EncodedAppend, mayHaveWritten, type StoreBackend, type Wake } from "../../StoreBackend.ts"
-import * as StreamName from "../../StreamName.ts"
+import { type EncodedAppend, type StoreBackend, type Wake, wakeUnlessRefused } from "../../StoreBackend.ts"
 import * as Coalescer from "../runtime/coalescer.ts"
 import { isBookkeeping } from "./bookkeeping.ts"
 
 /**
- * Wake-ups of one reader: hints that a category, or the store, is worth reading again.
+ * The wake-ups of one subscription: hints that a category, or the store, is worth reading again.
  *
+ * **Gotchas**
+ *
+ * A subscription is for one fiber at a time. Two fibers that wait on it share its wake-ups: each wakes one of them.
+ *
+ * @category models
  * @since 0.1.0
  */
 export interface WakeUps {
   /**
-   * Waits until a message may have been written since the subscription, or since the last time that this completed. Any
-   * number of writes are one wake-up, and none that comes between two waits is lost, nor one that comes while a wait is
-   * interrupted. There need not be a new message after every wake-up. It is for one fiber at a time: two share them.
+   * Waits until a message may have been written since the subscription began, or since this last completed.
+   *
+   * Any number of writes are one wake-up. No wake-up is lost: not one between two waits, nor one during a wait that is
+   * interrupted. After a wake-up there need not be a new message.
    */
   readonly await: Effect.Effect<void>
   /**
-   * Waits for a wake-up, at most this long; gives whether one came. Readers with the same subscription that wait equally
-   * long stop waiting together, so that they read the store once for all of them: one that begins while another waits
-   * waits no longer than that one.
+   * Waits for a wake-up, at most this long. Gives whether one came.
+   *
+   * Readers with the same subscription that wait equally long stop waiting together, so that their next reads are one (see
+   * `readCategoryPage`): a reader that begins to wait while another one does waits no longer than that one.
    */
   readonly awaitAtMost: (pause: Duration.Input) => Effect.Effect<boolean>
 }
 
-/** All categories but those in which consumers write about themselves. */
-export const news: unique symbol = Symbol("news")
+/** The subscription to all categories but those in which consumers write about themselves. */
+export const withoutBookkeeping: unique symbol = Symbol("withoutBookkeeping")
 
-type Subscription = string | undefined | typeof news
+/** A category; `undefined` for all of them. */
+type Subscription = string | undefined | typeof withoutBookkeeping
 
 /** The readers that have the same subscription. */
 interface Readers {
-  /** Never empty. */
+  /** One for each reader; never empty. */
   readonly latches: Set<Latch.Latch>
-  /** Pauses that they make together, by their length in milliseconds. */
+  /** The pauses that they make together, by length in milliseconds. */
   readonly pauses: Coalescer.Coalescer<number, void, never>
 }
 
-/** Those who wait for wake-ups of one store, and what wakes them. */
+/** The readers of one store that wait for wake-ups, and what wakes them. */
 export interface WakeUpHub {
-  /** A subscription to a category, to all of them, or to all but those of bookkeeping; it ends with the scope. */
-  readonly subscribe: (category: Subscription) => Effect.Effect<WakeUps, never, Scope.Scope>
-  /** Runs a write of the backend, which wakes its categories unless it is refused. */
+  /** Subscribes until the scope closes. */
+  readonly subscribe: (subscription: Subscription) => Effect.Effect<WakeUps, never, Scope.Scope>
+  /** Runs a write of the backend, and wakes its categories unless the write is refused. */
   readonly waking: <A, E extends { readonly _tag: string }>(
     appends: ReadonlyArray<EncodedAppend>,
     write: Effect.Effect<A, E>
   ) => Effect.Effect<A, E>
 }
 
-/** A reader that takes over from one that was interrupted pauses for what is left of its own time. */
+/** Pauses together with the others. A reader that takes over from an interrupted one pauses for the rest of its own time. */
 const pauseTogether = ({ share }: Readers["pauses"], pause: Duration.Input) =>
   Effect.flatMap(Clock.Clock, (clock) => {
     const millis = Duration.toMillis(pause)
@@ -62,20 +69,18 @@ const pauseTogether = ({ share }: Readers["pauses"], pause: Duration.Input) =>
     return share(millis, rest, Effect.void)
   })
 
-export const make = Effect.fnUntraced(function*(
-  { watch }: Pick<StoreBackend, "watch">
-): Effect.fn.Return<WakeUpHub, never, Scope.Scope> {
-  const readers = new Map<Subscription, Readers>()
+const makeWakeUps = (latch: Latch.Latch, { pauses }: Readers): WakeUps => {
+  // An interruption before the second step leaves the latch open for the next wait.
+  const wakeUp = Effect.andThen(latch.await, Effect.asVoid(latch.close))
+  return {
+    await: wakeUp,
+    awaitAtMost: (pause) => Effect.raceFirst(Effect.as(wakeUp, true), Effect.as(pauseTogether(pauses, pause), false))
+  }
+}
 
-  const wake: Wake = (category) =>
-    Effect.suspend(() => {
-      if (readers.size === 0) return Effect.void
-      const subscriptions: Array<Subscription> = category === undefined ? [...readers.keys()] : [category, undefined]
-      if (category !== undefined && !isBookkeeping(category)) subscriptions.push(news)
-      // A copy, because readers may subscribe or leave meanwhile.
-      const latches = subscriptions.flatMap((subscription) => Array.from(readers.get(subscription)?.latches ?? []))
-      return Effect.forEach(latches, Latch.open, { discard: true })
-    })
+/** The readers of a store by subscription, in which a subscription without readers does not stay. */
+const makeRegistry = () => {
+  const readers = new Map<Subscription, Readers>()
 
   const add = (subscription: Subscription, latch: Latch.Latch) =>
     Effect.sync(() => {
@@ -91,33 +96,36 @@ export const make = Effect.fnUntraced(function*(
       if (latches.size === 0) readers.delete(subscription)
     })
 
+  const wake: Wake = (category) =>
+    Effect.suspend(() => {
+      if (readers.size === 0) return Effect.void
+      const woken: Array<Subscription> = category === undefined ? [...readers.keys()] : [category, undefined]
+      if (category !== undefined && !isBookkeeping(category)) woken.push(withoutBookkeeping)
+      // A copy, because readers may subscribe or leave meanwhile.
+      const latches = woken.flatMap((subscription) => Array.from(readers.get(subscription)?.latches ?? []))
+      return Effect.forEach(latches, Latch.open, { discard: true })
+    })
+
+  return { add, remove, wake }
+}
+
+export const make = Effect.fnUntraced(function*(
+  { watch }: Pick<StoreBackend, "watch">
+): Effect.fn.Return<WakeUpHub, never, Scope.Scope> {
+  const { add, remove, wake } = makeRegistry()
   const watching = watch === undefined ? undefined : yield* RcRef.make({ acquire: watch(wake) })
 
   return {
     subscribe: Effect.fnUntraced(function*(subscription) {
       const latch = Latch.makeUnsafe()
-      const { pauses } = yield* Effect.acquireRelease(
+      const readers = yield* Effect.acquireRelease(
         add(subscription, latch),
         (readers) => remove(subscription, readers, latch)
       )
       if (watching !== undefined) yield* RcRef.get(watching)
-      // An interruption before the second step leaves the latch open for the next wait.
-      const wakeUp = Effect.andThen(latch.await, Effect.asVoid(latch.close))
-      return {
-        await: wakeUp,
-        awaitAtMost: (pause) =>
-          Effect.raceFirst(Effect.as(wakeUp, true), Effect.as(pauseTogether(pauses, pause), false))
-      }
+      return makeWakeUps(latch, readers)
     }),
-    waking: (appends, write) => {
-      // A backend that watches wakes by itself, and once is enough.
-      if (watch !== undefined) return write
-      const categories = () => new Set(appends.map(({ streamName }) => StreamName.category(streamName)))
-      return Effect.onExit(
-        write,
-        (exit) =>
-          readers.size > 0 && mayHaveWritten(exit) ? Effect.forEach(categories(), wake, { discard: true }) : Effect.void
-      )
-    }
+    // A backend that watches wakes by itself.
+    waking: (appends, write) => watch === undefined ? wakeUnlessRefused(appends, write, wake) : write
   }
 })

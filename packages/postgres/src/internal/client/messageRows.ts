@@ -1,15 +1,19 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
+import type { SqlError } from "effect/sql/SqlError"
+import type { Fragment } from "effect/sql/Statement"
 import type { MessageId, RecordedMessage } from "eventfold/Message"
 import type { MessagePage } from "eventfold/StoreBackend"
-import { StoreError } from "eventfold/StoreError"
+import type { StoreError } from "eventfold/StoreError"
 import type { StreamName } from "eventfold/StreamName"
+import { query } from "./retries.ts"
+import { unsafePosition } from "./wireValues.ts"
 
 /**
- * The columns of a value of the type `message_store.message`, as the client decodes them: by their place, since an object
- * with names for each row is as much work as the rest of its decoding.
+ * The columns of a value of the type `message_store.message`, as the client decodes them. By place and not by name: an
+ * object for each row would cost as much as the rest of its decoding.
  */
 type MessageRow = readonly [
   id: string,
@@ -22,26 +26,17 @@ type MessageRow = readonly [
   time: Date
 ]
 
-/** Which column the data is. */
+/** The index of the column with the data. */
 export const dataColumn = 5
 
-const unsafePosition = (value: bigint): StoreError =>
-  new StoreError({
-    operation: "decode a position",
-    reason: `${value} is past the range of positions that a number can hold exactly`,
-    isRetryable: false
-  })
-
-/** A position as a number; fails when a number can't hold it exactly. */
-export const safePosition = (value: bigint): Exit.Exit<number, StoreError> => {
-  const position = Number(value)
-  return Number.isSafeInteger(position) ? Exit.succeed(position) : Exit.fail(unsafePosition(value))
-}
+/** The columns of `message_store.message`, read from the table. */
+export const messageColumns = (sql: PgClient): Fragment =>
+  sql`id::varchar, stream_name, type, position, global_position, data::varchar, metadata::varchar, time`
 
 /** The text form of a jsonb, which is always JSON. */
 const parseJson = (text: string | null): Schema.Json => text === null ? null : JSON.parse(text)
 
-/** The recorded messages of rows that have the columns of `message_store.message`. */
+/** Decodes rows that have the columns of `message_store.message`. */
 export const recordedMessages = (
   rows: ReadonlyArray<ReadonlyArray<unknown>>
 ): Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError> => {
@@ -53,7 +48,7 @@ export const recordedMessages = (
     if (!Number.isSafeInteger(position)) return Effect.fail(unsafePosition(row[3]))
     if (!Number.isSafeInteger(globalPosition)) return Effect.fail(unsafePosition(row[4]))
     messages.push({
-      // What the table holds is what a store took in: names and ids are checked where they are written.
+      // Names and ids are checked where messages are written, so the table holds valid ones.
       id: row[0] as MessageId,
       streamName: row[1] as StreamName,
       type: row[2],
@@ -67,8 +62,8 @@ export const recordedMessages = (
   return Effect.succeed(messages)
 }
 
-/** The same as a page, whose messages are decoded as they are asked for. */
-export const messagePage = (rows: ReadonlyArray<ReadonlyArray<unknown>>): MessagePage => {
+/** A page that decodes its messages when they are asked for. */
+const messagePage = (rows: ReadonlyArray<ReadonlyArray<unknown>>): MessagePage => {
   const last = rows.at(-1) as MessageRow | undefined
   return {
     length: rows.length,
@@ -76,3 +71,13 @@ export const messagePage = (rows: ReadonlyArray<ReadonlyArray<unknown>>): Messag
     slice: (start, end) => Effect.suspend(() => recordedMessages(rows.slice(start, end)))
   }
 }
+
+/** The rows of a query, each with the values of its columns. */
+type Values = Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, SqlError>
+
+/** Reads messages. */
+export const readMessages = (operation: string, rows: Values) =>
+  Effect.flatMap(query(operation, rows), recordedMessages)
+
+/** Reads a page of messages. */
+export const readMessagePage = (operation: string, rows: Values) => Effect.map(query(operation, rows), messagePage)

@@ -6,6 +6,7 @@ interface ServerError {
   readonly code?: unknown
   readonly message?: unknown
   readonly detail?: unknown
+  readonly hint?: unknown
 }
 
 const serverError = (error: SqlError): ServerError => {
@@ -19,11 +20,17 @@ export const errorCode = (error: SqlError): string | undefined => {
   return typeof code === "string" ? code : undefined
 }
 
-/** What the server or the operating system said. */
+/** The message and detail of the server, or the message of the operating system. */
 export const errorText = (error: SqlError): string => {
   const { detail, message } = serverError(error)
   const text = typeof message === "string" && message !== "" ? message : error.message
   return typeof detail === "string" ? `${text} (${detail})` : text
+}
+
+/** The hint of the server, or of a script of `@eventfold/sql`. */
+export const errorHint = (error: SqlError): string | undefined => {
+  const { hint } = serverError(error)
+  return typeof hint === "string" ? hint : undefined
 }
 
 /** The server is shutting down, starting, or full: states that pass. */
@@ -32,10 +39,10 @@ const passing = new Set(["57P01", "57P02", "57P03", "53300"])
 /** Whether the same statement may succeed later. */
 export const isPassing = (error: SqlError): boolean => error.isRetryable || passing.has(errorCode(error) ?? "")
 
-/** An id or a position is taken. */
-export const isUnique = (error: SqlError): boolean => error.reason._tag === "UniqueViolation"
+/** Whether an id or a position is already taken. */
+export const isUniqueViolation = (error: SqlError): boolean => error.reason._tag === "UniqueViolation"
 
-/** The one place where a failure of SQL becomes a `StoreError`. */
+/** The only place where a failure of SQL becomes a `StoreError`. */
 export const storeError = (operation: string) => (error: SqlError): StoreError => {
   const code = errorCode(error)
   return new StoreError({

@@ -3,41 +3,18 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Fragment } from "effect/sql/Statement"
 import type { HeldBack } from "eventfold/HeldBack"
 import { StoreError } from "eventfold/StoreError"
-import { safePosition } from "../client/messageRows.ts"
-import { storeError } from "../client/sqlError.ts"
-import { retrying } from "../store/reads.ts"
+import { query } from "../client/retries.ts"
+import { safePosition } from "../client/wireValues.ts"
 import { type Known, type Look, mayWrite } from "./finality.ts"
+import { type GapRule, writerNames } from "./gapRule.ts"
 
-/**
- * The transactions of others that have taken global positions and not ended, from `pg_locks`: see `eventfold.read_all`,
- * which has the same conditions.
- */
-const isWriter = (sql: PgClient): Fragment =>
-  sql`locks.locktype = 'relation'
-    AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND locks.relation = coalesce(
-      pg_get_serial_sequence('message_store.messages', 'global_position'), 'message_store.messages'
-    )::regclass
-    AND locks.mode = 'RowExclusiveLock'
-    AND locks.granted
-    AND locks.pid IS DISTINCT FROM pg_backend_pid()`
-
-/** Their names. Locks are seen as they are when they are asked for, whatever snapshot the statement has. */
-export const writers = (sql: PgClient): Fragment =>
-  sql`ARRAY(SELECT DISTINCT locks.virtualtransaction FROM pg_locks AS locks WHERE ${isWriter(sql)})`
-
-/** Changes when nothing is known any more; as in `eventfold.read_all`. */
-export const run = (sql: PgClient): Fragment =>
-  sql`concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()), pg_relation_filepath('message_store.messages'))`
-
-/** What `eventfold.read_all` says of it. */
+/** A replica shows no locks of the primary's transactions. `eventfold.read_all` fails with the same text. */
 export const onReplica = (operation: string): StoreError =>
   new StoreError({
     operation,
-    reason: "a replica does not know who may still fill a gap: read everything on the primary",
+    reason: "a replica does not see the transactions that may still fill a gap: read everything on the primary",
     isRetryable: false
   })
 
@@ -48,21 +25,21 @@ interface LookRow {
   readonly replica: boolean
 }
 
-/** A look at the last message, and then at who may write below it. */
-export const lookAtWriters = (sql: PgClient): Effect.Effect<Look, StoreError> =>
+/** Looks at the last message, and then at the transactions that may write below it. */
+export const lookAtWriters = (sql: PgClient, rule: GapRule): Effect.Effect<Look, StoreError> =>
   Effect.gen(function*() {
     const rows = sql<LookRow>`SELECT
       coalesce((SELECT max(global_position) FROM message_store.messages), 0) AS last,
-      ${writers(sql)} AS writers,
-      ${run(sql)} AS run,
+      ${writerNames(sql, rule)} AS writers,
+      ${rule.run} AS run,
       pg_is_in_recovery() AS replica`
-    const [row] = yield* Effect.mapError(retrying(rows), storeError("heldBack"))
-    if (row === undefined) return yield* Effect.die(new Error("a look gave no row"))
+    const [row] = yield* query("heldBack", rows)
+    if (row === undefined) return yield* Effect.die(new Error("looking at the writers gave no row"))
     if (row.replica) return yield* onReplica("heldBack")
     return { last: yield* safePosition(row.last), writers: row.writers, run: row.run }
   })
 
-/** The first position without a message, and one of those who may write it; null when nobody may. */
+/** The first position without a message, and one of the transactions that may write it; null when none may. */
 interface WriterRow {
   readonly position: bigint
   readonly writer: string | null
@@ -77,7 +54,7 @@ interface WriterRow {
   readonly query: string | null
 }
 
-/** What the server says in the place of a statement that the role may not see. */
+/** What the server shows in place of a statement that the role may not see. */
 const hidden = "<insufficient privilege>"
 
 const toWriter = (row: WriterRow) => ({
@@ -92,18 +69,22 @@ const toWriter = (row: WriterRow) => ({
   query: row.query === null || row.query === hidden ? undefined : row.query
 })
 
-/** What is in the first gap after a position, and who may fill it; none when there is no gap before the last message. */
+/**
+ * The first gap after a position and the transactions that may fill it; none when there is no gap before the last
+ * message.
+ */
 export const diagnose = (
   sql: PgClient,
+  rule: GapRule,
   after: number,
   known: Known
 ): Effect.Effect<Option.Option<HeldBack>, StoreError> => {
   const rows = sql<WriterRow>`SELECT
       gap.position,
-      locks.virtualtransaction AS writer,
-      locks.pid,
+      writers.transaction AS writer,
+      writers.pid,
       prepared.gid,
-      CASE WHEN locks.pid IS NULL THEN 'prepared' ELSE activity.state END AS state,
+      CASE WHEN writers.pid IS NULL THEN 'prepared' ELSE activity.state END AS state,
       coalesce(activity.xact_start, prepared.prepared) AS since,
       extract(epoch FROM clock_timestamp() - coalesce(activity.xact_start, prepared.prepared))::float8 AS age,
       activity.application_name,
@@ -121,25 +102,22 @@ export const diagnose = (
       ORDER BY later.global_position
       LIMIT 1
     ) AS gap
-    LEFT JOIN pg_locks AS locks ON ${isWriter(sql)}
-    LEFT JOIN pg_stat_activity AS activity ON activity.pid = locks.pid
+    LEFT JOIN ${rule.writers} AS writers ON true
+    LEFT JOIN pg_stat_activity AS activity ON activity.pid = writers.pid
     LEFT JOIN LATERAL (
       SELECT xacts.*
       FROM pg_locks AS own
       JOIN pg_prepared_xacts AS xacts ON xacts.transaction = own.transactionid
-      WHERE locks.pid IS NULL AND own.virtualtransaction = locks.virtualtransaction
+      WHERE writers.pid IS NULL AND own.virtualtransaction = writers.transaction
       LIMIT 1
     ) AS prepared ON true`.unprepared
 
-  return retrying(rows).pipe(
-    Effect.mapError(storeError("heldBack")),
-    Effect.flatMap(([first, ...others]) => {
-      if (first === undefined) return Effect.succeedNone
-      return Effect.map(safePosition(first.position), (position) => {
-        const isSuspect = mayWrite(known, position)
-        const suspects = [first, ...others].filter(({ writer }) => writer !== null && isSuspect(writer))
-        return Option.some({ position, writers: suspects.map(toWriter) })
-      })
+  return Effect.flatMap(query("heldBack", rows), ([first, ...others]) => {
+    if (first === undefined) return Effect.succeedNone
+    return Effect.map(safePosition(first.position), (position) => {
+      const isSuspect = mayWrite(known, position)
+      const suspects = [first, ...others].filter(({ writer }) => writer !== null && isSuspect(writer))
+      return Option.some({ position, writers: suspects.map(toWriter) })
     })
-  )
+  })
 }

@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import type { Fragment } from "effect/sql/Statement"
 import type { Build, BuildState, Checkpoint } from "eventfold/ReadModelStore"
 import type { StoreError } from "eventfold/StoreError"
-import { safePosition } from "../client/messageRows.ts"
+import { safePosition } from "../client/wireValues.ts"
 
 /** A row of `eventfold.read_models`. */
 export interface BuildRow {
@@ -50,7 +50,7 @@ export const buildOf = Effect.fnUntraced(function*(row: BuildRow): Effect.fn.Ret
   }
 })
 
-/** The schema that has the tables of a build. */
+/** The schema with the tables of a build. */
 export const schemaOf = ({ number, readModel, state }: Pick<Build, "number" | "readModel" | "state">): string =>
   state === "live" ? readModel : `${readModel}_${number}`
 
@@ -69,20 +69,20 @@ export const checkpointValues = (sql: PgClient, checkpoint: Checkpoint): Fragmen
 export const checkpointColumns = (sql: PgClient): Fragment =>
   sql`position, last_position, last_id, store_system, store_database, store_database_name, store_timeline, history`
 
-/** That the row is the build's, filled by the same definition and in the same state. */
+/** Matches the row of a build, filled by the same definition and in the same state. */
 export const isBuild = (sql: PgClient, build: Build): Fragment =>
   sql`read_model = ${build.readModel} AND number = ${build.number} AND version = ${build.version}
     AND fingerprint = ${build.fingerprint} AND state = ${build.state}`
 
-/** Whether two are the same one, in the same state and exactly as far. */
-export const isSame = (a: Build, b: Build): boolean =>
+/** Whether two reads of a build found the same definition, state and checkpoint. */
+export const isUnchanged = (a: Build, b: Build): boolean =>
   a.version === b.version && a.fingerprint === b.fingerprint && a.state === b.state &&
   a.checkpoint.position === b.checkpoint.position &&
   lastOf(a.checkpoint)?.globalPosition === lastOf(b.checkpoint)?.globalPosition &&
   lastOf(a.checkpoint)?.id === lastOf(b.checkpoint)?.id
 
-/** That it has come exactly as far as the build has. */
-export const isAsFar = (sql: PgClient, { checkpoint }: Build): Fragment => {
+/** Matches a row whose checkpoint is exactly the build's. */
+export const isAtCheckpoint = (sql: PgClient, { checkpoint }: Build): Fragment => {
   const last = lastOf(checkpoint)
   return sql`position = ${BigInt(checkpoint.position)}
     AND last_position IS NOT DISTINCT FROM ${last === undefined ? null : BigInt(last.globalPosition)}::bigint

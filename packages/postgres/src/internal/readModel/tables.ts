@@ -9,10 +9,13 @@ import { errorCode, errorText, storeError } from "../client/sqlError.ts"
 import { schemaOf } from "./buildRows.ts"
 
 /**
- * The last columns of a SELECT and what they are from: for the rest of the transaction the schema's tables are found first
- * by their bare names, before those of the search path that it had.
+ * The last columns of a SELECT, and the FROM item that they read. For the rest of the transaction, bare names find the
+ * tables of the schema first, and then those of the search path that the transaction began with.
  */
-export const entering = (sql: PgClient, schema: string): { readonly columns: Fragment; readonly from: Fragment } => ({
+export const enterSchema = (
+  sql: PgClient,
+  schema: string
+): { readonly columns: Fragment; readonly from: Fragment } => ({
   columns: sql`set_config('eventfold.search_path', base.path, true),
     set_config('search_path', concat_ws(', ', quote_ident(${schema}), nullif(base.path, '')), true)`,
   from: sql`(
@@ -21,50 +24,35 @@ export const entering = (sql: PgClient, schema: string): { readonly columns: Fra
   ) AS base`
 })
 
-/** What the application has built on a read model's tables, which would keep to these when others take their place. */
-const dependents = Effect.fnUntraced(function*(sql: PgClient, readModel: string) {
+/**
+ * Names what the application has built on a read model's tables: it would stay with them when other tables replace
+ * them.
+ */
+const findDependents = Effect.fnUntraced(function*(sql: PgClient, readModel: string) {
   const rows = yield* sql<{ readonly name: string }>`SELECT eventfold.dependents(${readModel}) AS name`
+  const names = rows.map(({ name }) => name).join(", ")
   return rows.length === 0
     ? undefined
-    : `${
-      rows.map(({ name }) => name).join(", ")
-    } would stay with the tables that are replaced: drop what is named, or ` +
-      "make it by the statements of the read model's `tables`"
+    : `the replaced tables would keep ${names}: drop what is named, or make it by the read model's \`tables\``
 })
 
-/** Makes the schema of a build and its tables, in the transaction that it is called in. */
+/** Makes the schema of a build and its tables, in the caller's transaction. */
 export const makeTables = Effect.fnUntraced(function*(
   sql: PgClient,
   { name, tables }: Definition,
   build: Build
 ): Effect.fn.Return<void, StoreError | Unsupported | SqlError> {
   const operation = `making the tables of the read model ${name}`
-  const schema = schemaOf(build)
   if (/_\d+$/.test(name)) {
-    const remedy = "give it a name that does not end in _ and a number, as those of the schemas of builds do"
+    const remedy =
+      "schemas of builds end in _ and a number; give the read model a name that does not end in _ and a number"
     return yield* new Unsupported({ operation, remedy })
   }
   if (build.state === "building") {
-    const remedy = yield* dependents(sql, name)
+    const remedy = yield* findDependents(sql, name)
     if (remedy !== undefined) return yield* new Unsupported({ operation, remedy })
   }
-  const { columns, from } = entering(sql, schema)
-  const [session] = yield* sql<{ readonly database: string; readonly user: string }>`
-    SELECT quote_ident(current_database()) AS database, quote_ident(current_user) AS user, ${columns} FROM ${from}`
-  yield* sql`CREATE SCHEMA ${sql(schema)}`.unprepared.pipe(
-    Effect.mapError((error) => {
-      const user = session?.user ?? "the user"
-      if (errorCode(error) === "42P06") {
-        const remedy = `there is a schema ${schema} already, which is not this read model's; drop it with ` +
-          `DROP SCHEMA "${schema}" CASCADE, or give the read model another name`
-        return new Unsupported({ operation, remedy })
-      }
-      if (error.reason._tag !== "AuthorizationError") return error
-      const remedy = `${user} may not make schemas (${errorText(error)}); ` +
-        `GRANT CREATE ON DATABASE ${session?.database} TO ${user}`
-      return new Unsupported({ operation, remedy })
-    })
-  )
+  yield* makeSchema(sql, operation, schemaOf(build))
   for (const statement of tables) {
     yield* Effect.mapError(sql.unsafe(asOneStatement(statement)).unprepared, (error) => {
       const { isRetryable, reason } = storeError("create")(error)
@@ -78,24 +66,45 @@ export const makeTables = Effect.fnUntraced(function*(
   }
 })
 
+/** Makes a schema, whose name the search path has first from then on. */
+const makeSchema = Effect.fnUntraced(function*(sql: PgClient, operation: string, schema: string) {
+  const { columns, from } = enterSchema(sql, schema)
+  const [session] = yield* sql<{ readonly database: string; readonly user: string }>`
+    SELECT quote_ident(current_database()) AS database, quote_ident(current_user) AS user, ${columns} FROM ${from}`
+  yield* sql`CREATE SCHEMA ${sql(schema)}`.unprepared.pipe(
+    Effect.mapError((error) => {
+      const user = session?.user ?? "the user"
+      if (errorCode(error) === "42P06") {
+        const remedy = `the schema ${schema} exists and is not this read model's; drop it with ` +
+          `DROP SCHEMA "${schema}" CASCADE, or give the read model another name`
+        return new Unsupported({ operation, remedy })
+      }
+      if (error.reason._tag !== "AuthorizationError") return error
+      const remedy = `${user} may not create schemas (${errorText(error)}); ` +
+        `GRANT CREATE ON DATABASE ${session?.database} TO ${user}`
+      return new Unsupported({ operation, remedy })
+    })
+  )
+})
+
 /** Puts a build's tables in the place of the live one's. */
 export const replaceTables = Effect.fnUntraced(function*(
   sql: PgClient,
   live: Build,
   build: Build
 ): Effect.fn.Return<void, StoreError | SqlError> {
-  const reason = yield* dependents(sql, live.readModel)
+  const reason = yield* findDependents(sql, live.readModel)
   if (reason !== undefined) return yield* new StoreError({ operation: "switchTo", reason, isRetryable: false })
   const retired = schemaOf({ ...live, state: "retired" })
   yield* sql`SELECT eventfold.replace_schema(${live.readModel}, ${retired}, ${schemaOf(build)})`
 })
 
-/** Gives a build's tables the name that those of the live one have. */
+/** Gives the schema of a build the name of the read model, when there is no live build. */
 export const installTables = (sql: PgClient, build: Build): Effect.Effect<unknown, SqlError> =>
   sql`ALTER SCHEMA ${sql(schemaOf(build))} RENAME TO ${sql(build.readModel)}`.unprepared
 
-/** How long a drop waits for those who still read the tables, while others who want to wait behind it. */
-const patience = "200ms"
+/** How long a drop waits for queries that still read the tables. Later queries wait behind it meanwhile. */
+const dropLockTimeout = "200ms"
 
 /** Drops a build's tables. */
 export const dropTables = Effect.fnUntraced(function*(
@@ -103,10 +112,11 @@ export const dropTables = Effect.fnUntraced(function*(
   build: Build
 ): Effect.fn.Return<void, StoreError | SqlError> {
   const schema = schemaOf(build)
-  const [row] = yield* sql<{ readonly names: string | null }>`SELECT set_config('lock_timeout', ${patience}, true),
+  const [row] = yield* sql<{ readonly names: string | null }>`SELECT
+    set_config('lock_timeout', ${dropLockTimeout}, true),
     (SELECT string_agg(name, ', ') FROM eventfold.dependents(${schema}) AS name) AS names`
   if (row?.names != null) {
-    const reason = `${row.names} would be dropped with the schema ${schema}: drop it first`
+    const reason = `the schema ${schema} would take ${row.names} with it: drop what is named first`
     return yield* new StoreError({ operation: "drop", reason, isRetryable: false })
   }
   yield* sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`.unprepared

@@ -12,28 +12,52 @@ import * as ReadModel from "eventfold/ReadModel"
 import type { Build, Service } from "eventfold/ReadModelStore"
 import { StoreError } from "eventfold/StoreError"
 import { describeDatabase, NotInline, OpenError } from "../../OpenError.ts"
-import { recordedMessages, safePosition } from "../client/messageRows.ts"
+import { provideClient } from "../client/connections.ts"
+import type { FunctionCall } from "../client/functionCalls.ts"
+import { recordedMessages } from "../client/messageRows.ts"
 import { isPassing, storeError } from "../client/sqlError.ts"
+import { inTransaction } from "../client/transactions.ts"
+import { safePosition } from "../client/wireValues.ts"
 import { buildOf, type BuildRow, checkpointColumns, checkpointValues } from "../readModel/buildRows.ts"
-import * as Store from "../readModel/store.ts"
-import { entering } from "../readModel/tables.ts"
-import { inTransaction, withClient } from "../readModel/transaction.ts"
+import * as ReadModelStore from "../readModel/store.ts"
+import { enterSchema } from "../readModel/tables.ts"
 import { makeIdentity } from "./identity.ts"
-import type { Call } from "./reads.ts"
 
-/** How many messages an append makes up for at the most, which others have written to its category or the worker has left. */
-const bound = 1_000
+/**
+ * An append catches up at most this many messages, which other writers have appended to its category or the worker has not
+ * handled. More are left to the worker.
+ */
+const maxCatchUp = 1_000
+
+type AnyReadModel = ReadModel.ReadModel<unknown, unknown>
 
 /** A read model that is kept in the transactions of the appends to its only category. */
 export interface InlineModel {
   readonly category: string
-  readonly model: ReadModel.ReadModel<unknown, unknown>
+  readonly model: AnyReadModel
 }
 
-/** A handler does not accept what is to be written. */
-class Refused extends Data.TaggedError("Refused")<{ readonly model: string; readonly cause: Cause.Cause<unknown> }> {}
+/** The read models that are kept in the transactions of appends. A store without any has none of this. */
+export interface InlineReadModels {
+  /** Whether a read model reads the category. */
+  readonly covers: (category: string) => boolean
+  /**
+   * Runs an append to some categories, and in its transaction the handlers of their read models. When a handler fails,
+   * nothing is written, and the append fails with a `StoreError`.
+   */
+  readonly inTransactionOf: <A>(
+    operation: string,
+    categories: ReadonlyArray<string>,
+    append: Effect.Effect<A, SqlError>
+  ) => Effect.Effect<A, SqlError | StoreError>
+}
 
-const refusal = (operation: string, { cause, model }: Refused): StoreError => {
+/** A handler failed on the messages that are to be written. */
+class HandlerFailed
+  extends Data.TaggedError("HandlerFailed")<{ readonly model: string; readonly cause: Cause.Cause<unknown> }>
+{}
+
+const refusalOf = (operation: string, { cause, model }: HandlerFailed): StoreError => {
   const error = Cause.squash(cause)
   return new StoreError({
     operation,
@@ -43,97 +67,101 @@ const refusal = (operation: string, { cause, model }: Refused): StoreError => {
   })
 }
 
-/** The read models that are kept in the transactions of appends, of which a store without any has none. */
-export interface Inline {
-  readonly isOf: (category: string) => boolean
-  /**
-   * Runs an append to some categories, and in its transaction the handlers of their read models. When one of them fails
-   * nothing is written, and it is a `StoreError`.
-   */
-  readonly inOne: <A>(
-    operation: string,
-    categories: ReadonlyArray<string>,
-    append: Effect.Effect<A, SqlError>
-  ) => Effect.Effect<A, SqlError | StoreError>
-}
+/** Locks the live build if this definition fills it, and enters its schema. */
+const lockLiveBuild = Effect.fnUntraced(function*(sql: PgClient, { fingerprint, name, version }: AnyReadModel) {
+  const { columns, from } = enterSchema(sql, name)
+  const [row] = yield* sql<BuildRow>`WITH locked AS (
+      SELECT * FROM eventfold.read_models
+      WHERE read_model = ${name} AND state = 'live' AND version = ${version} AND fingerprint = ${fingerprint}
+      FOR UPDATE
+    )
+    SELECT locked.*, ${columns} FROM locked, ${from}`
+  return row === undefined ? undefined : yield* buildOf(row)
+})
 
-/** Handlers get what they need from the context. */
-export const make = (
+/**
+ * The messages of the category after a build's checkpoint. The append holds the lock of the category, so it has the
+ * last.
+ */
+const unhandledMessages = (sql: PgClient, call: FunctionCall, category: string, { checkpoint }: Build) =>
+  Effect.flatMap(
+    sql`${
+      call(category, (name) =>
+        sql`message_store.get_category_messages(${name}, ${BigInt(checkpoint.position + 1)}, ${
+          BigInt(maxCatchUp + 1)
+        }) AS called`)
+    }`.values,
+    recordedMessages
+  )
+
+/** Runs the handlers of a read model, and tells a failure that passes from a refusal. */
+const runHandlers = (
   sql: PgClient,
-  call: Call,
+  model: AnyReadModel,
+  messages: ReadonlyArray<RecordedMessage>,
+  context: Context.Context<never>
+) =>
+  // The layer requires what the handlers need, so the context has it.
+  provideClient(sql)(
+    Effect.provideContext(ReadModel.apply(model, messages), context) as Effect.Effect<void, unknown>
+  ).pipe(
+    Effect.catchCause((cause): Effect.Effect<never, SqlError | HandlerFailed> => {
+      const error = Cause.squash(cause)
+      if (Cause.hasInterrupts(cause)) return Effect.interrupt
+      // The message is not to blame, and the next attempt may succeed.
+      return Effect.fail(
+        isSqlError(error) && isPassing(error) ? error : new HandlerFailed({ model: model.name, cause })
+      )
+    })
+  )
+
+/** Brings a read model up to date in the transaction of an append. */
+const catchUp = Effect.fnUntraced(function*(
+  sql: PgClient,
+  call: FunctionCall,
+  { category, model }: InlineModel,
+  context: Context.Context<never>
+) {
+  const build = yield* lockLiveBuild(sql, model)
+  // Another version is live. The worker puts this one in its place.
+  if (build === undefined) return
+  const messages = yield* unhandledMessages(sql, call, category, build)
+  const [last] = messages.slice(-1)
+  if (last === undefined || messages.length > maxCatchUp) return
+  const { checkpoint, number } = build
+  const firstNew = messages.findIndex(({ globalPosition }) => globalPosition > checkpoint.history)
+  const history = firstNew === -1 ? messages : messages.slice(0, firstNew)
+  yield* ReadModel.withoutSideEffects(runHandlers(sql, model, history, context))
+  yield* runHandlers(sql, model, messages.slice(history.length), context)
+  const to = { ...checkpoint, position: last.globalPosition, last: Option.some(last) }
+  yield* sql`UPDATE eventfold.read_models SET (${checkpointColumns(sql)}) = ROW (${checkpointValues(sql, to)})
+    WHERE read_model = ${model.name} AND number = ${number}`
+})
+
+/** The handlers get their services from the context. */
+const make = (
+  sql: PgClient,
+  call: FunctionCall,
   models: ReadonlyArray<InlineModel>,
   context: Context.Context<never>
-): Inline => {
+): InlineReadModels => {
   const byCategory = Map.groupBy(models, ({ category }) => category)
-  const provideClient = withClient(sql)
-
-  /** The live build, if it is this definition's, which nobody else moves from now on. */
-  const lock = Effect.fnUntraced(function*({ fingerprint, name, version }: ReadModel.ReadModel<unknown, unknown>) {
-    const { columns, from } = entering(sql, name)
-    const [row] = yield* sql<BuildRow>`WITH locked AS (
-        SELECT * FROM eventfold.read_models
-        WHERE read_model = ${name} AND state = 'live' AND version = ${version} AND fingerprint = ${fingerprint}
-        FOR UPDATE
-      )
-      SELECT locked.*, ${columns} FROM locked, ${from}`
-    return row === undefined ? undefined : yield* buildOf(row)
-  })
-
-  /** What is in the category after a build's position, which the lock of the category keeps as it is. */
-  const rest = (category: string, { checkpoint }: Build) =>
-    Effect.flatMap(
-      sql`${
-        call(category, (name) =>
-          sql`message_store.get_category_messages(${name}, ${BigInt(checkpoint.position + 1)}, ${
-            BigInt(bound + 1)
-          }) AS called`)
-      }`.values,
-      recordedMessages
-    )
-
-  const handle = (model: ReadModel.ReadModel<unknown, unknown>, messages: ReadonlyArray<RecordedMessage>) =>
-    // What the handlers need is in the context: the layer asks for it.
-    provideClient(Effect.provideContext(ReadModel.apply(model, messages), context) as Effect.Effect<void, unknown>)
-      .pipe(
-        Effect.catchCause((cause): Effect.Effect<never, SqlError | Refused> => {
-          const error = Cause.squash(cause)
-          if (Cause.hasInterrupts(cause)) return Effect.interrupt
-          // It is nobody's fault, and may go well next time.
-          return Effect.fail(isSqlError(error) && isPassing(error) ? error : new Refused({ model: model.name, cause }))
-        })
-      )
-
-  const keep = Effect.fnUntraced(function*({ category, model }: InlineModel) {
-    const build = yield* lock(model)
-    // Another version is in use: the worker puts this one in its place.
-    if (build === undefined) return
-    const messages = yield* rest(category, build)
-    const [last] = messages.slice(-1)
-    // So much is for the worker.
-    if (last === undefined || messages.length > bound) return
-    const { checkpoint, number } = build
-    const firstNew = messages.findIndex(({ globalPosition }) => globalPosition > checkpoint.history)
-    const history = firstNew === -1 ? messages : messages.slice(0, firstNew)
-    yield* ReadModel.withoutSideEffects(handle(model, history))
-    yield* handle(model, messages.slice(history.length))
-    const to = { ...checkpoint, position: last.globalPosition, last: Option.some(last) }
-    yield* sql`UPDATE eventfold.read_models SET (${checkpointColumns(sql)}) = ROW (${checkpointValues(sql, to)})
-      WHERE read_model = ${model.name} AND number = ${number}`
-  })
 
   return {
-    isOf: (category) => byCategory.has(category),
-    inOne: (operation, categories, append) => {
-      const kept = Arr.sortWith(
+    covers: (category) => byCategory.has(category),
+    inTransactionOf: (operation, categories, append) => {
+      // By name: every transaction locks them in this order.
+      const affected = Arr.sortWith(
         [...new Set(categories)].flatMap((category) => byCategory.get(category) ?? []),
         ({ model }) => model.name,
         Order.String
       )
-      return Effect.tap(append, () => Effect.forEach(kept, keep, { discard: true })).pipe(
+      const catchUpAll = Effect.forEach(affected, (one) => catchUp(sql, call, one, context), { discard: true })
+      return Effect.tap(append, () => catchUpAll).pipe(
         inTransaction(sql, operation),
         ReadModel.afterCommit,
         Effect.mapError((error) => {
-          if (error._tag === "Refused") return refusal(operation, error)
+          if (error._tag === "HandlerFailed") return refusalOf(operation, error)
           return error._tag === "StoreError" && isSqlError(error.cause) ? error.cause : error
         })
       )
@@ -141,32 +169,37 @@ export const make = (
   }
 }
 
-/** Checks that read models can be inline, and makes what is missing of their tables. */
+/** The only category that a read model reads, or why it can't be inline. */
+const categoryOf = ({ categories }: AnyReadModel): { readonly category: string } | { readonly refusal: string } => {
+  const [category, ...others] = categories ?? []
+  if (category !== undefined && others.length === 0) return { category }
+  const sources = categories === undefined ? "everything" : categories.join(", ") || "nothing"
+  return {
+    refusal:
+      `it reads ${sources}, and must read exactly one category: only messages of one category are committed in ` +
+      "their order"
+  }
+}
+
+/** Checks that the read models can be inline, and makes the tables that are missing. */
 export const open = Effect.fnUntraced(function*(
   sql: PgClient,
-  call: Call,
-  models: ReadonlyArray<ReadModel.ReadModel<unknown, unknown>>,
+  call: FunctionCall,
+  models: ReadonlyArray<AnyReadModel>,
   context: Context.Context<never>
-): Effect.fn.Return<Inline, OpenError> {
-  const store = Store.make(sql)
+): Effect.fn.Return<InlineReadModels, OpenError> {
+  const store = ReadModelStore.make(sql)
   const inline: Array<InlineModel> = []
   for (const model of models) {
-    const { categories, name } = model
+    const { name } = model
     const refuse = (detail: string) =>
       new OpenError({ database: describeDatabase(sql.config), reason: new NotInline({ readModel: name, detail }) })
-    const [category, ...others] = categories ?? []
-    if (category === undefined || others.length > 0) {
-      return yield* refuse(
-        `it reads ${
-          categories === undefined ? "everything" : categories.join(", ") || "nothing"
-        }, and has to read one ` +
-          "category, in which messages are committed in their order"
-      )
-    }
+    const found = categoryOf(model)
+    if ("refusal" in found) return yield* refuse(found.refusal)
     if (inline.some((other) => other.model.name === name)) return yield* refuse("it is given twice")
-    inline.push({ category, model })
-    yield* createFirst(sql, store, model).pipe(
-      // Somebody else has.
+    inline.push({ category: found.category, model })
+    yield* createFirstBuild(sql, store, model).pipe(
+      // Another process has created it.
       Effect.catchTag("BuildMoved", () => Effect.void),
       Effect.mapError((error) => refuse(error.message))
     )
@@ -174,11 +207,7 @@ export const open = Effect.fnUntraced(function*(
   return make(sql, call, inline, context)
 })
 
-const createFirst = Effect.fnUntraced(function*(
-  sql: PgClient,
-  store: Service,
-  model: ReadModel.ReadModel<unknown, unknown>
-) {
+const createFirstBuild = Effect.fnUntraced(function*(sql: PgClient, store: Service, model: AnyReadModel) {
   if ((yield* store.builds(model.name)).length > 0) return
   const [row] = yield* sql<{ readonly last: bigint }>`SELECT coalesce(max(global_position), 0) AS last
     FROM message_store.messages`.pipe(Effect.mapError(storeError("lastPosition")))

@@ -1,15 +1,15 @@
 import type * as Schema from "effect/Schema"
 
-/** Why a value is not JSON that every store can keep, and where in it. */
+/** Why no store could keep a value, and where in the value. */
 export interface JsonProblem {
   readonly path: ReadonlyArray<string | number>
   readonly reason: string
 }
 
-/** Deeper values are refused: PostgreSQL's own limit depends on its stack size, and a cycle has no end. */
+/** A cycle has no end, and PostgreSQL's own limit depends on its stack size. */
 const maxDepth = 1_000
 
-/** Why a text cannot be stored by PostgreSQL, or `undefined` when it can. */
+/** Why PostgreSQL cannot store a text; `undefined` when it can. */
 export const textProblem = (text: string): string | undefined => {
   if (text.includes("\u0000")) return "contains a NUL character, which PostgreSQL cannot store"
   if (!text.isWellFormed()) return "contains a lone surrogate, which is not valid Unicode"
@@ -28,8 +28,8 @@ const isPlainObject = (value: object): value is { readonly [key: string]: unknow
 }
 
 /**
- * The first thing in a value that `JSON.stringify` would change silently or that PostgreSQL's jsonb would refuse;
- * `undefined` when there is none. A property that is `undefined` is an absent one.
+ * The first part of a value that `JSON.stringify` would silently change or that PostgreSQL's jsonb would refuse; `undefined`
+ * when every store can keep the value as it is. A property that is `undefined` counts as absent.
  */
 export const jsonProblem = (value: unknown, depth = 0): JsonProblem | undefined => {
   switch (typeof value) {
@@ -71,7 +71,7 @@ const containerProblem = (value: object, depth: number): JsonProblem | undefined
   return undefined
 }
 
-/** Structural equality of two JSON values, as jsonb's `=`: the order of an object's keys does not count. */
+/** Whether two JSON values are equal, as jsonb's `=` compares them: in objects the order of keys does not count. */
 export const jsonEquals = (a: unknown, b: unknown): boolean => {
   if (a === b) return true
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false
@@ -83,5 +83,5 @@ export const jsonEquals = (a: unknown, b: unknown): boolean => {
   return left.size === right.length && right.every(([key, value]) => left.has(key) && jsonEquals(left.get(key), value))
 }
 
-/** Parses a text that is known to be JSON. */
+/** Parses a text that a store has written as JSON. */
 export const parseJson = (text: string): Schema.Json => JSON.parse(text)

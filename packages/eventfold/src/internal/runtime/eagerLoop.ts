@@ -3,18 +3,18 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 
 /**
- * The success of an effect that has already succeeded, as a schema's decoding has that needs no effects: a loop over
- * many messages need not run a fiber for each. `undefined` for any other effect.
+ * The success of an effect that has already succeeded; `undefined` for any other effect. Decoding by a schema that needs no
+ * effects has: a loop over many messages need not run a fiber for each of them.
  */
-export const succeeded = <A, E, R>(effect: Effect.Effect<A, E, R>): Exit.Success<A, E> | undefined => {
+export const knownSuccess = <A, E, R>(effect: Effect.Effect<A, E, R>): Exit.Success<A, E> | undefined => {
   if (!Exit.isExit(effect)) return undefined
   const exit = effect as Exit.Exit<A, E>
   return Exit.isSuccess(exit) ? exit : undefined
 }
 
 /**
- * Runs an effect for each item, in order, and hands on what it gives. As long as the effects have already succeeded that is
- * a plain loop.
+ * Runs an effect for each item, in order, and calls `use` with each result. While the effects have already succeeded it is a
+ * plain loop.
  */
 export const forEach = <Item, A, E, R>(
   items: ReadonlyArray<Item>,
@@ -27,7 +27,7 @@ export const forEach = <Item, A, E, R>(
       for (let next = rest.next(); next.done !== true; next = rest.next()) {
         const item = next.value
         const effect = run(item)
-        const done = succeeded(effect)
+        const done = knownSuccess(effect)
         if (done === undefined) {
           return Effect.flatMap(effect, (value) => {
             use(value, item)
@@ -41,8 +41,8 @@ export const forEach = <Item, A, E, R>(
     return loop()
   })
 
-/** What the effects of the items give, of those that give something. */
-export const somes = <Item, A, E, R>(
+/** Runs an effect for each item, in order, and collects the results that are some: a plain loop, as `forEach`. */
+export const filterMap = <Item, A, E, R>(
   items: ReadonlyArray<Item>,
   run: (item: Item) => Effect.Effect<Option.Option<A>, E, R>
 ): Effect.Effect<Array<A>, E, R> =>

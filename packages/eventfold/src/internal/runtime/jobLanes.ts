@@ -7,27 +7,27 @@ import * as Latch from "effect/Latch"
 import * as MutableList from "effect/MutableList"
 import type * as Scope from "effect/Scope"
 
-/** Jobs in lanes: those of one lane one after the other, those of different lanes at the same time. */
+/** Jobs in lanes: the jobs of one lane run one after the other, those of different lanes at the same time. */
 export interface Lanes<Job, E> {
   /** Puts a job at the end of a lane. */
   readonly offer: (lane: string, job: Job) => void
-  /** Waits until at most so many jobs are left. */
+  /** Waits until at most this many jobs are left. */
   readonly awaitRoom: (most: number) => Effect.Effect<void>
-  /** Interrupts what runs, and begins nothing more. */
+  /** Interrupts the jobs that run, and begins no more. */
   readonly abandon: Effect.Effect<void>
   /** Fails when a job has failed. */
   readonly failure: Effect.Effect<never, E>
-  /** How many lanes are worked on, and how many jobs are left, theirs included. */
+  /** How many lanes run a job, and how many jobs are left, including those that run. */
   readonly counts: () => { readonly running: number; readonly pending: number }
 }
 
 export interface Options<Job, E, R> {
-  /** Works on jobs that are next to one another in a lane, at most `batchSize`. */
+  /** Runs jobs that are next to one another in a lane, at most `batchSize`. */
   readonly run: (jobs: Arr.NonEmptyReadonlyArray<Job>) => Effect.Effect<void, E, R>
   readonly batchSize: number
-  /** How many lanes are worked on at the same time. */
+  /** How many lanes run at the same time. */
   readonly concurrency: number
-  /** How long what runs when the scope closes may go on. What has not begun is dropped. */
+  /** How long a job that runs when the scope closes may take to end. Jobs that have not begun are dropped. */
   readonly grace: Duration.Input
 }
 
@@ -36,19 +36,52 @@ interface Batch<Job> {
   readonly jobs: Arr.NonEmptyArray<Job>
 }
 
-/** After a failure nothing more is begun. Lanes take turns, of one batch each, so that no lane waits for another's end. */
+/** The jobs that have not begun. Lanes take turns, of one batch each, so that no lane waits for the end of another. */
+const makeBacklog = <Job>() => {
+  /** Every lane that has a turn to come, or a batch in work. */
+  const lanes = new Map<string, MutableList.MutableList<Job>>()
+  const turns = MutableList.make<string>()
+
+  return {
+    /** Puts a job at the end of a lane. Gives whether the lane was idle: it has a turn to come now. */
+    add: (lane: string, job: Job): boolean => {
+      const waiting = lanes.get(lane)
+      if (waiting !== undefined) {
+        MutableList.append(waiting, job)
+        return false
+      }
+      const jobs = MutableList.make<Job>()
+      MutableList.append(jobs, job)
+      lanes.set(lane, jobs)
+      MutableList.append(turns, lane)
+      return true
+    },
+    /** Takes the first jobs of the lane whose turn it is. Lanes that have none left become idle. */
+    take: (size: number): Batch<Job> | undefined => {
+      for (let lane = MutableList.take(turns); lane !== MutableList.Empty; lane = MutableList.take(turns)) {
+        const jobs = lanes.get(lane)
+        const batch = jobs === undefined ? [] : MutableList.takeN(jobs, size)
+        if (Arr.isArrayNonEmpty(batch)) return { lane, jobs: batch }
+        lanes.delete(lane)
+      }
+      return undefined
+    },
+    /** Gives a lane its next turn, after its batch has run. */
+    enqueue: (lane: string): void => MutableList.append(turns, lane)
+  }
+}
+
+/** After a job has failed, no more jobs begin. */
 export const make = Effect.fnUntraced(function*<Job, E, R>(
   { batchSize, concurrency, grace, run }: Options<Job, E, R>
 ): Effect.fn.Return<Lanes<Job, E>, never, R | Scope.Scope> {
   const failed = yield* Deferred.make<never, E>()
   const room = yield* Latch.make()
-  /** What has not begun, of the lanes that are worked on or have their turn to come. */
-  const lanes = new Map<string, MutableList.MutableList<Job>>()
-  const turns = MutableList.make<string>()
+  const backlog = makeBacklog<Job>()
   let pending = 0
   let running = 0
   let isStopping = false
-  /** How few jobs are left when who waits for room is to be told. */
+  /** `awaitRoom` ends when at most this many jobs are left. */
   let enough = Number.POSITIVE_INFINITY
 
   const fibers = yield* FiberSet.make()
@@ -58,26 +91,14 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
     return Effect.timeoutOption(FiberSet.awaitEmpty(fibers), grace)
   })
 
-  /** Whose turn it is. To find nobody and to leave is one step: a job that comes in between would wait for ever. */
-  const next = (): string | undefined => {
-    const lane = isStopping ? MutableList.Empty : MutableList.take(turns)
-    if (lane !== MutableList.Empty) return lane
-    running -= 1
-    return undefined
-  }
-
-  /** The jobs whose turn it is, and their lane. */
+  /** A worker that finds no batch leaves in the same step: a job that came in between would wait for ever. */
   const nextBatch = (): Batch<Job> | undefined => {
-    for (let lane = next(); lane !== undefined; lane = next()) {
-      const jobs = lanes.get(lane)
-      const batch = jobs === undefined ? [] : MutableList.takeN(jobs, batchSize)
-      if (Arr.isArrayNonEmpty(batch)) return { lane, jobs: batch }
-      lanes.delete(lane)
-    }
-    return undefined
+    const batch = isStopping ? undefined : backlog.take(batchSize)
+    if (batch === undefined) running -= 1
+    return batch
   }
 
-  const takeTurns = Effect.suspend(() => {
+  const work = Effect.suspend(() => {
     let batch: Batch<Job> | undefined
     return Effect.whileLoop({
       while: () => (batch = nextBatch()) !== undefined,
@@ -86,7 +107,7 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
         if (batch === undefined) return
         pending -= batch.jobs.length
         if (pending <= enough) room.openUnsafe()
-        MutableList.append(turns, batch.lane)
+        backlog.enqueue(batch.lane)
       }
     })
   }).pipe(Effect.onError((cause) => {
@@ -98,16 +119,10 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
   return {
     offer: (lane, job) => {
       pending += 1
-      const waiting = lanes.get(lane)
-      if (waiting !== undefined) return MutableList.append(waiting, job)
-      const jobs = MutableList.make<Job>()
-      MutableList.append(jobs, job)
-      lanes.set(lane, jobs)
-      MutableList.append(turns, lane)
-      if (running === concurrency) return
+      if (!backlog.add(lane, job) || running === concurrency) return
       running += 1
-      // Not before those have come that come together with this one.
-      fork(Effect.andThen(Effect.yieldNow, takeTurns))
+      // The worker yields first, so that jobs that come together run in one batch.
+      fork(Effect.andThen(Effect.yieldNow, work))
     },
     awaitRoom: (most) =>
       Effect.whileLoop({

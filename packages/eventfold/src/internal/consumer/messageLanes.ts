@@ -5,7 +5,7 @@ import type * as Scope from "effect/Scope"
 import type { RecordedMessage } from "../../Message.ts"
 import * as StreamName from "../../StreamName.ts"
 import type { Messages } from "../processor/activity.ts"
-import * as Lanes from "../runtime/lanes.ts"
+import * as JobLanes from "../runtime/jobLanes.ts"
 import type { Consumer } from "./definition.ts"
 
 /** Work for a lane: a message to handle, or a task that waits for the messages before it. */
@@ -14,7 +14,9 @@ type Job<E, R> =
   | { readonly _tag: "Task"; readonly task: Effect.Effect<void, E, R> }
 
 /** The lanes in which a consumer handles messages: one lane for each cardinal id, or a single one without concurrency. */
-export interface JobLanes<E, R> extends Pick<Lanes.Lanes<unknown, E>, "awaitRoom" | "abandon" | "failure" | "counts"> {
+export interface MessageLanes<E, R>
+  extends Pick<JobLanes.Lanes<unknown, E>, "awaitRoom" | "abandon" | "failure" | "counts">
+{
   /** Handles a message after those before it in its lane; then calls `done`. */
   readonly offer: (message: RecordedMessage, done: () => void) => void
   /** Runs a task after the messages before it in the lane of a stream. */
@@ -27,7 +29,7 @@ const laneOf = (streamName: string): string => Option.getOrElse(StreamName.cardi
 export const make = Effect.fnUntraced(function*<E, R>(
   { handlesAtOnce, options: { concurrency = 1, grace = "10 seconds" } }: Consumer<unknown, unknown>,
   handle: (messages: Messages) => Effect.Effect<void, E, R>
-): Effect.fn.Return<JobLanes<E, R>, never, R | Scope.Scope> {
+): Effect.fn.Return<MessageLanes<E, R>, never, R | Scope.Scope> {
   type AnyJob = Job<E, R>
 
   const runMessages = (jobs: Arr.NonEmptyReadonlyArray<Extract<AnyJob, { readonly _tag: "Message" }>>) =>
@@ -48,7 +50,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
     return job._tag === "Task" ? job.task : Effect.map(handle([job.message]), job.done)
   }
 
-  const { abandon, awaitRoom, counts, failure, offer } = yield* Lanes.make({
+  const { abandon, awaitRoom, counts, failure, offer } = yield* JobLanes.make({
     run,
     batchSize: handlesAtOnce,
     concurrency,

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 import { InvalidArgument } from "../../StoreError.ts"
-import { textProblem } from "../runtime/json.ts"
+import { textProblem } from "../runtime/storableJson.ts"
 
-/** Fails unless the value is a whole number from the minimum on, or absent. */
+/** Fails unless the value is an integer of at least the minimum, or absent. */
 export const checkInt = (
   argument: string,
   value: number | undefined,
@@ -10,9 +10,11 @@ export const checkInt = (
 ): Effect.Effect<void, InvalidArgument> =>
   value === undefined || (Number.isSafeInteger(value) && value >= minimum)
     ? Effect.void
-    : Effect.fail(new InvalidArgument({ argument, value: String(value), expected: `a whole number from ${minimum}` }))
+    : Effect.fail(
+      new InvalidArgument({ argument, value: String(value), expected: `an integer of at least ${minimum}` })
+    )
 
-/** The distinct values of a filter; fails when it is empty, or has a message type that no message can have. */
+/** The distinct types of a filter. Fails when the filter is empty, or names a type that no message can have. */
 export const checkTypes = (
   types: ReadonlyArray<string> | undefined
 ): Effect.Effect<ReadonlyArray<string> | undefined, InvalidArgument> =>
@@ -25,24 +27,26 @@ export const checkTypes = (
         return yield* new InvalidArgument({
           argument: "types",
           value: JSON.stringify(types),
-          expected: `types of messages; ${JSON.stringify(type)} ${problem}`
+          expected: `message types; ${JSON.stringify(type)} ${problem}`
         })
       }
     }
     return [...new Set(types)]
   })
 
-/** Fails when a filter would let nothing through. */
+/** Fails when a filter is empty: no message would pass it. */
 export const checkNotEmpty = (
   argument: string,
   values: ReadonlyArray<string>
 ): Effect.Effect<void, InvalidArgument> =>
   values.length > 0
     ? Effect.void
-    : Effect.fail(new InvalidArgument({ argument, value: "[]", expected: "at least one, or absent for all" }))
+    : Effect.fail(new InvalidArgument({ argument, value: "[]", expected: "a list of at least one, or absent for all" }))
 
-/** Fails unless an id is one that a consumer can have: a `+` would begin another part of the ids that are made of it. */
+/** Fails unless a consumer can have this id. A `+` would begin another part of the stream ids that contain it. */
 export const checkConsumerId = (id: string): Effect.Effect<void, InvalidArgument> =>
   id === "" || id.includes("+")
-    ? Effect.fail(new InvalidArgument({ argument: "id", value: id, expected: "a name that is not empty and has no +" }))
+    ? Effect.fail(
+      new InvalidArgument({ argument: "id", value: JSON.stringify(id), expected: "a non-empty name without a +" })
+    )
     : Effect.void
