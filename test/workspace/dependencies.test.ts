@@ -11,7 +11,7 @@ import { type Import, importsOf, modules, read, root, sources } from "./Imports.
 
 /**
  * What the sources of a library may use of the workspace. The packages that are not here are applications (examples, the
- * tests of the whole): they may use every library, and nobody uses them. A new library has to find its place here.
+ * tests of the whole): they may use every library, and no package uses them. A new library needs a place here.
  */
 const mayUse: Readonly<Record<string, ReadonlyArray<string>>> = {
   eventfold: [],
