@@ -181,7 +181,8 @@ describe("a backend that watches", () => {
     return {
       log,
       store,
-      wake: (category: string | undefined) => Effect.suspend(() => wake?.(category) ?? Effect.die("the backend does not watch"))
+      wake: (category: string | undefined) =>
+        Effect.suspend(() => wake?.(category) ?? Effect.die("the backend does not watch"))
     }
   })
 
