@@ -22,15 +22,12 @@ interface Handled {
   readonly stream: string
   readonly position: number
   readonly global_position: number
-  /** In milliseconds. */
-  readonly at: number
 }
 
 const makeTable = Effect.gen(function*() {
   const sql = yield* SqlClient
   yield* sql`CREATE TABLE IF NOT EXISTS handled (
-    n serial PRIMARY KEY, worker text, phase text, stream text, position integer, global_position integer,
-    at float8 DEFAULT extract(epoch FROM clock_timestamp()) * 1000
+    n serial PRIMARY KEY, worker text, phase text, stream text, position integer, global_position integer
   )`
 })
 
