@@ -1,19 +1,23 @@
 /**
- * An entity: the state that the events of one stream fold into, and decisions on it under optimistic concurrency.
+ * An entity: a state that is folded from the events of one stream, and decisions on it with optimistic concurrency.
+ *
+ * **Details**
+ *
+ * {@link make} says how the events of a category become a state. `load` reads the state of an id. `transact` decides on it:
+ * a function gets the state and gives the events that follow, or a typed refusal. They are appended only if no other writer
+ * has changed the stream meanwhile; otherwise the decision is made again. {@link transactAll} decides on several entities at
+ * once. With an `EntityCache`, or with snapshots, a load reads only what is new.
  *
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
 import type * as DateTime from "effect/DateTime"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type * as Category from "./Category.ts"
-import type { Freshness } from "./EntityCache.ts"
 import { oneStream, severalStreams } from "./internal/entity/boundary.ts"
 import { changes } from "./internal/entity/changes.ts"
 import {
@@ -28,7 +32,14 @@ import {
 } from "./internal/entity/decision.ts"
 import { type EntityStream, type Model, open, type ReadError, versionOption } from "./internal/entity/entityStream.ts"
 import type { Fold } from "./internal/entity/fold.ts"
+import {
+  type ChangesOptions,
+  type LoadOptions,
+  transactionOptions,
+  type TransactOptions
+} from "./internal/entity/options.ts"
 import * as Snapshots from "./internal/entity/snapshots.ts"
+import type { SnapshotOptions } from "./internal/entity/snapshots.ts"
 import * as Transaction from "./internal/entity/transact.ts"
 import * as MessageStore from "./MessageStore.ts"
 import { InvalidArgument, type Unsupported, type WrongExpectedVersion } from "./StoreError.ts"
@@ -46,10 +57,21 @@ export {
   type RequirementsOf
 } from "./internal/entity/decision.ts"
 
+/** @since 0.1.0 */
+export { type ChangesOptions, defaultRetry, type LoadOptions, type TransactOptions } from "./internal/entity/options.ts"
+
+/** @since 0.1.0 */
+export type { SnapshotOptions } from "./internal/entity/snapshots.ts"
+
 /**
- * By type of event, the state after it. Pure and total: an event has happened, so it can't be refused. It gives a new
- * state and leaves the old one as it is, which may be in use elsewhere.
+ * The functions of a fold: for each type of event, the state after it.
  *
+ * **Details**
+ *
+ * A function is pure and total: the event has happened, so it cannot be refused. It gives a new state and does not change the
+ * old one, which other readers may have.
+ *
+ * @category models
  * @since 0.1.0
  */
 export type Evolve<E, S> = {
@@ -57,8 +79,9 @@ export type Evolve<E, S> = {
 }
 
 /**
- * A state and the stream version it was folded up to; none when the stream does not exist.
+ * A state, and the stream version that it stands for, from 0. The version is none when the stream does not exist.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Loaded<S> {
@@ -67,8 +90,9 @@ export interface Loaded<S> {
 }
 
 /**
- * What a transaction did: the events that were decided, none perhaps, the state and version after them, and the reply.
+ * The result of a transaction: the decided events, which may be none, the state and version after them, and the reply.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Transacted<S, Event, Reply = void> extends Loaded<S> {
@@ -76,66 +100,53 @@ export interface Transacted<S, Event, Reply = void> extends Loaded<S> {
   readonly reply: Reply
 }
 
-/** @since 0.1.0 */
+/**
+ * The errors of a load: a wrong id, a stored event that does not fit its schema, or a failure of the store.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export type LoadError = ReadError
 
 /**
- * The stream was not at the version that was decided upon, and attempts are used up: a `WrongExpectedVersion` that knows
- * how many there were, and the events that the last one missed (the first hundred at the most).
+ * Other writers were faster, and the attempts of the transaction are used up: a `WrongExpectedVersion` with more fields.
  *
+ * **Details**
+ *
+ * `attempts` is how often the transaction decided, from 1. `missed` are the events that the last decision did not see, the
+ * first 100 of them. Nothing was written.
+ *
+ * @category errors
  * @since 0.1.0
  */
 export type Conflict<Recorded> = Transaction.Conflict<Recorded>
 
-/** @since 0.1.0 */
+/**
+ * The errors of a transaction beside the refusals of its decision.
+ *
+ * **Details**
+ *
+ * - `Conflict`: other writers were faster, and the attempts are used up.
+ * - `InvalidMessage`: a decided event does not fit its schema.
+ * - `DuplicateMessageId`: another message has the id of an event.
+ * - `DecodeError`: a stored event does not fit its schema.
+ * - `InvalidStreamName`: the id is empty or does not fit its schema.
+ * - `StoreError`: the store failed. Whether the events were written may be unknown; with a `commandId` it is safe to retry.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export type TransactError<C extends Category.Any = Category.Any> =
   | Exclude<MessageStore.AppendError, WrongExpectedVersion>
   | Conflict<Category.RecordedEvent<C>>
   | Category.DecodeError
 
-/** @since 0.1.0 */
-export interface LoadOptions {
-  /** Default `"latest"`. Without an `EntityCache` it is always the latest. */
-  readonly freshness?: Freshness | undefined
-}
-
-/** @since 0.1.0 */
-export interface TransactOptions {
-  /**
-   * When to decide again after a conflict. Default: {@link defaultRetry}. `Schedule.recurs(0)` never does.
-   */
-  readonly retry?: Schedule.Schedule<unknown> | undefined
-  /**
-   * Which state to decide on at first; after a conflict it is always the latest. `"assumeEmpty"` reads nothing, and
-   * decides on the initial state of a stream that is expected not to exist: a creation in one round trip. Default
-   * `"latest"`.
-   */
-  readonly freshness?: Freshness | "assumeEmpty" | undefined
-  /**
-   * Whether the version is checked also when there are no events, or a refusal, with one more read: then "nothing to do"
-   * or "no" has been decided on the latest state, whatever `freshness` says. Default: false.
-   */
-  readonly alwaysCheck?: boolean | undefined
-  /**
-   * The id of the command that is handled, any text. The same command has one effect on a stream, however often it is
-   * sent: message ids are derived from it (those that events may have are not used), and the second time the result is
-   * the first one's: its events, the state and version after them, and the reply that `decide` gives to the state before
-   * them, which it is called with again.
-   */
-  readonly commandId?: string | undefined
-}
-
-/** @since 0.1.0 */
-export interface ChangesOptions {
-  /** How long to wait for a wake-up before looking anyway. Default: one second. */
-  readonly pollInterval?: Duration.Input | undefined
-}
-
 const TargetTypeId = "~eventfold/Entity/Target"
 
 /**
- * An entity and an id: one of the streams of a {@link transactAll}.
+ * An entity with an id, which {@link transactAll} decides on.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Target<C extends Category.Any, S> extends AnyTarget {
@@ -146,6 +157,7 @@ export interface Target<C extends Category.Any, S> extends AnyTarget {
 /**
  * Any {@link Target}, as a bound of type parameters.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface AnyTarget {
@@ -154,22 +166,29 @@ export interface AnyTarget {
   readonly [TargetTypeId]: unknown
 }
 
-/** @since 0.1.0 */
+/**
+ * An entity of a category: how events become a state, and the operations on the state of an id.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface Entity<C extends Category.Any, S> {
   readonly category: C
-  /** The schema of the state. */
   readonly state: Schema.Codec<S, unknown>
   readonly initial: S
-  /** The state after an event: one step of the fold, for who reads the events by himself. */
+  /** The state after an event. It is one step of the fold, for programs that read the events themselves. */
   readonly evolve: (state: S, event: Pick<Category.Event<C>, "type" | "data">) => S
-  /** The state that the events of an id's stream fold into. It is `initial` when the stream does not exist. */
+  /** Loads the state of an id by folding the events of its stream. It is `initial` when the stream does not exist. */
   readonly load: (
     id: Category.Id<C>,
     options?: LoadOptions
   ) => Effect.Effect<Loaded<S>, LoadError, MessageStore.MessageStore | Category.Services<C>>
   /**
-   * The state as it was: after the event of a version (inclusive; the latest state when the stream has not got that far),
-   * or at a time, when the events up to the first that was written later had happened. It is folded from the beginning.
+   * Loads a past state, folded from the beginning of the stream.
+   *
+   * `{ version }` is the state after the event of that version, inclusive, or the latest when the stream has not got that
+   * far. It must be a whole number from 0; anything else is an `InvalidArgument`. `{ time }` is the state before the first
+   * event that was written later than that.
    */
   readonly loadAt: (
     id: Category.Id<C>,
@@ -180,20 +199,25 @@ export interface Entity<C extends Category.Any, S> {
     MessageStore.MessageStore | Category.Services<C>
   >
   /**
-   * Decides on the current state and appends the outcome.
+   * Decides on the state of an id and appends the events.
    *
-   * 1. The stream is read and folded.
-   * 2. `decide` sees the state and gives the events that follow, maybe with a {@link reply}, or fails with a refusal of
-   *    its own.
-   * 3. No events, or a refusal: nothing is written and nothing is checked, unless `alwaysCheck` is set. Otherwise they
-   *    are appended, all or none, expecting the version that was read.
-   * 4. If another writer was faster, what is new in the stream is read and `decide` runs again, as often as `retry`
-   *    says; then the call fails with the last {@link Conflict}. So `decide` may run several times: it should have no
-   *    effects that must not be repeated.
-   * 5. If a snapshot is due it is written.
+   * **Details**
    *
-   * Events whose ids are all recorded in the stream already, with the same content, are not written again: the call
-   * succeeds with the stream's state as it is.
+   * 1. The transaction loads the state.
+   * 2. `decide` gets the state and the version, and gives the events that follow, perhaps with a {@link reply}. It may also be
+   *    an effect, which can fail with a refusal of its own.
+   * 3. The events are appended, all or none, at the version that was loaded. Without events, or with a refusal, nothing is
+   *    written, and the version is not checked unless `alwaysCheck` is set.
+   * 4. If another writer was faster, the transaction reads what is new and decides again, as often as `retry` says. Then it
+   *    fails with the last {@link Conflict}.
+   * 5. If a snapshot is due, it is written.
+   *
+   * **Gotchas**
+   *
+   * `decide` may run several times, so it must have no effects that must not be repeated.
+   *
+   * When the stream has all of the events already, under the same ids and with the same content, they are not written again.
+   * The transaction succeeds with the latest state.
    */
   readonly transact: <A extends Decided<Decision<Category.Event<C>>>>(
     id: Category.Id<C>,
@@ -205,71 +229,37 @@ export interface Entity<C extends Category.Any, S> {
     RequirementsOf<A> | MessageStore.MessageStore | Category.Services<C>
   >
   /**
-   * The latest state, then the state after each event that is written, for as long as the stream is run. Events of this
-   * process come at once, those of others when the store hears of them (`MessageStore.wakeUps`), or at the next poll.
+   * Streams the latest state, then the state after each event that is written. The stream does not end by itself.
+   *
+   * Events of this process arrive at once. Events of other processes arrive when the store hears of them
+   * (`MessageStore.wakeUps`), or at the next poll.
    */
   readonly changes: (
     id: Category.Id<C>,
     options?: ChangesOptions
   ) => Stream.Stream<Loaded<S>, LoadError, MessageStore.MessageStore | Category.Services<C>>
-  /** This entity with an id, for {@link transactAll}. */
+  /** The entity with an id, for {@link transactAll}. */
   readonly at: (id: Category.Id<C>) => Target<C, S>
 }
 
 /**
- * Ten more attempts, the first after about 2 milliseconds and each after twice the time of the one before, 250
- * milliseconds at the most, jittered. The delays are on `Clock`: a test on the test clock has to move it on for a conflict
- * to be retried.
+ * The definition of an entity.
  *
+ * @category options
  * @since 0.1.0
  */
-export const defaultRetry: Schedule.Schedule<unknown> = Schedule.max([
-  Schedule.min([Schedule.exponential("2 millis"), Schedule.spaced("250 millis")]).pipe(Schedule.jittered),
-  Schedule.recurs(10)
-])
-
-/**
- * When snapshots of an entity are written: after an append, to a stream beside its own, `account:snapshot-123` for
- * `account-123`, as Eventide's clients do. A load then begins with the last one. They are an economy and never a source of
- * truth: one that can't be written is a warning in the log, and one of another version, or that does not decode, is
- * passed over and replaced.
- *
- * @since 0.1.0
- */
-export type SnapshotOptions<S> =
-  & {
-    /**
-     * The version of the state, from 1, to be raised when its schema or `evolve` changes: snapshots of other versions are
-     * passed over.
-     */
-    readonly version: number
-    /**
-     * Tells the snapshots of several entities of one category apart: `"Balance"` makes it
-     * `account:snapshot+Balance-123`.
-     */
-    readonly specifier?: string | undefined
-  }
-  & (
-    /** One for at least so many messages since the last. */
-    | { readonly every: number }
-    /** After each append whose state and version it wants. */
-    | { readonly when: (state: S, version: number) => boolean }
-  )
-
-/** @since 0.1.0 */
 export interface Options<E, S> {
+  /** The schema of the state. Snapshots are stored in its JSON form. */
   readonly state: Schema.Codec<S, unknown>
   /** The state of a stream without events. */
   readonly initial: NoInfer<S>
+  /** The state after each type of event. */
   readonly evolve: NoInfer<Evolve<E, S>>
-  /** Default: none are written or read. */
+  /** When to write snapshots. Defaults to none: a load folds all events of the stream. */
   readonly snapshots?: SnapshotOptions<NoInfer<S>> | undefined
-  /** How much of an `EntityCache`'s capacity a state takes. Default: 1. */
+  /** How much of the capacity of an `EntityCache` a state takes. Defaults to 1, so the capacity is a number of entities. */
   readonly weight?: ((state: NoInfer<S>) => number) | undefined
 }
-
-const isDue = <S>(options: SnapshotOptions<S>) => ({ snapshotAt, state, version }: Fold<S>): boolean =>
-  "every" in options ? version - snapshotAt >= options.every : options.when(state, version)
 
 const loaded = <S>({ state, version }: Pick<Fold<S>, "state" | "version">): Loaded<S> => ({
   state,
@@ -285,16 +275,13 @@ const evolveBy = <S>(steps: Evolve<Category.Events, S>) => {
   }
 }
 
-const transactionOptions = (options: TransactOptions = {}): Transaction.Options => ({
-  retry: options.retry ?? defaultRetry,
-  freshness: options.freshness ?? "latest",
-  alwaysCheck: options.alwaysCheck ?? false,
-  commandId: options.commandId
-})
-
 /**
- * Defines an entity of a category: the schema of its state, the state of a stream without events, and how each event
- * changes it. Events of types that the category does not name are skipped.
+ * Defines an entity of a category: the schema of its state, the state of a stream without events, and how each event changes
+ * it.
+ *
+ * **Details**
+ *
+ * Messages of types that the category does not name are skipped. Several entities may be defined for one category.
  *
  * @example
  * ```ts
@@ -316,6 +303,7 @@ const transactionOptions = (options: TransactOptions = {}): Transaction.Options 
  * const close = (id: string) => Balance.transact(id, (state) => state.open ? Account.events.Closed({}) : [])
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const make = <E extends Category.Events, O extends Category.Options, S>(
@@ -328,11 +316,7 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
     evolve: evolveBy(options.evolve),
     initial: options.initial,
     weight: options.weight ?? (() => 1),
-    snapshots: options.snapshots === undefined ? undefined : Snapshots.make(options.state, {
-      version: options.snapshots.version,
-      specifier: options.snapshots.specifier,
-      isDue: isDue(options.snapshots)
-    })
+    snapshots: options.snapshots === undefined ? undefined : Snapshots.make(options.state, options.snapshots)
   }
 
   // Not Effect.fn: see MessageStore.append.
@@ -406,7 +390,6 @@ export const streamOf = <C extends Category.Any, S>(target: Target<C, S>) =>
     MessageStore.MessageStore
   >
 
-/** The state that a target's entity has. */
 type StateOf<T> = T extends Target<infer _C, infer S> ? S : never
 
 type CategoryOf<T> = T extends Target<infer C, infer _S> ? C : never
@@ -415,7 +398,13 @@ type RecordedOf<T> = T extends Target<infer C, infer _S> ? Category.RecordedEven
 
 type ServicesOf<T> = T extends Target<infer C, infer _S> ? Category.Services<C> : never
 
-/** @since 0.1.0 */
+/**
+ * The errors of {@link transactAll} beside the refusals of its decision: those of {@link TransactError}, `InvalidArgument`
+ * when two targets are one stream, and `Unsupported` when the store cannot write to several streams at once.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
 export type TransactAllError<T extends Targets> =
   | Exclude<MessageStore.AppendError, WrongExpectedVersion>
   | Conflict<RecordedOf<T[keyof T]>>
@@ -424,8 +413,9 @@ export type TransactAllError<T extends Targets> =
   | Unsupported
 
 /**
- * The streams of a {@link transactAll}, by names of your choice.
+ * The entities of a {@link transactAll}, under names of your choice.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Targets {
@@ -433,23 +423,25 @@ export interface Targets {
 }
 
 /**
- * What `decide` gives for each of the targets; nothing for those that it leaves out.
+ * The decision of a {@link transactAll}: the events for each target, by name. A target that is left out gets no events.
  *
+ * @category models
  * @since 0.1.0
  */
 export type Decisions<T extends Targets> = {
   readonly [K in keyof T]?: Decision<Category.Event<CategoryOf<T[K]>>> | undefined
 }
 
-/** A decision for a name that no target has is a mistake of typing, which an inferred type would let pass. */
+/** A name that no target has is a typing mistake, which the compiler would not find in an inferred type. */
 type OnlyTargets<T, A> = Exclude<NamesIn<Settled<A>>, keyof T> extends never ? unknown
   : { readonly noSuchTarget: Exclude<NamesIn<Settled<A>>, keyof T> }
 
 type NamesIn<B> = B extends Replied<infer D, infer _Reply> ? NamesIn<D> : B extends unknown ? keyof B : never
 
 /**
- * What a transaction over several streams did, by the names of the targets.
+ * The result of a {@link transactAll}: the state, version and events of each target by name, and the reply.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface TransactedAll<T extends Targets, Reply = void> {
@@ -462,14 +454,21 @@ export interface TransactedAll<T extends Targets, Reply = void> {
 }
 
 /**
- * Decides on several entities and appends the outcome to their streams in one transaction: all of it or nothing, each
- * stream expected to be at the version that was read. Otherwise it does what `transact` of one entity does; what the
- * options say holds for every stream. A stream without events is not written, and its version is not checked.
+ * Decides on the states of several entities and appends the events to their streams in one transaction: all of them, or none.
+ *
+ * **When to use**
+ *
+ * When one decision must change several entities together, such as a transfer between two accounts. All the streams of a
+ * transaction wait for its commit, so use it for a few entities and not for a thousand. When the changes may happen one after
+ * the other, use a `Process`.
  *
  * **Details**
  *
- * All the streams of a transaction wait for its commit, so a transfer between two accounts is a good use, and a
- * transaction over a thousand is not. Fails with `InvalidArgument` when two targets are one stream.
+ * The steps are those of `transact` of one entity, and each option holds for every stream. Each stream with events must be at
+ * the version that was loaded. A stream without events is not written, and its version is not checked. (`alwaysCheck` checks
+ * all streams when none has events, or when the decision refuses.)
+ *
+ * Fails with `InvalidArgument`, before anything is read, when two targets are one stream.
  *
  * @example
  * ```ts
@@ -493,6 +492,7 @@ export interface TransactedAll<T extends Targets, Reply = void> {
  *       }, "done"))
  * ```
  *
+ * @category running
  * @since 0.1.0
  */
 export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
@@ -519,7 +519,7 @@ export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
   for (const [index, { streamName }] of streams.entries()) {
     const first = streams.findIndex((other) => other.streamName === streamName)
     if (first !== index) {
-      const expected = `another stream than that of ${names[first]}`
+      const expected = `a stream other than that of ${names[first]}`
       return yield* new InvalidArgument({ argument: `targets.${names[index]}`, value: streamName, expected })
     }
   }

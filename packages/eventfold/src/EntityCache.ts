@@ -1,8 +1,10 @@
 /**
- * A cache of entities: with its layer, a load reads only what is new in a stream.
+ * A cache of entities' states: with its layer, a load reads only what is new in a stream.
  *
- * It is a setting of the application and not of the domain code: an entity uses the cache that it finds in its context,
- * and none by default.
+ * **Details**
+ *
+ * The cache is a setting of the application and not of the domain code. An entity uses the cache in its context, and none by
+ * default.
  *
  * @since 0.1.0
  */
@@ -16,8 +18,9 @@ import { make, type Options, type Service } from "./internal/entity/stateCache.t
 export type { Freshness, Options } from "./internal/entity/stateCache.ts"
 
 /**
- * The cache of the context: none, unless there is a {@link layer}.
+ * The cache in the context. Defaults to none; {@link layer} provides one.
  *
+ * @category services
  * @since 0.1.0
  */
 export const EntityCache = Context.Reference<Option.Option<Service>>("eventfold/EntityCache", {
@@ -25,14 +28,20 @@ export const EntityCache = Context.Reference<Option.Option<Service>>("eventfold/
 })
 
 /**
- * A cache that is emptied with the layer, for all entities of the programs it is provided to.
+ * Provides a cache for all entities of a program. It is emptied when the layer closes.
+ *
+ * **When to use**
+ *
+ * When a program loads the same entities again and again. Give the capacity a number of entities that fits into memory, or
+ * give the entities a `weight`.
  *
  * **Details**
  *
- * The latest state is still the latest: a load reads what is new after the cached state, which costs one round trip and,
- * when there is nothing new, no rows. Loads of one entity that begin at the same moment share one read. After a failed
- * append the entity is forgotten, so the next load reads. When the capacity is exceeded, those go that nobody has asked
- * for the longest.
+ * The latest state is still the latest: a load reads what is new after the cached state. That is one round trip, which
+ * usually reads no rows. Loads of one entity that begin at the same moment share one read. After a failed append the cache
+ * drops the entity, so the next load reads the stream.
+ *
+ * When the capacity is exceeded, the cache drops the least recently used entities.
  *
  * @example
  * ```ts
@@ -42,6 +51,7 @@ export const EntityCache = Context.Reference<Option.Option<Service>>("eventfold/
  * const Live = Layer.merge(MessageStore.layerMemory, EntityCache.layer({ capacity: 10_000, timeToLive: "1 hour" }))
  * ```
  *
+ * @category layers
  * @since 0.1.0
  */
 export const layer = (options: Options): Layer.Layer<never> => Layer.effect(EntityCache, Effect.asSome(make(options)))

@@ -307,9 +307,9 @@ describe("a conflict", () => {
       ])
       assert.strictEqual(
         error.message,
-        "stream account-1 is at version 4; the append expected version 2 (after 2 attempts)"
+        "stream account-1 is at version 4; the append expected version 2; the transaction gave up after 2 attempts"
       )
-      assert.match((yield* Effect.flip(overtaken(1))).message, /\(after 1 attempt\)$/)
+      assert.match((yield* Effect.flip(overtaken(1))).message, /; the transaction gave up after 1 attempt$/)
     }).pipe(onMemory))
 
   it.effect("has the first hundred of the events that were missed", () =>
@@ -353,7 +353,7 @@ describe("a conflict", () => {
       assert(error._tag === "WrongExpectedVersion")
       assert.deepStrictEqual([error.actual, error.missed], [Option.some(0), []])
       assert.lengthOf(lines, 1)
-      assert.match(lines[0] ?? "", /^Warn: "the events that a decision missed could not be read"/)
+      assert.match(lines[0] ?? "", /^Warn: "transaction could not read the events that it missed"/)
     }).pipe(onMemory, Effect.provide(layer))
   })
 })

@@ -185,7 +185,7 @@ describe("transactAll", () => {
           new StoreError.InvalidArgument({
             argument: "targets.c",
             value: "account-1",
-            expected: "another stream than that of a"
+            expected: "a stream other than that of a"
           })
         )
       }

@@ -1,8 +1,9 @@
 import * as Effect from "effect/Effect"
 
 /**
- * An event, or some, or none (an empty array).
+ * The events of a decision: one, several, or none as an empty array.
  *
+ * @category models
  * @since 0.1.0
  */
 export type Decision<Event> = Event | ReadonlyArray<Event>
@@ -10,8 +11,9 @@ export type Decision<Event> = Event | ReadonlyArray<Event>
 const RepliedTypeId = "~eventfold/Entity/Replied"
 
 /**
- * A decision together with an answer for the caller.
+ * A decision with a reply for the caller: see {@link reply}.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Replied<D, Reply> {
@@ -21,7 +23,7 @@ export interface Replied<D, Reply> {
 }
 
 /**
- * Makes a decision with a reply, which `transact` gives as `reply`.
+ * Adds a reply to a decision. The transaction gives it to its caller as `reply`.
  *
  * @example
  * ```ts
@@ -39,6 +41,7 @@ export interface Replied<D, Reply> {
  * //    Effect<Transacted<number, …, number>, …>
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const reply = <const D, Reply>(decision: D, reply: Reply): Replied<D, Reply> => ({
@@ -48,8 +51,10 @@ export const reply = <const D, Reply>(decision: D, reply: Reply): Replied<D, Rep
 })
 
 /**
- * What `decide` may give: a decision, with or without a `Entity.reply`, or an effect of one, which may also refuse.
+ * The results that `decide` may have: a decision, with or without a {@link reply}, or an effect of one, which may fail with a
+ * refusal.
  *
+ * @category models
  * @since 0.1.0
  */
 export type Decided<D> =
@@ -58,40 +63,44 @@ export type Decided<D> =
   | Effect.Effect<D | Replied<D, unknown>, unknown, unknown>
 
 /**
- * The reply in what `decide` gives: `void` where it gives a decision alone.
+ * The type of the reply, by the result of `decide`. It is `void` for a decision without a reply.
  *
+ * @category models
  * @since 0.1.0
  */
 export type ReplyOf<A> = [Settled<A>] extends [never] ? void : PlainReply<Settled<A>>
 
-/** What an effect gives, or what is none. */
+/** The success of an effect; any other value as it is. */
 export type Settled<A> = A extends Effect.Effect<infer B, infer _E, infer _R> ? B : A
 
 type PlainReply<B> = B extends Replied<infer _D, infer Reply> ? Reply : void
 
 /**
- * The refusals in what `decide` gives.
+ * The type of the refusals, by the result of `decide`: the errors of the effect.
  *
+ * @category models
  * @since 0.1.0
  */
 export type RefusalOf<A> = A extends Effect.Effect<infer _B, infer Refusal, infer _R> ? Refusal : never
 
 /**
- * The services in what `decide` gives.
+ * The services that a decision needs, by the result of `decide`.
  *
+ * @category models
  * @since 0.1.0
  */
 export type RequirementsOf<A> = A extends Effect.Effect<infer _B, infer _E, infer R> ? R : never
 
 /**
- * Whether a decision is one with a reply.
+ * Checks whether a decision has a reply.
  *
+ * @category guards
  * @since 0.1.0
  */
 export const isReplied = <D, Reply>(decided: D | Replied<D, Reply>): decided is Replied<D, Reply> =>
   typeof decided === "object" && decided !== null && RepliedTypeId in decided
 
-/** What was decided, one way for all that `decide` may give. */
+/** Any result of `decide` in one form: an effect of the decision and the reply. */
 export const outcome = <D, A extends Decided<D>>(
   decided: A
 ): Effect.Effect<{ readonly decision: D; readonly reply: ReplyOf<A> }, RefusalOf<A>, RequirementsOf<A>> => {

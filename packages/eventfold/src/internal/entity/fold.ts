@@ -10,25 +10,22 @@ import * as Eager from "../runtime/eagerLoop.ts"
 export interface Fold<S> {
   readonly state: S
   readonly version: number
-  /**
-   * The version of the last snapshot that is known of: -1 when none is, and less when there is a wrong one, which is to
-   * be replaced.
-   */
+  /** The version of the last known snapshot: -1 when none is known, and less when a wrong one must be replaced. */
   readonly snapshotAt: number
 }
 
-/** How messages become a state. */
+/** How messages become events, and events a state. */
 export interface Folding<Event, S, R> {
   readonly decode: (recorded: RecordedMessage) => Effect.Effect<Option.Option<Event>, DecodeError, R>
   readonly evolve: (state: S, event: Event) => S
 }
 
-/** Folds the messages after `from`: all, or those before the first that `until` refuses. */
+/** Folds the messages after `from`: all of them, or those before the first for which `isBefore` is false. */
 export const catchUp = <Event, S, R>(
   { decode, evolve }: Folding<Event, S, R>,
   streamName: string,
   from: Fold<S>,
-  until?: (recorded: RecordedMessage) => boolean
+  isBefore?: (recorded: RecordedMessage) => boolean
 ) =>
   MessageStore.use((store) => {
     let { state, version } = from
@@ -37,17 +34,17 @@ export const catchUp = <Event, S, R>(
       version = recorded.position
     }
     const messages = store.readStream(streamName, { from: version + 1 })
-    return (until === undefined ? messages : Stream.takeWhile(messages, until)).pipe(
+    return (isBefore === undefined ? messages : Stream.takeWhile(messages, isBefore)).pipe(
       Stream.runForEachArray((rows) => Eager.forEach(rows, decode, step)),
       Effect.map((): Fold<S> => ({ ...from, state, version })),
-      // The position is ours and every store reads forwards: either failure would be a bug.
+      // The position is ours, and every store reads forwards: either failure would be a bug.
       Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
     )
   })
 
 /**
- * The same from a snapshot, with a look at the message that it stands for: none when the stream does not reach it, since
- * a backup was restored say, and the snapshot is of another past.
+ * Folds the messages after a snapshot. It also reads the message that the snapshot stands for, and gives none when the stream
+ * does not reach it: a backup was restored, for instance, and the snapshot is of another past.
  */
 export const catchUpFromSnapshot = Effect.fnUntraced(function*<Event, S, R>(
   { decode, evolve }: Folding<Event, S, R>,

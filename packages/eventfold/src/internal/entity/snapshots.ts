@@ -9,22 +9,56 @@ import * as StreamName from "../../StreamName.ts"
 import { log } from "../runtime/log.ts"
 import type { Fold } from "./fold.ts"
 
+/**
+ * When to write snapshots of an entity, after an append. A load then begins with the last snapshot.
+ *
+ * **When to use**
+ *
+ * When streams grow so long that folding all of their events takes too long. An `EntityCache` helps as well, and does not
+ * write anything.
+ *
+ * **Details**
+ *
+ * Snapshots are stored as Eventide's clients store them: in a stream beside the entity's own, `account:snapshot-123` for
+ * `account-123`. They save time and are never a source of truth. A load ignores a snapshot of another version, or one that
+ * does not decode, and a new one replaces it. When a snapshot cannot be written, the log has a warning and the transaction
+ * succeeds.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export type SnapshotOptions<S> =
+  & {
+    /** The version of the state, from 1. Raise it when the schema or `evolve` changes, so that older snapshots are ignored. */
+    readonly version: number
+    /**
+     * Tells the snapshots of several entities of one category apart: `"Balance"` makes the stream
+     * `account:snapshot+Balance-123`. Defaults to none.
+     */
+    readonly specifier?: string | undefined
+  }
+  & (
+    /** Writes a snapshot when at least this many messages have been written since the last one. */
+    | { readonly every: number }
+    /** Writes a snapshot after each append for which this is true. */
+    | { readonly when: (state: S, version: number) => boolean }
+  )
+
 /** The snapshots of an entity, by the name of its stream. */
 export interface Snapshots<S> {
-  /** None when there is none, or none that fits. */
+  /** Reads the last snapshot. Gives none when there is none that fits. */
   readonly read: (streamName: string) => Effect.Effect<Option.Option<Fold<S>>, StoreError, MessageStore>
-  /** Writes a snapshot if one is due. A failure is logged: the events are written, and the state can be folded. */
+  /**
+   * Writes a snapshot if one is due, and gives the fold with its version. A failure is logged: the events are written, and
+   * can be folded without a snapshot.
+   */
   readonly write: (streamName: string, fold: Fold<S>) => Effect.Effect<Fold<S>, never, MessageStore>
 }
 
-export interface SnapshotRule<S> {
-  /** The version of the state's form, as text in `schemaVersion`. */
-  readonly version: number
-  readonly specifier: string | undefined
-  readonly isDue: (fold: Fold<S>) => boolean
-}
+const isDue = <S>(options: SnapshotOptions<S>, { snapshotAt, state, version }: Fold<S>): boolean =>
+  "every" in options ? version - snapshotAt >= options.every : options.when(state, version)
 
-/** Eventide's message, whose Ruby writes names in camel case. */
+/** Eventide's message. Its Ruby writes names in camel case. */
 const type = "Recorded"
 const Version = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 const Snake = Schema.Struct({ entity_data: Schema.Json, entity_version: Version })
@@ -39,7 +73,7 @@ const decodeRecorded = (data: Schema.Json): Option.Option<typeof Snake.Type> =>
       entity_version: entityVersion
     })))
 
-/** `account:snapshot-123` of `account-123`. */
+/** The stream of an entity's snapshots: `account:snapshot-123` for `account-123`. */
 const snapshotStream = (streamName: string, specifier: string | undefined): string => {
   const category = StreamName.category(streamName)
   const snapshots = StreamName.withType(category, "snapshot")
@@ -47,17 +81,17 @@ const snapshotStream = (streamName: string, specifier: string | undefined): stri
   return `${own}${streamName.slice(category.length)}`
 }
 
-export const make = <S>(schema: Schema.Codec<S, unknown>, rule: SnapshotRule<S>): Snapshots<S> => {
+export const make = <S>(schema: Schema.Codec<S, unknown>, options: SnapshotOptions<S>): Snapshots<S> => {
   const codec = Schema.toCodecJson(schema)
   const encode = Schema.encodeEffect(codec)
   const decode = Schema.decodeUnknownEffect(codec)
-  const schemaVersion = String(rule.version)
+  const schemaVersion = String(options.version)
 
   const read = Effect.fn("Snapshots.read")(function*(streamName: string) {
     const store = yield* MessageStore
-    const name = snapshotStream(streamName, rule.specifier)
+    const name = snapshotStream(streamName, options.specifier)
     const last = yield* store.lastMessage(name, { type }).pipe(
-      // A name that is too long with its additions: there can't be a snapshot.
+      // With its additions the name is too long, so there cannot be a snapshot.
       Effect.catchTag("InvalidStreamName", () => Effect.succeedNone)
     )
     if (Option.isNone(last) || fromJson(last.value.metadata).schemaVersion !== schemaVersion) return Option.none()
@@ -68,7 +102,7 @@ export const make = <S>(schema: Schema.Codec<S, unknown>, rule: SnapshotRule<S>)
       Effect.map((state): Option.Option<Fold<S>> => Option.some({ state, version, snapshotAt: version })),
       Effect.catchTag("SchemaError", ({ message }) =>
         Effect.as(
-          log("Debug", "a snapshot does not fit its schema, and is left alone", { streamName: name, message }),
+          log("Debug", "snapshot does not fit its schema; folding the events instead", { streamName: name, message }),
           Option.none()
         ))
     )
@@ -81,15 +115,15 @@ export const make = <S>(schema: Schema.Codec<S, unknown>, rule: SnapshotRule<S>)
       entity_version: version,
       time: DateTime.formatIso(yield* DateTime.now)
     }
-    yield* store.append(snapshotStream(streamName, rule.specifier), { type, data, metadata: { schemaVersion } })
+    yield* store.append(snapshotStream(streamName, options.specifier), { type, data, metadata: { schemaVersion } })
   })
 
   const write = (streamName: string, fold: Fold<S>) => {
-    if (fold.snapshotAt >= -1 && !rule.isDue(fold)) return Effect.succeed(fold)
+    if (fold.snapshotAt >= -1 && !isDue(options, fold)) return Effect.succeed(fold)
     return append(streamName, fold).pipe(
       Effect.as({ ...fold, snapshotAt: fold.version }),
       Effect.catch((error) =>
-        Effect.as(log("Warn", "a snapshot could not be written", { streamName, error: error.message }), fold)
+        Effect.as(log("Warn", "snapshot could not be written", { streamName, error: error.message }), fold)
       )
     )
   }

@@ -20,16 +20,16 @@ import * as WeightedLru from "./weightedLru.ts"
  * It is safe to decide on an older state: the append fails, and the decision is made again on the latest one. A decision
  * that appends nothing, such as a refusal, is only checked with `alwaysCheck`.
  *
- * @since 0.1.0
  * @category models
+ * @since 0.1.0
  */
 export type Freshness = "latest" | "cached" | { readonly maxAge: Duration.Input }
 
 /**
  * How much a cache keeps, and for how long.
  *
- * @since 0.1.0
  * @category options
+ * @since 0.1.0
  */
 export interface Options {
   /** The largest sum of the weights of all cached entities. An entity weighs 1 unless it defines a `weight`. */

@@ -41,7 +41,8 @@ class ConflictError extends WrongExpectedVersion.extend<ConflictError>("eventfol
   missed: Schema.Array(Schema.Unknown)
 }) {
   override get message(): string {
-    return `${super.message} (after ${this.attempts} ${this.attempts === 1 ? "attempt" : "attempts"})`
+    const attempts = this.attempts === 1 ? "1 attempt" : `${this.attempts} attempts`
+    return `${super.message}; the transaction gave up after ${attempts}`
   }
 }
 
@@ -151,7 +152,7 @@ const readMissed = <Found, Events, Recorded, Reply, E, R>(
   const missed = found === undefined ? Effect.succeed([]) : boundary.missed(found, streamName, maxMissed)
   return Effect.catch(missed, (error) =>
     Effect.as(
-      log("Warn", "the events that a decision missed could not be read", { streamName, error }),
+      log("Warn", "transaction could not read the events that it missed", { streamName, error }),
       []
     ))
 }
