@@ -59,7 +59,7 @@ const samples = [
       path: ["data", "lines", 0],
       reason: "Expected number, got null"
     }),
-    "cannot decode Deposited at position 4 of the stream account-1: data.lines.0: Expected number, got null"
+    "cannot decode Deposited at position 4 of stream account-1: data.lines.0: Expected number, got null"
   ]
 ] as const
 
