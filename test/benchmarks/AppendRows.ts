@@ -1,6 +1,6 @@
 /**
- * Appends: many callers, one caller, and many messages a call. Everybody writes to the 10,000 streams of one category,
- * which take turns.
+ * Appends: many callers, one caller, and many messages a call. Every side writes to the 10,000 streams of one category, in
+ * turn.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -12,26 +12,26 @@ import * as MessageDbClient from "./MessageDbClient.ts"
 import { account, type Dataset, eventOf, idOf, streamNameOf } from "./Messages.ts"
 import { rate, repeatedly, type Round, type Row } from "./Rounds.ts"
 
-/** Messages of a bulk append. */
+/** Messages in a bulk append. */
 const bulk = 1_000
 
-/** Messages of a round of COPY. */
+/** Messages in a round of COPY. */
 const copied = 20_000
 
-/** Goes up by one from call to call, of all rounds. */
+/** Counts the calls of all rounds. */
 export const counter = (first = 0): () => number => {
   let n = first
   return () => n++
 }
 
-/** Callers of ours that append so many messages with each call: messages a second. */
+/** Measures our callers, each of which appends `messages` a call: messages a second. */
 export const append = (
   store: MessageStore["Service"],
   { callers, dataset = account, first = 0, messages = 1 }: {
     readonly callers: number
     readonly messages?: number
     readonly dataset?: Dataset
-    /** The stream that is appended to first, by its number. */
+    /** The number of the stream that gets the first message. */
     readonly first?: number
   }
 ): Round => {
@@ -52,7 +52,7 @@ export const append = (
     )
 }
 
-/** Callers of a peer, in its own way, without Effect: calls a second. */
+/** Measures the callers of a peer, with promises and without Effect: calls a second. */
 export const repeatedlyAsync = (millis: number, call: () => Promise<unknown>, callers: number) =>
   Clock.clockWith((clock) =>
     promise(async () => {

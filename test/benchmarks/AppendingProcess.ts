@@ -1,5 +1,5 @@
 /**
- * Appends to categories for as many milliseconds as the parent asks, with so many fibers for each of them, and answers how
+ * Appends to categories for as many milliseconds as the parent asks, with that many fibers for each of them, and answers how
  * many messages a second. Answers 0 when it is ready.
  */
 import { NodeRuntime } from "@effect/platform-node"

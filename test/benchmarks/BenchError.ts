@@ -12,7 +12,7 @@ import type { RunError } from "eventfold/Consumer"
 import type { LoadError } from "eventfold/Entity"
 import type { AppendError, ReadCategoryError } from "eventfold/MessageStore"
 
-/** A peer's promise was rejected. */
+/** A promise of a peer's client was rejected, or a process that measures failed. */
 export class PeerError extends Data.TaggedError("PeerError")<{ readonly message: string; readonly cause: unknown }> {}
 
 /** A build can't run a row. Its process can run the next one. */
@@ -31,6 +31,6 @@ export type BenchError =
   | PeerError
   | RowError
 
-/** What a peer's client does. */
+/** A call of a peer's client as an effect. */
 export const promise = <A>(call: () => Promise<A>): Effect.Effect<A, PeerError> =>
   Effect.tryPromise({ try: call, catch: (cause) => new PeerError({ message: String(cause), cause }) })

@@ -1,5 +1,5 @@
 /**
- * A chart of each row: bars, with the middle half of the rounds as a line. SVG with text, in the colours of the reader.
+ * A chart for each row: bars, with the middle half of the rounds as a line. SVG with text, in the colours of the page.
  */
 import * as Plot from "@observablehq/plot"
 import { parseHTML } from "linkedom"
@@ -8,7 +8,7 @@ import type { Quartiles } from "./Statistics.ts"
 import { units } from "./Units.ts"
 
 export interface Chart {
-  /** Of the file, without what it ends with. */
+  /** The name of the file, without its extension. */
   readonly name: string
   readonly svg: string
 }
@@ -23,7 +23,7 @@ interface Bar {
 
 const { document } = parseHTML("<!doctype html><html><body></body></html>")
 
-/** For who can't see it, for a dark page, and for a viewer that sees the file by itself. */
+/** Adds a title for screen readers, colours for a dark page, and a namespace, so that the file opens by itself. */
 const finish = (svg: string, title: string): string =>
   svg.replace(/^<svg /, `<svg xmlns="http://www.w3.org/2000/svg" role="img" `).replace(
     ">",
@@ -90,7 +90,7 @@ const chartOf = (name: string, rows: ReadonlyArray<ReportRow>): Chart => {
   return { name, svg: draw(`${name}: ${first.description}`, `${first.unit}${better}`, bars, 0) }
 }
 
-/** The ratios of many rows that are much the same. */
+/** The ratios of a group of similar rows. */
 const chartOfRatios = (name: string, rows: ReadonlyArray<ReportRow>): Chart => ({
   name,
   svg: draw(

@@ -20,12 +20,12 @@ import * as MessageDbClient from "./MessageDbClient.ts"
 import { consumed, consumedByEmmett } from "./Messages.ts"
 import { type PeerSide, rate, type Round, type Row } from "./Rounds.ts"
 
-/** How often Eventide's consumers poll, unless they are told otherwise. */
+/** How often Eventide's consumers poll by default, in milliseconds. */
 const peerPoll = 100
 
 type AnyConsumer = Consumer.Consumer<DecodeError, never>
 
-/** A consumer that says how many messages each call of its handler got. */
+/** Defines a consumer that reports how many messages each call of its handler got. */
 type Define = (id: string, handled: (count: number) => Effect.Effect<void>) => AnyConsumer
 
 const single: Define = (id, handled) => {
@@ -39,7 +39,7 @@ const single: Define = (id, handled) => {
 const batch: Define = (id, handled) =>
   Consumer.batch(id, { from: consumed.category, handle: (messages) => handled(messages.length) })
 
-/** Runs a consumer in the store, without what it says of itself, until the effect ends; then it has written its position. */
+/** Runs a consumer, without its log, until the effect ends. By then the consumer has written its position. */
 const during = <A, E>(
   store: MessageStore["Service"],
   consumer: AnyConsumer,
@@ -50,7 +50,7 @@ const during = <A, E>(
     Effect.provideService(References.MinimumLogLevel, "Warn")
   )
 
-/** Consumes the whole category: messages a second. */
+/** Measures a consumer of the whole category: messages a second. */
 const consume = (store: MessageStore["Service"], define: Define): Round => () =>
   rate(Effect.gen(function*() {
     const all = yield* Latch.make()
@@ -63,7 +63,7 @@ const consume = (store: MessageStore["Service"], define: Define): Round => () =>
     return count
   }))
 
-/** Reads a page after the other, and writes its position after each. */
+/** Reads page after page, and writes its position after each. */
 const loop = (peer: MessageDbClient.MessageDbClient): Round => () =>
   rate(promise(async () => {
     let [count, from] = [0, 1]
@@ -77,7 +77,7 @@ const loop = (peer: MessageDbClient.MessageDbClient): Round => () =>
     }
   }))
 
-/** Its consumers read the whole store, so this is one with nothing else in it; and less, because they take their time. */
+/** emmett's consumers read the whole store, so this store has no other messages; and fewer, because they are slower. */
 const consumeByEmmett = ({ url }: Emmett.Emmett): Round => () =>
   rate(promise(async () => {
     let count = 0
@@ -120,12 +120,12 @@ const emmettConsumes: PeerSide<Databases> = {
   })
 }
 
-/** Writes messages one by one, each when the last has been handled for a moment: milliseconds from the call to the handler. */
+/** Writes messages one by one, each a moment after the handler got the last: milliseconds from the call to the handler. */
 const latencies = Effect.fnUntraced(
   function*<E>(samples: number, write: Effect.Effect<unknown, E>, handled: Latch.Latch, warmUps = 5) {
     const clock = yield* Clock.Clock
     const measured: Array<number> = []
-    // The first ones plan statements.
+    // The first writes plan statements, and do not count.
     for (let i = -warmUps; i < samples; i++) {
       const begin = clock.monotonicTimeNanosUnsafe()
       handled.closeUnsafe()
@@ -138,10 +138,10 @@ const latencies = Effect.fnUntraced(
   }
 )
 
-/** A category that nobody has written to. */
+/** The name of a category without messages. */
 const newCategory = () => `latency${randomUUID().replaceAll("-", "")}`
 
-/** One store writes, and another one, as in another process, runs the consumer. */
+/** One store writes; the consumer runs in another one, which knows no more of the first than another process does. */
 const latency = (reader: MessageStore["Service"], writer: MessageStore["Service"], samples: number): Round => () =>
   Effect.gen(function*() {
     const category = newCategory()
@@ -192,7 +192,7 @@ const until = async (condition: () => boolean) => {
   while (!condition()) await delay(5)
 }
 
-/** All of them. They write to categories of their own. */
+/** Each row writes to categories of its own. */
 export const rows: ReadonlyArray<Row<Databases>> = [
   consumeRow(
     "consume",

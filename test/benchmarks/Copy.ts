@@ -1,5 +1,5 @@
 /**
- * The limit: COPY into the table of messages, with its indexes, and out of it. Nothing goes faster through SQL.
+ * The limit: COPY into the table of messages, with its indexes, and out of it. No SQL is faster.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -14,17 +14,17 @@ import { copyColumns, copyLine, dataOf, type Dataset, metadataOf, streamNameOf, 
 export interface Copy {
   readonly load: (dataset: Dataset) => Effect.Effect<void, PeerError>
   /**
-   * Makes the next lines of a data set's streams, which take turns, then copies them, so many in a statement: messages a
-   * second. The lines are there before the time begins.
+   * Makes the next lines for a data set's streams, in turn. The work copies them, `perStatement` in a statement, and gives
+   * the number of messages: the time for making the lines does not count.
    */
   readonly write: (dataset: Dataset, messages: number, perStatement: number) => Effect.Effect<Work, PeerError>
-  /** Inserts the next message, with neither a lock nor a look at the stream: most of it is the commit. */
+  /** Inserts the next message, without a lock and without reading the stream: most of the time is the commit. */
   readonly insert: (dataset: Dataset) => Promise<unknown>
-  /** Copies the messages of a category out, in their order, and does not look at them: how many bytes. */
+  /** Copies the messages of a category out, in their order, without decoding them: the number of bytes. */
   readonly read: (category: string) => Effect.Effect<number, PeerError>
 }
 
-/** Something that is ready to be done, and timed. */
+/** Prepared work, to be timed. */
 export interface Work {
   readonly run: Effect.Effect<number, PeerError>
 }
@@ -46,7 +46,7 @@ export const copyIn = (
 ): Effect.Effect<void, PeerError> =>
   promise(() => pipeline(Readable.from(lines), client.query(from(`COPY ${table} (${copyColumns}) FROM STDIN`))))
 
-/** The lines of these numbers, many in a string: a write each would be most of the work. */
+/** The lines of these numbers, many in a string: writing them one by one would take most of the time. */
 export function* blocks(begin: number, end: number, lineOf: (n: number) => string): Generator<string> {
   const size = 250
   for (let n = begin; n < end; n += size) {
@@ -59,10 +59,10 @@ const turnOf = ({ streams }: Dataset) => (n: number): number => Math.floor(n / s
 /** The line of the message of that number, at the next position of the stream whose turn it is. */
 const nextLine = (dataset: Dataset) => (n: number) => copyLine(dataset, n, turnOf(dataset)(n))
 
-/** What a data set has in the beginning. */
+/** The lines of the messages that a data set starts with. */
 export const initialLines = (dataset: Dataset): Iterable<string> => blocks(0, dataset.messages, nextLine(dataset))
 
-/** Fills a database with what a data set has in the beginning, once, and leaves the server nothing to catch up on. */
+/** Loads the messages that a data set starts with, once, and leaves no vacuum or checkpoint for the server to do later. */
 const loaderOf = (client: Client) => {
   const loaded = new Set<Dataset>()
   return (dataset: Dataset): Effect.Effect<void, PeerError> =>
@@ -84,7 +84,7 @@ export const loader = (url: string) => Effect.map(connect(url), loaderOf)
 export const open = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Copy, PeerError, Scope.Scope> {
   const client = yield* connect(url)
   const written = new Map<Dataset, number>()
-  /** The number of the next message, when so many are taken. */
+  /** Takes the numbers of that many messages, and returns the first. */
   const take = (dataset: Dataset, messages: number) => {
     const begin = written.get(dataset) ?? dataset.messages
     written.set(dataset, begin + messages)

@@ -1,5 +1,5 @@
 /**
- * The server of a run, and a database of its own for everyone who is measured, made when the first row needs it.
+ * The server of a run, and a database for each side, created when the first row needs it.
  */
 import { PgClient } from "@effect/sql-pg"
 import type { SqlFileError } from "@eventfold/sql"
@@ -23,7 +23,7 @@ import type { Dataset } from "./Messages.ts"
 import * as Scale from "./Scale.ts"
 import * as Table from "./Table.ts"
 
-/** What the server says about itself. */
+/** The version and settings of the server. */
 export interface ServerFacts {
   readonly version: string
   readonly fsync: string
@@ -32,7 +32,7 @@ export interface ServerFacts {
   readonly shared_buffers: string
 }
 
-/** A database with the functions of Message DB, and clients of one make for it. */
+/** A database with the functions of Message DB, and clients of the same kind for each side. */
 export interface Contender {
   /** One session. */
   readonly sql: SqlClient
@@ -66,10 +66,10 @@ export class Databases extends Context.Service<Databases, {
   readonly ours: Effect.Effect<Ours, BenchError>
   readonly messageDb: Effect.Effect<MessageDbClient.MessageDbClient, BenchError>
   readonly emmett: Effect.Effect<Emmett.Emmett, BenchError>
-  /** Another one, whose only messages are those that are consumed. */
+  /** Another database of emmett, which has the consumed messages only. */
   readonly emmettConsumed: Effect.Effect<Emmett.Emmett, BenchError>
   readonly copy: Effect.Effect<Copy.Copy, BenchError>
-  /** Ours with so many messages in the table. */
+  /** Ours with a small or a large table. */
   readonly scale: (size: keyof typeof Scale.sizes) => Effect.Effect<Ours, BenchError>
 }>()("@eventfold/benchmarks/Databases") {}
 

@@ -7,7 +7,7 @@ import { figure, percent, type Report, type ReportRow, verdict } from "./Report.
 const begin = "<!-- The figures begin: pnpm bench --docs -->"
 const end = "<!-- The figures end -->"
 
-/** A table with columns of one width, as the formatter makes them. */
+/** A table with aligned columns, as the formatter writes it. */
 const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const widths = head.map((title, i) => Math.max(3, title.length, ...rows.map((row) => row[i]?.length ?? 0)))
   const line = (cells: ReadonlyArray<string>) =>
@@ -52,7 +52,7 @@ const functions = (rows: ReadonlyArray<ReportRow>) => {
   )
 }
 
-/** What the figures are of. */
+/** The circumstances of the figures. */
 const conditions = ({ date, durability, effort, machine, versions }: Report) =>
   `${date.slice(0, 10)}: ${machine.cores} cores, ${machine.memoryGiB} GB of memory, PostgreSQL ${
     versions["postgres"]
@@ -79,7 +79,7 @@ export const figures = (report: Report): string => {
   return sections.join("\n\n")
 }
 
-/** Puts the figures into the page, in the place of those that are there. None if the page has no place for them. */
+/** Replaces the figures of the page. Undefined when the page has no place for them. */
 export const replaceFigures = (page: string, report: Report): string | undefined => {
   const [before, rest] = page.split(begin)
   const after = rest?.split(end)[1]

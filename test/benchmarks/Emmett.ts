@@ -1,5 +1,5 @@
 /**
- * emmett on PostgreSQL, as its documentation sets it up.
+ * emmett on PostgreSQL, set up as its documentation describes.
  */
 import type { Event } from "@event-driven-io/emmett"
 import { getPostgreSQLEventStore, type PostgresEventStore } from "@event-driven-io/emmett-postgresql"
@@ -24,7 +24,7 @@ export interface Emmett {
   readonly load: (dataset: Dataset) => Effect.Effect<void, PeerError>
 }
 
-/** Puts what a data set has in the beginning into its tables, as its function does it, which would take too long here. */
+/** Loads the messages that a data set starts with. emmett's own function writes the same rows, but takes too long. */
 const fill = (url: string, dataset: Dataset): Effect.Effect<void, PeerError> =>
   Effect.scoped(Effect.gen(function*() {
     const client = yield* Copy.connect(url)

@@ -27,7 +27,7 @@ export interface MessageDbClient {
   readonly write: (dataset: Dataset, n: number) => Promise<unknown>
   /** Writes a small message to a stream. */
   readonly writeTo: (streamName: string) => Promise<unknown>
-  /** Writes how far a consumer of the category is, where Eventide's do. */
+  /** Writes the position of a consumer of the category, in the stream where Eventide writes it. */
   readonly writePosition: (category: string, position: number) => Promise<unknown>
   /** A page of a category, from a global position on. */
   readonly readCategory: (category: string, from: number) => Promise<ReadonlyArray<Message>>

@@ -1,5 +1,5 @@
 /**
- * The functions of Message DB's interface, through a client and inside of the server.
+ * The functions of Message DB's interface, through a client and inside the server.
  */
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
@@ -29,8 +29,8 @@ interface FunctionRow {
 const byClient = (call: Call): Measure => ({ sql }, millis) => repeatedly(millis, (n) => call(sql, n))
 
 /**
- * The call in a loop inside of the server, with neither the client nor the transfer of the rows, which both contenders
- * share. In the statement, `n` goes up by one from call to call and `names` are streams of the table.
+ * The call in a loop inside the server, without the client and the transfer of the rows, which both contenders share. In
+ * the statement, `n` goes up by one from call to call, and `names` are streams of the table.
  */
 const byServer = (table: Table, statement: string): Measure => ({ sql }, millis) =>
   Effect.gen(function*() {
@@ -54,7 +54,7 @@ const byServer = (table: Table, statement: string): Measure => ({ sql }, millis)
     return rows[0]?.rate ?? 0
   })
 
-/** A row that both contenders are measured for in the same way. */
+/** A row that measures both contenders in the same way. */
 const row = (name: string, description: string, budget: number | undefined, round: Measure): FunctionRow => ({
   name,
   description,
@@ -93,7 +93,7 @@ const writeRows = (table: Table): ReadonlyArray<FunctionRow> => [
   )
 ]
 
-/** A page of a category in its ways. The categories take turns. */
+/** Pages of a category. The categories take turns. */
 const categoryRows = (table: Table): ReadonlyArray<FunctionRow> => {
   const pages = [
     { name: "start", description: "1,000 from the start", from: 1 },
@@ -117,14 +117,14 @@ const categoryRows = (table: Table): ReadonlyArray<FunctionRow> => {
   })
 }
 
-/** The text of the JSON of some rows, and nothing else. */
+/** Converts the JSON of some rows to text, and does nothing else. */
 const jsonOf = (rows: number) =>
   `SELECT sum(length(data::varchar) + length(metadata::varchar)) INTO ignored
   FROM (SELECT data, metadata FROM message_store.messages WHERE global_position <= ${rows} OFFSET 0) AS page`
 
 /**
- * How far a function of this interface can get. To a client: the rows of the page by a SELECT of ours without a function,
- * against the peer's function. In the server: the text of each row's JSON, which the interface asks for, and nothing else.
+ * The limits of a function of this interface, beside the peer's function. Through a client: the rows of the page by a SELECT
+ * of ours, without a function. In the server: only the text of each row's JSON, which the interface promises.
  */
 const limitRows = (table: Table): ReadonlyArray<FunctionRow> => {
   const columns = `id::varchar, stream_name::varchar, type::varchar, position, global_position,
@@ -229,7 +229,7 @@ const streamRows = (table: Table): ReadonlyArray<FunctionRow> => {
   ]
 }
 
-/** All of them. The writes are last: what they leave behind is in no other row's way. */
+/** All rows. The writes come last, so that their messages slow down no other row. */
 const make = (table: Table): ReadonlyArray<FunctionRow> => [
   ...categoryRows(table),
   ...streamRows(table),
@@ -237,10 +237,10 @@ const make = (table: Table): ReadonlyArray<FunctionRow> => [
   ...writeRows(table)
 ]
 
-/** The same rows for a table that is not there yet, to know their names before it is. */
+/** The same rows without a table, for their names. */
 const known = make({ messages: 0, categories: 0, streams: 0, names: [] })
 
-/** A side of the row of that number. */
+/** A side of the row with that number. */
 const side = (i: number, of: "ours" | "peer") =>
   Effect.gen(function*() {
     const { contender, table } = yield* (yield* Databases).functions[of]

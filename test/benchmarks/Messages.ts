@@ -1,5 +1,5 @@
 /**
- * The messages of the rows that compare whole clients: the same for everybody, a few hundred bytes of JSON.
+ * The messages of the rows that compare whole clients: the same for every side, a few hundred bytes of JSON.
  */
 import * as Schema from "effect/Schema"
 import * as Category from "eventfold/Category"
@@ -37,7 +37,7 @@ export const metadataOf = (n: number) => ({
   causationMessagePosition: n % 1_000
 })
 
-/** A category and what is in it before anything is measured: its streams take turns, a message each. */
+/** A category and the messages that it starts with: its streams take turns, a message each. */
 export const of = (name: string, streams: number, messagesPerStream: number) => ({
   category: Category.make<string, typeof Events>(name, Events),
   streams,
@@ -47,16 +47,16 @@ export const of = (name: string, streams: number, messagesPerStream: number) => 
 
 export type Dataset = ReturnType<typeof of>
 
-/** What is appended to: 100,000 messages. */
+/** For appends: 100,000 messages. */
 export const account: Dataset = of("account", 10_000, 10)
-/** What is read as a category: emmett, which reads streams, gets long ones. */
+/** For category reads. The streams are long for emmett, which reads stream by stream. */
 export const ledger: Dataset = of("ledger", 30, 1_000)
-/** What is consumed. */
+/** For consumers. */
 export const consumed: Dataset = of("consumed", 500, 100)
 export const consumedByEmmett: Dataset = of("consumed", 50, 20)
-/** What transactions decide on. They add to it: so many streams that each stays short. */
+/** For transactions, which add to it: so many streams that each stays short. */
 export const wallet: Dataset = of("wallet", 2_000, 20)
-/** What is folded. */
+/** For folds. */
 export const savings: Dataset = of("savings", 100, 100)
 
 const ids = Array.from({ length: 10_000 }, (_, n) => {
@@ -69,14 +69,14 @@ export const idOf = ({ streams }: Dataset, n: number): string => ids[n % streams
 
 export const streamNameOf = (dataset: Dataset, n: number): string => `${dataset.category.name}-${idOf(dataset, n)}`
 
-/** The event of that number, as eventfold wants it. */
+/** The event of that number, as a category of eventfold takes it. */
 export const eventOf = ({ category: { events } }: Dataset, n: number) =>
   events[typeOf(n)](dataOf(n), { metadata: metadataOf(n) })
 
-/** What {@link copyLine} is for. */
+/** The columns of a {@link copyLine}. */
 export const copyColumns = "id, stream_name, type, position, data, metadata"
 
-/** The message of that number, at a position of its stream, as COPY wants it. JSON of ours has nothing to escape. */
+/** The message of that number, at a position of its stream, as COPY reads it. This JSON needs no escapes. */
 export const copyLine = (dataset: Dataset, n: number, position: number, id: string = randomUUID()): string =>
   `${id}\t${streamNameOf(dataset, n)}\t${typeOf(n)}\t${position}\t${JSON.stringify(dataOf(n))}\t${
     JSON.stringify(metadataOf(n))

@@ -1,5 +1,5 @@
 /**
- * Several processes that append at once, with 256 fibers in all, beside one process with as many.
+ * Several processes that append at once, with 256 fibers altogether, beside one process with as many.
  */
 import * as Effect from "effect/Effect"
 import { fileURLToPath } from "node:url"
@@ -24,7 +24,7 @@ const start = (categories: ReadonlyArray<ReadonlyArray<string>>) =>
     return together(children)
   })
 
-/** All of them at once: messages a second in all. */
+/** Measures all processes at once: messages a second, added up. */
 const together = (children: ReadonlyArray<Child<number>>): Round => (millis) =>
   Effect.map(
     Effect.forEach(children, ({ ask }) => ask(millis), { concurrency: "unbounded" }),
@@ -36,7 +36,7 @@ const row = (name: string, description: string, several: ReadonlyArray<ReadonlyA
   description,
   unit: "messages/s",
   millis: 500,
-  // Several processes share what processors there are, also for their compilers.
+  // The processes share the processors of the machine, also to compile their code.
   warmUp: 8_000,
   ours: start(several),
   peers: [{ name: "one process", budget: 1, side: start([[...new Set(several.flat())]]) }]

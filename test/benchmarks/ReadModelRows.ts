@@ -1,6 +1,6 @@
 /**
- * A read model in SQL, which moves its checkpoint in the transactions of its handlers. For Message DB, which has none, a loop
- * does what one would write by hand: it reads a page, and writes the same rows and how far it is in a transaction.
+ * A read model in SQL, which moves its checkpoint in the transactions of its handlers. Message DB has none, so a loop does
+ * what you would write by hand: it reads a page, and writes the same rows and its position in a transaction.
  */
 import { PgClient } from "@effect/sql-pg"
 import { Postgres, SqlReadModel } from "@eventfold/postgres"
@@ -28,7 +28,7 @@ const add = `INSERT INTO sums
   SELECT stream, count(*), sum(amount) FROM unnest($1::text[], $2::bigint[]) AS added (stream, amount) GROUP BY stream
   ON CONFLICT (stream) DO UPDATE SET count = sums.count + excluded.count, amount = sums.amount + excluded.amount`
 
-/** A read model that nobody has run yet: all its tables are to be filled. */
+/** A new read model, with empty tables. */
 const define = (name: string) =>
   SqlReadModel.batch(name, {
     version: 1,

@@ -1,5 +1,5 @@
 /**
- * Reads of a category, and of streams that are folded.
+ * Reads of a category, and folds of streams.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -18,7 +18,7 @@ import * as MessageDbClient from "./MessageDbClient.ts"
 import { type Dataset, idOf, ledger, savings, streamNameOf } from "./Messages.ts"
 import { rate, repeatedly, type Round, type Row } from "./Rounds.ts"
 
-/** Reads so many messages of a category, from a global position on: messages a second. */
+/** Reads `limit` messages of a category, from a global position on: messages a second. */
 export const readCategory = (
   store: MessageStore["Service"],
   dataset: Dataset,
@@ -77,7 +77,7 @@ const readsOfCopy = Effect.gen(function*() {
   return round
 })
 
-/** What the events of a stream fold into, for everybody. */
+/** Every side folds the events of a stream into this. */
 export const evolve = ({ balance, count }: State, amount: number): State => ({
   balance: balance + amount,
   count: count + 1
@@ -90,7 +90,7 @@ export interface State {
 
 export const initial: State = { balance: 0, count: 0 }
 
-/** The entity of a data set's category. */
+/** An entity of a data set's category. */
 export const entityOf = ({ category }: Dataset) =>
   Entity.make(category, {
     state: Schema.Struct({ balance: Schema.Int, count: Schema.Int }),

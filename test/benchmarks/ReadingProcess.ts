@@ -1,5 +1,5 @@
 /**
- * Reads so many messages of a category, decoded, and answers how much memory the process took at most, in MB.
+ * Reads that many messages of a category, decoded, and answers how much memory the process took at most, in MB.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import * as Store from "@eventfold/test/support/Store"

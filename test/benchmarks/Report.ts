@@ -1,5 +1,5 @@
 /**
- * What was measured, as a table and as JSON.
+ * The report of a run, as a table and as JSON.
  */
 import Table from "cli-table3"
 import * as Schema from "effect/Schema"
@@ -19,11 +19,11 @@ const Row = Schema.Struct({
   peer: Schema.Finite,
   peerName: Schema.String,
   unit: Schema.Literals(Struct.keys(units)),
-  /** How many times ours is better than the peer's, the median of the rounds: more than 1 is better for us. */
+  /** How many times better ours is, the median of the rounds: more than 1 is better for us. */
   ratio: Schema.Finite,
-  /** The least ratio that is wanted. */
+  /** The lowest ratio that we accept. */
   budget: Schema.NullOr(Schema.Finite),
-  /** What is wanted for ours: the least, or the most where less is better. */
+  /** What we want for ours: the lowest figure, or the highest where less is better. */
   goal: Schema.NullOr(Schema.Finite),
   /** Where the middle half of the rounds lies. */
   spread: Schema.Struct({ ours: Spread, peer: Spread, ratio: Spread })
@@ -31,7 +31,7 @@ const Row = Schema.Struct({
 
 export type ReportRow = typeof Row.Type
 
-/** What a run was made on, and how thoroughly. */
+/** Where, when and how thoroughly a run measured. */
 export const circumstances = {
   machine: Schema.Struct({
     cores: Schema.Int,
@@ -48,7 +48,7 @@ export const circumstances = {
 /** The contents of `bench.json`. */
 export const Report = Schema.Struct({
   ...circumstances,
-  /** One for each row and peer. */
+  /** An element for each row and peer. */
   rows: Schema.Array(Row)
 })
 
@@ -71,16 +71,16 @@ export const rows = (results: ReadonlyArray<Result>): ReadonlyArray<ReportRow> =
     }))
   )
 
-/** A figure to read: no more digits than it is worth. */
+/** A figure for people, with no more digits than it is worth. */
 export const figure = (value: number): string =>
   value.toLocaleString("en", value < 100 ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 0 })
 
-/** How far the middle half of the values is spread, in percent of the median. */
+/** The spread of the middle half of the values, in percent of the median. */
 export const percent = ({ high, low, median }: Quartiles) => `±${Math.round((high - low) / 2 / median * 100)}%`
 
 const met = (is: boolean) => is ? "met" : "missed"
 
-/** What is wanted of the figure itself. */
+/** Whether the figure meets its goal. */
 const verdictOfGoal = ({ goal, ours, unit }: ReportRow): ReadonlyArray<string> =>
   goal === null
     ? []
@@ -116,7 +116,7 @@ export const table = (results: ReadonlyArray<ReportRow>): string => {
   return table.toString()
 }
 
-/** What is behind each name. */
+/** The description of each row. */
 export const legend = (results: ReadonlyArray<ReportRow>): string => {
   const known = new Map(results.map(({ description, name }) => [name, description]))
   return [...known].filter(([name]) => !name.endsWith("-server")).map(([name, description]) =>

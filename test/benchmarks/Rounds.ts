@@ -1,5 +1,5 @@
 /**
- * Measuring sides against one another: short rounds in turns, so that whatever else the machine does meets all of them.
+ * Measures sides against each other: in short rounds, in turn, so that other work of the machine slows down all of them.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -9,8 +9,8 @@ import { at, type Quartiles, quartiles } from "./Statistics.ts"
 import { type Unit, units } from "./Units.ts"
 
 /**
- * How long each round takes, where its row does not ask for more, how many of them there are for each side, and how long a
- * side may take to warm up at the most.
+ * The number of rounds of each side, how long a round takes unless its row asks for more, and how long a side may warm up at
+ * most, both in milliseconds.
  */
 export interface Effort {
   readonly rounds: number
@@ -18,7 +18,7 @@ export interface Effort {
   readonly warmUp: number
 }
 
-/** Measures a side for a while: its calls a second, or what the row's unit says. A row of percentiles gets samples. */
+/** Measures a side for that many milliseconds, in the row's unit. For a row of percentiles it gives samples. */
 export type Round = (millis: number) => Effect.Effect<number | ReadonlyArray<number>, BenchError>
 
 /** What ours is compared with. */
@@ -43,7 +43,7 @@ export interface Heading {
   readonly unit: Unit
   /** The rows of a group share a chart. */
   readonly group?: string | undefined
-  /** What we want for ours, in the unit, if there is a figure for it: the least, or the most if less is better. */
+  /** What we want for ours, in the row's unit: the lowest figure, or the highest where less is better. */
   readonly goal?: number | undefined
   /** The samples of a round give one result for each of these, with its own goal. */
   readonly percentiles?: ReadonlyArray<{ readonly share: number; readonly goal?: number }> | undefined
@@ -56,19 +56,19 @@ export interface Row<R = never> extends Heading {
   readonly peers: ReadonlyArray<PeerSide<R>>
   /** Measures PostgreSQL and no code of ours, so no two builds differ in it. */
   readonly ofServer?: boolean | undefined
-  /** Takes longer than a quick run has time for, unless it is asked for by its name. */
+  /** Takes too long for a quick run, which measures it only by its name. */
   readonly slow?: boolean | undefined
-  /** Measured once, and at once: it takes long, and is the same every time. */
+  /** Measured in one round without a warm-up, because it takes long and gives the same figure every time. */
   readonly once?: boolean | undefined
-  /** The least that a round takes, in milliseconds, where a short one would be all beginning and end. */
+  /** How long a round takes at least, in milliseconds, where a shorter one would be mostly start and end. */
   readonly millis?: number | undefined
-  /** How long each side runs before it is measured, in milliseconds: V8 makes it faster for so long. Else one round. */
+  /** How long each side warms up, in milliseconds: as long as V8 makes it faster. Defaults to one round. */
   readonly warmUp?: number | undefined
 }
 
 export interface Comparison extends Peer {
   readonly figures: Quartiles
-  /** How many times ours is better than the peer's, round by round: what the machine did meanwhile is in both. */
+  /** How many times better ours is, round by round, so that other work of the machine is in both figures. */
   readonly ratio: Quartiles
 }
 
@@ -82,7 +82,7 @@ export interface Result {
   readonly peers: ReadonlyArray<Comparison>
 }
 
-/** The results that a row gives: names, and what they are of the samples of a round. */
+/** The results of a row: their names, and how each comes from the samples of a round. */
 const figures = (row: Pick<Heading, "name" | "goal" | "percentiles">) =>
   row.percentiles === undefined
     ? [{ name: row.name, goal: row.goal, of: (samples: ReadonlyArray<number>) => at(samples, 0.5) }]
@@ -96,7 +96,7 @@ const figures = (row: Pick<Heading, "name" | "goal" | "percentiles">) =>
 export const namesOf = (row: Pick<Heading, "name" | "goal" | "percentiles">): ReadonlyArray<string> =>
   figures(row).map(({ name }) => name)
 
-/** The rows of these names, and those whose names begin with one of them. If there are none: all that there is time for. */
+/** The rows with these names, or with names that begin with one. Without names: all rows that the run has time for. */
 export const select = <R>(
   rows: ReadonlyArray<Row<R>>,
   names: ReadonlyArray<string>,
@@ -109,10 +109,10 @@ export const select = <R>(
       : names.some((name) => own.some((of) => of === name || of.startsWith(`${name}-`)))
   })
 
-/** The row without its peers: for a profile of ours. */
+/** The row without its peers, for a profile of ours. */
 export const alone = <R>(row: Row<R>): Row<R> => ({ ...row, peers: [] })
 
-/** Runs the call over and over for a while, by that many fibers: calls a second. */
+/** Repeats the call for that many milliseconds, in `concurrency` fibers: calls a second. */
 export const repeatedly = <E, R>(
   millis: number,
   call: (index: number) => Effect.Effect<unknown, E, R>,
@@ -133,7 +133,7 @@ export const repeatedly = <E, R>(
     })
   )
 
-/** Measures an effect that gives how many it did, again and again for a while and at least once: these a second. */
+/** Repeats an effect, at least once, and adds up the counts that it gives: counts a second. */
 export const rate = <E, R>(effect: Effect.Effect<number, E, R>, millis = 0): Effect.Effect<number, E, R> =>
   Clock.clockWith((clock) =>
     Effect.suspend(() => {
@@ -154,7 +154,7 @@ export const rate = <E, R>(effect: Effect.Effect<number, E, R>, millis = 0): Eff
 
 const samples = (measured: number | ReadonlyArray<number>) => typeof measured === "number" ? [measured] : measured
 
-/** The measurements of the sides, in their order. Who is first finds other pages in memory, so they take turns in that. */
+/** The measurements of the sides, in their order. The first one finds other pages in memory, so it is another each time. */
 const round = (sides: ReadonlyArray<Round>, millis: number, turn: number) => {
   const numbered = sides.map((side, i) => ({ i, measure: side(millis) }))
   const first = turn % sides.length
@@ -167,14 +167,14 @@ const round = (sides: ReadonlyArray<Round>, millis: number, turn: number) => {
   )
 }
 
-/** What comes out of the measurements of the rounds, each of them a list of samples for each side, ours first. */
+/** The results of a row. Each round has a list of samples for each side, ours first. */
 export const results = (
   row: Heading,
   rounds: ReadonlyArray<ReadonlyArray<ReadonlyArray<number>>>
 ): ReadonlyArray<Result> =>
   figures(row).map(({ goal, name, of }) => {
     const bySide = (side: number) => rounds.map((measured) => of(measured[side] ?? []))
-    // A rare case is rare in each round: it is looked for in all of them.
+    // A rare case is missing in most rounds, so the percentile is that of the samples of all rounds.
     const summary = (side: number): Quartiles => ({
       ...quartiles(bySide(side)),
       ...row.percentiles !== undefined && { median: of(rounds.flatMap((measured) => measured[side] ?? [])) }
@@ -196,7 +196,7 @@ export const results = (
     }
   })
 
-/** Measures a row. What each side does first is not counted: it fills caches, plans statements and has code compiled. */
+/** Measures a row. The warm-up does not count: it fills caches, plans statements and lets V8 compile the code. */
 export const measure = <R>(
   row: Row<R>,
   effort: Effort

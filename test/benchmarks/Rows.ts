@@ -24,7 +24,7 @@ const modules: ReadonlyArray<() => Promise<{ readonly rows: Rows }>> = [
 export const all = async (): Promise<Rows> =>
   (await Promise.all(modules.map((load) => load()))).flatMap(({ rows }) => rows)
 
-/** The row of a name. A module that does not load over another build's packages is only missed by its own rows. */
+/** The row of a name. When a module does not load over another build's packages, only its own rows fail. */
 export const find = Effect.fnUntraced(function*(name: string): Effect.fn.Return<Row<Databases>, PeerError> {
   const loaded = yield* Effect.forEach(modules, (load) => Effect.result(promise(load)))
   const row = loaded.flatMap((module) => Result.isSuccess(module) ? module.success.rows : [])

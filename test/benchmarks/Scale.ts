@@ -1,6 +1,5 @@
 /**
- * The table of messages when it is small and when it is large: the same categories and streams, with fewer or more
- * messages each.
+ * A small and a large table of messages: the same categories and streams, with fewer or more messages each.
  */
 import * as Effect from "effect/Effect"
 import type { Client } from "pg"
@@ -13,10 +12,10 @@ export const sizes = { small: 100_000, large: 10_000_000 }
 /** Nine categories, 9,000 streams. The messages take turns between them. */
 const categories = ["account", ...Array.from({ length: 8 }, (_, i) => `other${i}`)].map((name) => of(name, 1_000, 0))
 
-/** What is appended to and read. */
+/** The data set for appends and reads. */
 export const account: Dataset = categories[0] ?? savings
 
-/** Makes the lines one after the other: as many of each category, and the savings spread over all of them. */
+/** The lines by their numbers: as many for each category, with the savings spread evenly between them. */
 const lines = (messages: number) => {
   const every = messages / savings.messages
   const turns = categories.map(() => 0)
@@ -34,7 +33,7 @@ const lines = (messages: number) => {
   }
 }
 
-/** What makes the indexes of the table again, and its primary key. */
+/** Statements that drop an index of the table, or its primary key, and create it again. */
 interface Index {
   readonly drop: string
   readonly create: string
@@ -53,8 +52,8 @@ const indexes = async (client: Client) => {
 }
 
 /**
- * Copies so many messages into an empty database. The indexes are made afterwards: with them, the pages of the random ids
- * do not fit into the default `shared_buffers`, and it takes several times as long.
+ * Copies that many messages into an empty database, and creates the indexes afterwards: the index pages of random ids do not
+ * fit into the default `shared_buffers`, and copying with the indexes takes several times as long.
  */
 export const fill = Effect.fnUntraced(function*(url: string, messages: number): Effect.fn.Return<void, PeerError> {
   yield* Effect.scoped(Effect.gen(function*() {

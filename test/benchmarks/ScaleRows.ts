@@ -1,5 +1,5 @@
 /**
- * What a large table changes: the same with 10,000,000 messages in it, beside 100,000.
+ * The effect of a large table: the same work with 10,000,000 messages in it, beside 100,000.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -38,7 +38,7 @@ const row = (
 
 const reader = fileURLToPath(new URL("ReadingProcess.ts", import.meta.url))
 
-/** The most memory that a process of its own took to read so many messages, in MB. */
+/** The peak memory of a process that reads that many messages, in MB. */
 const memory = ({ url }: Ours, messages: number): Round => () =>
   Effect.scoped(Effect.flatMap(fork(reader, [url, String(messages)]), ({ next }) => next))
 

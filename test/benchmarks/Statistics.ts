@@ -1,15 +1,15 @@
 /**
- * What is said of many measurements of one thing.
+ * Statistics of repeated measurements.
  */
 
-/** The middle, and where the middle half of the values begins and ends. */
+/** The median, and the bounds of the middle half of the values. */
 export interface Quartiles {
   readonly low: number
   readonly median: number
   readonly high: number
 }
 
-/** The value at a share of the way from the lowest to the highest. */
+/** The value at a share of the way from the lowest to the highest, between 0 and 1. */
 export const at = (sorted: ReadonlyArray<number>, share: number): number => {
   const index = share * (sorted.length - 1)
   const [below = 0, above = below] = sorted.slice(Math.floor(index), Math.floor(index) + 2)

@@ -1,8 +1,8 @@
 /**
- * The messages that are in both tables before anything is measured: the same rows, in the same order.
+ * The messages of the large table that the functions are measured on: the same rows in the same order for each contender.
  *
- * Every category has 100 streams of 100 messages. They are written in turns, so that the messages of a category, and of a
- * stream, lie far apart, as they do in a log that many write to.
+ * Every category has 100 streams of 100 messages. The streams get their messages in turn, so that the messages of a category,
+ * and of a stream, lie far apart, as in a log with many writers.
  */
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
@@ -20,10 +20,10 @@ export const messagesPerStream = 100
 export const streamsPerCategory = 100
 export const messagesPerCategory = messagesPerStream * streamsPerCategory
 
-/** How many streams the reads of a stream go round. */
+/** How many streams the stream reads take in turn. */
 export const streamSample = 100
 
-/** How many different categories the metadata's `correlationStreamName` is of, and how many members a group has. */
+/** How many categories the `correlationStreamName` in the metadata has, and how many members a group has. */
 export const shares = 4
 
 /** SQL for the name of the stream of that number. Its category is that of the number modulo the count of categories. */
@@ -33,7 +33,7 @@ export const streamName = (number: string, categories: number): string =>
 const insert = (sql: SqlClient, messages: number): Effect.Effect<void, SqlError> => {
   const streams = messages / messagesPerStream
   const categories = messages / messagesPerCategory
-  // 7919 has no divisor in common with the number of streams: each gets its turn once in a while, in a mixed order.
+  // 7919 shares no divisor with the number of streams, so each stream gets as many messages, in a mixed order.
   const statement = `
     INSERT INTO message_store.messages (id, stream_name, position, type, data, metadata)
     SELECT
@@ -63,7 +63,7 @@ const insert = (sql: SqlClient, messages: number): Effect.Effect<void, SqlError>
   })
 }
 
-/** Fills the table, and leaves the server with nothing to catch up on. */
+/** Fills the table, and leaves no vacuum or checkpoint for the server to do later. */
 export const fill = Effect.fnUntraced(function*(sql: SqlClient, messages: number): Effect.fn.Return<Table, SqlError> {
   yield* insert(sql, messages)
   const names = yield* sql.unsafe<{ readonly name: string }>(

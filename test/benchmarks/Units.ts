@@ -1,5 +1,5 @@
 /**
- * The units of what is measured, and whether less of it is better.
+ * The units of the figures, and whether less is better.
  */
 export const units = {
   "calls/s": { less: false },

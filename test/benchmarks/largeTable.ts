@@ -1,6 +1,6 @@
 /**
- * What helps a large table, for the advice in docs/performance.md: `node test/benchmarks/largeTable.ts 10000000`. Each way
- * is measured beside the table as it is installed.
+ * Measures what helps a large table, for the advice in docs/performance.md: `node test/benchmarks/largeTable.ts 10000000`.
+ * Each change is measured beside the table as it is installed.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
@@ -23,12 +23,12 @@ import * as Scale from "./Scale.ts"
 
 const installed = "message_store.messages"
 
-/** Messages of a round. */
+/** Messages in a round. */
 const copied = 20_000
 
 const effort = { rounds: 7, millis: 0, warmUp: 0 }
 
-/** A UUID that begins with the time, as version 7 does, so that new ones are at one end of the index. */
+/** A UUID that begins with the time, as version 7 does, so that new ids are at one end of the index. */
 const timeOrdered = (): string => {
   const time = Math.trunc(performance.timeOrigin + performance.now()).toString(16).padStart(12, "0")
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
@@ -40,10 +40,10 @@ const query = (client: Client, text: string, values: ReadonlyArray<unknown> = []
 const run = (client: Client, statements: ReadonlyArray<string>) =>
   Effect.forEach(statements, (statement) => promise(() => client.query(statement)), { discard: true })
 
-/** What has been written goes up by this, so that no position of a stream is taken twice. */
+/** The number of the next message. It only grows, so that no position of a stream is taken twice. */
 let written = 1_000_000_000
 
-/** Copies messages into a table, to streams that take turns: messages a second. */
+/** Copies messages into a table, to its streams in turn: messages a second. */
 const write = (client: Client, table: string, id: () => string = randomUUID): Rounds.Round => () => {
   const begin = written
   written += copied
@@ -53,13 +53,13 @@ const write = (client: Client, table: string, id: () => string = randomUUID): Ro
   return Rounds.rate(Effect.as(copyIn(client, lines, table), copied))
 }
 
-/** The same after a checkpoint, when the first change of each page logs all of it. */
+/** The same after a checkpoint, when the first change of a page logs the whole page. */
 const writeAfterCheckpoint = (client: Client): Rounds.Round => {
   const round = write(client, installed, timeOrdered)
   return (millis) => Effect.andThen(run(client, ["CHECKPOINT"]), round(millis))
 }
 
-/** So many calls, one after the other: calls a second. */
+/** Makes `count` calls one after the other: calls a second. */
 const calls = (count: number, call: (n: number) => Effect.Effect<unknown, BenchError>): Rounds.Round => {
   let n = 0
   return () =>
@@ -90,7 +90,7 @@ const reads = (client: Client, messages: number): Readonly<Record<string, Rounds
   )
 })
 
-/** A copy of the table with the same indexes, but for the ids of a partitioned one, which can't be unique. */
+/** Copies the table with the same indexes, except that they are not unique: those of a partitioned table can't be. */
 const copyTable = (
   client: Client,
   name: string,
@@ -125,7 +125,7 @@ const beside = (name: string, description: string, ours: Rounds.Round, peer: Rou
     peers: [{ name: "as installed", side: Effect.succeed(peer) }]
   }, effort)
 
-/** How large the table and its indexes are. */
+/** Prints the sizes of the table and its indexes. */
 const saySizes = (client: Client) =>
   Effect.flatMap(
     promise(() =>
@@ -139,7 +139,7 @@ const saySizes = (client: Client) =>
 
 const number = (measured: number | ReadonlyArray<number>): ReadonlyArray<number> => [measured].flat()
 
-/** All reads, some times. */
+/** Measures all reads, for some rounds. */
 const measureReads = (client: Client, messages: number) =>
   Effect.forEach(
     Object.entries(reads(client, messages)),
@@ -149,7 +149,7 @@ const measureReads = (client: Client, messages: number) =>
 
 type Measured = Effect.Success<ReturnType<typeof measureReads>>
 
-/** Two measurements that can't take turns. */
+/** Compares measurements that can't take turns. */
 const compare = (what: string, peer: string, after: Measured, before: Measured) =>
   after.flatMap(({ name, rounds }, i) =>
     Rounds.results(
@@ -219,7 +219,7 @@ const measure = Effect.fnUntraced(function*(messages: number): Effect.fn.Return<
   yield* report(compare(`shared-buffers-${quarter}MB`, "128 MB", large, small))
 })
 
-/** Reads, when what is read has been read before, and writes. */
+/** Measures reads of what is in memory already, and writes. */
 const settled = Effect.fnUntraced(function*(client: Client, messages: number) {
   yield* measureReads(client, messages)
   const measured = yield* measureReads(client, messages)
@@ -230,7 +230,7 @@ const settled = Effect.fnUntraced(function*(client: Client, messages: number) {
 
 const command = Command.make("largeTable", {
   messages: Argument.Int("messages").pipe(
-    Argument.withDescription("How many messages there are in the table, a multiple of 10,000"),
+    Argument.withDescription("How many messages the table has, a multiple of 10,000"),
     Argument.withDefault(10_000_000)
   )
 }, ({ messages }) => Effect.scoped(measure(messages))).pipe(

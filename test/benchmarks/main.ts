@@ -31,7 +31,7 @@ import * as Verdicts from "./Verdicts.ts"
 
 const rows = await Rows.all()
 
-/** How large the table of Message DB's functions is, and how long everything is measured. */
+/** The size of the table that Message DB's functions are measured on, and how thoroughly the run measures. */
 const thorough = { messages: 1_000_000, effort: { rounds: 9, millis: 300, warmUp: 8_000 } }
 
 const quick = { messages: 100_000, effort: { rounds: 4, millis: 100, warmUp: 1_000 } }
@@ -46,7 +46,7 @@ const machine: Report.Report["machine"] = {
   platform: `${platform()} ${arch()}`
 }
 
-/** One line while the run goes on. */
+/** Prints the line of a result during the run. */
 const say = ({ name, ours, peers, unit }: Rounds.Result, took: Duration.Duration) => {
   const ratios = peers.map(({ name, ratio }) => `, ${ratio.median.toFixed(2)}x ${name}`).join("")
   return Console.log(
@@ -102,7 +102,7 @@ const writeCharts = Effect.fnUntraced(function*(report: Report.Report, folder: s
   )
 })
 
-/** Puts the figures and the charts where the page on performance shows them. */
+/** Writes the figures and the charts to where docs/performance.md shows them. */
 const writeDocs = Effect.fnUntraced(function*(report: Report.Report) {
   const fs = yield* FileSystem.FileSystem
   const page = root("docs/performance.md")
@@ -110,7 +110,7 @@ const writeDocs = Effect.fnUntraced(function*(report: Report.Report) {
   if (replaced === undefined) return yield* Console.error(`${page} has no place for the figures`)
   yield* fs.writeFileString(page, replaced)
   const folder = root("docs/performance")
-  // Of rows that are no more.
+  // Also the charts of rows that no longer exist.
   yield* fs.remove(folder, { recursive: true, force: true })
   yield* writeCharts(report, folder)
 })
@@ -135,6 +135,10 @@ const compare = Effect.fnUntraced(function*({ against, out, quick: isQuick, rows
 }) {
   const { effort, messages } = isQuick ? quickAgainst : thorough
   const selected = Builds.comparable(rows, names)
+  if (selected.length === 0) {
+    yield* Console.error(`Nothing to compare: ${names.join(" ")} measures PostgreSQL alone`)
+    return yield* new Verdicts.DoesNotHold()
+  }
   const builds = { ours: yield* Checkout.own, other: yield* Checkout.open(against) }
   const { url } = yield* PostgresServer.start()
   const { facts } = Context.get(yield* Layer.build(layerOn(url, { messages })), Databases)
@@ -200,10 +204,12 @@ const bench = Effect.fnUntraced(function*(options: Options) {
 
 const command = Command.make("bench", {
   rows: Argument.String("row").pipe(
-    Argument.withDescription("What to measure, by name or by how the name begins: append, read-category, stream-idle"),
+    Argument.withDescription(
+      "The rows to measure, by name or by the beginning of the name: append, read-category, stream-idle"
+    ),
     Argument.filter(
       (name) => Rounds.select(rows, [name], false).length > 0,
-      () => `must be one of ${rows.map((row) => row.name).join(", ")}, or how some of them begin`
+      () => `must be one of ${rows.map((row) => row.name).join(", ")}, or the beginning of one of them`
     ),
     Argument.variadic()
   ),
@@ -219,11 +225,11 @@ const command = Command.make("bench", {
     Flag.optional
   ),
   alone: Flag.Boolean("alone").pipe(
-    Flag.withDescription("Measure ours and no peer, and write no file: for a profile"),
+    Flag.withDescription("Measure eventfold without its peers, and write no file: for a profile"),
     Flag.withDefault(false)
   ),
   docs: Flag.Boolean("docs").pipe(
-    Flag.withDescription("Put the figures and the charts into docs/performance.md"),
+    Flag.withDescription("Write the figures and the charts into docs/performance.md"),
     Flag.withDefault(false)
   ),
   from: Flag.String("from").pipe(

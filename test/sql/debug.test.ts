@@ -5,7 +5,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-/** PGlite, because it hands out the notices. */
+/** PGlite, because it returns the notices of a statement. */
 class Pglite extends Context.Service<Pglite, PGlite>()("@eventfold/test/Pglite") {
   static readonly layer = Layer.effect(
     Pglite,
@@ -21,7 +21,7 @@ class Pglite extends Context.Service<Pglite, PGlite>()("@eventfold/test/Pglite")
   )
 }
 
-/** What a statement says in a transaction that is rolled back. */
+/** The notices of a statement, in a transaction that is rolled back. */
 const notices = Effect.fnUntraced(function*(settings: ReadonlyArray<string>, statement: string) {
   const db = yield* Pglite
   const lines: Array<string> = []
@@ -112,7 +112,7 @@ layer(Pglite.layer, { excludeTestServices: true })("debug settings, on PGlite", 
       }
     }))
 
-  it.effect("a read gives the same messages with the setting on", () =>
+  it.effect("a read returns the same messages with the setting on", () =>
     Effect.gen(function*() {
       const db = yield* Pglite
       yield* Effect.promise(() => db.query(write))

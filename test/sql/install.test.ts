@@ -183,7 +183,7 @@ for (const server of inject("postgres")) {
         assert.deepStrictEqual(yield* sql`SELECT message_store.stream_version('kept-1') AS version`, [{ version: 0n }])
       }))
 
-    it.effect("is made by four installs at once as by one", () =>
+    it.effect("is the same after four installations at once as after one", () =>
       Effect.gen(function*() {
         const { url } = yield* Database.make({ server, empty: true })
         yield* Effect.all(

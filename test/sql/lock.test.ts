@@ -18,18 +18,18 @@ const append = (sql: SqlClient, streamName: string) =>
   sql`SELECT outcome FROM eventfold.append(ARRAY[${streamName}], ARRAY[-3::bigint], ARRAY[1], ARRAY[gen_random_uuid()],
     ARRAY['T'], ARRAY['{}'], ARRAY[''])`
 
-/** Fails instead of waiting, so that a test can tell the two apart without a clock. */
+/** Fails instead of waiting, so that a test sees the wait without a clock. */
 const impatient = (sql: SqlClient, effect: ReturnType<typeof write>) =>
   sql.withTransaction(Effect.andThen(sql`SET LOCAL lock_timeout = '50ms'`, effect))
 
 const session = Effect.flatMap(Database.Database, ({ url }) => Database.session(url))
 
-/** Waits until a session of this database waits for an advisory lock. */
-const someoneWaits: Effect.Effect<void, unknown, SqlClient> = Effect.gen(function*() {
+/** Ends when a session of this database waits for an advisory lock. */
+const aSessionWaits: Effect.Effect<void, unknown, SqlClient> = Effect.gen(function*() {
   const sql = yield* SqlClient
   const waiting = yield* sql`SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
     WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()`
-  if (waiting.length === 0) yield* Effect.andThen(Effect.yieldNow, someoneWaits)
+  if (waiting.length === 0) yield* Effect.andThen(Effect.yieldNow, aSessionWaits)
 })
 
 for (const server of inject("postgres")) {
@@ -50,7 +50,7 @@ for (const server of inject("postgres")) {
         assert.deepStrictEqual(yield* locks, [])
       }))
 
-    it.effect("acquire_lock takes none without a name", () =>
+    it.effect("acquire_lock takes no lock without a name", () =>
       Effect.gen(function*() {
         const sql = yield* session
         yield* sql.withTransaction(Effect.gen(function*() {
@@ -62,7 +62,7 @@ for (const server of inject("postgres")) {
         }))
       }))
 
-    it.effect("a second writer to the category waits, one to another does not, and nor do readers", () =>
+    it.effect("a second writer to the category waits; a writer to another category and readers do not", () =>
       Effect.gen(function*() {
         const first = yield* session
         const second = yield* session
@@ -90,7 +90,7 @@ for (const server of inject("postgres")) {
         const loser = yield* first.withTransaction(Effect.gen(function*() {
           yield* write(first, "waited-1", -1)
           const fiber = yield* Effect.forkScoped(refusal(write(second, "waited-1", -1)))
-          yield* Effect.timeout(someoneWaits, "10 seconds")
+          yield* Effect.timeout(aSessionWaits, "10 seconds")
           return fiber
         }))
         assert.deepStrictEqual(yield* Fiber.join(loser), {
@@ -115,13 +115,13 @@ for (const server of inject("postgres")) {
         const first = yield* session
         const second = yield* session
         yield* Effect.forEach([first, second], (sql) => sql`BEGIN`)
-        // So that it is the first that is refused.
+        // So that PostgreSQL refuses the first one.
         yield* first`SET LOCAL deadlock_timeout = '10ms'`
         yield* second`SET LOCAL deadlock_timeout = '60s'`
         yield* write(first, "left-1")
         yield* write(second, "right-1")
         const waiting = yield* Effect.forkScoped(write(second, "left-1"))
-        yield* Effect.timeout(someoneWaits, "10 seconds")
+        yield* Effect.timeout(aSessionWaits, "10 seconds")
         const { code, message } = yield* refusal(write(first, "right-1"))
         assert.deepStrictEqual({ code, message }, { code: "40P01", message: "deadlock detected" })
         yield* first`ROLLBACK`
@@ -144,7 +144,7 @@ for (const server of inject("postgres")) {
         assert.deepStrictEqual((yield* visible).map((row) => row.stream), ["early-1", "late-1"])
       }))
 
-    it.effect("a function in the place of acquire_lock is the one that writers use", () =>
+    it.effect("a function that replaces acquire_lock is the one that writers call", () =>
       Effect.gen(function*() {
         const { url } = yield* Database.make({ server })
         const first = yield* Database.session(url)
@@ -195,7 +195,7 @@ for (const server of inject("postgres")) {
         assert.deepStrictEqual(log.map((row) => Number(row.position)), Array.from({ length: 200 }, (_, i) => i))
       }))
 
-    it.effect("of eight writers that expect no stream one wins", () =>
+    it.effect("of eight writers that expect no stream, one wins", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         const results = yield* Effect.forEach(

@@ -5,7 +5,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
 
-/** The 8 KB pages a statement and the functions it calls look at: what it costs, whatever the machine. */
+/** How many pages of 8 KB a statement reads, with the functions it calls: a cost that does not depend on the machine. */
 const pages = Effect.fnUntraced(function*(statement: string) {
   const sql = yield* SqlClient
   const rows = yield* sql.unsafe<{
@@ -23,7 +23,7 @@ const explain = Effect.fnUntraced(function*(statement: string) {
   return rows.map((row) => row["QUERY PLAN"]).join("\n")
 })
 
-/** Two common categories, of which one goes quiet half way, and a long stream; with the planner's statistics. */
+/** Two common categories, one of which goes quiet half way, and a long stream; with statistics for the planner. */
 const fill = Effect.gen(function*() {
   const sql = yield* SqlClient
   yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data)
@@ -55,7 +55,7 @@ const polls = [
 for (const server of inject("postgres")) {
   const filled = Layer.effectDiscard(fill).pipe(Layer.provideMerge(Database.layer({ server })))
   layer(filled, { excludeTestServices: true })(`plans on ${server.name}`, (it) => {
-    it.effect("the parse functions are put in place, and the index on them is used", () =>
+    it.effect("the planner inlines the parse functions, and uses the index on them", () =>
       Effect.gen(function*() {
         const plan = yield* explain(
           `SELECT FROM message_store.messages WHERE message_store.category(stream_name) = 'account'
@@ -67,7 +67,7 @@ for (const server of inject("postgres")) {
         assert.notMatch(plan, /hash_64|cardinal_id|is_category|category\(/)
       }))
 
-    it.effect("writes look at no more pages as the table grows, in a session that planned them when it was empty", () =>
+    it.effect("writes read no more pages as the table grows, in a session that planned them when it was empty", () =>
       Effect.gen(function*() {
         const { url } = yield* Database.make({ server })
         const cost = yield* Effect.gen(function*() {
@@ -84,17 +84,17 @@ for (const server of inject("postgres")) {
         assert.isBelow(cost, 50)
       }))
 
-    it.effect("a poll that finds nothing new looks at a few pages, however often a session has planned it", () =>
+    it.effect("a poll that finds nothing new reads a few pages, however often a session has planned it", () =>
       Effect.gen(function*() {
         const { url } = yield* Database.Database
         for (const poll of polls) {
           const costs = yield* Effect.replicateEffect(pages(poll), 8).pipe(Effect.provide(Database.client(url)))
-          // The first of a session also reads the catalog.
+          // The first poll of a session also reads the catalog.
           assert.isBelow(Math.max(...costs.slice(1)), 60, poll)
         }
       }))
 
-    it.effect("a poll of a category has one plan, whatever the planner thinks of it", () =>
+    it.effect("a poll of a category has one plan, whatever the planner estimates", () =>
       Effect.gen(function*() {
         const { url } = yield* Database.Database
         for (const poll of categoryPolls) {

@@ -14,7 +14,7 @@ interface Arguments {
 const read = Effect.fnUntraced(function*(name: string, args: Arguments) {
   const sql = yield* SqlClient
   const list = Object.entries(args).map(([key, value]) =>
-    // Without a type NULL is unknown, as a client's NULL is.
+    // NULL without a type is unknown, as a client's NULL is.
     sql`${sql(key)} => ${typeof value === "number" ? sql`${value}::bigint` : sql`${value}`}`
   )
   return yield* sql<{ readonly stream_name: string; readonly position: bigint; readonly global_position: bigint }>`
@@ -27,7 +27,7 @@ const streamPositions = (args: Arguments) =>
 const globalPositions = (args: Arguments) =>
   Effect.map(read("get_category_messages", args), (rows) => rows.map((row) => Number(row.global_position)))
 
-/** The log that the tests read: its global positions are the places in this list, from 1. */
+/** The log that the tests read: a global position is an index in this list, from 1. */
 const log: ReadonlyArray<readonly [streamName: string, type: string, metadata?: string]> = [
   ["account-1", "Opened"],
   ["account-1", "Deposited"],
@@ -114,7 +114,7 @@ const ofCategory: ReadonlyArray<readonly [Arguments, ReadonlyArray<number>]> = [
     ),
   [{ category: "group", consumer_group_member: 1, consumer_group_size: 2, batch_size: 2 }, [19, 21]],
   [{ category: "group", consumer_group_member: 1, consumer_group_size: 2, batch_size: 2, position: 20 }, [21, 22]],
-  // A bare category has no cardinal id and reaches no member; an empty id is one.
+  // The stream of a bare category has no cardinal id and reaches no member; an empty cardinal id reaches one.
   [{ category: "compound", consumer_group_member: 0, consumer_group_size: 1 }, [26, 27, 28]],
   [{ category: "payment", correlation: "order", consumer_group_member: 0, consumer_group_size: 2 }, [9, 11]],
   [{ category: "payment", correlation: "order", consumer_group_member: 1, consumer_group_size: 2 }, [10]]
@@ -141,7 +141,7 @@ const grouped = (member: number | null, size: number | null) => ({
   consumer_group_size: size
 })
 
-/** In the order of the checks: each call is also wrong by each later check that it can be wrong by. */
+/** In the order of the checks: each call also fails every later check that it can fail. */
 const refusals: ReadonlyArray<readonly [string, Arguments, code: string, message: string]> = [
   ["get_stream_messages", { stream_name: "account", condition: "true" }, "P0001", "Must be a stream name: account"],
   ["get_stream_messages", { stream_name: "" }, "P0001", "Must be a stream name: "],
@@ -247,7 +247,7 @@ const faultyConditions = [
   ]
 ] as const
 
-/** What the documentation of Message DB shows and neither has. */
+/** Calls that the documentation of Message DB shows, and that work neither there nor here. */
 const missing = [
   [
     "get_category_messages(category_name => 'a')",
@@ -258,7 +258,7 @@ const missing = [
   ["hash_64(1)", "42883", "function message_store.hash_64(integer) does not exist"]
 ] as const
 
-/** Runs in a transaction in which the setting has the value. */
+/** Runs the effect in a transaction with the value of a setting. */
 const withSetting = Effect.fnUntraced(function*<A, E, R>(name: string, value: string, effect: Effect.Effect<A, E, R>) {
   const sql = yield* SqlClient
   return yield* sql.withTransaction(Effect.andThen(
@@ -270,7 +270,7 @@ const withSetting = Effect.fnUntraced(function*<A, E, R>(name: string, value: st
 for (const server of inject("postgres")) {
   const logged = Layer.effectDiscard(writeLog).pipe(Layer.provideMerge(Database.layer({ server })))
   layer(logged, { excludeTestServices: true })(`reading on ${server.name}`, (it) => {
-    it.effect("gives the message as text, in Message DB's columns", () =>
+    it.effect("returns the message as text, in Message DB's columns", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         const [expected] = yield* sql`SELECT id::text, "time" FROM message_store.messages WHERE global_position = 9`
@@ -327,7 +327,7 @@ for (const server of inject("postgres")) {
         assert.lengthOf(yield* globalPositions({ category: "many", batch_size: -1 }), 1001)
       }))
 
-    it.effect("deals the streams of a category to the members of a group larger than a smallint", () =>
+    it.effect("assigns the streams of a category to the members of a group larger than a smallint", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         const [hash] = yield* sql<{ readonly member: bigint }>`SELECT abs(message_store.hash_64('1') % 40000) AS member`
@@ -338,10 +338,10 @@ for (const server of inject("postgres")) {
         )
       }))
 
-    it.effect("deals a stream with the lowest hash there is", () =>
+    it.effect("assigns a stream with the lowest possible hash", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
-        // No value with this hash is known, so the function is replaced until the rollback.
+        // No value with this hash is known, so the test replaces the function until the rollback.
         const members = yield* Effect.flip(sql.withTransaction(Effect.gen(function*() {
           yield* sql`CREATE OR REPLACE FUNCTION message_store.hash_64(value varchar) RETURNS bigint
             LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN (-9223372036854775808)::bigint`
@@ -378,7 +378,7 @@ for (const server of inject("postgres")) {
         })
     )
 
-    it.effect("a condition is not active any more after RESET", () =>
+    it.effect("a condition is no longer active after RESET", () =>
       Effect.gen(function*() {
         const { url } = yield* Database.Database
         const sql = yield* Database.session(url)
@@ -413,7 +413,7 @@ for (const server of inject("postgres")) {
         })
     )
 
-    it.effect("a condition is active where the database's settings say so", () =>
+    it.effect("a condition is active when the settings of the database activate it", () =>
       Effect.gen(function*() {
         const { name, url } = yield* Database.make({ server })
         const sql = yield* SqlClient
@@ -440,7 +440,7 @@ for (const server of inject("postgres")) {
         )
       }))
 
-    it.effect.each(missing)("there is no %s", ([call, code, message]) =>
+    it.effect.each(missing)("refuses %s, which does not exist", ([call, code, message]) =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         assert.deepStrictEqual(yield* refusal(sql.unsafe(`SELECT * FROM message_store.${call}`)), { code, message })

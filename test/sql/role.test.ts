@@ -6,7 +6,7 @@ import * as Database from "../support/Database.ts"
 import { refusal } from "../support/PostgresError.ts"
 import * as Role from "../support/Role.ts"
 
-/** A session of a role that was granted message_store and has nothing else, and no search_path. */
+/** A session of a role that has message_store and no other right, and no search_path. */
 const member = Effect.gen(function*() {
   const sql = yield* SqlClient
   const { url } = yield* Database.Database
@@ -107,13 +107,13 @@ for (const server of inject("postgres")) {
         ])
       }))
 
-    it.effect("everybody may execute the functions, which run with the rights of the caller", () =>
+    it.effect("every role may execute the functions, which run with the rights of the caller", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         assert.deepStrictEqual(
-          yield* sql`SELECT bool_and(has_function_privilege('public', oid, 'EXECUTE')) AS everybody, bool_or(prosecdef) AS definer
+          yield* sql`SELECT bool_and(has_function_privilege('public', oid, 'EXECUTE')) AS every_role, bool_or(prosecdef) AS definer
             FROM pg_proc WHERE pronamespace IN ('message_store'::regnamespace, 'eventfold'::regnamespace)`,
-          [{ everybody: true, definer: false }]
+          [{ every_role: true, definer: false }]
         )
         const { url } = yield* Database.Database
         const stranger = yield* Database.session((yield* Role.make()).url(url))
@@ -145,7 +145,7 @@ for (const server of inject("postgres")) {
         }
       }))
 
-    it.effect("a member can use all that eventfold adds", () =>
+    it.effect("a member can use everything that eventfold adds", () =>
       Effect.gen(function*() {
         const sql = yield* member
         const append = sql`SELECT outcome, stream_version FROM eventfold.append(
@@ -157,7 +157,7 @@ for (const server of inject("postgres")) {
           yield* sql`SELECT eventfold.schema_version() = max(version), count(*) FROM eventfold.installations`.values,
           [[true, 1n]]
         )
-        // Making read models takes more: see readModelStoreFaults.test.ts.
+        // Creating read models needs more rights: see readModelStoreFaults.test.ts.
         yield* sql`INSERT INTO eventfold.read_models (read_model, number, version, fingerprint, state, position, history)
           VALUES ('added', 1, 1, '', 'live', 0, 0)`
         yield* sql`UPDATE eventfold.read_models SET position = 1 WHERE read_model = 'added'`
@@ -167,7 +167,7 @@ for (const server of inject("postgres")) {
         )
       }))
 
-    it.effect("a member can insert, and the next write goes on from there", () =>
+    it.effect("a member can insert, and the next write continues from there", () =>
       Effect.gen(function*() {
         const sql = yield* member
         yield* sql`INSERT INTO message_store.messages (stream_name, position, type) VALUES ('inserted-1', 3, 'T')`
@@ -177,7 +177,7 @@ for (const server of inject("postgres")) {
         )
       }))
 
-    it.effect("a member is refused to drop a function", () =>
+    it.effect("a member may not drop a function", () =>
       Effect.gen(function*() {
         const sql = yield* member
         yield* sql`SET search_path = message_store`
@@ -187,7 +187,7 @@ for (const server of inject("postgres")) {
         })
       }))
 
-    it.effect.each(refused)("a member is refused %s", ([statement, expected]) =>
+    it.effect.each(refused)("a member may not run %s", ([statement, expected]) =>
       Effect.gen(function*() {
         const sql = yield* member
         assert.deepStrictEqual(yield* refusal(sql.unsafe(statement)), expected)

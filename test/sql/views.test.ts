@@ -5,7 +5,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
 
-/** Written so that neither is in the order of the views. */
+/** In another order than that of the views, by stream and by type. */
 const log = [
   ["payment-1", "Paid"],
   ["account-2", "Opened"],
@@ -15,7 +15,7 @@ const log = [
   ["account-2", "Opened"]
 ] as const
 
-/** Columns with their types, then rows. Six messages: one is 16.67 percent of all, whatever the group. */
+/** The columns with their types, then the rows. Each of the six messages is 16.67 percent of all, in every group. */
 const views = {
   stream_summary: [
     "stream_name text, message_count bigint, percent numeric",
@@ -96,7 +96,7 @@ for (const server of inject("postgres")) {
         })
     )
 
-    it.effect("a filter on a view leaves the percentage one of all messages", () =>
+    it.effect("with a filter on a view, the percentage is still of all messages", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         assert.deepStrictEqual(
@@ -105,7 +105,7 @@ for (const server of inject("postgres")) {
         )
       }))
 
-    it.effect("there are these and no others", () =>
+    it.effect("are these and no others", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         const names = yield* sql<{ readonly name: string }>`SELECT relname AS name FROM pg_class

@@ -28,7 +28,7 @@ const lastGlobalPosition = Effect.gen(function*() {
   return rows[0]?.last ?? 0n
 })
 
-/** The version the stream has, the version expected of it, and the version the error names. */
+/** The version of the stream, which the error names, and the expected version. */
 const mismatches: ReadonlyArray<readonly [number, number]> = [[-1, 0], [-1, 1], [-1, -2], [0, -1], [0, 1], [2, -1], [
   2,
   1
@@ -58,7 +58,7 @@ const accepted = [
   ["ids-1", { id: "a0eebc999c0b4ef8bb6d6bb9bd380a12" }]
 ] as const
 
-/** Both the version and something else are wrong: the version's error wins. */
+/** Both the version and something else are wrong: the error of the version wins. */
 const versionFirst = [
   ["an invalid id", { id: "not-a-uuid" }],
   ["an empty id", { id: "" }],
@@ -112,7 +112,7 @@ for (const server of inject("postgres")) {
         assert.deepStrictEqual(rows, [{ count: 2n, now: true }])
       }))
 
-    it.effect("accepts the expected version, or none", () =>
+    it.effect("accepts the right expected version, or none", () =>
       Effect.gen(function*() {
         assert.strictEqual(yield* write("expected-1", { expectedVersion: -1 }), 0n)
         assert.strictEqual(yield* write("expected-1", { expectedVersion: 0 }), 1n)
@@ -148,7 +148,7 @@ for (const server of inject("postgres")) {
         })
       }))
 
-    it.effect("refuses an id that is recorded anywhere, however it is written", () =>
+    it.effect("refuses an id that is recorded in any stream, in every notation", () =>
       Effect.gen(function*() {
         const id = randomUUID()
         yield* write("duplicate-1", { id })
@@ -160,7 +160,7 @@ for (const server of inject("postgres")) {
             constraint: "messages_id"
           })
         }
-        // Not even the same message again, to the same stream.
+        // Even for the same message in the same stream.
         assert.strictEqual((yield* refusal(write("duplicate-1", { id }))).code, "23505")
         assert.strictEqual((yield* refusal(write("duplicate-1", { id, expectedVersion: 7 }))).code, "P0001")
       }))
@@ -186,7 +186,7 @@ for (const server of inject("postgres")) {
         assert.isAtLeast(Number(yield* write(streamName, options)), 0)
       }))
 
-    it.effect("consumes a global position only once the row is made", () =>
+    it.effect("takes a global position only when it inserts the row", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         const id = randomUUID()
@@ -221,7 +221,7 @@ for (const server of inject("postgres")) {
         )
       }))
 
-    it.effect("takes text, and a narrower version", () =>
+    it.effect("accepts text, and a narrower type for the version", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         assert.deepStrictEqual(
@@ -231,7 +231,7 @@ for (const server of inject("postgres")) {
         )
       }))
 
-    it.effect("gives data and metadata back as jsonb has them, and none as NULL", () =>
+    it.effect("returns data and metadata as jsonb stores them, and missing ones as NULL", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         yield* write("json-1", { data: "{\"bb\":1,\"b\":2.50,\"a\":[1,2],\"b\":{ \"c\" :null}}", metadata: "  [ ]" })
@@ -243,7 +243,7 @@ for (const server of inject("postgres")) {
         )
       }))
 
-    it.effect("a failure takes the whole batch of a transaction back", () =>
+    it.effect("a failure rolls back the whole batch of a transaction", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         const batch = sql.withTransaction(Effect.andThen(write("batch-2"), write("batch-2", { expectedVersion: 5 })))
@@ -259,7 +259,7 @@ for (const server of inject("postgres")) {
         assert.strictEqual((yield* refusal(write(name))).code, "54000")
       }))
 
-    it.effect("goes on from the highest position after a direct insert left a gap", () =>
+    it.effect("continues from the highest position after a direct insert left a gap", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         yield* sql`INSERT INTO message_store.messages (stream_name, position, type) VALUES ('direct-1', 6, 'T')`

@@ -28,7 +28,7 @@ const use = Effect.fnUntraced(function*(url: string) {
   return [version, read.length]
 })
 
-/** The owners of all that is in the schemas. */
+/** The owners of all objects in the schemas. */
 const owners = (url: string) =>
   Effect.gen(function*() {
     const sql = yield* SqlClient
@@ -47,7 +47,7 @@ const hint = "Ask an administrator to run CREATE ROLE message_store LOGIN, or in
 
 for (const server of layers) {
   layer(server.layer, { excludeTestServices: true, timeout: 120_000 })(`roles on ${server.name}`, (it) => {
-    it.effect("who may not make the role is told what to do, and nothing is made", () =>
+    it.effect("a user that may not create the role is told what to do, and nothing is installed", () =>
       Effect.gen(function*() {
         const app = yield* makeRole("app")
         const url = yield* makeDatabase("shop", "app")
@@ -69,7 +69,7 @@ for (const server of layers) {
         assert.isFalse(yield* hasRole)
       }))
 
-    it.effect("who owns the database installs without the role, and uses the store", () =>
+    it.effect("the owner of the database installs without the role, and uses the store", () =>
       Effect.gen(function*() {
         const app = yield* makeRole("app")
         const url = yield* makeDatabase("shop", "app")
@@ -91,9 +91,9 @@ for (const server of layers) {
         assert.isFalse(yield* hasRole)
       }))
 
-    it.effect("four databases of a server make the role once", () =>
+    it.effect("four databases of a server create the role once", () =>
       Effect.gen(function*() {
-        // Once the databases are gone, which are made later.
+        // A finalizer from before the databases, so that it runs after they are dropped.
         yield* Effect.addFinalizer(() => Effect.ignore(dropRole))
         const admin = yield* makeRole("admin", "CREATEROLE")
         const urls = yield* Effect.forEach(["a", "b", "c", "d"], (name) => makeDatabase(name, "admin"))
@@ -102,7 +102,7 @@ for (const server of layers) {
         const [first, ...rest] = yield* Effect.forEach(urls, objects)
         for (const other of rest) assert.deepStrictEqual(other, first)
 
-        // With the role there, no right to make one is needed.
+        // When the role exists, an installation needs no right to create it.
         const app = yield* makeRole("app")
         const url = yield* makeDatabase("shop", "app")
         yield* install(app(url))
@@ -112,7 +112,7 @@ for (const server of layers) {
         assert.deepStrictEqual(yield* use(reader(url)), [0, 1])
       }))
 
-    it.effect("who owns neither the database nor the schemas is refused", () =>
+    it.effect("a user that owns neither the database nor the schemas is refused", () =>
       Effect.gen(function*() {
         const app = yield* makeRole("app")
         const url = yield* makeDatabase("shop")
@@ -126,21 +126,21 @@ for (const server of layers) {
         assert.instanceOf(again.reason, Postgres.PermissionDenied)
       }))
 
-    it.effect("schemas made for another owner belong to that one, with all that is installed in them", () =>
+    it.effect("schemas created for another owner belong to that owner, with all objects in them", () =>
       Effect.gen(function*() {
         const name = "Owner's \"own\" - x"
         const owner = yield* makeRole(name)
-        // By a superuser, into schemas that are there.
+        // A superuser installs into schemas that exist.
         const url = yield* makeDatabase("shop")
         const sql = yield* Database.session(url)
         yield* sql`CREATE SCHEMA message_store AUTHORIZATION ${sql(name)}`
         yield* install(url, { role: false })
         assert.deepStrictEqual(yield* owners(url), [name])
-        // The owner needs no right on the database to install again.
+        // Their owner installs again, without a right on the database.
         yield* install(owner(url), { role: false })
         assert.deepStrictEqual(yield* use(owner(url)), [0, 1])
 
-        // By name.
+        // The option names the owner.
         const named = yield* makeDatabase("named")
         yield* install(named, { role: false, owner: name })
         assert.deepStrictEqual(yield* owners(named), [name])
@@ -151,7 +151,7 @@ for (const server of layers) {
           assert.deepStrictEqual(yield* objects(other), yield* objects(url))
         }
 
-        // By the owner, into schemas that an administrator made.
+        // The owner installs into schemas that an administrator created.
         const own = yield* makeDatabase("own")
         const admin = yield* Database.session(own)
         yield* admin`CREATE SCHEMA message_store AUTHORIZATION ${admin(name)}`
@@ -160,7 +160,7 @@ for (const server of layers) {
         assert.deepStrictEqual(yield* objects(own), yield* objects(url))
       }))
 
-    it.effect("who owns the database adds eventfold to a Message DB that a superuser installed", () =>
+    it.effect("the owner of the database adds eventfold to a Message DB that a superuser installed", () =>
       Effect.gen(function*() {
         yield* Effect.addFinalizer(() => Effect.ignore(dropRole))
         const app = yield* makeRole("app")
@@ -186,7 +186,7 @@ for (const server of layers) {
               ARRAY['{}'], ARRAY['']) WHERE nspname = 'eventfold'`.values,
           [["written", "app"]]
         )
-        // Its functions are not the user's to replace.
+        // The user does not own its functions, and can't replace them.
         const refused = yield* Effect.flip(install(app(url), { replaceFunctions: true }))
         assert.instanceOf(refused.reason, Postgres.PermissionDenied)
       }))

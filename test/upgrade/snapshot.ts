@@ -1,6 +1,5 @@
 /**
- * A version of the schema as one file. Run as a program it writes that of the current version:
- * `node test/upgrade/snapshot.ts`.
+ * Each version of the schema as one file. `node test/upgrade/snapshot.ts` writes the file of the current version.
  */
 import { files } from "@eventfold/sql"
 import * as Effect from "effect/Effect"
@@ -13,7 +12,7 @@ export const version: Effect.Effect<number> = Effect.map(Effect.orDie(files), (a
   return Number(/RETURN (\d+);/.exec(file?.sql ?? "")?.[1])
 })
 
-/** All files of this checkout in one, as they are run in an empty database. */
+/** All SQL files of this checkout in one, in the order in which an installation runs them. */
 export const current: Effect.Effect<string> = Effect.map(
   Effect.orDie(files),
   (all) => all.map(({ path, sql }) => `-- ${path}\n\n${sql}`).join("\n")
@@ -21,7 +20,7 @@ export const current: Effect.Effect<string> = Effect.map(
 
 const pathOf = (version: number) => fileURLToPath(new URL(`snapshots/${version}.sql`, import.meta.url))
 
-/** What was kept of a version. */
+/** The file of a version. */
 export const kept = (version: number): Effect.Effect<string> => Effect.sync(() => readFileSync(pathOf(version), "utf8"))
 
 if (import.meta.main) {

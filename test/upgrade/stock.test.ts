@@ -93,7 +93,7 @@ for (const server of inject("postgres")) {
             assert.deepStrictEqual(yield* member`SHOW search_path`.values, [["\"\""]])
             assert.deepStrictEqual(yield* write(sql, "account-1"), [{ write_message: 3n }])
 
-            // The lock is the one that its own functions take.
+            // eventfold.append takes the same lock as Message DB's own functions.
             const blocked = yield* sql.withTransaction(Effect.gen(function*() {
               yield* append(sql, "account-3", "5a3d7a53-1d1e-4d4c-8b7e-1c1c1c1c1c1d")
               return yield* refusal(member.withTransaction(Effect.gen(function*() {
@@ -107,7 +107,7 @@ for (const server of inject("postgres")) {
       )
 
       it.effect.each(MessageDb.versions)(
-        "%s gets these functions when asked to, and keeps its messages",
+        "%s gets our functions on request, and keeps its messages",
         (version) =>
           Effect.gen(function*() {
             const { sql, url } = yield* makeStock(server, version)
@@ -116,14 +116,14 @@ for (const server of inject("postgres")) {
             const replace = Effect.provide(Postgres.install({ replaceFunctions: true }), Database.client(url))
             yield* replace
             yield* replace
-            // What follows needs no asking again.
+            // Later installations need no option.
             yield* Effect.provide(Postgres.install(), Database.client(url))
             assert.deepStrictEqual(yield* installed(sql), [
               [Postgres.schemaVersion, null, `Message DB ${version}`, true, true],
               [Postgres.schemaVersion, Postgres.schemaVersion, "eventfold", true, true]
             ])
 
-            // An old table differs from a new one in the order of its columns, and in nothing else.
+            // An old table differs from a new one only in the order of its columns.
             assert.deepStrictEqual(unordered(yield* own(sql, Catalog.objects())), unordered(yield* Catalog.objects()))
             const [first] = yield* sql`SELECT attname FROM pg_attribute
             WHERE attrelid = 'message_store.messages'::regclass AND attnum = 1`.values
@@ -159,7 +159,7 @@ for (const server of inject("postgres")) {
           assert.include(JSON.stringify(yield* plan), "messages_category")
         }))
 
-      it.effect("the layer replaces the functions of a store that has eventfold already", () =>
+      it.effect("the layer replaces the functions of a store that already has eventfold", () =>
         Effect.gen(function*() {
           const { sql, url } = yield* makeStock(server, "1.2.6")
           yield* Effect.provide(Postgres.install(), Database.client(url))

@@ -73,13 +73,13 @@ for (const server of layers) {
         assert.deepStrictEqual(yield* uninstall(second, { database: "second" }), { messageStore: true, role: true })
         assert.isFalse(yield* hasRole)
 
-        // To do it again does no harm, and the database can have a store again.
+        // Uninstalling again does no harm, and the database can get a store again.
         assert.deepStrictEqual(yield* uninstall(first, { database: "first" }), { messageStore: false, role: false })
         yield* install(first)
         assert.deepStrictEqual(yield* uninstall(first, { database: "first" }), { messageStore: true, role: true })
       }))
 
-    it.effect.skipIf(!Psql.isInstalled)("psql does the same, and says what is gone", () =>
+    it.effect.skipIf(!Psql.isInstalled)("psql does the same, and says what it removed", () =>
       Effect.gen(function*() {
         const url = yield* makeDatabase("shop")
         yield* install(url)
@@ -105,7 +105,7 @@ for (const server of layers) {
         assert.deepStrictEqual(yield* uninstall(url, { database: "shop" }), { messageStore: true, role: true })
       }))
 
-    it.effect("needs no superuser: who made the role removes it, another one leaves it", () =>
+    it.effect("needs no superuser: the creator of the role removes it, another user leaves it", () =>
       Effect.gen(function*() {
         const admin = yield* makeRole("admin", "CREATEROLE")
         const app = yield* makeRole("app")
@@ -119,7 +119,7 @@ for (const server of layers) {
         assert.deepStrictEqual(yield* uninstall(admin(shop), { database: "shop" }), { messageStore: true, role: true })
       }))
 
-    it.effect("removes nothing that others have built on it, nor what it is built on", () =>
+    it.effect("removes nothing when the application has built on it", () =>
       Effect.gen(function*() {
         const url = yield* makeDatabase("shop")
         yield* install(url)
@@ -138,7 +138,7 @@ for (const server of layers) {
       }))
 
     it.effect.each(MessageDb.versions)(
-      "a stock Message DB %s stays, unless it is to go as well",
+      "a stock Message DB %s stays, unless the option removes it as well",
       (version) =>
         Effect.gen(function*() {
           const url = yield* makeDatabase("shop")

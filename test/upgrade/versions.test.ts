@@ -29,9 +29,9 @@ describe("the schema's version", () => {
       const [kept, current] = yield* Effect.all([Snapshot.kept(Postgres.schemaVersion), Snapshot.current])
       assert.isTrue(
         kept === current,
-        `the SQL is not that of version ${Postgres.schemaVersion} as it was kept: raise the version in `
-          + "eventfold.schema_version(), install/begin.sql and Postgres.schemaVersion if that one was published, "
-          + "and run `node test/upgrade/snapshot.ts`"
+        `the SQL differs from the snapshot of version ${Postgres.schemaVersion}: if that version was published, raise it in `
+          + "eventfold.schema_version(), install/begin.sql and Postgres.schemaVersion; "
+          + "then run `node test/upgrade/snapshot.ts`"
       )
     }))
 })
@@ -39,7 +39,7 @@ describe("the schema's version", () => {
 const write = (sql: SqlClient, streamName: string) =>
   sql`SELECT message_store.write_message(gen_random_uuid()::varchar, ${streamName}, 'T', '{"a": 1}') AS position`.values
 
-/** A database with the schema as it was, and messages in it. */
+/** A database with the schema of an earlier version, and messages in it. */
 const makePast = Effect.fnUntraced(function*(server: Database.NamedServer, version: number) {
   const { url } = yield* Database.make({ server, empty: true })
   const sql = yield* Database.session(url)
@@ -74,14 +74,14 @@ layer(Pglite.layerClient(), { excludeTestServices: true })("upgrading on PGlite"
 for (const server of inject("postgres")) {
   layer(Database.layer({ server }), { excludeTestServices: true })(`upgrading on ${server.name}`, (it) => {
     it.effect.each(pastVersions)(
-      "from version %i keeps the messages and makes what a new installation makes",
+      "from version %i keeps the messages and results in what a new installation creates",
       (version) =>
         Effect.gen(function*() {
           const { sql, url } = yield* makePast(server, version)
           const messages = yield* Effect.provideService(Catalog.messages, SqlClient, sql)
           assert.lengthOf(messages, 4)
 
-          // An open write does not stand in the way, and the sessions that are open go on.
+          // An open write does not block the upgrade, and open sessions keep working.
           const writer = yield* Database.session(url)
           yield* writer.withTransaction(Effect.gen(function*() {
             yield* write(writer, "open-1")
@@ -131,7 +131,7 @@ for (const server of inject("postgres")) {
           }))
     )
 
-    it.effect("the kept version is what an installation makes", () =>
+    it.effect("the snapshot is what an installation creates", () =>
       Effect.gen(function*() {
         const { sql } = yield* makePast(server, Postgres.schemaVersion)
         assert.deepStrictEqual(
@@ -155,7 +155,7 @@ for (const server of inject("postgres")) {
         assert.deepStrictEqual(yield* Effect.provideService(Catalog.objects(), SqlClient, sql), before)
       }))
 
-    it.effect("two processes at once make one", () =>
+    it.effect("two processes at once create one", () =>
       Effect.gen(function*() {
         const { url } = yield* Database.make({ server, empty: true })
         const install = Effect.provide(Postgres.install(), Database.client(url), { local: true })

@@ -79,7 +79,7 @@ it("has a row for each peer, with ours, the peer's, the ratio and the budget", (
   )
 })
 
-it("is read as it was written", () => {
+it("is read back as it was written", () => {
   assert.deepStrictEqual(Schema.decodeUnknownSync(Report)(JSON.parse(JSON.stringify(report))), report)
 })
 
@@ -93,7 +93,7 @@ it("says of each budget whether it is met", () => {
 })
 
 describe("charts", () => {
-  it("one for each row, and one for each group", () => {
+  it("are one for each row, and one for each group", () => {
     assert.deepStrictEqual(charts(report.rows).map(({ name }) => name), ["append-256", "latency-p99", "functions"])
   })
 
@@ -112,7 +112,7 @@ describe("the page", () => {
   const page =
     "# Performance\n\n<!-- The figures begin: pnpm bench --docs -->\nold\n<!-- The figures end -->\n\nThe rest\n"
 
-  it("gets the figures in the place of the old ones, each with its chart", () => {
+  it("gets the new figures in place of the old ones, each with its chart", () => {
     const replaced = replaceFigures(page, report) ?? ""
     assert.notInclude(replaced, "old")
     assert.match(replaced, /^# Performance\n/)
@@ -124,7 +124,7 @@ describe("the page", () => {
     assert.strictEqual(replaceFigures(replaced, report), replaced)
   })
 
-  it("is left alone when it has no place for them", () => {
+  it("stays as it is when it has no place for the figures", () => {
     assert.isUndefined(replaceFigures("# Performance\n", report))
   })
 })

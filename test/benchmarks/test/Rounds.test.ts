@@ -23,24 +23,24 @@ describe("select", () => {
     row({ name: "latency", percentiles: [{ share: 0.5 }, { share: 0.99 }] })
   ]
 
-  it("takes a name for itself and for what begins with it", () => {
+  it("takes a name for the row of that name and for rows that begin with it", () => {
     assert.deepStrictEqual(names(select(known, ["append"], false)), ["append-1", "append-bulk"])
     assert.deepStrictEqual(names(select(known, ["append-bulk"], false)), ["append-bulk"])
     assert.deepStrictEqual(names(select(known, ["append-bul"], false)), [])
   })
 
-  it("finds a row by what its percentiles are called", () => {
+  it("finds a row by the names of its percentiles", () => {
     assert.deepStrictEqual(names(select(known, ["latency-p99"], false)), ["latency"])
   })
 
-  it("leaves out of a quick run what is slow, unless it is asked for", () => {
+  it("leaves slow rows out of a quick run, unless they are named", () => {
     assert.notInclude(names(select(known, [], true)), "scale-append")
     assert.deepStrictEqual(names(select(known, [], false)), names(known))
     assert.deepStrictEqual(names(select(known, ["scale"], true)), ["scale-append"])
   })
 })
 
-it("there is a row for everything that has a budget, and no two of one name", async () => {
+it("has a row for everything with a budget, and no two rows of one name", async () => {
   const rows = await all()
   const known = names(rows)
   assert.deepStrictEqual(known, [...new Set(known)])
@@ -80,7 +80,7 @@ describe("results", () => {
     ])
   })
 
-  it("less is better of milliseconds and of memory", () => {
+  it("takes less as better for milliseconds and for memory", () => {
     const [result] = results(row({ unit: "ms" }), [[[2], [10], [1]]])
     assert.deepStrictEqual(result?.peers.map(({ ratio }) => ratio.median), [5, 0.5])
   })
@@ -95,7 +95,7 @@ describe("results", () => {
   })
 })
 
-/** A row whose sides write down when it is their turn, and get better with each round. */
+/** A row whose sides write down their turns, and get better with each round. */
 const watched = (turns: Array<string>, overrides: Partial<Row> = {}) => {
   const side = (name: string) => {
     let round = 0
@@ -114,7 +114,7 @@ const watched = (turns: Array<string>, overrides: Partial<Row> = {}) => {
 }
 
 describe("measure", () => {
-  it.effect("leaves the first round out, and lets another side begin each round", () =>
+  it.effect("leaves the first round out, and begins each round with another side", () =>
     Effect.gen(function*() {
       const turns: Array<string> = []
       const [result] = yield* measure(watched(turns), { rounds: 3, millis: 1, warmUp: 0 })
@@ -125,7 +125,7 @@ describe("measure", () => {
       )
     }))
 
-  it.effect("takes its time to warm up, as much as the row asks for and the effort allows", () =>
+  it.effect("warms up for as long as the row asks for and the effort allows", () =>
     Effect.gen(function*() {
       const asked: Array<number> = []
       const round: Round = (millis) => Effect.sync(() => asked.push(millis))
@@ -136,7 +136,7 @@ describe("measure", () => {
       assert.deepStrictEqual(asked, [500, 20, 20, 100, 10, 10, 10])
     }))
 
-  it.effect("measures once what takes long", () =>
+  it.effect("measures a row of one round once, without a warm-up", () =>
     Effect.gen(function*() {
       const turns: Array<string> = []
       yield* measure(watched(turns, { once: true }), { rounds: 3, millis: 1, warmUp: 0 })
@@ -151,7 +151,7 @@ describe("measure", () => {
       assert.strictEqual(turns.join(" "), "ours ours")
     }))
 
-  it.effect("ends what was made ready with the row", () =>
+  it.effect("releases what the row has prepared", () =>
     Effect.gen(function*() {
       let ended = false
       const ours = Effect.andThen(
