@@ -1,17 +1,18 @@
--- Installs the schemas, or brings them up to date:
+-- Installs the schemas, or upgrades them:
 --
 --   psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql
 --
--- One transaction. It can be run again at any time, by several at once, and never touches a message. The user has to own
--- the database or be allowed to create schemas in it; no superuser is needed. Variables, each as -v NAME=VALUE:
+-- One transaction. You can run it again at any time, several sessions can run it at once, and it never touches a message.
+-- The user must own the database, or be allowed to create schemas in it, and needs no superuser. Variables, each as
+-- -v NAME=VALUE:
 --
---   role=off              makes no role message_store and grants it nothing, for a user that may not create roles
---   owner=NAME            who is to own the schemas that are missing; the user if not given. One that is there keeps its
---                         owner, who then owns what is added to it.
---   replace_functions=on  puts these functions and views in the place of a stock Message DB's, and keeps its table.
---                         Otherwise its message_store is left as it is and only gets eventfold beside it.
+--   role=off              creates no role message_store and grants it nothing: for a user that may not create roles
+--   owner=NAME            the owner of a schema that this creates. Defaults to the user. A schema that exists keeps its
+--                         owner, which also owns what is added to the schema.
+--   replace_functions=on  replaces the functions and views of a stock Message DB with these, and keeps its table. Without
+--                         it, a stock message_store stays as it is and gets the schema eventfold beside it.
 --
--- The library runs the included files itself, under the same lock, so all that is here besides is for psql.
+-- The library runs the included files itself, under the same lock. The other statements here do the same for psql.
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -29,7 +30,7 @@ SELECT
   set_config('eventfold.replace_functions', CASE WHEN :'replace_functions'::boolean THEN 'on' ELSE 'off' END, true)
     AS replace_functions
 \gset
--- Two installs at once would race for the same names.
+-- Two installations at once would race for the same names.
 DO $$ BEGIN PERFORM pg_advisory_xact_lock(7311152491296418916); END $$;
 
 \ir install/begin.sql
@@ -65,7 +66,7 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir message_store/privileges.sql
 \endif
 
--- What Message DB does not have.
+-- What eventfold adds to Message DB.
 \ir eventfold/schema.sql
 \ir eventfold/tables/installations.sql
 \ir eventfold/tables/read_models.sql
@@ -73,6 +74,8 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir eventfold/functions/append_each.sql
 \ir eventfold/functions/append.sql
 \ir eventfold/functions/append_message.sql
+\ir eventfold/functions/gap_writers.sql
+\ir eventfold/functions/log_run.sql
 \ir eventfold/functions/read_all.sql
 \ir eventfold/functions/dependents.sql
 \ir eventfold/functions/replace_schema.sql

@@ -2,9 +2,9 @@
 --
 --   psql -v ON_ERROR_STOP=1 -v database=NAME -d NAME -f sql/uninstall.sql
 --
--- The database's name is asked for so that no other one is hit; the database itself stays. A stock Message DB loses only
--- the eventfold schema, or its message_store and role as well with -v stock=on. Anything that was built on what is to go,
--- such as a view of one's own, is an error and nothing is removed.
+-- The name of the database guards against removing the schemas of another one; the database itself stays. A stock
+-- Message DB loses only the schema eventfold, or with -v stock=on its message_store and role as well. When something of
+-- yours depends on the schemas, such as a view, the script fails and removes nothing.
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -19,7 +19,7 @@ SELECT
   set_config('eventfold.uninstall_database', :'database', true) AS uninstall_database,
   set_config('eventfold.uninstall_stock', CASE WHEN :'stock'::boolean THEN 'on' ELSE 'off' END, true) AS uninstall_stock
 \gset
--- The lock of an installation.
+-- The same lock as an installation takes.
 DO $$ BEGIN PERFORM pg_advisory_xact_lock(7311152491296418916); END $$;
 
 \ir uninstall/drop.sql
@@ -34,7 +34,7 @@ COMMIT;
 \if :message_store
 \echo Removed the schemas message_store and eventfold.
 \else
-\echo 'Removed the schema eventfold. There is no message_store of its own; a stock one stays without -v stock=on.'
+\echo 'Removed the schema eventfold. A stock message_store stays unless you pass -v stock=on.'
 \endif
 \if :role
 \echo Removed the role message_store.

@@ -1,4 +1,4 @@
--- The role message_store may also use what eventfold adds, so that one role is all that an application needs.
+-- The role message_store may also use the schema eventfold, so that an application needs one role only.
 
 DO $$
 BEGIN

@@ -1,5 +1,5 @@
--- What eventfold adds to Message DB: a schema of its own, so that message_store stays Message DB's interface.
--- Its owner is who owns that one, unless told otherwise; see there.
+-- The schema of what eventfold adds, so that message_store stays Message DB's interface. Its owner is the owner of
+-- message_store, unless the installation names another one (see message_store/schema.sql).
 
 DO $$
 DECLARE

@@ -1,17 +1,17 @@
--- Looks at what is there and decides what is to be installed. The settings of an installation are those of its
--- transaction: `eventfold.install_role`, `eventfold.install_owner` and `eventfold.replace_functions` are its options, the
--- rest is for the files that follow.
+-- Looks at the database and decides what to install. The settings belong to the transaction:
+-- `eventfold.install_role`, `eventfold.install_owner` and `eventfold.replace_functions` are the options of an installation;
+-- this file sets the others for the files that follow.
 
 DO $$
 DECLARE
-  -- That of eventfold.schema_version().
+  -- The same as in eventfold.schema_version().
   _version CONSTANT integer := 2;
   _installed integer;
   _is_stock boolean;
   _replaces boolean;
 BEGIN
   IF current_setting('server_version_num')::integer < 150000 THEN
-    RAISE EXCEPTION 'eventfold needs PostgreSQL 15 or later, and this is %', current_setting('server_version')
+    RAISE EXCEPTION 'eventfold needs PostgreSQL 15 or later, but the server is PostgreSQL %', current_setting('server_version')
       USING ERRCODE = 'feature_not_supported';
   END IF;
 
@@ -22,11 +22,11 @@ BEGIN
     _installed := eventfold.schema_version();
   END IF;
   IF _installed > _version THEN
-    RAISE EXCEPTION 'the eventfold schema is at version %, and this would install version %', _installed, _version
+    RAISE EXCEPTION 'the eventfold schema is at version %, and this would install the older version %', _installed, _version
       USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Install with the newest eventfold that uses the database.';
   END IF;
 
-  -- Message DB's own function is PL/pgSQL. A mark of ours would tell as well, until Message DB's update is run over it.
+  -- Message DB's own function is PL/pgSQL. A mark of ours would be wrong after an update of Message DB replaces our functions.
   _is_stock := EXISTS (
     SELECT FROM pg_proc
     WHERE pronamespace = to_regnamespace('message_store') AND proname = 'category' AND prosqlbody IS NULL
@@ -38,7 +38,7 @@ BEGIN
     set_config('eventfold.install_message_store', CASE WHEN _is_stock AND NOT _replaces THEN 'off' ELSE 'on' END, true),
     set_config('eventfold.install_replaces', CASE WHEN _replaces THEN 'on' ELSE 'off' END, true),
     set_config('eventfold.install_previous', coalesce(_installed::text, ''), true),
-    -- Who installs, to be that one again after having been the owner of a schema.
+    -- The role of the session, to return to after acting as the owner of a schema.
     set_config('eventfold.install_caller', current_setting('role'), true);
 END;
 $$;

@@ -1,4 +1,4 @@
--- Records what was installed, unless it was there already, and is the caller again.
+-- Records the installation when it changed something, and returns to the role of the session.
 
 DO $$
 DECLARE

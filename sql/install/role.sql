@@ -1,5 +1,5 @@
--- The role that clients of Message DB log in as, or are members of. Message DB's: it may log in, has no password, and owns
--- nothing. A role belongs to all databases of the server, so another one may be making it at this moment.
+-- The role that clients of Message DB log in as, or are members of. As in Message DB, it may log in, has no password and
+-- owns nothing. A role belongs to all databases of the server, so another session may create it at the same moment.
 
 DO $$
 BEGIN
@@ -10,10 +10,10 @@ EXCEPTION
   WHEN duplicate_object OR unique_violation THEN
     NULL;
   WHEN insufficient_privilege THEN
-    RAISE EXCEPTION 'there is no role message_store, and % may not create it', quote_ident(current_user)
+    RAISE EXCEPTION 'the role message_store does not exist, and % may not create it', quote_ident(current_user)
       USING
         ERRCODE = 'insufficient_privilege',
-        HINT = 'Have someone who may run CREATE ROLE message_store LOGIN, or install without the role: '
+        HINT = 'Ask an administrator to run CREATE ROLE message_store LOGIN, or install without the role: '
           || 'psql -v role=off, or role: false in the library.';
 END;
 $$;

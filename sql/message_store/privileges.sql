@@ -1,5 +1,5 @@
 -- What the role message_store may do, as in Message DB: read and append, and nothing else. Message DB also grants it
--- gen_random_uuid(), which everybody may call; that would only tie the role to the database.
+-- gen_random_uuid(), which every role may execute; the grant would only tie the role to the database.
 
 DO $$
 BEGIN

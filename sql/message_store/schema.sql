@@ -1,6 +1,6 @@
--- The schema of Message DB's interface: its table, type and functions, under its names.
--- CREATE SCHEMA IF NOT EXISTS asks for the right to create one even when it is there. What follows belongs to the owner of
--- the schema, so that one can bring it up to date later, whoever installs it now.
+-- The schema of Message DB's interface: its table, type, functions and views, under its names.
+-- CREATE SCHEMA IF NOT EXISTS needs the right to create a schema even when it exists. The statements that follow run as the
+-- owner of the schema, so that one role can upgrade all objects later, whichever role installs them now.
 
 DO $$
 DECLARE

@@ -1,7 +1,7 @@
 /**
  * The SQL of eventfold, as plain files.
  *
- * `sql/install.sql` is for `psql`; the same files in the same order are what a library runs through its own connection.
+ * `psql` runs `install.sql`; a library runs the same files in the same order through its own connection.
  *
  * @since 0.1.0
  */
@@ -12,18 +12,20 @@ import { readFile } from "node:fs/promises"
 /**
  * A file that `install.sql` or `uninstall.sql` includes: its path, relative to the folder of `install.sql`, and its text.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface SqlFile {
   readonly path: string
   readonly sql: string
-  /** Whether `install.sql` runs it only where the setting `eventfold.install_message_store`, made by the first, is `on`. */
+  /** Whether the file runs only when the setting `eventfold.install_message_store` is `on`, which the first file decides. */
   readonly isConditional: boolean
 }
 
 /**
- * A file of this package could not be read, which means that the package is not installed whole.
+ * A file of this package can't be read, so the package is incomplete: install it again.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class SqlFileError extends Data.TaggedError("SqlFileError")<{
@@ -36,9 +38,14 @@ export class SqlFileError extends Data.TaggedError("SqlFileError")<{
 }
 
 /**
- * The key of the transaction-level advisory lock that an installation holds, so that two at once do not race for the same
- * names. `install.sql` takes it for `psql`; a library takes it before the first of the {@link files}.
+ * The key of the advisory lock that an installation holds until its transaction ends.
  *
+ * **Details**
+ *
+ * Without the lock, two installations at once would race for the same names. `install.sql` takes it for `psql`; a library
+ * takes it before it runs the first of the {@link files}.
+ *
+ * @category installing
  * @since 0.1.0
  */
 export const installLock = 7311152491296418916n
@@ -48,15 +55,16 @@ export const installLock = 7311152491296418916n
  *
  * **Details**
  *
- * Run them in one transaction, after `pg_advisory_xact_lock` with {@link installLock}, those that are conditional only
- * where they apply. They can be run again at any time. The options of `install.sql` are settings of the transaction:
+ * Run them in one transaction, after `pg_advisory_xact_lock` with {@link installLock}; skip a conditional file where
+ * it does not apply. You can run them again at any time. The options of `install.sql` are settings of the transaction:
  * `eventfold.install_role` (`off`), `eventfold.install_owner` and `eventfold.replace_functions` (`on`).
- * The other statements of `install.sql` do the same for `psql` and are not part of the result.
+ * The result leaves out the other statements of `install.sql`, which do the same for `psql`.
  *
  * **Gotchas**
  *
- * A file holds several statements, which the extended query protocol refuses: {@link asOneStatement} mends that.
+ * A file has several statements, which the extended query protocol refuses: wrap it with {@link asOneStatement}.
  *
+ * @category installing
  * @since 0.1.0
  */
 export const files: Effect.Effect<ReadonlyArray<SqlFile>, SqlFileError> = Effect.suspend(() => included("install.sql"))
@@ -66,15 +74,37 @@ export const files: Effect.Effect<ReadonlyArray<SqlFile>, SqlFileError> = Effect
  *
  * **Details**
  *
- * Run them as the {@link files}. The options are the settings `eventfold.uninstall_database`, the name of the database,
- * and `eventfold.uninstall_stock` (`on`). The settings `eventfold.uninstalled_message_store` and
- * `eventfold.uninstalled_role` tell afterwards what is gone.
+ * Run them in the same way as the {@link files}. The options are the settings `eventfold.uninstall_database`, the name of
+ * the database, and `eventfold.uninstall_stock` (`on`). Afterwards the settings `eventfold.uninstalled_message_store` and
+ * `eventfold.uninstalled_role` say what was removed.
  *
+ * @category installing
  * @since 0.1.0
  */
 export const uninstallFiles: Effect.Effect<ReadonlyArray<SqlFile>, SqlFileError> = Effect.suspend(() =>
   included("uninstall.sql")
 )
+
+/**
+ * The rule that tells which gaps in the global positions are final, as queries without arguments: `writers` is the query of
+ * `eventfold.gap_writers`, `run` that of `eventfold.log_run`. For a Message DB without the schema `eventfold`.
+ *
+ * @since 0.1.0
+ */
+export const gapRule: Effect.Effect<{ readonly writers: string; readonly run: string }, SqlFileError> = Effect.suspend(
+  () => Effect.all({ writers: queryOf("gap_writers"), run: queryOf("log_run") })
+)
+
+/** The query that is the body of a function. */
+const queryOf = (name: string): Effect.Effect<string, SqlFileError> => {
+  const path = `eventfold/functions/${name}.sql`
+  return Effect.flatMap(read(path), (text) => {
+    const query = /^BEGIN ATOMIC$(.*);\s*^END;$/ms.exec(text)?.[1]
+    return query === undefined
+      ? Effect.fail(new SqlFileError({ path, cause: new Error("no BEGIN ATOMIC ... END") }))
+      : Effect.succeed(query.trim())
+  })
+}
 
 const included = (script: string): Effect.Effect<ReadonlyArray<SqlFile>, SqlFileError> =>
   Effect.flatMap(read(script), (text) => {
@@ -91,14 +121,15 @@ const paths = (script: string): ReadonlyArray<string> =>
 
 const read = (path: string): Effect.Effect<string, SqlFileError> =>
   Effect.tryPromise({
-    // The parent folder is the package's own from `src` and from `dist`.
+    // `src` and `dist` are both one level below the package's folder.
     try: () => readFile(new URL(`../${path}`, import.meta.url), "utf8"),
     catch: (cause) => new SqlFileError({ path, cause })
   })
 
 /**
- * A text of several statements as one, as the extended query protocol demands: a `DO` that executes it.
+ * Wraps several statements in one, a `DO` that executes them, because the extended query protocol takes one at a time.
  *
+ * @category installing
  * @since 0.1.0
  */
 export const asOneStatement = (statements: string): string =>

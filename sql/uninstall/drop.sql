@@ -1,5 +1,5 @@
--- Removes what is asked for by the settings `eventfold.uninstall_database` and `eventfold.uninstall_stock` of the
--- transaction, and tells in `eventfold.uninstalled_message_store` and `eventfold.uninstalled_role` what is gone.
+-- Removes the schemas as the settings `eventfold.uninstall_database` and `eventfold.uninstall_stock` of the transaction say.
+-- Reports in `eventfold.uninstalled_message_store` and `eventfold.uninstalled_role` what it removed.
 
 DO $$
 DECLARE
@@ -18,16 +18,16 @@ BEGIN
     IF _with_message_store AND to_regclass('message_store.messages') IS NOT NULL THEN
       SELECT count(*) INTO _count FROM message_store.messages;
     END IF;
-    RAISE EXCEPTION 'this is the database %, which is not the name that was given: %',
+    RAISE EXCEPTION 'this is the database %, but the name given is %',
       quote_ident(current_database()),
       coalesce(quote_ident(nullif(current_setting('eventfold.uninstall_database', true), '')), 'none')
       USING
         DETAIL = format('It would lose %s %s.', _count, CASE _count WHEN 1 THEN 'message' ELSE 'messages' END),
-        HINT = 'Give its name to remove the schemas: psql -v database=NAME, or database: NAME in the library.';
+        HINT = 'To remove the schemas, give the name of the database: psql -v database=NAME, or database: NAME in the library.';
   END IF;
 
-  -- Without CASCADE, which would take along what others have built on the store. In this order nothing in the schemas
-  -- depends on what goes first.
+  -- No CASCADE: it would also remove what the application has built on the store. In this order, nothing that is left in
+  -- the schemas depends on what is dropped.
   FOREACH _schema IN ARRAY CASE WHEN _with_message_store THEN '{eventfold,message_store}' ELSE '{eventfold}' END::text[] LOOP
     FOR _statement IN
       SELECT format('DROP VIEW %s', string_agg(oid::regclass::text, ', '))
@@ -36,7 +36,7 @@ BEGIN
     LOOP
       EXECUTE _statement;
     END LOOP;
-    -- Bodies of eventfold's name tables, an index of message_store's table names functions.
+    -- The function bodies of eventfold name tables; an index of message_store's table names functions.
     FOR _statement IN
       SELECT format(
         'DROP %s %s',
@@ -66,8 +66,9 @@ BEGIN
     EXECUTE format('DROP SCHEMA IF EXISTS %I', _schema);
   END LOOP;
 
-  -- The role belongs to all databases of the server. The server itself keeps one that has rights or objects in any of
-  -- them; one with members is in use as well. Who made it is a member that can't act as the role, from PostgreSQL 16 on.
+  -- The role belongs to all databases of the server. The server refuses to drop a role that has rights or objects in any of
+  -- them. A role with members is in use as well; from PostgreSQL 16 on its creator is a member that can't act as the role,
+  -- and does not count.
   IF _with_message_store AND to_regrole('message_store') IS NOT NULL AND NOT EXISTS (
     SELECT FROM pg_auth_members
     WHERE roleid = to_regrole('message_store')
@@ -77,7 +78,8 @@ BEGIN
       )
   ) THEN
     BEGIN
-      -- Message DB grants it functions of PostgreSQL, which everybody may execute: gen_random_uuid(), in old versions md5().
+      -- Message DB grants the role functions of PostgreSQL that every role may execute: gen_random_uuid(), and md5() in old
+      -- versions.
       FOR _statement IN
         SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM message_store', oid::regprocedure)
         FROM pg_proc

@@ -110,6 +110,13 @@ const copy = (perStatement: number) =>
     return round
   })
 
+const insert = Effect.gen(function*() {
+  const { insert, load } = yield* (yield* Databases).copy
+  yield* load(account)
+  const round: Round = (millis) => repeatedlyAsync(millis, () => insert(account), 1)
+  return round
+})
+
 const copyName = `COPY, ${copied.toLocaleString("en")} a statement`
 
 export const rows: ReadonlyArray<Row<Databases>> = [
@@ -119,36 +126,24 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     unit: "messages/s",
     millis: 500,
     warmUp: 3_000,
+    ours: ours({ callers: 256 }),
     peers: [
-      { name: MessageDbClient.name, budget: 12 },
-      { name: copyName, budget: 0.5 },
-      { name: Emmett.name }
-    ],
-    prepare: Effect.gen(function*() {
-      return {
-        ours: yield* ours({ callers: 256 }),
-        peers: [yield* messageDb(256), yield* copy(copied), yield* emmett(256)]
-      }
-    })
+      { name: MessageDbClient.name, budget: 12, side: messageDb(256) },
+      { name: copyName, budget: 0.5, side: copy(copied) },
+      { name: Emmett.name, side: emmett(256) }
+    ]
   },
   {
     name: "append-1",
     description: "one fiber that appends one message after the other",
     unit: "messages/s",
     warmUp: 5_000,
-    peers: [{ name: MessageDbClient.name, budget: 1.3 }, { name: Emmett.name }, { name: "INSERT, nothing else" }],
-    prepare: Effect.gen(function*() {
-      const { insert, load } = yield* (yield* Databases).copy
-      yield* load(account)
-      return {
-        ours: yield* ours({ callers: 1 }),
-        peers: [
-          yield* messageDb(1),
-          yield* emmett(1),
-          (millis) => repeatedlyAsync(millis, () => insert(account), 1)
-        ]
-      }
-    })
+    ours: ours({ callers: 1 }),
+    peers: [
+      { name: MessageDbClient.name, budget: 1.3, side: messageDb(1) },
+      { name: Emmett.name, side: emmett(1) },
+      { name: "INSERT, nothing else", side: insert }
+    ]
   },
   {
     name: "append-bulk",
@@ -156,16 +151,11 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     unit: "messages/s",
     millis: 300,
     warmUp: 1_000,
+    ours: ours({ callers: 1, messages: bulk }),
     peers: [
-      { name: copyName, budget: 0.7 },
-      { name: `COPY, ${bulk.toLocaleString("en")} a statement` },
-      { name: Emmett.name, budget: 1 }
-    ],
-    prepare: Effect.gen(function*() {
-      return {
-        ours: yield* ours({ callers: 1, messages: bulk }),
-        peers: [yield* copy(copied), yield* copy(bulk), yield* emmett(1, bulk)]
-      }
-    })
+      { name: copyName, budget: 0.7, side: copy(copied) },
+      { name: `COPY, ${bulk.toLocaleString("en")} a statement`, side: copy(bulk) },
+      { name: Emmett.name, budget: 1, side: emmett(1, bulk) }
+    ]
   }
 ]

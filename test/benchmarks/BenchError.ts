@@ -1,5 +1,5 @@
 /**
- * What can go wrong in a run: nothing that the run could go on after.
+ * What can go wrong in a run.
  */
 import type { Postgres } from "@eventfold/postgres"
 import type { SqlFileError } from "@eventfold/sql"
@@ -15,6 +15,9 @@ import type { AppendError, ReadCategoryError } from "eventfold/MessageStore"
 /** A peer's promise was rejected. */
 export class PeerError extends Data.TaggedError("PeerError")<{ readonly message: string; readonly cause: unknown }> {}
 
+/** A build can't run a row. Its process can run the next one. */
+export class RowError extends Data.TaggedError("RowError")<{ readonly message: string }> {}
+
 export type BenchError =
   | SqlError
   | SqlFileError
@@ -26,6 +29,7 @@ export type BenchError =
   | LoadError
   | RunError
   | PeerError
+  | RowError
 
 /** What a peer's client does. */
 export const promise = <A>(call: () => Promise<A>): Effect.Effect<A, PeerError> =>

@@ -18,7 +18,7 @@ import { Databases } from "./Databases.ts"
 import * as Emmett from "./Emmett.ts"
 import * as MessageDbClient from "./MessageDbClient.ts"
 import { consumed, consumedByEmmett } from "./Messages.ts"
-import { rate, type Round, type Row } from "./Rounds.ts"
+import { type PeerSide, rate, type Round, type Row } from "./Rounds.ts"
 
 /** How often Eventide's consumers poll, unless they are told otherwise. */
 const peerPoll = 100
@@ -93,24 +93,32 @@ const consumeRow = (name: string, description: string, define: Define, withEmmet
   description,
   unit: "messages/s",
   goal: 50_000,
+  ours: Effect.gen(function*() {
+    const { load, store } = yield* (yield* Databases).ours
+    yield* load(consumed)
+    return consume(store, define)
+  }),
   peers: [
-    { name: `${MessageDbClient.name} through pg, a loop` },
-    ...withEmmett ? [{ name: `${Emmett.name}, ${consumedByEmmett.messages.toLocaleString("en")} messages` }] : []
-  ],
-  prepare: Effect.gen(function*() {
-    const databases = yield* Databases
-    const ours = yield* databases.ours
-    const messageDb = yield* databases.messageDb
-    yield* Effect.forEach([ours, messageDb], ({ load }) => load(consumed))
-    const peers = [loop(messageDb)]
-    if (withEmmett) {
-      const emmett = yield* databases.emmettConsumed
-      yield* emmett.load(consumedByEmmett)
-      peers.push(consumeByEmmett(emmett))
-    }
-    return { ours: consume(ours.store, define), peers }
-  })
+    {
+      name: `${MessageDbClient.name} through pg, a loop`,
+      side: Effect.gen(function*() {
+        const messageDb = yield* (yield* Databases).messageDb
+        yield* messageDb.load(consumed)
+        return loop(messageDb)
+      })
+    },
+    ...withEmmett ? [emmettConsumes] : []
+  ]
 })
+
+const emmettConsumes: PeerSide<Databases> = {
+  name: `${Emmett.name}, ${consumedByEmmett.messages.toLocaleString("en")} messages`,
+  side: Effect.gen(function*() {
+    const emmett = yield* (yield* Databases).emmettConsumed
+    yield* emmett.load(consumedByEmmett)
+    return consumeByEmmett(emmett)
+  })
+}
 
 /** Writes messages one by one, each when the last has been handled for a moment: milliseconds from the call to the handler. */
 const latencies = Effect.fnUntraced(
@@ -198,20 +206,24 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     description: "from a write to the handler of a consumer in another process, on an idle system",
     unit: "ms",
     percentiles: [{ share: 0.5 }, { share: 0.99, goal: 10 }],
+    ours: Effect.gen(function*() {
+      const { store, url } = yield* (yield* Databases).ours
+      return latency(yield* Store.open(url), store, 100)
+    }),
     peers: [
-      { name: `${MessageDbClient.name} through pg, polled every ${peerPoll} ms` },
-      // It polls less and less often while there is little to do: after the first second, every second.
-      { name: `${Emmett.name}, in its first second` }
-    ],
-    prepare: Effect.gen(function*() {
-      const databases = yield* Databases
-      const { store, url } = yield* databases.ours
-      const messageDb = yield* databases.messageDb
-      const emmett = yield* databases.emmettConsumed
-      return {
-        ours: latency(yield* Store.open(url), store, 100),
-        peers: [latencyOfLoop(messageDb, 6), latencyOfEmmett(emmett, 3)]
+      {
+        name: `${MessageDbClient.name} through pg, polled every ${peerPoll} ms`,
+        side: Effect.gen(function*() {
+          return latencyOfLoop(yield* (yield* Databases).messageDb, 6)
+        })
+      },
+      {
+        // It polls less often while little happens: after the first second, once a second.
+        name: `${Emmett.name}, in its first second`,
+        side: Effect.gen(function*() {
+          return latencyOfEmmett(yield* (yield* Databases).emmettConsumed, 3)
+        })
       }
-    })
+    ]
   }
 ]

@@ -38,14 +38,11 @@ export interface Contender {
   readonly sql: SqlClient
   /** A pool of {@link poolSize} sessions. */
   readonly pool: SqlClient
-  /** Two stores on it, which know as little of one another as two processes do. */
-  readonly stores: readonly [MessageStore["Service"], MessageStore["Service"]]
 }
 
-/** Our schema and stock Message DB, with the same rows in a large table. */
-export interface Functions {
-  readonly ours: Contender
-  readonly peer: Contender
+/** A contender whose table is large: the same rows in the same order for each. */
+export interface Filled {
+  readonly contender: Contender
   readonly table: Table.Table
 }
 
@@ -61,7 +58,11 @@ export interface Ours {
 /** What the rows are measured on. */
 export class Databases extends Context.Service<Databases, {
   readonly facts: ServerFacts
-  readonly functions: Effect.Effect<Functions, BenchError>
+  /** Our schema, and stock Message DB. */
+  readonly functions: {
+    readonly ours: Effect.Effect<Filled, BenchError>
+    readonly peer: Effect.Effect<Filled, BenchError>
+  }
   readonly ours: Effect.Effect<Ours, BenchError>
   readonly messageDb: Effect.Effect<MessageDbClient.MessageDbClient, BenchError>
   readonly emmett: Effect.Effect<Emmett.Emmett, BenchError>
@@ -90,11 +91,17 @@ const client = (url: string, size: number): Effect.Effect<SqlClient, SqlError, S
 export const layer = (
   messages: number
 ): Layer.Layer<Databases, SqlError | PostgresServer.PostgresServerError> =>
+  Layer.unwrap(Effect.map(PostgresServer.start(), ({ url }) => layerOn(url, { messages })))
+
+/** The databases on a server that runs already; their names begin with the prefix. */
+export const layerOn = (
+  server: string,
+  { messages, prefix = "" }: { readonly messages: number; readonly prefix?: string }
+): Layer.Layer<Databases, SqlError> =>
   Layer.effect(
     Databases,
     Effect.gen(function*() {
       const scope = yield* Effect.scope
-      const { url: server } = yield* PostgresServer.start()
       const admin = yield* client(server, 1)
       const [facts] = yield* admin<ServerFacts>`SELECT
         current_setting('server_version') AS version,
@@ -104,7 +111,8 @@ export const layer = (
         current_setting('shared_buffers') AS shared_buffers`
       const inScope = Effect.provideService(Scope.Scope, scope)
 
-      const empty = Effect.fnUntraced(function*(name: string) {
+      const empty = Effect.fnUntraced(function*(base: string) {
+        const name = `${prefix}${base}`
         yield* admin`CREATE DATABASE ${admin(name)} TEMPLATE template0`
         const url = new URL(server)
         url.pathname = `/${name}`
@@ -117,22 +125,14 @@ export const layer = (
         )
         return url
       })
-      const contender = Effect.fnUntraced(function*(name: string, installation: Installation) {
+      const filled = Effect.fnUntraced(function*(name: string, installation: Installation) {
         const url = yield* make(name, installation)
-        const made: Contender = {
-          sql: yield* client(url, 1),
-          pool: yield* client(url, poolSize),
-          stores: [yield* Store.open(url), yield* Store.open(url)]
-        }
+        const contender: Contender = { sql: yield* client(url, 1), pool: yield* client(url, poolSize) }
+        const made: Filled = { contender, table: yield* Table.fill(contender.sql, messages) }
         return made
       })
 
       const stock = MessageDb.install("1.3.0")
-      const functions = Effect.gen(function*() {
-        const peer = yield* contender("message_db_functions", stock)
-        const ours = yield* contender("eventfold_functions", install)
-        return { ours, peer, table: yield* Table.fillBoth([ours, peer], messages) }
-      })
       const ours = Effect.gen(function*() {
         const url = yield* make("eventfold")
         const made: Ours = { url, store: yield* Store.open(url), load: yield* Copy.loader(url) }
@@ -150,7 +150,10 @@ export const layer = (
       }
       return {
         facts: facts ?? (yield* Effect.die("The server tells nothing about itself")),
-        functions: yield* Effect.cached(inScope(functions)),
+        functions: {
+          ours: yield* Effect.cached(inScope(filled("eventfold_functions", install))),
+          peer: yield* Effect.cached(inScope(filled("message_db_functions", stock)))
+        },
         ours: yield* Effect.cached(inScope(ours)),
         messageDb: yield* Effect.cached(inScope(Effect.flatMap(make("message_db", stock), MessageDbClient.open))),
         emmett: yield* Effect.cached(inScope(Effect.flatMap(empty("emmett"), Emmett.open))),

@@ -8,7 +8,7 @@ import { randomUUID } from "node:crypto"
 import { type Contender, Databases, poolSize } from "./Databases.ts"
 import * as MessageDbClient from "./MessageDbClient.ts"
 import { dataOf, metadataOf } from "./Messages.ts"
-import { repeatedly, type Row } from "./Rounds.ts"
+import { repeatedly, type Round, type Row } from "./Rounds.ts"
 import { messagesPerStream, shares, streamName, streamSample, type Table } from "./Table.ts"
 
 /** A call as a client makes it. `n` goes up by one from call to call. */
@@ -238,17 +238,23 @@ const make = (table: Table): ReadonlyArray<FunctionRow> => [
 ]
 
 /** The same rows for a table that is not there yet, to know their names before it is. */
-const known = make({ messages: 0, categories: 0, streams: 0, names: [], rowBytes: 0 })
+const known = make({ messages: 0, categories: 0, streams: 0, names: [] })
+
+/** A side of the row of that number. */
+const side = (i: number, of: "ours" | "peer") =>
+  Effect.gen(function*() {
+    const { contender, table } = yield* (yield* Databases).functions[of]
+    const measure = make(table)[i]?.[of] ?? (yield* Effect.die(`No row ${i} for this table`))
+    const round: Round = (millis) => measure(contender, millis)
+    return round
+  })
 
 export const rows: ReadonlyArray<Row<Databases>> = known.map(({ budget, description, name }, i) => ({
   name,
   description,
   unit: "calls/s",
   group: "functions",
-  peers: [{ name: MessageDbClient.name, budget }],
-  prepare: Effect.gen(function*() {
-    const { ours, peer, table } = yield* (yield* Databases).functions
-    const row = make(table)[i] ?? (yield* Effect.die(`There is no ${name} for this table`))
-    return { ours: (millis) => row.ours(ours, millis), peers: [(millis) => row.peer(peer, millis)] }
-  })
+  ofServer: name.startsWith("limit-"),
+  ours: side(i, "ours"),
+  peers: [{ name: MessageDbClient.name, budget, side: side(i, "peer") }]
 }))

@@ -54,6 +54,8 @@ export const ledger: Dataset = of("ledger", 30, 1_000)
 /** What is consumed. */
 export const consumed: Dataset = of("consumed", 500, 100)
 export const consumedByEmmett: Dataset = of("consumed", 50, 20)
+/** What transactions decide on. They add to it: so many streams that each stays short. */
+export const wallet: Dataset = of("wallet", 2_000, 20)
 /** What is folded. */
 export const savings: Dataset = of("savings", 100, 100)
 

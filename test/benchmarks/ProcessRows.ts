@@ -12,16 +12,20 @@ const fibers = 256
 
 const appender = fileURLToPath(new URL("AppendingProcess.ts", import.meta.url))
 
-/** Starts processes that append to these categories each, with so many fibers in all. */
-const start = (url: string, categories: ReadonlyArray<ReadonlyArray<string>>) =>
-  Effect.forEach(categories, (own, i) =>
-    Effect.tap(
-      fork(appender, [url, String(fibers / categories.length / own.length), String(i * 625), ...own]),
-      ({ next }) => next
-    ))
+/** Starts a process for each list of categories to append to; the fibers are spread over all of them. */
+const start = (categories: ReadonlyArray<ReadonlyArray<string>>) =>
+  Effect.gen(function*() {
+    const { url } = yield* (yield* Databases).ours
+    const children = yield* Effect.forEach(categories, (own, i) =>
+      Effect.tap(
+        fork(appender, [url, String(fibers / categories.length / own.length), String(i * 625), ...own]),
+        ({ next }) => next
+      ))
+    return together(children)
+  })
 
 /** All of them at once: messages a second in all. */
-const together = (children: ReadonlyArray<Child>): Round => (millis) =>
+const together = (children: ReadonlyArray<Child<number>>): Round => (millis) =>
   Effect.map(
     Effect.forEach(children, ({ ask }) => ask(millis), { concurrency: "unbounded" }),
     (rates) => rates.reduce((total, rate) => total + rate, 0)
@@ -34,12 +38,8 @@ const row = (name: string, description: string, several: ReadonlyArray<ReadonlyA
   millis: 500,
   // Several processes share what processors there are, also for their compilers.
   warmUp: 8_000,
-  peers: [{ name: "one process", budget: 1 }],
-  prepare: Effect.gen(function*() {
-    const { url } = yield* (yield* Databases).ours
-    const all = [...new Set(several.flat())]
-    return { ours: together(yield* start(url, several)), peers: [together(yield* start(url, [all]))] }
-  })
+  ours: start(several),
+  peers: [{ name: "one process", budget: 1, side: start([[...new Set(several.flat())]]) }]
 })
 
 const own = Array.from({ length: processes }, (_, i) => [`own${i}`])

@@ -99,13 +99,18 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     } messages in transactions with its checkpoint`,
     unit: "messages/s",
     goal: 20_000,
-    peers: [{ name: `${MessageDbClient.name} through pg, by hand` }],
-    prepare: Effect.gen(function*() {
-      const databases = yield* Databases
-      const ours = yield* databases.ours
-      const messageDb = yield* databases.messageDb
-      yield* Effect.forEach([ours, messageDb], ({ load }) => load(consumed))
-      return { ours: yield* fill(ours.url), peers: [loop(messageDb)] }
-    })
+    ours: Effect.gen(function*() {
+      const { load, url } = yield* (yield* Databases).ours
+      yield* load(consumed)
+      return yield* fill(url)
+    }),
+    peers: [{
+      name: `${MessageDbClient.name} through pg, by hand`,
+      side: Effect.gen(function*() {
+        const messageDb = yield* (yield* Databases).messageDb
+        yield* messageDb.load(consumed)
+        return loop(messageDb)
+      })
+    }]
   }
 ]

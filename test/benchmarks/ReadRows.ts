@@ -35,57 +35,63 @@ export const readCategory = (
   return (millis) => Effect.provideService(rate(read, millis), MessageStore, store)
 }
 
-const readers = Effect.gen(function*() {
-  const databases = yield* Databases
-  const ours = yield* databases.ours
-  const messageDb = yield* databases.messageDb
-  const emmett = yield* databases.emmett
-  const copy = yield* databases.copy
-  yield* Effect.forEach([ours, messageDb, emmett, copy], ({ load }) => load(ledger))
-  const { name } = ledger.category
+const reads = Effect.gen(function*() {
+  const { load, store } = yield* (yield* Databases).ours
+  yield* load(ledger)
+  return readCategory(store, ledger)
+})
+
+const readsOfMessageDb = Effect.gen(function*() {
+  const { load, readCategory } = yield* (yield* Databases).messageDb
+  yield* load(ledger)
+  const read = promise(async () => {
+    let [count, from] = [0, 1]
+    for (;;) {
+      const page = await readCategory(ledger.category.name, from)
+      count += page.length
+      from = (page.at(-1)?.globalPosition ?? 0) + 1
+      if (page.length < MessageDbClient.pageSize) return count
+    }
+  })
+  const round: Round = (millis) => rate(read, millis)
+  return round
+})
+
+const readsOfEmmett = Effect.gen(function*() {
+  const { load, store } = yield* (yield* Databases).emmett
+  yield* load(ledger)
   const streams = Array.from({ length: ledger.streams }, (_, n) => streamNameOf(ledger, n))
-  return {
-    ours: readCategory(ours.store, ledger),
-    peers: [
-      (millis) =>
-        rate(
-          promise(async () => {
-            let [count, from] = [0, 1]
-            for (;;) {
-              const page = await messageDb.readCategory(name, from)
-              count += page.length
-              from = (page.at(-1)?.globalPosition ?? 0) + 1
-              if (page.length < MessageDbClient.pageSize) return count
-            }
-          }),
-          millis
-        ),
-      (millis) =>
-        rate(
-          promise(async () => {
-            let count = 0
-            for (const stream of streams) count += (await emmett.store.readStream(stream)).events.length
-            return count
-          }),
-          millis
-        ),
-      (millis) => rate(Effect.as(copy.read(name), ledger.messages), millis)
-    ] satisfies ReadonlyArray<Round>
-  }
+  const read = promise(async () => {
+    let count = 0
+    for (const stream of streams) count += (await store.readStream(stream)).events.length
+    return count
+  })
+  const round: Round = (millis) => rate(read, millis)
+  return round
+})
+
+const readsOfCopy = Effect.gen(function*() {
+  const { load, read } = yield* (yield* Databases).copy
+  yield* load(ledger)
+  const round: Round = (millis) => rate(Effect.as(read(ledger.category.name), ledger.messages), millis)
+  return round
 })
 
 /** What the events of a stream fold into, for everybody. */
-const evolve = ({ balance, count }: State, amount: number): State => ({ balance: balance + amount, count: count + 1 })
+export const evolve = ({ balance, count }: State, amount: number): State => ({
+  balance: balance + amount,
+  count: count + 1
+})
 
-interface State {
+export interface State {
   readonly balance: number
   readonly count: number
 }
 
-const initial: State = { balance: 0, count: 0 }
+export const initial: State = { balance: 0, count: 0 }
 
 /** The entity of a data set's category. */
-const entityOf = ({ category }: Dataset) =>
+export const entityOf = ({ category }: Dataset) =>
   Entity.make(category, {
     state: Schema.Struct({ balance: Schema.Int, count: Schema.Int }),
     initial,
@@ -134,7 +140,7 @@ const foldsBy = (peer: "emmett" | "messageDb") =>
     )
   })
 
-const amountOf = (type: string, { amount }: { readonly amount: number }) =>
+export const amountOf = (type: string, { amount }: { readonly amount: number }) =>
   type === "Renamed" ? 0 : type === "Withdrawn" ? -amount : amount
 
 const folds = (freshness: EntityCache.Freshness | undefined) =>
@@ -155,10 +161,11 @@ const cachedRow = (
   description,
   unit: "loads/s",
   warmUp: 2_000,
-  peers: [{ name: "eventfold, not cached", budget }, { name: Emmett.name }],
-  prepare: Effect.gen(function*() {
-    return { ours: yield* folds(freshness), peers: [yield* folds(undefined), yield* foldsBy("emmett")] }
-  })
+  ours: folds(freshness),
+  peers: [
+    { name: "eventfold, not cached", budget, side: folds(undefined) },
+    { name: Emmett.name, side: foldsBy("emmett") }
+  ]
 })
 
 export const rows: ReadonlyArray<Row<Databases>> = [
@@ -168,22 +175,23 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     unit: "messages/s",
     millis: 700,
     warmUp: 3_000,
+    ours: reads,
     peers: [
-      { name: `${MessageDbClient.name} through pg, JSON.parse`, budget: 2 },
-      { name: `${Emmett.name}, one stream after the other`, budget: 1 },
-      { name: "COPY TO, not decoded" }
-    ],
-    prepare: readers
+      { name: `${MessageDbClient.name} through pg, JSON.parse`, budget: 2, side: readsOfMessageDb },
+      { name: `${Emmett.name}, one stream after the other`, budget: 1, side: readsOfEmmett },
+      { name: "COPY TO, not decoded", side: readsOfCopy }
+    ]
   },
   {
     name: "load-100",
     description: "a stream of 100 events, read and folded, one after the other",
     unit: "loads/s",
     warmUp: 2_000,
-    peers: [{ name: Emmett.name, budget: 1 }, { name: `${MessageDbClient.name} through pg, JSON.parse` }],
-    prepare: Effect.gen(function*() {
-      return { ours: yield* folds(undefined), peers: [yield* foldsBy("emmett"), yield* foldsBy("messageDb")] }
-    })
+    ours: folds(undefined),
+    peers: [
+      { name: Emmett.name, budget: 1, side: foldsBy("emmett") },
+      { name: `${MessageDbClient.name} through pg, JSON.parse`, side: foldsBy("messageDb") }
+    ]
   },
   cachedRow("load-100-cached", "the same with a cache, which asks the store for what is new", "latest", 5),
   cachedRow("load-100-known", "the same, content with what the cache has", "cached")

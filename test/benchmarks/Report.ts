@@ -8,7 +8,7 @@ import type { Result } from "./Rounds.ts"
 import type { Quartiles } from "./Statistics.ts"
 import { units } from "./Units.ts"
 
-const Spread = Schema.Struct({ low: Schema.Finite, median: Schema.Finite, high: Schema.Finite })
+export const Spread = Schema.Struct({ low: Schema.Finite, median: Schema.Finite, high: Schema.Finite })
 
 const Row = Schema.Struct({
   name: Schema.String,
@@ -31,8 +31,8 @@ const Row = Schema.Struct({
 
 export type ReportRow = typeof Row.Type
 
-/** The contents of `bench.json`. */
-export const Report = Schema.Struct({
+/** What a run was made on, and how thoroughly. */
+export const circumstances = {
   machine: Schema.Struct({
     cores: Schema.Int,
     model: Schema.String,
@@ -42,7 +42,12 @@ export const Report = Schema.Struct({
   versions: Schema.Record(Schema.String, Schema.String),
   durability: Schema.Record(Schema.String, Schema.String),
   date: Schema.String,
-  effort: Schema.Struct({ rounds: Schema.Int, millis: Schema.Int, warmUp: Schema.Int }),
+  effort: Schema.Struct({ rounds: Schema.Int, millis: Schema.Int, warmUp: Schema.Int })
+}
+
+/** The contents of `bench.json`. */
+export const Report = Schema.Struct({
+  ...circumstances,
   /** One for each row and peer. */
   rows: Schema.Array(Row)
 })

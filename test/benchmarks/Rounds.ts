@@ -21,15 +21,23 @@ export interface Effort {
 /** Measures a side for a while: its calls a second, or what the row's unit says. A row of percentiles gets samples. */
 export type Round = (millis: number) => Effect.Effect<number | ReadonlyArray<number>, BenchError>
 
-/** Whom we compare ourselves to. */
+/** What ours is compared with. */
 export interface Peer {
   readonly name: string
-  /** The least ratio that we want, if there is one. */
+  /** The lowest ratio that we accept, if the row has one. */
   readonly budget?: number | undefined
 }
 
-/** What is measured. */
-export interface Row<R = never> {
+/** Prepares a side, which stays ready for as long as its row is measured. */
+export type Side<R = never> = Effect.Effect<Round, BenchError, R | Scope.Scope>
+
+/** A peer that can be measured. */
+export interface PeerSide<R = never> extends Peer {
+  readonly side: Side<R>
+}
+
+/** What a row is called, and what its figures mean. */
+export interface Heading {
   readonly name: string
   readonly description: string
   readonly unit: Unit
@@ -40,6 +48,14 @@ export interface Row<R = never> {
   /** The samples of a round give one result for each of these, with its own goal. */
   readonly percentiles?: ReadonlyArray<{ readonly share: number; readonly goal?: number }> | undefined
   readonly peers: ReadonlyArray<Peer>
+}
+
+/** What is measured. Ours is prepared first, then the peers in their order. */
+export interface Row<R = never> extends Heading {
+  readonly ours: Side<R>
+  readonly peers: ReadonlyArray<PeerSide<R>>
+  /** Measures PostgreSQL and no code of ours, so no two builds differ in it. */
+  readonly ofServer?: boolean | undefined
   /** Takes longer than a quick run has time for, unless it is asked for by its name. */
   readonly slow?: boolean | undefined
   /** Measured once, and at once: it takes long, and is the same every time. */
@@ -48,13 +64,6 @@ export interface Row<R = never> {
   readonly millis?: number | undefined
   /** How long each side runs before it is measured, in milliseconds: V8 makes it faster for so long. Else one round. */
   readonly warmUp?: number | undefined
-  /** Makes ready what is measured, for as long as the row is. The peers are in the order of `peers`. */
-  readonly prepare: Effect.Effect<Sides, BenchError, R | Scope.Scope>
-}
-
-export interface Sides {
-  readonly ours: Round
-  readonly peers: ReadonlyArray<Round>
 }
 
 export interface Comparison extends Peer {
@@ -74,7 +83,7 @@ export interface Result {
 }
 
 /** The results that a row gives: names, and what they are of the samples of a round. */
-const figures = (row: Pick<Row, "name" | "goal" | "percentiles">) =>
+const figures = (row: Pick<Heading, "name" | "goal" | "percentiles">) =>
   row.percentiles === undefined
     ? [{ name: row.name, goal: row.goal, of: (samples: ReadonlyArray<number>) => at(samples, 0.5) }]
     : row.percentiles.map(({ goal, share }) => ({
@@ -84,7 +93,7 @@ const figures = (row: Pick<Row, "name" | "goal" | "percentiles">) =>
     }))
 
 /** The names of a row's results. */
-export const namesOf = (row: Pick<Row, "name" | "goal" | "percentiles">): ReadonlyArray<string> =>
+export const namesOf = (row: Pick<Heading, "name" | "goal" | "percentiles">): ReadonlyArray<string> =>
   figures(row).map(({ name }) => name)
 
 /** The rows of these names, and those whose names begin with one of them. If there are none: all that there is time for. */
@@ -101,11 +110,7 @@ export const select = <R>(
   })
 
 /** The row without its peers: for a profile of ours. */
-export const alone = <R>(row: Row<R>): Row<R> => ({
-  ...row,
-  peers: [],
-  prepare: Effect.map(row.prepare, ({ ours }) => ({ ours, peers: [] }))
-})
+export const alone = <R>(row: Row<R>): Row<R> => ({ ...row, peers: [] })
 
 /** Runs the call over and over for a while, by that many fibers: calls a second. */
 export const repeatedly = <E, R>(
@@ -163,8 +168,8 @@ const round = (sides: ReadonlyArray<Round>, millis: number, turn: number) => {
 }
 
 /** What comes out of the measurements of the rounds, each of them a list of samples for each side, ours first. */
-export const results = <R>(
-  row: Row<R>,
+export const results = (
+  row: Heading,
   rounds: ReadonlyArray<ReadonlyArray<ReadonlyArray<number>>>
 ): ReadonlyArray<Result> =>
   figures(row).map(({ goal, name, of }) => {
@@ -186,7 +191,7 @@ export const results = <R>(
       peers: row.peers.map((peer, i) => {
         const theirs = bySide(i + 1)
         const ratios = ours.map((our, n) => less ? (theirs[n] ?? 0) / our : our / (theirs[n] ?? 0))
-        return { ...peer, figures: summary(i + 1), ratio: quartiles(ratios) }
+        return { name: peer.name, budget: peer.budget, figures: summary(i + 1), ratio: quartiles(ratios) }
       })
     }
   })
@@ -197,8 +202,7 @@ export const measure = <R>(
   effort: Effort
 ): Effect.Effect<ReadonlyArray<Result>, BenchError, Exclude<R, Scope.Scope>> =>
   Effect.scoped(Effect.gen(function*() {
-    const { ours, peers } = yield* row.prepare
-    const sides = [ours, ...peers]
+    const sides = yield* Effect.forEach([row.ours, ...row.peers.map(({ side }) => side)], (side) => side)
     const millis = Math.max(effort.millis, row.millis ?? 0)
     const warmUp = Math.max(millis, Math.min(row.warmUp ?? 0, effort.warmUp))
     if (row.once !== true) yield* round(sides, warmUp, 0)

@@ -1,22 +1,35 @@
 /**
- * Everything that can be measured, in the order in which it is.
+ * Everything that can be measured, in the order in which it is measured.
  */
-import * as AppendRows from "./AppendRows.ts"
-import * as ConsumerRows from "./ConsumerRows.ts"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { PeerError, promise } from "./BenchError.ts"
 import type { Databases } from "./Databases.ts"
-import * as MessageDbRows from "./MessageDbRows.ts"
-import * as ProcessRows from "./ProcessRows.ts"
-import * as ReadModelRows from "./ReadModelRows.ts"
-import * as ReadRows from "./ReadRows.ts"
 import type { Row } from "./Rounds.ts"
-import * as ScaleRows from "./ScaleRows.ts"
 
-export const rows: ReadonlyArray<Row<Databases>> = [
-  ...AppendRows.rows,
-  ...ReadRows.rows,
-  ...ConsumerRows.rows,
-  ...ReadModelRows.rows,
-  ...ProcessRows.rows,
-  ...ScaleRows.rows,
-  ...MessageDbRows.rows
+type Rows = ReadonlyArray<Row<Databases>>
+
+const modules: ReadonlyArray<() => Promise<{ readonly rows: Rows }>> = [
+  () => import("./AppendRows.ts"),
+  () => import("./ReadRows.ts"),
+  () => import("./TransactRows.ts"),
+  () => import("./ConsumerRows.ts"),
+  () => import("./ReadModelRows.ts"),
+  () => import("./ProcessRows.ts"),
+  () => import("./ScaleRows.ts"),
+  () => import("./MessageDbRows.ts")
 ]
+
+/** All rows, over the packages of this checkout. */
+export const all = async (): Promise<Rows> =>
+  (await Promise.all(modules.map((load) => load()))).flatMap(({ rows }) => rows)
+
+/** The row of a name. A module that does not load over another build's packages is only missed by its own rows. */
+export const find = Effect.fnUntraced(function*(name: string): Effect.fn.Return<Row<Databases>, PeerError> {
+  const loaded = yield* Effect.forEach(modules, (load) => Effect.result(promise(load)))
+  const row = loaded.flatMap((module) => Result.isSuccess(module) ? module.success.rows : [])
+    .find((row) => row.name === name)
+  if (row !== undefined) return row
+  const failed = loaded.find(Result.isFailure)
+  return yield* failed?.failure ?? new PeerError({ message: `${name} is not a row`, cause: undefined })
+})

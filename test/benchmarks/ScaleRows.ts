@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { fileURLToPath } from "node:url"
 import { append } from "./AppendRows.ts"
-import { type Child, fork } from "./Child.ts"
+import { fork } from "./Child.ts"
 import { Databases, type Ours } from "./Databases.ts"
 import { savings } from "./Messages.ts"
 import { load, readCategory } from "./ReadRows.ts"
@@ -14,31 +14,33 @@ import { account, sizes } from "./Scale.ts"
 
 const number = (value: number) => value.toLocaleString("en")
 
+/** A round on a table of that many messages. */
+type RoundOf = (ours: Ours, size: number) => Effect.Effect<Round, never, Scope.Scope>
+
+const of = (size: keyof typeof sizes, round: RoundOf) =>
+  Effect.gen(function*() {
+    return yield* round(yield* (yield* Databases).scale(size), sizes[size])
+  })
+
 const row = (
   name: string,
   description: string,
   unit: Row["unit"],
-  round: (ours: Ours, size: number) => Effect.Effect<Round, never, Scope.Scope>
+  round: RoundOf
 ): Row<Databases> => ({
   name: `scale-${name}`,
   description: `${description}, with ${number(sizes.large)} messages in the table`,
   unit,
   slow: true,
-  peers: [{ name: `with ${number(sizes.small)} messages`, budget: 0.8 }],
-  prepare: Effect.gen(function*() {
-    const { scale } = yield* Databases
-    return {
-      ours: yield* round(yield* scale("large"), sizes.large),
-      peers: [yield* round(yield* scale("small"), sizes.small)]
-    }
-  })
+  ours: of("large", round),
+  peers: [{ name: `with ${number(sizes.small)} messages`, budget: 0.8, side: of("small", round) }]
 })
 
 const reader = fileURLToPath(new URL("ReadingProcess.ts", import.meta.url))
 
 /** The most memory that a process of its own took to read so many messages, in MB. */
 const memory = ({ url }: Ours, messages: number): Round => () =>
-  Effect.scoped(Effect.flatMap(fork(reader, [url, String(messages)]), ({ next }: Child) => next))
+  Effect.scoped(Effect.flatMap(fork(reader, [url, String(messages)]), ({ next }) => next))
 
 export const rows: ReadonlyArray<Row<Databases>> = [
   row(
@@ -72,10 +74,11 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     unit: "MB",
     slow: true,
     once: true,
-    peers: [{ name: "to read 100,000", budget: 0.8 }],
-    prepare: Effect.gen(function*() {
-      const large = yield* (yield* Databases).scale("large")
-      return { ours: memory(large, 1_000_000), peers: [memory(large, 100_000)] }
-    })
+    ours: of("large", (large) => Effect.succeed(memory(large, 1_000_000))),
+    peers: [{
+      name: "to read 100,000",
+      budget: 0.8,
+      side: of("large", (large) => Effect.succeed(memory(large, 100_000)))
+    }]
   }
 ]

@@ -7,7 +7,6 @@
 import * as Effect from "effect/Effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import type { Contender } from "./Databases.ts"
 
 export interface Table {
   readonly messages: number
@@ -15,8 +14,6 @@ export interface Table {
   readonly streams: number
   /** The names of {@link streamSample} streams. */
   readonly names: ReadonlyArray<string>
-  /** Of the average row, without its header. */
-  readonly rowBytes: number
 }
 
 export const messagesPerStream = 100
@@ -33,8 +30,7 @@ export const shares = 4
 export const streamName = (number: string, categories: number): string =>
   `('category' || (${number}) % ${categories} || '-' || md5((${number})::text)::uuid)::varchar`
 
-/** Fills the table of a contender. */
-const fill = (sql: SqlClient, messages: number): Effect.Effect<void, SqlError> => {
+const insert = (sql: SqlClient, messages: number): Effect.Effect<void, SqlError> => {
   const streams = messages / messagesPerStream
   const categories = messages / messagesPerCategory
   // 7919 has no divisor in common with the number of streams: each gets its turn once in a while, in a mixed order.
@@ -67,31 +63,19 @@ const fill = (sql: SqlClient, messages: number): Effect.Effect<void, SqlError> =
   })
 }
 
-/** Fills both tables, and leaves the server with nothing to catch up on. */
-export const fillBoth = Effect.fnUntraced(
-  function*(contenders: ReadonlyArray<Pick<Contender, "sql">>, messages: number): Effect.fn.Return<
-    Table,
-    SqlError
-  > {
-    yield* Effect.forEach(contenders, ({ sql }) => fill(sql, messages), { concurrency: "unbounded" })
-    const sizes = yield* Effect.forEach(contenders, ({ sql }) =>
-      sql<
-        { readonly bytes: number }
-      >`SELECT avg(pg_column_size(data) + pg_column_size(metadata) + pg_column_size(stream_name)
-      + pg_column_size(type) + 40)::float8 AS bytes FROM message_store.messages WHERE global_position <= 1000`)
-    const names = yield* Effect.forEach(contenders, ({ sql }) =>
-      sql.unsafe<{ readonly name: string }>(
-        `SELECT ${streamName("i", messages / messagesPerCategory)} AS name FROM generate_series(0, ${
-          streamSample - 1
-        }) AS i`
-      ))
-    yield* Effect.forEach(contenders, ({ sql }) => sql`CHECKPOINT`)
-    return {
-      messages,
-      categories: messages / messagesPerCategory,
-      streams: messages / messagesPerStream,
-      names: names[0]?.map(({ name }) => name) ?? [],
-      rowBytes: Math.round(sizes[0]?.[0]?.bytes ?? 0)
-    }
+/** Fills the table, and leaves the server with nothing to catch up on. */
+export const fill = Effect.fnUntraced(function*(sql: SqlClient, messages: number): Effect.fn.Return<Table, SqlError> {
+  yield* insert(sql, messages)
+  const names = yield* sql.unsafe<{ readonly name: string }>(
+    `SELECT ${streamName("i", messages / messagesPerCategory)} AS name FROM generate_series(0, ${
+      streamSample - 1
+    }) AS i`
+  )
+  yield* sql`CHECKPOINT`
+  return {
+    messages,
+    categories: messages / messagesPerCategory,
+    streams: messages / messagesPerStream,
+    names: names.map(({ name }) => name)
   }
-)
+})

@@ -5,6 +5,7 @@ export const units = {
   "calls/s": { less: false },
   "messages/s": { less: false },
   "loads/s": { less: false },
+  "transactions/s": { less: false },
   ms: { less: true },
   MB: { less: true }
 } as const

@@ -116,18 +116,13 @@ const copyTable = (
     "CHECKPOINT"
   ])
 
-const row = (name: string, description: string, unit: Rounds.Row["unit"], peer: string): Rounds.Row => ({
-  name,
-  description,
-  unit,
-  peers: [{ name: peer }],
-  prepare: Effect.never
-})
-
 const beside = (name: string, description: string, ours: Rounds.Round, peer: Rounds.Round) =>
   Rounds.measure({
-    ...row(name, description, "messages/s", "as installed"),
-    prepare: Effect.succeed({ ours, peers: [peer] })
+    name,
+    description,
+    unit: "messages/s",
+    ours: Effect.succeed(ours),
+    peers: [{ name: "as installed", side: Effect.succeed(peer) }]
   }, effort)
 
 /** How large the table and its indexes are. */
@@ -158,7 +153,7 @@ type Measured = Effect.Success<ReturnType<typeof measureReads>>
 const compare = (what: string, peer: string, after: Measured, before: Measured) =>
   after.flatMap(({ name, rounds }, i) =>
     Rounds.results(
-      row(`${what}-${name}`, what, "calls/s", peer),
+      { name: `${what}-${name}`, description: what, unit: "calls/s", peers: [{ name: peer }] },
       rounds.map((measured, n) => [number(measured), number(before[i]?.rounds[n] ?? [])])
     )
   )

@@ -12,7 +12,7 @@ import { until } from "../support/Until.ts"
 
 const script = fileURLToPath(new URL("hostChild.ts", import.meta.url))
 
-/** A database of its own with messages in four streams, and how to run a child on it. */
+/** A database of its own with messages in four streams, and a way to run a child on it. */
 const setUp = (count: number) =>
   Effect.gen(function*() {
     const { url } = yield* Database.make()
@@ -21,7 +21,7 @@ const setUp = (count: number) =>
     return { store, start: (mode: string) => Child.start(script, [mode, url]) }
   })
 
-/** The global positions of which a consumer has said that it does this. */
+/** The global positions that a consumer has reported with this word. */
 const said = ({ lines }: Child.Child, what: string): ReadonlyArray<number> =>
   lines.flatMap((line) => line.startsWith(`${what} `) ? [Number(line.slice(what.length + 1))] : [])
 
@@ -30,7 +30,7 @@ const hasSaid = (child: Child.Child, what: string, count: number) =>
 
 const hasEnded = (child: Child.Child) => until("the process has ended", child.ended, "30 seconds")
 
-/** Up to where a consumer has come, by what it has written. */
+/** The position that a consumer has written. */
 const positionOf = (store: Store.Store, id: string) =>
   Consumer.status(Consumer.make(id, { from: "account", on: {} })).pipe(
     Effect.map(({ members }) => members.map(({ position }) => Option.getOrElse(position, () => 0))[0]),
@@ -38,7 +38,7 @@ const positionOf = (store: Store.Store, id: string) =>
   )
 
 describe("a program of consumers", () => {
-  it.live("SIGTERM ends it with 0 when its handlers have ended, and the next one goes on where it stopped", () =>
+  it.live("SIGTERM ends it with 0 when its handlers have ended, and the next run resumes where it stopped", () =>
     Effect.gen(function*() {
       const { start, store } = yield* setUp(40)
       const first = yield* start("slow")
@@ -71,7 +71,7 @@ describe("a program of consumers", () => {
       ])
     }))
 
-  it.live("handlers that hang are interrupted when their grace is over, all at once, whatever is signalled again", () =>
+  it.live("handlers that hang are interrupted when their grace period is over, all at once, despite further signals", () =>
     Effect.gen(function*() {
       const { start, store } = yield* setUp(2)
       const child = yield* start("hanging")
@@ -84,13 +84,13 @@ describe("a program of consumers", () => {
       yield* hasEnded(child)
       const elapsed = (yield* Clock.currentTimeMillis) - asked
       assert.isAtLeast(elapsed, 1_950)
-      // Each has two seconds of grace, and they have them together.
+      // Each has a grace period of two seconds, at the same time.
       assert.isBelow(elapsed, 3_950)
       assert.strictEqual(yield* child.exitCode, 0)
       assert.strictEqual(yield* positionOf(store, "one"), 0)
     }))
 
-  it.live("a consumer that fails ends it with 1, with the error said once, and the others write their positions", () =>
+  it.live("a consumer that fails ends it with 1, logs the error once, and the others write their positions", () =>
     Effect.gen(function*() {
       const { start, store } = yield* setUp(3)
       const child = yield* start("failing")

@@ -1,6 +1,6 @@
 /**
- * Not a test: a program of consumers, as a user writes it. `hostChild.ts MODE URL` runs those of a mode, and tells what
- * their handlers do as lines: `one begins 3`, `one ends 3`, with global positions.
+ * Not a test: a program of consumers, as a user writes it. `hostChild.ts MODE URL` runs the consumers of a mode. Their
+ * handlers print lines with global positions: `one begins 3`, `one ends 3`.
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { Postgres } from "@eventfold/postgres"
@@ -22,7 +22,7 @@ class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {
   }
 }
 
-/** A consumer whose handler does something between two lines. */
+/** A consumer whose handler prints a line before and after it works. */
 const telling = <E>(
   id: string,
   work: Effect.Effect<unknown, E>,

@@ -1,6 +1,6 @@
 /**
- * Every `ts` block of the documentation and of doc comments is compiled, as a module of its own, and then imported: it
- * must do without a database. A block that begins with ```` ```ts no-run ```` is only compiled.
+ * Compiles every `ts` block of the documentation and of doc comments, each as a module, and imports it: a block works
+ * without a database. A block that begins with ```` ```ts no-run ```` is only compiled.
  */
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -16,7 +16,7 @@ const root = resolve(import.meta.dirname, "../..")
 
 interface Block {
   readonly file: string
-  /** Of the fence, from 1; the code begins on the next one. */
+  /** The line of the fence, from 1. The code begins on the next line. */
   readonly line: number
   /** What follows ```` ```ts ````. */
   readonly words: string
@@ -25,7 +25,7 @@ interface Block {
 
 const fence = /^(\s*)(`{3,})(?:ts|typescript|tsx)(?:\s+(.*?))?\s*$/
 
-/** The blocks of some lines of Markdown. */
+/** The blocks in lines of Markdown. */
 const blocksOf = (file: string, lines: ReadonlyArray<string | undefined>): ReadonlyArray<Block> => {
   const blocks: Array<Block> = []
   for (let at = 0; at < lines.length; at++) {
@@ -41,7 +41,7 @@ const blocksOf = (file: string, lines: ReadonlyArray<string | undefined>): Reado
   return blocks
 }
 
-/** The text of each line that is part of a doc comment; the others are undefined, so that line numbers stay. */
+/** The text of each line of a doc comment. Other lines are undefined, so that line numbers stay. */
 const docComments = (source: string): ReadonlyArray<string | undefined> => {
   let inside = false
   return source.split("\n").map((line) => {
@@ -69,13 +69,13 @@ const title = ({ file, line }: Block): string => `${file}:${line}`
 const moduleName = (block: Block): string => `${title(block).replaceAll(/[^\w.]+/g, "_")}.ts`
 
 interface Diagnostic {
-  /** Undefined when the compiler says it of no file. */
+  /** Undefined when the compiler names no file. */
   readonly path: string | undefined
   readonly line: number
   readonly message: string
 }
 
-/** What `tsc --pretty false` prints: a line for each, and what belongs to it indented below. */
+/** Parses what `tsc --pretty false` prints: a line for each diagnostic, and its details indented below. */
 const diagnostics = (output: string): ReadonlyArray<Diagnostic> =>
   output.split(/\n(?=\S)/).filter((text) => text.trim() !== "").map((text) => {
     const [, path, line = "0", message = text] = /^(\S[^(\n]*)\((\d+),\d+\): (error[^]*)$/.exec(text) ?? []
@@ -103,7 +103,7 @@ const compile = (project: string): Effect.Effect<ReadonlyArray<Diagnostic>> =>
     const tsc = join(root, "node_modules/typescript/bin/tsc")
     execFile(process.execPath, [tsc, "--pretty", "false", "-p", project], { cwd: project }, (error, stdout, stderr) => {
       const found = diagnostics(stdout + stderr)
-      // A compiler that fails without a word has not compiled.
+      // A compiler that fails without output has not compiled.
       resume(Effect.succeed(error !== null && found.length === 0 ? diagnostics(error.message) : found))
     })
   })
@@ -125,7 +125,7 @@ class Compiled extends Context.Service<Compiled, {
           sourceMap: false,
           noEmit: true,
           types: ["node"],
-          // An example defines what the reader is to use.
+          // Examples define things for the reader, which they do not use.
           noUnusedLocals: false
         },
         include: ["*.ts"]
@@ -179,11 +179,11 @@ describe("blocks", () => {
     assert.strictEqual(new Set(blocks.map(moduleName)).size, blocks.length)
   })
 
-  it("are told apart by nothing but `no-run`", () => {
+  it("have no other words than `no-run`", () => {
     assert.deepStrictEqual(blocks.filter(({ words }) => words !== "" && words !== "no-run").map(title), [])
   })
 
-  it("the compiler's words are understood", () => {
+  it("the compiler's output is parsed", () => {
     assert.deepStrictEqual(
       diagnostics("a.ts(2,3): error TS1: one\n  and more\n../b.ts(1,1): error TS2: two\nerror TS3: three\n"),
       [
@@ -196,7 +196,7 @@ describe("blocks", () => {
 })
 
 layer(Compiled.layer, { excludeTestServices: true, timeout: "2 minutes" })("examples", (it) => {
-  it.effect("stop the compiler nowhere else", () =>
+  it.effect("compile without errors elsewhere", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual((yield* Compiled).elsewhere, [])
     }))

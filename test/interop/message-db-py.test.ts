@@ -1,6 +1,6 @@
 /**
- * The calls of message-db-py and their counterparts, on one database: the same results as the SQL that the Python client
- * sends, and the same refusals.
+ * The calls of message-db-py and their counterparts, on one database: both give the same results and the same refusals as
+ * the SQL that the Python client sends.
  */
 import { assert, layer } from "@effect/vitest"
 import { Postgres } from "@eventfold/postgres"
@@ -78,7 +78,7 @@ const schemas = [["eventfold's schema", ours], ["a stock Message DB", stock]] as
 
 for (const [name, database] of schemas) {
   layer(both(database), { excludeTestServices: true })(`message-db-py on ${name}`, (it) => {
-    it.effect("write and append go on where the other stopped", () =>
+    it.effect("write and append each continue where the other stopped", () =>
       Effect.gen(function*() {
         const [python, store] = [yield* Python, yield* MessageStore]
         assert.strictEqual(yield* python.write("write-1", 0), 0)
@@ -88,7 +88,7 @@ for (const [name, database] of schemas) {
         assert.deepStrictEqual(Store.dataOf(yield* Store.readStream(store, "write-1")), Store.upTo(4))
       }))
 
-    it.effect("both refuse an expected version that does not hold, and tell the version", () =>
+    it.effect("both refuse a wrong expected version, and name the version", () =>
       Effect.gen(function*() {
         const [python, store] = [yield* Python, yield* MessageStore]
         assert.strictEqual(

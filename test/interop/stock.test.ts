@@ -1,5 +1,5 @@
 /**
- * Our client on a stock Message DB: the conformance suite, but for what its functions can't do.
+ * eventfold on a stock Message DB: the conformance suite, without what the functions of Message DB can't do.
  */
 import { assert, layer } from "@effect/vitest"
 import { Postgres } from "@eventfold/postgres"
@@ -47,7 +47,7 @@ class Stock extends Context.Service<Stock, { readonly url: string }>()("@eventfo
 }
 
 layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => {
-  it.effect("what it can't do names the command that adds it", () =>
+  it.effect("a refusal of what it can't do names the command that adds it", () =>
     Effect.gen(function*() {
       const { url } = yield* Stock
       const store = yield* Store.open(url)
@@ -80,11 +80,11 @@ layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => 
         yield* call
         costs.push((yield* proxy.roundTrips) - before)
       }
-      // A refusal looks whether the messages are recorded already, which would be no refusal.
+      // Before it refuses, the store looks whether the messages are recorded already, which is a success.
       assert.deepStrictEqual(costs, [1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1])
     }))
 
-  it.effect("works for any role that was granted message_store, whatever its search path", () =>
+  it.effect("works for any role with message_store, whatever its search path", () =>
     Effect.gen(function*() {
       const sql = yield* SqlClient
       const role = yield* Role.make()
@@ -102,7 +102,7 @@ layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => 
       assert.deepStrictEqual(yield* store.streamVersion("granted-1"), Option.some(1))
     }))
 
-  it.effect("its own functions and our client write to one stream in turn", () =>
+  it.effect("its own functions and eventfold write to one stream in turn", () =>
     Effect.gen(function*() {
       const sql = yield* SqlClient
       const store = yield* Store.open((yield* Stock).url)
@@ -118,7 +118,7 @@ layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => 
       assert.deepStrictEqual(Store.dataOf(messages), Store.upTo(10))
     }))
 
-  it.effect("the way back: its functions over ours, our schema removed, the messages there", () =>
+  it.effect("the way back: its functions replace ours, our schema is gone, and the messages are still there", () =>
     Effect.gen(function*() {
       const { name, url } = yield* Database.make()
       yield* Effect.scoped(Effect.flatMap(Store.open(url), (store) => store.append("back-1", Store.numbered(3))))

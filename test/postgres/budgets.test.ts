@@ -120,6 +120,24 @@ layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices:
       assert.strictEqual(yield* costOf(Stream.runDrain(opened.readStream("read-1", { batchSize: 400 }))), 3)
     }))
 
+  it.effect("pages that are read in the same moment are 1 together, if they are the same", () =>
+    Effect.gen(function*() {
+      const { append, readAllPage, readCategoryPage } = yield* store
+      const { globalPosition } = yield* append("moment-1", Store.numbered(3))
+      const from = globalPosition - 1
+      const times = <A, E>(count: number, page: Effect.Effect<A, E>) =>
+        Effect.all(Array.from({ length: count }, () => page), together)
+      assert.strictEqual(yield* costOf(readCategoryPage("moment", { from })), 1)
+      assert.strictEqual(yield* costOf(times(20, readCategoryPage("moment", { from }))), 1)
+      assert.strictEqual(yield* costOf(times(20, readAllPage({ from }))), 1)
+      assert.strictEqual(
+        yield* costOf(
+          Effect.all([readCategoryPage("moment", { from }), readCategoryPage("moment", { from: 1 })], together)
+        ),
+        2
+      )
+    }))
+
   it.effect("a page of everything is 1, with filters or without, past gaps and beside writers, and 1 when nothing is new", () =>
     Effect.gen(function*() {
       const sql = yield* SqlClient

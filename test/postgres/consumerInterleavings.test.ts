@@ -95,9 +95,9 @@ for (const server of inject("postgres")) {
             })).pipe(
               Effect.provideService(MessageStore, {
                 ...store,
-                readCategory: (...args) => {
+                readCategoryPage: (...args) => {
                   polls[category] = (polls[category] ?? 0) + 1
-                  return store.readCategory(...args)
+                  return store.readCategoryPage(...args)
                 }
               }),
               Effect.provide(PositionStore.layerMemory),

@@ -301,7 +301,7 @@ describe("what can't be inline", () => {
       assert(several instanceof Postgres.NotInline)
       assert.include(
         several.message,
-        "the read model wrong can't be inline: it reads one, two, and has to read one category"
+        "the read model wrong can't be inline: it reads one, two, and must read exactly one category"
       )
       assert.include((yield* reasonOf([make().on(ReadModel.all, ignore)])).message, "it reads everything")
       assert.include((yield* reasonOf([make()])).message, "it reads nothing")

@@ -247,7 +247,7 @@ for (const server of inject("postgres")) {
             assert.deepStrictEqual([writer?.pid, writer?.preparedAs, writer?.state], [undefined, name, "prepared"])
             assert.isDefined(writer?.since)
             assert.isDefined(writer?.user)
-            assert.include(HeldBack.format(heldBack), `the prepared transaction "${name}"`)
+            assert.include(HeldBack.format(heldBack), `prepared transaction "${name}"`)
             yield* ending.run(`${end} PREPARED '${name}'`)
             assert.deepStrictEqual(yield* read, end === "COMMIT" ? ["slow-1", "quick-1"] : ["quick-1"])
           }
@@ -289,9 +289,7 @@ for (const server of inject("postgres")) {
           assert.match(
             HeldBack.format(now),
             new RegExp(
-              `^the global position ${
-                from + 1
-              } is held back by the process \\d+ \\(forgetful, user .*, idle in transaction`
+              `^global position ${from + 1} is held back by process \\d+ \\(forgetful, user .*, idle in transaction`
             )
           )
           yield* forgetful.commit
@@ -373,6 +371,13 @@ const shared = (url: string) =>
     return { sql: Context.get(pool, PgClient.PgClient), store }
   })
 
+/** Runs an effect outside of the transaction that its caller is in. */
+const withoutTransaction = <A, E, R>(sql: PgClient.PgClient, effect: Effect.Effect<A, E, R>) =>
+  Effect.updateContext(
+    effect,
+    (context: Context.Context<R>) => Context.omit(sql.transactionService)(context) as Context.Context<R>
+  )
+
 const [server] = inject("postgres")
 
 for (const kind of ["our", "a stock"] as const) {
@@ -397,6 +402,28 @@ for (const kind of ["our", "a stock"] as const) {
           assert.deepStrictEqual(yield* Fiber.join(other), [])
         }))
         assert.deepStrictEqual(yield* names, ["own-1", "quick-1"])
+      }))
+
+    it.effect("a transaction shares no page with other fibers that read the same one in the same moment", () =>
+      Effect.gen(function*() {
+        const { sql, store } = yield* shared((yield* Opened).url)
+        const { globalPosition } = yield* store.append("here-1", Store.numbered(1))
+        const from = globalPosition + 1
+        const category = `mine${globalPosition}`
+        for (const read of [store.readCategoryPage(category, { from }), store.readAllPage({ from })]) {
+          const names = Effect.map(read, ({ messages }) => messages.map(({ streamName }) => streamName as string))
+          const isWritten = yield* Latch.make()
+          const before = yield* Effect.forkChild(Effect.andThen(isWritten.await, names))
+          yield* sql.withTransaction(Effect.gen(function*() {
+            yield* sql.unsafe(foreignInsert(`${category}-1`))
+            const after = yield* Effect.forkChild(Effect.andThen(isWritten.await, withoutTransaction(sql, names)))
+            yield* isWritten.open
+            assert.deepStrictEqual(yield* names, [`${category}-1`])
+            assert.deepStrictEqual(yield* Fiber.join(before), [])
+            assert.deepStrictEqual(yield* Fiber.join(after), [])
+            return yield* Effect.fail("undo")
+          })).pipe(Effect.ignore)
+        }
       }))
 
     it.effect("with one snapshot for all of it, a transaction passes no gap", () =>

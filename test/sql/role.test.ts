@@ -91,6 +91,8 @@ for (const server of inject("postgres")) {
           ["function", "eventfold.append_each", "EXECUTE", false],
           ["function", "eventfold.append_message", "EXECUTE", false],
           ["function", "eventfold.dependents", "EXECUTE", false],
+          ["function", "eventfold.gap_writers", "EXECUTE", false],
+          ["function", "eventfold.log_run", "EXECUTE", false],
           ["function", "eventfold.read_all", "EXECUTE", false],
           ["function", "eventfold.recorded", "EXECUTE", false],
           ["function", "eventfold.replace_schema", "EXECUTE", false],

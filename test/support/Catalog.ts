@@ -1,10 +1,10 @@
 /**
- * What is in the schemas of a database, as the server describes it.
+ * The objects in the schemas of a database, as the server describes them.
  */
 import * as Effect from "effect/Effect"
 import { SqlClient } from "effect/sql/SqlClient"
 
-/** Everything that an installation makes, with its owners and privileges, as text. */
+/** All that an installation creates, with owners and privileges, as text. */
 export const objects = Effect.fnUntraced(function*(
   schemas: ReadonlyArray<string> = ["message_store", "eventfold"]
 ) {
@@ -39,7 +39,7 @@ export const objects = Effect.fnUntraced(function*(
   return rows.map((row) => row.object)
 })
 
-/** The log, whatever the order of the table's columns is. */
+/** The log, independent of the order of the table's columns. */
 export const messages = Effect.gen(function*() {
   const sql = yield* SqlClient
   return yield* sql`SELECT global_position, position, "time", stream_name, type, data, metadata, id

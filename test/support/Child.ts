@@ -1,5 +1,5 @@
 /**
- * Processes of their own, for tests that stop or kill them.
+ * Child processes, for tests that stop or kill them.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -7,21 +7,21 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { until } from "./Until.ts"
 
 export interface Child {
-  /** What it has written to its output so far. */
+  /** The lines that it has printed so far. */
   readonly lines: ReadonlyArray<string>
-  /** Whether it has ended, by itself or not. */
+  /** Whether it has ended, by itself or killed. */
   readonly ended: Effect.Effect<boolean>
-  /** The exit code; none while it runs, and of one that was killed. */
+  /** The exit code; null while it runs, and when a signal has killed it. */
   readonly exitCode: Effect.Effect<number | null>
   readonly kill: Effect.Effect<void>
-  /** Asks it to end. */
+  /** Sends SIGTERM. */
   readonly terminate: Effect.Effect<void>
-  /** Stops it, until it is told to go on, wherever it is. */
+  /** Stops it wherever it is, until `thaw`. */
   readonly freeze: Effect.Effect<void>
   readonly thaw: Effect.Effect<void>
 }
 
-/** Runs a script with arguments; the process is killed with the scope at the latest. */
+/** Runs a script with arguments. The end of the scope kills the process. */
 export const start = (
   script: string,
   args: ReadonlyArray<string>,
@@ -38,7 +38,7 @@ export const start = (
     let rest = ""
     process_.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       const parts = (rest + chunk).split("\n")
-      // A line that was cut by the kill was not reported.
+      // A line that the kill has cut does not count.
       rest = parts.pop() ?? ""
       lines.push(...parts)
     })
@@ -59,11 +59,11 @@ const hasEnded = (process_: ChildProcess) => process_.exitCode !== null || proce
 const kill = (process_: ChildProcess): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     if (process_.stdout?.closed === true && hasEnded(process_)) return resume(Effect.void)
-    // Of its streams as well, so that all it said has arrived.
+    // `close` also waits for its output, so that all lines have arrived.
     process_.once("close", () => resume(Effect.void))
     process_.kill("SIGKILL")
   })
 
-/** Waits until a process has written as many lines. */
+/** Waits until a process has printed this many lines. */
 export const says = (child: Child, count: number): Effect.Effect<void> =>
-  until(`a process of its own has said ${count} lines`, Effect.sync(() => child.lines.length >= count), "30 seconds")
+  until(`a process has printed ${count} lines`, Effect.sync(() => child.lines.length >= count), "30 seconds")

@@ -1,5 +1,5 @@
 /**
- * A client for each kind of database that there is: the servers of the run, each with a new database, and PGlite.
+ * A client for each kind of database: the servers of the run, each with a new database, and PGlite.
  */
 import { PgClient } from "@effect/sql-pg"
 import { Pglite } from "@eventfold/pglite"

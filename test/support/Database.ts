@@ -1,5 +1,5 @@
 /**
- * Databases for tests: fresh, with a name of their own, dropped with the scope.
+ * Fresh databases for tests, each with its own name. The end of the scope drops them.
  */
 import { PgClient } from "@effect/sql-pg"
 import type { SqlFileError } from "@eventfold/sql"
@@ -14,11 +14,11 @@ import { randomBytes } from "node:crypto"
 import { inject } from "vitest"
 import { install } from "./Installer.ts"
 
-/** A server to make databases on. */
+/** A server on which to make databases. */
 export interface Server {
   /** Connects to a database of the server as a user who may create databases. */
   readonly url: string
-  /** A database with the schemas installed. A server without one gets them installed into each new database. */
+  /** A database with the schemas installed. Without it, each new database gets them installed. */
   readonly template?: string | undefined
 }
 
@@ -30,13 +30,13 @@ export interface NamedServer extends Server {
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** The server of the run, then the one installed on the machine, if there is one. */
+    /** The server of the run, then the one installed on the machine, if any. */
     readonly postgres: readonly [NamedServer, ...Array<NamedServer>]
   }
 }
 
 export interface Options {
-  /** The server of the run if not given. */
+  /** Defaults to the server of the run. */
   readonly server?: Server | undefined
   /** Without the schemas. */
   readonly empty?: boolean | undefined
@@ -57,7 +57,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   const server = options.server ?? inject("postgres")[0]
   const template = options.empty === true ? undefined : server.template
   const database = yield* Effect.acquireRelease(create(server, template), (database) =>
-    // A server that a test killed took its databases along.
+    // The databases of a killed server are gone.
     Effect.ignore(drop(server, database.name)))
   if (options.empty !== true && template === undefined) yield* Effect.provide(install, client(database.url))
   return database
@@ -73,15 +73,15 @@ export const layer = (options: Options = {}): Layer.Layer<
     (database) => PgClient.layer({ url: Redacted.make(database.url), maxConnections: 8 })
   )).pipe(Layer.provideMerge(Layer.effect(Database, make(options))))
 
-/** A client of its own, so that a test can hold several sessions, or be somebody else. */
+/** A client of its own, so that a test can hold several sessions, or act as another user. */
 export const client = (url: string): Layer.Layer<PgClient.PgClient | SqlClient, SqlError> =>
   PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })
 
-/** A session beside those of the pool, for tests in which several take turns. */
+/** A session beside those of the pool, for tests in which several sessions alternate. */
 export const session = (url: string): Effect.Effect<SqlClient, SqlError, Scope.Scope> =>
   Effect.map(Layer.build(client(url)), Context.get(SqlClient))
 
-/** The server's URL for another user. */
+/** The server's URL with another user. */
 export const urlAs = (url: string, user: string, password: string): string => {
   const other = new URL(url)
   other.username = user

@@ -1,6 +1,6 @@
 /**
- * A read model whose tables show any message that was left out, handled twice or too early: what becomes of a message depends
- * on all that was done before it in its stream.
+ * A read model whose tables show any message that was skipped, handled twice or handled too early: what it stores for a
+ * message depends on all earlier messages of the stream.
  */
 import { assert } from "@effect/vitest"
 import { SqlReadModel } from "@eventfold/postgres"
@@ -15,13 +15,13 @@ export type Kind = "one by one" | "batch"
 export const kinds: ReadonlyArray<Kind> = ["one by one", "batch"]
 
 export interface Options extends Partial<Omit<ReadModel.Options, "tables">> {
-  /** More columns of its table. */
+  /** Further columns of its table. */
   readonly columns?: string
 }
 
 const textOf = ({ data, position }: Pick<RecordedMessage, "data" | "position">) => `${position}:${JSON.stringify(data)}`
 
-/** A row for each stream, with a digest over its messages. */
+/** A row for each stream, with a digest of its messages. */
 const oneByOne = (category: string, { columns = "", ...options }: Options) =>
   SqlReadModel.make("digests", {
     version: 1,
@@ -36,7 +36,7 @@ const oneByOne = (category: string, { columns = "", ...options }: Options) =>
     })
   })
 
-/** A row for each message, in the order in which they were handled. */
+/** A row for each message, in the order of handling. */
 const batch = (category: string, { columns = "", ...options }: Options) =>
   SqlReadModel.batch("digests", {
     version: 1,
@@ -81,8 +81,8 @@ const found = {
 }
 
 /**
- * Holds that the tables are exactly what the log makes of them up to the checkpoint, seen at one moment; gives that position.
- * The read model and the log are in the client's database.
+ * Asserts, in one snapshot, that the tables are exactly what the log makes of them up to the checkpoint; returns that
+ * position. The read model and the log are in the client's database.
  */
 export const assertExact = (kind: Kind, category: string) =>
   Effect.gen(function*() {

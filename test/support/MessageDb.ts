@@ -9,7 +9,7 @@ import { readdir, readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import * as Database from "./Database.ts"
 
-/** The npm package of each version, under the name that it has here. */
+/** The npm package of each version, by its alias in this workspace. */
 export const packages = {
   "1.1.6": "message-db-1-1",
   "1.2.3": "message-db-1-2-3",
@@ -17,12 +17,13 @@ export const packages = {
   "1.3.0": "message-db-1-3"
 } as const
 
-/** What `message_store_version()` of it says. */
+/** What its `message_store_version()` returns. */
 export type Version = keyof typeof packages
 
 export const versions: ReadonlyArray<Version> = ["1.1.6", "1.2.3", "1.2.6", "1.3.0"]
 
-// The role is made where it is missing, and gen_random_uuid(), for which pgcrypto is installed, comes with PostgreSQL.
+// `roles` creates the role where it is missing. Without `extensions`: gen_random_uuid(), for which Message DB installs
+// pgcrypto, comes with PostgreSQL.
 const folders = ["roles", "schema", "tables", "types", "functions", "indexes", "views", "privileges"]
 
 const readFolder = (version: Version, folder: string) =>
@@ -45,14 +46,14 @@ const run = (version: Version, names: ReadonlyArray<string>): Effect.Effect<void
     }))
   })
 
-/** Installs it into the database of the client. */
+/** Installs it into the client's database. */
 export const install = (version: Version): Effect.Effect<void, SqlError, SqlClient> => run(version, folders)
 
-/** Puts its functions and views in the place of ours, as its install-functions.sh, -views.sh and -privileges.sh do. */
+/** Replaces our functions and views by its own, as its install-functions.sh, -views.sh and -privileges.sh do. */
 export const installFunctions = (version: Version): Effect.Effect<void, SqlError, SqlClient> =>
   run(version, ["types", "functions", "views", "privileges"])
 
-/** A database with a stock Message DB and nothing of ours. */
+/** A database with a stock Message DB and without our schema. */
 export const makeDatabase = Effect.fnUntraced(function*(options: {
   readonly server?: Database.Server | undefined
   readonly version?: Version | undefined

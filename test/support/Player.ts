@@ -1,5 +1,5 @@
 /**
- * A session that is stepped through its statements, so that several can be interleaved in any order.
+ * A session that takes its statements step by step, so that a test can interleave several in any order.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -7,8 +7,8 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import { until } from "./Until.ts"
 
 /**
- * Takes the next of its steps when it has its turn, unless the last one waits for somebody's lock; then this one may as well.
- * `pid` is the process of the session, which `admin` is not.
+ * A session whose `step` takes its next step, unless the last one waits for a lock. `pid` is the server process of the
+ * session; `admin` is another session, which sees whether it waits.
  */
 export const make = <E>(admin: SqlClient, pid: number, steps: Array<Effect.Effect<unknown, E>>) => {
   let current: Fiber.Fiber<unknown, E> | undefined

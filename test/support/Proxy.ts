@@ -1,31 +1,31 @@
 /**
- * A TCP proxy before a PostgreSQL server: it counts round trips, and cuts connections at the worst moments.
+ * A TCP proxy in front of a PostgreSQL server: it counts round trips, and cuts connections at the worst moments.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { connect, createServer, type Server, type Socket } from "node:net"
 
 export interface Proxy {
-  /** The server's URL by way of the proxy. */
+  /** The server's URL through the proxy. */
   readonly url: string
-  /** How often the server has come to the end of what it was asked so far, but for logins, announcements and leases. */
+  /** The round trips so far, without logins, announcements and leases. */
   readonly roundTrips: Effect.Effect<number>
-  /** How often it has on the connections of leases. */
+  /** The round trips on the connections of leases. */
   readonly leases: Effect.Effect<number>
-  /** How many of the announcements that stores send to one another it has answered. */
+  /** The announcements between stores that the server has answered. */
   readonly announcements: Effect.Effect<number>
-  /** How many connections have been cut so far. */
+  /** The connections cut so far. */
   readonly cuts: Effect.Effect<number>
   /**
-   * Cuts the connection of the next requests that contain the text, as often as `times` says (once): before the server
-   * has seen the request, or after it has done all of it and before any of its reply is passed on.
+   * Cuts the connection of the next requests that contain the text, `times` times (once): before the server sees the
+   * request, or after it has done all of it and before any of its reply passes.
    */
   readonly cut: (
     when: "before the request" | "before the reply",
     containing: string,
     times?: number
   ) => Effect.Effect<void>
-  /** From the next request that contains the text on, nothing is passed on any more, and connections stay open. */
+  /** Passes nothing any more from the next request on that contains the text. Connections stay open. */
   readonly silenceFrom: (containing: string) => Effect.Effect<void>
 }
 
@@ -35,13 +35,13 @@ interface Trap {
   times: number
 }
 
-/** What the payload of every announcement begins with. */
+/** The beginning of the payload of every announcement. */
 const announcement = Buffer.from("{\"from\":\"")
 
-/** What is said first on a connection of leases. */
+/** The first statement on a connection of leases. */
 const leaseChannel = Buffer.from("eventfold_lease")
 
-/** Starts a proxy for the server of a URL; it ends with the scope. */
+/** Starts a proxy for the server of a URL. The end of the scope stops it. */
 export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Proxy, never, Scope.Scope> {
   const target = new URL(url)
   const counts = { roundTrips: 0, announcements: 0, leases: 0, cuts: 0 }
@@ -85,7 +85,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
     server.on("data", (chunk: Buffer) => {
       if (silence === "now") return
       const more = counter(chunk)
-      // The first one ends the login. A connection is asked one thing at a time.
+      // The first one ends the login. A connection has one request at a time.
       const answers = ready === 0 ? Math.max(0, more - 1) : more
       if (isAnnouncement && answers > 0) {
         counts.announcements += answers
@@ -130,7 +130,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
   }
 })
 
-/** Listens on a free port until the scope ends, which also ends the given sockets. */
+/** Listens on a free port until the scope ends, which also closes the given sockets. */
 export const listen = (
   accept: (socket: Socket) => void,
   sockets: Set<Socket>
@@ -156,7 +156,7 @@ export const listen = (
 
 const readyForQuery = "Z".charCodeAt(0)
 
-/** Counts a server's messages of the type ReadyForQuery in the chunks of a connection, which may end anywhere. */
+/** Counts the server's ReadyForQuery messages in the chunks of a connection, which may end anywhere. */
 const readyCounter = (): (chunk: Buffer) => number => {
   let header = Buffer.alloc(0)
   let body = 0

@@ -1,5 +1,5 @@
 /**
- * The scripts of @eventfold/sql, run by psql.
+ * Runs the scripts of @eventfold/sql with psql.
  */
 import * as Effect from "effect/Effect"
 import { execFile, spawnSync } from "node:child_process"
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 /** The folder of the scripts. */
 export const folder = fileURLToPath(new URL("../../sql/", import.meta.url))
 
-/** Whether psql is installed; what needs it is skipped otherwise. */
+/** Whether psql is installed. Tests that need it are skipped otherwise. */
 export const isInstalled = spawnSync("psql", ["--version"]).status === 0
 
 export interface Output {
@@ -33,5 +33,5 @@ export const run = (
     })
   })
 
-/** What a script that has nothing to say gives. */
+/** The result of a script that prints nothing. */
 export const silence: Output = { status: 0, stdout: "", stderr: "" }

@@ -1,5 +1,5 @@
 /**
- * Read models by the contract of their store, for tests that take its steps one by one.
+ * Read models through the contract of their store, for tests that take its steps one by one.
  */
 import { PgClient } from "@effect/sql-pg"
 import { SqlReadModel } from "@eventfold/postgres"
@@ -31,7 +31,7 @@ export const open = (
 
 export const identity = { system: "7000000000000000000", database: "16384", databaseName: "shop", timeline: 1 }
 
-/** As far as the message at a position. */
+/** A checkpoint at the message at a position. */
 export const at = (position: number): Checkpoint => ({
   position,
   last: position === 0 ? Option.none() : Option.some({ globalPosition: position, id: `id-${position}` }),
@@ -51,6 +51,6 @@ let names = 0
 /** A name that no other read model of the run has. */
 export const newName: Effect.Effect<string> = Effect.sync(() => `model${++names}`)
 
-/** The builds as they are told apart: number, state and position. */
+/** The number, state and position of each build. */
 export const summary = (builds: ReadonlyArray<Build>) =>
   builds.map(({ checkpoint, number, state }) => [number, state, checkpoint.position] as const)

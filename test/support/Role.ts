@@ -1,5 +1,5 @@
 /**
- * Roles for tests: with a name of their own, gone with the scope.
+ * Roles for tests, each with its own name. The end of the scope drops them.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -14,7 +14,7 @@ export interface Role {
   readonly url: (url: string) => string
 }
 
-/** Makes a role that may log in, with more attributes such as `CREATEROLE`. */
+/** Makes a role that may log in, with further attributes such as `CREATEROLE`. */
 export const make = Effect.fnUntraced(function*(attributes = ""): Effect.fn.Return<
   Role,
   SqlError,
@@ -25,7 +25,7 @@ export const make = Effect.fnUntraced(function*(attributes = ""): Effect.fn.Retu
   const password = randomBytes(12).toString("hex")
   yield* Effect.acquireRelease(
     sql.unsafe(`CREATE ROLE ${name} LOGIN PASSWORD '${password}' ${attributes}`),
-    // What it owns goes with the database it is in, which is dropped first.
+    // The database with what the role owns is dropped first.
     () => Effect.ignore(Effect.andThen(sql`DROP OWNED BY ${sql(name)} CASCADE`, sql`DROP ROLE ${sql(name)}`))
   )
   return { name, url: (url) => Database.urlAs(url, name, password) }

@@ -1,5 +1,5 @@
 /**
- * Stores on PostgreSQL with a life of their own, so that a test can hold several, and see one end.
+ * Stores on PostgreSQL, each with its own scope, so that a test can hold several and see one end.
  */
 import { Postgres } from "@eventfold/postgres"
 import * as Context from "effect/Context"
@@ -13,7 +13,7 @@ import { MessageStore } from "eventfold/MessageStore"
 
 export type Store = MessageStore["Service"]
 
-/** Opens a store that is closed with the scope. */
+/** Opens a store. The end of the scope closes it. */
 export const open = (
   url: string,
   options: Omit<Postgres.Options, "url"> = {}

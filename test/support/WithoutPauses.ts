@@ -1,10 +1,10 @@
 /**
- * For what would wait a while, and again and again, before it gives up.
+ * Takes the time out of pauses, for what would wait many times before it gives up.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
-/** Runs an effect whose own sleeps only give others their turn. */
+/** Runs an effect in which a sleep only yields to other fibers. */
 export const withoutPauses = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(Clock.Clock, (clock) =>
     Effect.provideService(effect, Clock.Clock, {

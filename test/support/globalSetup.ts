@@ -1,6 +1,6 @@
 /**
- * One PostgreSQL for the whole run: that of `DATABASE_URL`, or one from npm, and beside it the one that is installed on
- * the machine, so that the SQL meets an older version as well.
+ * One PostgreSQL for the whole run: that of `DATABASE_URL`, or one from npm and beside it the one installed on the machine,
+ * so that the SQL meets an older version as well.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

@@ -42,7 +42,7 @@ const owners = (url: string) =>
     return rows.map((row) => row.owner)
   }).pipe(Effect.provide(Database.client(url), { local: true }))
 
-const hint = "Have someone who may run CREATE ROLE message_store LOGIN, or install without the role: "
+const hint = "Ask an administrator to run CREATE ROLE message_store LOGIN, or install without the role: "
   + "psql -v role=off, or role: false in the library."
 
 for (const server of layers) {
@@ -56,13 +56,13 @@ for (const server of layers) {
         assert.deepStrictEqual(
           error.reason,
           new Postgres.PermissionDenied({
-            detail: `there is no role message_store, and app may not create it; ${hint}`
+            detail: `the role message_store does not exist, and app may not create it; ${hint}`
           })
         )
         if (Psql.isInstalled) {
           const { status, stderr } = yield* Psql.run(app(url), "install.sql")
           assert.strictEqual(status, 3)
-          assert.include(stderr, "ERROR:  there is no role message_store, and app may not create it\n")
+          assert.include(stderr, "ERROR:  the role message_store does not exist, and app may not create it\n")
           assert.include(stderr, `HINT:  ${hint}\n`)
         }
         assert.deepStrictEqual(yield* objects(url), [])

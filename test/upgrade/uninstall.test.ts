@@ -42,15 +42,18 @@ for (const server of layers) {
           const error = yield* Effect.flip(uninstall(url, { database: "shop" }))
           assert.strictEqual(
             error.message,
-            "nothing was removed: this is the database \"shop - \"\"1\"\"\", which is not the name that was given: shop "
+            "nothing was removed: this is the database \"shop - \"\"1\"\"\", but the name given is shop "
               + `(It would lose ${lost}.)`
           )
           assert.instanceOf(error, Postgres.UninstallRefused)
           if (Psql.isInstalled) {
             const { status, stderr, stdout } = yield* Psql.run(url, "uninstall.sql")
             assert.deepStrictEqual([status, stdout], [3, ""])
-            assert.include(stderr, "which is not the name that was given: none\n")
-            assert.include(stderr, `DETAIL:  It would lose ${lost}.\nHINT:  Give its name`)
+            assert.include(stderr, "but the name given is none\n")
+            assert.include(
+              stderr,
+              `DETAIL:  It would lose ${lost}.\nHINT:  To remove the schemas, give the name of the database`
+            )
           }
           assert.deepStrictEqual(yield* objects(url), before)
         })
@@ -147,7 +150,7 @@ for (const server of layers) {
           assert.deepStrictEqual(yield* objects(url), before)
 
           const error = yield* Effect.flip(uninstall(url, { database: "", stock: true }))
-          assert.include(error.message, "given: none (It would lose 2 messages.)")
+          assert.include(error.message, "but the name given is none (It would lose 2 messages.)")
           yield* install(url)
           assert.deepStrictEqual(
             yield* uninstall(url, { database: "shop", stock: true }),

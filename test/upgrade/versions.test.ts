@@ -149,7 +149,7 @@ for (const server of inject("postgres")) {
         const error = yield* Effect.flip(Effect.provide(Postgres.install(), Database.client(url)))
         assert.include(
           error.message,
-          `the eventfold schema is at version 1000, and this would install version ${Postgres.schemaVersion}; `
+          `the eventfold schema is at version 1000, and this would install the older version ${Postgres.schemaVersion}; `
             + "Install with the newest eventfold"
         )
         assert.deepStrictEqual(yield* Effect.provideService(Catalog.objects(), SqlClient, sql), before)

@@ -3,16 +3,15 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync } from "node:fs"
 import { isBuiltin } from "node:module"
 import { dirname, join, relative, resolve, sep } from "node:path"
 import { parseAst } from "vitest/node"
-
-const root = resolve(import.meta.dirname, "../..")
+import { type Import, importsOf, modules, read, root, sources } from "./Imports.ts"
 
 /**
  * What the sources of a library may use of the workspace. The packages that are not here are applications (examples, the
- * tests of the whole): they may use every library, and nobody uses them. A new library has to find its place here.
+ * tests of the whole): they may use every library, and no package uses them. A new library needs a place here.
  */
 const mayUse: Readonly<Record<string, ReadonlyArray<string>>> = {
   eventfold: [],
@@ -55,36 +54,6 @@ const Manifest = Schema.fromJsonString(Schema.Struct({
   peerDependenciesMeta: Schema.optionalKey(Schema.Record(Schema.String, Schema.Struct({ optional: Schema.Boolean }))),
   optionalDependencies: Versions
 }))
-
-interface Import {
-  readonly file: string
-  readonly specifier: string
-}
-
-const read = (path: string): string => readFileSync(join(root, path), "utf8")
-
-/** The modules in a folder, without what is installed, built, hidden or a package of its own. */
-const modules = (folder: string): ReadonlyArray<string> =>
-  readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
-    if (entry.name === "node_modules" || entry.name === "dist" || entry.name.startsWith(".")) return []
-    const path = join(folder, entry.name)
-    if (entry.isDirectory()) return existsSync(join(root, path, "package.json")) ? [] : modules(path)
-    return /\.[cm]?[jt]s$/.test(entry.name) ? [path] : []
-  })
-
-/** Whatever names a module in a syntax tree has it as its `source`: imports, exports, `import()`, `import("x").T`. */
-const sources = (node: unknown): ReadonlyArray<string> => {
-  if (Array.isArray(node)) return node.flatMap(sources)
-  if (typeof node !== "object" || node === null) return []
-  const own = "source" in node && typeof node.source === "object" && node.source !== null && "value" in node.source &&
-      typeof node.source.value === "string"
-    ? [node.source.value]
-    : []
-  return [...own, ...Object.values(node).flatMap(sources)]
-}
-
-const importsOf = (file: string): ReadonlyArray<Import> =>
-  sources(parseAst(read(file), { lang: "ts", sourceType: "module" })).map((specifier) => ({ file, specifier }))
 
 /** The value of a top-level key of `pnpm-workspace.yaml`, which needs no more of YAML than this: its indented lines. */
 const workspaceLines = (key: string): ReadonlyArray<string> => {

@@ -1,19 +1,19 @@
 /**
- * A bank account, from top to bottom: its events, the state they fold into, the decisions on it, and what a program
- * calls.
+ * A bank account, from top to bottom: its events, the state that they fold into, the decisions on that state, and the
+ * functions that a program calls.
  */
 import { DateTime, Effect, Option, Schema, Stream } from "effect"
 import { Category, Entity } from "eventfold"
 import * as Money from "./Money.ts"
 
-/** What an account is called: the id of its stream, so `alice` is `account-alice`. */
+/** The name of an account, and the id of its stream: `alice` has the stream `account-alice`. */
 export const AccountId = Schema.String.check(Schema.isPattern(/^[a-z0-9]+(-[a-z0-9]+)*$/), Schema.isMaxLength(40)).pipe(
   Schema.brand("AccountId")
 )
 
 export type AccountId = typeof AccountId.Type
 
-/** What a person is called: text for one line of a terminal. */
+/** The name of a person: text that fits into one line of a terminal. */
 export const PersonName = Schema.String.check(Schema.isPattern(/^\P{C}{1,80}$/u))
 
 export const Account = Category.make("account", {
@@ -29,7 +29,7 @@ export const Account = Category.make("account", {
   Closed: {}
 }, {
   id: AccountId,
-  // Who did it.
+  // The person that gave the command.
   metadata: { by: PersonName }
 })
 
@@ -46,7 +46,7 @@ export type State = typeof State.Type
 
 const add = (state: State, cents: number): State => ({ ...state, balance: state.balance + cents })
 
-/** An account as its events have made it. */
+/** The state of an account. */
 export const Balance = Entity.make(Account, {
   state: State,
   initial: { status: "unopened", owner: "", balance: 0 },
@@ -58,7 +58,7 @@ export const Balance = Entity.make(Account, {
     TransferReceived: (state, { cents }) => add(state, cents),
     Closed: (state): State => ({ ...state, status: "closed" })
   },
-  // After so many events the state is written beside them, and a load reads that and what came later.
+  // Every 50 events a snapshot is written. A load reads the last snapshot and the events after it.
   snapshots: { version: 1, every: 50 }
 })
 
@@ -67,13 +67,13 @@ export class AlreadyOpened extends Schema.TaggedError<AlreadyOpened>()("AlreadyO
   owner: Schema.String
 }) {
   override get message() {
-    return `there is an account ${this.account} already, of ${this.owner}: name another one`
+    return `the account ${this.account} already exists and belongs to ${this.owner}: choose another name`
   }
 }
 
 export class NoSuchAccount extends Schema.TaggedError<NoSuchAccount>()("NoSuchAccount", {
   account: AccountId,
-  /** When there was none; now when it is absent. */
+  /** The time that was asked for. Absent for now. */
   at: Schema.optionalKey(Schema.DateTimeUtc)
 }) {
   override get message() {
@@ -89,7 +89,7 @@ export class AccountClosed extends Schema.TaggedError<AccountClosed>()("AccountC
   }
 }
 
-/** What a caller needs to go on: how much there is, and how much was asked for. */
+/** The balance does not cover a withdrawal or a transfer. */
 export class InsufficientFunds extends Schema.TaggedError<InsufficientFunds>()("InsufficientFunds", {
   account: AccountId,
   balance: Schema.Int,
@@ -112,20 +112,20 @@ export class NotEmpty extends Schema.TaggedError<NotEmpty>()("NotEmpty", { accou
 
 export class SameAccount extends Schema.TaggedError<SameAccount>()("SameAccount", { account: AccountId }) {
   override get message() {
-    return `a transfer is between two accounts, and both are ${this.account}`
+    return `a transfer needs two different accounts, but both are ${this.account}`
   }
 }
 
-/** Another transfer has been made under the command id. */
+/** The command id belongs to another transfer. */
 export class CommandIdTaken extends Schema.TaggedError<CommandIdTaken>()("CommandIdTaken", {
   commandId: Schema.String
 }) {
   override get message() {
-    return `another transfer was made with the command id ${this.commandId}: a new one needs an id of its own`
+    return `another transfer was made with the command id ${this.commandId}: use a new id`
   }
 }
 
-/** What a decision can be refused for, as opposed to a store that fails. */
+/** The reasons for which a decision can be refused, as opposed to a failure of the store. */
 const Refusal = Schema.Union([
   AlreadyOpened,
   NoSuchAccount,
@@ -146,7 +146,7 @@ export interface Open {
   readonly by: string
 }
 
-/** A deposit, or a withdrawal. */
+/** A deposit or a withdrawal. */
 export interface Move {
   readonly account: AccountId
   readonly cents: Money.Amount
@@ -158,7 +158,7 @@ export interface Transfer {
   readonly to: AccountId
   readonly cents: Money.Amount
   readonly by: string
-  /** A transfer that is sent again under its id is not made again. */
+  /** A transfer that is sent again under the same id is not made again. */
   readonly commandId?: string | undefined
 }
 
@@ -212,7 +212,7 @@ export const decideTransfer = ({ by, cents, from, to }: Transfer) =>
     }
   })
 
-/** To close an account twice is no error, and writes nothing. */
+/** Closing an account twice is not an error, and writes nothing. */
 export const decideClose = ({ account, by }: Close) =>
   Effect.fnUntraced(function*(state: State) {
     if (state.status === "closed") return []
@@ -229,20 +229,20 @@ export const withdraw = (command: Move) => Balance.transact(command.account, dec
 
 export const close = (command: Close) => Balance.transact(command.account, decideClose(command))
 
-/** Moves money from one account to another: both events are written, or neither. */
+/** Moves money from one account to another. Both events are written, or neither. */
 export const transfer = Effect.fn("Account.transfer")(function*(command: Transfer) {
   const { cents, commandId, from, to } = command
   if (from === to) return yield* new SameAccount({ account: from })
   const targets = { payer: Balance.at(from), payee: Balance.at(to) }
   const { entities } = yield* Entity.transactAll(targets, decideTransfer(command), { commandId })
-  // What a command did when it was sent first comes back, whatever is asked for now.
+  // A repeated command id gives the events of the first command, even when this one differs.
   const [sent] = entities.payer.events
   const isThis = sent?.type === "TransferSent" && sent.data.to === to && sent.data.cents === cents
   if (commandId !== undefined && !isThis) return yield* new CommandIdTaken({ commandId })
   return entities
 })
 
-/** An event of a statement, and the balance after it. */
+/** An event, and the balance after it. */
 export interface Line {
   readonly event: RecordedEvent
   readonly balance: number
@@ -254,7 +254,7 @@ export interface Statement extends State {
   readonly lines: ReadonlyArray<Line>
 }
 
-/** An account as it is, or as it was at a time (inclusive), with the events that have made it so. */
+/** An account now, or at a time (inclusive), with its events up to then. */
 export const statement = Effect.fn("Account.statement")(function*(account: AccountId, at?: DateTime.Utc) {
   const { state, version } = at === undefined
     ? yield* Balance.load(account)

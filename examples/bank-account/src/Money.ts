@@ -1,9 +1,9 @@
 /**
- * Money: whole cents in the program and in the store, and decimal text where people read and write it.
+ * Money: whole cents in the program and in the store, decimal text for people.
  */
 import { type Effect, Option, Schema } from "effect"
 
-/** An amount to move, in cents: more than nothing, and at most ten billion euros. */
+/** An amount to move, in cents: from one cent to ten billion euros. */
 export const Amount = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000_000_000 })).pipe(
   Schema.brand("Amount")
 )
@@ -14,7 +14,7 @@ const decodeAmount = Schema.decodeEffect(Amount)
 
 const text = /^(0|[1-9]\d{0,10})(?:\.(\d\d))?$/
 
-/** The amount in a text such as `12.50` or `12`; none in any other, such as `12.505`, `-1`, `1e3` or `0`. */
+/** Parses a text such as `12.50` or `12`. Refuses `12.505`, `-1`, `1e3` and `0`. */
 export const parse = (input: string): Option.Option<Amount> => {
   const [, euros, cents = "00"] = text.exec(input) ?? []
   return euros === undefined ? Option.none() : Option.liftPredicate(Number(euros + cents), Schema.is(Amount))
@@ -22,11 +22,11 @@ export const parse = (input: string): Option.Option<Amount> => {
 
 const euros = new Intl.NumberFormat("en", { style: "currency", currency: "EUR" })
 
-/** Cents as people read them: 1250 is `€12.50`. */
+/** Formats cents: 1250 is `€12.50`. */
 export const format = (cents: number): string =>
-  // As text with an exponent it is exact: the number of euros would be rounded to a binary fraction.
+  // A text with an exponent is exact. A number of euros would be rounded to a binary fraction.
   euros.format(`${cents}e-2` as `${number}`)
 
-/** An amount from a number of euros with a fraction. */
+/** Makes an amount of a number of euros with a fraction. */
 export const fromEuros = (euros: number): Effect.Effect<Amount, Schema.SchemaError> =>
   decodeAmount(Math.round(euros * 100))

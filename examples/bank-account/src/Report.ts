@@ -1,12 +1,12 @@
 /**
- * Accounts and their events as people read them.
+ * Prints accounts and their events.
  */
 import Table from "cli-table3"
 import { DateTime } from "effect"
 import type * as Account from "./Account.ts"
 import * as Money from "./Money.ts"
 
-/** What an event is in a statement, and by how many cents it changes the balance. */
+/** The text for an event in a statement, and by how many cents it changes the balance. */
 const describe = (event: Account.RecordedEvent): readonly [what: string, cents: number] => {
   switch (event.type) {
     case "Opened":
@@ -24,11 +24,11 @@ const describe = (event: Account.RecordedEvent): readonly [what: string, cents: 
   }
 }
 
-/** `alice: €12.50`, and that it is closed when it is. */
+/** Such as `alice: €12.50`, with `(closed)` when the account is closed. */
 export const balance = (account: Account.AccountId, { balance, status }: Account.State): string =>
   `${account}: ${Money.format(balance)}${status === "closed" ? " (closed)" : ""}`
 
-/** A table of what happened, with the balance after each event, and the account below it. Times are in UTC. */
+/** A table of the events with the balance after each, and the account below it. Times are in UTC. */
 export const statement = (statement: Account.Statement): string => {
   const table = new Table({
     head: ["time (UTC)", "what", "by", "amount", "balance"],

@@ -1,5 +1,5 @@
 /**
- * The command line: one command for each thing that can be done to an account, and a tour of them all.
+ * The command line: a command for each operation on an account, and a tour of them all.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"
@@ -12,16 +12,16 @@ import * as Money from "./Money.ts"
 import * as Report from "./Report.ts"
 import { tour } from "./Tour.ts"
 
-// A setting of the application: the domain code does not know whether its entities are cached.
+// The application decides about the cache: the domain code does not know whether its entities are cached.
 const Cache = EntityCache.layer({ capacity: 10_000 })
 
 const root = Command.make("bank").pipe(Command.withSharedFlags({
   ...CommandLine.storeFlags,
   by: Flag.String("by").pipe(
-    Flag.withDescription("Who does it"),
+    Flag.withDescription("The person that gives the command"),
     Flag.withFallbackConfig(Config.String("USER")),
-    Flag.withDefault("somebody"),
-    Flag.filter(Schema.is(Account.PersonName), () => "1 to 80 characters that can be printed")
+    Flag.withDefault("unknown"),
+    Flag.filter(Schema.is(Account.PersonName), () => "1 to 80 printable characters")
   )
 }))
 
@@ -41,7 +41,7 @@ const account = (name: string) =>
     Argument.withDescription("The id of an account, such as alice"),
     Argument.filterMap(
       Schema.decodeOption(Account.AccountId),
-      () => "at most 40 small letters and digits, with single dashes between them"
+      () => "at most 40 lower-case letters and digits, with single dashes between them"
     )
   )
 
@@ -49,14 +49,14 @@ const cents = Argument.String("amount").pipe(
   Argument.withDescription("In euros, such as 12.50 or 12"),
   Argument.filterMap(
     Money.parse,
-    () => "euros, with two digits of cents or without, from 0.01 to 10000000000: 12.50, or 12"
+    () => "euros, with two digits of cents or none, from 0.01 to 10000000000: 12.50, or 12"
   )
 )
 
 const date = /^\d{4}-\d\d-\d\d/
 const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
 
-/** A day of the calendar, as its beginning: the parser of dates takes the 31st of any month. */
+/** The start of a day of the calendar. The date parser also accepts the 31st of shorter months, so this checks. */
 const day = (text: string): Option.Option<DateTime.Utc> =>
   Option.filter(DateTime.make(text), (time) => DateTime.formatIsoDateUtc(time) === text)
 
@@ -72,8 +72,8 @@ const time = (text: string): Option.Option<DateTime.Utc> => {
 const open = Command.make("open", {
   account: account("account"),
   owner: Flag.String("owner").pipe(
-    Flag.withDescription("Whose account it is; by default its id"),
-    Flag.filter(Schema.is(Account.PersonName), () => "1 to 80 characters that can be printed"),
+    Flag.withDescription("The owner of the account; by default the id"),
+    Flag.filter(Schema.is(Account.PersonName), () => "1 to 80 printable characters"),
     Flag.optional
   )
 }, ({ account, owner }) =>
@@ -100,19 +100,19 @@ const withdraw = Command.make(
       const { state } = yield* Account.withdraw({ account, cents, by })
       yield* Console.log(`withdrew ${Money.format(cents)}; ${Report.balance(account, state)}`)
     }))
-).pipe(Command.withDescription("Pays out, if the balance covers it"))
+).pipe(Command.withDescription("Pays out, when the balance covers it"))
 
 const transfer = Command.make("transfer", {
   from: account("from"),
   to: account("to"),
   cents,
   commandId: Flag.String("command-id").pipe(
-    Flag.withDescription("Any text: a transfer that is sent again under its id is not made again"),
+    Flag.withDescription("Any text: a transfer that is sent again under the same id is not made again"),
     Flag.optional
   ),
   times: Flag.Int("times").pipe(
     Flag.withDescription(
-      "Makes the transfer that often, each time with a command id of its own: <command-id>/1 and so on"
+      "Makes the transfer this many times, with the command ids <command-id>/1, <command-id>/2 and so on"
     ),
     Flag.filter((times) => times > 0, () => "at least 1"),
     Flag.optional
@@ -136,14 +136,14 @@ const transfer = Command.make("transfer", {
 const statement = Command.make("statement", {
   account: account("account"),
   at: Flag.String("at").pipe(
-    Flag.withDescription("At the end of a day in UTC, 2026-11-01, or at a time, 2026-11-01T12:00:00Z; by default now"),
+    Flag.withDescription("The end of a day in UTC, 2026-11-01, or a time, 2026-11-01T12:00:00Z; by default now"),
     Flag.filterMap(time, () => "a day, 2026-11-01, or a time with its zone, 2026-11-01T12:00:00Z"),
     Flag.optional
   )
 }, ({ account, at }) =>
   onStore(Effect.fnUntraced(function*() {
     yield* Console.log(Report.statement(yield* Account.statement(account, Option.getOrUndefined(at))))
-  }))).pipe(Command.withDescription("Shows what happened to an account, and its balance"))
+  }))).pipe(Command.withDescription("Shows the events of an account, and its balance"))
 
 const close = Command.make(
   "close",
@@ -153,13 +153,13 @@ const close = Command.make(
       const { state } = yield* Account.close({ account, by })
       yield* Console.log(Report.balance(account, state))
     }))
-).pipe(Command.withDescription("Closes an account that is empty"))
+).pipe(Command.withDescription("Closes an empty account"))
 
 root.pipe(
   Command.withHandler(() =>
     tour.pipe(Effect.provide(Layer.merge(Pglite.layer(), Cache)), Effect.catch(CommandLine.report))
   ),
-  Command.withDescription("Bank accounts. Without a command: a tour, on a new store in memory, whatever the flags say"),
+  Command.withDescription("Bank accounts. Without a command: a tour on a new store in memory, whatever the flags say"),
   Command.withSubcommands([open, deposit, withdraw, transfer, statement, close]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),

@@ -21,9 +21,9 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
         const part of [
           "account-alice 1: Deposited {\"cents\":10000} {\"by\":\"Alice\",\"schemaVersion\":\"2\"}\n",
           "refused: alice has €70.00, which is €430.00 less than €500.00\n",
-          "--command-id rent-november\n    done before, so nothing is written\n",
+          "--command-id rent-november\n    already done: nothing is written\n",
           "refused: another transfer was made with the command id rent-november",
-          "    120 events; the accounts have what they had before:\n    alice: €45.00\n    bob: €25.00\n",
+          "    120 events, and the balances are what they were before:\n    alice: €45.00\n    bob: €25.00\n",
           "in account:snapshot-alice: {",
           "account-carol 1: Deposited {\"amount\":12.5} {\"by\":\"Carol\"}\n",
           "carol: €19.50\n",
@@ -80,7 +80,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
       yield* refused("withdraw alice 12.50", "alice has €5.00, which is €7.50 less than €12.50")
       yield* refused("transfer alice bob 1", "there is no account bob: open it first")
       yield* refused("close alice", "the account alice has €5.00 left: withdraw it first")
-      yield* refused("open alice", "there is an account alice already, of alice: name another one")
+      yield* refused("open alice", "the account alice already exists and belongs to alice: choose another name")
       assert.match(yield* prints(folder, "statement alice"), /alice: €5\.00$/)
     }), 60_000)
 
@@ -95,7 +95,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
           ["deposit alice 12.505", amount],
           ["deposit alice -1", amount],
           ["deposit alice 1e3", amount],
-          ["deposit Alice 1", "at most 40 small letters and digits"],
+          ["deposit Alice 1", "at most 40 lower-case letters and digits"],
           ["statement alice --at 2026-02-31", day],
           ["statement alice --at 2026-11-01T12:00:00", day],
           ["transfer alice bob 1 --times 0", "at least 1"],

@@ -1,5 +1,5 @@
 /**
- * What the examples' command lines have in common: the choice of the store, and errors in one line.
+ * What the examples' command lines share: the choice of the store, and errors in one line.
  */
 import * as Pglite from "@eventfold/pglite/Pglite"
 import * as Postgres from "@eventfold/postgres/Postgres"
@@ -14,10 +14,10 @@ import * as Runtime from "effect/Runtime"
 import * as MessageStore from "eventfold/MessageStore"
 import { setFlagsFromString } from "node:v8"
 
-// PGlite is WebAssembly, whose optimizing compiler would save little time here and take some hundred megabytes.
+// PGlite is WebAssembly. The optimizing compiler would save little time here and take some hundred megabytes.
 for (const flag of ["--liftoff-only", "--no-wasm-tier-up", "--no-wasm-dynamic-tiering"]) setFlagsFromString(flag)
 
-/** The flags that {@link storeLayer} and {@link databaseLayer} want to know. */
+/** The flags for {@link storeLayer} and {@link databaseLayer}. */
 export const storeFlags = {
   store: Flag.String("store").pipe(
     Flag.withDescription("embedded, memory, or the URL of a PostgreSQL database: postgres://..."),
@@ -33,13 +33,13 @@ export const storeFlags = {
   )
 }
 
-/** What the flags say. */
+/** The values of the flags. */
 export interface Store {
   readonly store: string
   readonly data: string
 }
 
-/** All that tells the stores apart: which layer the program is given. */
+/** The layer of the store. Nothing else in a program depends on which store it is. */
 export const storeLayer = (
   { data, store }: Store
 ): Layer.Layer<MessageStore.MessageStore, Pglite.OpenError | Postgres.OpenError> => {
@@ -53,7 +53,7 @@ export const storeLayer = (
   }
 }
 
-/** The client of the database. In memory it is one in this process as well. */
+/** The client of the database. `memory` is a database in this process too. */
 const clientLayer = ({ data, store }: Store) => {
   switch (store) {
     case "memory":
@@ -65,18 +65,18 @@ const clientLayer = ({ data, store }: Store) => {
   }
 }
 
-/** For programs with read models in tables: the messages, the read models, and the client for queries, on one database. */
+/** The messages, the read models and the client for queries, on one database: for programs with read models in tables. */
 export const databaseLayer = (store: Store) =>
   SqlReadModel.layer().pipe(
     Layer.provideMerge(Postgres.layerClient({ install: true })),
     Layer.provideMerge(clientLayer(store))
   )
 
-/** The error has been printed: all that is left is the exit code. */
+/** The error has been printed, and only the exit code is left. */
 class Reported extends Data.TaggedError("Reported") {
   override readonly [Runtime.errorReported] = false
 }
 
-/** Prints an error in one line, and fails so that the program exits with 1 and says no more. */
+/** Prints an error in one line, and fails so that the program exits with 1 and prints nothing else. */
 export const report = (error: Error): Effect.Effect<never, Reported> =>
   Effect.andThen(Console.error(`error: ${error.message.replace(/[\s\p{Cc}]+/gu, " ")}`), Effect.fail(new Reported()))

@@ -1,5 +1,5 @@
 /**
- * A program of an example, run as a user does: for its tests.
+ * Runs the program of an example as a user does, for its tests.
  */
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -11,39 +11,39 @@ import process from "node:process"
 
 type Spawner = ChildProcessSpawner.ChildProcessSpawner
 
-/** What a program has done when it is at its end. */
+/** What a program printed, and its exit code. */
 export interface Outcome {
   readonly stdout: string
   readonly stderr: string
   readonly code: number
 }
 
-/** A program's failure where it should not have any. */
+/** A program failed that should not have. */
 class Failed extends Error {
   override name = "ProgramFailed"
 }
 
-/** All that a program writes to one of its outputs. */
+/** Everything that a program writes to one of its outputs. */
 export const text = <E>(output: Stream.Stream<Uint8Array, E>): Effect.Effect<string, E> =>
   Stream.mkString(Stream.decodeText(output))
 
-/** A folder with a space in its name, gone with the scope. */
+/** A folder with a space in its name, removed when the scope closes. */
 export const temporaryFolder: Effect.Effect<string, PlatformError, FileSystem.FileSystem | Scope.Scope> = Effect
   .flatMap(
     FileSystem.FileSystem,
     (fs) => fs.makeTempDirectoryScoped({ prefix: "eventfold example-" })
   )
 
-/** The program of a file, with what it needs in its environment. */
+/** The program in a file, with variables for its environment. */
 export const make = (main: string, env: Record<string, string> = {}) => {
-  /** Starts it in a folder, `args` being what a user types. */
+  /** Starts the program in a folder. `args` is what a user types. */
   const spawn = (folder: string, args: string | ReadonlyArray<string>) =>
     Effect.flatMap(ChildProcessSpawner.ChildProcessSpawner, (spawner) => {
       const words = typeof args === "string" ? args.split(" ").filter((arg) => arg !== "") : args
       return spawner.spawn(ChildProcess.make(process.execPath, [main, ...words], { cwd: folder, env, extendEnv: true }))
     })
 
-  /** Runs it to its end. */
+  /** Runs the program to its end. */
   const run = (
     folder: string,
     args: string | ReadonlyArray<string>
@@ -56,7 +56,7 @@ export const make = (main: string, env: Record<string, string> = {}) => {
       return { stdout, stderr, code: Number(code) }
     }))
 
-  /** Runs it, and it succeeds and has nothing to complain of: what it prints. */
+  /** Runs the program, which has to succeed without errors, and gives what it prints. */
   const prints = Effect.fnUntraced(function*(folder: string, args: string | ReadonlyArray<string>) {
     const { code, stderr, stdout } = yield* run(folder, args)
     if (code !== 0 || stderr !== "") {

@@ -1,5 +1,5 @@
 /**
- * Progress bars on a terminal; nothing on a pipe.
+ * Progress bars on a terminal, and nothing on a pipe.
  */
 import { SingleBar } from "cli-progress"
 import * as Duration from "effect/Duration"
@@ -9,10 +9,10 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import type { Progress } from "eventfold/ReadModel"
 
-/** Says that `count` more are done. */
+/** Reports that `count` more are done. */
 export type Tick = (count: number) => Effect.Effect<void>
 
-/** Runs work beside a bar on stderr, if that is a terminal. */
+/** Runs work with a bar on stderr, when that is a terminal. */
 const beside = Effect.fnUntraced(function*<A, E, R>(
   title: string,
   tail: string,
@@ -34,7 +34,7 @@ const beside = Effect.fnUntraced(function*<A, E, R>(
   return yield* Effect.acquireUseRelease(make, work, (bar) => Effect.sync(() => bar.stop()))
 })
 
-/** Runs work that says how far it is, and shows it. */
+/** Runs work that reports its progress, and shows a bar. */
 export const bar = <A, E, R>(title: string, total: number, work: (tick: Tick) => Effect.Effect<A, E, R>) =>
   total === 0
     ? work(() => Effect.void)
@@ -44,7 +44,7 @@ export const bar = <A, E, R>(title: string, total: number, work: (tick: Tick) =>
         return work((count) => Effect.sync(() => bar?.increment(count)))
       }))
 
-/** How fast a read model is built, and how long it will take. */
+/** The speed of a build, and the time that it still takes. */
 const speed = ({ rate, remaining }: Progress) => ({
   rate: Math.round(rate),
   left: Option.match(remaining, {
@@ -53,7 +53,7 @@ const speed = ({ rate, remaining }: Progress) => ({
   })
 })
 
-/** Builds a read model, shows how far it is, and gives how far it came. */
+/** Builds a read model, shows a bar, and gives the last progress. */
 export const building = <E, R>(title: string, progress: Stream.Stream<Progress, E, R>) =>
   beside(title, "{rate}/s | {left}", (bar) => {
     let isStarted = false

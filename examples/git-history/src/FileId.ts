@@ -7,12 +7,12 @@
 import { isUtf8 } from "node:buffer"
 import { hash } from "node:crypto"
 
-/** Escaped, a byte takes three: this many fit a stream name with room to spare. */
+/** An escaped byte takes three: this many fit into a stream name with room to spare. */
 const maxBytes = 800
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
-// Besides the escape itself: `+`, which would make the id a compound one, and what would garble a terminal.
+// The escape itself, `+`, which would make a compound id, and characters that garble a terminal.
 const special = /[%+\p{Cc}\p{Zl}\p{Zp}]/gu
 
 const percent = (byte: number): string => `%${byte.toString(16).padStart(2, "0").toUpperCase()}`
@@ -23,11 +23,11 @@ const escape = (path: Uint8Array): string =>
     : Buffer.from(path).toString("latin1").replace(/[^ -~]|[%+]/g, (char) => percent(char.charCodeAt(0)))
 
 /**
- * `src/main.ts` is `src/main.ts`; `100%` is `100%25`. A path that is too long for a stream name keeps its beginning,
- * followed by a hash of the whole; its `%#` occurs in no other id.
+ * Makes an id of a path: `src/main.ts` stays `src/main.ts`, and `100%` becomes `100%25`. Of a path that is too long for a
+ * stream name it takes the beginning and a hash of the whole. Their `%#` occurs in no other id.
  */
 export const fromPath = (path: Uint8Array): string =>
   path.length <= maxBytes ? escape(path) : `${escape(path.subarray(0, 200))}%#${hash("sha256", path)}`
 
-/** The id as people write the path; what would garble a terminal stays escaped. */
+/** The path of an id, for people. Characters that would garble a terminal stay escaped. */
 export const display = (id: string): string => id.replace(/%2B/g, "+").replace(/%25/g, "%")

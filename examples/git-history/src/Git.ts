@@ -37,9 +37,9 @@ export class GitFailed extends Schema.TaggedError<GitFailed>()("GitFailed", {
 
 export interface Repository {
   readonly path: string
-  /** The commit at HEAD when the repository was opened. Later ones are not seen. */
+  /** The commit at HEAD when the repository was opened. Later commits are not read. */
   readonly head: string
-  /** The first commit of the line that leads to HEAD: it tells a repository from another. */
+  /** The first commit of the line that leads to HEAD. It identifies the repository. */
   readonly root: string
   /** How many commits lead from the root to HEAD, following first parents. */
   readonly commits: number
@@ -50,7 +50,7 @@ const platformFailure = (command: string) => (error: PlatformError.PlatformError
     ? new GitNotInstalled()
     : new GitFailed({ command, reason: error.message })
 
-/** The output of `git` in the folder `path`. It fails at the end unless git exits with 0. */
+/** The output of `git` in the folder `path`. The stream fails at its end unless git exits with 0. */
 const git = (
   path: string,
   command: string,
@@ -59,7 +59,7 @@ const git = (
   Effect.gen(function*() {
     const process = yield* ChildProcess.make("git", ["-C", path, command, ...args], {
       stdin: "ignore",
-      // The path says which repository; a hook of git, for example, has another one in its environment.
+      // The path names the repository. The environment may name another one, in a git hook for example.
       env: { GIT_DIR: undefined, GIT_WORK_TREE: undefined },
       extendEnv: true
     })
@@ -103,7 +103,7 @@ export const open = Effect.fn("Git.open")(function*(path: string) {
 export const commitAt = (repository: Repository, ordinal: number) =>
   gitText(repository.path, "rev-parse", ["--verify", `${repository.head}~${repository.commits - ordinal}`])
 
-/** The commits from the root to HEAD, oldest first; those after the commit `since` when it is given. */
+/** The commits from the root to HEAD, oldest first, or only those after the commit `since`. */
 export const log = (repository: Repository, since: string | undefined) =>
   GitLog.parse(git(repository.path, "log", [
     ...GitLog.options,

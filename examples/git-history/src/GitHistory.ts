@@ -1,7 +1,7 @@
 /**
- * The program: record what is new in a repository, fold its files, show what they tell.
+ * The program: record the new commits of a repository, fold its files, print the results.
  *
- * It asks for a `MessageStore` and knows nothing about which one it gets.
+ * It needs a `MessageStore`, and does not know which one it gets.
  */
 import * as Progress from "@eventfold/example-command-line/Progress"
 import { Console, Effect } from "effect"

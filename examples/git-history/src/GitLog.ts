@@ -1,33 +1,33 @@
 /**
- * What `git log` prints, parsed while it is printed: only the commit being read is held in memory.
+ * Parses the output of `git log` while git prints it: only the current commit is in memory.
  */
 import { DateTime, Effect, Option, Schema, Stream } from "effect"
 
-/** The options that make `git log` print what {@link parse} reads, whatever the user's configuration says. */
+/** The options with which `git log` prints what {@link parse} reads, whatever the configuration of the user is. */
 export const options = [
   "-z",
   "--format=%H%x00%at%x00%an",
   "--encoding=UTF-8",
   "--reverse",
-  // A merge counts as one change of the line it was merged into.
+  // A merge counts as one change of the branch that it was merged into.
   "--first-parent",
   "--diff-merges=first-parent",
   "--name-status",
   "--no-renames",
   "--no-relative",
-  // In the order of the tree: a run may have to go on in the middle of a commit.
+  // In the order of the tree, so that a run can resume in the middle of a commit.
   "-O/dev/null",
   "--ignore-submodules=none",
   "--root",
   "--no-show-signature"
 ]
 
-/** The names that `git log` has for what happens to a file: `T` is, for example, a file that became a link. */
+/** The letters of `git log` for what happens to a file: with `T`, for example, a file became a link. */
 const kinds = { A: "Added", M: "Modified", D: "Deleted", T: "TypeChanged" } as const
 
 export interface Change {
   readonly kind: (typeof kinds)[keyof typeof kinds]
-  /** From the root of the repository; any bytes but NUL. */
+  /** From the root of the repository. Any bytes except NUL. */
   readonly path: Uint8Array
 }
 
@@ -38,7 +38,7 @@ export interface Commit {
   readonly changes: ReadonlyArray<Change>
 }
 
-/** `git log` printed something else than {@link options} ask for. */
+/** `git log` printed something that {@link options} do not ask for. */
 export class UnexpectedOutput extends Schema.TaggedError<UnexpectedOutput>()("UnexpectedOutput", {
   commit: Schema.String,
   output: Schema.String
@@ -48,7 +48,7 @@ export class UnexpectedOutput extends Schema.TaggedError<UnexpectedOutput>()("Un
   }
 }
 
-/** Splits bytes at NULs. What follows the last NUL is dropped: git ends all it prints with one. */
+/** Splits bytes at NULs, and drops what follows the last one: git ends its output with a NUL. */
 const tokens = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Uint8Array, E, R> =>
   Stream.mapAccum(bytes, () => new Uint8Array(), (rest: Uint8Array, chunk) => {
     const all = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
@@ -61,7 +61,7 @@ const tokens = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Uin
     return [all.subarray(start), found]
   })
 
-/** The commit being read, its header first; and the kind of the change whose path comes next. */
+/** The commit that is being read, and the kind of the change whose path comes next. */
 interface Reading {
   readonly header: Array<string>
   readonly changes: Array<Change>
@@ -70,10 +70,10 @@ interface Reading {
 
 const begin = (...header: Array<string>): Reading => ({ header, changes: [], kind: undefined })
 
-// Git lets authors have no time, or one that no calendar has: such a commit is from 1970.
+// Git accepts commits without a valid time. They get the year 1970.
 const epoch = DateTime.makeUnsafe(0)
 
-/** An empty field where a letter or an id would be. */
+/** An empty field, in the place of a letter or an id. */
 const end = new Uint8Array()
 
 const finish = ({ changes, header: [id = "", seconds, author = ""] }: Reading): ReadonlyArray<Commit> =>
@@ -88,12 +88,12 @@ const decoder = new TextDecoder()
 const isCommitId = (text: string): boolean => /^[0-9a-f]{40,64}$/.test(text)
 
 /**
- * The commits of a log. It consists of fields that end with a NUL: a commit's id, time and author, then a letter and a
- * path for each of its changes, which may be none.
+ * Parses the commits of a log. A log consists of fields that end with a NUL: the id, the time and the author of a commit,
+ * then a letter and a path for each of its changes, if it has any.
  */
 export const parse = <E, R>(log: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Commit, E | UnexpectedOutput, R> =>
   tokens(log).pipe(
-    // Git tells by its exit code whether the last commit is whole: a log that fails has no end.
+    // The exit code of git tells whether the last commit is whole: a log that fails has no end.
     Stream.concat(Stream.make(end)),
     Stream.mapAccumArrayEffect(
       () => begin(),
@@ -106,7 +106,7 @@ export const parse = <E, R>(log: Stream.Stream<Uint8Array, E, R>): Stream.Stream
             continue
           }
           const text = decoder.decode(token)
-          // Git prints a newline between a commit's header and its changes.
+          // Git prints a newline between the header of a commit and its changes.
           const letter = text.trimStart()
           if (reading.header.length === 1 || reading.header.length === 2) {
             reading.header.push(text)

@@ -1,6 +1,6 @@
 /**
- * The history of a git repository as messages: a stream for each of its files, and one for the repository, which tells
- * how far it has been recorded.
+ * The history of a git repository as messages: a stream for each file, and one for the repository, whose last message is
+ * the checkpoint of the recording.
  */
 import { type DateTime, Effect, HashMap, Option, Schema, Stream } from "effect"
 import { Category, Entity, MessageStore } from "eventfold"
@@ -19,8 +19,8 @@ export const File = Category.make("file", {
 })
 
 /**
- * Recorded together with some more changes: the commit that the last of them belongs to, how many of its changes are
- * left to be recorded, and how many commits (this one included) and changes there are now in all.
+ * A checkpoint, written together with changes of files: the commit of the last change, how many changes of that commit are
+ * left to record, and the total number of commits (this one included) and of changes so far.
  */
 export const Repository = Category.make("repository", {
   Recorded: { commit: Schema.String, left: Schema.Int, commits: Schema.Int, changes: Schema.Int }
@@ -29,7 +29,7 @@ export const Repository = Category.make("repository", {
 const FileState = Schema.Struct({
   alive: Schema.Boolean,
   changes: Schema.Int,
-  /** How many of the changes are whose. */
+  /** The number of changes by author. */
   authors: Schema.HashMap(Schema.String, Schema.Int),
   first: Schema.Option(Schema.DateTimeUtc),
   last: Schema.Option(Schema.DateTimeUtc)
@@ -46,28 +46,28 @@ const changed =
     last: Option.some(time)
   })
 
-/** A file as its history has made it. */
+/** The state of a file. */
 export const FileEntity = Entity.make(File, {
   state: FileState,
   initial: { alive: false, changes: 0, authors: HashMap.empty(), first: Option.none(), last: Option.none() },
   evolve: { Added: changed(true), Modified: changed(true), TypeChanged: changed(true), Deleted: changed(false) }
 })
 
-/** Several repositories fit one store: the ids of a repository's files begin with a part of its root's. */
+/** The ids of a repository's files begin with a part of its root commit's id, so that repositories can share a store. */
 const prefix = (repository: Git.Repository): string => `${repository.root.slice(0, 12)}/`
 
 export const fileId = (repository: Git.Repository, path: Uint8Array): string =>
   prefix(repository) + FileId.fromPath(path)
 
-/** How much of a repository's history is recorded. */
+/** How far the history of a repository has been recorded. */
 export interface Checkpoint {
-  /** The last commit that is recorded as a whole. */
+  /** The last commit that is recorded completely. */
   readonly commit: string | undefined
   readonly commits: number
   readonly changes: number
-  /** When the next commit is recorded in part: how many of its changes are left. */
+  /** How many changes of the next commit are left, when a part of it is recorded. */
   readonly left: number
-  /** The version of the repository's stream; none before the first run. */
+  /** The version of the repository's stream. None before the first run. */
   readonly version: Option.Option<number>
 }
 
@@ -79,11 +79,11 @@ export class HistoryRewritten extends Schema.TaggedError<HistoryRewritten>()("Hi
 }) {
   override get message() {
     return `the recorded commit ${this.commit.slice(0, 12)} is not on the line that leads to HEAD of ${this.path}: ` +
-      "its history was rewritten or another branch is checked out; record it in a new folder, with --data"
+      "its history was rewritten or another branch is checked out. Record it in a new folder, with --data"
   }
 }
 
-/** Reads how far the repository has been recorded, and makes sure that HEAD continues from there. */
+/** Reads the checkpoint of a repository, and fails unless HEAD continues from it. */
 export const checkpoint = Effect.fn("History.checkpoint")(function*(repository: Git.Repository) {
   const store = yield* MessageStore.MessageStore
   const message = yield* store.lastMessage(yield* Repository.streamName(repository.root), { type: "Recorded" })
@@ -105,7 +105,7 @@ interface Part extends GitLog.Commit {
   readonly left: number
 }
 
-/** To write commits one by one would be slow, and all changes of a large one at once would take much memory. */
+/** Writing commits one by one would be slow, and all changes of a large commit at once would take much memory. */
 const groupSize = 1_000
 
 const split = ({ changes, ...commit }: GitLog.Commit): ReadonlyArray<Part> =>
@@ -144,8 +144,8 @@ const eventsByFile = (repository: Git.Repository, parts: ReadonlyArray<Part>) =>
 }
 
 /**
- * Writes changes together with the new checkpoint, all or nothing: whenever the program is killed, the next run goes on
- * exactly where this one stopped. The expected version keeps two runs from recording the same.
+ * Writes changes together with the new checkpoint, all or nothing: whenever the program is killed, the next run resumes
+ * exactly where this one stopped. The expected version prevents two runs from recording the same changes.
  */
 const write = Effect.fn("History.write")(function*(
   repository: Git.Repository,
@@ -180,7 +180,7 @@ const write = Effect.fn("History.write")(function*(
   return { ...now, version } satisfies Checkpoint
 })
 
-/** Records the commits after the checkpoint `from`; gives the new one. */
+/** Records the commits after the checkpoint `from`. Gives the new checkpoint. */
 export const record = Effect.fn("History.record")(function*(
   repository: Git.Repository,
   from: Checkpoint,
@@ -202,7 +202,7 @@ export const record = Effect.fn("History.record")(function*(
   return checkpoint
 })
 
-/** Folds the files of a repository: one pass over the category instead of a query for each file. */
+/** Folds the files of a repository, in one pass over the category instead of a query for each file. */
 export const fold = Effect.fn("History.fold")(function*(
   repository: Git.Repository,
   tick: (messages: number) => Effect.Effect<void>

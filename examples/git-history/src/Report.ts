@@ -1,5 +1,5 @@
 /**
- * What the files of a repository tell, as tables.
+ * Summarizes the files of a repository in tables.
  */
 import Table from "cli-table3"
 import { DateTime, HashMap, Option } from "effect"
@@ -10,9 +10,9 @@ export interface Summary {
   readonly alive: number
   readonly files: number
   readonly changes: number
-  /** The files by their number of changes. */
+  /** The files, those with the most changes first. */
   readonly mostChanged: ReadonlyArray<readonly [id: string, file: FileState]>
-  /** The authors by their number of changes. */
+  /** The authors, those with the most changes first. */
   readonly authors: ReadonlyArray<Author>
 }
 
@@ -56,7 +56,7 @@ export const summarize = (files: ReadonlyMap<string, FileState>): Summary => {
 
 const maxWidth = 60
 
-/** Without what would garble a terminal; when it is long, its end. */
+/** Replaces characters that would garble a terminal, and shortens a long text to its end. */
 const shown = (text: string): string => {
   const characters = [...text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?")]
   return characters.length <= maxWidth ? characters.join("") : `…${characters.slice(1 - maxWidth).join("")}`

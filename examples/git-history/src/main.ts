@@ -1,5 +1,5 @@
 /**
- * The command line: which repository, and which store its history is kept in.
+ * The command line: the repository, and the store for its history.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"

@@ -1,6 +1,6 @@
 /**
- * The program: two consumers and a process, which act on what happens, and two read models, which tell of it. They run side
- * by side until one of them fails or all are asked to stop.
+ * The program: two consumers and a process, which react to events, and two read models, which answer questions about them.
+ * They run side by side until one of them fails or the program is stopped.
  */
 import { Layer } from "effect"
 import { Consumer, Process } from "eventfold"
@@ -9,7 +9,7 @@ import { payments } from "./Payment.ts"
 import * as ReadModels from "./ReadModels.ts"
 import { shipping } from "./Shipping.ts"
 
-/** All that acts on messages: to be asked how far it has come. */
+/** All consumers, those of the process included, for reports of their lag. */
 export const consumers: ReadonlyArray<Consumer.Consumer<unknown, unknown>> = [
   payments,
   shipping,

@@ -1,6 +1,6 @@
 /**
- * The process between orders, payments and shipping. It knows what was asked for and what is still to come, and writes
- * what is to happen next. What a reaction writes, to whichever stream, is written in one transaction, and once.
+ * The process between orders, payments and shipping. Its state is how far an order has come, and its reactions write the
+ * next steps. Everything that a reaction writes is written in one transaction, and once.
  */
 import { Duration, Schema } from "effect"
 import { Category, Entity, Process } from "eventfold"
@@ -43,11 +43,11 @@ const cancel = (order: OrderId, reason: string) => ({
 
 export const fulfilment = Process.make("fulfilment", {
   entity: Fulfilments,
-  // Orders do not wait for one another.
+  // Orders do not wait for each other.
   concurrency: 16,
   checkpoint: { interval: "100 millis" }
 })
-  // A deadline is never taken back: when it passes, the state says whether it matters.
+  // A deadline is never cancelled: when it passes, the state tells whether it still matters.
   .deadline(
     "payment",
     ({ payWithin, status }, _, order) =>
@@ -63,7 +63,7 @@ export const fulfilment = Process.make("fulfilment", {
     }
   })
   .on(Payment, {
-    // Answers to what was asked for because of an order: payments for something else are not its business.
+    // Only payments that follow from an order: other payments are skipped.
     correlation: Order.name,
     react: {
       Charged: ({ lines, status }, { data: { reference } }, order) => {
@@ -76,7 +76,7 @@ export const fulfilment = Process.make("fulfilment", {
                 Process.send(Shipping, order, Shipping.events.Requested({ lines }))
               ]
             }
-          // It came too late.
+          // The payment came too late.
           case "cancelled":
             return {
               events: Fulfilment.events.RefundRequested({}),

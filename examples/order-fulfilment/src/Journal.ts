@@ -1,5 +1,5 @@
 /**
- * What happens, one line each, as it is written to the log.
+ * Prints a line for each message that is written to the log.
  */
 import { Console, DateTime, Duration, Effect, Option, Semaphore, Stream } from "effect"
 import { type Category, type Message, MessageStore, StreamName } from "eventfold"
@@ -8,11 +8,11 @@ import { Payment, PaymentCommand } from "./Payment.ts"
 import * as Report from "./Report.ts"
 import { Shipping } from "./Shipping.ts"
 
-/** A line: time (UTC), order, what. */
+/** Prints a line: the time (UTC), the order, and what happened. */
 const say = (time: DateTime.Utc, order: string, what: string) =>
   Console.log(`${DateTime.formatIso(time).slice(11, 23)}  ${order.padEnd(6)} ${what}`)
 
-/** What the log does not say: that the provider has been asked in vain. */
+/** Prints what is not in the log: that the provider failed. */
 export const sayTrouble = (card: string, trouble: string) =>
   Effect.flatMap(DateTime.now, (now) => say(now, "", `  the provider, asked about the card "${card}": ${trouble}`))
 
@@ -55,15 +55,15 @@ const ofPayment = (event: Category.RecordedEvent<typeof Payment>): string => {
 const ofShipping = (event: Category.RecordedEvent<typeof Shipping>): string => {
   switch (event.type) {
     case "Requested":
-      return "  shipping: a parcel is asked for"
+      return "  shipping: parcel requested"
     case "Shipped":
       return `  shipping: ${event.data.parcel} is on its way`
   }
 }
 
 const parking = new Map([
-  ["Parked", "parked: the payment could not be handled, and waits for somebody to look at it"],
-  ["ReplayRequested", "to be replayed"]
+  ["Parked", "parked: the payment could not be handled, and waits for a replay"],
+  ["ReplayRequested", "replay requested"]
 ])
 
 const describing = <Event>(
@@ -83,21 +83,21 @@ const descriptions = new Map([
   describing(PaymentCommand, ofPaymentCommand),
   describing(Payment, ofPayment),
   describing(Shipping, ofShipping),
-  // Where the consumer notes what it puts aside: messages like any other.
+  // The parked streams of the consumer: their messages are in the log too.
   [
     StreamName.withType(PaymentCommand.name, "parked"),
     ({ type }: Message.RecordedMessage) => Effect.succeed(Option.fromUndefinedOr(parking.get(type)))
   ] as const
 ])
 
-/** The global position of the last message that is told about. */
+/** The global position of the last message that is printed. */
 export const end = Effect.gen(function*() {
   const store = yield* MessageStore.MessageStore
   const last = yield* Effect.forEach([...descriptions.keys()], (category) => store.lastCategoryMessage(category))
   return Math.max(0, ...last.map(Option.match({ onNone: () => 0, onSome: ({ globalPosition }) => globalPosition })))
 })
 
-/** Tells what was written after a global position: `news` is what there is now, `follow` does not end. */
+/** Prints what is written after a global position: `news` what is there now, `follow` for ever. */
 export const make = Effect.fnUntraced(function*(after: number) {
   const store = yield* MessageStore.MessageStore
   const wakeUps = yield* store.wakeUps()
@@ -111,7 +111,7 @@ export const make = Effect.fnUntraced(function*(after: number) {
       const words = describe === undefined ? Option.none() : yield* describe(message)
       if (Option.isNone(words)) return
       const id = Option.getOrElse(StreamName.id(message.streamName), () => "")
-      // `payments+1005` is what the consumer has parked for 1005.
+      // The id of a parked stream is `payments+1005`.
       yield* say(message.time, id.slice(id.indexOf("+") + 1), words.value)
     })),
     turn.withPermit

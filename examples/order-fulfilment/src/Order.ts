@@ -1,11 +1,11 @@
 /**
- * An order: what a customer does with it, which is to place it, and what becomes of it. The events after `Placed` are
- * decided and written by the process in `Fulfilment.ts`, and by nobody else.
+ * An order: a customer places it, and the process in `Fulfilment.ts` decides and writes the events after `Placed`. Nothing
+ * else writes them.
  */
 import { type Duration, Effect, Schema } from "effect"
 import { Category, Entity } from "eventfold"
 
-/** An order and all that is done for it have the same id: `order-1001`, `payment-1001`, `shipping-1001`. */
+/** The streams of an order share its id: `order-1001`, `payment-1001`, `shipping-1001`. */
 export const OrderId = Schema.String.check(Schema.isPattern(/^[a-z0-9]+(-[a-z0-9]+)*$/), Schema.isMaxLength(40)).pipe(
   Schema.brand("OrderId")
 )
@@ -18,7 +18,7 @@ export const Cents = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_
 export const Line = Schema.Struct({
   item: Schema.String.check(Schema.isPattern(/^\P{C}{1,80}$/u)),
   count: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 })),
-  /** In cents, for one. */
+  /** In cents, for one item. */
   price: Cents
 })
 
@@ -28,7 +28,7 @@ export const Order = Category.make("order", {
   Placed: {
     lines: Schema.NonEmptyArray(Line),
     total: Cents,
-    /** What the payment provider knows the customer's card by. */
+    /** The payment provider's name for the customer's card. */
     card: Schema.NonEmptyString,
     payWithin: Schema.DurationFromMillis
   },
@@ -58,7 +58,7 @@ export const Orders = Entity.make(Order, {
 
 export class AlreadyPlaced extends Schema.TaggedError<AlreadyPlaced>()("AlreadyPlaced", { order: OrderId }) {
   override get message() {
-    return `there is an order ${this.order} already: give the new one another id`
+    return `the order ${this.order} already exists: give the new one another id`
   }
 }
 
@@ -73,7 +73,7 @@ export const decidePlace = ({ card, lines, order, payWithin }: Place) =>
   Effect.fnUntraced(function*({ status }: State) {
     if (status !== "unplaced") return yield* new AlreadyPlaced({ order })
     const total = lines.reduce((sum, { count, price }) => sum + count * price, 0)
-    // Here a conversation begins: everything that follows from this event carries the name of its stream.
+    // Everything that follows from this event has the name of its stream as its correlation.
     const correlationStreamName = yield* Order.streamName(order)
     return Order.events.Placed({ lines, total, card, payWithin }, {
       metadata: { correlationStreamName }

@@ -1,6 +1,6 @@
 /**
- * Payments: the commands to charge and to refund, what came of them, and the consumer between the two, which asks the
- * payment provider.
+ * Payments: the commands to charge and to refund, the events that they lead to, and the consumer between the two, which calls
+ * the payment provider.
  */
 import { Effect, Schedule, Schema } from "effect"
 import { Category, Consumer, Entity, Metadata } from "eventfold"
@@ -39,8 +39,8 @@ export const Payments = Entity.make(Payment, {
 type Command<Type> = Extract<Category.RecordedEvent<typeof PaymentCommand>, { readonly type: Type }>
 
 /**
- * The command may come again: after a crash, or because the provider failed. When the outcome is recorded there is
- * nothing left to do. When it is not, although the provider was asked, it knows the key.
+ * The command may be delivered again, after a crash or because the provider failed. When its outcome is recorded, there is
+ * nothing left to do. When only the provider knows the outcome, it recognises the key and gives the same answer.
  */
 export const decideCharge = ({ data: { card, cents }, recorded }: Command<"Charge">) =>
   Effect.fnUntraced(function*({ status }: State) {
@@ -75,12 +75,12 @@ const handling = <C extends Command<string>, E, R>(
 export const payments = Consumer.make("payments", {
   from: PaymentCommand,
   on: { Charge: handling(decideCharge), Refund: handling(decideRefund) },
-  // While the provider thinks about one payment the others go on.
+  // Other payments continue while the provider works on one.
   concurrency: 16,
-  // What it fails at now it may do in a moment; after that somebody has to look at it, and the other orders do not wait.
+  // The provider may recover in a moment. A payment that still fails is parked, and the other orders continue.
   retry: Schedule.max([Schedule.exponential("50 millis"), Schedule.recurs(3)]),
   onFailure: "park",
   checkpoint: { interval: "100 millis" },
-  // A payment that hangs is given up when the program stops, and asked for again when it runs again.
+  // A payment that hangs when the program stops is interrupted, and asked for again in the next run.
   grace: "1 second"
 })

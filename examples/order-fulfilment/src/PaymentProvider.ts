@@ -1,21 +1,21 @@
 /**
- * Who moves the money: a service of another company, which can be away, slow, and of another opinion.
+ * The payment provider: a service of another company, which can be down, be slow, or refuse.
  */
 import { Context, type Effect, Schema } from "effect"
 
-/** It can't be reached, or does not know what to do. Asking again may help, and does no harm. */
+/** The provider cannot be reached, or fails. Asking again may help, and does no harm. */
 export class ProviderFailed extends Schema.TaggedError<ProviderFailed>()("ProviderFailed", { reason: Schema.String }) {
   override get message() {
-    return `the payment provider has failed: ${this.reason}`
+    return `the payment provider failed: ${this.reason}`
   }
 }
 
-/** An answer, and no failure: asking again gives the same. */
+/** An answer, not a failure: asking again gives the same answer. */
 export class CardDeclined extends Schema.TaggedError<CardDeclined>()("CardDeclined", { reason: Schema.String }) {}
 
 /**
- * Each request has a key. Who asks again with the same key is told what came of the first time, and no money moves twice:
- * it is what makes "at least once" good enough.
+ * Each request has a key. A second request with the same key gets the outcome of the first, and no money moves twice. That is
+ * what makes "at least once" good enough.
  */
 export class PaymentProvider extends Context.Service<PaymentProvider, {
   readonly charge: (

@@ -1,5 +1,5 @@
 /**
- * The read models: tables that are kept in step with the log, for the questions that no single stream answers.
+ * The read models: tables that are kept in step with the log, for questions that no single stream answers.
  */
 import * as SqlReadModel from "@eventfold/postgres/SqlReadModel"
 import { DateTime, Effect, Layer, Schema } from "effect"
@@ -10,7 +10,7 @@ import { Order, OrderId } from "./Order.ts"
 import { Payment } from "./Payment.ts"
 import { Shipping } from "./Shipping.ts"
 
-/** A row for each order, with what is known of it in three categories. */
+/** The row of an order, with the data of three categories. */
 export class OrderRow extends Model.Class<OrderRow>("OrderRow")({
   id: OrderId,
   status: Schema.Literals(["placed", "paid", "shipped", "cancelled"]),
@@ -21,7 +21,7 @@ export class OrderRow extends Model.Class<OrderRow>("OrderRow")({
   parcel: Schema.NullOr(Schema.String)
 }) {}
 
-/** The rows of the table that is called so: by its bare name in handlers, and by its full one elsewhere. */
+/** The rows of a table: handlers use its bare name, and queries elsewhere its qualified name. */
 const rowsOf = (tableName: "orders" | "orders.orders") =>
   SqlModel.makeRepository(OrderRow, { tableName, spanPrefix: "OrderRow", idColumn: "id" })
 
@@ -66,7 +66,7 @@ export const orders = SqlReadModel.make("orders", {
     Shipped: ({ data: { parcel }, recorded }) => update(Shipping.id(recorded.streamName), { parcel })
   })
 
-/** Adds to a day. Done twice it would be wrong, and it never is: the checkpoint is moved in the same transaction. */
+/** Adds to a day. This is not idempotent, and need not be: the checkpoint moves in the same transaction. */
 const book = (time: DateTime.Utc, orders: number, cents: number) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     sql`INSERT INTO days (day, orders, cents)
@@ -78,7 +78,7 @@ export const revenue = SqlReadModel.make("revenue", {
   tables: ["CREATE TABLE days (day date PRIMARY KEY, orders bigint NOT NULL, cents bigint NOT NULL)"]
 }).on(Payment, {
   Charged: ({ data: { cents }, recorded: { time } }) => book(time, 1, cents),
-  // On the day on which the money goes back.
+  // On the day of the refund.
   Refunded: ({ data: { cents }, recorded: { time } }) => book(time, -1, -cents)
 })
 
@@ -88,26 +88,27 @@ export const names = all.map(({ name }) => name)
 
 export const App = Layer.merge(ReadModel.layer(orders), ReadModel.layer(revenue))
 
-/** A read model refuses to go on with the tables that it has. */
+/** A read model refuses to continue with the tables that it has. */
 export class NeedsRebuild extends Schema.TaggedError<NeedsRebuild>()("NeedsRebuild", {
   readModel: Schema.String,
   reason: Schema.String
 }) {
   override get message() {
-    return `${this.reason}: npx pnpm orders rebuild ${this.readModel} builds it anew`
+    return `${this.reason}: rebuild it with npx pnpm orders rebuild ${this.readModel}`
   }
 }
 
-/** Says what to do in this program. */
+/** Replaces an error by one that says what to do in this program. */
 export const remedy = <E>(error: E): E | NeedsRebuild => {
   if (error instanceof ReadModel.ReadModelChanged) {
     const { readModel, version } = error
-    const reason = `the definition of the read model ${readModel} has changed, and its version is still ${version}`
+    const reason = `the definition of the read model ${readModel} has changed, but its version is still ${version}`
     return new NeedsRebuild({ readModel, reason })
   }
   if (error instanceof ReadModel.StoreChanged) {
     const { readModel } = error
-    const reason = `the read model ${readModel} was made of messages that are not there any more, as after a restore`
+    const reason =
+      `the read model ${readModel} was built from messages that are no longer in the store, as after a restore`
     return new NeedsRebuild({ readModel, reason })
   }
   return error
@@ -115,11 +116,11 @@ export const remedy = <E>(error: E): E | NeedsRebuild => {
 
 export class StillBehind extends Schema.TaggedError<StillBehind>()("StillBehind", { readModel: Schema.String }) {
   override get message() {
-    return `the read model ${this.readModel} is still behind: npx pnpm orders status says how far`
+    return `the read model ${this.readModel} is still behind: see its lag with npx pnpm orders status`
   }
 }
 
-/** Has the tables say what is written by now: by handling what is new here, unless another process does so. */
+/** Brings the tables up to date: handles new messages here, or waits when another process handles them. */
 export const catchUp = Effect.gen(function*() {
   const store = yield* MessageStore.MessageStore
   const end = yield* store.lastPosition

@@ -1,5 +1,5 @@
 /**
- * How things stand, as people read it.
+ * Prints orders, revenue, lag, and parked messages.
  */
 import Table from "cli-table3"
 import { DateTime, Duration, Effect, Option, Schema, SchemaTransformation, Stream } from "effect"
@@ -12,7 +12,7 @@ import * as ReadModels from "./ReadModels.ts"
 
 const format = new Intl.NumberFormat("en", { style: "currency", currency: "EUR" })
 
-/** Cents as people read them: 1250 is `€12.50`. */
+/** Formats cents: 1250 is `€12.50`. */
 export const euros = (cents: number): string => format.format(cents / 100)
 
 const table = (head: Array<string>, rows: ReadonlyArray<ReadonlyArray<string | number>>): string => {
@@ -25,7 +25,7 @@ const table = (head: Array<string>, rows: ReadonlyArray<ReadonlyArray<string | n
   return table.toString()
 }
 
-/** What `count` and `sum` give: an int8, which comes as a bigint. */
+/** The result of `count` and `sum`: an int8, which the client gives as a bigint. */
 const Count = Schema.BigInt.pipe(
   Schema.decodeTo(Schema.Int, SchemaTransformation.transform({ decode: Number, encode: BigInt }))
 )
@@ -49,7 +49,7 @@ const findByDay = SqlSchema.findAll({
     Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT day, orders, cents FROM revenue.days ORDER BY day`)
 })
 
-/** The orders by status, what was earned by day (UTC), and all in all. */
+/** The orders by status, the revenue by day (UTC), and the total revenue. */
 export const orders = Effect.gen(function*() {
   const byStatus = yield* findByStatus()
   const byDay = yield* findByDay()
@@ -82,7 +82,7 @@ const countParked = <E, R>(consumer: Consumer.Consumer<E, R>) =>
 
 const behind = ({ age, messages }: ConsumerStatus.Lag) => messages === 0 ? "0" : `${messages} (${Duration.format(age)})`
 
-/** How far the consumers have come. */
+/** The lag of the consumers, and their parked messages. */
 const ofConsumers = Effect.gen(function*() {
   const rows = yield* Effect.forEach(consumers, (consumer) =>
     Effect.gen(function*() {
@@ -92,7 +92,7 @@ const ofConsumers = Effect.gen(function*() {
   return table(["consumer", "of", "messages behind", "parked"], rows)
 })
 
-/** How far the read models have come: what is in use, and what is built to take its place. */
+/** The lag of the read models: of the tables in use, and of those being built to replace them. */
 const ofReadModels = Effect.gen(function*() {
   const rows = yield* Effect.forEach(
     ReadModels.all,
@@ -112,19 +112,19 @@ const ofReadModels = Effect.gen(function*() {
   return table(["read model", "of", "version", "state", "messages behind"], rows.flat())
 })
 
-/** How far all have come that run. */
+/** The lag of consumers and read models. */
 export const status = Effect.zipWith(
   ofConsumers,
   ofReadModels,
   (consumers, readModels) => `${consumers}\n${readModels}`
 )
 
-/** What is parked and why, a line for each order. */
+/** A line for each order with parked messages, with the reason. */
 export const parked = Parking.list(payments).pipe(
   Stream.map(({ messages: [first, ...others], stream }) => {
     const [why = ""] = Option.getOrElse(first.error, () => "").split("\n")
     const more = others.length === 0 ? "" : `, and ${others.length} more behind it`
-    return `${stream}: ${first.type} has failed ${first.attempts} times: ${why}${more}`
+    return `${stream}: ${first.type} failed ${first.attempts} times: ${why}${more}`
   }),
   Stream.runCollect
 )

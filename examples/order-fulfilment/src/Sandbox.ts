@@ -1,5 +1,5 @@
 /**
- * The test mode of a payment provider: what happens depends on the card alone, so that every run is the same.
+ * The test mode of a payment provider: the card alone decides what happens, so that every run is the same.
  */
 import { Effect, Latch } from "effect"
 import { CardDeclined, type PaymentProvider, ProviderFailed } from "./PaymentProvider.ts"
@@ -7,21 +7,21 @@ import { CardDeclined, type PaymentProvider, ProviderFailed } from "./PaymentPro
 export const cards = ["good", "flaky", "declined", "slow", "broken"] as const
 
 export interface Options {
-  /** What a charge to the slow card waits for, after the money has moved. */
+  /** A charge to the slow card waits for this after the money has moved. */
   readonly slow: Effect.Effect<void>
   /** Whether charges to the broken card work. */
   readonly isRepaired?: boolean | undefined
-  /** Hears about trouble. */
+  /** Called when a request fails or hangs. */
   readonly onTrouble?: ((card: string, trouble: string) => Effect.Effect<unknown>) | undefined
 }
 
 export interface Sandbox {
   readonly provider: PaymentProvider["Service"]
-  /** From now on charges to the broken card work. */
+  /** Makes charges to the broken card work from now on. */
   readonly repair: Effect.Effect<void>
   /** How often each key was used. */
   readonly asked: ReadonlyMap<string, number>
-  /** The money that has moved, in cents, by key: refunds are below zero. */
+  /** The money that has moved, in cents, by key. Refunds are negative. */
   readonly booked: ReadonlyMap<string, number>
 }
 

@@ -1,5 +1,5 @@
 /**
- * Shipping: a parcel is asked for, and sent.
+ * Shipping: a parcel is requested, and shipped.
  */
 import { Effect, Schema } from "effect"
 import { Category, Consumer, Entity, Metadata } from "eventfold"
@@ -20,7 +20,7 @@ export const Parcels = Entity.make(Shipping, {
   evolve: { Requested: (): State => "requested", Shipped: (): State => "shipped" }
 })
 
-/** A parcel that has been sent is not sent again. */
+/** A parcel that was shipped is not shipped again. */
 export const decideShip = (parcel: string, metadata: Metadata.Metadata) => (state: State) =>
   state === "requested" ? [Shipping.events.Shipped({ parcel }, { metadata })] : []
 

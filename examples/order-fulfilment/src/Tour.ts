@@ -1,5 +1,5 @@
 /**
- * A tour on a store that is empty: five orders, each with another fate.
+ * A tour on an empty store: five orders, each with another fate.
  */
 import { Console, Duration, Effect, Latch, Schedule, Stream } from "effect"
 import { Consumer, Parking, ReadModel } from "eventfold"
@@ -31,12 +31,12 @@ const awaitRefund = Payments.changes(slow).pipe(
   Stream.runDrain
 )
 
-/** What is parked, as soon as something is. */
+/** Waits until a message is parked, and gives the report of it. */
 const awaitParked = Report.parked.pipe(
   Effect.repeat({ until: (parked) => parked.length > 0, schedule: Schedule.spaced("20 millis") })
 )
 
-/** Waits until the consumers have handled everything, and the tables tell of it. */
+/** Waits until the consumers and the read models have handled everything. */
 const awaitIdle = Effect.flatMap(Journal.end, (end) =>
   Effect.all([
     ...consumers.map((consumer) => Consumer.waitFor(consumer, end)),
@@ -55,7 +55,7 @@ export const tour = Effect.gen(function*() {
 
   const orders = Effect.gen(function*() {
     const payWithin = Duration.minutes(5)
-    yield* Console.log("A line is a time (UTC), an order, and what happens.")
+    yield* Console.log("Each line is a time (UTC), an order, and what happens.")
     yield* title("Five orders are placed, and the payment provider has a bad day")
     yield* place({ order: smooth, lines: [line(2, "teapots", 2_000)], card: "good", payWithin })
     yield* place({ order: flaky, lines: [line(1, "samovar", 9_900)], card: "flaky", payWithin })
@@ -74,17 +74,17 @@ export const tour = Effect.gen(function*() {
     yield* answer.open
     yield* awaitRefund
 
-    yield* title("One message could not be handled: it is parked, and no other order waits for it")
+    yield* title("One message could not be handled: it is parked, and the other orders do not wait for it")
     yield* Effect.forEach(yield* awaitParked, (what) => Console.log(what))
 
-    yield* title("The provider is repaired, and what is parked is replayed")
+    yield* title("The provider is repaired, and the parked message is replayed")
     yield* sandbox.repair
     yield* Parking.replay(payments)
     yield* awaitStatus(broken, "shipped")
     yield* awaitIdle
   })
 
-  // When all is done the consumers are stopped.
+  // The race stops the consumers when the orders are done.
   yield* Effect.raceAllFirst([Consumer.launch(App), journal.follow, orders]).pipe(
     Effect.provideService(PaymentProvider, sandbox.provider)
   )

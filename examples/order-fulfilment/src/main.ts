@@ -1,5 +1,5 @@
 /**
- * The command line: a tour, and the program piece by piece.
+ * The command line: a tour, and a command for each part of the program.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"
@@ -20,7 +20,7 @@ import { tour } from "./Tour.ts"
 
 const root = Command.make("orders").pipe(Command.withSharedFlags(CommandLine.storeFlags))
 
-/** What is logged that somebody should look at, a line each, beside what the program prints. */
+/** Prints warnings and errors of the log on stderr, a line each. */
 const Warnings = Layer.merge(
   Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)]),
   Layer.succeed(References.MinimumLogLevel, "Warn")
@@ -48,7 +48,7 @@ const run = Command.make("run", {
     Flag.withDefault(false)
   ),
   slowFor: Flag.Int("slow-for").pipe(
-    Flag.withDescription("After how many seconds the provider answers about the card \"slow\""),
+    Flag.withDescription("The seconds that the provider takes to answer about the card \"slow\""),
     Flag.filter((seconds) => seconds >= 0, () => "at least 0"),
     Flag.withDefault(15)
   )
@@ -61,28 +61,28 @@ const run = Command.make("run", {
         onTrouble: Journal.sayTrouble
       })
       const journal = yield* Journal.make(yield* Journal.end)
-      yield* Console.log("running; Ctrl-C stops it, and the next run goes on from there")
+      yield* Console.log("running; Ctrl-C stops it, and the next run resumes there")
       return yield* Effect.raceFirst(Consumer.launch(App), journal.follow).pipe(
         Effect.provideService(PaymentProvider, sandbox.provider),
         Effect.onInterrupt(() => Console.log("stopped"))
       )
     }).pipe(Effect.scoped)
   )).pipe(
-    Command.withDescription("Runs payments, shipping and the process between them, and shows what happens")
+    Command.withDescription("Runs payments, shipping and the process between them, and prints what happens")
   )
 
 const orderId = Argument.String("order").pipe(
   Argument.withDescription("The id of an order, such as 2001"),
   Argument.filterMap(
     Schema.decodeOption(Order.OrderId),
-    () => "at most 40 small letters and digits, with single dashes between them"
+    () => "at most 40 lower-case letters and digits, with single dashes between them"
   )
 )
 
 const place = Command.make("place", {
   order: orderId,
   card: Flag.Literals("card", Sandbox.cards).pipe(
-    Flag.withDescription("What the payment provider makes of it"),
+    Flag.withDescription("The card, which decides what the payment provider does"),
     Flag.withDefault("good")
   ),
   count: Flag.Int("teapots").pipe(
@@ -91,7 +91,7 @@ const place = Command.make("place", {
     Flag.withDefault(1)
   ),
   seconds: Flag.Int("pay-within").pipe(
-    Flag.withDescription("In seconds; then the order is cancelled"),
+    Flag.withDescription("The seconds after which an unpaid order is cancelled"),
     Flag.filter((seconds) => seconds >= 1, () => "at least 1"),
     Flag.withDefault(10)
   )
@@ -100,16 +100,16 @@ const place = Command.make("place", {
     const lines = [{ item: "teapots", count, price: 2_000 }] as const
     const { state } = yield* Order.place({ order, lines, card, payWithin: Duration.seconds(seconds) })
     yield* Console.log(`placed ${order}: ${Report.euros(state.total)}`)
-  }))).pipe(Command.withDescription("Places an order; it is handled as soon as the program runs"))
+  }))).pipe(Command.withDescription("Places an order, which is handled when the program runs"))
 
 const status = Command.make("status", {}, () =>
   onStore(Effect.gen(function*() {
-    // Who can't go on is to be seen all the same.
+    // The status is printed even when a read model refuses to continue.
     const caughtUp = yield* Effect.result(ReadModels.catchUp)
     yield* Console.log(yield* Report.status)
     yield* Effect.fromResult(caughtUp)
     yield* Console.log(yield* Report.orders)
-  }))).pipe(Command.withDescription("Shows how far consumers and read models have come, and the orders"))
+  }))).pipe(Command.withDescription("Shows the lag of consumers and read models, and the orders"))
 
 const report = Command.make(
   "report",
@@ -119,15 +119,15 @@ const report = Command.make(
       yield* ReadModels.catchUp
       yield* Console.log(yield* Option.match(order, { onNone: () => Report.orders, onSome: Report.order }))
     }))
-).pipe(Command.withDescription("Shows the orders by status and what they earned by day, or one order"))
+).pipe(Command.withDescription("Shows the orders by status and the revenue by day, or one order"))
 
 const rebuild = Command.make("rebuild", {
   name: Argument.Literals("name", ReadModels.names).pipe(
-    Argument.withDescription("The read model; all of them if none is named"),
+    Argument.withDescription("The read model; by default all of them"),
     Argument.optional
   ),
   throttle: Flag.Int("throttle").pipe(
-    Flag.withDescription("How many messages to handle per second at the most"),
+    Flag.withDescription("The most messages to handle per second"),
     Flag.filter((perSecond) => perSecond >= 1, () => "at least 1"),
     Flag.optional
   )
@@ -143,7 +143,7 @@ const rebuild = Command.make("rebuild", {
       }),
     { discard: true }
   ))).pipe(
-    Command.withDescription("Builds the tables of read models anew, beside those in use, and puts them in their place")
+    Command.withDescription("Rebuilds the tables of read models beside those in use, and then replaces them")
   )
 
 const parked = Command.make(
@@ -155,7 +155,7 @@ const parked = Command.make(
         Console.log(parked.length === 0 ? "nothing is parked" : parked.join("\n")))
     )
 ).pipe(
-  Command.withDescription("Shows the messages that could not be handled")
+  Command.withDescription("Shows the parked messages")
 )
 
 const replay = Command.make(
@@ -164,10 +164,12 @@ const replay = Command.make(
   () =>
     onStore(
       Effect.flatMap(Parking.replay(payments), (count) =>
-        Console.log(`${count} to be replayed, at once or when the program runs`))
+        Console.log(
+          `replay requested for ${count} ${count === 1 ? "order" : "orders"}: at once, or when the program runs`
+        ))
     )
 ).pipe(
-  Command.withDescription("Has the messages that are parked handled again")
+  Command.withDescription("Requests a replay of the parked messages")
 )
 
 root.pipe(
@@ -179,7 +181,7 @@ root.pipe(
     )
   ),
   Command.withDescription(
-    "Orders, payment and shipping. Without a command: a tour, on a new store in memory, whatever the flags say"
+    "Orders, payment and shipping. Without a command: a tour on a new store in memory, whatever the flags say"
   ),
   Command.withSubcommands([run, place, status, report, rebuild, parked, replay]),
   Command.run({ version: "0.1.0" }),

@@ -89,7 +89,7 @@ describe("the process", () => {
       )
       .thenIdempotent())
 
-  it.effect("passes over payments for something else", () =>
+  it.effect("skips payments for something else", () =>
     Scenario(fulfilment)
       .given([Order, order, placed("good")])
       .when([

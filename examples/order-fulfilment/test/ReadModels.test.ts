@@ -131,7 +131,7 @@ it.layer(CommandLine.databaseLayer({ store: "memory", data: "" }), {
         assert.deepStrictEqual(yield* tables, yield* folded)
       }).pipe(quietly), 60_000)
 
-    it.effect("are the same when they are built anew", () =>
+    it.effect("are the same after a rebuild", () =>
       Effect.gen(function*() {
         const before = yield* tables
         for (const model of ReadModels.all) {
@@ -142,7 +142,7 @@ it.layer(CommandLine.databaseLayer({ store: "memory", data: "" }), {
       }).pipe(quietly), 60_000)
 
     it.effect(
-      "are not touched by a definition that has changed, until they are built anew",
+      "are not touched by a changed definition until they are rebuilt",
       () =>
         Effect.gen(function*() {
           const before = yield* tables
@@ -151,8 +151,8 @@ it.layer(CommandLine.databaseLayer({ store: "memory", data: "" }), {
           const refused = yield* Effect.flip(ReadModels.catchUp)
           assert.strictEqual(
             ReadModels.remedy(refused).message,
-            "the definition of the read model revenue has changed, and its version is still 1: " +
-              "npx pnpm orders rebuild revenue builds it anew"
+            "the definition of the read model revenue has changed, but its version is still 1: " +
+              "rebuild it with npx pnpm orders rebuild revenue"
           )
           assert.deepStrictEqual((yield* tables).days, before.days)
           yield* Stream.runDrain(ReadModel.rebuild(ReadModels.revenue))

@@ -59,7 +59,7 @@ const caughtUp = [
 ]
 
 it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) => {
-  it.effect("have a tour, which leaves nothing behind", () =>
+  it.effect("have a tour that leaves nothing behind", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const folder = yield* Program.temporaryFolder
@@ -72,7 +72,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
           "1003   order cancelled: the card is expired\n",
           "1004   order cancelled: not paid within 1s\n",
           "1004     payment: refunded €35.00\n",
-          "\npayment:command-1005: Charge has failed 4 times: ProviderFailed: ",
+          "\npayment:command-1005: Charge failed 4 times: ProviderFailed: ",
           "1005   order shipped (parcel-1005)\n"
         ]
       ) assert.include(tour, part)
@@ -90,7 +90,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
       assert.deepStrictEqual(yield* fs.readDirectory(folder), [])
     }), 60_000)
 
-  it.effect("go on where they were stopped", () =>
+  it.effect("resume where they were stopped", () =>
     Effect.gen(function*() {
       const folder = yield* Program.temporaryFolder
       assert.strictEqual(yield* prints(folder, "place 1 --pay-within 600"), "placed 1: €20.00")
@@ -98,7 +98,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
       yield* prints(folder, "place 3 --card broken --pay-within 600 --teapots 3")
       assert.deepStrictEqual(yield* run(folder, "place 1"), {
         stdout: "",
-        stderr: "error: there is an order 1 already: give the new one another id\n",
+        stderr: "error: the order 1 already exists: give the new one another id\n",
         code: 1
       })
 
@@ -131,25 +131,28 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
       assert.isTrue(status.endsWith("revenue: €120.00"))
     }), 120_000)
 
-  it.effect("park what fails for good, and replay it when somebody says so", () =>
+  it.effect("park what fails for good, and replay it on request", () =>
     Effect.gen(function*() {
       const folder = yield* Program.temporaryFolder
       yield* prints(folder, "place 7 --card broken --pay-within 600")
       assert.strictEqual(yield* prints(folder, "parked"), "nothing is parked")
       const first = yield* runUntil(folder, "run", ["7      parked"])
       assert.strictEqual(first.code, 0)
-      const why = "payment:command-7: Charge has failed 4 times: ProviderFailed: "
+      const why = "payment:command-7: Charge failed 4 times: ProviderFailed: "
       assert.isTrue((yield* prints(folder, "parked")).startsWith(why))
       const [payments] = rows(yield* prints(folder, "status"), "consumer")
       assert.deepStrictEqual(payments, ["payments", "payment:command", "0", "1"])
-      assert.strictEqual(yield* prints(folder, "replay"), "1 to be replayed, at once or when the program runs")
+      assert.strictEqual(
+        yield* prints(folder, "replay"),
+        "replay requested for 1 order: at once, or when the program runs"
+      )
       const second = yield* runUntil(folder, "run --repaired", ["7      order shipped"])
       assert.strictEqual(second.code, 0)
       assert.strictEqual(yield* prints(folder, "parked"), "nothing is parked")
     }), 120_000)
 
   it.effect(
-    "have tables, which tell of an order at once, and are built anew when their definition has changed",
+    "have tables, which show an order at once, and are rebuilt when their definition has changed",
     () =>
       Effect.gen(function*() {
         const folder = yield* Program.temporaryFolder
@@ -164,8 +167,8 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
         assert.deepStrictEqual(rows(refused.stdout, "read model"), caughtUp)
         assert.deepStrictEqual([refused.code, refused.stderr], [
           1,
-          "error: the definition of the read model orders has changed, and its version is still 1: " +
-          "npx pnpm orders rebuild orders builds it anew\n"
+          "error: the definition of the read model orders has changed, but its version is still 1: " +
+          "rebuild it with npx pnpm orders rebuild orders\n"
         ])
         assert.strictEqual(yield* prints(folder, "rebuild orders --throttle 1000"), "rebuilt orders: messages 1")
         assert.deepStrictEqual(rows(yield* prints(folder, "report"), "status"), [["placed", "1", "€40.00"]])

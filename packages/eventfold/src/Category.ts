@@ -232,7 +232,7 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
 }) {
   override get message(): string {
     const { path, position, reason, streamName, type } = this
-    return `cannot decode ${type} at position ${position} of the stream ${streamName}: ${path.join(".")}: ${reason}`
+    return `cannot decode ${type} at position ${position} of stream ${streamName}: ${path.join(".")}: ${reason}`
   }
 }
 

@@ -1,6 +1,9 @@
 /**
- * A consumer: handles the messages of a category, of several, or of all, each at least once and those of one stream in their
- * order, first what has been written and then what is written as it comes.
+ * A consumer handles the messages of a category, of several categories, or of the whole store: each message at least once, and
+ * those of one stream in their order. It first catches up with what is written, then follows the log.
+ *
+ * A consumer keeps its position in the store, so it resumes where it stopped, in whatever process it runs next. Of all
+ * processes that run a consumer, one at a time handles messages; the others stand by.
  *
  * @since 0.1.0
  */
@@ -10,43 +13,38 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import type * as Category from "./Category.ts"
 import type { Status } from "./ConsumerStatus.ts"
-import { type Consumer, type Options, readsAll } from "./internal/consumer/definition.ts"
+import { check } from "./internal/consumer/check.ts"
+import type { Consumer, Options } from "./internal/consumer/definition.ts"
 import type { ConsumerIsRunning, RunError } from "./internal/consumer/errors.ts"
-import * as Positions from "./internal/consumer/lag.ts"
-import * as Here from "./internal/consumer/runner.ts"
+import { inBatches, oneByOne } from "./internal/consumer/handlers.ts"
+import * as Progress from "./internal/consumer/progress.ts"
+import * as Regroup from "./internal/consumer/regroup.ts"
+import * as Runner from "./internal/consumer/runner.ts"
 import * as HostService from "./internal/processor/host.ts"
 import type { Host, Running } from "./internal/processor/host.ts"
-import * as Hosted from "./internal/processor/runnable.ts"
+import * as Runnable from "./internal/processor/runnable.ts"
 import type { OnStop } from "./internal/processor/runnable.ts"
 import {
   type AnyOutcome,
-  decodeBy,
   type ErrorOf,
   type EventHandlers,
-  finding,
   type Handled,
-  handlerOf,
   handlersOf,
-  nameOf,
   type Outcomes,
-  selectionOf,
   type ServicesOf,
   type SourceError,
   type SourceServices
 } from "./internal/processor/sources.ts"
 import { ofConsumer } from "./internal/processor/subject.ts"
-import * as Eager from "./internal/runtime/eagerLoop.ts"
-import { checkConsumerId, checkInt } from "./internal/store/argumentChecks.ts"
-import { allName } from "./internal/store/bookkeeping.ts"
+import { checkInt } from "./internal/store/argumentChecks.ts"
 import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import type { All, Incoming, Source } from "./Source.ts"
-import { InvalidArgument, type StoreError } from "./StoreError.ts"
+import type { InvalidArgument, StoreError } from "./StoreError.ts"
 import type { InvalidCategory } from "./StreamName.ts"
 
 /** @since 0.1.0 */
@@ -58,19 +56,23 @@ export { defaultRetry } from "./internal/processor/handleMessages.ts"
 /** @since 0.1.0 */
 export type { Host, Running } from "./internal/processor/host.ts"
 /** @since 0.1.0 */
+export type { PollOptions } from "./internal/processor/pollPause.ts"
+/** @since 0.1.0 */
 export type { OnStop } from "./internal/processor/runnable.ts"
 /** @since 0.1.0 */
 export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 
 /**
- * A consumer to which sources can be added. Each addition gives a new definition, and leaves this one as it is.
+ * A consumer to which `on` adds sources. Each addition gives a new definition and leaves this one as it is.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Definition<E, R> extends Consumer<E, R> {
   /**
-   * Adds a source, each category once, and what is done with its events by type; those of other types are passed over. For
-   * a source that is not decoded it may be one function for the messages of all types.
+   * Adds a source and its handlers, by type of event. The consumer skips events of other types. A source that is not decoded
+   * may have one handler for the messages of all types. Each source can be added once: the same one twice is an
+   * `InvalidArgument` when the consumer runs.
    */
   readonly on: {
     <
@@ -94,46 +96,22 @@ export interface Definition<E, R> extends Consumer<E, R> {
   }
 }
 
-/** The name under which a consumer of such sources keeps its positions. */
-const categoryOf = (sources: ReadonlyArray<Source>): string => {
-  const [first, ...others] = sources
-  return (first === undefined || others.length > 0 ? undefined : nameOf(first)) ?? allName
-}
-
 const define = (id: string, options: Options, handled: ReadonlyArray<Handled>): Definition<never, never> => {
-  const sources = handled.map(({ from }) => from)
-  const sourceOf = finding(handled)
-  const self: Omit<Definition<never, never>, "on"> & { readonly on: unknown } = {
-    id,
-    category: categoryOf(sources),
-    selection: selectionOf(handled),
-    sources,
-    options,
-    handlesAtOnce: 1,
-    handles: (message) => {
-      const source = sourceOf(message)
-      return source !== undefined && handlerOf(source, message) !== undefined
-    },
-    handle: ([message]) => {
-      const source = sourceOf(message)
-      const handler = source === undefined ? undefined : handlerOf(source, message)
-      if (source === undefined || handler === undefined) return Effect.void
-      return Effect.flatMap(
-        decodeBy(source.from)(message),
-        (event) => Option.isNone(event) ? Effect.void : Effect.asVoid(handler(event.value))
-      )
-    },
-    on: (from: Source, handlers: object) => define(id, options, [...handled, { from, handlers: handlersOf(handlers) }])
-  }
-  // What its handlers fail with and need is said by the signatures.
-  return self as Definition<never, never>
+  const on = (from: Source, handlers: object) =>
+    define(id, options, [...handled, { from, handlers: handlersOf(handlers) }])
+  const definition: object = { ...oneByOne(id, options, handled), on }
+  // The signatures of `make` and `on` say what the handlers fail with and need.
+  return definition as Definition<never, never>
 }
 
 /**
- * Defines a consumer by its id, which is its name in the store (no `+`), and its handlers.
+ * Defines a consumer by its id and its handlers. The id names the consumer in the store, so it must be unique there; it is
+ * not empty and has no `+`.
  *
- * A consumer of several categories, or of everything, handles their messages by global position: see {@link all}, and
- * `on`, which adds a source.
+ * **Details**
+ *
+ * A consumer of several categories ({@link Definition.on} adds one), or of everything ({@link all}), handles their messages by
+ * global position. Invalid options are an `InvalidArgument` when the consumer runs.
  *
  * @example
  * ```ts
@@ -163,6 +141,7 @@ const define = (id: string, options: Options, handled: ReadonlyArray<Handled>): 
  * ```
  *
  * @since 0.1.0
+ * @category constructors
  */
 export const make: {
   <
@@ -172,7 +151,7 @@ export const make: {
     id: string,
     options: Options & {
       readonly from: From
-      /** By type of event. Events of other types are passed over. */
+      /** The handlers, by type of event. The consumer skips events of other types. */
       readonly on: EventHandlers<From, Out>
     }
   ): Consumer<ErrorOf<Out[keyof Out]> | SourceError<From>, ServicesOf<Out[keyof Out]> | SourceServices<From>>
@@ -180,7 +159,7 @@ export const make: {
     id: string,
     options: Options & {
       readonly from: string | All
-      /** By type of message. Messages of other types are passed over. */
+      /** The handlers, by type of message. The consumer skips messages of other types. */
       readonly on: { readonly [K in keyof Out]: (message: RecordedMessage) => Out[K] }
     }
   ): Consumer<ErrorOf<Out[keyof Out]>, ServicesOf<Out[keyof Out]>>
@@ -202,10 +181,13 @@ export const make: {
 }
 
 /**
- * Defines a consumer whose handler takes many messages at a time, in the order in which they were written: at most
- * `atOnce` (default 100), and those that are there rather than wait for more. When it fails for the last time they are
- * given to it one by one, so that `onFailure` concerns the one that can't be handled. When that stops the consumer, it begins
- * with the first of them when it is run again.
+ * Defines a consumer whose handler takes many messages at a time, in the order in which they were written.
+ *
+ * **Details**
+ *
+ * A batch has at most `atOnce` messages. The consumer does not wait for a batch to fill. When the last attempt at a batch
+ * fails, the handler gets its messages one by one, so that `onFailure` applies only to the message that fails by itself. If
+ * that stops the consumer, it starts with the first message of the batch when it runs again.
  *
  * @example
  * ```ts
@@ -221,88 +203,28 @@ export const make: {
  * ```
  *
  * @since 0.1.0
+ * @category constructors
  */
 export const batch = <From extends Source, E, R>(
   id: string,
   options: Options & {
-    /** One or several. */
+    /** One source, or several. */
     readonly from: From | ReadonlyArray<From>
     readonly handle: (messages: Arr.NonEmptyReadonlyArray<Incoming<From>>) => Effect.Effect<unknown, E, R>
+    /** How many messages a batch has at most. Defaults to 100. */
     readonly atOnce?: number | undefined
   }
-): Consumer<E | SourceError<From>, R | SourceServices<From>> => {
-  const sources: ReadonlyArray<Source> = Arr.ensure<From>(options.from)
-  // One handler takes all types.
-  const handled = sources.map((from): Handled => ({ from, handlers: () => Effect.void }))
-  const sourceOf = finding(handled)
-  const decode = (message: RecordedMessage) => {
-    const source = sourceOf(message)
-    return (source === undefined ? Effect.succeedNone : decodeBy(source.from)(message)) as Effect.Effect<
-      Option.Option<Incoming<From>>,
-      SourceError<From>,
-      SourceServices<From>
-    >
-  }
-  return {
-    id,
-    category: categoryOf(sources),
-    selection: selectionOf(handled),
-    sources,
-    options,
-    handlesAtOnce: options.atOnce ?? 100,
-    handles: (message) => sourceOf(message) !== undefined,
-    handle: (messages) =>
-      Effect.flatMap(
-        Eager.filterMap(messages, decode),
-        (events) => Arr.isArrayNonEmpty(events) ? Effect.asVoid(options.handle(events)) : Effect.void
-      )
-  }
-}
-
-const refuse = (argument: string, value: string, expected: string) => new InvalidArgument({ argument, value, expected })
-
-/** A consumer of more than one category must not read what it writes, nor may two have to read what the other writes. */
-const checkSources = Effect.fnUntraced(function*(consumer: Consumer<unknown, unknown>) {
-  const { options: { onFailure }, sources } = consumer
-  const names = sources.map(nameOf)
-  if (sources.length === 0) {
-    return yield* refuse("from", "none", "a source, such as a category: Consumer.make(id).on(source, handlers)")
-  }
-  const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (names.includes(allName)) {
-    return yield* refuse("from", allName, "the name of a category; everything is Consumer.all")
-  }
-  if (new Set(names).size < names.length) {
-    return yield* refuse("from", twice ?? "all", "each source once: handle all its messages in one place")
-  }
-  if (onFailure !== "park" || !readsAll(consumer)) return
-  if (consumer.selection.bookkeeping) {
-    const expected = `"stop" or "skip" for who reads what consumers write about themselves, which would be parked again`
-    return yield* refuse("onFailure", "park", expected)
-  }
-})
-
-const check = Effect.fnUntraced(function*(consumer: Consumer<unknown, unknown>) {
-  const { id, options: { batchSize, checkpoint, concurrency, group, start } } = consumer
-  yield* checkConsumerId(id)
-  yield* checkSources(consumer)
-  yield* checkInt("concurrency", concurrency, 1)
-  yield* checkInt("batchSize", batchSize, 1)
-  yield* checkInt("checkpoint.every", checkpoint?.every, 1)
-  if (typeof start === "object" && "position" in start) yield* checkInt("start.position", start.position, 0)
-  if (group === undefined) return
-  yield* checkInt("group.size", group.size, 1)
-  for (const member of group.members) yield* checkInt("group.members", member, 0)
-  const { size: length } = new Set(group.members.filter((member) => member < group.size))
-  if (length === 0 || length < group.members.length) {
-    const expected = `different members from 0 to ${group.size - 1}, one at least`
-    return yield* new InvalidArgument({ argument: "group.members", value: group.members.join(", "), expected })
-  }
-})
+): Consumer<E | SourceError<From>, R | SourceServices<From>> =>
+  inBatches(id, options, {
+    sources: Arr.ensure<From>(options.from),
+    handle: options.handle,
+    atOnce: options.atOnce ?? 100
+    // The signature says what the handler fails with and needs.
+  }) as Consumer<E | SourceError<From>, R | SourceServices<From>>
 
 const runnable = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>) {
-  const { run, status, waitFor } = yield* Here.make(consumer)
-  const made: Hosted.Runnable<E | RunError, R | MessageStore> = {
+  const { run, status, waitFor } = yield* Runner.make(consumer)
+  const made: Runnable.Runnable<E | RunError, R | MessageStore> = {
     id: consumer.id,
     category: consumer.category,
     subject: ofConsumer(consumer),
@@ -314,17 +236,21 @@ const runnable = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>) {
 })
 
 /**
- * Runs a consumer until it fails or is interrupted. When it is interrupted it takes nothing more, lets the handlers that
- * run come to an end within its `grace`, and writes its position.
+ * Runs a consumer until it fails or is interrupted. An interrupted consumer takes no more messages, gives the handlers that run
+ * its `grace` to end, and writes its position.
  *
  * **Details**
  *
- * Of all the processes on a store one at a time runs a consumer id (or a member of its group); the others wait, and one
- * of them takes over within seconds when the first stops or dies. Delivery is at least once: after a crash, what was
- * handled since the last position was written is handled again. A process that was frozen and comes back may handle a
- * message beside its successor before it learns of it.
+ * Of all processes on a store, one at a time runs a consumer (or a member of its group). The others wait, and one of them
+ * takes over within seconds when the first one stops or dies. While the store is away, the consumer waits for it.
+ *
+ * **Gotchas**
+ *
+ * Delivery is at least once: after a crash the consumer handles again what it handled since it last wrote its position. A
+ * process that was frozen may handle a message beside its successor before it learns that it lost its lease.
  *
  * @since 0.1.0
+ * @category running
  */
 export const run = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>): Effect.fn.Return<
   never,
@@ -335,8 +261,12 @@ export const run = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>): 
 })
 
 /**
- * Runs a consumer in the background until the scope closes, as {@link run} does, and gives a handle to it. When it fails
- * that is only seen by who waits for it: for a program that is to end then, see {@link layer}.
+ * Runs a consumer in the background until the scope closes, as {@link run} does, and gives a handle to it.
+ *
+ * **Gotchas**
+ *
+ * A failure of the consumer surfaces only through the handle's `await` and `waitFor`. Use {@link layer} when the program
+ * should end with it.
  *
  * @example
  * ```ts
@@ -359,6 +289,7 @@ export const run = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>): 
  * ```
  *
  * @since 0.1.0
+ * @category running
  */
 export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>): Effect.fn.Return<
   Running<E | RunError>,
@@ -366,13 +297,17 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
   R | MessageStore | Scope.Scope
 > {
   yield* check(consumer)
-  return yield* Hosted.start(yield* runnable(consumer))
+  return yield* Runnable.start(yield* runnable(consumer))
 })
 
 /**
- * How far a consumer has come, by the positions that it has written: its lag is too high by what it has handled since, at
- * most `checkpoint.every` messages or what comes in `checkpoint.interval`. It works from any process, and costs a few
- * look-ups and one count for each member. A consumer that has never run is as far as its `start`.
+ * Gives the progress of a consumer, from any process, by the positions that it has written.
+ *
+ * **Details**
+ *
+ * The lag includes what the consumer has handled since it last wrote its position: at most `checkpoint.every` messages, or
+ * those of one `checkpoint.interval`. A consumer that has never run is at its `start`. The status costs a few look-ups and one
+ * count for each member.
  *
  * @example
  * ```ts
@@ -387,50 +322,57 @@ export const start = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>)
  * ```
  *
  * @since 0.1.0
+ * @category observing
  */
 export const status = Effect.fn("Consumer.status")(function*(
   consumer: Consumer<unknown, unknown>
 ): Effect.fn.Return<Status, StoreError | InvalidArgument | InvalidCategory, MessageStore> {
   yield* check(consumer)
-  return yield* Positions.status(consumer)
+  return yield* Progress.status(consumer)
 })
 
 /**
- * Waits until everything is handled up to a global position (inclusive), by the positions that the consumer has written:
- * from any process, and for all members of its group. It looks at them again and again, without an end: give it a
- * `timeout`.
+ * Waits, in any process, until the consumer has handled everything up to a global position (inclusive): all members of its
+ * group, by the positions that they have written.
  *
  * **Gotchas**
  *
- * A position is written `checkpoint.interval` after the message, one second unless the consumer says otherwise, or after
- * `checkpoint.every` messages; so that is how much later than the handler this can end. In the process of the consumer
- * `Running.waitFor` ends with the handler.
+ * It waits without an end: give it a `timeout`. A consumer writes its position up to `checkpoint.interval` (one second by
+ * default) after a message is handled, so this completes that much later. In the consumer's own process,
+ * `Running.waitFor` completes with the handler.
  *
  * @since 0.1.0
+ * @category observing
  */
 export const waitFor = Effect.fn("Consumer.waitFor")(function*(
   consumer: Consumer<unknown, unknown>,
   globalPosition: number,
   options?: {
-    /** How long to wait between two looks. Default: 100 milliseconds. */
+    /** The pause between two looks at the positions. Defaults to 100 milliseconds. */
     readonly interval?: Duration.Input | undefined
   }
 ): Effect.fn.Return<void, StoreError | InvalidArgument | InvalidCategory, MessageStore> {
   yield* check(consumer)
   yield* checkInt("globalPosition", globalPosition, 0)
-  while (!(yield* Positions.isHandled(consumer, globalPosition))) {
+  while (!(yield* Progress.isHandled(consumer, globalPosition))) {
     yield* Effect.sleep(options?.interval ?? "100 millis")
   }
 })
 
 /**
- * Gives a consumer's group another size, from 1, or a consumer a group that had none. It needs all members to be stopped,
- * keeps them from starting meanwhile, and gives the global position up to which everything had been handled: all members
- * of the new size are set to it, so that none misses a message, and what some had handled beyond it is handled again.
+ * Changes the size of a consumer's group (from 1), or gives a consumer its first group. Stop all members first.
  *
- * When it was interrupted, run it again: until then members refuse to start, with {@link GroupSizeChanged}.
+ * **Details**
+ *
+ * It sets all members of the new size to the global position up to which all old members had handled their messages, and gives
+ * that position. So no message is missed, and messages that some members had handled beyond it are handled again. Members
+ * can't start meanwhile. If it is interrupted, run it again: until then members refuse to start, with
+ * {@link GroupSizeChanged}.
+ *
+ * It fails with {@link ConsumerIsRunning} when a member runs in any process.
  *
  * @since 0.1.0
+ * @category operating
  */
 export const regroup = Effect.fn("Consumer.regroup")(function*(
   consumer: Consumer<unknown, unknown>,
@@ -438,34 +380,38 @@ export const regroup = Effect.fn("Consumer.regroup")(function*(
 ): Effect.fn.Return<number, ConsumerIsRunning | StoreError | InvalidArgument | InvalidCategory, MessageStore> {
   yield* check(consumer)
   yield* checkInt("size", size, 1)
-  return yield* Positions.regroup(consumer, size)
+  return yield* Regroup.regroup(consumer, size)
 })
 
 /**
- * A consumer as a layer, for {@link launch}: it runs as long as the layer does, and by default ends the program with its
- * error when it stops on one.
+ * A consumer as a layer, for {@link launch}. The consumer runs as long as the layer does. By default a consumer that fails ends
+ * the program with its error.
  *
  * @since 0.1.0
+ * @category layers
  */
 export const layer = <E, R, const S extends OnStop = "fail">(
   consumer: Consumer<E, R>,
   options?: {
-    /** Default `"fail"`. */
+    /** Defaults to `"fail"`, so that no consumer is dead without notice. */
     readonly onStop?: S | undefined
   }
 ): Layer.Layer<never, never, R | MessageStore | Host<S extends "ignore" ? never : E | RunError>> =>
-  Hosted.layer<E | RunError, R | MessageStore, never, never, S>(runnable(consumer), options?.onStop ?? "fail" as S)
+  Runnable.layer<E | RunError, R | MessageStore, never, never, S>(runnable(consumer), options?.onStop ?? "fail" as S)
 
 /**
- * Runs a program of layers as `Layer.launch` does, consumers among them: until it is interrupted, or until one of the
- * consumers stops on an error, which is what it fails with then. Either way all consumers stop at the same time, each
- * within its `grace`, before anything that they use is closed.
+ * Runs a program of layers with consumers among them, as `Layer.launch` does: until it is interrupted, or until a consumer
+ * fails, whose error is then the program's. Either way all consumers stop at the same time, each within its `grace`, before
+ * anything that they use is closed.
  *
  * **Details**
  *
- * Under `NodeRuntime.runMain` an interruption is SIGTERM or SIGINT, and a second one changes nothing. With
- * {@link teardown} the exit code is 0 then; after an error it is 1, and the error is printed once. A handler that does not
- * let itself be interrupted (`Effect.uninterruptible`) is waited for beyond the grace period.
+ * Under `NodeRuntime.runMain`, SIGTERM and SIGINT interrupt the program; a second signal changes nothing. With
+ * {@link teardown} the exit code is 0 then. After an error the exit code is 1, and the error is printed once.
+ *
+ * **Gotchas**
+ *
+ * A handler in an uninterruptible region (`Effect.uninterruptible`) delays the end beyond the grace period.
  *
  * @example
  * ```ts no-run
@@ -487,6 +433,7 @@ export const layer = <E, R, const S extends OnStop = "fail">(
  * ```
  *
  * @since 0.1.0
+ * @category running
  */
 export const launch = <A, E, R>(
   app: Layer.Layer<A, E, R>
@@ -498,14 +445,15 @@ export const launch = <A, E, R>(
       Effect.onExit(() => host.stop)
     )
   })
-  // There is one host at run time, which takes whatever its consumers fail with.
+  // One host at run time takes the errors of all consumers.
   return Effect.scoped(program) as Effect.Effect<never, never, never>
 }
 
 /**
- * The consumers of the host: a page or a health check shows their status.
+ * Gives the consumers and read models that run in this host, for a health check or a page.
  *
  * @since 0.1.0
+ * @category observing
  */
 export const running: Effect.Effect<ReadonlyArray<Running<unknown>>, never, Host<never>> = Effect.map(
   HostService.HostService,
@@ -513,9 +461,10 @@ export const running: Effect.Effect<ReadonlyArray<Running<unknown>>, never, Host
 )
 
 /**
- * For `runMain`: a program that was asked to stop, and did, has the exit code 0. Otherwise as by default.
+ * For `runMain`: gives a program that stopped because it was interrupted the exit code 0. Other exits are as by default.
  *
  * @since 0.1.0
+ * @category running
  */
 export const teardown: Runtime.Teardown = (exit, onExit) =>
   Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)

@@ -1,5 +1,5 @@
 /**
- * How far a consumer has come, and what it does right now: what `Consumer.status` and `Consumer.start` tell.
+ * The status of consumers: how far they have come by their checkpoints, and what they do in this process.
  *
  * @since 0.1.0
  */
@@ -10,103 +10,118 @@ import type { HeldBack } from "./HeldBack.ts"
 import type { RecordedMessage } from "./Message.ts"
 
 /**
- * Which message it is, and nothing of what it says.
+ * A recorded message without its content.
  *
  * @since 0.1.0
+ * @category models
  */
 export type MessagePlace = Omit<RecordedMessage, "data" | "metadata">
 
 /**
- * How far behind somebody is. What consumers write about themselves does not count for who reads more than one category.
+ * Consumer lag. Messages that consumers write about themselves (positions, parked messages) do not count for a consumer that
+ * reads more than one category.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Lag {
-  /** How many messages are not handled yet, those included whose types the consumer passes over. */
+  /** How many messages are not handled yet, including those of types that the consumer skips. */
   readonly messages: number
   /** The age of the oldest of them; zero when there is none. */
   readonly age: Duration.Duration
 }
 
-/** @since 0.1.0 */
+/**
+ * How far a member of a consumer group has come. A consumer without a group has one member.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface MemberStatus {
-  /** The member of the consumer's group; `undefined` when it has none. */
+  /** The member, from 0; `undefined` when the consumer has no group. */
   readonly member: number | undefined
-  /** The position that was written last: the global position up to which everything is handled, inclusive. */
+  /**
+   * The checkpoint: the global position up to which the member has handled everything, inclusive. None when it has never
+   * written one.
+   */
   readonly position: Option.Option<number>
   readonly lag: Lag
 }
 
 /**
- * How far a consumer has come, whoever runs it.
+ * How far a consumer has come by its checkpoints, in whatever process it runs.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Status {
+  /** The id of the consumer. */
   readonly consumer: string
-  /** The category that it reads; `$all` when it reads several, or everything. */
+  /** The category that the consumer reads; `$all` when it reads several, or everything. */
   readonly category: string
-  /** All members of the group; one entry when there is no group. */
+  /** All members of the group. */
   readonly members: ReadonlyArray<MemberStatus>
-  /** The messages of all members, and the age of the oldest. */
+  /** The lag of all members together: the sum of their messages, and the highest age. */
   readonly lag: Lag
-  /** The last message of the category, or of all categories that it reads, whether the consumer wants it or not. */
+  /** The last message of the categories that the consumer reads, whether it handles that message or not. */
   readonly last: Option.Option<MessagePlace>
   /**
-   * Who keeps the consumer from going on: transactions that have written messages, and have not ended. Only of a consumer of
-   * more than one category; none when nobody does. See `HeldBack.format`.
+   * What blocks a consumer of more than one category: open transactions that have taken global positions. None when nothing
+   * does. `HeldBack.format` renders it for a log.
    */
   readonly heldBack: Option.Option<HeldBack>
 }
 
 /**
- * Messages whose handler has failed and runs again.
+ * Messages whose handler has failed and is retried.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Stuck {
-  /** The message; of a batch, the first. */
+  /** The message; the first one of a batch. */
   readonly message: MessagePlace
-  /** How many the handler was given at once. */
+  /** How many messages the handler got together. */
   readonly messages: number
-  /** How often it has failed. */
+  /** How many attempts have failed. */
   readonly attempts: number
-  /** When it failed first. */
+  /** The time of the first failure. */
   readonly since: DateTime.Utc
-  /** Why it failed last. */
+  /** The error of the last failure. */
   readonly error: unknown
 }
 
 /**
- * What a consumer does in this process. The counts are since it was started here.
+ * What a consumer or read model does in this process. The counts begin when it is started here.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface RunningStatus {
-  /** Whether it runs; otherwise it waits for another process to stop, or has ended. */
+  /** Whether it works on messages. Otherwise it waits for another process to stop, or has ended. */
   readonly isActive: boolean
-  /** The global positions up to which everything is handled, inclusive, of the members that run here. */
+  /** For each member that runs here, the global position up to which everything is handled, inclusive. */
   readonly positions: ReadonlyArray<{ readonly member: number | undefined; readonly position: number }>
-  /** The global position up to which messages have been read. */
+  /** The global position up to which messages have been read, inclusive. */
   readonly lastRead: number | undefined
-  /** Who keeps it from reading on: only of a consumer of more than one category. */
+  /** What blocks the reader; only of a consumer or read model of more than one category. */
   readonly heldBack: Option.Option<HeldBack>
   /** How many handlers run. */
   readonly inFlight: number
-  /** How many messages are read and not handled, with those in flight. */
+  /** How many messages are read and not handled, including those in flight. */
   readonly pending: number
-  /** Messages whose handler has succeeded. */
+  /** Messages whose handler succeeded. */
   readonly handled: number
-  /** Messages whose handler has failed for the last time. */
+  /** Messages whose handler failed on its last attempt. */
   readonly failed: number
   /** Attempts after a failure. */
   readonly retried: number
-  /** Messages that failed and were passed over. */
+  /** Messages that failed and were skipped. */
   readonly skipped: number
-  /** Messages that were put aside. */
+  /** Messages that were parked: those that failed, and those behind them in their streams. */
   readonly parked: number
   /** Messages handled per second: the mean over about ten seconds. */
   readonly rate: number
-  /** What is tried again at this moment. */
+  /** Messages that are being retried right now. */
   readonly stuck: ReadonlyArray<Stuck>
 }

@@ -1,6 +1,9 @@
 /**
- * What keeps a reader of everything from going on: a transaction in progress that has taken global positions, or may have.
- * What it writes becomes visible in its place only when it commits, so nobody can read past it and miss nothing.
+ * What holds back a reader of the whole store: a transaction in progress that has taken global positions, or may have.
+ *
+ * The transaction's messages become visible at those positions only when it commits. A reader that read past them before would
+ * miss them, so it waits. Long transactions therefore delay all readers of the whole store; readers of one category do not wait
+ * for writers of others.
  *
  * @since 0.1.0
  */
@@ -8,55 +11,60 @@ import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 
 /**
- * A transaction that has written messages and has not ended. What the database does not tell, to a role without the right
- * to know, is `undefined`.
+ * A transaction in progress that has written messages, or may have. What the database does not tell this role is `undefined`.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Writer {
-  /** The process of the database server that runs it. None when the transaction is prepared: no session has it. */
+  /** The process of the database server that runs it. `undefined` for a prepared transaction, which has no session. */
   readonly pid: number | undefined
-  /** The name of a prepared transaction, which `COMMIT PREPARED` or `ROLLBACK PREPARED` ends. */
+  /** The name of a prepared transaction. `COMMIT PREPARED` or `ROLLBACK PREPARED` ends it. */
   readonly preparedAs: string | undefined
-  /** As the database says it: `"active"`, `"idle in transaction"`, `"prepared"`. */
+  /** The state by the database's own name, such as `"active"`, `"idle in transaction"` or `"prepared"`. */
   readonly state: string | undefined
-  /** When the transaction began, or was prepared, by the clock of the database. */
+  /** When the transaction began, or was prepared, by the database's clock. */
   readonly since: DateTime.Utc | undefined
-  /** How long ago that was, by the same clock. */
+  /** The time since then, by the same clock. */
   readonly age: Duration.Duration | undefined
   readonly applicationName: string | undefined
   readonly user: string | undefined
-  /** The address that it is connected from; none of a local connection. */
+  /** The address of the client; `undefined` for a local connection. */
   readonly clientAddress: string | undefined
-  /** The statement that it runs, or ran last. */
+  /** The statement that the transaction runs, or ran last. */
   readonly query: string | undefined
 }
 
-/** @since 0.1.0 */
+/**
+ * The place at which a reader is held back, and the transactions that hold it back.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export interface HeldBack {
-  /** The first global position that is not final: a message may still come to be there. */
+  /** The first global position that is not final: a message may still become visible there. */
   readonly position: number
-  /** Who may write it. None when they have ended just now. */
+  /** The transactions that may write it. Empty when they have just ended. */
   readonly writers: ReadonlyArray<Writer>
 }
 
 const describeWriter = (writer: Writer): string => {
-  const who = writer.preparedAs !== undefined
-    ? `the prepared transaction ${JSON.stringify(writer.preparedAs)}`
+  const name = writer.preparedAs !== undefined
+    ? `prepared transaction ${JSON.stringify(writer.preparedAs)}`
     : writer.pid !== undefined
-    ? `the process ${writer.pid}`
-    : "a process that may not be seen"
+    ? `process ${writer.pid}`
+    : "a process that this role may not see"
   const details = [
     writer.applicationName === undefined || writer.applicationName === "" ? [] : [writer.applicationName],
     writer.user === undefined ? [] : [`user ${writer.user}`],
     writer.state === undefined || writer.preparedAs !== undefined ? [] : [writer.state],
     writer.age === undefined ? [] : [`for ${Duration.format(writer.age)}`]
   ].flat()
-  return details.length === 0 ? who : `${who} (${details.join(", ")})`
+  return details.length === 0 ? name : `${name} (${details.join(", ")})`
 }
 
 /**
- * One line for a log or a person.
+ * Describes a {@link HeldBack} in one line, for logs and people.
  *
  * @example
  * ```ts
@@ -67,13 +75,14 @@ const describeWriter = (writer: Writer): string => {
  *   const store = yield* MessageStore.MessageStore
  *   const heldBack = yield* store.heldBack()
  *   if (Option.isSome(heldBack)) yield* Effect.logWarning(HeldBack.format(heldBack.value))
- *   // the global position 1205 is held back by the process 4711 (billing, user app, idle in transaction, for 3m 12s)
+ *   // global position 1205 is held back by process 4711 (billing, user app, idle in transaction, for 3m 12s)
  * })
  * ```
  *
+ * @category formatting
  * @since 0.1.0
  */
 export const format = ({ position, writers }: HeldBack): string => {
   const by = writers.length === 0 ? "transactions that have just ended" : writers.map(describeWriter).join(" and ")
-  return `the global position ${position} is held back by ${by}`
+  return `global position ${position} is held back by ${by}`
 }

@@ -1,5 +1,7 @@
 /**
- * The message store in memory: the smallest whole {@link StoreBackend}, for tests and as an example for who writes one.
+ * A message store in memory: the smallest complete `StoreBackend`. `MessageStore.layerMemory` makes a service of it.
+ *
+ * It is meant for tests, and as an example for other backends.
  *
  * @since 0.1.0
  */
@@ -24,7 +26,7 @@ import {
 import { DuplicateMessageId, WrongExpectedVersion } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 
-/** A row of the log. JSON is kept as text, so that no reader shares an object with another or with the writer. */
+/** A row of the log. It keeps JSON as text, so that no reader shares an object with another reader or with the writer. */
 interface Row extends EncodedMessage {
   readonly streamName: StreamName.StreamName
   readonly position: number
@@ -34,7 +36,7 @@ interface Row extends EncodedMessage {
 
 type Refusal = WrongExpectedVersion | DuplicateMessageId
 
-/** An append that may be written, or that is recorded already. */
+/** An append that may be written, or one that is already recorded. */
 type Checked = { readonly _tag: "New" } | { readonly _tag: "Recorded"; readonly result: AppendResult }
 
 const record = (row: Row): RecordedMessage => ({
@@ -51,7 +53,7 @@ const record = (row: Row): RecordedMessage => ({
 const sameJson = (a: string | null, b: string | null): boolean =>
   a === b || (a !== null && b !== null && jsonEquals(parseJson(a), parseJson(b)))
 
-/** Metadata without the trace that an append was part of; none when there is nothing else in it. */
+/** Metadata without the trace of its append; `null` when nothing else is left. */
 const withoutTrace = (metadata: string | null): string | null => {
   const json = metadata === null ? null : parseJson(metadata)
   if (typeof json !== "object" || json === null || Array.isArray(json)) return metadata
@@ -63,7 +65,7 @@ const sameContent = (row: Row, message: EncodedMessage): boolean =>
   row.type === message.type && sameJson(row.data, message.data) &&
   sameJson(withoutTrace(row.metadata), withoutTrace(message.metadata))
 
-/** As Message DB's `category(metadata->>'correlationStreamName')`, which takes a number or boolean as its text. */
+/** As Message DB's `category(metadata->>'correlationStreamName')`: a number or boolean counts as its text. */
 const correlationCategory = ({ metadata }: Row): string | undefined => {
   const json = metadata === null ? null : parseJson(metadata)
   if (typeof json !== "object" || json === null || !("correlationStreamName" in json)) return undefined
@@ -97,18 +99,19 @@ const selectsOfAll = ({ categories, types }: Pick<AllRange, "categories" | "type
   (types === undefined || types.includes(row.type))
 
 /**
- * An empty store.
+ * Makes an empty store.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
-  // Drawn when somebody asks, so that a store takes none of the random numbers of who makes it.
+  // Drawn when it is first asked for: to make a store must not change the random numbers that its program draws.
   let system: MessageId | undefined
   const log: Array<Row> = []
   const byId = new Map<string, Row>()
   const streams = new Map<string, Array<Row>>()
   const categories = new Map<string, Array<Row>>()
-  // Not the count of rows: a refused write burns global positions, as it does with a sequence of PostgreSQL.
+  // Not the number of rows: a refused write leaves a gap, as it does with a sequence of PostgreSQL.
   let lastGlobalPosition = 0
 
   const recordedBefore = (append: EncodedAppend): AppendResult | undefined => {

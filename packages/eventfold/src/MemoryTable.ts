@@ -1,6 +1,10 @@
 /**
- * Tables of read models in memory: for tests and small programs. They are part of a build, as tables of a database are:
- * what a handler does to them is undone when its transaction is, and is seen by others when that is committed.
+ * Tables of read models in memory, for tests and small programs.
+ *
+ * **Details**
+ *
+ * Tables belong to a build, as those of a database do. What a handler changes is visible to that handler at once, and to
+ * others when the transaction of the handler is committed. A rollback undoes it.
  *
  * @since 0.1.0
  */
@@ -14,13 +18,15 @@ import { InvalidArgument } from "./StoreError.ts"
  * The rows of all tables of a build, by the name of the table.
  *
  * @since 0.1.0
+ * @category models
  */
 export type Rows = Map<string, HashMap.HashMap<unknown, unknown>>
 
 /**
- * A transaction that changes the tables of a read model's build.
+ * A transaction that changes the tables of a build. `rows` are the rows as it has changed them so far.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Transaction {
   readonly readModel: string
@@ -28,50 +34,62 @@ export interface Transaction {
 }
 
 /**
- * The transaction that handlers are in; `undefined` outside of one. It is for stores to set.
+ * The transaction that the handlers of a read model run in; `undefined` outside of one. A read-model store provides it.
  *
  * @since 0.1.0
+ * @category services
  */
 export const Transaction: Context.Reference<Transaction | undefined> = Context.Reference<
   Transaction | undefined
 >("eventfold/MemoryTable/Transaction", { defaultValue: () => undefined })
 
 /**
- * The tables in memory, which `ReadModel.layerMemory` has.
+ * The committed rows of read models in memory. `ReadModel.layerMemory` provides it.
  *
  * @since 0.1.0
+ * @category services
  */
 export class MemoryTables extends Context.Service<MemoryTables, {
-  /** The rows of the build of a read model that is in use; none when it has none. */
+  /** The rows of a read model's live build; `undefined` when it has none. */
   readonly rows: (readModel: string) => ReadonlyMap<string, HashMap.HashMap<unknown, unknown>> | undefined
 }>()("eventfold/MemoryTables") {}
 
 /**
- * A table of a read model. Keys and rows are values, which are not changed but replaced; they are the same when `Equal` says
- * so.
+ * A table of a read model in memory. Keys and rows are values: they are replaced and never changed, and compared by `Equal`.
+ *
+ * **Details**
+ *
+ * In a handler of its read model, a table is that of the build being filled, with what the transaction has changed so far.
+ * Elsewhere it is that of the live build, as committed.
+ *
+ * **Gotchas**
+ *
+ * Only handlers of its read model change a table. `set`, `update` and `remove` are a defect elsewhere, because a rebuild would
+ * lose the change.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface MemoryTable<Key, Row> {
   readonly readModel: string
   readonly name: string
-  /** The row of a key: in a handler of the read model that of its own build, elsewhere of the one in use. */
+  /** The row of a key. */
   readonly get: (key: Key) => Effect.Effect<Option.Option<Row>, never, MemoryTables>
-  /** All rows, in no order. */
+  /** All rows, in no particular order. */
   readonly entries: Effect.Effect<ReadonlyArray<readonly [Key, Row]>, never, MemoryTables>
-  /** Sets the row of a key. Outside of a handler of the read model, who would not know of it, it is a defect. */
+  /** Sets the row of a key. */
   readonly set: (key: Key, row: Row) => Effect.Effect<void, never, MemoryTables>
-  /** Sets the row of a key by what it is now; a row of `undefined` is none. A defect as for `set`. */
+  /** Sets the row of a key to what `change` makes of the present one; none when the key has no row. */
   readonly update: (
     key: Key,
     change: (row: Option.Option<Row>) => Row
   ) => Effect.Effect<void, never, MemoryTables>
-  /** Removes the row of a key, if there is one. A defect as for `set`. */
+  /** Removes the row of a key, if it has one. */
   readonly remove: (key: Key) => Effect.Effect<void, never, MemoryTables>
 }
 
 /**
- * A table of a read model by their names.
+ * Makes a table of a read model, by the name of the read model and its own. The table exists as soon as a handler sets a row.
  *
  * @example
  * ```ts
@@ -95,12 +113,13 @@ export interface MemoryTable<Key, Row> {
  * ```
  *
  * @since 0.1.0
+ * @category constructors
  */
 export const make = <Key, Row>(readModel: string, name: string): MemoryTable<Key, Row> => {
   type Table = HashMap.HashMap<Key, Row>
   const empty: Table = HashMap.empty()
   const own = Effect.map(Transaction, (transaction) => transaction?.readModel === readModel ? transaction : undefined)
-  // The table is the only one of its name, and so its rows are of these types.
+  // No other table of the read model has this name, so its rows are of these types.
   const table = Effect.gen(function*() {
     const tables = yield* MemoryTables
     const rows = (yield* own)?.rows ?? tables.rows(readModel)
@@ -111,7 +130,7 @@ export const make = <Key, Row>(readModel: string, name: string): MemoryTable<Key
       const before = yield* table
       const transaction = yield* own
       if (transaction === undefined) {
-        const expected = `changed by the handlers of the read model ${readModel} only`
+        const expected = `changed within the handlers of the read model ${readModel}`
         return yield* Effect.die(new InvalidArgument({ argument: "table", value: `${readModel}.${name}`, expected }))
       }
       transaction.rows.set(name, change(before))

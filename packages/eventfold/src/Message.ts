@@ -1,7 +1,7 @@
 /**
- * Messages: what is written, and what has been recorded.
+ * Messages, as a program writes them and as the store records them.
  *
- * These are the encoded forms, whose data is JSON; typed events are a {@link Category}'s.
+ * Their data is JSON. `Category` makes typed events of them.
  *
  * @since 0.1.0
  */
@@ -15,33 +15,41 @@ import type * as Metadata from "./Metadata.ts"
 import type { StreamName } from "./StreamName.ts"
 
 /**
- * The id of a message: a UUID, unique in the store. Appending a message again under its id is safe: see
- * `MessageStore.append`.
+ * The id of a message: a UUID, unique in the store. It makes appends idempotent: see `MessageStore.append`.
  *
+ * @category models
  * @since 0.1.0
  */
 export const MessageId = Schema.String.check(Schema.isGUID()).pipe(Schema.brand("eventfold/MessageId"))
 
-/** @since 0.1.0 */
+/**
+ * The id of a message: a UUID, unique in the store.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type MessageId = typeof MessageId.Type
 
 /**
  * A message to write.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Message {
-  /** A UUID; {@link nextId} gives one when it is absent. */
+  /** A UUID. Defaults to a new one, as {@link nextId} makes it. */
   readonly id?: string | undefined
-  /** The name of the kind of message, such as `Deposited`; not empty. */
+  /** What kind of message it is, such as `Deposited`. Not empty. */
   readonly type: string
   readonly data: Schema.Json
+  /** Defaults to none. */
   readonly metadata?: Metadata.Metadata | undefined
 }
 
 /**
- * A message as it stands in the store.
+ * A message in the store.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface RecordedMessage {
@@ -50,11 +58,11 @@ export interface RecordedMessage {
   readonly type: string
   /** The ordinal in the stream, from 0, without gaps. */
   readonly position: number
-  /** The ordinal in the store, from 1, maybe with gaps. */
+  /** The ordinal in the store, from 1, perhaps with gaps. */
   readonly globalPosition: number
-  /** `null` also when another client stored SQL's NULL. */
+  /** Also `null` when another client has stored SQL's NULL. */
   readonly data: Schema.Json
-  /** Whatever JSON was stored; `null` when there is none. {@link Metadata.fromJson} gives the part that is metadata. */
+  /** Any JSON, as the writer stored it; `null` when there is none. `Metadata.fromJson` reads metadata from it. */
   readonly metadata: Schema.Json
   /** When the message was written, by the store's clock, to the millisecond. */
   readonly time: DateTime.Utc
@@ -67,7 +75,7 @@ const hexOf16Bits = (value: number): string => `${hexOfByte[value >>> 8]}${hexOf
 /** From `value >>> 0`, so of any integer: the lower 32 bits. */
 const hexOf32Bits = (value: number): string => hexOf16Bits(value >>> 16) + hexOf16Bits(value & 0xffff)
 
-/** The time of the id that was made last, as it stands in ids: many are made in one millisecond. */
+/** The time part of the last id, kept because many ids are made in one millisecond. */
 let lastTime = { millis: -1, text: "" }
 
 const timeOfId = (millis: number): string => {
@@ -80,9 +88,14 @@ const timeOfId = (millis: number): string => {
 }
 
 /**
- * A new message id: a UUID of version 7, from `Clock` and `Random`, so that ids of one time are neighbours in the
- * store's index and a test with a fixed seed gets the same ones.
+ * Makes a new message id: a UUID of version 7.
  *
+ * **Details**
+ *
+ * It comes from `Clock` and `Random`, so a test with a fixed seed gets the same ids each time. Ids of one time are neighbours in
+ * the store's index.
+ *
+ * @category ids
  * @since 0.1.0
  */
 export const nextId: Effect.Effect<MessageId> = Effect.map(
@@ -93,6 +106,7 @@ export const nextId: Effect.Effect<MessageId> = Effect.map(
 /**
  * The id that {@link nextId} makes of a time in milliseconds and three random numbers in [0, 1).
  *
+ * @category ids
  * @internal
  */
 export const makeIdUnsafe = (millis: number, a: number, b: number, c: number): MessageId => {
@@ -104,8 +118,12 @@ export const makeIdUnsafe = (millis: number, a: number, b: number, c: number): M
 }
 
 /**
- * An id that is always the same for the same parts: a name-based UUID (version 3) of their list. What is written twice
- * because its outcome was unknown, or because a message was handled again, is recorded once under it.
+ * Derives an id from parts: the same parts always give the same id, a name-based UUID (version 3).
+ *
+ * **When to use**
+ *
+ * Use it to record a message once that may be written twice: because the outcome of the first write was unknown, or because the
+ * message that caused it was handled again.
  *
  * @example
  * ```ts
@@ -118,6 +136,7 @@ export const makeIdUnsafe = (millis: number, a: number, b: number, c: number): M
  * })
  * ```
  *
+ * @category ids
  * @since 0.1.0
  */
 export const deriveId = (...parts: ReadonlyArray<string>): MessageId => {

@@ -1,6 +1,7 @@
 /**
- * The metadata of a message, under the names that Eventide's clients of Message DB give it, and `follow`, which ties a
- * message to the one it came from.
+ * The metadata of messages, under the names that Eventide's clients of Message DB use.
+ *
+ * {@link follow} ties a message to the one that caused it.
  *
  * @since 0.1.0
  */
@@ -8,33 +9,40 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 const fields = {
-  /** The stream that a conversation started from: its category can be filtered on when a category is read. */
+  /** The stream in which a conversation began. Reads of a category can filter by the category of this stream. */
   correlationStreamName: Schema.optionalKey(Schema.NullOr(Schema.String)),
   causationMessageStreamName: Schema.optionalKey(Schema.NullOr(Schema.String)),
   causationMessagePosition: Schema.optionalKey(Schema.NullOr(Schema.Int)),
   causationMessageGlobalPosition: Schema.optionalKey(Schema.NullOr(Schema.Int)),
-  /** Where an answer is to be written. */
+  /** The stream to write an answer to. */
   replyStreamName: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  /** Carried from message to message by {@link follow}. */
+  /** What {@link follow} carries from message to message. */
   properties: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Json))),
   schemaVersion: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  /** The span that wrote the message, as W3C writes it. It is not Eventide's; see `TraceContext`. */
+  /** The span that wrote the message, in W3C's format. Not one of Eventide's keys; see `TraceContext`. */
   traceparent: Schema.optionalKey(Schema.NullOr(Schema.String))
 }
 
 /**
- * A JSON object. The keys that Eventide defines are typed, and `traceparent`; others are free.
+ * The metadata of a message: a JSON object. Eventide's keys and `traceparent` have their types; other keys are free.
  *
+ * @category models
  * @since 0.1.0
  */
 export const Metadata = Schema.StructWithRest(Schema.Struct(fields), [Schema.Record(Schema.String, Schema.Json)])
 
-/** @since 0.1.0 */
+/**
+ * The metadata of a message: a JSON object. Eventide's keys and `traceparent` have their types; other keys are free.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Metadata = typeof Metadata.Type
 
 /**
- * The keys that Eventide defines, and `traceparent`, alone.
+ * Eventide's keys and `traceparent` alone.
  *
+ * @category models
  * @since 0.1.0
  */
 export type Standard = Schema.Struct.Type<typeof fields>
@@ -52,9 +60,14 @@ const fits = (key: string, value: Schema.Json): boolean => {
 }
 
 /**
- * The metadata in a stored JSON value, for reading other clients' messages: what is no object gives none, and a defined
- * key whose value has another type (a number as `correlationStreamName`) is left out.
+ * Reads metadata from any JSON that another client may have stored. It never fails.
  *
+ * **Details**
+ *
+ * A value that is not an object gives empty metadata. A key with a value of the wrong type, such as a number as
+ * `correlationStreamName`, is left out.
+ *
+ * @category decoding
  * @since 0.1.0
  */
 export const fromJson = (json: Schema.Json): Metadata =>
@@ -69,8 +82,9 @@ export const fromJson = (json: Schema.Json): Metadata =>
   )
 
 /**
- * What {@link follow} has to know of the preceding message: a recorded message is one.
+ * What {@link follow} needs of the preceding message. A recorded message has it all.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Preceding {
@@ -81,9 +95,12 @@ export interface Preceding {
 }
 
 /**
- * The metadata of a message that follows from `preceding`, with Eventide's meaning: the preceding message becomes the
- * cause, and its correlation, reply stream and properties are carried on. What `metadata` itself says wins, properties
- * key by key; `null` cuts off what would be carried on.
+ * Makes the metadata of a message that follows from `preceding`, as Eventide does.
+ *
+ * **Details**
+ *
+ * The preceding message becomes the cause. Its correlation, reply stream and properties are carried over. What `metadata` itself
+ * has takes precedence, for properties key by key; a `null` there carries nothing over.
  *
  * @example
  * ```ts
@@ -97,6 +114,7 @@ export interface Preceding {
  * })
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const follow = (preceding: Preceding, metadata: Metadata = {}): Metadata => {

@@ -1,15 +1,19 @@
 /**
- * Messages that a consumer could not handle and has put aside, with those after them: to look at, to replay, to drop.
+ * Parked messages: a consumer with `onFailure: "park"` puts aside what it cannot handle and continues with other streams.
  *
- * A consumer whose `onFailure` is `"park"` parks a message that has failed for the last time, and every later message of
- * its cardinal id behind it, in order, while the other streams flow. A parked message stays where it is; what is written is
- * a reference to it, with the error, to a stream beside those of the consumer's category:
- * `account:parked-notifier+123` for `account-123` (and `account-123+456`) and the consumer `notifier`. For a consumer of more
- * than one category, whose `category` is `$all`, it is `$all:parked-notifier+account-123`: streams of different categories
- * are parked by themselves, also when they have the same id.
+ * When a message fails for the last time, the consumer parks it, and parks every later message of the same cardinal id
+ * behind it, in order. The other streams flow. Use this module to list what is parked, to replay it once the cause is
+ * mended, or to drop it.
  *
- * These functions need the message store alone, and not the consumer: another process can use them, by the consumer's id
- * and category.
+ * **Details**
+ *
+ * A parked message stays in its stream. What the consumer writes is a reference to it, with the error, to a parked stream in
+ * a category beside its own: `account:parked-notifier+123` for the consumer `notifier`, `account-123` and `account-123+456`.
+ * A consumer of several categories, whose `category` is `$all`, writes to `$all:parked-notifier+account-123`: streams of
+ * different categories are parked separately, even when their ids are the same.
+ *
+ * These functions need the message store and the id and category of the consumer, not the consumer itself. Another process
+ * can call them, whether the consumer runs or not.
  *
  * @since 0.1.0
  */
@@ -19,7 +23,9 @@ import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import * as ParkedStreams from "./internal/consumer/parkedStreams.ts"
+import * as ParkingCategory from "./internal/parking/category.ts"
+import * as ParkedStreams from "./internal/parking/parkedStreams.ts"
+import * as States from "./internal/parking/states.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"
 import { allName } from "./internal/store/bookkeeping.ts"
 import type { MessageStore } from "./MessageStore.ts"
@@ -27,13 +33,14 @@ import { InvalidArgument, type StoreError } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 
 /**
- * Whose messages are parked: a consumer's definition, or the id and the category of one.
+ * The consumer whose messages are parked: its definition, or its id and category.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Owner {
   readonly id: string
-  /** `$all` for a consumer of more than one category. */
+  /** `$all` for a consumer of several categories. */
   readonly category: string
 }
 
@@ -41,6 +48,7 @@ export interface Owner {
  * A message that waits, and where it is.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface ParkedMessage {
   readonly streamName: string
@@ -48,35 +56,37 @@ export interface ParkedMessage {
   readonly globalPosition: number
   readonly messageId: string
   readonly type: string
-  /** Why it failed the last time; none when it only waits behind another. At most about 8,000 characters. */
+  /** Why it failed last, in about 8,000 characters at most. None when it only waits behind another message. */
   readonly error: Option.Option<string>
-  /** How often it was tried, replays included; 0 when it only waits behind another. */
+  /** How often it was tried, replays included. 0 when it only waits behind another message. */
   readonly attempts: number
   /** When it was parked. */
   readonly time: DateTime.Utc
 }
 
 /**
- * The messages of a cardinal id that wait for a consumer.
+ * The messages of one cardinal id that wait for a consumer.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface ParkedStream {
-  /** The category and the cardinal id, as in `account-123`; messages of `account-123+456` are among them. */
+  /** The category and the cardinal id, such as `account-123`. Messages of `account-123+456` are among its messages. */
   readonly stream: string
-  /** In the order in which they will be handled: the oldest first. */
+  /** Oldest first, which is the order of a replay. */
   readonly messages: Arr.NonEmptyReadonlyArray<ParkedMessage>
 }
 
 /**
- * How these functions fail: the store, or a wrong argument.
+ * The errors of this module: a failure of the store, or an argument that is not valid.
  *
  * @since 0.1.0
+ * @category errors
  */
 export type ParkingError = StoreError | InvalidArgument | StreamName.InvalidCategory
 
 const parkedMessage = (
-  { attempts, error, globalPosition, messageId, position, streamName, time, type }: ParkedStreams.Timed
+  { attempts, error, globalPosition, messageId, position, streamName, time, type }: ParkedStreams.TimedMessage
 ): ParkedMessage => ({
   streamName,
   position,
@@ -99,24 +109,25 @@ const checkStream = (owner: Owner, stream: string) =>
       })
     )
 
-/** The streams in which messages wait, in the order in which they were parked. */
-const waitingStreams = Effect.fnUntraced(function*(parked: ParkedStreams.ParkedStreams) {
-  const entries = new Map<string, ParkedStreams.Entry>()
-  yield* parked.read(1, (id, event) => {
-    const entry = parked.evolve(entries.get(id), event)
-    if (entry.fold.state.waiting === 0) entries.delete(id)
-    else entries.set(id, entry)
+/** The streams in which messages wait, by the ids of the parked streams, in the order in which they were parked. */
+const waitingStreams = Effect.fnUntraced(function*(parking: ParkingCategory.ParkingCategory) {
+  const streams = new Map<string, ParkedStreams.ParkedStream>()
+  yield* ParkedStreams.readAll(parking, 1, (id, event) => {
+    const stream = ParkedStreams.after(streams.get(id), event)
+    if (stream.fold.state.waiting === 0) streams.delete(id)
+    else streams.set(id, stream)
   })
-  return entries
+  return Arr.map([...streams], ([id, { streamName }]) => ({ id, stream: ParkingCategory.cardinalStream(streamName) }))
 })
 
 /**
- * The streams that are parked for a consumer, in the order in which they were parked, with the messages that wait in each.
+ * Lists the streams that are parked for a consumer, each with its waiting messages, in the order in which the streams were
+ * parked.
  *
  * **Details**
  *
- * It reads the parking of the category once, and then each parked stream. One of them is in memory at a time, and of the
- * others an entry each, however many messages wait in them.
+ * It reads the category of the parked streams once, and then each stream in which messages wait. The messages of one stream
+ * are in memory at a time, beside an entry for each of the other streams.
  *
  * @example
  * ```ts
@@ -131,62 +142,78 @@ const waitingStreams = Effect.fnUntraced(function*(parked: ParkedStreams.ParkedS
  * ```
  *
  * @since 0.1.0
+ * @category reading
  */
 export const list = (consumer: Owner): Stream.Stream<ParkedStream, ParkingError, MessageStore> =>
   Stream.unwrap(Effect.gen(function*() {
-    const parked = yield* ParkedStreams.make(consumer)
-    const entries = yield* waitingStreams(parked)
-    return Stream.fromIterable(entries).pipe(
-      Stream.mapEffect(Effect.fnUntraced(function*([id, { streamName }]) {
-        const messages = (yield* parked.waiting(id)).map(parkedMessage)
-        // None is left when they were settled since the parking was read.
-        return Arr.isArrayNonEmpty(messages) ? [{ stream: ParkedStreams.cardinalStream(streamName), messages }] : []
+    const parking = yield* ParkingCategory.make(consumer)
+    return Stream.fromIterable(yield* waitingStreams(parking)).pipe(
+      Stream.mapEffect(Effect.fnUntraced(function*({ id, stream }) {
+        const messages = (yield* ParkedStreams.waitingIn(parking, id)).map(parkedMessage)
+        // They may have been settled since the category was read.
+        return Arr.isArrayNonEmpty(messages) ? [{ stream, messages }] : []
       })),
       Stream.flattenIterable
     )
   })).pipe(Stream.withSpan("Parking.list", { attributes: { "eventfold.consumer": consumer.id } }))
 
 /**
- * Asks for messages that wait to be handled again, oldest first, and gives how many streams have been asked for.
+ * Requests a replay of waiting messages, oldest first. Gives the number of streams in which messages wait and for which it
+ * was requested.
  *
  * **Details**
  *
- * The consumer does it, at once if it runs, otherwise when it is run again: in the stream's own turn, so that no newer
- * message of the stream is handled beside or before one that waits. A message is handled as any other, with the
- * consumer's retries. When that succeeds the next one follows; when it fails, the message stays parked with the new error,
- * and so do those behind it. When none is left the stream flows again.
+ * The consumer replays them: at once if it runs, otherwise when it runs again. It handles a parked message like any other,
+ * with its retries, and no newer message of the stream before or beside it. When the message is handled, the next one
+ * follows. When it fails, it stays parked with the new error, the messages behind it stay parked, and the replay ends. When
+ * none is left, the stream flows again.
+ *
+ * @example
+ * ```ts
+ * import { Parking } from "eventfold"
+ *
+ * const notifier = { id: "notifier", category: "account" }
+ *
+ * const everything = Parking.replay(notifier)
+ * const oldestOfOne = Parking.replay(notifier, { stream: "account-123", limit: 1 })
+ * ```
  *
  * @since 0.1.0
+ * @category running
  */
 export const replay = Effect.fn("Parking.replay")(function*(consumer: Owner, options: {
-  /** A stream of the cardinal id, such as `account-123`. Default: every stream that is parked for the consumer. */
+  /** A stream of the cardinal id, such as `account-123`. Defaults to every stream that is parked for the consumer. */
   readonly stream?: string | undefined
-  /** How many messages of each stream, from 1. Default: until none waits, those that come meanwhile included. */
+  /**
+   * How many messages of each stream to replay, from 1. Defaults to all that wait, with those that are parked during the
+   * replay.
+   */
   readonly limit?: number | undefined
 } = {}): Effect.fn.Return<number, ParkingError, MessageStore> {
   yield* Effect.annotateCurrentSpan("eventfold.consumer", consumer.id)
   const { limit, stream } = options
   yield* checkInt("limit", limit, 1)
   if (stream !== undefined) yield* checkStream(consumer, stream)
-  const parked = yield* ParkedStreams.make(consumer)
+  const parking = yield* ParkingCategory.make(consumer)
   const streams = stream === undefined
-    ? Arr.map([...yield* waitingStreams(parked)], ([id, { streamName }]) => ({ id, streamName }))
-    : [{ id: parked.idOf(stream), streamName: stream }]
-  const request = (streamName: string) =>
-    parked.category.events.ReplayRequested(limit === undefined ? { streamName } : { streamName, limit })
-  const asked = yield* Effect.forEach(streams, ({ id, streamName }) =>
-    parked.decide(
-      parked.summary,
-      id,
-      ({ waiting }) => waiting === 0 ? [0, []] : [1, [request(ParkedStreams.cardinalStream(streamName))]]
-    ))
-  return asked.reduce((count, one) => count + one, 0)
+    ? yield* waitingStreams(parking)
+    : [{ id: parking.idOf(stream), stream: ParkingCategory.cardinalStream(stream) }]
+  const requested = yield* Effect.forEach(streams, ({ id, stream: streamName }) => {
+    const request = parking.category.events.ReplayRequested(
+      limit === undefined ? { streamName } : { streamName, limit }
+    )
+    return ParkedStreams.decide(parking, States.summary, id, ({ waiting }) => waiting === 0 ? [0, []] : [1, [request]])
+  })
+  return requested.reduce((count, one) => count + one, 0)
 })
 
 /**
- * Gives up a message that waits, or all of a stream that wait now, and gives how many. They will not be handled by the
- * consumer; the messages themselves stay in their streams, and why they were dropped in the parked one. When none is left
- * the stream flows again.
+ * Drops one waiting message of a stream, or all of them: the consumer will not handle them. Gives how many it dropped.
+ *
+ * **Details**
+ *
+ * It takes effect when it returns, whether the consumer runs or not. The messages stay in their streams, and the parked
+ * stream keeps the reason. When none waits any more, the stream flows again.
  *
  * @example
  * ```ts
@@ -198,28 +225,28 @@ export const replay = Effect.fn("Parking.replay")(function*(consumer: Owner, opt
  * ```
  *
  * @since 0.1.0
+ * @category writing
  */
 export const drop = Effect.fn("Parking.drop")(function*(consumer: Owner, options: {
   /** A stream of the cardinal id, such as `account-123`. */
   readonly stream: string
-  /** The global position of the one message. Default: all that wait. */
+  /** The global position of the message to drop. Defaults to all that wait now. */
   readonly globalPosition?: number | undefined
-  /** For who reads it later. */
+  /** Why, for those who read the parked stream later. */
   readonly reason: string
 }): Effect.fn.Return<number, ParkingError, MessageStore> {
   yield* Effect.annotateCurrentSpan("eventfold.consumer", consumer.id)
   const { globalPosition, reason, stream } = options
   yield* checkStream(consumer, stream)
   yield* checkInt("globalPosition", globalPosition, 0)
-  const parked = yield* ParkedStreams.make(consumer)
-  const data = { streamName: ParkedStreams.cardinalStream(stream), reason: ParkedStreams.errorText(reason) }
-  return yield* parked.decide(parked.queue, parked.idOf(stream), ({ messages }) => {
+  const parking = yield* ParkingCategory.make(consumer)
+  const { Dropped } = parking.category.events
+  const data = { streamName: ParkingCategory.cardinalStream(stream), reason: ParkingCategory.storableText(reason) }
+  return yield* ParkedStreams.decide(parking, States.contents, parking.idOf(stream), ({ messages }) => {
     if (globalPosition === undefined) {
       const count = HashMap.size(messages)
-      return [count, count === 0 ? [] : [parked.category.events.Dropped(data)]]
+      return [count, count === 0 ? [] : [Dropped(data)]]
     }
-    return HashMap.has(messages, globalPosition)
-      ? [1, [parked.category.events.Dropped({ ...data, globalPosition })]]
-      : [0, []]
+    return HashMap.has(messages, globalPosition) ? [1, [Dropped({ ...data, globalPosition })]] : [0, []]
   })
 })

@@ -1,9 +1,13 @@
 /**
- * Where consumers keep how far they have come.
+ * Where consumers keep their positions.
  *
- * By default that is the message store itself, in streams by Eventide's convention: `account:position-notifier` for the
- * consumer `notifier` of the category `account`, with `Recorded` messages whose data is `{ position }`, so that a consumer
- * in Ruby can go on where this one has stopped, and the other way round.
+ * **Details**
+ *
+ * By default a position is a message in the message store, in a stream named by Eventide's convention: the consumer
+ * `notifier` of the category `account` writes `Recorded` messages with the data `{ position }` to
+ * `account:position-notifier`. A consumer in Ruby can continue where this one stopped, and this one where that one did.
+ *
+ * Provide another {@link PositionStore} to keep positions elsewhere.
  *
  * @since 0.1.0
  */
@@ -18,38 +22,55 @@ import * as StreamName from "./StreamName.ts"
 import { TraceContext } from "./TraceContext.ts"
 
 /**
- * Whose position it is.
+ * Names a position: the consumer that it belongs to, and the member of its group.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Key {
-  /** The category that the consumer reads; `$all` when it reads several, or everything. */
+  /** The category that the consumer reads. `$all` when it reads several categories or everything. */
   readonly category: string
   readonly consumerId: string
-  /** The member of a consumer group; none when the consumer has no group. */
+  /** The member of a consumer group, from 0. Absent when the consumer has no group. */
   readonly member?: number | undefined
 }
 
-/** @since 0.1.0 */
+/**
+ * The position of a consumer: its low-water mark.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Position {
-  /** The global position up to which everything has been handled, inclusive. */
+  /** The global position, inclusive, up to which every message has been handled, skipped or parked. */
   readonly position: number
-  /** The size of the consumer's group, if it has one. */
+  /** The size of the consumer's group. Absent when the consumer has no group. */
   readonly groupSize?: number | undefined
 }
 
-/** @since 0.1.0 */
+/**
+ * What a position store does.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Service {
-  /** The last position that was put; none when there is none. */
+  /** Reads the position that was put last. None when none was. */
   readonly get: (key: Key) => Effect.Effect<Option.Option<Position>, StoreError, MessageStore>
+  /** Replaces the position. The consumer holds the lease of the key, so that no other consumer writes it. */
   readonly put: (key: Key, position: Position) => Effect.Effect<void, StoreError, MessageStore>
 }
 
 /**
- * The stream of a consumer's positions: `account:position-notifier`, and for member 2 of its group
- * `account:position-notifier+2`; `$all:position-notifier` for a consumer of more than one category.
+ * Names the stream of a consumer's positions.
+ *
+ * **Details**
+ *
+ * It is `account:position-notifier` for the consumer `notifier` of the category `account`, `account:position-notifier+2` for
+ * member 2 of its group, and `$all:position-notifier` for a consumer of several categories.
  *
  * @since 0.1.0
+ * @category naming
  */
 export const streamName = ({ category, consumerId, member }: Key): string =>
   `${StreamName.withType(category, "position")}-${consumerId}${member === undefined ? "" : `+${member}`}`
@@ -81,21 +102,24 @@ const streams: Service = {
       store.append(name, { type, data }),
       (error) => error._tag === "StoreError" ? error : failed("PositionStore.put", name)(error)
     )
-    // Nobody follows a position to its cause.
+    // A position carries no trace: no handler continues one from it.
   }, Effect.provideService(TraceContext, false))
 }
 
 /**
- * The position store of the context: the message store's own streams, unless there is a layer.
+ * The position store that consumers use. Defaults to streams of the message store, because other clients of the store find
+ * them there.
  *
  * @since 0.1.0
+ * @category services
  */
 export const PositionStore = Context.Reference<Service>("eventfold/PositionStore", { defaultValue: () => streams })
 
 /**
- * Positions in memory, for tests and for consumers that begin anew with each process.
+ * Keeps positions in memory, for tests and for consumers that start from the beginning with each run of the program.
  *
  * @since 0.1.0
+ * @category layers
  */
 export const layerMemory: Layer.Layer<never> = Layer.effect(
   PositionStore,

@@ -1,6 +1,17 @@
 /**
- * A read model: tables that are kept in step with the log, each message handled exactly once as far as they tell, because
- * what a handler does to them is stored in one transaction with how far the read model has come.
+ * A read model keeps tables in step with the log. Its handlers change the tables, many messages in one transaction, which also
+ * stores how far the read model has come: each message changes the tables exactly once, whatever crashes and whenever.
+ *
+ * **When to use**
+ *
+ * For data that is derived from messages and queried: balances by account, open orders, reports. For what happens outside of
+ * the tables, such as a call to another system, use a `Consumer`.
+ *
+ * **Details**
+ *
+ * {@link make} and {@link batch} define a read model, {@link run}, {@link start} and {@link layer} run it. {@link waitFor} gives
+ * one's own writes to a query, {@link status} the lag. Raise the version when the definition changes: a new build of the tables
+ * is filled beside the live one, and takes its place when it has caught up. {@link rebuild} does the same on demand.
  *
  * @since 0.1.0
  */
@@ -12,7 +23,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Category from "./Category.ts"
 import type { Host, Running } from "./internal/processor/host.ts"
-import * as Hosted from "./internal/processor/runnable.ts"
+import * as Runnable from "./internal/processor/runnable.ts"
 import type {
   AnyOutcome,
   ErrorOf,
@@ -23,17 +34,18 @@ import type {
   SourceServices
 } from "./internal/processor/sources.ts"
 import { ofReadModel } from "./internal/processor/subject.ts"
-import { check, checkBuild } from "./internal/readModel/check.ts"
-import { type BatchHandler, define, defineBatch } from "./internal/readModel/define.ts"
+import * as Builds from "./internal/readModel/builds.ts"
+import { checkBuildOptions, checkDefinition } from "./internal/readModel/checkDefinition.ts"
 import type { BuildOptions, Options, ReadModel } from "./internal/readModel/definition.ts"
 import type { BuildNotFound, ReadModelChanged, ReadModelIsBuilding, RunError } from "./internal/readModel/errors.ts"
-import * as Memory from "./internal/readModel/memoryReadModelStore.ts"
-import * as Progressing from "./internal/readModel/rebuild.ts"
+import { type BatchHandler, fromBatchHandler, fromHandlers } from "./internal/readModel/fromHandlers.ts"
+import * as MemoryReadModelStore from "./internal/readModel/memoryReadModelStore.ts"
+import * as Rebuild from "./internal/readModel/rebuild.ts"
 import type { Progress } from "./internal/readModel/rebuild.ts"
-import * as Here from "./internal/readModel/runner.ts"
+import * as Runner from "./internal/readModel/runner.ts"
 import * as SideEffects from "./internal/readModel/sideEffects.ts"
-import * as Positions from "./internal/readModel/status.ts"
-import type { Status } from "./internal/readModel/status.ts"
+import { type Status, status as readStatus } from "./internal/readModel/status.ts"
+import { waitFor as waitForPosition } from "./internal/readModel/waitFor.ts"
 import * as Eager from "./internal/runtime/eagerLoop.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"
 import type { MemoryTables } from "./MemoryTable.ts"
@@ -63,14 +75,16 @@ export type { BuildStatus, Status } from "./internal/readModel/status.ts"
 export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 
 /**
- * A read model to which sources can be added. Each addition gives a new definition, and leaves this one as it is.
+ * A read model to which `on` adds sources. Each addition gives a new definition and leaves this one as it is.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Definition<E, R> extends ReadModel<E, R> {
   /**
-   * Adds a source, each category once, and what is done with its events by type; those of other types are passed over. It
-   * may be one function for all types as well.
+   * Adds a source and its handlers, by type of event; the read model skips events of other types. One function in place of the
+   * handlers takes all types. Each source can be added once: the same one twice is an `InvalidArgument` when the read model
+   * runs.
    */
   readonly on: {
     <From extends Category.Any, Out extends AnyOutcome>(
@@ -99,28 +113,60 @@ export interface Definition<E, R> extends ReadModel<E, R> {
 }
 
 /**
- * Defines a read model by its name and its version: `on` adds what it does with the messages of a source. The name begins
- * with a small letter, goes on with small letters, digits and `_`, and has at most 50 of them; it is a part of the names
- * under which a store keeps the tables.
+ * Defines a read model by its name and version. `on` adds sources and handlers.
  *
  * **Details**
  *
- * Messages of all sources are handled one after the other, by global position, many in a transaction. A handler changes
- * the tables of the read model, and nothing else: what it does elsewhere is not undone when the transaction is, and is done
- * again when the read model is built again. For that there is {@link sideEffect}.
+ * The name has 1 to 50 lower-case letters, digits and `_`, and starts with a letter, because stores name tables after it.
+ *
+ * The messages of all sources are handled one after the other, by global position, up to `atOnce` in one transaction. When the
+ * transaction fails for the last time, its messages are handled one by one, each in its own transaction, so that `onFailure`
+ * decides about the one that can't be handled.
+ *
+ * **Gotchas**
+ *
+ * A handler changes the tables of its read model and nothing else. What it does elsewhere is not undone with the transaction,
+ * and happens again with each retry and rebuild: use {@link sideEffect} for that.
+ *
+ * @example
+ * ```ts
+ * import { Category, MemoryTable, MessageStore, ReadModel } from "eventfold"
+ * import { Effect, Layer, Schema } from "effect"
+ *
+ * const Order = Category.make("order", { Placed: { total: Schema.Int }, Cancelled: {} })
+ *
+ * const open = MemoryTable.make<string, number>("open_orders", "by_stream")
+ * const OpenOrders = ReadModel.make("open_orders", { version: 1 }).on(Order, {
+ *   Placed: ({ data, recorded }) => open.set(recorded.streamName, data.total),
+ *   Cancelled: ({ recorded }) => open.remove(recorded.streamName)
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* ReadModel.start(OpenOrders)
+ *   const { globalPosition } = yield* Order.append("1", Order.events.Placed({ total: 42 }))
+ *   yield* ReadModel.waitFor(OpenOrders, globalPosition)
+ *   return yield* open.entries // [["order-1", 42]]
+ * }).pipe(Effect.scoped, Effect.provide(Layer.mergeAll(MessageStore.layerMemory, ReadModel.layerMemory)))
+ * ```
  *
  * @since 0.1.0
+ * @category constructors
  */
 export const make = (name: string, options: Options): Definition<never, never> =>
-  // What its handlers fail with and need is said by the signatures of `on`.
-  define(name, options, []) as Definition<never, never>
+  // The signatures of `on` state what its handlers fail with and need.
+  fromHandlers(name, options, []) as Definition<never, never>
 
 /**
- * Defines a read model whose handler takes many messages at a time, in the order in which they were written: at most
- * `atOnce` (default 1,000), and those that are there rather than wait for more. When it fails for the last time they are
- * given to it one by one, so that `onFailure` concerns the one that can't be handled.
+ * Defines a read model with one handler for many messages, which is fast when one statement changes the tables for all of them.
+ *
+ * **Details**
+ *
+ * The handler gets the messages of one transaction, in the order of their global positions: at most `atOnce` (1,000 by
+ * default), and fewer when no more are written yet. When it fails for the last time, it gets them one by one, each in its own
+ * transaction, so that `onFailure` decides about the one that can't be handled.
  *
  * @since 0.1.0
+ * @category constructors
  */
 export const batch = <From extends Source, E, R>(
   name: string,
@@ -129,26 +175,53 @@ export const batch = <From extends Source, E, R>(
     readonly handle: (events: Arr.NonEmptyReadonlyArray<Incoming<From>>) => Effect.Effect<unknown, E, R>
   }
 ): ReadModel<E | SourceError<From>, R | SourceServices<From>> =>
-  // What its handler fails with and needs is said by the signature.
-  defineBatch(name, options, Arr.ensure(options.from), options.handle as BatchHandler)
+  // The signature states what the handler fails with and needs.
+  fromBatchHandler(name, options, Arr.ensure(options.from), options.handle as BatchHandler)
 
 /**
- * In a handler: does something outside of the tables, such as to send a mail, after the transaction has been committed. It
- * is done at most once: not at all when the process dies in between, or for messages that are handled again, to build
- * the read model anew, or that had been written before there was the read model. It can't fail: what becomes of its errors
- * is for it to say. Outside of a handler that a read model runs it is done at once.
+ * Within a handler: runs an effect after the transaction of the handler is committed, such as sending a mail.
+ *
+ * **Details**
+ *
+ * The side effects of a transaction run one after the other, in the order of the calls, before the read model handles the next
+ * messages. They have the services of the handler, but not its transaction: `SqlClient` is the one outside of it. When the
+ * transaction is rolled back, its side effects are dropped. An effect handles its own errors; a defect is logged.
+ *
+ * Side effects do not run for messages that were written before the read model had its first build, nor for those that a new
+ * build handles again, unless `build.sideEffects` is set.
+ *
+ * Outside of {@link run}, {@link rebuild} and {@link afterCommit} the effect runs at once.
+ *
+ * **Gotchas**
+ *
+ * A side effect runs at most once: not at all when the process dies right after the commit. For at least once, use a
+ * `Consumer`.
  *
  * @since 0.1.0
+ * @category handling
  */
 export const sideEffect: <R>(effect: Effect.Effect<unknown, never, R>) => Effect.Effect<void, never, R> =
   SideEffects.sideEffect
 
 /**
- * Handles messages as a read model does, in the transaction of the caller: those that it does not handle are passed over.
- * For who keeps a read model in another way than {@link run}, such as in the transaction of an append. Side effects are
- * run when the caller's transaction is within {@link afterCommit}.
+ * Handles messages with the handlers of a read model, in the transaction of the caller.
+ *
+ * **When to use**
+ *
+ * To keep a read model in another way than {@link run} does, such as within the transaction of an append.
+ *
+ * **Details**
+ *
+ * The messages are handled in the order given; those that the read model does not take are skipped. Nothing is retried, and
+ * `onFailure` does not apply: it fails with the error of the first handler that fails, and the caller rolls back.
+ *
+ * **Gotchas**
+ *
+ * It moves no checkpoint: the caller does, in the same transaction. Side effects run within the transaction, at once, unless
+ * the transaction is within {@link afterCommit} or {@link withoutSideEffects}.
  *
  * @since 0.1.0
+ * @category handling
  */
 export const apply = Effect.fnUntraced(function*<E, R>(
   model: ReadModel<E, R>,
@@ -159,38 +232,44 @@ export const apply = Effect.fnUntraced(function*<E, R>(
 })
 
 /**
- * Runs a transaction in which messages are handled, and when it has succeeded what their handlers have left to do then.
+ * Runs a transaction that calls {@link apply}, and then the side effects of the handlers, in the order of the calls. When the
+ * transaction fails or is interrupted, its side effects are dropped. Wrap the whole transaction, so that the effect given ends
+ * with the commit.
  *
  * @since 0.1.0
+ * @category handling
  */
 export const afterCommit = <A, E, R>(transaction: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   SideEffects.runningSideEffects(transaction, false)
 
 /**
- * Runs handlers for messages that have been handled before, or are history: their side effects are left out.
+ * Runs an effect that calls {@link apply}, and drops the side effects of the handlers: for messages that were handled before,
+ * or that are history.
  *
  * @since 0.1.0
+ * @category handling
  */
 export const withoutSideEffects = <A, E, R>(handlers: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   SideEffects.runningSideEffects(handlers, true)
 
 /**
- * The store of read models in memory, gone with the layer: `MemoryTable` is what it keeps. Read models with tables of
- * another store are `Unsupported`.
+ * The store of read models in memory, for tests and small programs. It keeps the rows of `MemoryTable`, and loses them with the
+ * layer. A read model whose `tables` are of another store fails with `Unsupported`.
  *
  * @since 0.1.0
+ * @category layers
  */
-export const layerMemory: Layer.Layer<ReadModelStore | MemoryTables> = Memory.layer
+export const layerMemory: Layer.Layer<ReadModelStore | MemoryTables> = MemoryReadModelStore.layer
 
 type AnyModel = ReadModel<unknown, unknown>
 
 const runnable = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>) {
-  const { run, status } = yield* Here.make(model)
-  const made: Hosted.Runnable<E | RunError, R | MessageStore | ReadModelStore> = {
+  const { run, status } = yield* Runner.make(model)
+  const made: Runnable.Runnable<E | RunError, R | MessageStore | ReadModelStore> = {
     id: model.name,
     category: model.sources.join(", "),
     subject: ofReadModel(model),
-    run: Effect.andThen(check(model), run),
+    run: Effect.andThen(checkDefinition(model), run),
     status,
     waitFor: (globalPosition) => waitFor(model, globalPosition)
   }
@@ -198,20 +277,22 @@ const runnable = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>) {
 })
 
 /**
- * Runs a read model until it fails or is interrupted. When it is interrupted the transaction in progress may come to its end
- * within `grace`, and is rolled back otherwise.
+ * Runs a read model until it fails or is interrupted. When it is interrupted, the transaction in progress may end within `grace`,
+ * and is rolled back otherwise.
  *
  * **Details**
  *
- * Of all the processes on a store one at a time runs a read model; the others wait, and one of them takes over within
- * seconds when the first stops or dies. Should two be at work for a moment, one of them finds that the other was faster
- * before it changes anything: each message changes the tables once.
+ * Of all processes on a store, one at a time runs a read model. The others wait, and one of them takes over within seconds when
+ * the first one stops or dies. When two are at work for a moment, because one was frozen, the slower one finds the checkpoint
+ * moved and changes nothing: each message changes the tables once. While the store is away, the read model waits for it.
  *
- * The first build is in use at once, and fills while it is read. When an older version is in use, this one is built beside
- * it, as `build` of the options says, and takes its place when it has handled as much. When a newer version is in use, it
- * stands by.
+ * The first build is live at once: queries see it fill. When an older version is live, `run` fills a new build beside it, as
+ * the option `build` says, and switches to it when it has caught up. When a newer version is live, `run` stands by.
+ *
+ * It fails with the error of a handler whose retries are used up (`onFailure: "stop"`), and with {@link RunError}.
  *
  * @since 0.1.0
+ * @category running
  */
 export const run = Effect.fnUntraced(function*<E, R>(
   model: ReadModel<E, R>
@@ -220,10 +301,15 @@ export const run = Effect.fnUntraced(function*<E, R>(
 })
 
 /**
- * Runs a read model in the background until the scope closes, as {@link run} does, and gives a handle to it. When it fails
- * that is only seen by who waits for it: for a program that is to end then, see {@link layer}.
+ * Runs a read model in the background until the scope closes, as {@link run} does, and gives a handle to it.
+ *
+ * **Gotchas**
+ *
+ * A failure of the read model surfaces only through the handle's `await` and `waitFor`. Use {@link layer} when the program
+ * should end with it.
  *
  * @since 0.1.0
+ * @category running
  */
 export const start = Effect.fnUntraced(function*<E, R>(
   model: ReadModel<E, R>
@@ -232,20 +318,21 @@ export const start = Effect.fnUntraced(function*<E, R>(
   InvalidArgument,
   R | MessageStore | ReadModelStore | Scope.Scope
 > {
-  yield* check(model)
-  return yield* Hosted.start(yield* runnable(model))
+  yield* checkDefinition(model)
+  return yield* Runnable.start(yield* runnable(model))
 })
 
 /**
- * A read model as a layer, for `Consumer.launch`: it runs as long as the layer does, and by default ends the program with its
- * error when it stops on one. See `Consumer.layer`.
+ * A read model as a layer, for `Consumer.launch`. The read model runs as long as the layer does. By default a read model that
+ * fails ends the program with its error. See `Consumer.layer`.
  *
  * @since 0.1.0
+ * @category layers
  */
-export const layer = <E, R, const S extends Hosted.OnStop = "fail">(
+export const layer = <E, R, const S extends Runnable.OnStop = "fail">(
   model: ReadModel<E, R>,
   options?: {
-    /** Default `"fail"`. */
+    /** Defaults to `"fail"`, so that no read model is dead without notice. */
     readonly onStop?: S | undefined
   }
 ): Layer.Layer<
@@ -253,7 +340,7 @@ export const layer = <E, R, const S extends Hosted.OnStop = "fail">(
   never,
   R | MessageStore | ReadModelStore | Host<S extends "ignore" ? never : E | RunError>
 > =>
-  Hosted.layer<E | RunError, R | MessageStore | ReadModelStore, never, never, S>(
+  Runnable.layer<E | RunError, R | MessageStore | ReadModelStore, never, never, S>(
     runnable(model),
     options?.onStop ?? "fail" as S
   )
@@ -261,52 +348,81 @@ export const layer = <E, R, const S extends Hosted.OnStop = "fail">(
 type StatusError = StoreError | InvalidArgument | StreamName.InvalidCategory
 
 /**
- * How far a read model has come, from any process: its builds, and how far each is behind. Its lag counts the messages that
- * the definition handles, of all types that it names.
+ * Gives the builds of a read model and the lag of each, from any process, by the checkpoints that are stored. The lag counts the
+ * messages that the definition given handles, of all types that it names.
  *
  * @since 0.1.0
+ * @category observing
  */
 export const status: (
   model: AnyModel
 ) => Effect.Effect<Status, StatusError, MessageStore | ReadModelStore> = Effect.fn("ReadModel.status")(
   function*(model) {
-    yield* check(model)
-    return yield* Positions.status(model)
+    yield* checkDefinition(model)
+    return yield* readStatus(model)
   }
 )
 
 /**
- * Waits until the build in use has handled everything up to a global position (inclusive), such as that of an append: then
- * one's own writes are in the tables. It works from any process, and in that of who runs the read model it ends with the
- * transaction. It looks again and again, without an end: give it a `timeout`. Tables that were filled by another definition
- * of the same version are no answer: then it is {@link ReadModelChanged}.
+ * Waits, in any process, until the live build has handled everything up to a global position (inclusive). After an append, wait
+ * for its position, and the tables have one's own writes.
+ *
+ * **Details**
+ *
+ * In the process that runs the read model it completes with the transaction. In another one it looks at the stored checkpoint
+ * once per `interval`.
+ *
+ * It fails with {@link ReadModelChanged} when another definition of the same version has filled the tables.
+ *
+ * **Gotchas**
+ *
+ * It waits without an end, also when no process runs the read model: give it a `timeout`.
  *
  * @since 0.1.0
+ * @category observing
  */
 export const waitFor = Effect.fn("ReadModel.waitFor")(function*(
   model: AnyModel,
   globalPosition: number,
   options?: {
-    /** How long to wait between two looks at what other processes have done. Default: 100 milliseconds. */
+    /** How often to look at what other processes have done. Defaults to 100 milliseconds. */
     readonly interval?: Duration.Input | undefined
   }
 ): Effect.fn.Return<void, StatusError | ReadModelChanged, MessageStore | ReadModelStore> {
-  yield* check(model)
+  yield* checkDefinition(model)
   yield* checkInt("globalPosition", globalPosition, 0)
-  yield* Positions.waitFor(model, globalPosition, options?.interval ?? "100 millis")
+  yield* waitForPosition(model, globalPosition, options?.interval ?? "100 millis")
 })
 
 /**
- * Builds a read model anew, beside the build in use, which goes on meanwhile; and puts the new one in its place when it has
- * handled as much. The stream does the work: run it to its end. The options are those of the definition unless they are
- * given here.
+ * Builds a read model again, beside the live build, which keeps up with the log meanwhile, and switches to the new build when it
+ * has caught up. The stream does the work and reports its progress after each batch: run it to its end.
  *
  * **Details**
  *
- * When it is stopped on the way, the next one goes on with what there is; unless the definition has changed, then it begins
- * anew. A first build is in use at once. While another process builds, it is `ReadModelIsBuilding`.
+ * The options are those of the definition (`build`), unless they are given here.
+ *
+ * When the stream is stopped, the unfinished build stays, and the next `rebuild` of the same definition resumes it. A changed
+ * definition drops it and begins from the start. A read model without any build gets its first one, which is live at once.
+ *
+ * Beside the errors of {@link run} it fails with {@link ReadModelIsBuilding} while another build is being filled, here or in
+ * another process; with {@link BuildNotFound} when its build was dropped meanwhile; and with `BuildMoved` when another process
+ * changes the builds at the same moment.
+ *
+ * @example
+ * ```ts
+ * import { ReadModel } from "eventfold"
+ * import { Effect, Stream } from "effect"
+ *
+ * const rebuild = <E, R>(model: ReadModel.ReadModel<E, R>) =>
+ *   Stream.runForEach(
+ *     ReadModel.rebuild(model, { throttle: 5_000 }),
+ *     ({ handled, of, phase }) => Effect.log(`${phase}: ${handled} of ${of} messages`)
+ *   )
+ * ```
  *
  * @since 0.1.0
+ * @category operating
  */
 export const rebuild = <E, R>(
   model: ReadModel<E, R>,
@@ -318,16 +434,23 @@ export const rebuild = <E, R>(
 > => {
   const all: BuildOptions = { ...model.options.build, ...options }
   return Stream.unwrap(
-    Effect.as(Effect.andThen(check(model), checkBuild(all)), Progressing.rebuild(model, all))
+    Effect.as(Effect.andThen(checkDefinition(model), checkBuildOptions(all)), Rebuild.rebuild(model, all))
   )
 }
 
 /**
- * Has a read model go on after another global position (inclusive), without touching its tables: 0, or that of a message. It
- * is for a log that has been restored, and for tables that are known to be right up to there: what comes after it is
- * handled, again if it has been handled before.
+ * Has the live build resume after a global position (inclusive): 0, or that of a message. Its tables stay as they are.
+ *
+ * **When to use**
+ *
+ * After a restore of the log, when the tables are right up to that position: see {@link StoreChanged}.
+ *
+ * **Gotchas**
+ *
+ * The messages after the position are handled, again if they were handled before. To begin with empty tables, use {@link rebuild}.
  *
  * @since 0.1.0
+ * @category operating
  */
 export const rewind = Effect.fn("ReadModel.rewind")(function*(
   model: Pick<AnyModel, "name">,
@@ -338,29 +461,32 @@ export const rewind = Effect.fn("ReadModel.rewind")(function*(
   MessageStore | ReadModelStore
 > {
   yield* checkInt("position", position, 0)
-  yield* Positions.rewind(model.name, position)
+  yield* Builds.rewind(model.name, position)
 })
 
 /**
- * Takes the definition as it is now for the one that the tables in use were filled by: it has changed in a way that makes no
- * difference to what they hold.
+ * Accepts a changed definition of the same version: from now on the live build counts as filled by it. For a change that makes
+ * no difference to the tables, such as a renamed variable: see {@link ReadModelChanged}. It fails with {@link BuildNotFound}
+ * when the live build is of another version.
  *
  * @since 0.1.0
+ * @category operating
  */
 export const accept = Effect.fn("ReadModel.accept")(function*(
   model: AnyModel
 ): Effect.fn.Return<void, BuildNotFound | BuildMoved | StoreError, ReadModelStore> {
-  yield* Positions.accept(model)
+  yield* Builds.accept(model)
 })
 
 /**
- * Drops a build that is not in use, by its number, with its tables.
+ * Drops a build and its tables, by its number. The live build can't be dropped: that is an `InvalidArgument`.
  *
  * @since 0.1.0
+ * @category operating
  */
 export const drop = Effect.fn("ReadModel.drop")(function*(
   model: Pick<AnyModel, "name">,
   number: number
 ): Effect.fn.Return<void, BuildNotFound | BuildMoved | StoreError | InvalidArgument, ReadModelStore> {
-  yield* Positions.drop(model.name, number)
+  yield* Builds.drop(model.name, number)
 })

@@ -1,9 +1,18 @@
 /**
- * Where read models are kept: their tables, and with them how far each has come.
+ * The store of read models: their tables, and how far each has come.
  *
- * A read model is filled in one or several *builds*: the first, and one more for each version or rebuild. A build is filled
- * beside the one that is in use, and takes its place when it has caught up. Each has tables and a checkpoint of its own,
- * and what a batch of messages does to the tables is stored together with the checkpoint, or not at all.
+ * **When to use**
+ *
+ * A program takes a store from a layer: `ReadModel.layerMemory`, or `SqlReadModel.layer` of `@eventfold/postgres`, and uses it
+ * through {@link ReadModel}. This module is for a database's own store: implement {@link Backend}, and complete it with
+ * {@link make}.
+ *
+ * **Details**
+ *
+ * A read model has one or several *builds*, each with its own tables and checkpoint: the first, and another one for each
+ * version and rebuild. One build is *live*: queries read its tables. Another one can be filled beside it, and takes its place
+ * when it has caught up. What a batch of messages does to the tables of a build is committed in one transaction with the
+ * checkpoint.
  *
  * @since 0.1.0
  */
@@ -12,48 +21,61 @@ import type * as DateTime from "effect/DateTime"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as LiveProgress from "./internal/readModel/liveProgress.ts"
 import type { StoreIdentity } from "./StoreBackend.ts"
 import type { StoreError, Unsupported } from "./StoreError.ts"
+
+/** @since 0.1.0 */
+export type { InProcess } from "./internal/readModel/liveProgress.ts"
 
 /**
  * How far a build has come.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Checkpoint {
-  /** The global position up to which everything has been handled, inclusive; 0 before the first message. */
+  /** The global position up to which everything is handled, inclusive; 0 before the first message. */
   readonly position: number
   /**
-   * The last message that was handled, of those that the read model reads. As long as the store has it where it was, this
-   * is the log that the tables were made of.
+   * The last message that a handler took; none before the first. As long as the log has this message at this position, it
+   * is the log that the tables were filled from.
    */
   readonly last: Option.Option<{ readonly globalPosition: number; readonly id: string }>
-  /** The store that the messages are from. */
+  /** The message store that the messages were read from. */
   readonly store: StoreIdentity
   /**
-   * The global position, inclusive, of the last message that was written before the read model had its first build. What
-   * comes up to it is history, for which no side effects are run.
+   * The last global position (inclusive) when the read model got its first build. Messages up to it are history: their side
+   * effects do not run.
    */
   readonly history: number
 }
 
 /**
- * - `"building"`: it is being filled beside the one in use, or before there is one.
- * - `"live"`: it is the one in use. There is at most one.
- * - `"retired"`: it was in use until another took its place.
+ * The state of a build:
+ *
+ * - `"building"`: it is being filled beside the live build.
+ * - `"live"`: queries read its tables. At most one build of a read model is live.
+ * - `"retired"`: it was live until another build took its place.
  *
  * @since 0.1.0
+ * @category models
  */
 export type BuildState = "building" | "live" | "retired"
 
-/** @since 0.1.0 */
+/**
+ * A build of a read model: its tables as one definition fills them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Build {
   readonly readModel: string
-  /** Of the builds of a read model, from 1. */
+  /** Counts the builds of a read model, from 1. */
   readonly number: number
-  /** The version of the definition that it is filled by. */
+  /** The version of the definition that fills it. */
   readonly version: number
-  /** The fingerprint of the definition that it is filled by. */
+  /** The fingerprint of the definition that fills it. */
   readonly fingerprint: string
   readonly state: BuildState
   readonly checkpoint: Checkpoint
@@ -61,69 +83,86 @@ export interface Build {
 }
 
 /**
- * What a store has to know of a read model's definition.
+ * The part of a read model's definition that a store needs.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Definition {
   readonly name: string
   readonly version: number
   readonly fingerprint: string
-  /** What makes the tables, in the store's language, in order; of a store without one, nothing. */
+  /** What creates the tables, in the language of the store and in order; empty for a store without one. */
   readonly tables: ReadonlyArray<string>
 }
 
 /**
- * The build is not any more what it was: somebody else has moved its checkpoint, or it has been switched or dropped. Nothing
- * was stored. Read the builds again.
+ * The build is not as the caller knows it: another process has moved its checkpoint, switched it or dropped it. Nothing was
+ * stored. Read the builds again.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class BuildMoved extends Schema.TaggedError<BuildMoved>()("BuildMoved", {
   readModel: Schema.String,
   number: Schema.Int
 }) {
   override get message(): string {
-    return `build ${this.number} of the read model ${this.readModel} has been moved on by somebody else`
+    return `another process has moved, switched or dropped build ${this.number} of the read model ${this.readModel}: ` +
+      "read its builds again"
   }
 }
 
 /**
- * How the tables of two builds differ: for each table that one of them has, how many rows are only in one.
+ * How one table differs between the live build and a new one.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface TableDifference {
   readonly table: string
-  /** How many rows only the build in use has; `undefined` when it does not have the table. */
+  /** How many rows only the live build has; `undefined` when it does not have the table. */
   readonly onlyLive: number | undefined
   /** How many rows only the new build has; `undefined` when it does not have the table. */
   readonly onlyNew: number | undefined
-  /** The columns that only one of them has, which are left out of the comparison. */
+  /** The columns that only one of the builds has. The comparison leaves them out. */
   readonly columns: ReadonlyArray<string>
 }
 
-/** @since 0.1.0 */
-export interface Service {
-  /** The builds of a read model by rising number. */
+/**
+ * What a database implements. {@link make} completes it to the service.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Backend {
+  /** The builds of a read model, by rising number. */
   readonly builds: (readModel: string) => Effect.Effect<ReadonlyArray<Build>, StoreError>
   /**
-   * Makes a build with its empty tables, in state `"building"`, or `"live"` when there is no live one. Two callers at once
-   * get two builds, unless `after` (the number of the newest build that the caller knows, 0 when it knows none) is not the
-   * newest any more: then it is `BuildMoved`.
+   * Creates a build with empty tables, in one transaction. It is `"live"` when the read model has no live build, and
+   * `"building"` otherwise.
+   *
+   * `after` is the number of the newest build that the caller knows, 0 when it knows none. When that is not the newest one
+   * any more, `create` fails with `BuildMoved`: of two callers at once one succeeds.
    */
   readonly create: (
     definition: Definition,
     options: { readonly after: number; readonly checkpoint: Checkpoint }
   ) => Effect.Effect<Build, BuildMoved | StoreError | Unsupported>
   /**
-   * Runs `handle`, which changes the build's tables, and moves the checkpoint, in one transaction. It is `BuildMoved`, and
-   * nothing is stored, when the build's checkpoint, state or fingerprint is not as it is in `build`; this is looked at first, and from
-   * then on others wait. When `handle` fails or is interrupted nothing is stored. Gives the build as it is now.
+   * Runs `handle`, which changes the tables of a build, and moves the checkpoint, in one transaction. Returns the build as
+   * it is then.
    *
-   * When `handle` fails because the store is away (the connection is lost, the server shuts down), or because of a conflict
-   * with another transaction that passes (a deadlock), it is a retryable `StoreError` and not the error of `handle`: the
-   * message is not to blame. Within `prepare` of `switchTo` it is part of that transaction.
+   * **Details**
+   *
+   * In this order: the store locks the build, so that other transactions on it wait. It fails with `BuildMoved` when the
+   * checkpoint, the state or the fingerprint differ from those of the `build` given. Then `handle` runs, in the fiber of the
+   * caller, and the transaction commits. When `handle` fails or is interrupted, the transaction is rolled back.
+   *
+   * When `handle` fails because the store is away (the connection is lost, the server shuts down) or by a conflict that
+   * passes (a deadlock), `advance` fails with a retryable `StoreError` in place of that error: the message is not to blame.
+   *
+   * Within `prepare` of `switchTo` it is a part of that transaction, and rolls back to where it began when `handle` fails.
    */
   readonly advance: <E, R>(
     build: Build,
@@ -131,14 +170,20 @@ export interface Service {
     handle: Effect.Effect<void, E, R>
   ) => Effect.Effect<Build, E | BuildMoved | StoreError, R>
   /**
-   * Puts a build in the place of the live one, which is retired; builds that were retired before are dropped. First nobody can
-   * move the live one on any more (an `advance` of it waits, and is `BuildMoved` then). Then `prepare` brings the new one as
-   * far (by `advance`, in the same transaction), may compare both, and gives the new build as it is then. When `prepare`
-   * fails nothing has changed. When the new one is behind the live one, or is not what it is in `build`, it is
-   * `BuildMoved`. Without a live one the build just becomes it.
+   * Makes a build the live one, in one transaction. Returns the build as it is then.
    *
-   * `prepare` may read the message store, in its own fiber: with a store of one session that has to be in the session that
-   * the transaction has.
+   * **Details**
+   *
+   * In this order: the store locks the builds of the read model, so that an `advance` of the live build waits, and fails with
+   * `BuildMoved` after the switch. It fails with `BuildMoved` when `build` is not as given. Then `prepare` runs: it brings the
+   * new build to the checkpoint of the live one (by `advance`), may compare the tables of both, and returns the new build.
+   * When that build is behind the live one, `switchTo` fails with `BuildMoved`. Otherwise the live build is retired, and
+   * builds that were retired before are dropped. When `prepare` fails, the transaction is rolled back.
+   *
+   * Without a live build, `prepare` gets none and the new build becomes live.
+   *
+   * `prepare` may read the message store, in the fiber of the caller. When both stores share their only session, these reads
+   * have to be within the transaction.
    */
   readonly switchTo: <E, R>(
     build: Build,
@@ -147,18 +192,41 @@ export interface Service {
       differences: Effect.Effect<ReadonlyArray<TableDifference>, StoreError>
     ) => Effect.Effect<Build, E, R>
   ) => Effect.Effect<Build, E | BuildMoved | StoreError, R>
-  /** Sets a build's checkpoint without touching its tables, whatever it is now. */
+  /** Sets the checkpoint of a build, whatever it is now, and leaves the tables as they are. */
   readonly rewind: (build: Build, to: Checkpoint) => Effect.Effect<Build, BuildMoved | StoreError>
-  /** Takes a definition's fingerprint for the one that a build was filled by. */
+  /** Sets the fingerprint of a build, and leaves the tables as they are. */
   readonly accept: (build: Build, fingerprint: string) => Effect.Effect<Build, BuildMoved | StoreError>
-  /** Drops a build that is not live, and its tables. */
+  /** Drops a build and its tables. Fails with `BuildMoved` when the build is live. */
   readonly drop: (build: Build) => Effect.Effect<void, BuildMoved | StoreError>
 }
 
 /**
- * The store of the read models, which a program gets from a layer: in memory by `ReadModel.layerMemory`, on PostgreSQL by
- * `@eventfold/postgres`.
+ * The service: what the database implements, and what fibers of this process share.
  *
  * @since 0.1.0
+ * @category models
+ */
+export interface Service extends Backend {
+  /** Only eventfold's own modules use it. A service that wraps another one hands it on, as spreading does. */
+  readonly [LiveProgress.TypeId]: LiveProgress.InProcess
+}
+
+/**
+ * Makes the service of a database's {@link Backend}.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (backend: Backend): Service => ({
+  ...backend,
+  [LiveProgress.TypeId]: LiveProgress.makeInProcess()
+})
+
+/**
+ * The store of read models. `ReadModel.layerMemory` provides it in memory, `SqlReadModel.layer` of `@eventfold/postgres` on
+ * PostgreSQL.
+ *
+ * @since 0.1.0
+ * @category services
  */
 export class ReadModelStore extends Context.Service<ReadModelStore, Service>()("eventfold/ReadModelStore") {}

@@ -1,5 +1,5 @@
 /**
- * What consumers and read models read: a category, or all of the store.
+ * Sources: what consumers and read models read. A source is a category, or everything in the store.
  *
  * @since 0.1.0
  */
@@ -8,24 +8,31 @@ import type { RecordedMessage } from "./Message.ts"
 
 const AllTypeId = "~eventfold/Source/All"
 
-/** @since 0.1.0 */
+/**
+ * Which messages of the store a source of everything includes.
+ *
+ * @since 0.1.0
+ * @category options
+ */
 export interface AllFilters {
   /** Only messages of these categories, at least one. */
   readonly categories?: ReadonlyArray<string> | undefined
   /** Only messages of these types, at least one. */
   readonly types?: ReadonlyArray<string> | undefined
   /**
-   * Also what consumers write about themselves: their positions (categories of the type `position`, as in
-   * `account:position`), and what they have parked (of the type `parked`). Default: false. A category that is named is read
-   * whatever its type is. A consumer never gets what it has written about itself.
+   * Whether to include what consumers write about themselves: their positions (categories of the type `position`, as in
+   * `account:position`) and what they have parked (of the type `parked`). Defaults to false, because such a reader would
+   * otherwise keep reading what reading writes. Categories in `categories` are read whatever their types are. A consumer
+   * never gets what it wrote about itself.
    */
   readonly bookkeeping?: boolean | undefined
 }
 
 /**
- * The messages of the whole store, or those of them that filters let through: {@link all} and {@link allOf}.
+ * The messages of the whole store, or those that pass filters: see {@link all} and {@link allOf}.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface All {
   readonly [AllTypeId]: typeof AllTypeId
@@ -35,8 +42,8 @@ export interface All {
 }
 
 /**
- * The messages of the whole store that filters let through, by global position, as they are. Messages of other categories
- * and types are not read at all.
+ * Makes a source of the messages of the whole store that pass the filters, by global position and not decoded. The store
+ * applies the filters, so other messages are not read at all. Both lists need at least one element.
  *
  * @example
  * ```ts
@@ -50,6 +57,7 @@ export interface All {
  * ```
  *
  * @since 0.1.0
+ * @category constructors
  */
 export const allOf = ({ bookkeeping = false, categories, types }: AllFilters): All => ({
   [AllTypeId]: AllTypeId,
@@ -59,23 +67,26 @@ export const allOf = ({ bookkeeping = false, categories, types }: AllFilters): A
 })
 
 /**
- * All messages of the store by global position, as they are, but for what consumers write about themselves.
+ * The source of all messages of the store, by global position and not decoded, without what consumers write about themselves.
  *
  * @since 0.1.0
+ * @category constructors
  */
 export const all: All = allOf({})
 
 /**
- * What is read: a category, whose events come decoded; the name of one, whose messages come as they are and which may carry
- * types, as in `account:command`; or {@link all} messages.
+ * A source of messages: a category, whose events are decoded; the name of a category, which may carry types as in
+ * `account:command` and whose messages are not decoded; or {@link all}.
  *
  * @since 0.1.0
+ * @category models
  */
 export type Source = Category.Any | string | All
 
 /**
- * What a handler gets.
+ * What a handler of a source gets: decoded events of a category, otherwise recorded messages.
  *
  * @since 0.1.0
+ * @category models
  */
 export type Incoming<From extends Source> = From extends Category.Any ? Category.RecordedEvent<From> : RecordedMessage

@@ -1,6 +1,9 @@
 /**
- * What a database implements to be a message store. `MessageStore.make` turns it into the service that users see: it
- * checks names and arguments, gives ids, encodes JSON and pages through streams, once for every store.
+ * What a database implements to become a message store.
+ *
+ * Implement {@link StoreBackend} and give it to `MessageStore.make`, which makes the service that users see. The service checks
+ * names and arguments, gives ids, encodes JSON and pages through streams, so that a backend does not. The conformance suite of
+ * `@eventfold/testing` holds a backend to its promises; `MemoryStore` is the smallest example.
  *
  * @since 0.1.0
  */
@@ -15,8 +18,9 @@ import type { DuplicateMessageId, StoreError, Unsupported, WrongExpectedVersion 
 import { category, type CategoryName, type StreamName } from "./StreamName.ts"
 
 /**
- * A checked message with its data and metadata as JSON text.
+ * A checked message, with its data and metadata as JSON text.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface EncodedMessage {
@@ -28,8 +32,9 @@ export interface EncodedMessage {
 }
 
 /**
- * Messages to be written to one stream, at least one. Ids are distinct in a call.
+ * Messages for one stream, at least one. Within one call of the backend, all ids are distinct.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface EncodedAppend {
@@ -39,21 +44,27 @@ export interface EncodedAppend {
 }
 
 /**
- * Where an append stands in the store.
+ * Where the store has recorded an append.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface AppendResult {
-  /** The position of the append's last message: the version of the stream right after it. */
+  /** The position of the append's last message: the stream's version right after the append. */
   readonly version: number
   /** The global position of the append's last message. */
   readonly globalPosition: number
 }
 
 /**
- * One page of a stream: at most `limit` messages whose position is `from` or higher, rising; backwards, `from` or lower,
- * falling (from the end when `from` is undefined).
+ * A request for one page of a stream, of at most `limit` messages.
  *
+ * **Details**
+ *
+ * Forwards, it asks for positions of `from` or higher, in rising order; backwards, for `from` or lower, in falling order.
+ * `from` is inclusive. Without it the page begins at the first message, and backwards at the last one.
+ *
+ * @category models
  * @since 0.1.0
  */
 export interface StreamPage {
@@ -66,6 +77,7 @@ export interface StreamPage {
 /**
  * A member of a consumer group, from 0, and the group's size, from 1.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface ConsumerGroup {
@@ -74,8 +86,10 @@ export interface ConsumerGroup {
 }
 
 /**
- * The messages of a category whose global position is `from` or higher and which all filters let through.
+ * The messages of a category from a global position on, inclusive, that pass every filter. An `undefined` filter lets every
+ * message pass.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface CategoryRange {
@@ -83,13 +97,16 @@ export interface CategoryRange {
   readonly from: number
   /** Only messages of these types; at least one. */
   readonly types: ReadonlyArray<string> | undefined
+  /** Only messages whose metadata has a `correlationStreamName` of this category. */
   readonly correlation: CategoryName | undefined
+  /** Only messages of streams that belong to this member. */
   readonly consumerGroup: ConsumerGroup | undefined
 }
 
 /**
- * One page of a category: at most `limit` messages, after all filters, by rising global position.
+ * A request for one page of a category: at most `limit` messages that pass the filters, by rising global position.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface CategoryPage extends CategoryRange {
@@ -97,8 +114,9 @@ export interface CategoryPage extends CategoryRange {
 }
 
 /**
- * Where the last message of a page stands.
+ * The positions of a page's last message.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface LastMessage {
@@ -107,25 +125,27 @@ export interface LastMessage {
 }
 
 /**
- * What a page of a stream or of a category gives.
+ * A page of a stream or of a category, as a backend gives it: read, and not yet decoded.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface MessagePage {
-  /** How many messages there are. */
+  /** The number of messages in the page. */
   readonly length: number
-  /** `undefined` when there is none. */
+  /** `undefined` when the page is empty. */
   readonly last: LastMessage | undefined
   /**
-   * Gives the messages from one index to before another. Where the next page begins is known before they are decoded, so
-   * that the one can be read while the others are; and who takes a page piece by piece holds only pieces in memory.
+   * Decodes the messages from index `start` to before index `end`. It is apart from the read for two reasons: the next page can
+   * be read while this one is decoded, and a reader that takes a page in slices holds only slices in memory.
    */
   readonly slice: (start: number, end: number) => Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError>
 }
 
 /**
- * A page of messages that need no decoding.
+ * Makes a page of messages that need no decoding.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const messagePage = (messages: ReadonlyArray<RecordedMessage>): MessagePage => ({
@@ -135,8 +155,10 @@ export const messagePage = (messages: ReadonlyArray<RecordedMessage>): MessagePa
 })
 
 /**
- * The messages of the whole store whose global position is `from` or higher and which both filters let through.
+ * The messages of the whole store from a global position on, inclusive, that pass both filters. An `undefined` filter lets every
+ * message pass.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface AllRange {
@@ -149,20 +171,24 @@ export interface AllRange {
 }
 
 /**
- * Messages of the whole store that are counted.
+ * The messages of the whole store to count.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface CountAllRange extends AllRange {
+  /** Only messages whose metadata has a `correlationStreamName` of this category. */
   readonly correlation: CategoryName | undefined
+  /** Only messages of streams that belong to this member. */
   readonly consumerGroup: ConsumerGroup | undefined
   /** Whether messages of categories with the type `position` or `parked` count. */
   readonly bookkeeping: boolean
 }
 
 /**
- * One page of the whole store: at most `limit` messages, by rising global position.
+ * A request for one page of the whole store: at most `limit` messages, by rising global position.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface AllPage extends AllRange {
@@ -171,68 +197,81 @@ export interface AllPage extends AllRange {
 }
 
 /**
- * A page of messages in the order of their global positions, with how far the store has looked.
+ * A page of messages by rising global position, and the position to continue after.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface ReadPageResult {
   readonly messages: ReadonlyArray<RecordedMessage>
   /**
-   * The global position, inclusive, up to which everything has been looked at and is final: the next page begins after it.
-   * It is the last message's when the page is full, and otherwise can lie far behind that; `from - 1` when there is nothing
-   * new.
+   * The global position, inclusive, up to which the store has looked and everything is final. The next page begins after it.
+   * When the page is full, it is that of the last message; otherwise it can be much higher. It is `from - 1` when the page
+   * makes no progress.
    */
   readonly through: number
   /**
-   * Whether there is more after `through` to be read at once. A page that has none is at the end, or held back. One that has
-   * more need not be full: a store may look at a part of a long log at a time.
+   * Whether the reader can read on after `through` at once. When it is false, the page has reached the end or is held back. A
+   * page that has more need not be full: a store may look at a part of a long log at a time.
    */
   readonly hasMore: boolean
-  /** What keeps the page from going on, when messages are there after `through` that can't be read yet. */
+  /** The transactions in progress that keep the page from reaching messages after `through`; none when nothing does. */
   readonly heldBack: Option.Option<HeldBack>
 }
 
 /**
  * A page of the whole store.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface ReadAllResult extends ReadPageResult {}
 
 /**
- * Which store it is, so that positions which are kept elsewhere are not taken for another's. What the store can't tell is
+ * Identifies a store, so that a reader does not use positions of one store with another. What the store does not know is
  * `undefined`.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface StoreIdentity {
-  /** Differs between any two installations; a physical copy has the same: PostgreSQL's system identifier. */
+  /** Differs between any two installations; a physical copy has the same one. PostgreSQL's system identifier. */
   readonly system: string | undefined
-  /** Of the databases of a system, which one: PostgreSQL's OID of it, which stays when it is renamed. */
+  /** Which database of the system. PostgreSQL's OID of it, which stays the same when the database is renamed. */
   readonly database: string | undefined
-  /** Its name, for people. */
+  /** The database's name, for people. */
   readonly databaseName: string | undefined
-  /** Goes up when a copy of the system takes over or is restored to a point in time, so that the end of its log may differ. */
+  /** Increases when a copy of the system takes over, or is restored to a point in time: the end of its log may differ. */
   readonly timeline: number | undefined
 }
 
 /**
- * A name of which this is the only holder, from when it was given until its scope closes or it is lost.
+ * Makes its holder the only one of a name, until the scope closes or the lease is lost.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Lease {
   /**
-   * Completes, with the reason, when the lease may have been lost: from then on somebody else may hold it. Before that it
-   * does not complete. A lease that was lost does not come back; its holder stops, closes its scope and asks again.
+   * Completes, with the reason, when the lease may be lost: from then on another process may hold it. A lost lease does not come
+   * back. Its holder stops, closes the lease's scope, and tries again.
    */
   readonly lost: Effect.Effect<StoreError>
 }
 
 /**
- * Makes leases for a store that is all in this process, where nothing takes one away; they are of those who share what this
- * gives. A store that others use too needs it beside its own, if that one lets the same process hold a name twice.
+ * Makes leases within this process, which are never lost.
  *
+ * **When to use**
+ *
+ * Use it for a store that lives in this process alone. Use it in addition to a database's leases when those would let one
+ * process hold a name twice.
+ *
+ * **Details**
+ *
+ * All users of the returned function compete for its names; each call of `makeLocalLeases` makes names of its own.
+ *
+ * @category constructors
  * @since 0.1.0
  */
 export const makeLocalLeases = (): StoreBackend["lease"] => {
@@ -249,17 +288,19 @@ export const makeLocalLeases = (): StoreBackend["lease"] => {
 }
 
 /**
- * Says that messages may have been written to a category, or to any one when it is `undefined`: wakes those who wait for
- * them. It costs next to nothing when nobody does.
+ * Wakes the readers of a category, or all readers when it is `undefined`: messages may have been written. It costs next to
+ * nothing when no reader waits.
  *
+ * @category models
  * @since 0.1.0
  */
 export type Wake = (category: string | undefined) => Effect.Effect<void>
 
 /**
- * Whether a write that ended so may have written something: not when it was refused, but also when its outcome is unknown,
- * because its caller was interrupted or the store failed.
+ * Whether a write with this exit may have written something. That is false when the write was refused. It is true when the
+ * outcome is unknown, because the caller was interrupted or the store failed.
  *
+ * @category writing
  * @since 0.1.0
  */
 export const mayHaveWritten = <A, E extends { readonly _tag: string }>(exit: Exit.Exit<A, E>): boolean =>
@@ -267,7 +308,7 @@ export const mayHaveWritten = <A, E extends { readonly _tag: string }>(exit: Exi
   !exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error._tag !== "StoreError")
 
 /**
- * Runs a write and wakes the categories of its appends, unless the write was refused.
+ * Runs a write, then wakes the readers of its categories, unless the write was refused.
  *
  * @category writing
  * @since 0.1.0
@@ -283,19 +324,24 @@ export const wakeUnlessRefused = <A, E extends { readonly _tag: string }>(
       : Effect.void)
 
 /**
- * The promises that a store's conformance suite (`@eventfold/testing`) holds:
+ * The operations of a database that is to be a message store.
  *
- * - **append**: positions are gapless from 0 whatever fails or races. All of an append is written, or nothing of it, also
- *   when the caller is interrupted. An append whose messages are all recorded already, with the same ids, order and
- *   content in the same stream, is not written again and gives its original positions, whatever version it expects. Of
- *   an append that is wrong in both ways, `WrongExpectedVersion` is reported before `DuplicateMessageId`. The metadata's
- *   `traceparent` is no content: an append that is sent again has another one. So empty metadata is the same as none.
- * - **writeAll**: the same for several appends at once: all of them or none. They are checked in their order, and see one
- *   another. It never deadlocks with another `writeAll`.
- * - **reads**: each page is one consistent view. A category's messages become visible in the order of their global
- *   positions, so that a reader that goes on after the last one it saw misses none. So does a reader of everything, by
- *   `readAll`, that goes on after `through`: that is below every global position which a message committed later might get.
+ * **Details**
  *
+ * The conformance suite of `@eventfold/testing` holds a backend to these promises:
+ *
+ * - **append** writes all messages or none, also when its caller is interrupted. Positions in a stream are gapless from 0,
+ *   whatever fails or races. An append is a repetition when all its messages are recorded already, in the same stream, with the
+ *   same ids, order and content. A repetition writes nothing and gives the original positions, whatever version it expects.
+ *   When an append both expects a wrong version and has a taken id, it fails with `WrongExpectedVersion`. The metadata's
+ *   `traceparent` is not content, because a repetition has another one; so metadata of nothing else equals no metadata.
+ * - **writeAll** promises the same for several appends: all of them, or none. It makes them in order, and each sees those before
+ *   it. It never deadlocks with another `writeAll`.
+ * - **reads** give each page as one consistent view. A category's messages become visible in the order of their global
+ *   positions, so a reader that continues after the last message it has seen misses none. A reader of the whole store that
+ *   continues after `through` misses none either: `through` is below every global position that a later commit can fill.
+ *
+ * @category models
  * @since 0.1.0
  */
 export interface StoreBackend {
@@ -308,53 +354,57 @@ export interface StoreBackend {
     ReadonlyArray<AppendResult>,
     WrongExpectedVersion | DuplicateMessageId | Unsupported | StoreError
   >
-  /** `Unsupported` may be the answer to backwards only. */
+  /** Only a page backwards may fail with `Unsupported`. */
   readonly readStream: (page: StreamPage) => Effect.Effect<MessagePage, Unsupported | StoreError>
   readonly readCategory: (page: CategoryPage) => Effect.Effect<MessagePage, StoreError>
-  /** It may wait a moment for what holds it back, when there is nothing to give before that. */
+  /** May wait a moment for the transactions that hold it back, when it has no message to give before them. */
   readonly readAll: (page: AllPage) => Effect.Effect<ReadAllResult, StoreError>
   /**
-   * Whether the calling fiber is in a transaction of its own, in which it may read something else than other fibers do:
-   * then `MessageStore.make` does not let it share a read with them. Without it, no fiber is.
+   * Whether the calling fiber is in a transaction, and so may read something else than other fibers do. The service does not
+   * let such a fiber share reads with them. Without this member, no fiber is in one.
    */
   readonly isInTransaction?: Effect.Effect<boolean>
-  /** What keeps who reads everything from a global position on, inclusive, from reading to the end now. */
+  /** What keeps a reader from reading the whole store, from a global position (inclusive) to the end; none when nothing does. */
   readonly heldBack: (from: number) => Effect.Effect<Option.Option<HeldBack>, StoreError>
-  /** The message at a global position, if there is one. */
+  /** The message at a global position; none when there is no message. */
   readonly messageAt: (globalPosition: number) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
-  /** The highest global position of a message that can be read; 0 when there is none. It is one look-up. */
+  /** The highest global position of a visible message; 0 in an empty store. Must cost one look-up. */
   readonly lastPosition: Effect.Effect<number, StoreError>
-  /** How many messages of the whole store there are, in one consistent view. */
+  /** The number of messages in a range of the whole store, in one consistent view. */
   readonly countAll: (range: CountAllRange) => Effect.Effect<number, StoreError>
-  /** Asked of the store each time: it may have become another one. */
+  /** Must ask the database each time, which may have become another one. */
   readonly identity: Effect.Effect<StoreIdentity, StoreError>
+  /** The last message of a stream, or the last one of a type. */
   readonly lastMessage: (
     streamName: StreamName,
     type: string | undefined
   ) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
+  /** The position of a stream's last message; none when the stream does not exist. */
   readonly streamVersion: (streamName: StreamName) => Effect.Effect<Option.Option<number>, StoreError>
-  /** The message with this id, in lower case, if it is in the stream. */
+  /** The message with this id (in lower case), if it is in the stream. */
   readonly findMessage: (
     streamName: StreamName,
     id: MessageId
   ) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
-  /** The message of the category with the highest global position. What it costs does not depend on how many there are. */
+  /** The message of the category with the highest global position. The cost must not depend on the number of messages. */
   readonly lastCategoryMessage: (category: CategoryName) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
-  /** How many messages there are, in one consistent view. */
+  /** The number of messages in a range of a category, in one consistent view. */
   readonly countCategory: (range: CategoryRange) => Effect.Effect<number, StoreError>
   /**
-   * Tries once, without waiting for other holders, to become the only holder of a name among all who use the same store,
-   * in this process and in others; none when somebody holds it, and be it the same caller. It is given back when the scope
-   * closes. `MessageStore.make` closes the scope at once when there is no lease.
+   * Tries once, without waiting, to become the only holder of a name among all users of the store, in this process and in
+   * others. Gives none when the name has a holder, even if that is the same caller. Releases the lease when the scope closes.
+   * The service closes the scope at once when there is no lease.
    */
   readonly lease: (name: string) => Effect.Effect<Option.Option<Lease>, StoreError, Scope.Scope>
   /**
-   * For a backend that knows of more writes than those which its callers see succeed: other processes', or those whose
-   * callers have gone. From the end of this effect until its scope closes it wakes the category of every message that is
-   * written through this backend, as soon as it is committed, and of as many others as it can tell; once too often does no
-   * harm. It is run when somebody begins to wait for wake-ups, and closed with the last of them, or with the store.
+   * Wakes readers for writes that the service does not see: those of other processes, and those whose callers have gone.
    *
-   * Without it, `MessageStore.make` wakes the category of each append when its caller gets the result.
+   * From the end of this effect until its scope closes, the backend must wake the category of every message that is written
+   * through it, as soon as the message is committed. It should wake the categories of other writes that it learns of. To wake
+   * once too often does no harm. The service runs this when the first reader subscribes, and closes the scope with the last
+   * subscription or with the store.
+   *
+   * Without this member, the service itself wakes the category of each append when the append ends.
    */
   readonly watch?: (wake: Wake) => Effect.Effect<void, never, Scope.Scope>
 }

@@ -1,5 +1,5 @@
 /**
- * The ways an operation of a message store fails, beside the wrong names of `StreamName`.
+ * The errors of a message store. Wrong names have errors of their own, in `StreamName`.
  *
  * @since 0.1.0
  */
@@ -8,9 +8,13 @@ import * as Schema from "effect/Schema"
 import * as ExpectedVersion from "./ExpectedVersion.ts"
 
 /**
- * The stream was not at the version that an append expected; nothing of the append was written. The usual answer is to
- * read what is new, decide again and append again: `Entity.transact` does.
+ * An append expected another version of its stream. Nothing was written.
  *
+ * **When to use**
+ *
+ * Read the new messages, decide again, and append again. `Entity.transact` does so.
+ *
+ * @category errors
  * @since 0.1.0
  */
 export class WrongExpectedVersion extends Schema.TaggedError<WrongExpectedVersion>()("WrongExpectedVersion", {
@@ -21,15 +25,19 @@ export class WrongExpectedVersion extends Schema.TaggedError<WrongExpectedVersio
 }) {
   override get message(): string {
     const actual = Option.match(this.actual, { onNone: () => "does not exist", onSome: (at) => `is at version ${at}` })
-    return `expected ${ExpectedVersion.format(this.expected)} of the stream ${this.streamName}, which ${actual}`
+    return `stream ${this.streamName} ${actual}; the append expected ${ExpectedVersion.format(this.expected)}`
   }
 }
 
 /**
- * A message id is taken: by a message with other content, in another stream, or by a part of what was to be written at
- * once. Nothing was written. (The same messages under the same ids in the same stream are no error: the append has been
- * recorded before and gives its original positions.)
+ * A message id is taken. Nothing was written.
  *
+ * **Details**
+ *
+ * The id is that of a message with other content, of a message in another stream, or of another message of the same write. To
+ * append the same messages under the same ids to the same stream is not an error: the append gives its original result.
+ *
+ * @category errors
  * @since 0.1.0
  */
 export class DuplicateMessageId extends Schema.TaggedError<DuplicateMessageId>()("DuplicateMessageId", {
@@ -37,13 +45,15 @@ export class DuplicateMessageId extends Schema.TaggedError<DuplicateMessageId>()
   streamName: Schema.String
 }) {
   override get message(): string {
-    return `the message id ${this.id}, to be written to ${this.streamName}, is already taken by another message`
+    return `message id ${this.id} is already taken by another message; nothing was written to ${this.streamName}`
   }
 }
 
 /**
- * A message that cannot be written: a wrong id, an empty type, data that is not JSON or does not fit its schema.
+ * A message that no store can keep: its id is not a UUID, its type is empty, or its data is not JSON or does not fit its schema.
+ * Nothing was written.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class InvalidMessage extends Schema.TaggedError<InvalidMessage>()("InvalidMessage", {
@@ -51,18 +61,20 @@ export class InvalidMessage extends Schema.TaggedError<InvalidMessage>()("Invali
   /** Which of the messages of the append, from 0. */
   index: Schema.Int,
   type: Schema.String,
-  /** Where in the message, such as `["data", "amount"]`. */
+  /** The part of the message that is wrong, such as `["data", "amount"]`. */
   path: Schema.Array(Schema.Union([Schema.String, Schema.Int])),
   reason: Schema.String
 }) {
   override get message(): string {
-    return `message ${this.index} (${this.type}) to ${this.streamName}: ${this.path.join(".")} ${this.reason}`
+    const problem = this.path.length === 0 ? this.reason : `${this.path.join(".")} ${this.reason}`
+    return `message ${this.index} (${this.type}) to ${this.streamName}: ${problem}`
   }
 }
 
 /**
- * An argument or option out of its range, such as a fractional position.
+ * An argument or option is out of its range, such as a fractional position.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class InvalidArgument extends Schema.TaggedError<InvalidArgument>()("InvalidArgument", {
@@ -76,13 +88,15 @@ export class InvalidArgument extends Schema.TaggedError<InvalidArgument>()("Inva
 }
 
 /**
- * The store cannot do this at all: a third party's, or a Message DB without eventfold's own schema.
+ * This store does not have the operation. A Message DB without eventfold's schema lacks some, and so may a store of a third
+ * party.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported", {
   operation: Schema.String,
-  /** What would make it possible. */
+  /** What would add the operation. */
   remedy: Schema.String
 }) {
   override get message(): string {
@@ -91,9 +105,14 @@ export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported"
 }
 
 /**
- * The store failed: the connection, the server, a statement. Whether an append has been written may be unknown then; to
- * send it again with the same message ids is always safe.
+ * The store failed: the connection, the server, or a statement.
  *
+ * **Gotchas**
+ *
+ * After a failed append it may be unknown whether the store has written it. To send it again with the same message ids is always
+ * safe.
+ *
+ * @category errors
  * @since 0.1.0
  */
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {

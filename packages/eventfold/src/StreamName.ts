@@ -1,12 +1,12 @@
 /**
  * Names of streams and categories, by Message DB's rules.
  *
- * A stream name is `category-id`: the category is what stands before the first `-`. The id may be compound, `123+456`;
- * its cardinal id is the part before the first `+`. A category may carry types after a colon, as in `account:command`,
- * and is then a category of its own.
+ * A stream name is `category-id`. The category is the part before the first `-`. The id may be compound, as in `123+456`; its
+ * cardinal id is the part before the first `+`. A category may have types after a colon, as in `account:command`, and is then a
+ * category of its own.
  *
- * The operations of eventfold take names as plain strings and refuse a wrong one with `InvalidStreamName` or
- * `InvalidCategory`; the brands mark names that have been checked.
+ * eventfold's operations take names as plain strings, and fail with `InvalidStreamName` or `InvalidCategory` for a wrong one. The
+ * brands mark checked names.
  *
  * @since 0.1.0
  */
@@ -17,9 +17,9 @@ import { md5 } from "./internal/runtime/md5.ts"
 import { textProblem } from "./internal/runtime/storableJson.ts"
 
 /**
- * The longest name in bytes of UTF-8. A longer one does not fit a row of PostgreSQL's index on stream names, whatever
- * its content.
+ * The longest a name may be, in bytes of UTF-8. A row of PostgreSQL's index on stream names has no room for a longer one.
  *
+ * @category constants
  * @since 0.1.0
  */
 export const maxBytes = 2_600
@@ -48,29 +48,45 @@ const isValidCategory = Schema.makeFilter((name: string) => {
 })
 
 /**
- * A checked stream name: not empty, at most {@link maxBytes} bytes, well-formed Unicode without NUL. A bare category
- * name (without an id) is also the name of a stream, as in Message DB: Eventide keeps positions in such streams.
+ * A checked stream name: not empty, at most {@link maxBytes} bytes, well-formed Unicode without NUL.
  *
+ * **Details**
+ *
+ * A bare category name, without an id, is also the name of a stream, as in Message DB. Eventide keeps positions in such streams.
+ *
+ * @category models
  * @since 0.1.0
  */
 export const StreamName = Schema.String.check(isValidStreamName).pipe(Schema.brand("eventfold/StreamName"))
 
-/** @since 0.1.0 */
+/**
+ * A checked stream name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type StreamName = typeof StreamName.Type
 
 /**
  * A checked category name: a stream name without a dash.
  *
+ * @category models
  * @since 0.1.0
  */
 export const CategoryName = Schema.String.check(isValidCategory).pipe(Schema.brand("eventfold/CategoryName"))
 
-/** @since 0.1.0 */
+/**
+ * A checked category name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type CategoryName = typeof CategoryName.Type
 
 /**
- * A name that cannot be a stream's, or that lacks the id an operation needs.
+ * A name that no stream can have, or a name without the id that an operation needs.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class InvalidStreamName extends Schema.TaggedError<InvalidStreamName>()("InvalidStreamName", {
@@ -83,8 +99,9 @@ export class InvalidStreamName extends Schema.TaggedError<InvalidStreamName>()("
 }
 
 /**
- * A name that cannot be a category's.
+ * A name that no category can have.
  *
+ * @category errors
  * @since 0.1.0
  */
 export class InvalidCategory extends Schema.TaggedError<InvalidCategory>()("InvalidCategory", {
@@ -97,8 +114,9 @@ export class InvalidCategory extends Schema.TaggedError<InvalidCategory>()("Inva
 }
 
 /**
- * Checks a name that is to be written to or looked up: with an id, or a bare category.
+ * Checks the name of a stream to write to or to look up, with or without an id.
  *
+ * @category parsing
  * @since 0.1.0
  */
 export const parse = (name: string): Effect.Effect<StreamName, InvalidStreamName> => {
@@ -109,18 +127,22 @@ export const parse = (name: string): Effect.Effect<StreamName, InvalidStreamName
 }
 
 /**
- * Checks a name that must have an id, as Message DB demands of a stream that is read (`Must be a stream name`).
+ * Checks the name of a stream to read, which must have an id: Message DB fails with `Must be a stream name` otherwise.
  *
+ * @category parsing
  * @since 0.1.0
  */
 export const parseWithId = (name: string): Effect.Effect<StreamName, InvalidStreamName> =>
   isCategory(name) && name !== ""
-    ? Effect.fail(new InvalidStreamName({ name, reason: "is the name of a category: a stream's has a dash and an id" }))
+    ? Effect.fail(
+      new InvalidStreamName({ name, reason: "is the name of a category: a stream name has a dash and an id" })
+    )
     : parse(name)
 
 /**
- * Checks a category name. Message DB refuses a dash with `Must be a category`.
+ * Checks the name of a category, which must have no dash: Message DB fails with `Must be a category` otherwise.
  *
+ * @category parsing
  * @since 0.1.0
  */
 export const parseCategory = (name: string): Effect.Effect<CategoryName, InvalidCategory> => {
@@ -131,8 +153,12 @@ export const parseCategory = (name: string): Effect.Effect<CategoryName, Invalid
 }
 
 /**
- * The name of the stream of a category with an id, or with the parts of a compound id. Fails when the category has a
- * dash, when the id or a part of it is empty, or when a part that is not the last has a `+`.
+ * Makes the name of a stream from its category and its id, or the parts of its compound id.
+ *
+ * **Details**
+ *
+ * Fails with `InvalidStreamName` when the category has a dash, when the id or a part of it is empty, or when a part before the
+ * last one has a `+`.
  *
  * @example
  * ```ts
@@ -145,6 +171,7 @@ export const parseCategory = (name: string): Effect.Effect<CategoryName, Invalid
  * })
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const make = (
@@ -167,8 +194,9 @@ export const make = (
 }
 
 /**
- * The category of a stream: the part before the first dash, or the whole name when there is none.
+ * The category of a stream: the part before the first dash, or the whole name without one.
  *
+ * @category parts
  * @since 0.1.0
  */
 export const category = (name: string): string => {
@@ -177,8 +205,9 @@ export const category = (name: string): string => {
 }
 
 /**
- * The id of a stream: all that stands after the first dash, dashes and `+` included. None without a dash.
+ * The id of a stream: everything after the first dash, including dashes and `+`. None without a dash.
  *
+ * @category parts
  * @since 0.1.0
  */
 export const id = (name: string): Option.Option<string> => {
@@ -187,9 +216,10 @@ export const id = (name: string): Option.Option<string> => {
 }
 
 /**
- * The cardinal id of a stream: the part of its id before the first `+`. Streams with the same cardinal id belong
- * together: one consumer group member gets them all.
+ * The cardinal id of a stream: the part of its id before the first `+`. Streams with the same cardinal id belong together: the
+ * same member of a consumer group reads them all.
  *
+ * @category parts
  * @since 0.1.0
  */
 export const cardinalId = (name: string): Option.Option<string> => Option.map(id(name), beforePlus)
@@ -200,16 +230,18 @@ const beforePlus = (text: string): string => {
 }
 
 /**
- * Whether a name has no dash, and so is a category's.
+ * Whether a name is a category's: it has no dash.
  *
+ * @category predicates
  * @since 0.1.0
  */
 export const isCategory = (name: string): boolean => !name.includes("-")
 
 /**
- * The types of a category or of a stream's category: what stands after the colon, separated by `+`, by Eventide's
- * convention. `account:command+position-123` has `command` and `position`; `account-123` has none.
+ * The types of a category, or of a stream's category: the parts after the colon, separated by `+`, by Eventide's convention.
+ * `account:command+position-123` has `command` and `position`; `account-123` has none.
  *
+ * @category parts
  * @since 0.1.0
  */
 export const categoryTypes = (name: string): ReadonlyArray<string> => {
@@ -219,27 +251,32 @@ export const categoryTypes = (name: string): ReadonlyArray<string> => {
 }
 
 /**
- * A category with one more type: `account:position` of `account` and `position`, `account:command+position` of
+ * Adds a type to a category: `position` makes `account:position` of `account`, and `account:command+position` of
  * `account:command`.
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const withType = (category: string, type: string): string =>
   `${category}${category.includes(":") ? "+" : ":"}${type}`
 
 /**
- * Message DB's 64-bit hash of a text: the first 8 bytes of its MD5, big-endian, signed. It picks a category's lock and
- * a stream's consumer group member.
+ * Message DB's 64-bit hash of a text: the first 8 bytes of its MD5, big-endian, signed. It determines the lock of a category and
+ * the consumer group member of a stream.
  *
+ * @category hashing
  * @since 0.1.0
  */
 export const hash64 = (text: string): bigint => md5(utf8.encode(text)).getBigInt64(0)
 
 /**
- * The member, from 0, of a consumer group of `size` members (an integer from 1) that gets a stream's messages: the
- * absolute hash of the cardinal id modulo the size, as in Message DB. None for a name without an id, whose messages
- * reach no member.
+ * The member, from 0, of a consumer group that reads a stream. None for a name without an id, which no member reads.
  *
+ * **Details**
+ *
+ * As in Message DB, it is the absolute hash of the cardinal id modulo `size`, the number of members, from 1.
+ *
+ * @category hashing
  * @since 0.1.0
  */
 export const groupMember = (name: string, size: number): Option.Option<number> =>

@@ -1,8 +1,7 @@
 /**
- * The trace of who writes a message, carried in its metadata to those who handle it: W3C's `traceparent`.
+ * Carries the trace of a message's writer to its handlers, in the metadata: W3C's `traceparent`.
  *
- * Reading it is always on: what `Consumer` traces is linked to it, whoever wrote it. Writing it is off, until a program has
- * the {@link layer}.
+ * Consumers always read it, and link the spans of their handlers to it. Programs write it only with the {@link layer}.
  *
  * @since 0.1.0
  */
@@ -15,19 +14,24 @@ import type * as Schema from "effect/Schema"
 import * as Tracer from "effect/Tracer"
 
 /**
- * Whether `MessageStore.append` and `writeAll` write the current span into the metadata of messages that have no
- * `traceparent`. Default: they do not.
+ * Whether `MessageStore.append` and `writeAll` write the current span into the metadata of messages without a `traceparent`.
+ * Defaults to false.
  *
+ * @category references
  * @since 0.1.0
  */
 export const TraceContext = Context.Reference<boolean>("eventfold/TraceContext", { defaultValue: () => false })
 
 /**
- * Has every append of the program write its span, if that is sampled, as `traceparent` into the metadata of messages that
- * have none. A span is sampled without an exporter too, unless `References.MinimumTraceLevel` says otherwise.
+ * Makes every append write its span as `traceparent` into the metadata of messages that have none.
  *
- * An append that is sent again has another span. So stores leave `traceparent` out when they compare a message with the one
- * that is recorded under its id.
+ * **Details**
+ *
+ * Only a sampled span is written. A span is sampled even without an exporter, unless `References.MinimumTraceLevel` says
+ * otherwise.
+ *
+ * A repeated append has another span. So stores ignore `traceparent` when they compare a message with the one that is recorded
+ * under its id.
  *
  * @example
  * ```ts
@@ -44,13 +48,13 @@ export const TraceContext = Context.Reference<boolean>("eventfold/TraceContext",
  * program.pipe(Effect.provide(Layer.merge(MessageStore.layerMemory, TraceContext.layer)))
  * ```
  *
+ * @category layers
  * @since 0.1.0
  */
 export const layer: Layer.Layer<never> = Layer.succeed(TraceContext, true)
 
 /**
- * What an append in this context is to write as `traceparent`: the current span, if there is a sampled one and writing it is
- * on.
+ * What an append in this context writes as `traceparent`: the current span if it is sampled, and if the program has the layer.
  *
  * @internal
  */
@@ -61,8 +65,9 @@ export const currentIn = (context: Context.Context<never>): string | undefined =
 }
 
 /**
- * The span that a message's metadata carries; none when there is no `traceparent`, or one that is not of version 00.
+ * The span in a message's metadata; none without a `traceparent` of version 00.
  *
+ * @category decoding
  * @since 0.1.0
  */
 export const fromMetadata = (metadata: Schema.Json): Option.Option<Tracer.ExternalSpan> => {

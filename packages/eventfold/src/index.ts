@@ -1,44 +1,132 @@
-/** @since 0.1.0 */
+/**
+ * Typed events and commands: the messages of a category, by schemas.
+ *
+ * @since 0.1.0
+ */
 export * as Category from "./Category.ts"
-/** @since 0.1.0 */
+/**
+ * Consumers: handle the messages of categories in order.
+ *
+ * @since 0.1.0
+ */
 export * as Consumer from "./Consumer.ts"
-/** @since 0.1.0 */
+/**
+ * The status of a consumer: its members, positions and lag.
+ *
+ * @since 0.1.0
+ */
 export * as ConsumerStatus from "./ConsumerStatus.ts"
-/** @since 0.1.0 */
+/**
+ * Entities: state folded from a stream, and decisions on it.
+ *
+ * @since 0.1.0
+ */
 export * as Entity from "./Entity.ts"
-/** @since 0.1.0 */
+/**
+ * Keeps the states of entities in memory.
+ *
+ * @since 0.1.0
+ */
 export * as EntityCache from "./EntityCache.ts"
-/** @since 0.1.0 */
+/**
+ * Expected versions: optimistic concurrency.
+ *
+ * @since 0.1.0
+ */
 export * as ExpectedVersion from "./ExpectedVersion.ts"
-/** @since 0.1.0 */
+/**
+ * What holds back a reader of the whole store.
+ *
+ * @since 0.1.0
+ */
 export * as HeldBack from "./HeldBack.ts"
-/** @since 0.1.0 */
+/**
+ * A message store in memory, as a backend.
+ *
+ * @since 0.1.0
+ */
 export * as MemoryStore from "./MemoryStore.ts"
-/** @since 0.1.0 */
+/**
+ * Tables in memory, for read models without a database.
+ *
+ * @since 0.1.0
+ */
 export * as MemoryTable from "./MemoryTable.ts"
-/** @since 0.1.0 */
+/**
+ * Messages, as written and as recorded.
+ *
+ * @since 0.1.0
+ */
 export * as Message from "./Message.ts"
-/** @since 0.1.0 */
+/**
+ * The message store: appends messages to streams, and reads them.
+ *
+ * @since 0.1.0
+ */
 export * as MessageStore from "./MessageStore.ts"
-/** @since 0.1.0 */
+/**
+ * The metadata of messages, and what a message carries over from the one that caused it.
+ *
+ * @since 0.1.0
+ */
 export * as Metadata from "./Metadata.ts"
-/** @since 0.1.0 */
+/**
+ * Parked messages: lists, replays and drops them.
+ *
+ * @since 0.1.0
+ */
 export * as Parking from "./Parking.ts"
-/** @since 0.1.0 */
+/**
+ * Stores the positions of consumers.
+ *
+ * @since 0.1.0
+ */
 export * as PositionStore from "./PositionStore.ts"
-/** @since 0.1.0 */
+/**
+ * Processes: state machines that react to events with commands and deadlines.
+ *
+ * @since 0.1.0
+ */
 export * as Process from "./Process.ts"
-/** @since 0.1.0 */
+/**
+ * Read models: tables derived from the log, with a checkpoint in the same transaction.
+ *
+ * @since 0.1.0
+ */
 export * as ReadModel from "./ReadModel.ts"
-/** @since 0.1.0 */
+/**
+ * Stores the builds and checkpoints of read models.
+ *
+ * @since 0.1.0
+ */
 export * as ReadModelStore from "./ReadModelStore.ts"
-/** @since 0.1.0 */
+/**
+ * What consumers and read models read.
+ *
+ * @since 0.1.0
+ */
 export * as Source from "./Source.ts"
-/** @since 0.1.0 */
+/**
+ * What a database implements to become a message store.
+ *
+ * @since 0.1.0
+ */
 export * as StoreBackend from "./StoreBackend.ts"
-/** @since 0.1.0 */
+/**
+ * The errors of a message store.
+ *
+ * @since 0.1.0
+ */
 export * as StoreError from "./StoreError.ts"
-/** @since 0.1.0 */
+/**
+ * Names of streams and categories.
+ *
+ * @since 0.1.0
+ */
 export * as StreamName from "./StreamName.ts"
-/** @since 0.1.0 */
+/**
+ * Carries traces from the writer of a message to its handlers.
+ *
+ * @since 0.1.0
+ */
 export * as TraceContext from "./TraceContext.ts"

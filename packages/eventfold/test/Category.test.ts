@@ -248,7 +248,7 @@ describe("decode", () => {
       })
       assert.strictEqual(
         error.message,
-        `cannot decode Renamed at position 2 of the stream ledger-1: data.name: ${reason}`
+        `cannot decode Renamed at position 2 of stream ledger-1: data.name: ${reason}`
       )
       assert.match(reason, /string/)
     }).pipe(onMemory))
@@ -312,7 +312,7 @@ describe("a type that the category does not name", () => {
       ])
       assert.strictEqual(
         error.message,
-        "cannot decode Foreign at position 1 of the stream ledger-1: " +
+        "cannot decode Foreign at position 1 of stream ledger-1: " +
           "type: not an event of the category ledger, whose events are Renamed"
       )
       const State = Entity.make(Strict, {

@@ -13,7 +13,7 @@ const position = Effect.gen(function*() {
 })
 
 it.layer(MessageStore.layerMemory)("catching up and going on", (it) => {
-  it.effect("handles what there is and what comes, and goes on where it stopped", () =>
+  it.effect("catches up, follows, and resumes where it stopped", () =>
     Effect.gen(function*() {
       const seen = yield* Queue.unbounded<number>()
       const consumer = Consumer.make("test", {
@@ -63,7 +63,7 @@ it.layer(MessageStore.layerMemory)("failing", (it) => {
 })
 
 it.layer(MessageStore.layerMemory)("parallel", (it) => {
-  it.effect("streams are in hand at the same time, and the position is the low-water mark", () =>
+  it.effect("streams are in flight at the same time, and the position is the low-water mark", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const seen = yield* Queue.unbounded<number>()
@@ -90,7 +90,7 @@ it.layer(MessageStore.layerMemory)("parallel", (it) => {
 })
 
 it.layer(MessageStore.layerMemory)("beginning at the end", (it) => {
-  it.effect("is kept as the position before anything is handled, so that the next run begins there", () =>
+  it.effect("is stored as the position before anything is handled, so that the next run begins there", () =>
     Effect.gen(function*() {
       yield* deposit("a", 1)
       const consumer = Consumer.make("test", { from: Account, on: { Closed: () => Effect.void }, start: "end" })

@@ -29,7 +29,7 @@ const failing = (id: string) =>
   })
 
 it.layer(MessageStore.layerMemory)("stopping", (it) => {
-  it.effect("takes nothing more, finishes what is in hand, writes the position, and then closes what handlers use", () =>
+  it.effect("takes no more messages, finishes those in flight, writes the position, and then closes what handlers use", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
       class Mailer
@@ -67,13 +67,13 @@ it.layer(MessageStore.layerMemory)("stopping", (it) => {
       assert.deepStrictEqual(yield* positionOf("mail"), Option.some(1))
     }))
 
-  it.effect("all consumers share one grace period, whatever it is that hangs", () =>
+  it.effect("all consumers share one grace period, whatever hangs", () =>
     Effect.gen(function*() {
       const [begun, gate] = [yield* Queue.unbounded<string>(), yield* Deferred.make<void>()]
       const ids = ["one", "two", "three"]
       const App = Layer.mergeAll(
         Consumer.layer(hanging("one", begun, gate)),
-        // Not beside the others but below, where layers are closed one after the other.
+        // Not beside the others but below them, where layers close one after the other.
         Layer.provide(Consumer.layer(hanging("two", begun, gate)), Consumer.layer(hanging("three", begun, gate)))
       )
       const host = yield* Effect.forkChild(Consumer.launch(App))
@@ -88,7 +88,7 @@ it.layer(MessageStore.layerMemory)("stopping", (it) => {
 })
 
 it.layer(MessageStore.layerMemory)("stopping without the store", (it) => {
-  it.effect("a position that can't be written does not keep the program from ending", () =>
+  it.effect("a position that can't be written does not keep the program alive", () =>
     Effect.gen(function*() {
       const handled = yield* Deferred.make<void>()
       const consumer = Consumer.make("test", {
@@ -192,7 +192,7 @@ it.layer(MessageStore.layerMemory)("the host", (it) => {
       assert.deepStrictEqual((yield* Deferred.await(seen)).toSorted(), ["one of account", "two of account"])
     }))
 
-  it.effect("the exit code is 0 for who was asked to stop, and 1 for an error", () =>
+  it.effect("the exit code is 0 for a program that was asked to stop, and 1 for an error", () =>
     Effect.sync(() => {
       const codes: Array<number> = []
       const note = (code: number) => void codes.push(code)

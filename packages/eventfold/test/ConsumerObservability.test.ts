@@ -9,7 +9,7 @@ const deposit = (id: string, amount: number) => Account.append(id, Account.event
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
 
-/** The metrics that are shown, by name and without their attributes. */
+/** The reported metrics, by name and without their attributes. */
 const shown = Effect.map(
   Metric.snapshot,
   (all) => Object.fromEntries(all.map(({ attributes, id, state }) => [id, { attributes, state }]))
@@ -18,7 +18,7 @@ const shown = Effect.map(
 const counter = (value: number) => ({ count: value, incremental: true })
 
 it.layer(MessageStore.layerMemory)("metrics", (it) => {
-  it.effect("count what becomes of messages, and show how far behind the consumer is", () =>
+  it.effect("count handled, retried and skipped messages, and show the lag", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const consumer = Consumer.make("test", {
@@ -94,12 +94,12 @@ const makeTracer = () => {
   return { tracer, named: (name: string) => spans.filter((span) => span.name === name) }
 }
 
-/** Handles what there is. */
+/** Runs the consumer until it has handled all messages. */
 const handleAll = <E, R>(consumer: Consumer.Consumer<E, R>, last: number) =>
   Effect.scoped(Effect.flatMap(Consumer.start(consumer), ({ waitFor }) => waitFor(last)))
 
 it.layer(MessageStore.layerMemory)("tracing", (it) => {
-  it.effect("each handling is a trace of its own, linked to the one that wrote the message", () => {
+  it.effect("each handling is a trace of its own, linked to the trace that wrote the message", () => {
     const { named, tracer } = makeTracer()
     return Effect.gen(function*() {
       yield* Effect.provide(deposit("a", 1), TraceContext.layer)
@@ -144,7 +144,7 @@ it.layer(MessageStore.layerMemory)("tracing", (it) => {
       assert.deepStrictEqual(second?.links, [])
       assert(second?.status._tag === "Ended")
       assert.isTrue(Exit.isFailure(second.status.exit), "a failed handling is a failed span, also when it is skipped")
-      // What a handler writes leads on to the handling.
+      // A message that a handler writes links to the handling.
       const store = yield* MessageStore.MessageStore
       const answer = Option.getOrThrow(yield* store.lastMessage("answer-1"))
       assert.include(Metadata.fromJson(answer.metadata).traceparent, first?.traceId)
@@ -169,7 +169,7 @@ it.layer(MessageStore.layerMemory)("tracing", (it) => {
     }).pipe(Effect.withTracer(tracer))
   })
 
-  it.effect("there is no span for a message when nobody would see it", () =>
+  it.effect("there is no span for a message when no tracer would see it", () =>
     Effect.gen(function*() {
       const { globalPosition } = yield* deposit("a", 1)
       const seen: Array<string | undefined> = []
@@ -195,7 +195,7 @@ interface Line {
 }
 
 it.layer(MessageStore.layerMemory)("logs", (it) => {
-  it.effect("lines tell which message it is, and nothing of what it says", () => {
+  it.effect("lines name the message, and show nothing of its content", () => {
     const lines: Array<Line> = []
     const logger = Logger.make(({ fiber, logLevel, message }) => {
       lines.push({ level: logLevel, message: String(message), about: fiber.getRef(References.CurrentLogAnnotations) })
@@ -209,11 +209,11 @@ it.layer(MessageStore.layerMemory)("logs", (it) => {
       })
       yield* Effect.flip(Consumer.run(consumer))
       assert.deepStrictEqual(lines.map(({ level, message }) => [level, message]), [
-        ["Info", "a consumer has started"],
-        ["Debug", "a message could not be handled, and is tried again"],
-        ["Warn", "a message could not be handled, and is tried again"],
-        ["Error", "a message could not be handled, and stops the consumer"],
-        ["Info", "a consumer has stopped"]
+        ["Info", "consumer started"],
+        ["Debug", "consumer failed to handle a message and retries it"],
+        ["Warn", "consumer failed to handle a message and retries it"],
+        ["Error", "consumer failed to handle a message and stops"],
+        ["Info", "consumer stopped"]
       ])
       const failed = lines[3]?.about
       assert.deepInclude(failed, {
@@ -225,7 +225,7 @@ it.layer(MessageStore.layerMemory)("logs", (it) => {
         attempts: 3
       })
       assert.notInclude(JSON.stringify(lines), "424242")
-      assert.notProperty(failed, "error", "who runs the consumer gets it, and reports it")
+      assert.notProperty(failed, "error", "the program that runs the consumer gets the error and reports it")
       assert.deepInclude(lines[4]?.about, { why: "failed", handled: 0 })
     }).pipe(
       Effect.provide(Layer.merge(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "All")))

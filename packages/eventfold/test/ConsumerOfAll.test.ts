@@ -5,7 +5,7 @@ import { Consumer, type HeldBack, MemoryStore, type Message, MessageStore } from
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i)
 
-/** Lets everything run that can without the clock. */
+/** Lets everything run that does not wait for the clock. */
 const settle = Effect.repeat(Effect.yieldNow, { times: 200 })
 
 const written = (category: string) =>
@@ -17,7 +17,7 @@ const append = (stream: string, count = 1) =>
   Effect.flatMap(MessageStore.MessageStore, (store) => store.append(stream, upTo(count).map(() => message)))
 
 it.layer(MessageStore.layerMemory)("positions of consumers of everything", (it) => {
-  it.effect("are written because of messages, and not because of one another", () =>
+  it.effect("are written for messages, and not for one another", () =>
     Effect.gen(function*() {
       const handled = new Map<string, number>()
       const consumers = [false, false, true, true].map((bookkeeping, index) =>
@@ -31,18 +31,18 @@ it.layer(MessageStore.layerMemory)("positions of consumers of everything", (it) 
         yield* append(`${i % 2 === 0 ? "account" : "transfer"}-1`)
         yield* TestClock.adjust("10 minutes")
       }
-      // One each for each message: 24, of which the last two readers get those of the other three.
+      // Each consumer writes one for each message: 24. The last two readers also read those of the other three.
       const positions = yield* written("$all:position")
       assert.lengthOf(positions, 4 * 6)
       assert.deepStrictEqual(upTo(4).map((i) => handled.get(`reader${i}`)), [6, 6, 6 + 18, 6 + 18])
       yield* Fiber.interruptAll(fibers)
-      // The first two have handled nothing since; the others keep what they have had of one another.
+      // The first two have handled nothing since; the others store how far they have read.
       assert.isAtMost((yield* written("$all:position")).length, 4 * 6 + 2)
     }))
 })
 
 it.layer(MessageStore.layerMemory)("a position where nothing comes", (it) => {
-  it.effect("is written when it is far behind, and then not again for a while", () =>
+  it.effect("is written when it is far behind, and then not for a while", () =>
     Effect.gen(function*() {
       const consumer = Consumer.make("test", {
         from: Consumer.allOf({ categories: ["account", "transfer"] }),
@@ -64,7 +64,7 @@ it.layer(MessageStore.layerMemory)("a position where nothing comes", (it) => {
     }))
 })
 
-/** A store in memory where somebody holds back those who read everything. */
+/** A memory store in which another session blocks readers of everything. */
 const holding = Layer.effect(
   MessageStore.MessageStore,
   Effect.gen(function*() {
@@ -105,10 +105,10 @@ const writer = (pid: number): HeldBack.Writer => ({
 })
 
 const text = (pid: number, minutes: number) =>
-  `the global position 3 is held back by the process ${pid} (billing, user app, idle in transaction, for ${minutes}m)`
+  `global position 3 is held back by process ${pid} (billing, user app, idle in transaction, for ${minutes}m)`
 
 it.layer(holding)("a consumer that is held back", (it) => {
-  it.effect("waits without hurry, says by whom once, tells it in its status, and misses nothing", () =>
+  it.effect("polls slowly, logs what blocks it once, reports it in its status, and misses nothing", () =>
     Effect.gen(function*() {
       const warnings: Array<unknown> = []
       const logger = Logger.make(({ fiber, logLevel }) => {
@@ -142,10 +142,10 @@ it.layer(holding)("a consumer that is held back", (it) => {
         assert.deepStrictEqual((yield* running.status).heldBack, Option.some(held))
         const other = yield* Effect.forkChild(Consumer.waitFor(consumer, 4))
 
-        // Others go on writing, and wake it.
+        // Other writers keep writing, and wake it.
         const before = reads
         yield* Effect.forEach(upTo(200), () => Effect.andThen(append("other-1"), TestClock.adjust("5 millis")))
-        // One in 20 milliseconds, and ten by who waits for the position.
+        // One in 20 milliseconds, and ten by the wait for the position.
         assert.isAtMost(reads - before, 65)
 
         held = { position: 3, writers: [writer(8)] }
@@ -166,7 +166,7 @@ it.layer(holding)("a consumer that is held back", (it) => {
       }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])))
     }))
 
-  it.effect("starts at the end only behind what may still be written before it", () =>
+  it.effect("starts at the end, but before what may still be written there", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       const { globalPosition: last } = yield* append("account-1", 3)
@@ -176,7 +176,7 @@ it.layer(holding)("a consumer that is held back", (it) => {
         on: ({ globalPosition }) => Effect.sync(() => seen.push(globalPosition)),
         start: "end"
       })
-      // It ends before the consumer reads.
+      // The transaction ends before the consumer reads.
       const ending = (position: number) => ({
         ...store,
         heldBack: () => Effect.succeedSome({ position, writers: [writer(7)] })
@@ -193,7 +193,7 @@ it.layer(holding)("a consumer that is held back", (it) => {
 })
 
 it.layer(MessageStore.layerMemory)("consumers of everything", (it) => {
-  it.effect("that have come up with the log read together, and one page is one read however much is passed over", () =>
+  it.effect("that have caught up read together, and one page is one read however much is skipped", () =>
     Effect.gen(function*() {
       let pages = 0
       const memory = yield* MemoryStore.make
@@ -225,7 +225,7 @@ it.layer(MessageStore.layerMemory)("consumers of everything", (it) => {
       yield* Fiber.interruptAll(fibers)
     }))
 
-  it.effect("of a category and all the rest: each message goes to one handler, the category's own", () =>
+  it.effect("of a category and all other messages: each message goes to one handler, first of all the category's own", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
       const note = (by: string) => ({ streamName, type }: Message.RecordedMessage) =>

@@ -6,7 +6,7 @@ const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
 
 const Small = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5 }))
 
-/** What handlers saw: the positions of each stream in the order of their handling. */
+/** What handlers saw: the positions of each stream in the order of handling. */
 const makeHandler = (concurrency: number) => {
   const seen = new Map<string, Array<number>>()
   const active = new Set<string>()
@@ -61,7 +61,7 @@ it.effect.prop("no message is skipped and none comes out of order, whatever is i
       const positions = yield* PositionStore.PositionStore
       const crashing = Effect.provideService(Consumer.run(consumer), PositionStore.PositionStore, {
         ...positions,
-        // As after a SIGKILL, the last position is not written.
+        // The last position is not written, as after a SIGKILL.
         put: (key, position) => keepsPosition ? positions.put(key, position) : Effect.void
       })
       const fiber = yield* Effect.forkChild(crashing)
@@ -80,7 +80,7 @@ it.effect.prop("no message is skipped and none comes out of order, whatever is i
         assert.isAtMost(position, highest + 1, `${stream} skips: ${positions.join(" ")}`)
         highest = Math.max(highest, position)
       }
-      // Where nothing was lost, nothing is repeated.
+      // When no position was lost, no message is repeated.
       if (crashes.length === 0) assert.strictEqual(positions.length, expected.get(stream))
     }
   }).pipe(Effect.provide(Layer.merge(MessageStore.layerMemory, PositionStore.layerMemory))))

@@ -12,13 +12,13 @@ const position = Effect.gen(function*() {
   return Option.map(yield* positions.get({ category: "account", consumerId: "test" }), ({ position }) => position)
 })
 
-/** Lets everything run that can without the clock. */
+/** Lets everything run that does not wait for the clock. */
 const settle = Effect.repeat(Effect.yieldNow, { times: 200 })
 
 const memory = Layer.merge(MessageStore.layerMemory, PositionStore.layerMemory)
 
 it.layer(memory)("stopping", (it) => {
-  it.effect("waits for handlers as long as the grace says, begins no message more, and writes what is done", () =>
+  it.effect("waits for handlers as long as the grace period lasts, begins no more messages, and writes its position", () =>
     Effect.gen(function*() {
       const begun: Array<number> = []
       const interrupted: Array<number> = []
@@ -57,7 +57,7 @@ it.layer(memory)("stopping", (it) => {
 })
 
 it.layer(memory)("the first position", (it) => {
-  it.effect("of one that starts at the end is kept at once, so that a crash skips nothing", () =>
+  it.effect("of a consumer that starts at the end is stored at once, so that a crash skips nothing", () =>
     Effect.gen(function*() {
       const seen: Array<number> = []
       const gate = yield* Latch.make()
@@ -93,7 +93,7 @@ it.layer(memory)("the first position", (it) => {
 })
 
 it.layer(memory)("streams side by side", (it) => {
-  it.effect("as many slow streams as may be in hand do not keep the others from their turns", () =>
+  it.effect("as many slow streams as may be in flight do not block the others", () =>
     Effect.gen(function*() {
       const healthy = yield* Queue.unbounded<number>()
       const consumer = Consumer.make("test", {
@@ -118,7 +118,7 @@ it.layer(memory)("streams side by side", (it) => {
     }))
 })
 
-/** The store of the context, whose leases are lost when the latch opens, and go to somebody else. */
+/** The store of the context, which takes leases away when the latch opens and grants them no more. */
 const losing = Effect.fnUntraced(function*(latch: Latch.Latch) {
   const store = yield* MessageStore.MessageStore
   const error = new StoreError.StoreError({ operation: "lease", reason: "test", isRetryable: true })
@@ -131,7 +131,7 @@ const losing = Effect.fnUntraced(function*(latch: Latch.Latch) {
 })
 
 it.layer(memory)("a lease that is lost", (it) => {
-  it.effect("ends the handlers at once, and the position is left to whoever has it now", () =>
+  it.effect("ends the handlers at once, and leaves the position to the new holder", () =>
     Effect.gen(function*() {
       const lost = yield* Latch.make()
       const store = yield* losing(lost)
@@ -165,7 +165,7 @@ it.layer(memory)("a lease that is lost", (it) => {
 })
 
 it.layer(memory)("members of a group", (it) => {
-  it.effect("that two processes name in different orders are run by one of them", () =>
+  it.effect("that two processes name in different orders run in one of them", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       const seen = yield* Queue.unbounded<number>()
@@ -175,7 +175,7 @@ it.layer(memory)("members of a group", (it) => {
           on: { Deposited: ({ data }) => Queue.offer(seen, data.amount) },
           group: { size: 2, members }
         })).pipe(
-          // Time in which the other one takes a lease.
+          // Time for the other process to take a lease.
           Effect.provideService(
             MessageStore.MessageStore,
             { ...store, lease: (name) => Effect.tap(store.lease(name), Effect.sleep("10 millis")) }
@@ -192,7 +192,7 @@ it.layer(memory)("members of a group", (it) => {
 })
 
 it.layer(memory)("consumers of one category", (it) => {
-  it.effect("that have come up with it read together, also when nothing wakes them", () =>
+  it.effect("that have caught up with it read together, also when nothing wakes them", () =>
     Effect.gen(function*() {
       let reads = 0
       const memory = yield* MemoryStore.make
@@ -215,7 +215,7 @@ it.layer(memory)("consumers of one category", (it) => {
         })).pipe(
           Effect.provideService(MessageStore.MessageStore, store),
           Effect.forkChild,
-          // They do not begin together.
+          // They begin at different times.
           Effect.tap(() => TestClock.adjust("237 millis"))
         ))
       yield* TestClock.adjust("5 seconds")
@@ -228,7 +228,7 @@ it.layer(memory)("consumers of one category", (it) => {
       yield* Effect.provideService(deposit("a", 1), MessageStore.MessageStore, store)
       yield* Queue.takeN(seen, 10)
       assert.strictEqual(reads, 11)
-      // When one is stopped, be it the one that the others wait with, they go on.
+      // When one stops, even the one that reads for all, the others continue.
       yield* TestClock.adjust("10 seconds")
       for (const fiber of fibers.slice(0, 9)) {
         yield* TestClock.adjust("300 millis")

@@ -10,7 +10,7 @@ const deposit = (id: string, amount: number) => Account.append(id, Account.event
 const lagOf = (consumer: Consumer.Consumer<unknown, unknown>) =>
   Effect.map(Consumer.status(consumer), ({ lag }) => [lag.messages, Duration.toSeconds(lag.age)])
 
-/** Starts a consumer, and waits until it has begun. */
+/** Starts a consumer and waits until it has begun. */
 const startActive = <E, R>(consumer: Consumer.Consumer<E, R>) =>
   Effect.gen(function*() {
     const running = yield* Consumer.start(consumer)
@@ -22,7 +22,7 @@ const startActive = <E, R>(consumer: Consumer.Consumer<E, R>) =>
 class Refused extends Schema.TaggedError<Refused>()("Refused", { amount: Schema.Int }) {}
 
 it.layer(MessageStore.layerMemory)("status from any process", (it) => {
-  it.effect("tells position, lag and the last message, before, while and after it runs", () =>
+  it.effect("reports position, lag and the last message before, during and after a run", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const consumer = Consumer.make("test", {
@@ -63,7 +63,7 @@ it.layer(MessageStore.layerMemory)("status from any process", (it) => {
 })
 
 it.layer(MessageStore.layerMemory)("status of a group", (it) => {
-  it.effect("counts for each member what is its own, and for a consumer that answers what correlates", () =>
+  it.effect("counts for each member its own messages, and for a consumer of answers those that correlate", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       yield* Effect.forEach(Array.from({ length: 40 }, (_, n) => n), (n) => deposit(`${n}`, n))
@@ -81,7 +81,7 @@ it.layer(MessageStore.layerMemory)("status of a group", (it) => {
 })
 
 it.layer(MessageStore.layerMemory)("the status of one that runs here", (it) => {
-  it.effect("counts, and shows what is in flight and what is tried again", () =>
+  it.effect("counts messages, and shows those in flight and those that are retried", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const tried = yield* Queue.unbounded<number>()
@@ -189,7 +189,7 @@ it.layer(MessageStore.layerMemory)("waiting for a position", (it) => {
       assert.strictEqual((yield* running.status).isActive, false)
     }))
 
-  it.effect("a consumer that waits for its turn sees by the positions what the other one has done", () =>
+  it.effect("a consumer that waits for its lease learns from the positions what the holder has done", () =>
     Effect.gen(function*() {
       const consumer = Consumer.make("turns", { from: Account, on: { Deposited: () => Effect.void }, start: "end" })
       yield* startActive(consumer)
@@ -245,7 +245,7 @@ const group = (
   })
 
 it.layer(Layer.merge(MessageStore.layerMemory, PositionStore.layerMemory))("regroup", (it) => {
-  it.effect("sets the members of the new size to where the first message is that one has not handled", () =>
+  it.effect("sets the members of the new size to the first message that any has not handled", () =>
     Effect.gen(function*() {
       const ids = Array.from({ length: 30 }, (_, n) => `${n}`)
       yield* Effect.forEach(ids, (id) => deposit(id, 1))
@@ -262,7 +262,7 @@ it.layer(Layer.merge(MessageStore.layerMemory, PositionStore.layerMemory))("regr
       const handledByFirst = seen.size
       assert.isAbove(handledByFirst, 0)
 
-      // Member 1 has come as far as its third message.
+      // Member 1 has handled up to its third message.
       let left = 3
       const third = yield* Effect.flip(
         Consumer.run(group(2, [1], (id) => left-- > 0 ? see(id) : new Refused({ amount: 0 })))
@@ -283,7 +283,7 @@ it.layer(Layer.merge(MessageStore.layerMemory, PositionStore.layerMemory))("regr
       assert.strictEqual((yield* all.status).handled, 30 - position)
     }).pipe(Effect.scoped))
 
-  it.effect("a consumer without a group gets one where it stands, and one that has never run begins at its start", () =>
+  it.effect("a consumer without a group gets one at its position, and one that has never run begins at its start", () =>
     Effect.gen(function*() {
       const last = yield* deposit("x", 1)
       const single = Consumer.make("single", { from: Account, on: { Deposited: () => Effect.void } })

@@ -307,9 +307,9 @@ describe("a conflict", () => {
       ])
       assert.strictEqual(
         error.message,
-        "expected version 2 of the stream account-1, which is at version 4; gave up after 2 attempts"
+        "stream account-1 is at version 4; the append expected version 2; the transaction gave up after 2 attempts"
       )
-      assert.match((yield* Effect.flip(overtaken(1))).message, /; gave up after 1 attempt$/)
+      assert.match((yield* Effect.flip(overtaken(1))).message, /; the transaction gave up after 1 attempt$/)
     }).pipe(onMemory))
 
   it.effect("has the first hundred of the events that were missed", () =>

@@ -50,13 +50,13 @@ it("is described for people, as the error does", () => {
   ])
   assert.strictEqual(
     message("noStream", Option.some(4)),
-    "expected no stream of the stream account-1, which is at version 4"
+    "stream account-1 is at version 4; the append expected no stream"
   )
   assert.strictEqual(
     message("exists", Option.none()),
-    "expected an existing stream of the stream account-1, which does not exist"
+    "stream account-1 does not exist; the append expected an existing stream"
   )
-  assert.strictEqual(message(3, Option.some(4)), "expected version 3 of the stream account-1, which is at version 4")
+  assert.strictEqual(message(3, Option.some(4)), "stream account-1 is at version 4; the append expected version 3")
 })
 
 it("is a schema", () => {

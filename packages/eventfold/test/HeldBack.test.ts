@@ -30,23 +30,23 @@ describe("HeldBack.format", () => {
     }
     assert.strictEqual(
       HeldBack.format({ position: 1_205, writers: [forgetful] }),
-      "the global position 1205 is held back by the process 4711 (billing, user app, idle in transaction, for 3m 12s)"
+      "global position 1205 is held back by process 4711 (billing, user app, idle in transaction, for 3m 12s)"
     )
     const prepared = { ...unknown, preparedAs: "order 7", state: "prepared", user: "app" }
     assert.strictEqual(
       HeldBack.format({ position: 3, writers: [{ ...unknown, pid: 1, applicationName: "" }, prepared] }),
-      "the global position 3 is held back by the process 1 and the prepared transaction \"order 7\" (user app)"
+      "global position 3 is held back by process 1 and prepared transaction \"order 7\" (user app)"
     )
   })
 
-  it("says so when there is nobody to be named", () => {
+  it("says so when it can name no session", () => {
     assert.strictEqual(
       HeldBack.format({ position: 3, writers: [unknown] }),
-      "the global position 3 is held back by a process that may not be seen"
+      "global position 3 is held back by a process that this role may not see"
     )
     assert.strictEqual(
       HeldBack.format({ position: 3, writers: [] }),
-      "the global position 3 is held back by transactions that have just ended"
+      "global position 3 is held back by transactions that have just ended"
     )
   })
 })

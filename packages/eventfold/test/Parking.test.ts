@@ -29,7 +29,7 @@ const runMembers = (
 ) => Consumer.run(consumerOf({ one: (amount) => one(members[0] ?? 0, amount) }, { group: { size: 3, members } }))
 
 describe("parking", () => {
-  it.effect("puts aside a message and those after it, and the other streams flow", () =>
+  it.effect("parks a failed message and the later ones of its stream, while other streams flow", () =>
     inMemory(Effect.gen(function*() {
       const handler = makeHandler()
       handler.bad.add(2)
@@ -62,7 +62,7 @@ describe("parking", () => {
       assert.include(Option.getOrThrow(first?.error ?? Option.none()), "refused 2")
       assert.deepStrictEqual(second?.error, Option.none())
 
-      // What is parked is done: nothing holds the position back.
+      // Parked messages count as done: the position has passed them.
       yield* Fiber.interrupt(fiber)
       const store = yield* MessageStore.MessageStore
       const last = Option.getOrThrow(yield* store.lastCategoryMessage("account"))
@@ -74,7 +74,7 @@ describe("parking", () => {
       assert.deepStrictEqual(yield* typesOf("account:parked-notifier+a"), ["Parked", "Parked", "Parked", "Parked"])
     })))
 
-  it.effect("counts what is parked, those behind as well, and what fails, replays as well", () =>
+  it.effect("counts parked messages with those behind them, and failures with those of replays", () =>
     inMemory(Effect.gen(function*() {
       const handler = makeHandler()
       handler.bad.add(1)
@@ -90,7 +90,7 @@ describe("parking", () => {
       assert.deepStrictEqual({ failed, handled, parked, retried }, { failed: 2, handled: 3, parked: 3, retried: 0 })
     })))
 
-  it.effect("parks what does not decode, without another try, and defects; never an interruption", () =>
+  it.effect("parks defects and, without a retry, messages that do not decode; never an interruption", () =>
     inMemory(Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       let begun = 0
@@ -119,7 +119,7 @@ describe("parking", () => {
       assert.include(Option.getOrThrow(defect?.error ?? Option.none()), "a bug")
     })))
 
-  it.effect("bounds an error, and keeps one that no store could", () =>
+  it.effect("shortens an error, and replaces what no store can keep", () =>
     inMemory(Effect.gen(function*() {
       const consumer = Consumer.make("notifier", {
         from: Account,
@@ -135,7 +135,7 @@ describe("parking", () => {
       assert.isBelow(error.length, 9_000)
     })))
 
-  it.effect("keeps streams apart whatever their names are, and consumers whatever theirs", () =>
+  it.effect("keeps streams and consumers apart, whatever their names are", () =>
     inMemory(Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       const long = "x".repeat(StreamName.maxBytes - "account-".length)
@@ -223,7 +223,7 @@ describe("replaying", () => {
     return { consumer, fiber, handler }
   })
 
-  it.effect("one stream, and the other keeps waiting; then new messages flow", () =>
+  it.effect("one stream: the other keeps waiting, and new messages flow", () =>
     inMemory(Effect.gen(function*() {
       const { handler: { bad, seen } } = yield* parked
       bad.clear()
@@ -257,7 +257,7 @@ describe("replaying", () => {
       assert.deepStrictEqual(seen, [1, 2, 3])
     })))
 
-  it.effect("all, and a limit for each", () =>
+  it.effect("all streams, with a limit for each", () =>
     inMemory(Effect.gen(function*() {
       const { handler: { bad, seen } } = yield* parked
       bad.clear()
@@ -273,7 +273,7 @@ describe("replaying", () => {
       assert.strictEqual(yield* Parking.replay(owner, { stream: "account-a" }), 0)
     })))
 
-  it.effect("what fails again stays, with the new error, and so do those behind it", () =>
+  it.effect("a message that fails again stays with the new error, and so do the messages behind it", () =>
     inMemory(Effect.gen(function*() {
       const { handler: { attempts, bad, seen } } = yield* parked
       bad.delete(1)
@@ -285,7 +285,7 @@ describe("replaying", () => {
       assert.deepStrictEqual([first?.position, first?.attempts], [1, 1])
       assert.include(Option.getOrThrow(first?.error ?? Option.none()), "refused 2")
       assert.deepStrictEqual([second?.position, second?.error], [2, Option.none()])
-      // It does not try by itself.
+      // Nothing is replayed without a request.
       yield* settle
       assert.deepStrictEqual(attempts.filter((amount) => amount < 10), [1, 1, 2])
       yield* Parking.replay(owner, { stream: "account-a" })
@@ -297,7 +297,7 @@ describe("replaying", () => {
       assert.deepStrictEqual(seen, [1, 2, 3])
     })))
 
-  it.effect("asked for while no consumer runs, it is done when one does", () =>
+  it.effect("a request that comes while no consumer runs is carried out when one does", () =>
     inMemory(Effect.gen(function*() {
       const { consumer, fiber, handler: { bad, seen } } = yield* parked
       yield* Fiber.interrupt(fiber)
@@ -312,7 +312,7 @@ describe("replaying", () => {
       assert.deepStrictEqual(yield* waiting(), { "account-a": [0, 1, 2] })
     })))
 
-  it.effect("in pages, between which other streams of the lane have their turn", () =>
+  it.effect("in pages, between which the other streams of the lane continue", () =>
     inMemory(Effect.gen(function*() {
       const handler = makeHandler()
       handler.bad.add(0)
@@ -334,7 +334,7 @@ describe("replaying", () => {
       yield* Fiber.interrupt(fiber)
     })))
 
-  it.effect("ends with the message in hand when the consumer is stopped, and goes on when it runs again", () =>
+  it.effect("ends after the current message when the consumer stops, and resumes when it runs again", () =>
     inMemory(Effect.gen(function*() {
       const handler = makeHandler()
       handler.bad.add(1)
@@ -357,7 +357,7 @@ describe("replaying", () => {
       assert.deepStrictEqual(handler.seen, [1, 2, 3])
     })))
 
-  it.effect("a message that is gone from the store is no success", () =>
+  it.effect("a message that is no longer in the store fails", () =>
     inMemory(Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       const { consumer, fiber, handler: { bad, seen } } = yield* parked
@@ -371,10 +371,10 @@ describe("replaying", () => {
       yield* settle
       assert.deepStrictEqual(seen, [])
       const [first] = yield* messagesOf("account-a")
-      assert.include(Option.getOrThrow(first?.error ?? Option.none()), "not in the store")
+      assert.include(Option.getOrThrow(first?.error ?? Option.none()), "no longer in the store")
     })))
 
-  it.effect("wrong arguments are refused", () =>
+  it.effect("refuses wrong arguments", () =>
     inMemory(Effect.gen(function*() {
       const refused: ReadonlyArray<Effect.Effect<unknown, unknown, MessageStore.MessageStore>> = [
         Parking.replay(owner, { limit: 0 }),
@@ -406,7 +406,7 @@ describe("dropping", () => {
     return { consumer, fiber, handler, messages: yield* messagesOf("account-a") }
   })
 
-  it.effect("one message, and the rest waits", () =>
+  it.effect("one message: the others keep waiting", () =>
     inMemory(Effect.gen(function*() {
       const { handler: { seen }, messages: [first] } = yield* parked
       const drop = Parking.drop(owner, {
@@ -425,11 +425,11 @@ describe("dropping", () => {
       assert.deepStrictEqual(seen, [2, 3, 4])
     })))
 
-  it.effect("all of a stream, which flows again", () =>
+  it.effect("all of a stream: it flows again", () =>
     inMemory(Effect.gen(function*() {
       const { handler: { bad, seen } } = yield* parked
       assert.strictEqual(yield* Parking.drop(owner, { stream: "account-a", reason: "no use" }), 3)
-      // At once, however early the consumer hears of it.
+      // At once, whether the consumer has seen the drop or not.
       yield* deposit("a", 4)
       yield* settle
       assert.deepStrictEqual(seen, [4])
@@ -451,7 +451,7 @@ describe("dropping", () => {
       assert.deepStrictEqual(seen, [4])
     })))
 
-  it.effect("while it is handled for a replay: it is settled once", () =>
+  it.effect("a message during its replay: it is settled once", () =>
     inMemory(Effect.gen(function*() {
       const { bad, one, seen } = makeHandler()
       bad.add(1)

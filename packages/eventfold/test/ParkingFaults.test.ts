@@ -20,10 +20,10 @@ import {
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i)
 
-describe("the store and its crashes", () => {
+describe("faults of the store and crashes", () => {
   type Append = ReturnType<MessageStore.MessageStore["Service"]["append"]>
 
-  /** Parks two streams and replays one, on a store whose append with a number, from 0, is changed. */
+  /** Parks two streams and replays one. `change` applies to the append with the number `at`, from 0. */
   const scenario = Effect.fnUntraced(function*(
     at: number,
     change: (append: Append) => Append,
@@ -82,7 +82,7 @@ describe("the store and its crashes", () => {
   })
 
   const lost = new StoreError.StoreError({ operation: "append", reason: "connection lost", isRetryable: true })
-  it.effect.each(upTo(10))("append %i fails before, or after, it is written", (at) =>
+  it.effect.each(upTo(10))("append %i fails before or after it is written", (at) =>
     Effect.gen(function*() {
       for (const written of [false, true]) {
         const { a, b } = yield* inMemory(
@@ -99,14 +99,14 @@ describe("the store and its crashes", () => {
         const { a, b } = yield* inMemory(
           scenario(at, (append) => written ? Effect.andThen(append, Effect.never) : Effect.never, true)
         )
-        // What was in hand is handled again, and nothing out of order.
+        // Messages may be handled again, but none out of order.
         assert.deepStrictEqual(a, a.toSorted((one, other) => one - other))
         assert.deepStrictEqual([...new Set(a)], [0, 1, 2, 3])
         assert.deepStrictEqual(b, [11, 12, 13])
       }
     }))
 
-  it.effect("what was settled is neither handled nor parked again when it is delivered again", () =>
+  it.effect("a settled message that is delivered again is neither handled nor parked", () =>
     inMemory(Effect.gen(function*() {
       const handler = makeHandler()
       handler.bad.add(1)
@@ -129,18 +129,18 @@ describe("the store and its crashes", () => {
       yield* settle
       yield* deposit("a", 5)
       yield* settle
-      // 4 was handled after the parking, and its position not written.
+      // 4 was handled after the replay, and its position was not written.
       assert.deepStrictEqual(handler.seen, [0, 1, 3, 4, 4, 5])
       assert.deepStrictEqual(yield* waiting(), {})
     })))
 
-  it.effect("what two processes park, one of which does not know that it was replaced, is parked once", () =>
+  it.effect("two processes that run the same consumer park a message once", () =>
     inMemory(Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       const handler = makeHandler()
       handler.bad.add(1)
       yield* deposit("a", 1, 2)
-      // Not the same number of attempts, so that what they would write differs.
+      // Different numbers of attempts, so that they write different events.
       const fibers = yield* Effect.forEach([1, 2], (attempts) =>
         Effect.forkChild(Effect.provideService(
           Consumer.run(consumerOf(handler, { retry: Schedule.recurs(attempts) })),
@@ -156,7 +156,7 @@ describe("the store and its crashes", () => {
       assert.deepStrictEqual(yield* typesOf("account:parked-notifier+a"), ["Parked", "Parked", "Parked"])
     })))
 
-  it.effect("an idle consumer with nothing parked does not read the parking", () =>
+  it.effect("an idle consumer without parked messages does not read the parked streams", () =>
     inMemory(Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       let reads = 0
@@ -176,7 +176,7 @@ describe("the store and its crashes", () => {
       yield* deposit("a", 2)
       yield* settle
       yield* settle
-      // While something is, it does, in case nobody wakes it.
+      // With parked messages it polls, in case a wake-up gets lost.
       assert.isAtLeast(reads, 6)
       handler.bad.clear()
       yield* Parking.replay(owner)
@@ -195,7 +195,7 @@ describe("the store and its crashes", () => {
       assert.strictEqual(reads, afterDrop)
     })))
 
-  it.effect("hears by polling of what nobody announces", () =>
+  it.effect("finds a request without a wake-up by polling", () =>
     inMemory(Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       const handler = makeHandler()
@@ -213,7 +213,7 @@ describe("the store and its crashes", () => {
       assert.deepStrictEqual(handler.seen, [1, 2])
     })))
 
-  it.effect("a parked stream that is not as it was written stops the consumer", () =>
+  it.effect("a parked stream that does not decode stops the consumer", () =>
     inMemory(Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       yield* store.append("account:parked-notifier+a", { type: "Parked", data: {} })

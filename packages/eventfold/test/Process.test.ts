@@ -51,7 +51,7 @@ const read = (category: string) =>
 
 const types = (category: string) => Effect.map(read(category), (messages) => messages.map(({ type }) => type))
 
-/** Waits until a category has so many messages. */
+/** Waits until a category has `count` messages. */
 const awaitMessages = (category: string, count: number) =>
   Effect.scoped(Effect.gen(function*() {
     const store = yield* MessageStore.MessageStore
@@ -66,15 +66,15 @@ const runUntil = <E, R>(process: Process.Process<E, R>, category: string, count:
 const parked = (owner: Parking.Owner) =>
   Effect.map(Stream.runCollect(Parking.list(owner)), (streams) => streams.map(({ messages }) => messages.length))
 
-/** With the positions of nobody: every message is delivered again. */
+/** Without recorded positions: every message is delivered again. */
 const redelivering = Effect.provide(PositionStore.layerMemory)
 
 const fresh = Effect.provide(MessageStore.layerMemory)
 
-/** A clock that goes on for days has little to wake up for. */
+/** Polls seldom, for tests that move the clock by days. */
 const seldom = { poll: { max: "1 hour" }, checkpoint: { every: 1, interval: "1 hour" } } as const
 
-/** A process that only reminds, without writing anything about it, and the ids that it was reminded of, with the times. */
+/** A process whose deadlines write nothing, and the ids and times at which they passed. */
 const makeReminder = Effect.gen(function*() {
   const reminded = yield* Queue.unbounded<readonly [id: unknown, minute: number, due: number]>()
   const process = Process.make("reminder", { entity: Progress, ...seldom })
@@ -108,7 +108,7 @@ it.effect("a deadline passes at its time, not before, and once", () =>
     assert.strictEqual(yield* Queue.size(reminded), 0)
   }).pipe(fresh))
 
-it.effect("one that came due while nothing ran passes at once, and a restart has to do with none that has passed", () =>
+it.effect("a deadline that came due while no process ran passes at once, and a restart skips those that have passed", () =>
   Effect.gen(function*() {
     const store = yield* MessageStore.MessageStore
     const { process, reminded } = yield* makeReminder
@@ -148,7 +148,7 @@ it.effect("one that came due while nothing ran passes at once, and a restart has
     )
   }).pipe(fresh))
 
-it.effect("a store that hangs holds up the end of a process for five seconds", () =>
+it.effect("a store that hangs delays the end of a process for five seconds at most", () =>
   Effect.gen(function*() {
     const positions = yield* PositionStore.PositionStore
     const isAsked = yield* Deferred.make<void>()
@@ -173,7 +173,7 @@ it.effect("a store that hangs holds up the end of a process for five seconds", (
     yield* Fiber.join(ended)
   }).pipe(fresh))
 
-it.effect("without positions, nothing that has passed passes again", () =>
+it.effect("without positions, a deadline that has passed does not pass again", () =>
   Effect.gen(function*() {
     const { process, reminded } = yield* makeReminder
     yield* place("1", 0)
@@ -205,7 +205,7 @@ it.effect.prop("deadlines pass in the order in which they are due", {
     yield* Fiber.interrupt(running)
   }).pipe(fresh))
 
-it.effect("a deadline may be a time, in the past too, or never, and a deadline may set the next one", () =>
+it.effect("a deadline may be a time in the past, or infinite, and its reaction may set the next one", () =>
   Effect.gen(function*() {
     const process = Process.make("clock", { entity: Progress, ...seldom })
       .deadline(
@@ -238,7 +238,7 @@ it.effect("a deadline may be a time, in the past too, or never, and a deadline m
     ])
   }).pipe(fresh))
 
-it.effect("a deadline that the process has no more is passed over with a warning", () => {
+it.effect("a deadline that the process no longer defines is skipped with a warning", () => {
   const logged: Array<unknown> = []
   return Effect.gen(function*() {
     const { process } = yield* makeReminder
@@ -258,7 +258,7 @@ it.effect("a deadline that the process has no more is passed over with a warning
   )
 })
 
-it.effect("a deadline that can't be read is what the consumer's policy says, and holds up no timer", () =>
+it.effect("a deadline that does not decode is left to the failure policy, and does not stop the timer", () =>
   Effect.gen(function*() {
     const store = yield* MessageStore.MessageStore
     const { process } = yield* makeReminder
@@ -275,7 +275,7 @@ it.effect("a deadline that can't be read is what the consumer's policy says, and
     assert.isFalse((yield* Progress.load("2")).state.open)
   }).pipe(fresh))
 
-it.effect("a refusal is the consumer's: retried, then it stops with nothing written, or is passed over", () =>
+it.effect("a refusal is retried, and then stops the process with nothing written, or is skipped", () =>
   Effect.gen(function*() {
     let attempts = 0
     const make = (onFailure: "stop" | "skip") =>
@@ -297,7 +297,7 @@ it.effect("a refusal is the consumer's: retried, then it stops with nothing writ
     assert.strictEqual(attempts, 6)
   }).pipe(fresh))
 
-it.effect("what a process refuses, a deadline too, is parked and replayed like any consumer's", () =>
+it.effect("an event or deadline that a process refuses is parked and replayed", () =>
   Effect.gen(function*() {
     let refuses = true
     const orRefused = <A>(reaction: A) => refuses ? Effect.fail(new Refused()) : Effect.succeed(reaction)
@@ -330,7 +330,7 @@ it.effect("what a process refuses, a deadline too, is parked and replayed like a
     assert.deepStrictEqual((yield* Progress.load("2")).version, Option.some(0))
   }).pipe(fresh))
 
-it.effect("is launched beside others, and ends the program when it fails", () =>
+it.effect("ends the program that launches it when it fails", () =>
   Effect.gen(function*() {
     const process = Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(0) })
       .deadline("now", () => ({ events: Fulfilment.events.Ended({}) }))
@@ -346,7 +346,7 @@ it.effect("is launched beside others, and ends the program when it fails", () =>
     assert.instanceOf(yield* Effect.flip(Consumer.launch(twice)), StoreError.InvalidArgument)
   }).pipe(fresh))
 
-it.effect("a deadline whose reaction fails is one that the policy is for, too", () =>
+it.effect("the failure policy applies to the reaction to a deadline", () =>
   Effect.gen(function*() {
     const process = Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(0) })
       .deadline("now", () => Effect.fail(new Refused()))
@@ -359,14 +359,14 @@ it.effect("a deadline whose reaction fails is one that the policy is for, too", 
 
 class Stock extends Context.Service<Stock, { readonly left: Effect.Effect<number> }>()("test/Stock") {}
 
-it.effect("a reaction may be an effect that needs a service, and is decided again when its stream has moved on", () =>
+it.effect("a reaction may be an effect that needs a service, and is decided again after a conflict", () =>
   Effect.gen(function*() {
     const seen: Array<number> = []
     const process = Process.make("fulfilment", { entity: Progress }).on(Order, {
       react: {
         Placed: Effect.fnUntraced(function*({ count }, _, id) {
           seen.push(count)
-          // Somebody else is faster.
+          // Another writer is faster.
           if (count === 0) yield* Effect.orDie(Fulfilment.append(id, Fulfilment.events.Started({})))
           const left = yield* Effect.flatMap(Stock, (stock) => stock.left)
           return {
@@ -389,7 +389,7 @@ it.effect("a reaction may be an effect that needs a service, and is decided agai
     assert.deepStrictEqual((yield* Progress.load("1")).state, { open: false, count: 2 })
   }).pipe(fresh))
 
-it.effect("a message that was handled is, also for a process that has been changed since", () =>
+it.effect("a handled message stays handled when the process changes", () =>
   Effect.gen(function*() {
     const before = Process.make("fulfilment", { entity: Progress }).on(Order, {
       react: { Placed: (_, __, id) => ({ send: Process.send(Shipping, id, Shipping.events.Shipped({ count: 1 })) }) }
@@ -418,7 +418,7 @@ it.effect("a message that was handled is, also for a process that has been chang
     assert.deepStrictEqual([...deadlines], ["fulfilment:deadline-2"])
   }).pipe(fresh))
 
-it.effect("typed metadata goes with what is written, over what follows from the cause, and markers need none", () =>
+it.effect("typed metadata is written over what follows from the cause, and markers need none", () =>
   Effect.gen(function*() {
     const metadata = { userId: Schema.String }
     const Own = Category.make("own", { Noted: {} }, { metadata, unknownTypes: "refuse" })
@@ -463,7 +463,7 @@ it.effect("typed metadata goes with what is written, over what follows from the 
     assert.deepStrictEqual(sent.map(({ metadata }) => Metadata.fromJson(metadata)["userId"]), ["v", "w", "v", "w"])
   }).pipe(fresh))
 
-it.effect("an event is for the process of its id, of its stream's id, or for none", () =>
+it.effect("an event is for the process of the id that the source gives, of its stream's id, or for none", () =>
   Effect.gen(function*() {
     const store = yield* MessageStore.MessageStore
     const process = Process.make("fulfilment", { entity: Progress })
@@ -472,7 +472,7 @@ it.effect("an event is for the process of its id, of its stream's id, or for non
         id: ({ data: { count } }) => count === 0 ? undefined : ["of", String(count)],
         react: { Shipped: () => ({ events: Fulfilment.events.Ended({}) }) }
       })
-    // A stream without an id is of no process.
+    // A stream without an id is for no process.
     yield* store.append("order", { type: "Placed", data: { minutes: [] } })
     yield* place("1+2")
     yield* Shipping.append("x", [Shipping.events.Shipped({ count: 0 }), Shipping.events.Shipped({ count: 3 })])
@@ -483,7 +483,7 @@ it.effect("an event is for the process of its id, of its stream's id, or for non
     ])
   }).pipe(fresh))
 
-it.effect("a process is consumers, whose options are the source's or else its own; deadlines have their own beginning", () =>
+it.effect("consumers have the options of their source or else of the process; that of the deadlines starts at the beginning", () =>
   Effect.gen(function*() {
     const process = Process.make("fulfilment", {
       entity: Progress,

@@ -52,7 +52,7 @@ export const whatReactionsGet = () => {
   })
   late.deadline(
     "later",
-    // With a name for its span the same is inferred.
+    // A named span does not change what is inferred.
     Effect.fn("later")(function*(state, deadline, id) {
       exactly<typeof state, { readonly total: number }>()
       exactly<typeof deadline.due, DateTime.Utc>()
@@ -82,9 +82,9 @@ export const whatReactionsGet = () => {
   })
   // @ts-expect-error the id is not one of the process's category
   empty.on(Order, { id: ({ data }) => data.total, react: {} })
-  // @ts-expect-error an event that the source does not have
+  // @ts-expect-error the source has no such event
   empty.on(Order, { react: { Paid: () => {} } })
-  // @ts-expect-error not even beside those that it has
+  // @ts-expect-error nor beside an event that it has
   empty.on(Order, { react: { Placed: () => {}, Paid: () => {} } })
 }
 
@@ -133,13 +133,13 @@ export const deadlines = () => {
         })
     }
   })
-  // @ts-expect-error a deadline that there is not
+  // @ts-expect-error the process has no such deadline
   empty.on(Order, { react: { Placed: () => ({ deadlines: { late: "30 minutes" } }) } })
-  // @ts-expect-error not even beside one that there is
+  // @ts-expect-error nor beside a deadline that it has
   late.on(Order, { react: { Placed: () => ({ deadlines: { late: "30 minutes", later: "1 day" } }) } })
   // @ts-expect-error not a duration
   late.on(Order, { react: { Placed: () => ({ deadlines: { late: "soon" } }) } })
-  // @ts-expect-error a name is there once
+  // @ts-expect-error the name is taken
   late.deadline("late", () => {})
   // @ts-expect-error an event of another category
   empty.deadline("late", () => ({ events: Order.events.Cancelled({}) }))

@@ -24,21 +24,24 @@ class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
 const define = (name: string, options: Partial<ReadModel.Options> = {}) =>
   ReadModel.make(name, { version: 1, ...options }).on("account", () => Effect.void)
 
-/** Why a read model is refused. */
+/** The message of the error that refuses a read model. */
 const message = (model: ReadModel.ReadModel<never, never>) =>
   Effect.map(Effect.flip(ReadModel.start(model)), (error) => error.message)
 
-/** The fingerprint of a definition that goes on so. */
+/** The fingerprint of a definition with these sources. */
 const print = (define: (model: ReadModel.Definition<never, never>) => ReadModel.ReadModel<unknown, unknown>) =>
   define(ReadModel.make("a", { version: 1, tables: ["CREATE TABLE a (b int)"] })).fingerprint
 
 const named = (text: string) => ReadModel.make("a", { version: 1, fingerprint: text })
 
 it.layer(inMemory)("definitions", (it) => {
-  it.effect("what can't be is refused, and says what can", () =>
+  it.effect("an invalid definition is refused, with what would be valid", () =>
     Effect.gen(function*() {
       for (const name of ["", "Orders", "1st", "a-b", `a${"b".repeat(50)}`]) {
-        assert.include(yield* message(define(name)), "must be a small letter, and then at most 49 small letters")
+        assert.include(
+          yield* message(define(name)),
+          "must be 1 to 50 lower-case letters, digits and _, starting with a letter"
+        )
       }
       assert.include(yield* message(define("a", { version: 0 })), "version is 0, and must be an integer of at least 1")
       assert.include(yield* message(define("a", { atOnce: 0 })), "atOnce is 0")
@@ -51,7 +54,7 @@ it.layer(inMemory)("definitions", (it) => {
       assert.include(tables.message, "MemoryTable")
     }))
 
-  it.effect("the fingerprint is that of sources, types, tables and handlers, and not of layout or order", () =>
+  it.effect("the fingerprint depends on sources, types, tables and handlers, and not on layout or order", () =>
     Effect.sync(() => {
       const one = print((model) => model.on("a", { A: () => Effect.void }).on("b", () => Effect.void))
       assert.strictEqual(
@@ -81,7 +84,7 @@ it.layer(inMemory)("definitions", (it) => {
 })
 
 it.layer(inMemory)("running", (it) => {
-  it.effect("waitFor ends with the transaction in the process of the worker, and fails with it", () =>
+  it.effect("in the process of the runner, waitFor completes with the transaction", () =>
     Effect.gen(function*() {
       const running = yield* ReadModel.start(balances({ poll: { min: "1 hour", max: "1 hour" } }))
       for (const amount of [1, 2, 3]) {
@@ -97,12 +100,12 @@ it.layer(inMemory)("running", (it) => {
         isActive: true,
         positions: 1
       })
-      // What it does not handle is not waited for.
+      // A message that no handler takes does not delay it.
       const { globalPosition } = yield* Account.append("1", Account.events.Closed({}))
       yield* ReadModel.waitFor(balances(), globalPosition)
     }))
 
-  it.effect("a failure is what who waits gets, and what ends a program", () =>
+  it.effect("a failure is the error of waitFor, and ends a program", () =>
     Effect.gen(function*() {
       const failing = ReadModel.make("failing", { version: 1, retry: Schedule.recurs(0) })
         .on(Account, { Deposited: () => new Refused() })
@@ -122,7 +125,7 @@ it.layer(inMemory)("running", (it) => {
       yield* Fiber.interrupt(fiber)
     }).pipe(Effect.provide(logged().layer)))
 
-  it.effect("a transaction may end within the grace when it is stopped", () =>
+  it.effect("a transaction may end within the grace when the read model is stopped", () =>
     Effect.gen(function*() {
       let begun = false
       const slow = ReadModel.make("slow", { version: 1, grace: "10 seconds" }).on("slow", () =>
@@ -142,7 +145,7 @@ it.layer(inMemory)("running", (it) => {
 })
 
 it.layer(inMemory)("versions", (it) => {
-  it.effect("an older version stands by, says so once, and goes on when it is in use again", () =>
+  it.effect("an older version stands by, logs that once, and resumes when it is live again", () =>
     Effect.gen(function*() {
       const { layer, lines } = logged()
       yield* deposit("1", 1)
@@ -164,7 +167,7 @@ it.layer(inMemory)("versions", (it) => {
     }))
 })
 
-it.effect("what several read models and a consumer want at the same moment is read once", () => {
+it.effect("a page that several read models and a consumer want at the same moment is read once", () => {
   let reads = 0
   const layer = storeOver((backend) => ({
     readCategory: (page) =>
@@ -194,7 +197,7 @@ it.effect("what several read models and a consumer want at the same moment is re
 class Mail extends Context.Service<Mail, { readonly send: (text: string) => Effect.Effect<void> }>()("test/Mail") {}
 
 it.layer(inMemory)("side effects", (it) => {
-  it.effect("have what the handler had, and are left out in a replay unless they are asked for", () =>
+  it.effect("have the services of the handler, and do not run in a rebuild unless it says so", () =>
     Effect.gen(function*() {
       const sent: Array<string> = []
       const model = ReadModel.make("balances", { version: 1 }).on(Account, {

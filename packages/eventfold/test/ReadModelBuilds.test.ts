@@ -17,7 +17,7 @@ import {
 } from "./support/readModels.ts"
 
 it.layer(inMemory)("rebuilding", (it) => {
-  it.effect("as slowly as it is told, with how fast it is and how long it will take", () =>
+  it.effect("keeps to its throttle, and reports its rate and the time that remains", () =>
     Effect.gen(function*() {
       for (const amount of Arr.range(1, 60)) yield* deposit("1", amount)
       yield* Stream.runDrain(ReadModel.rebuild(balances()))
@@ -69,13 +69,13 @@ it.effect("a store that was restored from an older backup is refused, until the 
       yield* replaceBy(whole)
       yield* deposit("1", 32)
       yield* run
-      // It has all that was handled: nothing is handled again.
+      // The copy has every message that was handled: none is handled again.
       assert.deepStrictEqual(yield* counted, { "account-1": 63 })
 
       yield* replaceBy(part)
       const error = yield* Effect.flip(ReadModel.run(balances()))
       assert.instanceOf(error, ReadModel.StoreChanged)
-      assert.include(error.message, "there is no message at 6 any more; the log ends at 3")
+      assert.include(error.message, "at global position 6, where the log has no message, and the log ends at 3")
       assert.include(error.message, "ReadModel.rewind")
       const nowhere = yield* Effect.flip(ReadModel.rewind(balances(), 4))
       assert.include(nowhere.message, "position is 4, and must be 0, or the global position of a message")
@@ -83,11 +83,14 @@ it.effect("a store that was restored from an older backup is refused, until the 
       yield* deposit("1", 64)
       yield* run
       assert.deepStrictEqual(yield* counted, { "account-1": 127 })
-      // Other messages are where some were that had been handled.
+      // Other messages have the positions of messages that were handled.
       yield* replaceBy(yield* MemoryStore.make)
       for (const amount of [5, 6, 7, 8, 9]) yield* deposit("2", amount)
-      assert.include((yield* Effect.flip(ReadModel.run(balances()))).message, "the message at 4 is now")
-      // As far as the one that it replaces; the rest is the worker's.
+      assert.include(
+        (yield* Effect.flip(ReadModel.run(balances()))).message,
+        "at global position 4, where the log has the message"
+      )
+      // The rebuild ends where the live build was; running it handles the rest.
       yield* Stream.runDrain(ReadModel.rebuild(balances()))
       yield* run
       yield* isExact()
@@ -96,7 +99,7 @@ it.effect("a store that was restored from an older backup is refused, until the 
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
-/** Everybody has each lease. */
+/** Every process holds every lease. */
 const withoutLeases = Effect.updateService(MessageStore.MessageStore, (store) => ({
   ...store,
   lease: () => Effect.succeedSome({ lost: Effect.never })
@@ -113,7 +116,7 @@ const Step = Schema.Union([
   Schema.TaggedStruct("Pass", { millis: between(0, 3_000) })
 ])
 
-it.effect.prop("whatever is killed, fails or is built anew, the tables are what the log says", {
+it.effect.prop("after any kills, failures and rebuilds, the tables are what the log gives", {
   steps: Schema.Array(Step).check(Schema.isMinLength(3), Schema.isMaxLength(14)),
   batchSize: between(1, 6),
   atOnce: between(1, 4)

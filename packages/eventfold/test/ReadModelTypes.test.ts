@@ -1,6 +1,6 @@
 /**
- * What the types of read models promise. That this file compiles is the test: each `@ts-expect-error` is a mistake that the
- * compiler must find, and each `exactly` fails to compile when a type has become another. Nothing of it is run.
+ * What the types of read models promise. This file is the test by compiling: each `@ts-expect-error` marks a mistake that the
+ * compiler must find, and `exactly` does not compile when a type differs from the expected one. None of it runs.
  */
 import { assert, it } from "@effect/vitest"
 import { Context, Effect, type Layer, Schema, Stream } from "effect"
@@ -80,12 +80,12 @@ export const whatIsAMistake = () => {
   empty.on(Order, { Placed: ({ data }) => Effect.log(data.amount) })
   // @ts-expect-error a handler is an effect
   empty.on(Order, { Placed: () => 1 })
-  // @ts-expect-error a promise is none
+  // @ts-expect-error a promise is not an effect
   empty.on("order", async () => {})
   // @ts-expect-error a version is needed
   ReadModel.make("orders", {})
-  // @effect-diagnostics missingEffectError:off -- the compiler says it as well
-  // @ts-expect-error what becomes of its errors is for a side effect to say
+  // @effect-diagnostics missingEffectError:off -- the compiler reports it as well
+  // @ts-expect-error a side effect handles its own errors
   const told = ReadModel.sideEffect(Effect.fail(new Refused()))
   // @effect-diagnostics missingEffectError:error
   return { told }

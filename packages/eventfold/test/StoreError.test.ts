@@ -6,12 +6,12 @@ const samples = [
   [
     StoreError.WrongExpectedVersion,
     new StoreError.WrongExpectedVersion({ streamName: "account-1", expected: 3, actual: Option.none() }),
-    "expected version 3 of the stream account-1, which does not exist"
+    "stream account-1 does not exist; the append expected version 3"
   ],
   [
     StoreError.DuplicateMessageId,
     new StoreError.DuplicateMessageId({ id: "0190163d-8694-739b-aea5-966c26f8ad90", streamName: "account-1" }),
-    "the message id 0190163d-8694-739b-aea5-966c26f8ad90, to be written to account-1, is already taken by another message"
+    "message id 0190163d-8694-739b-aea5-966c26f8ad90 is already taken by another message; nothing was written to account-1"
   ],
   [
     StoreError.InvalidMessage,
@@ -26,8 +26,8 @@ const samples = [
   ],
   [
     StoreError.InvalidArgument,
-    new StoreError.InvalidArgument({ argument: "limit", value: "-1", expected: "a whole number from 0" }),
-    "limit is -1, and must be a whole number from 0"
+    new StoreError.InvalidArgument({ argument: "limit", value: "-1", expected: "an integer of at least 0" }),
+    "limit is -1, and must be an integer of at least 0"
   ],
   [
     StoreError.Unsupported,
@@ -59,7 +59,7 @@ const samples = [
       path: ["data", "lines", 0],
       reason: "Expected number, got null"
     }),
-    "cannot decode Deposited at position 4 of the stream account-1: data.lines.0: Expected number, got null"
+    "cannot decode Deposited at position 4 of stream account-1: data.lines.0: Expected number, got null"
   ]
 ] as const
 

@@ -250,7 +250,7 @@ describe("what a name may be", () => {
       assert.strictEqual(yield* StreamName.parseWithId("account-"), "account-")
       assert.strictEqual(
         yield* message(StreamName.parseWithId("account")),
-        `the stream name "account" is the name of a category: a stream's has a dash and an id`
+        `the stream name "account" is the name of a category: a stream name has a dash and an id`
       )
       assert.strictEqual(yield* message(StreamName.parseWithId("")), `the stream name "" is empty`)
       assert.include(yield* message(StreamName.parseWithId("a-\u0000")), "contains a NUL character")

@@ -3,11 +3,11 @@ import { Clock, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { MemoryStore, type Message, MessageStore, type StoreBackend } from "eventfold"
 
-/** What every store promises is in the conformance suite; one in memory wakes neither too late nor too often. */
+/** The conformance suite holds what every store promises. A store in memory also wakes neither too late nor too often. */
 
 const thing: Message.Message = { type: "Happened", data: {} }
 
-/** Counts the wake-ups of a subscription; gives how many there were once all that is under way has been done. */
+/** Counts the wake-ups of a subscription. Gives the count once all fibers that can run have run. */
 const count = (wakeUps: MessageStore.WakeUps) => {
   let wakes = 0
   return wakeUps.await.pipe(
@@ -19,7 +19,7 @@ const count = (wakeUps: MessageStore.WakeUps) => {
 }
 
 describe("a store in memory", () => {
-  it.effect("wakes once for each append that is waited for, and those of the category only", () =>
+  it.effect("wakes once for each append whose caller waits, and only for the category's", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       const [account, any] = [yield* count(yield* store.wakeUps("account")), yield* count(yield* store.wakeUps())]
@@ -41,7 +41,7 @@ describe("a store in memory", () => {
       assert.deepStrictEqual([yield* account, yield* any], [3, 7])
     }).pipe(Effect.provide(MessageStore.layerMemory)))
 
-  it.effect("has one wake-up for all writes since the last, none from before the subscription", () =>
+  it.effect("has one wake-up for all writes since the last one, and none for writes before the subscription", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       yield* store.append("account-1", thing)
@@ -53,7 +53,7 @@ describe("a store in memory", () => {
       assert.isAtLeast(yield* other, 1)
     }).pipe(Effect.provide(MessageStore.layerMemory)))
 
-  it.effect("is not woken by what is refused", () =>
+  it.effect("is not woken by a write that is refused", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       const id = "00000000-0000-4000-8000-000000000001"
@@ -67,7 +67,7 @@ describe("a store in memory", () => {
       assert.strictEqual(yield* any, 0)
     }).pipe(Effect.provide(MessageStore.layerMemory)))
 
-  it.effect("wakes nobody whose scope is closed", () =>
+  it.effect("wakes no reader whose scope is closed", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       const scope = yield* Scope.make()
@@ -181,7 +181,8 @@ describe("a backend that watches", () => {
     return {
       log,
       store,
-      wake: (category: string | undefined) => Effect.suspend(() => wake?.(category) ?? Effect.die("nobody watches"))
+      wake: (category: string | undefined) =>
+        Effect.suspend(() => wake?.(category) ?? Effect.die("the backend does not watch"))
     }
   })
 
@@ -209,7 +210,7 @@ describe("a backend that watches", () => {
       assert.deepStrictEqual(log, ["begin", "end"])
     }))
 
-  it.effect("wakes by itself: a category, or everybody", () =>
+  it.effect("wakes by itself: the readers of a category, or all readers", () =>
     Effect.gen(function*() {
       const { store, wake } = yield* watched
       const [account, order, any] = [
@@ -221,13 +222,13 @@ describe("a backend that watches", () => {
       assert.deepStrictEqual([yield* account, yield* order, yield* any], [0, 0, 0])
       yield* wake("account")
       assert.deepStrictEqual([yield* account, yield* order, yield* any], [1, 0, 1])
-      yield* wake("what nobody waits for")
+      yield* wake("not subscribed")
       assert.deepStrictEqual([yield* account, yield* order, yield* any], [1, 0, 2])
       yield* wake(undefined)
       assert.deepStrictEqual([yield* account, yield* order, yield* any], [2, 1, 3])
     }))
 
-  it.effect("leaves out what consumers write about themselves for who does not want it", () =>
+  it.effect("does not wake a subscription without bookkeeping for what consumers write about themselves", () =>
     Effect.gen(function*() {
       const { store, wake } = yield* watched
       const [news, any] = [

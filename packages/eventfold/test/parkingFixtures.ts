@@ -14,7 +14,7 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", { amount: 
   }
 }
 
-/** A handler that notes what it handles, and fails with what is in `bad`. */
+/** A handler that records the amounts it handles, and fails for those in `bad`. */
 export const makeHandler = () => {
   const bad = new Set<number>()
   const seen: Array<number> = []
@@ -44,10 +44,10 @@ export const consumerOf = <E, R>(
 
 export const owner = { id: "notifier", category: "account" }
 
-/** Time for all that the consumer has to do. */
+/** Enough time for the consumer to finish. */
 export const settle = TestClock.adjust("30 seconds")
 
-/** What waits, by stream. */
+/** The positions of the messages that wait, by stream. */
 export const waiting = (of: Parking.Owner = owner) =>
   Effect.map(
     Stream.runCollect(Parking.list(of)),
@@ -61,7 +61,7 @@ export const messagesOf = (stream: string) =>
     (streams) => streams.find((parked) => parked.stream === stream)?.messages ?? []
   )
 
-/** The global positions of what was dropped: all that waited, or one. */
+/** The global positions of the dropped messages. */
 export const droppedBy = Effect.fnUntraced(function*({ category }: Parking.Owner) {
   const store = yield* MessageStore.MessageStore
   const dropped = new Set<number>()
@@ -94,7 +94,7 @@ export const typesOf = (streamName: string) =>
 export const inMemory = <A, E>(test: Effect.Effect<A, E, MessageStore.MessageStore | Scope.Scope>) =>
   Effect.provide(test, Layer.merge(MessageStore.layerMemory, PositionStore.layerMemory))
 
-/** Runs a consumer without its last position: what a crash leaves. */
+/** Runs a consumer that writes no positions, as after a crash. */
 export const crashing = (consumer: Consumer.Consumer<unknown, never>) =>
   Effect.flatMap(
     PositionStore.PositionStore,

@@ -19,32 +19,40 @@ import { join } from "node:path"
 import * as FolderLock from "./internal/folderLock.ts"
 import { makeWire } from "./internal/wire.ts"
 
-/** @since 0.1.0 */
+/**
+ * Where a PGlite keeps its data.
+ *
+ * @since 0.1.0
+ * @category options
+ */
 export interface Options {
   /**
-   * The folder that keeps the data, made when it is missing. In memory when absent.
+   * The folder that keeps the data, made when it is missing. Defaults to none: the data is in memory, and ends with the
+   * layer.
    *
-   * One process at a time can use it. Committed messages survive the end of the process however it ends; PGlite does not
-   * wait for the disk, so the last ones may be lost when the whole machine stops at once.
+   * One process at a time can use a folder. Committed messages survive the end of the process, however it ends. PGlite
+   * does not wait for the disk, so the last messages may be lost when the whole machine stops at once.
    */
   readonly dataDir?: string | undefined
 }
 
 /**
- * Another process, or another layer of this one, has the folder open.
+ * Another process, or another layer of this process, has the folder open.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class FolderInUse extends Schema.TaggedError<FolderInUse>()("FolderInUse", { dataDir: Schema.String }) {
   override get message(): string {
-    return `the data folder ${this.dataDir} is in use by another process: end that one, or name another folder`
+    return `the data folder ${this.dataDir} is in use by another process: end that process, or name another folder`
   }
 }
 
 /**
- * The folder cannot keep the data: no such place, no permission, or not made by this layer.
+ * The folder cannot keep the data: the path is not usable, the permission is missing, or the content is not this layer's.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class FolderUnusable extends Schema.TaggedError<FolderUnusable>()("FolderUnusable", {
   dataDir: Schema.String,
@@ -56,15 +64,29 @@ export class FolderUnusable extends Schema.TaggedError<FolderUnusable>()("Folder
   }
 }
 
-/** @since 0.1.0 */
+/**
+ * Why a PGlite could not be opened as a message store.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export type OpenError = FolderInUse | FolderUnusable | Postgres.OpenError
 
+const unusable = (dataDir: string, cause: unknown): FolderUnusable =>
+  new FolderUnusable({ dataDir, detail: cause instanceof Error ? cause.message : String(cause), cause })
+
 const attempt = <A>(dataDir: string, run: () => Promise<A>): Effect.Effect<A, FolderUnusable> =>
-  Effect.tryPromise({
-    try: run,
-    catch: (cause) =>
-      new FolderUnusable({ dataDir, detail: cause instanceof Error ? cause.message : String(cause), cause })
-  })
+  Effect.tryPromise({ try: run, catch: (cause) => unusable(dataDir, cause) })
+
+/** An eighth of PGlite's own, as much as a store on one connection makes use of. */
+const startParams = [...PGlite.defaultStartParams, "-c", "shared_buffers=16MB", "-c", "max_connections=5"]
+
+/** Starts from a data folder that was made before, because making one takes seconds and much memory. */
+const initialOptions = async (dataDir?: string) => ({
+  ...(dataDir === undefined ? {} : { dataDir }),
+  startParams,
+  loadDataDir: await initialDataDir()
+})
 
 const openFolder = Effect.fnUntraced(function*(
   dataDir: string
@@ -75,33 +97,32 @@ const openFolder = Effect.fnUntraced(function*(
   }
   yield* FolderLock.hold(join(dataDir, "lock"), {
     onHeld: () => new FolderInUse({ dataDir }),
-    onFailure: (cause) =>
-      new FolderUnusable({ dataDir, detail: cause instanceof Error ? cause.message : String(cause), cause })
+    onFailure: (cause) => unusable(dataDir, cause)
   })
   const data = join(dataDir, "pgdata")
   const complete = join(dataDir, "initialized")
-  if (existsSync(complete)) {
-    // PGlite would begin with an empty one, as if nothing had ever been written.
-    if (!existsSync(join(data, "PG_VERSION"))) {
-      return yield* new FolderUnusable({ dataDir, detail: `${data} has gone: bring it back, or name another folder` })
-    }
-    return yield* attempt(dataDir, () => PGlite.create({ dataDir: data, startParams }))
-  }
-  // A process that was killed here before left a folder that can't be opened, and no message in it.
+  return existsSync(complete)
+    ? yield* openData(dataDir, data)
+    : yield* initialize(dataDir, data, complete)
+})
+
+/** Opens data that an earlier layer has left. PGlite would silently begin with an empty database where it is missing. */
+const openData = (dataDir: string, data: string): Effect.Effect<PGlite, FolderUnusable> =>
+  existsSync(join(data, "PG_VERSION"))
+    ? attempt(dataDir, () => PGlite.create({ dataDir: data, startParams }))
+    : Effect.fail(new FolderUnusable({ dataDir, detail: `${data} is missing: restore it, or name another folder` }))
+
+/** Makes the data, and marks it as complete with a file. */
+const initialize = Effect.fnUntraced(function*(
+  dataDir: string,
+  data: string,
+  complete: string
+): Effect.fn.Return<PGlite, FolderUnusable> {
+  // A process that was killed here before left data that can't be opened, and that has no messages.
   yield* attempt(dataDir, () => rm(data, { recursive: true, force: true }))
   const db = yield* attempt(dataDir, async () => PGlite.create(await initialOptions(data)))
   yield* attempt(dataDir, () => writeFile(complete, ""))
   return db
-})
-
-/** An eighth of PGlite's own, as much as a store on one connection makes use of. */
-const startParams = [...PGlite.defaultStartParams, "-c", "shared_buffers=16MB", "-c", "max_connections=5"]
-
-/** With a data folder that was made before, because to make one takes seconds and much memory. */
-const initialOptions = async (dataDir?: string) => ({
-  ...(dataDir === undefined ? {} : { dataDir }),
-  startParams,
-  loadDataDir: await initialDataDir()
 })
 
 const open = ({ dataDir }: Options): Effect.Effect<PGlite, FolderInUse | FolderUnusable, Scope.Scope> =>
@@ -113,10 +134,18 @@ const open = ({ dataDir }: Options): Effect.Effect<PGlite, FolderInUse | FolderU
   )
 
 /**
- * The client of a PGlite, for an application that has statements of its own beside the store's. PGlite is one session:
- * one statement runs at a time, and a transaction keeps all others waiting.
+ * The client of a PGlite, without a store.
+ *
+ * **When to use**
+ *
+ * When the application has statements of its own: provide `Postgres.layerClient` with this client.
+ *
+ * **Gotchas**
+ *
+ * PGlite is one session. One statement runs at a time, and while a transaction is open all other statements wait.
  *
  * @since 0.1.0
+ * @category layers
  */
 export const layerClient = (options: Options = {}): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> =>
   PgClient.layerFrom(Effect.gen(function*() {
@@ -132,7 +161,7 @@ export const layerClient = (options: Options = {}): Layer.Layer<PgClient.PgClien
   }))
 
 /**
- * The store on a PGlite of its own, with its schemas installed.
+ * The store on a PGlite of its own, in memory or in a folder. The layer installs the schemas.
  *
  * @example
  * ```ts
@@ -142,6 +171,7 @@ export const layerClient = (options: Options = {}): Layer.Layer<PgClient.PgClien
  * ```
  *
  * @since 0.1.0
+ * @category layers
  */
 export const layer = <const Models extends ReadonlyArray<Postgres.InlineModel> = []>(
   options: Options & Postgres.Inline<Models> = {}

@@ -1,5 +1,5 @@
 /**
- * Installing the schemas in a PostgreSQL database, bringing them up to date, and removing them.
+ * Installs the schemas in a PostgreSQL database, brings them up to date, and removes them.
  *
  * @since 0.1.0
  */
@@ -8,46 +8,55 @@ import * as Sql from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
-import { errorCode, errorText } from "./internal/sqlError.ts"
-import { describeDatabase, fromSqlError, OpenError, OpenFailed } from "./OpenError.ts"
+import { errorCode, errorText } from "./internal/client/sqlError.ts"
+import { describeDatabase, fromSqlError, OpenError, OpenFailed, SchemaMissing, SchemaOutdated } from "./OpenError.ts"
 
 /**
- * The version of the `eventfold` schema that this library needs, and installs.
+ * The version of the `eventfold` schema that this library needs and installs.
  *
  * @since 0.1.0
+ * @category models
  */
 export const schemaVersion = 2
 
-/** @since 0.1.0 */
+/**
+ * How {@link install} installs the schemas.
+ *
+ * @since 0.1.0
+ * @category options
+ */
 export interface InstallOptions {
   /**
-   * Make the role `message_store` when the server has none, and grant it what Message DB does. A user who may not create
-   * roles is refused, unless this is false: then there is nothing made or granted. Default: true.
+   * Make the role `message_store` when the server has none, and grant it what Message DB grants. A user who may not create
+   * roles is refused. With `false` the installation makes and grants nothing. Defaults to true, as Message DB does.
    */
   readonly role?: boolean | undefined
   /**
-   * The role that is to own the schemas that are missing. Default: the user; for `eventfold`, who owns `message_store`.
-   * A schema that is there keeps its owner, who gets what is added to it if the user may act as that role.
+   * The role that owns the schemas that are missing. Defaults to the user; for `eventfold`, to the owner of
+   * `message_store`. An existing schema keeps its owner, who also owns what is added if the user may act as that role.
    */
   readonly owner?: string | undefined
   /**
-   * Put eventfold's functions and views in the place of those of a stock Message DB, which keeps its table. Otherwise its
-   * `message_store` is left as it is and only gets `eventfold` beside it. Default: false.
+   * Replace the functions and views of a stock Message DB by eventfold's, and keep its table. Defaults to false: its
+   * `message_store` stays as it is, and the installation only adds `eventfold`.
    */
   readonly replaceFunctions?: boolean | undefined
 }
 
 /**
- * Installs the schemas `message_store` and `eventfold` in the client's database, or brings them up to date: the same
- * files that `sql/install.sql` runs, in one transaction. To run it again changes nothing, and two at once wait for one
- * another. Messages are never touched.
+ * Installs the schemas `message_store` and `eventfold` in the client's database, or brings them up to date.
  *
  * **Details**
  *
- * The user has to own the database, or to have the right to create schemas in it; a superuser is not needed. What was
- * installed when is recorded in the table `eventfold.installations`.
+ * Runs the same files as `sql/install.sql`, in one transaction. Running it again changes nothing, and two installations
+ * at once wait for one another. Messages are never touched. The table `eventfold.installations` records which version
+ * was installed when.
+ *
+ * The user has to own the database or have the right to create schemas in it. A superuser is not needed: a user without
+ * the rights gets an {@link OpenError} with the reason `PermissionDenied`.
  *
  * @since 0.1.0
+ * @category installing
  */
 export const install = Effect.fn("Postgres.install")(
   function*(options: InstallOptions = {}): Effect.fn.Return<void, OpenError, PgClient.PgClient> {
@@ -70,10 +79,11 @@ export const install = Effect.fn("Postgres.install")(
 )
 
 /**
- * Nothing was removed: the database has another name, or something outside of the schemas depends on them. The message
- * says which, and how many messages there are to lose.
+ * The schemas were not removed: the database has another name than the one given, or something outside of the schemas
+ * depends on them. The message says which, and how many messages would be lost.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class UninstallRefused extends Schema.TaggedError<UninstallRefused>()("UninstallRefused", {
   detail: Schema.String
@@ -83,31 +93,43 @@ export class UninstallRefused extends Schema.TaggedError<UninstallRefused>()("Un
   }
 }
 
-/** @since 0.1.0 */
+/**
+ * What {@link uninstall} removes.
+ *
+ * @since 0.1.0
+ * @category options
+ */
 export interface UninstallOptions {
-  /** The name of the client's database, so that no other one is hit. */
+  /** The name of the client's database, as a safeguard: with any other name nothing is removed. */
   readonly database: string
-  /** Remove a stock Message DB as well, which otherwise only loses the `eventfold` schema. Default: false. */
+  /** Remove a stock Message DB as well. Defaults to false: it only loses the `eventfold` schema. */
   readonly stock?: boolean | undefined
 }
 
 /**
- * What is gone beside the schema `eventfold`.
+ * What {@link uninstall} has removed besides the schema `eventfold`.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Uninstalled {
   /** The schema `message_store`, with all messages. */
   readonly messageStore: boolean
-  /** The role `message_store`, which stays where another database of the server, or a member, needs it. */
+  /** The role `message_store`, which stays when another database of the server or a member of the role needs it. */
   readonly role: boolean
 }
 
 /**
- * Removes the schemas from the client's database, with every message in them. The database itself stays. The role
- * `message_store` goes too, unless something else uses it or the user may not remove it.
+ * Removes the schemas from the client's database, with every message in them. The database itself stays.
+ *
+ * **Details**
+ *
+ * The role `message_store` goes too, unless something else uses it or the user may not remove it. Fails with
+ * {@link UninstallRefused}, and removes nothing, when `database` is not the name of the client's database, or when other
+ * objects depend on the schemas.
  *
  * @since 0.1.0
+ * @category installing
  */
 export const uninstall = Effect.fn("Postgres.uninstall")(
   function*(
@@ -128,7 +150,7 @@ export const uninstall = Effect.fn("Postgres.uninstall")(
         }
       })
     ).pipe(Effect.mapError((error) =>
-      // Its own refusal, and "other objects depend on it".
+      // The script's own refusal, and "other objects depend on it".
       ["P0001", "2BP01"].includes(errorCode(error) ?? "")
         ? new UninstallRefused({ detail: errorText(error) })
         : fromSqlError(sql.config)(error)
@@ -136,14 +158,46 @@ export const uninstall = Effect.fn("Postgres.uninstall")(
   }
 )
 
-const readFiles = (sql: PgClient.PgClient, files: typeof Sql.files) =>
+/**
+ * Reads files of `@eventfold/sql`.
+ *
+ * @internal
+ */
+export const readFiles = <A>(
+  sql: PgClient.PgClient,
+  files: Effect.Effect<A, Sql.SqlFileError>
+): Effect.Effect<A, OpenError> =>
   Effect.mapError(files, (error) =>
     new OpenError({
       database: describeDatabase(sql.config),
       reason: new OpenFailed({ detail: error.message, cause: error })
     }))
 
-/** In a transaction, one at a time in the database. */
+/**
+ * The options of the installation that a layer's `install` asks for; `undefined` for none.
+ *
+ * @internal
+ */
+export const requestedInstallation = (install: boolean | InstallOptions | undefined): InstallOptions | undefined =>
+  install === true ? {} : install === false ? undefined : install
+
+/**
+ * Why a database can't be used: a schema is missing, or its `eventfold` schema is older than this library needs.
+ *
+ * @internal
+ */
+export const notInstalled = (
+  sql: PgClient.PgClient,
+  { missing, version }: { readonly version: number | undefined; readonly missing: string }
+): OpenError =>
+  new OpenError({
+    database: describeDatabase(sql.config),
+    reason: version === undefined
+      ? new SchemaMissing({ schema: missing })
+      : new SchemaOutdated({ installed: version, required: schemaVersion })
+  })
+
+/** Runs statements in a transaction. The database runs one installation at a time. */
 const exclusively = <A>(sql: PgClient.PgClient, effect: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
   sql.withTransaction(Effect.gen(function*() {
     yield* sql`SELECT pg_advisory_xact_lock(${Sql.installLock})`

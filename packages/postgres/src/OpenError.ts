@@ -1,5 +1,5 @@
 /**
- * Why a database could not be opened as a message store, each with what to do about it.
+ * Why a database could not be opened as a message store, each reason with what to do about it.
  *
  * @since 0.1.0
  */
@@ -8,39 +8,42 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
-import { errorCode, errorText } from "./internal/sqlError.ts"
+import { errorCode, errorHint, errorText } from "./internal/client/sqlError.ts"
 
 const install =
   "install it with `psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql`, with `Postgres.install`, or " +
   "with the layer's option `install: true`"
 
 /**
- * The URL is none of PostgreSQL, or names no user.
+ * The URL is not a PostgreSQL URL, or names no user. The message does not repeat the URL, which may contain a password.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class InvalidUrl extends Schema.TaggedError<InvalidUrl>()("InvalidUrl", {}) {
   override get message(): string {
-    return "the URL is none of PostgreSQL, or names no user: write postgres://user:password@host:port/database, " +
+    return "not a PostgreSQL URL, or one without a user: write postgres://user:password@host:port/database, " +
       "each part percent-encoded"
   }
 }
 
 /**
- * No server answers.
+ * No server answers at the host and port.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", { detail: Schema.String }) {
   override get message(): string {
-    return `no PostgreSQL server answers (${this.detail}): check host and port, and that it runs`
+    return `no PostgreSQL server answers (${this.detail}): check host and port, and that the server runs`
   }
 }
 
 /**
- * The server refuses the user, the password, or the way in.
+ * The server refuses the login: the user, the password, or the way the client connects.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class AuthenticationFailed
   extends Schema.TaggedError<AuthenticationFailed>()("AuthenticationFailed", { detail: Schema.String })
@@ -51,9 +54,10 @@ export class AuthenticationFailed
 }
 
 /**
- * The server has no such database.
+ * The server has no database of that name.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class DatabaseNotFound
   extends Schema.TaggedError<DatabaseNotFound>()("DatabaseNotFound", { detail: Schema.String })
@@ -64,9 +68,10 @@ export class DatabaseNotFound
 }
 
 /**
- * The user may not use the schemas, or may not install them.
+ * The user lacks the right to use the schemas, or to install them.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class PermissionDenied
   extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", { detail: Schema.String })
@@ -77,9 +82,10 @@ export class PermissionDenied
 }
 
 /**
- * The database has no message store, or one without eventfold's own functions.
+ * The database has no message store, or a Message DB without the `eventfold` schema where a feature needs it.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class SchemaMissing extends Schema.TaggedError<SchemaMissing>()("SchemaMissing", { schema: Schema.String }) {
   override get message(): string {
@@ -88,9 +94,10 @@ export class SchemaMissing extends Schema.TaggedError<SchemaMissing>()("SchemaMi
 }
 
 /**
- * The database's eventfold schema is older than this library needs.
+ * The `eventfold` schema of the database is older than this library needs.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class SchemaOutdated extends Schema.TaggedError<SchemaOutdated>()("SchemaOutdated", {
   installed: Schema.Int,
@@ -105,6 +112,7 @@ export class SchemaOutdated extends Schema.TaggedError<SchemaOutdated>()("Schema
  * A read model can't be kept in the transactions of appends.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class NotInline extends Schema.TaggedError<NotInline>()("NotInline", {
   readModel: Schema.String,
@@ -116,9 +124,10 @@ export class NotInline extends Schema.TaggedError<NotInline>()("NotInline", {
 }
 
 /**
- * Anything else that went wrong while the database was opened or the schemas were installed.
+ * Anything else that failed while the database was opened or the schemas were installed.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class OpenFailed extends Schema.TaggedError<OpenFailed>()("OpenFailed", {
   detail: Schema.String,
@@ -129,7 +138,12 @@ export class OpenFailed extends Schema.TaggedError<OpenFailed>()("OpenFailed", {
   }
 }
 
-/** @since 0.1.0 */
+/**
+ * The schema of all reasons of an {@link OpenError}.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export const OpenErrorReason = Schema.Union([
   InvalidUrl,
   Unreachable,
@@ -142,13 +156,19 @@ export const OpenErrorReason = Schema.Union([
   OpenFailed
 ])
 
-/** @since 0.1.0 */
+/**
+ * Any reason of an {@link OpenError}.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
 export type OpenErrorReason = typeof OpenErrorReason.Type
 
 /**
- * The store could not be opened; `reason` says why. `Effect.catchReason` catches one of them.
+ * The store could not be opened; `reason` says why. `Effect.catchReason` catches one reason.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class OpenError extends Schema.TaggedError<OpenError>()("OpenError", {
   /** User, host, port and database, without the password. */
@@ -162,7 +182,7 @@ export class OpenError extends Schema.TaggedError<OpenError>()("OpenError", {
 
 const parseUrl = (url: Redacted.Redacted): URL | null => {
   const parsed = URL.parse(Redacted.value(url))
-  // Of a password with a `/` or `#` that is not encoded, the rest would be taken for the database, and shown.
+  // A password with a `/` or `#` that is not encoded would end the host, and its rest would be shown as the database.
   const isWhole = parsed !== null && !parsed.pathname.includes("@") && !parsed.hash.includes("@")
   return isWhole && (parsed.protocol === "postgres:" || parsed.protocol === "postgresql:") ? parsed : null
 }
@@ -172,7 +192,7 @@ export const describeDatabase = (config: PgClientConfig): string => {
   if (config.url !== undefined) {
     const url = parseUrl(config.url)
     return url === null
-      ? "of an unreadable URL"
+      ? "(unreadable URL)"
       : `${url.username === "" ? "" : `${url.username}@`}${url.host}${url.pathname}`
   }
   if (config.stream !== undefined) return config.database ?? "in process"
@@ -183,8 +203,8 @@ export const describeDatabase = (config: PgClientConfig): string => {
 export const checkUrl = (config: PgClientConfig): Effect.Effect<void, OpenError> => {
   if (config.url === undefined) return Effect.void
   const url = parseUrl(config.url)
-  const isWhole = url !== null && (url.username !== "" || config.username !== undefined)
-  return isWhole
+  const isUsable = url !== null && (url.username !== "" || config.username !== undefined)
+  return isUsable
     ? Effect.void
     : Effect.fail(new OpenError({ database: describeDatabase(config), reason: new InvalidUrl() }))
 }
@@ -193,16 +213,8 @@ export const checkUrl = (config: PgClientConfig): Effect.Effect<void, OpenError>
 export const fromSqlError = (config: PgClientConfig) => (error: SqlError): OpenError =>
   new OpenError({ database: describeDatabase(config), reason: reasonOf(error) })
 
-/** What the server suggests, and the scripts of `@eventfold/sql`. */
-const hintOf = ({ reason }: SqlError): string | undefined => {
-  const cause: unknown = reason.cause
-  return typeof cause === "object" && cause !== null && "hint" in cause && typeof cause.hint === "string"
-    ? cause.hint
-    : undefined
-}
-
 const reasonOf = (error: SqlError): OpenErrorReason => {
-  const hint = hintOf(error)
+  const hint = errorHint(error)
   const detail = hint === undefined ? errorText(error) : `${errorText(error)}; ${hint}`
   switch (error.reason._tag) {
     case "AuthenticationError":

@@ -12,16 +12,27 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as MessageStore from "eventfold/MessageStore"
 import type { ReadModel } from "eventfold/ReadModel"
-import { install, type InstallOptions, schemaVersion } from "./Install.ts"
-import * as Backend from "./internal/backend.ts"
-import { open as openInline } from "./internal/inline.ts"
-import * as Leases from "./internal/leases.ts"
-import { plainCall, stockCall } from "./internal/statements.ts"
-import * as StockBackend from "./internal/stockBackend.ts"
-import * as WakeUps from "./internal/wakeUps.ts"
-import { checkUrl, describeDatabase, fromSqlError, OpenError, SchemaMissing, SchemaOutdated } from "./OpenError.ts"
+import {
+  install,
+  type InstallOptions,
+  notInstalled,
+  readFiles,
+  requestedInstallation,
+  schemaVersion
+} from "./Install.ts"
+import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
+import * as Leases from "./internal/coordination/leases.ts"
+import * as WakeUps from "./internal/coordination/wakeUps.ts"
+import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
+import * as StockBackend from "./internal/stock/backend.ts"
+import * as Backend from "./internal/store/backend.ts"
+import { open as openInline } from "./internal/store/inlineReadModels.ts"
+import { checkUrl, fromSqlError, type OpenError } from "./OpenError.ts"
 
-/** @since 0.1.0 */
+/**
+ * @since 0.1.0
+ * @category errors
+ */
 export {
   AuthenticationFailed,
   DatabaseNotFound,
@@ -35,7 +46,10 @@ export {
   Unreachable
 } from "./OpenError.ts"
 
-/** @since 0.1.0 */
+/**
+ * @since 0.1.0
+ * @category installing
+ */
 export {
   install,
   type InstallOptions,
@@ -46,38 +60,53 @@ export {
   UninstallRefused
 } from "./Install.ts"
 
-/** @since 0.1.0 */
+/**
+ * How a store on PostgreSQL is opened.
+ *
+ * @since 0.1.0
+ * @category options
+ */
 export interface StoreOptions {
-  /** Install the schemas, or bring them up to date, before the store is used; how, as for `install`. Default: false. */
+  /**
+   * Install the schemas, or bring them up to date, before the store is used; with the options of {@link install}.
+   * Defaults to false, because the user of an application seldom has the rights.
+   */
   readonly install?: boolean | InstallOptions | undefined
   /**
-   * Whether to announce to other processes which categories were written, so that their `wakeUps` complete: by a NOTIFY
-   * after the commit, beside the appends, for many of them together. Default: true.
+   * Announce to other processes which categories were written, so that their `wakeUps` complete. One NOTIFY for many
+   * appends follows their commits, off their path. Defaults to true.
    */
   readonly announce?: boolean | undefined
 }
 
 /**
- * Read models that are kept in the transactions of the appends to their category: what an append writes and what their
- * handlers make of it is committed together, or not at all.
+ * Read models that are kept in the transactions of the appends to their category: an append and what the handlers make
+ * of it are committed together, or not at all.
  *
  * @since 0.1.0
+ * @category options
  */
 export interface Inline<Models extends ReadonlyArray<InlineModel>> {
   /**
-   * Each of one category. A handler that fails refuses the append, with a `StoreError` that is not retryable. What their
-   * handlers need, but for the client, the layer needs.
+   * Each reads one category. A handler that fails refuses the append, with a `StoreError` that is not retryable. The layer
+   * requires what the handlers need, except for the client.
    */
   readonly inline?: Models | undefined
 }
 
-/** @since 0.1.0 */
+/**
+ * A read model that can be kept in the transactions of appends.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type InlineModel = ReadModel<unknown, unknown>
 
 /**
- * What the handlers of read models need, but for the client.
+ * What the handlers of read models need, except for the client.
  *
  * @since 0.1.0
+ * @category models
  */
 export type InlineServices<Model extends InlineModel> = Model extends ReadModel<unknown, infer R>
   ? Exclude<R, PgClient.PgClient | SqlClient>
@@ -85,17 +114,21 @@ export type InlineServices<Model extends InlineModel> = Model extends ReadModel<
 
 /**
  * A pool of connections and the store on it: `url`, or `host`, `port`, `database`, `username` and `password`;
- * `maxConnections` (default 10), and all else that `PgClient` takes.
+ * `maxConnections` (defaults to 10), and everything else that `PgClient` takes.
  *
  * @since 0.1.0
+ * @category options
  */
 export interface Options extends PgClient.PgPoolConfig, StoreOptions {}
 
-/** What a database has. */
+/** What a database has installed. */
 interface Installed {
-  /** The version of its eventfold schema. */
+  /** The version of its `eventfold` schema. */
   readonly version: number | undefined
-  /** Whose functions `message_store` has, told apart as `install/begin.sql` does: a stock one's have no SQL body. */
+  /**
+   * Which functions `message_store` has. As in `install/begin.sql`, the functions of a stock Message DB have no SQL
+   * body.
+   */
   readonly functions: "ours" | "stock" | "none"
 }
 
@@ -110,56 +143,64 @@ const installed = Effect.fnUntraced(function*(sql: PgClient.PgClient): Effect.fn
   return { version: row?.version, functions }
 })
 
-/** The store that fits what the database has, after an installation if one is asked for and due. */
+/** What a database has installed, after an installation if the options ask for one and it is due. */
+const ensureInstalled = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreOptions) {
+  const look = Effect.mapError(installed(sql), fromSqlError(sql.config))
+  const installation = requestedInstallation(options.install)
+  const found = yield* look
+  if (installation === undefined) return found
+  const isCurrent = found.version !== undefined && found.version >= schemaVersion
+  const isToReplace = installation.replaceFunctions === true && found.functions === "stock"
+  // Nothing to install: the user may not have the rights to.
+  if (isCurrent && !isToReplace) return found
+  yield* install(installation)
+  return yield* look
+})
+
+/** The backend that fits what the database has installed. */
 const open = Effect.fnUntraced(function*(
   sql: PgClient.PgClient,
   options: StoreOptions & Inline<ReadonlyArray<InlineModel>>,
   context: Context.Context<never>
 ) {
-  const look = Effect.mapError(installed(sql), fromSqlError(sql.config))
-  const installation = options.install === true ? {} : options.install === false ? undefined : options.install
-  let { functions, version } = yield* look
-  const isCurrent = version !== undefined && version >= schemaVersion
-  // Up to date means no installation, for which the user may not have the rights.
-  if (installation !== undefined && (!isCurrent || (installation.replaceFunctions === true && functions === "stock"))) {
-    yield* install(installation)
-    ;({ functions, version } = yield* look)
-  }
+  const { functions, version } = yield* ensureInstalled(sql, options)
   const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
   const lease = Leases.make(sql)
   const { inline = [] } = options
   if (version === undefined && functions === "stock" && inline.length === 0) {
-    return StockBackend.make(sql, yield* wakeUps, yield* lease)
+    const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
+    return StockBackend.make(sql, gapRule, yield* wakeUps, yield* lease)
   }
   if (version !== undefined && version >= schemaVersion) {
-    const call = functions === "stock" ? stockCall(sql) : plainCall(sql)
-    const kept = inline.length === 0 ? undefined : yield* openInline(sql, call, inline, context)
-    return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, kept)
+    const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
+    const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(sql, call, inline, context)
+    return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, inlineReadModels)
   }
-  return yield* new OpenError({
-    database: describeDatabase(sql.config),
-    reason: version === undefined
-      ? new SchemaMissing({ schema: functions === "stock" ? "eventfold" : "message_store" })
-      : new SchemaOutdated({ installed: version, required: schemaVersion })
-  })
+  return yield* notInstalled(sql, { version, missing: functions === "stock" ? "eventfold" : "message_store" })
 })
 
 /**
- * The store on a client that the application provides, and may use for its own statements as well. An append is a
- * transaction of its own, also when it is called inside of one of the client's.
+ * The store on a client that the application provides and may use for its own statements as well.
  *
  * **Details**
  *
- * On a Message DB without the `eventfold` schema the store works through the functions and the table of `message_store`:
- * appends are committed one by one, `readAll` takes two statements a page, and reading backwards is `Unsupported`. `install`
- * adds the schema beside it.
+ * An append is a transaction of its own, even when it is called inside of one of the client's. On a client with a single
+ * connection such an append fails, because it would wait for itself.
  *
- * Once somebody uses `wakeUps` the store listens to other processes, and once somebody asks for a `lease` it holds leases,
- * each on one connection that is not of the client's pool but made with the same configuration. LISTEN and the locks of leases
- * need a session of their own: through a pooler that shares sessions between transactions, wake-ups are those of this
- * process, and leases do not work.
+ * On a Message DB without the `eventfold` schema the store works through the functions and the table of `message_store`:
+ * appends are committed one by one, `readAll` takes two statements a page, and reading backwards is `Unsupported`.
+ * {@link install} adds the schema beside it.
+ *
+ * The first use of `wakeUps` opens a connection that listens to other processes, and the first `lease` one that holds the
+ * leases. Neither comes from the client's pool; both have the client's configuration.
+ *
+ * **Gotchas**
+ *
+ * LISTEN and the locks of leases need a session of their own. Through a pooler that shares sessions between transactions,
+ * wake-ups are only those of this process, and leases do not work.
  *
  * @since 0.1.0
+ * @category layers
  */
 export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []>(
   options: StoreOptions & Inline<Models> = {}
@@ -174,8 +215,11 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
   )
 
 /**
- * A pool of connections as {@link layer} makes it, and no store: for an application that has statements of its own beside the
- * store's, which is {@link layerClient} on this client.
+ * A pool of connections as {@link layer} makes it, without a store.
+ *
+ * **When to use**
+ *
+ * When the application has statements of its own: provide {@link layerClient} with this client.
  *
  * @example
  * ```ts
@@ -190,6 +234,7 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
  * ```
  *
  * @since 0.1.0
+ * @category layers
  */
 export const layerPool = (
   options: PgClient.PgPoolConfig
@@ -201,8 +246,12 @@ export const layerPool = (
 }
 
 /**
- * The store on a database of its own connection pool, which is closed with the layer. The server and its schema are
- * checked when the layer is built, so that what is wrong is known then: see {@link OpenError}.
+ * The store on a connection pool of its own, which closes with the layer.
+ *
+ * **Details**
+ *
+ * The layer checks the server and its schema when it is built, and fails with an {@link OpenError} that says what is
+ * wrong.
  *
  * @example
  * ```ts
@@ -213,6 +262,7 @@ export const layerPool = (
  * ```
  *
  * @since 0.1.0
+ * @category layers
  */
 export const layer = <const Models extends ReadonlyArray<InlineModel> = []>(
   options: Options & Inline<Models>
@@ -220,7 +270,7 @@ export const layer = <const Models extends ReadonlyArray<InlineModel> = []>(
   layerClient(options).pipe(Layer.provide(layerPool(options)))
 
 /**
- * {@link layer} with options from `Config`.
+ * As {@link layer}, with options from `Config`.
  *
  * @example
  * ```ts
@@ -231,6 +281,7 @@ export const layer = <const Models extends ReadonlyArray<InlineModel> = []>(
  * ```
  *
  * @since 0.1.0
+ * @category layers
  */
 export const layerConfig = (
   options: Config.Wrap<Options>
@@ -239,7 +290,7 @@ export const layerConfig = (
 
 const poolConfig = (options: PgClient.PgPoolConfig): PgClient.PgPoolConfig => ({
   applicationName: "eventfold",
-  // A page of large messages is one reply of the server.
+  // The server sends a page of large messages as one reply.
   maxMessageSize: 2 ** 30,
   ...options
 })

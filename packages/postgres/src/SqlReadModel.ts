@@ -1,5 +1,5 @@
 /**
- * Read models whose tables are in PostgreSQL, each in a schema of its name.
+ * Read models with tables in PostgreSQL. Each has a schema of its own, with the name of the read model.
  *
  * @since 0.1.0
  */
@@ -9,23 +9,33 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ReadModel from "eventfold/ReadModel"
 import { ReadModelStore } from "eventfold/ReadModelStore"
-import { install, type InstallOptions, schemaVersion } from "./Install.ts"
-import * as Store from "./internal/readModelStore.ts"
-import { describeDatabase, fromSqlError, OpenError, SchemaMissing, SchemaOutdated } from "./OpenError.ts"
+import { install, type InstallOptions, notInstalled, requestedInstallation, schemaVersion } from "./Install.ts"
+import * as Store from "./internal/readModel/store.ts"
+import { fromSqlError, type OpenError } from "./OpenError.ts"
 
-/** @since 0.1.0 */
+/**
+ * The tables of a read model.
+ *
+ * @since 0.1.0
+ * @category options
+ */
 export interface Tables {
   /**
-   * The statements that make the tables, with bare names: `CREATE TABLE orders (...)`. They are run in a schema of the read
-   * model's name, where queries find `orders.orders`; in another one for a build beside the one in use. Indexes, views,
-   * functions and whatever else belongs to the tables is made in the same way; one text may have several statements.
+   * The statements that make the tables, with bare names: `CREATE TABLE orders (...)`. They run in a schema with the
+   * name of the read model, where queries find `orders.orders`. A build beside the live one has a schema of its own, so
+   * make indexes, views, functions and everything else that belongs to the tables in the same way. One text may have
+   * several statements.
    */
   readonly tables: ReadonlyArray<string>
 }
 
 /**
- * Defines a read model with its tables, as `ReadModel.make` does one without. Handlers change the tables through `SqlClient`,
- * by their bare names, and join the transaction that moves the checkpoint.
+ * Defines a read model with its tables, as `ReadModel.make` defines one without.
+ *
+ * **Details**
+ *
+ * Handlers change the tables through `SqlClient`, by their bare names. They run in the transaction that moves the
+ * checkpoint.
  *
  * @example
  * ```ts
@@ -52,6 +62,7 @@ export interface Tables {
  * ```
  *
  * @since 0.1.0
+ * @category constructors
  */
 export const make: (
   name: string,
@@ -59,10 +70,15 @@ export const make: (
 ) => ReadModel.Definition<never, never> = ReadModel.make
 
 /**
- * Defines a read model with its tables whose handler takes many messages at a time, as `ReadModel.batch` does one without.
- * One statement for all of them is what makes it fast.
+ * Defines a read model with its tables and one handler for many messages at a time, as `ReadModel.batch` defines one
+ * without tables.
+ *
+ * **When to use**
+ *
+ * When one statement can handle many messages: that is what makes it fast.
  *
  * @since 0.1.0
+ * @category constructors
  */
 export const batch = <From extends ReadModel.Source, E, R>(
   name: string,
@@ -72,13 +88,21 @@ export const batch = <From extends ReadModel.Source, E, R>(
   }
 ): ReturnType<typeof ReadModel.batch<From, E, R>> => ReadModel.batch(name, options)
 
-/** @since 0.1.0 */
+/**
+ * How the store of the read models is opened.
+ *
+ * @since 0.1.0
+ * @category options
+ */
 export interface Options {
-  /** Install the schemas, or bring them up to date, before they are used; how, as for `install`. Default: false. */
+  /**
+   * Install the schemas, or bring them up to date, before they are used; with the options of `Postgres.install`.
+   * Defaults to false, because the user of an application seldom has the rights.
+   */
   readonly install?: boolean | InstallOptions | undefined
 }
 
-/** The version of the eventfold schema that the database has. */
+/** The version of the `eventfold` schema of the database. */
 const installedVersion = Effect.fnUntraced(function*(sql: PgClient.PgClient) {
   const [found] = yield* sql<{ readonly found: boolean }>`SELECT
     to_regprocedure('eventfold.schema_version()') IS NOT NULL AS found`
@@ -88,12 +112,16 @@ const installedVersion = Effect.fnUntraced(function*(sql: PgClient.PgClient) {
 })
 
 /**
- * The store of the read models in the client's database, which may be that of the messages or another one. Handlers get the
- * client as `SqlClient` and `PgClient`, in the transaction that moves the checkpoint.
+ * The store of the read models in the client's database, which may be that of the messages or another one.
  *
- * The database needs the `eventfold` schema: see {@link OpenError}. The user needs to be allowed to create schemas in it.
+ * **Details**
+ *
+ * Handlers get the client as `SqlClient` and `PgClient`, in the transaction that moves the checkpoint. The database
+ * needs the `eventfold` schema, or the layer fails with an {@link OpenError}. The user needs the right to create
+ * schemas in it.
  *
  * @since 0.1.0
+ * @category layers
  */
 export const layer = (
   options: Options = {}
@@ -103,19 +131,14 @@ export const layer = (
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
       const look = Effect.mapError(installedVersion(sql), fromSqlError(sql.config))
-      const installation = options.install === true ? {} : options.install === false ? undefined : options.install
+      const installation = requestedInstallation(options.install)
       let version = yield* look
       if (installation !== undefined && (version === undefined || version < schemaVersion)) {
         yield* install(installation)
         version = yield* look
       }
       if (version === undefined || version < schemaVersion) {
-        return yield* new OpenError({
-          database: describeDatabase(sql.config),
-          reason: version === undefined
-            ? new SchemaMissing({ schema: "eventfold" })
-            : new SchemaOutdated({ installed: version, required: schemaVersion })
-        })
+        return yield* notInstalled(sql, { version, missing: "eventfold" })
       }
       return Store.make(sql)
     })

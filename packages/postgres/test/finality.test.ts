@@ -1,20 +1,20 @@
 /**
- * What readers of everything conclude from their looks, in a model of a server: transactions that take positions and end,
- * and looks that take their time, of which several are under way at once.
+ * What readers of everything conclude from their looks, in a model of a server: transactions take positions and end, and
+ * several slow looks are under way at once.
  */
 import { assert, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
-import { type Known, learn, nothing } from "../src/internal/finality.ts"
+import { type Known, learn, nothing } from "../src/internal/readAll/finality.ts"
 
 const below = (end: number) => Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: end - 1 }))
 
 /**
- * What a transaction does, or a look: it goes one step on, which is to begin, to see the last message, to see who writes,
- * and to be learned of. `chance` makes a restart rare.
+ * A step of a transaction or of a look. A look has four: it begins, sees the last message, sees the writers, and is learned
+ * from. `session` is the transaction or look. `chance` makes a restart rare.
  */
 const Event = Schema.Struct({
   does: Schema.Literals(["take", "take", "commit", "rollback", "prepare", "look", "look", "look", "look", "restart"]),
-  who: below(4),
+  session: below(4),
   chance: below(8)
 })
 
@@ -32,7 +32,7 @@ interface LookUnderWay {
 }
 
 it.prop(
-  "nothing is taken for final that may still be written, and in the end everything is",
+  "no position that may still be written counts as final, and in the end every position does",
   { events: Schema.Array(Event).check(Schema.isMinLength(150), Schema.isMaxLength(300)) },
   ({ events }) => {
     let known = nothing
@@ -55,40 +55,40 @@ it.prop(
 
     for (const event of events) {
       if (event.does === "look") {
-        const found = looks.get(event.who)
+        const found = looks.get(event.session)
         if (found === undefined) {
           const from = Math.max(1, known.final + 1 - event.chance)
-          looks.set(event.who, { from, before: known, last: undefined, writers: undefined })
+          looks.set(event.session, { from, before: known, last: undefined, writers: undefined })
         } else if (found.last === undefined) {
           found.last = last
         } else if (found.writers === undefined) {
           found.writers = writers()
         } else {
-          looks.delete(event.who)
+          looks.delete(event.session)
           look({ ...found, last: found.last, writers: found.writers })
         }
       } else if (event.does === "restart") {
         if (event.chance > 1) continue
-        // The sessions have gone, and what is prepared is found again under other names.
+        // The sessions have ended, and prepared transactions come back under other names.
         sessions.clear()
         looks.clear()
         for (const transaction of prepared) {
           if (!transaction.name.startsWith("-1/")) transaction.name = `-1/${++names}`
         }
-        if (event.who > 0) continue
-        // Another server has taken over, which has not got the end of the log.
+        if (event.session > 0) continue
+        // Another server has taken over, without the end of the log.
         run++
         prepared.clear()
         position = last >> 1
         last = position
       } else {
-        const open = sessions.get(event.who)
+        const open = sessions.get(event.session)
         if (event.does === "take") {
           const transaction = open ?? { name: `3/${++names}`, positions: [], isPrepared: false }
           transaction.positions.push(++position)
-          sessions.set(event.who, transaction)
+          sessions.set(event.session, transaction)
         } else if (open !== undefined) {
-          sessions.delete(event.who)
+          sessions.delete(event.session)
           if (event.does === "prepare") prepared.add(open)
           else if (event.does === "commit") commit(open)
         } else {
@@ -110,24 +110,24 @@ it.prop(
   { arbitrary: { runs: 60 }, timeout: 60_000 }
 )
 
-/** A look of which everything that is known was known before. */
+/** A look at whose beginning everything was known that is known now. */
 const see = (known: Known, last: number, writers: ReadonlyArray<string>, from: number) =>
   learn(known, known, { last, writers, run: "1" }, from)
 
-it("passes a gap when those have gone who were there when it was met, whoever has come since", () => {
+it("passes a gap when the writers have ended that were there when it was met, even if others have started since", () => {
   let known = see(nothing, 10, ["3/1", "4/1"], 8)
   known = see(known, 20, ["4/1", "5/1"], 8)
   assert.strictEqual(known.final, 0)
   known = see(known, 30, ["5/1", "6/1"], 8)
   assert.strictEqual(known.final, 10)
-  // The gap that was met then is a later one.
+  // This reader has met a later gap.
   known = see(known, 40, ["6/1", "7/1"], 25)
   assert.strictEqual(known.final, 10)
   known = see(known, 50, ["7/1"], 25)
   assert.strictEqual(known.final, 30)
 })
 
-it("remembers who was there for a reader that has met a later gap, too", () => {
+it("remembers the writers for a reader that has met a later gap, too", () => {
   let known = see(nothing, 10, ["3/1"], 8)
   known = see(known, 20, ["3/1", "4/1"], 15)
   known = see(known, 30, ["3/1", "5/1"], 15)

@@ -6,13 +6,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import * as GroupCommit from "../src/internal/groupCommit.ts"
+import * as GroupCommit from "../src/internal/store/groupCommit.ts"
 
 const together = { concurrency: "unbounded", discard: true } as const
 
 const upTo = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, i) => i)
 
-/** Requests are `lane:name:size`; each group waits to be let go, and its results are its requests. */
+/** Requests are `lane:name:size`. Each group waits until the test lets it end, and its results are its requests. */
 const make = Effect.fnUntraced(function*(options: { readonly maxSize?: number } = {}) {
   const clock = yield* Clock.Clock
   let nanos = 0n
@@ -32,7 +32,7 @@ const make = Effect.fnUntraced(function*(options: { readonly maxSize?: number } 
       })
   }).pipe(Effect.provideService(Clock.Clock, { ...clock, monotonicTimeNanosUnsafe: () => nanos }))
 
-  /** Everybody does what can be done without a group being let go. */
+  /** All fibers do what they can before another group ends. */
   const settled = Effect.forEach(upTo(20), () => Effect.yieldNow, { discard: true })
   return {
     append,
@@ -41,7 +41,7 @@ const make = Effect.fnUntraced(function*(options: { readonly maxSize?: number } 
     groups: Effect.map(settled, () => groups.map(({ requests }) => requests)),
     /** The sizes of the groups so far. */
     sizes: Effect.map(settled, () => groups.map(({ requests }) => requests.length)),
-    /** Lets a group go after some milliseconds. */
+    /** Ends a group after some milliseconds. */
     end: (index: number, millis = 0) =>
       Effect.suspend(() => {
         nanos += BigInt(millis) * 1_000_000n
@@ -62,7 +62,7 @@ const make = Effect.fnUntraced(function*(options: { readonly maxSize?: number } 
 })
 
 describe("group commit", () => {
-  it.effect("a lone request starts at once, those of one moment start together, those that come later are next", () =>
+  it.effect("a lone request starts at once, requests of one moment start together, and later ones form the next group", () =>
     Effect.gen(function*() {
       const { append, end, groups, settled } = yield* make()
       const first = yield* Effect.forkChild(append("a:1"))
@@ -89,7 +89,7 @@ describe("group commit", () => {
       assert.strictEqual(yield* Fiber.join(b), "b:1")
     }))
 
-  it.effect("one refusal is nobody else's", () =>
+  it.effect("a refusal fails only its own request", () =>
     Effect.gen(function*() {
       const { append, end, settled } = yield* make()
       const exits = yield* Effect.forkChild(
@@ -117,7 +117,7 @@ describe("group commit", () => {
       assert.deepStrictEqual((yield* groups)[2], ["a:4:1", "a:5:9"])
     }))
 
-  it.effect("who is interrupted while it waits withdraws its request; a group under way goes on", () =>
+  it.effect("a caller that is interrupted while its request waits withdraws it; a group that is being committed continues", () =>
     Effect.gen(function*() {
       const { append, end, groups, settled } = yield* make()
       const first = yield* Effect.forkChild(append("a:1"))
@@ -138,7 +138,7 @@ describe("group commit", () => {
       assert.deepStrictEqual((yield* groups).slice(2), [["a:5"]])
     }))
 
-  it.effect("a defect reaches those in the group and those who wait, and the lane goes on", () =>
+  it.effect("a defect reaches the callers in the group and those that wait, and the lane continues", () =>
     Effect.gen(function*() {
       const { append, end, fail, groups, settled } = yield* make()
       const first = yield* Effect.forkChild(append("a:1"))
@@ -155,7 +155,7 @@ describe("group commit", () => {
       assert.strictEqual(yield* Fiber.join(third), "a:3")
     }))
 
-  it.effect("the end of the scope interrupts those in a group, those who wait, and those who come later", () =>
+  it.effect("the end of the scope interrupts the callers in a group, those that wait, and later ones", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const { append, groups } = yield* Scope.provide(make(), scope)
@@ -172,10 +172,10 @@ describe("group commit", () => {
     }))
 
   describe("callers that come back", () => {
-    /** So many callers, each of which appends again and again and takes a while in between. */
+    /** Callers that append again and again, with some work in between. */
     const callers = Effect.fnUntraced(function*(count: number, millis: number) {
       const made = yield* make()
-      // As Effect.forever, which would give way to others in between.
+      // Not Effect.forever, which would yield to other fibers in between.
       const caller = (i: number) =>
         Effect.whileLoop({
           while: () => true,
@@ -196,13 +196,13 @@ describe("group commit", () => {
         assert.deepStrictEqual(yield* sizes, [64, 64, 64, 64])
       }))
 
-    it.effect("are waited for a part of what a commit takes, and then each half has the database in turn", () =>
+    it.effect("are waited for, for a fraction of a commit's time, and then each half has the database in turn", () =>
       Effect.gen(function*() {
         const { end, sizes } = yield* callers(64, 1)
         yield* sizes
         yield* end(0, 120)
         assert.deepStrictEqual(yield* sizes, [64, 32])
-        // The others have come meanwhile, and do not wait until these have.
+        // The other half has come back meanwhile, and does not wait for this one.
         yield* end(1, 30)
         assert.deepStrictEqual(yield* sizes, [64, 32, 32])
         yield* end(2, 30)

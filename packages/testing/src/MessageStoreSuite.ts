@@ -1,45 +1,69 @@
 /**
- * The conformance suite of message stores: every promise that eventfold makes of a store, as tests that any store can
- * run.
+ * The conformance suite of message stores: what eventfold promises of a store, as tests. A store that passes them works
+ * with entities, consumers and processes as eventfold's own stores do.
+ *
+ * **When to use**
+ *
+ * When you write a store. Implement `StoreBackend`, make the service with `MessageStore.make`, and call {@link suite} in a
+ * test file. Only this module and `ReadModelSuite` need the optional peers `vitest` and `@effect/vitest`.
  *
  * @since 0.1.0
  */
 import { layer as withLayer } from "@effect/vitest"
 import type * as Layer from "effect/Layer"
 import type { MessageStore } from "eventfold/MessageStore"
-import * as Concurrency from "./internal/concurrency.ts"
-import * as Consumers from "./internal/consumers.ts"
-import * as ConsumersOfAll from "./internal/consumersOfAll.ts"
-import * as Encoding from "./internal/encoding.ts"
-import * as Entities from "./internal/entities.ts"
-import * as Everything from "./internal/everything.ts"
-import type * as Fixtures from "./internal/fixtures.ts"
-import * as Leases from "./internal/leases.ts"
-import * as Parking from "./internal/parking.ts"
-import * as Processes from "./internal/processes.ts"
-import * as Reading from "./internal/reading.ts"
-import * as States from "./internal/states.ts"
-import * as Transactions from "./internal/transactions.ts"
-import * as WakeUps from "./internal/wakeUps.ts"
-import * as Writing from "./internal/writing.ts"
+import * as Concurrency from "./internal/messageStoreSuite/concurrency.ts"
+import * as Consumers from "./internal/messageStoreSuite/consumers.ts"
+import * as ConsumersOfAll from "./internal/messageStoreSuite/consumersOfAll.ts"
+import * as Encoding from "./internal/messageStoreSuite/encoding.ts"
+import * as Entities from "./internal/messageStoreSuite/entities.ts"
+import * as EntityCache from "./internal/messageStoreSuite/entityCache.ts"
+import type * as Fixtures from "./internal/messageStoreSuite/fixtures.ts"
+import * as Leases from "./internal/messageStoreSuite/leases.ts"
+import * as Parking from "./internal/messageStoreSuite/parking.ts"
+import * as Processes from "./internal/messageStoreSuite/processes.ts"
+import * as ReadAll from "./internal/messageStoreSuite/readAll.ts"
+import * as Reading from "./internal/messageStoreSuite/reading.ts"
+import * as Snapshots from "./internal/messageStoreSuite/snapshots.ts"
+import * as Transactions from "./internal/messageStoreSuite/transactions.ts"
+import * as WakeUps from "./internal/messageStoreSuite/wakeUps.ts"
+import * as Writing from "./internal/messageStoreSuite/writing.ts"
 
 /**
- * What a store may be without: reading a stream backwards, and consumer groups of more than 32,767 members. A stock
- * Message DB has neither.
+ * A feature that a store may lack, as a stock Message DB does: reading a stream backwards (`backwards`), and consumer groups
+ * of more than 32,767 members (`largeGroups`).
  *
+ * @category models
  * @since 0.1.0
  */
 export type Feature = Fixtures.Feature
 
-/** @since 0.1.0 */
+/**
+ * What {@link suite} takes.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export interface Options {
-  /** What the store refuses, with `Unsupported` or a `StoreError`; the suite holds it to that. */
+  /**
+   * The features that the store lacks. The suite expects `Unsupported` for reading backwards, and does not try large groups.
+   * Defaults to none.
+   */
   readonly unsupported?: ReadonlyArray<Feature> | undefined
 }
 
 /**
- * Declares the tests, in a `describe` of the given name, on one store of the layer. The store need not be empty: each
- * test writes to categories of its own. The clock is the real one.
+ * Declares the tests of a message store, in a `describe` with this name.
+ *
+ * **Details**
+ *
+ * All tests share one store of the layer, which has two minutes to be built. It may have messages already: each test writes
+ * to categories of its own, and leaves its messages there, more than 100,000 in all. The tests run on the real clock.
+ *
+ * **Gotchas**
+ *
+ * Nothing else may write to the store meanwhile: some tests count the messages of all categories. Vitest's default of 5
+ * seconds a test is too short for a store on a database: set `testTimeout` to 30 seconds or more.
  *
  * @example
  * ```ts no-run
@@ -49,6 +73,7 @@ export interface Options {
  * MessageStoreSuite.suite("memory", MessageStore.layerMemory)
  * ```
  *
+ * @category tests
  * @since 0.1.0
  */
 export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, options: Options = {}): void => {
@@ -56,13 +81,14 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
   withLayer(layer, { excludeTestServices: true, timeout: "2 minutes" })(`MessageStore: ${name}`, (it) => {
     Writing.tests(it)
     Reading.tests(it, supports)
-    Everything.tests(it)
+    ReadAll.tests(it)
     Encoding.tests(it)
     Concurrency.tests(it)
     WakeUps.tests(it)
     Leases.tests(it)
     Entities.tests(it)
-    States.tests(it)
+    Snapshots.tests(it)
+    EntityCache.tests(it)
     Transactions.tests(it)
     Consumers.tests(it)
     ConsumersOfAll.tests(it)

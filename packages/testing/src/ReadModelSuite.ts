@@ -1,6 +1,10 @@
 /**
- * The conformance suite of the stores of read models: every promise that eventfold makes of read models, as tests that any
- * such store can run.
+ * The conformance suite of read-model stores: what eventfold promises of read models, as tests.
+ *
+ * **When to use**
+ *
+ * When you write a `ReadModelStore`: say how to count in it ({@link Counting}), and call {@link suite} in a test file. It
+ * needs the optional peers `vitest` and `@effect/vitest`.
  *
  * @since 0.1.0
  */
@@ -9,18 +13,27 @@ import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import type { MessageStore } from "eventfold/MessageStore"
 import type { ReadModelStore } from "eventfold/ReadModelStore"
-import type { Counting } from "./internal/counting.ts"
-import * as Builds from "./internal/readModelBuilds.ts"
-import * as Contract from "./internal/readModelContract.ts"
-import * as Faults from "./internal/readModelFaults.ts"
-import * as ReadModels from "./internal/readModels.ts"
+import * as Builds from "./internal/readModelSuite/builds.ts"
+import * as Contract from "./internal/readModelSuite/contract.ts"
+import type { Counting } from "./internal/readModelSuite/counter.ts"
+import * as Faults from "./internal/readModelSuite/faults.ts"
+import * as Handling from "./internal/readModelSuite/handling.ts"
 
 /** @since 0.1.0 */
-export type { Counting } from "./internal/counting.ts"
+export type { Counting } from "./internal/readModelSuite/counter.ts"
 
 /**
- * Declares the tests, in a `describe` of the given name, on one store of the layer. The stores need not be empty: each test
- * has categories and read models of its own. The clock is the real one.
+ * Declares the tests of a read-model store, in a `describe` with this name.
+ *
+ * **Details**
+ *
+ * All tests share the stores of the layer: the one under test, and a message store to read from. The layer has two minutes
+ * to be built. Both stores may have data already: each test has categories and read models of its own, and leaves them
+ * there. The tests run on the real clock.
+ *
+ * **Gotchas**
+ *
+ * Vitest's default of 5 seconds a test is too short for a store on a database: set `testTimeout` to 60 seconds or more.
  *
  * @example
  * ```ts no-run
@@ -38,6 +51,7 @@ export type { Counting } from "./internal/counting.ts"
  * })
  * ```
  *
+ * @category tests
  * @since 0.1.0
  */
 export const suite = <E, R>(
@@ -45,11 +59,11 @@ export const suite = <E, R>(
   layer: Layer.Layer<MessageStore | ReadModelStore | R, E>,
   counting: Counting<R>
 ): void => {
-  // That a read model has started or stopped is not worth reading here.
+  // Without the log of read models that start and stop.
   const quiet = Layer.provideMerge(layer, Layer.succeed(References.MinimumLogLevel, "Warn"))
   withLayer(quiet, { excludeTestServices: true, timeout: "2 minutes" })(`ReadModelStore: ${name}`, (it) => {
     Contract.tests(it, counting)
-    ReadModels.tests(it, counting)
+    Handling.tests(it, counting)
     Builds.tests(it, counting)
     Faults.tests(it, counting)
   })

@@ -6,33 +6,25 @@
 import * as Arr from "effect/Array"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
 import { NodeInspectSymbol } from "effect/Inspectable"
 import type * as Option from "effect/Option"
 import type * as Category from "eventfold/Category"
 import type * as Entity from "eventfold/Entity"
-import { at, callSite } from "./internal/callSite.ts"
-import {
-  type Decided,
-  decideOn,
-  type Decision,
-  type Outcome,
-  record,
-  type Shown,
-  shown,
-  toArray,
-  type Unrecordable
-} from "./internal/decision.ts"
-import { isComparable, isRefusal, showWanted } from "./internal/refusal.ts"
-import { plainError, show, showEvents, showGiven, showRefusal, showWhen } from "./internal/wording.ts"
+import { at, callSite, errorFields, type Failure, failure } from "./internal/report/failure.ts"
+import type { DecideResult, DecisionOutcome } from "./internal/spec/decide.ts"
+import { judgeEvents, judgeRefusal, judgeValue, showOutcome } from "./internal/spec/judge.ts"
+import { record, shown, toArray } from "./internal/spec/recordEvents.ts"
+import { type Check, run } from "./internal/spec/run.ts"
 
 /**
- * What was expected is not what came of it: its message says what was given, when it was decided, what was expected then,
- * and what happened instead. Also when an event that is given, decided or expected can't be recorded, which a store would
- * refuse.
+ * An expectation of a spec is not met. The message tells what was given, what was decided on, what was expected, and what
+ * happened instead. A spec also fails with it when an event that is given, decided or expected can't be recorded.
  *
- * Test runners show the difference of `actual` and `expected`, and the line of the expectation, to which `stack` leads.
+ * **Details**
  *
+ * Test runners show the difference between `actual` and `expected`, and the line of the expectation, where `stack` leads.
+ *
+ * @category errors
  * @since 0.1.0
  */
 export class SpecFailed extends Data.Error<{
@@ -41,51 +33,54 @@ export class SpecFailed extends Data.Error<{
   readonly expected: unknown
 }> {
   override readonly name = "SpecFailed"
-  // Not a field, which test runners would print below the message.
+  // A getter: test runners print fields below the message.
   get _tag(): "SpecFailed" {
     return "SpecFailed"
   }
-  // As node:test prints it: the message says what the fields say.
+  // What node:test prints: the message says what the fields say.
   override [NodeInspectSymbol](): unknown {
     return this.stack
   }
 }
 
 /**
- * What a refusal may be compared with: a refusal, with the same fields; the class of one; or a predicate. Nothing, when
- * the decision can't be refused.
+ * What `thenFails` compares a refusal with: an error with the same fields, its class, or a predicate. `never` when the
+ * decision can't be refused.
  *
+ * @category models
  * @since 0.1.0
  */
 export type ExpectedRefusal<Refusal> = [Refusal] extends [never] ? never
   : Refusal | (abstract new(...args: never) => Refusal) | ((refusal: Refusal) => boolean)
 
 /**
- * What can be expected of a decision that is not refused. Each gives an effect which fails when any of the expectations
- * so far is not met, and which can be expected more of: `.then(events).thenState(state)`.
+ * What a spec can expect of a decision that is not refused. Each expectation returns an effect that fails when any of the
+ * expectations so far is not met, and that takes further ones: `.then(events).thenState(state)`.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Expectations<C extends Category.Any, S, Reply, R> {
   /**
-   * Exactly these events are decided: one, many in their order, or none (`[]`). They have the same type and the same data
-   * after it was encoded and decoded; ids and metadata count where an expected event has them.
+   * Expects exactly these events: one, many in their order, or none (`[]`). Events are compared by type and by data, after
+   * encoding and decoding; ids and metadata count where an expected event has them.
    *
    * **Gotchas**
    *
-   * An object with a `then` looks like a promise. It is none: `await` does not compile, and where the compiler is passed
-   * by (a test that is not `it.effect` returns it, say), the promise is rejected with a {@link SpecFailed} that says so.
+   * An object with a `then` looks like a promise, and this one isn't: `await` does not compile. Where no compiler looks (a
+   * test that is not `it.effect` returns the spec, say), the promise is rejected with a {@link SpecFailed} that says so.
    */
   readonly then: (events: Entity.Decision<Category.Event<C>>) => Expected<C, S, Reply, R>
-  /** The events that are given and those that are decided fold into this state. */
+  /** Expects the given and the decided events to fold into this state. */
   readonly thenState: (state: S) => Expected<C, S, Reply, R>
-  /** The decision has this reply: see `Entity.reply`. */
+  /** Expects this reply: see `Entity.reply`. */
   readonly thenReply: (reply: Reply) => Expected<C, S, Reply, R>
 }
 
 /**
- * Expectations, as an effect to be run by the test, and more of them.
+ * A spec with expectations: an effect for the test to run, which takes further expectations.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Expected<C extends Category.Any, S, Reply, R>
@@ -93,30 +88,33 @@ export interface Expected<C extends Category.Any, S, Reply, R>
 {}
 
 /**
- * A decision that is still without expectations.
+ * A decision without expectations yet.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface When<C extends Category.Any, S, Reply, Refusal, R> extends Expectations<C, S, Reply, R> {
-  /** The decision is refused: see {@link ExpectedRefusal}. */
+  /** Expects the decision to be refused: see {@link ExpectedRefusal}. */
   readonly thenFails: (refusal: ExpectedRefusal<Refusal>) => Effect.Effect<void, SpecFailed, R>
 }
 
 /**
  * The events of a stream, to decide on.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Given<C extends Category.Any, S> {
-  /** The decision: what `Entity.transact` takes, a function of the state and the version of the stream. */
-  readonly when: <A extends Decided<Category.Event<C>>>(
+  /** The decision: a function of the state and of the stream's version, as `Entity.transact` takes it. */
+  readonly when: <A extends DecideResult<Category.Event<C>>>(
     decide: (state: S, version: Option.Option<number>) => A
   ) => When<C, S, Entity.ReplyOf<A>, Entity.RefusalOf<A>, Entity.RequirementsOf<A> | Category.Services<C>>
 }
 
 /**
- * A specification of an entity. Without `given` the stream does not exist.
+ * A specification of an entity. Without `given`, the stream does not exist.
  *
+ * @category models
  * @since 0.1.0
  */
 export interface Spec<C extends Category.Any, S> extends Given<C, S> {
@@ -124,152 +122,41 @@ export interface Spec<C extends Category.Any, S> extends Given<C, S> {
   readonly given: (events: Entity.Decision<Category.Event<C>>) => Given<C, S>
 }
 
-type AnyOutcome = Outcome<Shown, unknown, unknown, unknown>
+const toError = (failed: Failure): SpecFailed => at(failed.site, new SpecFailed(errorFields(failed)))
 
-const simplified = <E extends Category.Events, O extends Category.Options>(
-  outcome: Outcome<Category.RecordedEvent<Category.Category<E, O>>, unknown, unknown, unknown>,
-  likes: ReadonlyArray<Category.Event<Category.Category<E, O>>> = []
-): AnyOutcome =>
-  outcome._tag === "Decided"
-    ? { ...outcome, events: outcome.events.map((event, index) => shown(event, likes[index])) }
-    : outcome
+const notAPromise = "a spec is an effect, not a promise: return it to it.effect or yield* it; do not await it"
 
-/** An expectation that is not met: what was expected, and what happened instead. */
-interface Mismatch {
-  readonly expected: string
-  readonly instead: string
-  /** For a test runner to show the difference; absent where there is nothing to compare. */
-  readonly diff?: { readonly actual: unknown; readonly expected: unknown }
-}
-
-const showRefused = ({ events, reason }: Unrecordable): string =>
-  `the events ${showEvents(events)}, which a store would refuse: ${reason}`
-
-const showHappened = (outcome: AnyOutcome): string => {
-  switch (outcome._tag) {
-    case "Decided":
-      return outcome.events.length === 0
-        ? "no events were decided"
-        : `these were decided: ${showEvents(outcome.events)}`
-    case "Refused":
-      return `it was refused: ${showRefusal(outcome.refusal)}`
-    case "Unrecordable":
-      return `it decided ${showRefused(outcome)}`
-  }
-}
-
-/** What happened, to be compared with something else that was to happen. */
-const happened = (outcome: AnyOutcome): unknown => {
-  switch (outcome._tag) {
-    case "Decided":
-      return { events: outcome.events.map(({ data, type }) => ({ type, data })) }
-    case "Refused":
-      return { refusal: plainError(outcome.refusal) }
-    case "Unrecordable":
-      return { refusedByStore: outcome.reason }
-  }
-}
-
-const judgeEvents = (outcome: AnyOutcome, wanted: ReadonlyArray<Shown>): Mismatch | undefined => {
-  const expected = wanted.length === 0 ? "no events" : `the events ${showEvents(wanted)}`
-  const instead = showHappened(outcome)
-  if (outcome._tag !== "Decided") {
-    return { expected, instead, diff: { actual: happened(outcome), expected: { events: wanted } } }
-  }
-  if (Equal.equals(outcome.events, wanted)) return undefined
-  return { expected, instead, diff: { actual: outcome.events, expected: wanted } }
-}
-
-/** Of the state or of the reply: values that there are only when it was not refused. */
-const judgeValue = (
-  what: "state" | "reply",
-  outcome: AnyOutcome,
-  wanted: unknown
-): Mismatch | undefined => {
-  const expected = `the ${what} ${show(wanted)}`
-  if (outcome._tag !== "Decided") {
-    return {
-      expected,
-      instead: showHappened(outcome),
-      diff: { actual: happened(outcome), expected: { [what]: wanted } }
-    }
-  }
-  const actual = what === "state" ? outcome.after : outcome.reply
-  if (Equal.equals(actual, wanted)) return undefined
-  return { expected, instead: `it was ${show(actual)}`, diff: { actual, expected: wanted } }
-}
-
-const failed = (site: ReadonlyArray<string>, lines: ReadonlyArray<string>, diff?: Mismatch["diff"]): SpecFailed =>
-  at(site, new SpecFailed({ message: lines.join("\n"), actual: diff?.actual, expected: diff?.expected }))
-
-const notAPromise = "a spec is an effect and no promise: return it to it.effect, or yield* it, and do not await it"
-
-const judgeRefusal = (outcome: AnyOutcome, wanted: unknown): Mismatch | undefined => {
-  if (outcome._tag === "Refused" && isRefusal(outcome.refusal, wanted)) return undefined
-  const mismatch = { expected: showWanted("refusal", wanted), instead: showHappened(outcome) }
-  if (!isComparable(wanted)) return mismatch
-  const diff = outcome._tag === "Refused"
-    ? { actual: plainError(outcome.refusal), expected: plainError(wanted) }
-    : { actual: happened(outcome), expected: { refusal: plainError(wanted) } }
-  return { ...mismatch, diff }
-}
-
-/** The decision that a spec is about, and the words for it. */
+/** A spec of decisions on a history. */
 const specOf = <E extends Category.Events, O extends Category.Options, S>(
   entity: Entity.Entity<Category.Category<E, O>, S>,
   history: ReadonlyArray<Category.Event<Category.Category<E, O>>>
 ): Given<Category.Category<E, O>, S> => {
   type C = Category.Category<E, O>
-  type Recorded = Category.RecordedEvent<C>
 
-  const when = <A extends Decided<Category.Event<C>>>(
+  const when = <A extends DecideResult<Category.Event<C>>>(
     decide: (state: S, version: Option.Option<number>) => A
   ): When<C, S, Entity.ReplyOf<A>, Entity.RefusalOf<A>, Entity.RequirementsOf<A> | Category.Services<C>> => {
     type Reply = Entity.ReplyOf<A>
     type Services = Entity.RequirementsOf<A> | Category.Services<C>
-    type Happened = Outcome<Recorded, S, Reply, Entity.RefusalOf<A>>
+    type Outcome = DecisionOutcome<Category.RecordedEvent<C>, S, Reply, Entity.RefusalOf<A>>
+    type OwnCheck = Check<Outcome, Category.Services<C>>
 
-    interface Check {
-      /** Where the expectation is in the test. */
-      readonly site: ReadonlyArray<string>
-      readonly judge: (
-        outcome: Happened
-      ) => Effect.Effect<Mismatch | undefined, Unrecordable, Category.Services<C>>
-    }
+    const check = (checks: Arr.NonEmptyReadonlyArray<OwnCheck>): Effect.Effect<void, SpecFailed, Services> =>
+      Effect.suspend(() => Effect.mapError(run(entity, history, decide, checks), toError))
 
-    const check = Effect.fnUntraced(function*(
-      { judge, site }: Check,
-      { before, given, outcome, version }: Decision<Recorded, S, Reply, Entity.RefusalOf<A>>
-    ) {
-      const story = [showGiven(given.map((event) => shown(event))), showWhen(decide, before, version)]
-      const mismatch = yield* Effect.mapError(
-        judge(outcome),
-        (unrecordable) => failed(site, [...story, `then expected ${showRefused(unrecordable)}`])
-      )
-      if (mismatch === undefined) return
-      const { diff, expected, instead } = mismatch
-      return yield* failed(site, [...story, `then expected ${expected}, but ${instead}`], diff)
-    })
-
-    const run = (checks: Arr.NonEmptyReadonlyArray<Check>): Effect.Effect<void, SpecFailed, Services> =>
-      decideOn(entity, history, decide).pipe(
-        Effect.mapError((unrecordable) => failed(checks[0].site, [`given ${showRefused(unrecordable)}`])),
-        Effect.flatMap((decision) => Effect.forEach(checks, (each) => check(each, decision), { discard: true }))
-      )
-
-    const expectations = (before: ReadonlyArray<Check>): Expectations<C, S, Reply, Services> => {
-      const and = (site: ReadonlyArray<string>, judge: Check["judge"]): Expected<C, S, Reply, Services> => {
+    const expectations = (before: ReadonlyArray<OwnCheck>): Expectations<C, S, Reply, Services> => {
+      const and = (site: ReadonlyArray<string>, judge: OwnCheck["judge"]): Expected<C, S, Reply, Services> => {
         const checks = Arr.append(before, { site, judge })
-        return Object.assign(Effect.suspend(() => run(checks)), expectations(checks))
+        return Object.assign(check(checks), expectations(checks))
       }
       return {
-        // oxlint-disable-next-line unicorn/no-thenable -- "given, when, then" is how it is said; promises are told off below.
+        // oxlint-disable-next-line unicorn/no-thenable -- specs say "given, when, then"; promises are refused
         then: (events, ...others: ReadonlyArray<unknown>) => {
           const site = callSite()
           if (typeof events === "function") {
-            // By a promise that takes this for another one: see the type of `then`.
+            // A promise calls it, which takes this for another promise: see the type of `then`.
             const [reject] = others
-            if (typeof reject === "function") reject(failed(site, [notAPromise]))
+            if (typeof reject === "function") reject(toError(failure(site, [notAPromise])))
             return and(site, () => Effect.succeed({ expected: "events", instead: notAPromise }))
           }
           const likes = toArray(events)
@@ -278,18 +165,18 @@ const specOf = <E extends Category.Events, O extends Category.Options, S>(
             (outcome) =>
               Effect.map(record(entity.category, "expected", likes), (wanted) =>
                 judgeEvents(
-                  simplified(outcome, likes),
+                  showOutcome(outcome, likes),
                   wanted.map((event, index) => shown(event, likes[index]))
                 ))
           )
         },
         thenState: (state) => {
           const site = callSite()
-          return and(site, (outcome) => Effect.succeed(judgeValue("state", simplified(outcome), state)))
+          return and(site, (outcome) => Effect.succeed(judgeValue("state", showOutcome(outcome), state)))
         },
         thenReply: (reply) => {
           const site = callSite()
-          return and(site, (outcome) => Effect.succeed(judgeValue("reply", simplified(outcome), reply)))
+          return and(site, (outcome) => Effect.succeed(judgeValue("reply", showOutcome(outcome), reply)))
         }
       }
     }
@@ -298,7 +185,7 @@ const specOf = <E extends Category.Events, O extends Category.Options, S>(
       ...expectations([]),
       thenFails: (refusal) => {
         const site = callSite()
-        return run([{ site, judge: (outcome) => Effect.succeed(judgeRefusal(simplified(outcome), refusal)) }])
+        return check([{ site, judge: (outcome) => Effect.succeed(judgeRefusal(showOutcome(outcome), refusal)) }])
       }
     }
   }
@@ -308,16 +195,16 @@ const specOf = <E extends Category.Events, O extends Category.Options, S>(
 
 /**
  * Specifies what an entity decides: given these events, when this is decided, then these events follow, with this state
- * and this reply, or it is refused. There is no store: what `when` takes is the function that `Entity.transact` takes, and
- * it sees the state and the version that a stream with the given events has.
+ * and this reply, or the decision is refused.
  *
  * **Details**
  *
- * What the expectations give is an effect, which needs what the decision needs and what the category's schemas need. It
- * fails with {@link SpecFailed}. `decide` is called once for a chain of expectations.
+ * A spec needs no store. `when` takes the function that `Entity.transact` takes, which sees the state and the version of a
+ * stream with the given events. Expectations return an effect that needs what the decision and the category's schemas need,
+ * and that fails with {@link SpecFailed}. A chain of expectations calls `decide` once.
  *
- * The events that are given and those that are decided are encoded, checked and decoded as they are by a store, and what
- * a store would refuse fails the spec: an amount of 0.5 that is to be a whole number, an id that is no UUID.
+ * The given and the decided events are encoded, checked and decoded as by a store. What a store would refuse fails the
+ * spec: an amount of 0.5 where the schema wants an integer, an id that is not a UUID.
  *
  * @example
  * ```ts no-run
@@ -354,6 +241,7 @@ const specOf = <E extends Category.Events, O extends Category.Options, S>(
  *     .thenFails(new InsufficientFunds({ balance: 5 })))
  * ```
  *
+ * @category constructors
  * @since 0.1.0
  */
 export const Spec = <E extends Category.Events, O extends Category.Options, S>(

@@ -1,22 +1,25 @@
 /**
- * Time that passes by itself on the test clock.
+ * A test clock that moves by itself.
  *
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { isTestClock, moment, on, track, yieldTurns } from "./internal/trackedClock.ts"
+import { isTestClock, moment, on, track, yieldTurns } from "./internal/clock/trackedClock.ts"
 
 /**
- * Runs an effect under `TestClock` and moves the clock on whenever the effect does nothing but wait for it, to the end of
- * its next pause: so a test need not know how long the pauses are, of `Entity.transact` after a conflict say. On a real
- * clock the effect is run as it is.
+ * Runs an effect under `TestClock`, and moves the clock to the end of the next pause whenever the effect only waits for the
+ * clock.
+ *
+ * **When to use**
+ *
+ * When a test does not want to know how long the pauses are: those of `Entity.transact` after a conflict, say. On a real
+ * clock it runs the effect as it is.
  *
  * **Gotchas**
  *
- * It ends when the effect does, so one that waits for something else than the clock, which never comes, hangs as without
- * it. What comes from outside the program, from a database or the network, takes no time on this clock: a time-out around
- * it may pass before it comes.
+ * An effect that waits for something else that never comes hangs, as it does without `withClock`. What comes from outside
+ * the program, from a database or the network, takes no time on this clock: a timeout around it may pass before it comes.
  *
  * @example
  * ```ts no-run
@@ -42,6 +45,7 @@ import { isTestClock, moment, on, track, yieldTurns } from "./internal/trackedCl
  *   }).pipe(Effect.provide(MessageStore.layerMemory)))
  * ```
  *
+ * @category running
  * @since 0.1.0
  */
 export const withClock = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

@@ -1,7 +1,7 @@
 /** @since 0.1.0 */
 export * as Laws from "./Laws.ts"
 /**
- * Not namespaces, as the others are: scenarios and specs begin with a call, `Scenario(notifier)`, `Spec(Balance)`.
+ * Functions, not namespaces as other modules are: a test calls `Scenario(notifier)` and `Spec(Balance)`.
  *
  * @since 0.1.0
  */

@@ -12,7 +12,7 @@ const Account = Category.make("account", {
     at: Schema.DateTimeUtc,
     note: Schema.optionalKey(Schema.String),
     partner: Schema.Option(Schema.String),
-    // @effect-diagnostics-next-line schemaNumber:off -- infinite values, too, survive
+    // @effect-diagnostics-next-line schemaNumber:off -- infinite values survive as well
     rate: Schema.Number,
     limit: Money
   },
@@ -40,7 +40,7 @@ const diff = ({ actual, counterExample, expected }: Laws.LawBroken) => ({ actual
 
 const text = (...lines: ReadonlyArray<string>) => lines.join("\n")
 
-/** Writes ten for what is more. */
+/** Writes larger numbers as ten. */
 const Capped = Schema.Int.pipe(
   Schema.decodeTo(Schema.Int, {
     decode: SchemaGetter.passthrough(),
@@ -48,7 +48,7 @@ const Capped = Schema.Int.pipe(
   })
 )
 
-/** Reads numbers below ten only. */
+/** Reads only numbers below ten. */
 const Small = Schema.Int.check(Schema.isLessThan(10)).pipe(
   Schema.decodeTo(Schema.Int, { decode: SchemaGetter.passthrough(), encode: SchemaGetter.passthrough() })
 )
@@ -80,7 +80,7 @@ const examples = (options?: Laws.Options) =>
 describe("roundTrips", () => {
   it.effect("holds for schemas that are well made", () => Laws.roundTrips(Account))
 
-  it.effect("tells the event that is another one after it was read", () =>
+  it.effect("finds an event that is different after it is written and read", () =>
     Effect.gen(function*() {
       const error = yield* broken(Laws.roundTrips(Category.make("account", { Ok: {}, Deposited: { amount: Capped } })))
       assert.instanceOf(error, Laws.LawBroken)
@@ -92,7 +92,7 @@ describe("roundTrips", () => {
       assert.match(
         error.message,
         new RegExp(text(
-          "^expected Deposited to be the same after it was written and read",
+          "^expected Deposited to be the same after it is written and read",
           "counter-example: \\[Deposited {\"amount\":11}\\]",
           "it is written as {\"amount\":10}",
           "and read as {\"amount\":10}",
@@ -101,7 +101,7 @@ describe("roundTrips", () => {
       )
     }))
 
-  it.effect("tells an event that can't be written, or can't be read", () =>
+  it.effect("finds an event that can't be written, or can't be read", () =>
     Effect.gen(function*() {
       const unwritable = yield* broken(Laws.roundTrips(Category.make("account", { Deposited: { amount: Small } })))
       assert.include(
@@ -123,9 +123,9 @@ describe("roundTrips", () => {
       )
     }))
 
-  it.effect("goes by way of text, where other things than in JSON values may be lost", () =>
+  it.effect("goes by way of text, where something may be lost that a JSON value keeps", () =>
     Effect.gen(function*() {
-      // The value that is encoded is no JSON, which the compiler and `toCodecJson` are told it were.
+      // The encoded value is not JSON, although the compiler and `toCodecJson` take it for JSON.
       const Loose = Schema.String.pipe(
         Schema.encodeTo(Schema.Json, {
           decode: SchemaGetter.transform((json) => String((json as unknown as { readonly at: () => string }).at())),
@@ -172,7 +172,7 @@ describe("roundTrips", () => {
         )
       }))
 
-    it.effect("tells data of an older version that can't be lifted", () =>
+    it.effect("finds data of an older version that can't be read as the newest", () =>
       Effect.gen(function*() {
         const Amount = first
           .upcast({ amount: Schema.Finite, note: Schema.String }, ({ amount }) => ({ amount, note: "" }))
@@ -225,12 +225,12 @@ describe("roundTrips", () => {
       )
       assert.include(
         error.message,
-        "expected Held to be the same after it was written and read\nbut no values can be generated:"
+        "expected Held to be the same after it is written and read\nbut no values can be generated:"
       )
 
       const Rare = Schema.String.check(Schema.makeFilter((text: string) => text === "one in a million"))
       const rare = yield* broken(Laws.roundTrips(Category.make("account", { Rare })))
-      assert.include(rare.message, "expected Rare to be the same after it was written and read\nbut hardly any")
+      assert.include(rare.message, "expected Rare to be the same after it is written and read\nbut hardly any")
     }))
 
   it.effect("fails where it is called, with no other fields than a test runner shows", () =>
@@ -254,7 +254,7 @@ describe("snapshots", () => {
     Closed: (state: { readonly balance: number }) => state
   }
 
-  it.effect("tells what the schema of the state does not keep", () =>
+  it.effect("finds what the schema of the state does not keep", () =>
     Effect.gen(function*() {
       // Every second deposit counts, by a field that no snapshot has.
       const Forgetful = Entity.make(Account, {
@@ -275,10 +275,10 @@ describe("snapshots", () => {
       assert.match(
         error.message,
         new RegExp(text(
-          "^expected the events after a snapshot to fold into what all events fold into",
+          "^expected a snapshot and the events after it to fold into the state that all events fold into",
           "counter-example: \\[Deposited {\"amount\":0}, Deposited {\"amount\":0}\\]",
-          "the state after 1 of them, {\"balance\":0,\"odd\":true}, is written as {\"balance\":0}",
-          "from there they give {\"balance\":0,\"odd\":true}, and from the beginning {\"balance\":1}",
+          "the state after 1 event, {\"balance\":0,\"odd\":true}, is written as {\"balance\":0}",
+          "with the events after it, it folds into {\"balance\":0,\"odd\":true}; all events fold into {\"balance\":1}",
           "\\(run \\d+, seed \"eventfold\"\\)$"
         ))
       )
@@ -290,24 +290,24 @@ describe("snapshots", () => {
     evolve: { ...evolve, Deposited: (state, { amount }) => ({ balance: state.balance + amount }) }
   })
 
-  it.effect("tells a state that does not fit", () =>
+  it.effect("finds a state that does not fit its schema", () =>
     Effect.gen(function*() {
       const error = yield* broken(Laws.snapshots(Positive))
       assert.deepStrictEqual(error.counterExample, [{ type: "Deposited", data: { amount: -1 } }])
       assert.include(
         error.message,
-        "the state after 1 of them, {\"balance\":-1}, can't be written: Expected a value greater than or equal to 0"
+        "the state after 1 event, {\"balance\":-1}, can't be written: Expected a value greater than or equal to 0"
       )
     }))
 
-  it.effect("is checked on histories that can happen, where these are given", () =>
+  it.effect("is checked on the given histories, if there are any", () =>
     Effect.gen(function*() {
       const amounts = Arbitrary.schema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)))
       const histories = Arbitrary.array(Arbitrary.map(amounts, (amount) => Deposited({ amount })))
       yield* Laws.snapshots(Positive, { histories })
     }))
 
-  it.effect("tells an evolve that throws", () =>
+  it.effect("finds an evolve that throws", () =>
     Effect.gen(function*() {
       const Throwing = Entity.make(Account, {
         state: Schema.Struct({ balance: Schema.Int }),
@@ -321,7 +321,7 @@ describe("snapshots", () => {
       })
       const error = yield* broken(Laws.snapshots(Throwing))
       assert.deepStrictEqual(error.counterExample, [{ type: "Deposited", data: { amount: 0 } }])
-      assert.include(error.message, "evolve throws Error: a bug")
+      assert.include(error.message, "evolve threw Error: a bug")
     }))
 })
 
@@ -340,7 +340,7 @@ describe("idempotent", () => {
   it.effect("holds for events under the same ids, which a store does not write again", () =>
     Laws.idempotent(Balance, () => Deposited({ amount: 1 }, { id: "00000000-0000-4000-8000-00000000000a" })))
 
-  it.effect("tells the events that are decided again", () =>
+  it.effect("finds events that are decided again", () =>
     Effect.gen(function*() {
       const deposit = ({ balance }: State) => Deposited({ amount: balance + 1 })
       const given = [Deposited({ amount: 1 })]
@@ -348,11 +348,11 @@ describe("idempotent", () => {
       assert.strictEqual(
         error.message,
         text(
-          "expected no more events when it is decided again",
+          "expected no new events when decided again",
           "given the events [Deposited {\"amount\":1}]",
           "when deposit decides on the state {\"balance\":1,\"counted\":none()} at version 0",
           "when deposit decides on the state {\"balance\":3,\"counted\":none()} at version 1",
-          "but these were decided: [Deposited {\"amount\":4}]"
+          "but got [Deposited {\"amount\":4}]"
         )
       )
       assert.deepStrictEqual(diff(error), {
@@ -368,9 +368,9 @@ describe("idempotent", () => {
       const once = ({ balance }: State) =>
         balance === 1 ? Effect.fail("no more") : Effect.succeed(Deposited({ amount: 1 }))
       const second = yield* broken(Laws.idempotent(Balance, once))
-      assert.match(second.message, /at version 0\nbut it was refused the second time: "no more"$/)
+      assert.match(second.message, /at version 0\nbut the decision was refused the second time: "no more"$/)
       const first = yield* broken(Laws.idempotent(Balance, once, { given: Deposited({ amount: 1 }) }))
-      assert.match(first.message, /at version 0\nbut it was refused the first time: "no more"$/)
+      assert.match(first.message, /at version 0\nbut the decision was refused the first time: "no more"$/)
     }))
 
   it.effect("is broken by what a store would refuse", () =>

@@ -36,7 +36,7 @@ const { Issued } = Invoice.events
 class Closed extends Schema.TaggedError<Closed>()("Closed", { order: Schema.String }) {}
 class Away extends Schema.TaggedError<Away>()("Away", {}) {}
 
-/** An id that is the same when a message is handled again. */
+/** The same id each time that a message is handled. */
 const once = (recorded: Message.RecordedMessage, purpose: string) => ({ id: Message.deriveId(purpose, recorded.id) })
 
 const invoicing = Consumer.make("invoicing", {
@@ -96,7 +96,7 @@ describe("a scenario that holds", () => {
       .when(["order-1", [{ type: "Placed", data: { total: 5 } }, { type: "Unknown", data: null }]])
       .then(["invoice-1", { type: "Issued", data: { total: 5 } }]))
 
-  it.effect("of messages that nothing is written for", () =>
+  it.effect("of messages that no consumer writes anything for", () =>
     Effect.gen(function*() {
       const scenario = Scenario(invoicing).when([Account, "1", Deposited({ amount: 1 })])
       yield* scenario.then()
@@ -122,7 +122,7 @@ describe("a scenario that holds", () => {
       .then([Account, "1", Refused({ orderId: "1" })], [Order, "1", Order.events.Refused({})])
       .thenIdempotent())
 
-  it.effect("does not count what was given, nor what came of that, though it is there", () =>
+  it.effect("does not count what was given, nor what was written for it, though both are in the store", () =>
     Scenario(withdrawing)
       .given([Account, "1", Deposited({ amount: 7 })])
       .given([Order, "1", Placed({ total: 3 })])
@@ -169,7 +169,7 @@ describe("a scenario that holds", () => {
       .when([Order, "1", Placed({ total: 5 }, { id: "0198A000-0000-7000-8000-00000000000A" })])
       .then())
 
-  it.effect("is run once for all that is expected", () =>
+  it.effect("runs once for all its expectations", () =>
     Effect.gen(function*() {
       const count = yield* Ref.make(0)
       yield* Scenario(placed(() => Ref.update(count, (n) => n + 1)))
@@ -274,7 +274,7 @@ describe("consumers", () => {
       .when(...Array.from({ length: 3 }, (_, i) => [Order, `${i}`, Placed({ total: 10 ** i })] as const))
       .thenState(Balance, "1", 111))
 
-  it.effect("that wait for promises are waited for, before the clock moves", () =>
+  it.effect("that wait for promises end before the clock moves", () =>
     Effect.gen(function*() {
       const slow = Effect.promise(() => new Promise((resolve) => setImmediate(() => setImmediate(resolve))))
       yield* Scenario(placed((total) =>
@@ -331,7 +331,7 @@ describe("the clock", () => {
       assert.strictEqual(yield* Clock.currentTimeMillis, Date.parse("2026-01-02T00:00:00Z"))
     }))
 
-  it.effect("moves on by itself to the end of the pauses of handlers, and not further", () =>
+  it.effect("moves by itself to the end of the pauses of handlers, and not further", () =>
     Effect.gen(function*() {
       let attempts = 0
       yield* Scenario(
@@ -375,7 +375,7 @@ describe("a consumer that fails", () => {
     })
   })
 
-  it.effect("and is not expected to, whatever is expected", () =>
+  it.effect("and is not expected to fails every expectation", () =>
     Effect.gen(function*() {
       const expected = text(
         "when order-1 [Placed {\"total\":1}]",
@@ -391,7 +391,7 @@ describe("a consumer that fails", () => {
       }
     }))
 
-  it.effect("also at what was given, and then nothing more happens", () =>
+  it.effect("on a given message ends the scenario", () =>
     Effect.gen(function*() {
       let count = 0
       const first = placed(() => Effect.suspend(() => ++count === 1 ? new Away() : Effect.void), {
@@ -431,7 +431,7 @@ describe("a consumer that fails", () => {
       )
       assert.include(
         none.message,
-        "then expected the error Away, but no consumer failed, and this was written: invoice-1 [Issued {\"total\":1}]"
+        "then expected the error Away, but no consumer failed, and they wrote invoice-1 [Issued {\"total\":1}]"
       )
       assert.deepStrictEqual(diff(none), {
         actual: { written: { "invoice-1": [{ type: "Issued", data: { total: 1 } }] } },
@@ -439,7 +439,7 @@ describe("a consumer that fails", () => {
       })
       assert.include(
         yield* message(scenario.thenFails((error) => error._tag === "DecodeError")),
-        "that fits the predicate"
+        "that matches the predicate"
       )
     }))
 
@@ -448,12 +448,12 @@ describe("a consumer that fails", () => {
       .when(["order-1", { type: "Placed", data: { total: "many" } }])
       .thenFails(Category.DecodeError))
 
-  it.effect("because of what it is given as options", () =>
+  it.effect("because its options are wrong", () =>
     Scenario(placed(() => Effect.void, { concurrency: 0 }))
       .when([Order, "1", Placed({ total: 1 })])
       .thenFails((error) => error._tag === "InvalidArgument"))
 
-  it.effect("and passes over the message: why is told with what is not as expected", () =>
+  it.effect("and skips the message: the failure says why", () =>
     Effect.gen(function*() {
       const skipping = placed((total) => total === 1 ? new Away() : Invoice.append("1", Issued({ total })), {
         onFailure: "skip"
@@ -464,7 +464,7 @@ describe("a consumer that fails", () => {
         yield* message(skipped.then([Invoice, "1", [Issued({ total: 1 }), Issued({ total: 2 })]])),
         text(
           "when order-1 [Placed {\"total\":1}, Placed {\"total\":2}]",
-          "then expected this to be written: invoice-1 [Issued {\"total\":1}, Issued {\"total\":2}], but this was written: invoice-1 [Issued {\"total\":2}]",
+          "then expected the consumers to write invoice-1 [Issued {\"total\":1}, Issued {\"total\":2}], but they wrote invoice-1 [Issued {\"total\":2}]",
           "(shop on Placed at order-1/0 failed: Away)"
         )
       )
@@ -484,16 +484,16 @@ describe("a consumer that fails", () => {
       const error = yield* failure(parked.thenParked([Order, "1", Placed({ total: 1 })]))
       assert.include(
         error.message,
-        "then expected this to be parked: order-1 [Placed {\"total\":1}], but this was parked: order-1 [Placed {\"total\":1}, Placed {\"total\":2}]"
+        "then expected the consumers to park order-1 [Placed {\"total\":1}], but they parked order-1 [Placed {\"total\":1}, Placed {\"total\":2}]"
       )
       yield* Scenario(parking).when([Order, "1", Placed({ total: 2 })]).thenParked()
       assert.include(
         yield* message(parked.thenParked()),
-        "then expected nothing to be parked, but this was parked: order-1"
+        "then expected the consumers to park nothing, but they parked order-1"
       )
     }))
 
-  it.effect("by a defect, which stays one", () =>
+  it.effect("by a defect, which stays a defect", () =>
     Effect.gen(function*() {
       const bug = new Error("a bug")
       const exit = yield* Effect.exit(
@@ -518,7 +518,7 @@ describe("what is handled a second time", () => {
         error.message,
         text(
           "when order-1 [Placed {\"total\":5}]",
-          "then expected nothing to be written when everything is handled a second time, but this was written: invoice-1 [Issued {\"total\":5}]"
+          "then expected the consumers to write nothing when they handle everything again, but they wrote invoice-1 [Issued {\"total\":5}]"
         )
       )
       assert.deepStrictEqual(diff(error), {
@@ -531,7 +531,10 @@ describe("what is handled a second time", () => {
     Effect.gen(function*() {
       const scenario = Scenario(twice).given([Order, "1", Placed({ total: 5 })]).after("1 second").then()
       yield* scenario
-      assert.include(yield* message(scenario.thenIdempotent()), "a second time, but this was written: invoice-1")
+      assert.include(
+        yield* message(scenario.thenIdempotent()),
+        "when they handle everything again, but they wrote invoice-1"
+      )
     }))
 
   it.effect("also by a consumer that begins at the end", () =>
@@ -547,7 +550,7 @@ describe("what is handled a second time", () => {
       yield* scenario.then([Invoice, "1", Issued({ total: 5 })])
       assert.include(
         yield* message(scenario.thenIdempotent()),
-        "then expected no consumer to fail when everything is handled a second time, but shop on Placed at order-1/0 failed: WrongExpectedVersion"
+        "then expected no consumer to fail when they handle everything again, but shop on Placed at order-1/0 failed: WrongExpectedVersion"
       )
     }))
 })
@@ -573,10 +576,10 @@ describe("a scenario that fails says", () => {
         error.message,
         text(
           ...story,
-          "then expected this to be written:",
+          "then expected the consumers to write:",
           "  account-1 [Withdrawn {\"amount\":6}]",
           "  invoice-1 [Issued {\"total\":6}]",
-          "but this was written:",
+          "but they wrote:",
           "  account-1 [Refused {\"orderId\":\"2\"}]",
           "  invoice-1 [Issued {\"total\":6}]"
         )
@@ -604,14 +607,14 @@ describe("a scenario that fails says", () => {
         yield* message(scenario.then([Invoice, "1", Issued({ total: 1 })])),
         text(
           "when account-1 [Deposited {\"amount\":1}]",
-          "then expected this to be written: invoice-1 [Issued {\"total\":1}], but nothing was written"
+          "then expected the consumers to write invoice-1 [Issued {\"total\":1}], but they wrote nothing"
         )
       )
       assert.strictEqual(
         yield* message(Scenario(invoicing).when([Order, "1", Placed({ total: 1 })]).then()),
         text(
           "when order-1 [Placed {\"total\":1}]",
-          "then expected nothing to be written, but this was written: invoice-1 [Issued {\"total\":1}]"
+          "then expected the consumers to write nothing, but they wrote invoice-1 [Issued {\"total\":1}]"
         )
       )
     }))
@@ -630,33 +633,33 @@ describe("a scenario that fails says", () => {
       )
       assert.match(
         yield* message(Scenario(invoicing).when(["order-1", { type: "", data: 1 }]).then()),
-        /then it can't be written: /
+        /then the store refused the messages: /
       )
     }))
 
-  it.effect("that it goes on for ever, or never", () =>
+  it.effect("that the consumers never finish, or wait for something that never comes", () =>
     Effect.gen(function*() {
       const endless = placed((total) => Order.append("1", Placed({ total: total + 1 })))
       assert.match(
         yield* message(Scenario(endless).when([Order, "1", Placed({ total: 1 })]).then()),
-        /then there is no rest: handlers have been run more than 5000 times/
+        /then the consumers did not finish: handlers ran more than 5000 times/
       )
       const stubborn = placed(() => new Away(), { retry: Schedule.spaced("1 day") })
       const lazy = placed(() => Effect.forever(Effect.sleep("1 day")))
       for (const consumer of [stubborn, lazy]) {
         assert.match(
           yield* message(Scenario(consumer).when([Order, "1", Placed({ total: 1 })]).then()),
-          /then there is no rest: nothing has been done in 500 pauses/
+          /then the consumers did not finish: handlers made no progress in 500 pauses/
         )
       }
       const silent = placed(() => Effect.never)
       assert.match(
         yield* message(Scenario(silent).when([Order, "1", Placed({ total: 1 })]).then()),
-        /then there is no rest: handlers wait for something that does not come; at work are shop on Placed at order-1\/0/
+        /then the consumers did not finish: handlers wait for something that does not come; still running: shop on Placed at order-1\/0/
       )
     }), 20_000)
 
-  it.effect("where it was expected, to a test runner", () =>
+  it.effect("to a test runner where the expectation is", () =>
     Effect.gen(function*() {
       const error = yield* failure(Scenario(invoicing).when([Order, "1", Placed({ total: 1 })]).then())
       assert.instanceOf(error, Error)
@@ -671,16 +674,22 @@ describe("a scenario that fails says", () => {
       assert.strictEqual(yield* Effect.catchTag(tagged, "ScenarioFailed", () => Effect.succeed(1)), 1)
     }))
 
-  it.effect("that it is no promise", () =>
+  it.effect("that it is not a promise", () =>
     Effect.gen(function*() {
       const scenario = Scenario(invoicing).when()
       for (const thenable of [scenario, scenario.then(), scenario.thenIdempotent()]) {
         const [adopted] = yield* Effect.promise(() => Promise.allSettled([thenable]))
         assert(adopted.status === "rejected" && adopted.reason instanceof ScenarioFailed)
-        assert.match(adopted.reason.message, /a scenario is an effect and no promise/)
+        assert.match(
+          adopted.reason.message,
+          /a scenario is an effect, not a promise: return it to it\.effect or yield\* it; do not await it/
+        )
       }
       const misused = scenario.then((() => {}) as unknown as readonly ["invoice-1", []])
-      assert.match(yield* message(misused), /a scenario is an effect and no promise/)
+      assert.match(
+        yield* message(misused),
+        /a scenario is an effect, not a promise: return it to it\.effect or yield\* it; do not await it/
+      )
     }))
 })
 

@@ -23,7 +23,7 @@ const Balance = Entity.make(Account, {
 type State = typeof Balance.initial
 
 class InsufficientFunds extends Schema.TaggedError<InsufficientFunds>()("InsufficientFunds", { balance: Schema.Int }) {
-  // The same for all of them: it is the fields that tell refusals apart.
+  // The same for all refusals: their fields tell them apart.
   override get message(): string {
     return "insufficient funds"
   }
@@ -111,7 +111,7 @@ describe("a spec that holds", () => {
       yield* refused.thenFails(old)
     }))
 
-  it.effect("is refused with what is no error class", () =>
+  it.effect("is refused with something that is not a tagged error", () =>
     Effect.gen(function*() {
       yield* Spec(Balance).when(() => Effect.fail("no")).thenFails("no")
       yield* Spec(Balance).when(() => Effect.fail({ code: 7 })).thenFails({ code: 7 })
@@ -120,7 +120,7 @@ describe("a spec that holds", () => {
       yield* refused.thenFails(new RangeError("too much"))
     }))
 
-  it.effect("decides once, however much is expected", () =>
+  it.effect("decides once for all its expectations", () =>
     Effect.gen(function*() {
       const count = yield* Ref.make(0)
       yield* Spec(Balance)
@@ -206,9 +206,9 @@ describe("events", () => {
         otherId.message,
         text(
           "given no events",
-          "when it is decided on the state {\"balance\":0} of a stream that does not exist",
+          "when decided on the state {\"balance\":0} of a stream that does not exist",
           "then expected the events [Deposited {\"amount\":1} with {\"id\":\"00000000-0000-4000-8000-00000000000b\"}], but " +
-            "these were decided: [Deposited {\"amount\":1} with {\"id\":\"00000000-0000-4000-8000-00000000000a\"}]"
+            "got [Deposited {\"amount\":1} with {\"id\":\"00000000-0000-4000-8000-00000000000a\"}]"
         )
       )
       yield* Spec(Balance).when(() => Deposited({ amount: 1 })).then(Deposited({ amount: 1 }, { metadata: {} }))
@@ -242,8 +242,8 @@ describe("what a store would refuse", () => {
         then.message,
         text(
           "given no events",
-          "when it is decided on the state {\"balance\":0} of a stream that does not exist",
-          "then expected the events [Deposited {\"amount\":1,\"note\":\"ab\"}], but it decided the events " +
+          "when decided on the state {\"balance\":0} of a stream that does not exist",
+          "then expected the events [Deposited {\"amount\":1,\"note\":\"ab\"}], but got the events " +
             "[Deposited {\"amount\":1,\"note\":\"a\\u0000b\"}], which a store would refuse: " +
             "event 0, Deposited: data.note contains a NUL character, which PostgreSQL cannot store"
         )
@@ -255,7 +255,7 @@ describe("what a store would refuse", () => {
         expected: { events: [{ type: "Deposited", data: { amount: 1, note: "ab" } }] }
       })
       const state = yield* message(spec.thenState({ balance: 1 }))
-      assert.include(state, "then expected the state {\"balance\":1}, but it decided the events")
+      assert.include(state, "then expected the state {\"balance\":1}, but got the events")
     }))
 
   it.effect("among the expected events, which is a mistake in the spec", () =>
@@ -284,7 +284,7 @@ describe("what a store would refuse", () => {
     Effect.gen(function*() {
       const id = "00000000-0000-4000-8000-00000000000a"
       const spec = Spec(Balance).given(Deposited({ amount: 1 }, { id })).when(() => Deposited({ amount: 2 }, { id }))
-      assert.include(yield* message(spec.thenState({ balance: 3 })), `the message id ${id}`)
+      assert.include(yield* message(spec.thenState({ balance: 3 })), `message id ${id}`)
     }))
 
   it.effect("an event that is written and can't be read", () =>
@@ -309,7 +309,7 @@ describe("what a store would refuse", () => {
       const Last = Entity.make(Note, { state: Schema.String, initial: "", evolve: { Written: (_, { text }) => text } })
       assert.include(
         yield* message(Spec(Last).given(Note.events.Written({ text: "abc" })).when(() => []).thenState("abc")),
-        "event 0, Written, is written but can't be read again: data.text: Expected a value with a length of at most 3"
+        "event 0, Written, was written but can't be read back: data.text: Expected a value with a length of at most 3"
       )
     }))
 })
@@ -318,7 +318,7 @@ describe("a spec that fails says what happened instead", () => {
   const given = Spec(Balance).given([Deposited({ amount: 5 }), Deposited({ amount: 6 })])
   const story = text(
     "given the events [Deposited {\"amount\":5}, Deposited {\"amount\":6}]",
-    "when it is decided on the state {\"balance\":11} at version 1",
+    "when decided on the state {\"balance\":11} at version 1",
     ""
   )
 
@@ -327,7 +327,7 @@ describe("a spec that fails says what happened instead", () => {
       const error = yield* failure(given.when(withdraw(10)).then(Withdrawn({ amount: 9 })))
       assert.strictEqual(
         error.message,
-        `${story}then expected the events [Withdrawn {"amount":9}], but these were decided: [Withdrawn {"amount":10}]`
+        `${story}then expected the events [Withdrawn {"amount":9}], but got [Withdrawn {"amount":10}]`
       )
       assert.deepStrictEqual(diff(error), {
         actual: [{ type: "Withdrawn", data: { amount: 10 } }],
@@ -339,11 +339,11 @@ describe("a spec that fails says what happened instead", () => {
     Effect.gen(function*() {
       assert.strictEqual(
         yield* message(given.when(() => []).then(Withdrawn({ amount: 9 }))),
-        `${story}then expected the events [Withdrawn {"amount":9}], but no events were decided`
+        `${story}then expected the events [Withdrawn {"amount":9}], but got no events`
       )
       assert.strictEqual(
         yield* message(given.when(withdraw(1)).then([])),
-        `${story}then expected no events, but these were decided: [Withdrawn {"amount":1}]`
+        `${story}then expected no events, but got [Withdrawn {"amount":1}]`
       )
     }))
 
@@ -353,7 +353,7 @@ describe("a spec that fails says what happened instead", () => {
       const then = yield* failure(refused.then(Withdrawn({ amount: 12 })))
       assert.strictEqual(
         then.message,
-        `${story}then expected the events [Withdrawn {"amount":12}], but it was refused: InsufficientFunds {"balance":11}`
+        `${story}then expected the events [Withdrawn {"amount":12}], but the decision was refused: InsufficientFunds {"balance":11}`
       )
       assert.deepStrictEqual(diff(then), {
         actual: { refusal: { _tag: "InsufficientFunds", balance: 11 } },
@@ -362,7 +362,7 @@ describe("a spec that fails says what happened instead", () => {
       const state = yield* failure(refused.thenState({ balance: 0 }))
       assert.strictEqual(
         state.message,
-        `${story}then expected the state {"balance":0}, but it was refused: InsufficientFunds {"balance":11}`
+        `${story}then expected the state {"balance":0}, but the decision was refused: InsufficientFunds {"balance":11}`
       )
       assert.deepStrictEqual(diff(state), {
         actual: { refusal: { _tag: "InsufficientFunds", balance: 11 } },
@@ -371,15 +371,15 @@ describe("a spec that fails says what happened instead", () => {
       const plain = given.when(() => tooMuch("too much"))
       assert.strictEqual(
         yield* message(plain.then([])),
-        `${story}then expected no events, but it was refused: RangeError: too much`
+        `${story}then expected no events, but the decision was refused: RangeError: too much`
       )
       assert.strictEqual(
         yield* message(given.when(() => new Frozen()).then([])),
-        `${story}then expected no events, but it was refused: Frozen`
+        `${story}then expected no events, but the decision was refused: Frozen`
       )
       assert.strictEqual(
         yield* message(given.when(() => Effect.fail("no")).then([])),
-        `${story}then expected no events, but it was refused: "no"`
+        `${story}then expected no events, but the decision was refused: "no"`
       )
     }))
 
@@ -402,7 +402,7 @@ describe("a spec that fails says what happened instead", () => {
       const fields = yield* failure(refused.thenFails(new InsufficientFunds({ balance: 12 })))
       assert.strictEqual(
         fields.message,
-        `${story}then expected the refusal InsufficientFunds {"balance":12}, but it was refused: InsufficientFunds {"balance":11}`
+        `${story}then expected the refusal InsufficientFunds {"balance":12}, but the decision was refused: InsufficientFunds {"balance":11}`
       )
       assert.deepStrictEqual(diff(fields), {
         actual: { _tag: "InsufficientFunds", balance: 11 },
@@ -410,22 +410,22 @@ describe("a spec that fails says what happened instead", () => {
       })
       assert.strictEqual(
         yield* message(refused.thenFails(Frozen)),
-        `${story}then expected the refusal Frozen, but it was refused: InsufficientFunds {"balance":11}`
+        `${story}then expected the refusal Frozen, but the decision was refused: InsufficientFunds {"balance":11}`
       )
       assert.strictEqual(
         yield* message(given.when(withdraw(12)).thenFails(isEmpty)),
-        `${story}then expected a refusal that fits isEmpty, but it was refused: InsufficientFunds {"balance":11}`
+        `${story}then expected a refusal that matches isEmpty, but the decision was refused: InsufficientFunds {"balance":11}`
       )
       assert.strictEqual(
         yield* message(given.when(withdraw(12)).thenFails((refusal) => refusal.balance === 0)),
-        `${story}then expected a refusal that fits the predicate, but it was refused: InsufficientFunds {"balance":11}`
+        `${story}then expected a refusal that matches the predicate, but the decision was refused: InsufficientFunds {"balance":11}`
       )
       const text = yield* failure(
         given.when(() => new Forbidden({ message: "no" })).thenFails(new Forbidden({ message: "never" }))
       )
       assert.strictEqual(
         text.message,
-        `${story}then expected the refusal Forbidden {"message":"never"}, but it was refused: Forbidden {"message":"no"}`
+        `${story}then expected the refusal Forbidden {"message":"never"}, but the decision was refused: Forbidden {"message":"no"}`
       )
       assert.deepStrictEqual(diff(text), {
         actual: { _tag: "Forbidden", message: "no" },
@@ -434,7 +434,7 @@ describe("a spec that fails says what happened instead", () => {
       const none = yield* failure(given.when(withdraw(1)).thenFails(new InsufficientFunds({ balance: 11 })))
       assert.strictEqual(
         none.message,
-        `${story}then expected the refusal InsufficientFunds {"balance":11}, but these were decided: [Withdrawn {"amount":1}]`
+        `${story}then expected the refusal InsufficientFunds {"balance":11}, but got [Withdrawn {"amount":1}]`
       )
       assert.deepStrictEqual(diff(none), {
         actual: { events: [{ type: "Withdrawn", data: { amount: 1 } }] },
@@ -468,7 +468,7 @@ describe("a spec that fails says what happened instead", () => {
           "  Deposited {\"amount\":3},",
           "  Deposited {\"amount\":4}",
           "]",
-          "when it is decided on the state {\"balance\":10} at version 4",
+          "when decided on the state {\"balance\":10} at version 4",
           "then expected the state {\"balance\":0}, but it was {\"balance\":10}"
         )
       )
@@ -483,7 +483,7 @@ describe("a spec that fails says what happened instead", () => {
       assert.deepStrictEqual(Object.keys(error).toSorted(), ["actual", "expected", "name"])
       const [first, , , frame = "", ...frames] = error.stack?.split("\n") ?? []
       assert.strictEqual(first, "SpecFailed: given the events [Deposited {\"amount\":5}, Deposited {\"amount\":6}]")
-      // Where the expectation is, and nothing of the fibers between.
+      // The line of the expectation, and no frames of the fibers between.
       assert.match(frame, /packages[\\/]testing[\\/]test[\\/]Spec\.test\.ts:\d+:\d+/)
       assert.deepStrictEqual(frames.filter((line) => line.includes("node_modules")), [])
       assert.strictEqual(inspect(error), error.stack)
@@ -494,12 +494,12 @@ describe("a spec that fails says what happened instead", () => {
     }))
 })
 
-/** What JavaScript, or a test runner, does with whatever has a `then`. */
+/** What JavaScript, or a test runner, does with an object that has a `then`. */
 const adopt = (thenable: unknown) => Effect.promise(() => Promise.allSettled([thenable]))
 
 describe("an awaited spec", () => {
   const spec = Spec(Balance).when(depositOnce)
-  const told = /a spec is an effect and no promise: return it to it\.effect/
+  const told = /a spec is an effect, not a promise: return it to it\.effect or yield\* it; do not await it/
 
   it.effect("is rejected, and neither hangs nor passes", () =>
     Effect.gen(function*() {
@@ -518,7 +518,7 @@ describe("an awaited spec", () => {
 })
 
 describe("a defect", () => {
-  it.effect("of a decision stays one", () =>
+  it.effect("of a decision stays a defect", () =>
     Effect.gen(function*() {
       const bug = new Error("a bug")
       const exit = yield* Effect.exit(

@@ -47,7 +47,7 @@ describe("withClock", () => {
       assert.strictEqual(yield* Clock.currentTimeMillis, 0)
     }))
 
-  it.effect("nor for ever for one who sleeps for ever", () =>
+  it.effect("nor to the end of a sleep that never ends", () =>
     Effect.gen(function*() {
       const never = Effect.raceFirst(Effect.sleep("Infinity"), Effect.sleep("1 hour"))
       yield* withClock(never)

@@ -1,26 +1,27 @@
--- Writes several appends in one transaction and tells the outcome of each. An append is all written or not at all.
+-- Writes several appends in one transaction and returns the outcome of each. An append is atomic: the function writes all of
+-- its messages or none.
 --
--- Per append: its stream, the version that is expected (an exact one, -1 no stream, -2 an existing stream, -3 any) and
--- the number of its messages, at least one. Per message, in the order of the appends: id, type, data and metadata (JSON
--- text; an empty text is no metadata).
+-- For each append, the arguments give its stream, the expected version (an exact one, -1 no stream, -2 an existing stream,
+-- -3 any) and the number of its messages, at least one. For each message, in the order of the appends: id, type, data and
+-- metadata (JSON text; an empty text is no metadata).
 --
--- `atomic`: all appends or none. `careful`: look for ids that are in the store before anything is written, which costs a
--- look-up a message. Without it such an id is a unique violation (23505) of the whole call, as it is with write_message,
--- and the caller repeats it carefully, one append at a time.
+-- `atomic` writes all appends or none. `careful` looks for the ids in the store before it writes, which costs a look-up for
+-- each message. Without it, an id that is in the store fails the whole call with a unique violation (23505), as it does in
+-- write_message. The caller then repeats the call carefully, one append at a time.
 --
--- One row an append, in their order:
---   written        at `stream_version`, `last_global_position` (those of its last message)
---   recorded       nothing written: the same messages are in the stream, at `stream_version`, `last_global_position`
---   wrong_version  nothing written: the stream is at `stream_version`, -1 when it does not exist
---   duplicate      nothing written: `taken_id` is the id of another message
---   not_written    nothing written, because another append of an atomic call was refused
+-- Returns a row for each append, in their order:
+--   written        at `stream_version`, `last_global_position` (both of its last message)
+--   recorded       wrote nothing: the stream already has these messages, at `stream_version`, `last_global_position`
+--   wrong_version  wrote nothing: the stream is at `stream_version`, -1 when it does not exist
+--   duplicate      wrote nothing: `taken_id` is the id of another message
+--   not_written    wrote nothing, because the call is atomic and another of its appends was refused
 --
--- What is usual is written by three statements, whatever the number of appends: they suppose that all of them are as
--- expected, each after those before it. Only when that is not so does append_each walk through them.
+-- Three statements write the usual call, however many appends it has: they assume that every stream is at its expected
+-- version, counting the appends of the call that come before. When one is not, append_each takes the appends one by one.
 --
--- The search path is for the acquire_lock of a stock Message DB, which calls other functions by their bare names. A plan
--- for each call, for arrays of its length, would cost more than the whole call does, and one that was made while the table
--- was empty must not read all of it later.
+-- The search path is for the acquire_lock of a stock Message DB, which calls other functions by their bare names. A custom
+-- plan for arrays of each length would cost more than the whole call. A generic plan that was made while the table was empty
+-- must not scan the whole table later, so sequential scans are off.
 
 CREATE OR REPLACE FUNCTION eventfold.append(
   stream_names text[],
@@ -43,16 +44,16 @@ AS $$
 DECLARE
   _count CONSTANT integer := cardinality(stream_names);
   _category text;
-  -- Of each message, the append it belongs to; of each append, the ordinal of its last message.
+  -- For each message, the append that it belongs to; for each append, the ordinal of its last message.
   _owners integer[];
   _lasts integer[];
-  -- Of each append, the version of its stream after it, and the position of any of its messages less that one's ordinal.
+  -- For each append, the version of its stream after it, and what to add to the ordinal of a message to get its position.
   _versions bigint[];
   _offsets bigint[];
   _is_usual boolean := NOT careful;
   _global_positions bigint[];
 BEGIN
-  -- One order for everybody, or two atomic calls could wait for one another.
+  -- Every call takes the locks in the same order, so that two atomic calls can't deadlock.
   FOR _category IN
     SELECT category
     FROM (SELECT DISTINCT message_store.category(name) COLLATE "C" FROM unnest(stream_names) AS name) AS names (category)
@@ -81,7 +82,7 @@ BEGIN
       FROM unnest(message_counts) WITH ORDINALITY AS counts (messages, append), generate_series(1, messages);
     END IF;
 
-    -- A statement of its own: its snapshot has to be newer than the wait for the locks.
+    -- In a statement of its own: its snapshot must be newer than the wait for the locks.
     SELECT
       array_agg(version ORDER BY append),
       array_agg(version - last ORDER BY append),
@@ -102,12 +103,13 @@ BEGIN
             SELECT messages.position
             FROM message_store.messages
             WHERE messages.stream_name = stream_names[append]
-              -- A scan reads all of the index's page that it may: so much of it when the version is known.
+              -- A scan reads each index page to the end of its range. The expected version keeps the range short.
               AND messages.position >= expected_versions[append]
             ORDER BY messages.position DESC
             LIMIT 1
           ),
-          -- Not as far as is expected, which no number of messages before makes up for: append_each finds out how far.
+          -- The stream is behind the expected version. This value fails the check whatever the call appends before, and
+          -- append_each looks up the actual version.
           CASE WHEN expected_versions[append] < 0 THEN -1 ELSE -4611686018427387904 END
         ) AS version
       FROM generate_series(1, _count) AS append

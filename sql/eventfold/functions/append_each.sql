@@ -1,5 +1,5 @@
--- What eventfold.append does when not all is as expected, or when it has to be careful: it walks through the appends one by
--- one. Its arguments and rows are those of eventfold.append, which has taken the locks.
+-- Does what eventfold.append does when a stream is not at its expected version, or when the call is careful: it takes the
+-- appends one by one. The arguments and rows are those of eventfold.append, which already holds the locks.
 
 CREATE OR REPLACE FUNCTION eventfold.append_each(
   stream_names text[],
@@ -18,16 +18,17 @@ AS $$
 #variable_conflict use_column
 DECLARE
   _count CONSTANT integer := cardinality(stream_names);
-  -- Appends to one stream share the slot of the first of them, which holds the stream's version as it goes up.
+  -- The appends to a stream share the slot of the first one, which holds the version of the stream as it grows.
   _slots integer[];
   _versions bigint[];
-  -- Of each message, the append it belongs to; of each append, the position of its first message less its ordinal.
+  -- For each message, the append that it belongs to; for each append, what to add to the ordinal of a message to get its
+  -- position.
   _owners integer[];
   _first integer := 1;
   _offsets bigint[] := array_fill(-1::bigint, ARRAY[_count]);
   _version bigint;
   _is_expected boolean;
-  -- What is in the store of each append, looked up when it is needed.
+  -- What the store already has of each append, looked up on first use.
   _found bigint[];
   _same boolean[];
   _last_positions bigint[];
@@ -107,7 +108,7 @@ BEGIN
   END LOOP;
 
   IF atomic AND NOT _refused AND _written > 0 AND _written < _count THEN
-    -- Some are in the store and some are not, so this is not the repetition of an earlier call.
+    -- The store has only some of the appends, so this does not repeat an earlier atomic call.
     _outcomes := array_replace(_outcomes, 'recorded', 'duplicate');
     _refused := true;
   END IF;

@@ -1,5 +1,4 @@
--- Writes one message, as eventfold.append does with `careful => false`, but with the least that this takes; the row is that
--- of eventfold.append.
+-- Writes one message as eventfold.append does with `careful => false`, and returns the same row, by the fewest steps.
 
 CREATE OR REPLACE FUNCTION eventfold.append_message(
   stream_name text,
@@ -21,12 +20,12 @@ AS $$
 BEGIN
   PERFORM message_store.acquire_lock(append_message.stream_name);
 
-  -- A statement of its own: its snapshot has to be newer than the wait for the lock.
+  -- In a statement of its own: its snapshot must be newer than the wait for the lock.
   SELECT messages.position
   INTO append_message.stream_version
   FROM message_store.messages
   WHERE messages.stream_name = append_message.stream_name
-    -- See append.
+    -- Keeps the index scan short: see append.
     AND messages.position >= append_message.expected_version
   ORDER BY messages.position DESC
   LIMIT 1;

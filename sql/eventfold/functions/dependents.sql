@@ -1,5 +1,5 @@
--- What outside of a schema depends on what is in it, by name: views, foreign keys and functions, which are tied to the very
--- tables that they were made on, whatever these are called later.
+-- The names of objects outside of a schema that depend on objects in it: views, foreign keys and functions. They refer to the
+-- tables themselves, so a renamed table stays their table.
 
 CREATE OR REPLACE FUNCTION eventfold.dependents("schema" text)
 RETURNS SETOF text

@@ -1,29 +1,27 @@
--- A page of the messages of all categories, from the global position `first` on and in its order, as far as it is final: no
--- message that is committed later gets a position in what the page has looked at. `categories` and `types` keep the messages
--- of these.
+-- A page of the messages of all categories: from the global position `first` on, in the order of global positions, as
+-- far as it is final. Final means that no message which is committed later gets a position in what the page has looked
+-- at. `categories` and `types` keep only the messages of these.
 --
--- Categories commit independently, so a position may be taken by a transaction that is still to commit, or may never be
--- used. Who takes one by nextval holds ROW EXCLUSIVE on the sequence, from before that and until the end of its transaction.
--- So everything up to the last message that is visible is final once those have ended who hold that lock after it was seen;
--- who takes it later gets higher positions. Transactions that have taken no position hold no such lock, and are not
--- waited for. Locks are looked at only when there is a gap, before the last message or in the page, and the rows are read by
--- a statement of its own, whose snapshot is newer than the look. Where the isolation level gives it no newer one, the page
--- ends before its first gap.
+-- Categories commit independently. So a position may be taken by a transaction that has not committed yet, or may never
+-- be used. Everything up to the last visible message becomes final when the transactions have ended which gap_writers
+-- shows after that message was seen: a transaction that starts later gets higher positions. The function looks for
+-- writers only when there is a gap, before the last message or in the page. It then reads the rows by a statement of
+-- their own, whose snapshot is newer than the look. Where the isolation level gives that statement no newer snapshot,
+-- the page ends before its first gap.
 --
--- This function waits for nobody. Who calls it remembers the writers it has found, as `Finality` of @eventfold/postgres does:
--- when all of them have gone, others may have come, but everything up to the `last` message of that time is final. What is
--- known so is given as `final`, and up to there a page is just read.
+-- This function never waits. Its caller remembers the writers that it has found, as `Finality` of @eventfold/postgres
+-- does: when all of them have ended, everything up to the `last` message of that time is final, even if other writers
+-- have started since. The caller passes what it knows in this way as `final`, and up to there the function just reads.
 --
--- The last row is about the page. Its data is JSON:
---   through   the position up to which the page has looked, inclusive; a page of `batch_size` messages: up to its last one
---   last      the position of the last message there is
---   writers   who may fill a gap before `last`, as pg_locks names transactions; null when it did not matter
---   run       changes when the server has started anew or the table was emptied, after which nothing is known any more
+-- The last row describes the page. Its data is JSON:
+--   through   the position up to which the page has looked; for a page of `batch_size` messages, up to its last one
+--   last      the position of the last message in the store
+--   writers   the transactions that may fill a gap before `last`; null when the function did not have to look
+--   run       see log_run
 --
--- However the log grows, a page has to cost what it returns or what it passes over. So there is one way to go for each
--- statement (see get_category_messages): along messages_category for each of a few categories, otherwise along messages_pkey;
--- and a page with a filter by type, or by many categories, which may find nothing on a long way, looks at 50,000 positions at
--- the most.
+-- However long the log is, a page costs what it returns or skips. So each statement leaves the planner one way (see
+-- get_category_messages): along messages_category for each of a few categories, otherwise along messages_pkey. A page
+-- with a filter by type or by many categories may find nothing for a long way, so it looks at 50,000 positions at most.
 
 CREATE OR REPLACE FUNCTION eventfold.read_all(
   first bigint DEFAULT 1,
@@ -49,7 +47,7 @@ BEGIN
   IF read_all.first <= read_all.final THEN
     _through := greatest(least(read_all.final, _last), _through);
   ELSIF read_all.first <= _last THEN
-    -- Without a gap there is nothing to come.
+    -- Positions without a gap are final.
     SELECT coalesce(max(page.global_position) FILTER (WHERE page.global_position = _through + page.ordinal), _through)
     INTO _through
     FROM (
@@ -68,22 +66,11 @@ BEGIN
       )
     THEN
       IF pg_is_in_recovery() THEN
-        RAISE EXCEPTION 'A replica does not know who may still fill a gap: read everything on the primary'
+        RAISE EXCEPTION 'A replica does not see the transactions that may still fill a gap: read everything on the primary'
           USING ERRCODE = 'object_not_in_prerequisite_state';
       END IF;
 
-      SELECT coalesce(array_agg(DISTINCT locks.virtualtransaction), '{}')
-      INTO _writers
-      FROM pg_locks AS locks
-      WHERE locks.locktype = 'relation'
-        AND locks.database = (SELECT databases.oid FROM pg_database AS databases WHERE databases.datname = current_database())
-        AND locks.relation = coalesce(
-          pg_get_serial_sequence('message_store.messages', 'global_position'),
-          'message_store.messages'
-        )::regclass
-        AND locks.mode = 'RowExclusiveLock'
-        AND locks.granted
-        AND locks.pid IS DISTINCT FROM pg_backend_pid();
+      SELECT coalesce(array_agg(DISTINCT writers.transaction), '{}') INTO _writers FROM eventfold.gap_writers() AS writers;
 
       IF cardinality(_writers) = 0 AND current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN
         _through := _last;
@@ -163,11 +150,7 @@ BEGIN
         'through', _through,
         'last', _last,
         'writers', _writers,
-        'run', concat_ws(
-          ' ',
-          extract(epoch FROM pg_postmaster_start_time()),
-          pg_relation_filepath('message_store.messages')
-        )
+        'run', eventfold.log_run()
       )::varchar,
       NULL::varchar,
       NULL::timestamp;

@@ -1,13 +1,14 @@
--- Looks up the messages of appends by their ids; `owners` tells for each message the append it belongs to, from 1. One row
--- an append: `found` is how many of its ids are in the store; `same` is whether they are all there as they are given: in
--- this stream, in this order, with this content. Then `last_position` and `last_global_position` are where the append
--- stands; otherwise `taken_id` is its first id that is in the store.
+-- Looks up the messages of appends by their ids; `owners` names the append of each message, from 1. Returns a row for each
+-- append. `found` is the number of its ids that the store has. `same` says whether the store has all of its messages as given:
+-- in this stream, in this order, with this content; then `last_position` and `last_global_position` are those of its last
+-- message. Otherwise `taken_id` is the first of its ids that the store has.
 --
--- The metadata's `traceparent` is no content: an append that is sent again has another. So empty metadata is none.
+-- The `traceparent` of the metadata does not count as content, because a repeated append has another one. So metadata without
+-- other keys equals no metadata.
 --
--- A plan that was made while the table was empty would read all of it later: without that way to go, it is never made.
+-- A plan that was made while the table was empty would scan the whole table later, so sequential scans are off.
 
--- Version 1 looked up one append at a time.
+-- The function of version 1 looked up one append at a time.
 DROP FUNCTION IF EXISTS eventfold.recorded(text, uuid[], text[], text[], text[]);
 
 CREATE OR REPLACE FUNCTION eventfold.recorded(

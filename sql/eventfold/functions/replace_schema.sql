@@ -1,6 +1,7 @@
--- Puts a schema in the place of another, which is called `retired` from then on. Who was granted something on the one that is
--- replaced, or on its tables, views and sequences, is granted it on those of the same name. The names change in the catalog
--- only: no lock on a table is taken or waited for, and queries that have begun go on with what they began with.
+-- Renames a schema to `retired`, and `replacement` to the name of the schema. A role with rights on the old schema, or on its
+-- tables, views and sequences, gets the same rights on the objects of the same names in the new one. Only names in the
+-- catalog change: the function takes no lock on a table and waits for none, and running queries finish on the tables that
+-- they began with.
 
 CREATE OR REPLACE FUNCTION eventfold.replace_schema("schema" text, retired text, replacement text)
 RETURNS void

@@ -1,4 +1,4 @@
--- The version of the eventfold schema: one more with every change that a client has to know of.
+-- The version of the schema eventfold. It goes up by one with every change that a client has to know about.
 
 CREATE OR REPLACE FUNCTION eventfold.schema_version()
 RETURNS integer

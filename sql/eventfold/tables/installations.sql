@@ -1,6 +1,6 @@
--- What was installed when, and by whom: a row for each change. The last one says what there is now. `message_store` tells
--- whose functions that schema has, eventfold's or those of a Message DB. A previous version without a row of its own is
--- from before there was this table.
+-- The history of installations, a row for each change: the last row describes the current state. `message_store` says whose
+-- functions that schema has, eventfold's or those of a Message DB. A previous version without a row of its own is older than
+-- this table.
 
 CREATE TABLE IF NOT EXISTS eventfold.installations (
   ordinal integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,8 +1,8 @@
--- Takes the exclusive lock of the stream's category until the transaction ends, and returns its key. It makes the
--- writes of a category commit in the order of their global positions, so that a reader of the category never skips one.
+-- Takes the exclusive lock of the stream's category until the transaction ends, and returns its key. With this lock the
+-- writes of a category commit in the order of their global positions, so a reader of the category never skips one.
 -- A NULL name takes no lock and returns NULL.
--- Message DB calls it by its bare name, so that one found earlier in the search_path takes its place. Here the caller's
--- search_path plays no part: to lock otherwise, replace this function.
+-- Message DB calls this function by its bare name, so a function earlier in the search_path can take its place. Here the
+-- caller's search_path has no effect: to lock differently, replace this function.
 
 CREATE OR REPLACE FUNCTION message_store.acquire_lock(stream_name varchar)
 RETURNS bigint

@@ -1,4 +1,4 @@
--- The cardinal id of a stream name: its id up to the first plus. NULL when the name has no id.
+-- The cardinal id of a stream name: its id up to the first plus sign. NULL when the name has no id.
 
 CREATE OR REPLACE FUNCTION message_store.cardinal_id(stream_name varchar)
 RETURNS varchar

@@ -1,16 +1,16 @@
--- The messages of a category from a global position on, in the order of the log. `correlation` keeps those whose
--- metadata's `correlationStreamName` is of that category; a consumer group member gets the streams whose cardinal id
--- hashes to it. `batch_size` limits what is left after all of that: -1 means no limit, NULL the default.
--- As in Message DB, a stream without an id has no cardinal id and reaches no member of a group. Other than there, a group
--- may be larger than a smallint, and the remainder is taken before `abs`, which would overflow for the lowest bigint.
+-- The messages of a category from a global position on (inclusive), in the order of the log. `correlation` keeps the
+-- messages whose metadata's `correlationStreamName` is of that category. A consumer group member gets the streams whose
+-- cardinal id hashes to it. `batch_size` limits what is left after that: -1 means no limit, NULL the default.
+-- As in Message DB, a stream without an id has no cardinal id and reaches no member of a group. Unlike in Message DB, a
+-- group may be larger than a smallint, and `abs` gets the remainder, because it would overflow for the lowest bigint.
 -- `condition` is as in get_stream_messages.
 --
--- However the table grows, a poll has to cost what it returns. So the statements leave only one way to go, along
--- messages_category from (category, position) to the end of the category: written as `category = .. AND
--- global_position >= ..`, the planner walks messages_pkey from the position to the end of the log when the category is a
--- common one, which a category that has gone quiet pays for at each poll; and a filter whose selectivity it can't know
--- makes it read and sort the whole table. With one way to go, the generic plan is the right one, and planning it for each
--- call is wasted. JIT is decided by that plan's estimate, which knows no limit.
+-- However large the table grows, a poll must cost no more than what it returns. So the statements leave the planner one path:
+-- along messages_category from (category, position) to the end of the category. With `category = .. AND global_position >= ..`
+-- the planner walks messages_pkey from the position to the end of the log when the category is a common one, and a quiet
+-- category pays for that at each poll. A filter whose selectivity the planner can't know makes it read and sort the whole
+-- table. With one path the generic plan is the right one, and planning each call is wasted. The estimate of that plan, which
+-- knows no limit, would turn on JIT, so JIT is off.
 
 CREATE OR REPLACE FUNCTION message_store.get_category_messages(
   category varchar,

@@ -1,7 +1,7 @@
--- The message with the highest position of a stream, or with the highest of one type. As in Message DB, the name isn't
--- checked: a category's name means the stream of that very name.
+-- The message with the highest position of a stream, or the highest of one type. As in Message DB, the function does not
+-- check the name: the name of a category means the stream of exactly that name.
 
--- Before 1.3.0 it had no type: a call with one argument could mean either.
+-- Before 1.3.0 the function had no `type`. With both of them, a call with one argument would be ambiguous.
 DROP FUNCTION IF EXISTS message_store.get_last_stream_message(varchar);
 
 CREATE OR REPLACE FUNCTION message_store.get_last_stream_message(stream_name varchar, type varchar DEFAULT NULL)

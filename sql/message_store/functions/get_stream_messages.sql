@@ -1,6 +1,6 @@
--- The messages of one stream from a position on, in order. `batch_size` -1 means no limit; NULL means the default.
--- `condition` is SQL text that is spliced in as it is, with the caller's rights, and only where the setting
--- `message_store.sql_condition` is `on`. (Message DB takes any value but `off` for on, even the empty one that RESET
+-- The messages of a stream from a position on (inclusive), in order. `batch_size` -1 means no limit; NULL means the default.
+-- The function splices the SQL text of `condition` into its query as it is, with the caller's rights, and only when the
+-- setting `message_store.sql_condition` is `on`. (For Message DB every value but `off` is on, even the empty one that RESET
 -- leaves behind.)
 
 CREATE OR REPLACE FUNCTION message_store.get_stream_messages(

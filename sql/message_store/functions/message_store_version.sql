@@ -1,4 +1,4 @@
--- The version of Message DB whose interface this schema has. Clients ask for it to know which functions there are.
+-- The version of Message DB whose interface this schema has. Clients ask for it to find out which functions they can call.
 
 CREATE OR REPLACE FUNCTION message_store.message_store_version()
 RETURNS varchar

@@ -1,5 +1,5 @@
 -- The highest position of the stream of exactly this name, NULL when it has no message. As in Message DB, the name of a
--- category means the stream of that very name.
+-- category means the stream of exactly that name.
 
 CREATE OR REPLACE FUNCTION message_store.stream_version(stream_name varchar)
 RETURNS bigint

@@ -1,6 +1,6 @@
--- Appends a message to a stream and returns its position. `expected_version` is the version the stream must have, -1 for
+-- Appends a message to a stream and returns its position. `expected_version` is the version that the stream must have, -1 for
 -- a stream that must not exist, NULL for any.
--- The order of the steps is Message DB's, because it decides which error wins: lock, version, id, row. The id is
+-- The steps are in Message DB's order, because it decides which error wins: lock, version, id, row. The id is
 -- converted before the row takes its global position, so that an invalid id leaves no gap.
 
 CREATE OR REPLACE FUNCTION message_store.write_message(
@@ -21,9 +21,9 @@ DECLARE
 BEGIN
   PERFORM message_store.acquire_lock(write_message.stream_name);
 
-  -- A statement of its own: its snapshot has to be newer than the wait for the lock.
-  -- Not coalesce((SELECT max(position) ..), -1): the planner makes the same look-up of it, inside of two more nodes that
-  -- start and end with each call.
+  -- In a statement of its own: its snapshot must be newer than the wait for the lock.
+  -- Not coalesce((SELECT max(position) ..), -1): that plan is the same look-up inside two more nodes, which start and end with
+  -- each call.
   SELECT messages.position
   INTO _stream_version
   FROM message_store.messages

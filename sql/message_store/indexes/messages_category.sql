@@ -1,8 +1,8 @@
--- Reads of a category, and of a category by correlation, in the order of the log.
+-- For reads of a category, also by correlation, in the order of the log.
 -- The check comes first because CREATE INDEX IF NOT EXISTS waits for open writes (see messages_id.sql).
--- When the function has just taken the place of Message DB's, an ALTER that changes nothing, and waits for no writer, makes
--- the sessions that are open look at the index again. They would put the new function's body in the place of its calls, but
--- not in the index as they remember it, and no longer use it.
+-- When our function has just replaced Message DB's, open sessions inline the new body in their queries but remember the index
+-- with the old one, and no longer use it. An ALTER that changes nothing, and waits for no writer, makes them load the index
+-- again.
 
 DO $$
 BEGIN

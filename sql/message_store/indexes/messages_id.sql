@@ -1,7 +1,7 @@
--- A message id is unique in the store. A unique index and not a constraint, as in Message DB; the name is part of the
--- error that a duplicate id gets.
--- CREATE INDEX IF NOT EXISTS locks the table against writers even when the index is there, so that installing again
--- would wait for every open write.
+-- A message id is unique in the store. As in Message DB this is a unique index and not a constraint, and its name is part
+-- of the error for a duplicate id.
+-- CREATE INDEX IF NOT EXISTS locks the table against writers even when the index exists, so a repeated installation would
+-- wait for every open write.
 
 DO $$
 BEGIN

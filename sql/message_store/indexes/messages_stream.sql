@@ -1,4 +1,4 @@
--- A position is unique in its stream; reads of a stream and its version use this index.
+-- A position is unique in its stream. Reads of a stream, and of its version, use this index.
 -- The check comes first because CREATE INDEX IF NOT EXISTS waits for open writes (see messages_id.sql).
 
 DO $$

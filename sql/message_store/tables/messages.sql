@@ -1,5 +1,5 @@
--- The log. Message DB's column order, defaults, primary key and sequence names: clients use `SELECT *`, and error
--- messages carry the names. The time is the start of the writing transaction, in UTC without a zone.
+-- The log. Column order, defaults, primary key and sequence names are Message DB's: clients use `SELECT *`, and error
+-- messages contain the names. The time is the start of the writing transaction, in UTC without a zone.
 
 CREATE TABLE IF NOT EXISTS message_store.messages (
   global_position bigserial NOT NULL,

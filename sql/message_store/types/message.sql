@@ -1,6 +1,6 @@
--- The row type of the three read functions. As in Message DB, `data` and `metadata` are the JSON's text and `id` is the
--- text of the UUID: clients parse them themselves.
--- CREATE TYPE has no IF NOT EXISTS, and a DROP would take the read functions along.
+-- The row type of the three read functions. As in Message DB, `data` and `metadata` are JSON text and `id` is the text of the
+-- UUID: clients parse them themselves.
+-- CREATE TYPE has no IF NOT EXISTS, and DROP TYPE would drop the read functions with it.
 
 DO $$
 BEGIN

@@ -1,4 +1,4 @@
--- How many messages of each type each category has. The percentage is of all messages in the store.
+-- How many messages each category has of each type. The percentage is of all messages in the store.
 
 CREATE OR REPLACE VIEW message_store.category_type_summary AS
   SELECT

@@ -1,4 +1,4 @@
--- How many messages of each type each stream has. The percentage is of all messages in the store.
+-- How many messages each stream has of each type. The percentage is of all messages in the store.
 
 CREATE OR REPLACE VIEW message_store.stream_type_summary AS
   SELECT

@@ -1,4 +1,4 @@
--- How many messages of each type there are in each category. The percentage is of all messages in the store.
+-- How many messages of each type each category has. The percentage is of all messages in the store.
 
 CREATE OR REPLACE VIEW message_store.type_category_summary AS
   SELECT

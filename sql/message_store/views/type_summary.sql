@@ -1,4 +1,4 @@
--- How many messages there are of each type. The percentage is of all messages in the store.
+-- How many messages of each type the store has. The percentage is of all messages in the store.
 
 CREATE OR REPLACE VIEW message_store.type_summary AS
   SELECT

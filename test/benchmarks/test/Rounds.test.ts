@@ -1,14 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { alone, measure, results, type Round, type Row, select } from "../Rounds.ts"
-import { rows } from "../Rows.ts"
+import { all } from "../Rows.ts"
 
 const row = (overrides: Partial<Row> = {}): Row => ({
   name: "row",
   description: "",
   unit: "messages/s",
-  peers: [{ name: "peer", budget: 2 }, { name: "other" }],
-  prepare: Effect.never,
+  ours: Effect.never,
+  peers: [{ name: "peer", budget: 2, side: Effect.never }, { name: "other", side: Effect.never }],
   ...overrides
 })
 
@@ -40,7 +40,8 @@ describe("select", () => {
   })
 })
 
-it("there is a row for everything that has a budget, and no two of one name", () => {
+it("there is a row for everything that has a budget, and no two of one name", async () => {
+  const rows = await all()
   const known = names(rows)
   assert.deepStrictEqual(known, [...new Set(known)])
   for (
@@ -51,6 +52,8 @@ it("there is a row for everything that has a budget, and no two of one name", ()
       "read-category",
       "load-100",
       "load-100-cached",
+      "transact-64",
+      "transact-64-cached",
       "latency",
       "consume",
       "scale-append-256",
@@ -96,14 +99,16 @@ describe("results", () => {
 const watched = (turns: Array<string>, overrides: Partial<Row> = {}) => {
   const side = (name: string) => {
     let round = 0
-    return () =>
+    return Effect.succeed(() =>
       Effect.sync(() => {
         turns.push(name)
         return round++
       })
+    )
   }
   return row({
-    prepare: Effect.sync(() => ({ ours: side("ours"), peers: [side("peer"), side("other")] })),
+    ours: side("ours"),
+    peers: [{ name: "peer", side: side("peer") }, { name: "other", side: side("other") }],
     ...overrides
   })
 }
@@ -123,11 +128,11 @@ describe("measure", () => {
   it.effect("takes its time to warm up, as much as the row asks for and the effort allows", () =>
     Effect.gen(function*() {
       const asked: Array<number> = []
-      const side: Round = (millis) => Effect.sync(() => asked.push(millis))
-      const prepare = Effect.succeed({ ours: side, peers: [] })
-      yield* measure(row({ prepare, peers: [], millis: 20, warmUp: 500 }), { rounds: 2, millis: 10, warmUp: 1_000 })
-      yield* measure(row({ prepare, peers: [], warmUp: 500 }), { rounds: 1, millis: 10, warmUp: 100 })
-      yield* measure(row({ prepare, peers: [] }), { rounds: 1, millis: 10, warmUp: 100 })
+      const round: Round = (millis) => Effect.sync(() => asked.push(millis))
+      const ours = Effect.succeed(round)
+      yield* measure(row({ ours, peers: [], millis: 20, warmUp: 500 }), { rounds: 2, millis: 10, warmUp: 1_000 })
+      yield* measure(row({ ours, peers: [], warmUp: 500 }), { rounds: 1, millis: 10, warmUp: 100 })
+      yield* measure(row({ ours, peers: [] }), { rounds: 1, millis: 10, warmUp: 100 })
       assert.deepStrictEqual(asked, [500, 20, 20, 100, 10, 10, 10])
     }))
 
@@ -149,11 +154,11 @@ describe("measure", () => {
   it.effect("ends what was made ready with the row", () =>
     Effect.gen(function*() {
       let ended = false
-      const prepare = Effect.andThen(
+      const ours = Effect.andThen(
         Effect.addFinalizer(() => Effect.sync(() => ended = true)),
-        Effect.succeed({ ours: () => Effect.succeed(1), peers: [] })
+        Effect.succeed(() => Effect.succeed(1))
       )
-      yield* measure(row({ peers: [], prepare }), { rounds: 1, millis: 1, warmUp: 0 })
+      yield* measure(row({ peers: [], ours }), { rounds: 1, millis: 1, warmUp: 0 })
       assert.isTrue(ended)
     }))
 })

@@ -1,4 +1,4 @@
-/** The read model that the tests of read models are about, and what they do with it. */
+/** A read model of balances by account, for the tests of read models, and what they do with it. */
 import { assert } from "@effect/vitest"
 import { Effect, Layer, Option, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -15,15 +15,15 @@ type Event = Extract<Category.RecordedEvent<typeof Account>, { readonly type: "D
 export const add = ({ data, recorded }: Event, factor = 1) =>
   table.update(recorded.streamName, (balance) => Option.getOrElse(balance, () => 0) + data.amount * factor)
 
-/** Balances by account; a factor makes another definition of it. */
+/** Balances by account. Another factor makes another definition. */
 export const balances = (options: Partial<ReadModel.Options> = {}, factor = 1) =>
   ReadModel.make("balances", { version: 1, fingerprint: `by ${factor}`, ...options })
     .on(Account, { Deposited: (event) => add(event, factor) })
 
-/** The table, as it is in use. */
+/** The balances of the live build. */
 export const counted = Effect.map(table.entries, (entries) => Object.fromEntries(entries))
 
-/** What it has to be, by the log. */
+/** The balances that the log gives. */
 export const folded = (factor = 1) =>
   Effect.map(Stream.runCollect(Account.readCategory()), (events) => {
     const found: Record<string, number> = {}
@@ -39,13 +39,13 @@ export const isExact = Effect.fnUntraced(function*(factor = 1) {
   assert.deepStrictEqual(yield* counted, yield* folded(factor))
 })
 
-/** Lets virtual time pass until something is so. */
+/** Lets virtual time pass until a condition holds. */
 export const eventually = Effect.fnUntraced(function*<E, R>(condition: Effect.Effect<boolean, E, R>) {
   for (let i = 0; i < 1_000; i++) {
     if (yield* condition) return
     yield* TestClock.adjust("100 millis")
   }
-  assert.fail("it has not come about")
+  assert.fail("the condition did not come to hold")
 })
 
 /** Lets virtual time pass until a read model has handled everything. */
@@ -54,7 +54,7 @@ export const caughtUp = (model: ReadModel.ReadModel<unknown, unknown> = balances
 
 export const inMemory = Layer.merge(MessageStore.layerMemory, ReadModel.layerMemory)
 
-/** A store in memory that can become another one, as by a restore. */
+/** A store in memory that can be replaced by another one, as by a restore. */
 export const replaceable = Effect.gen(function*() {
   let current = yield* MemoryStore.make
   const backend: StoreBackend.StoreBackend = {

@@ -4,8 +4,10 @@ import { DatabaseSync } from "node:sqlite"
 
 /**
  * Holds a lock on a file until the scope ends, or fails with `onHeld` at once when another process (or this one) holds
- * it. It is the operating system's own lock, which Node offers through SQLite only: it ends with the process however
- * that ends, so there is no stale lock after a SIGKILL and no process id to be mistaken for another's.
+ * it.
+ *
+ * It is a lock of the operating system, which Node offers only through SQLite. The lock ends with the process, however the
+ * process ends: a SIGKILL leaves no stale lock, and no process id can be mistaken for another's.
  */
 export const hold = <E1, E2>(path: string, errors: {
   readonly onHeld: () => E1
@@ -16,7 +18,7 @@ export const hold = <E1, E2>(path: string, errors: {
       try: () => {
         const file = new DatabaseSync(path, { timeout: 0 })
         try {
-          // No journal, which would be a second file.
+          // Without a journal, which would be a second file.
           file.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE")
         } catch (cause) {
           file.close()

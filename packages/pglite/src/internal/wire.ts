@@ -1,24 +1,26 @@
 import type { PGlite } from "@electric-sql/pglite"
 import { Duplex } from "node:stream"
 
-/** Codes that stand in the place of the protocol version in the first message of a connection. */
+/** Stands in place of the protocol version in the first message of a connection. */
 const cancelRequest = 80877102
+/** The type of the last message of a connection. */
 const terminate = "X".charCodeAt(0)
 
 const firstMessageCode = (chunk: Buffer): number => chunk.length >= 8 ? chunk.readInt32BE(4) : 0
 
 /**
- * Connections to PGlite as streams of PostgreSQL's protocol, one after another. PGlite is a single session, so a new
- * connection first clears what the one before it left: an open transaction, prepared statements, settings. A connection
- * that has been followed by another is dead.
+ * Makes connections to PGlite, as streams of PostgreSQL's protocol, one after another.
+ *
+ * PGlite is a single session. So a new connection first clears what the one before it has left: an open transaction,
+ * prepared statements, settings. A connection is dead as soon as another one follows it.
  */
 export const makeWire = (db: PGlite): () => Duplex => {
   let current: Duplex | undefined
 
   const takeOver = async (duplex: Duplex): Promise<void> => {
-    const follows = current !== undefined
+    const isFirst = current === undefined
     current = duplex
-    if (!follows) return
+    if (isFirst) return
     await db.exec("ROLLBACK")
     await db.exec("DISCARD ALL")
   }
@@ -33,12 +35,12 @@ export const makeWire = (db: PGlite): () => Duplex => {
 
     const receive = async (duplex: Duplex, chunk: Buffer): Promise<void> => {
       if (!opened) {
-        // PGlite runs a statement without a pause, so there is never one to cancel.
+        // PGlite runs each statement to its end, so no statement can be cancelled.
         if (firstMessageCode(chunk) === cancelRequest) return void duplex.destroy()
         opened = true
         await takeOver(duplex)
       }
-      // The end of a connection must not be the end of the session.
+      // The end of a connection must not end the session.
       if (duplex === current && chunk[0] !== terminate) await forward(duplex, chunk)
     }
 

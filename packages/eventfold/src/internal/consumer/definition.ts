@@ -6,86 +6,98 @@ import type * as Schedule from "effect/Schedule"
 import type { RecordedMessage } from "../../Message.ts"
 import type { MessageStore, ReadCategoryError } from "../../MessageStore.ts"
 import type { Source } from "../../Source.ts"
+import type { PollOptions } from "../processor/pollPause.ts"
 import type { Selection } from "../processor/sources.ts"
 import { allName } from "../store/bookkeeping.ts"
 
 /**
- * Where a consumer begins that has no position yet: with the first message of its sources, with what is written from now on,
- * at a global position (inclusive), or with the first message that was written at a time or later.
+ * Where a consumer without a position starts: with the first message of its sources, with the first one written from now on,
+ * at a global position (inclusive), or with the first message written at a time or later.
  *
  * @since 0.1.0
+ * @category options
  */
 export type Start = "beginning" | "end" | { readonly position: number } | { readonly time: DateTime.Utc }
 
 /**
- * What becomes of a message whose handler has failed for the last time.
+ * What a consumer does with a message whose handler has failed on its last attempt.
  *
- * - `"stop"`: the consumer fails with the handler's error, and begins with that message when it is run again.
- * - `"skip"`: it is logged as a warning and passed over.
- * - `"park"`: it is put aside, and so is every later message of its stream (of its cardinal id), in order, until it is
- *   replayed or dropped; the other streams flow. See `Parking`.
+ * - `"stop"`: the consumer fails with the handler's error, and starts with that message when it runs again.
+ * - `"skip"`: the consumer logs a warning and skips the message.
+ * - `"park"`: the consumer parks the message and every later message of its stream (of its cardinal id), in order, until an
+ *   operator replays or drops them. Other streams flow. See `Parking`.
  *
  * @since 0.1.0
+ * @category options
  */
 export type FailurePolicy = "stop" | "skip" | "park"
 
-/** @since 0.1.0 */
+/**
+ * How a consumer runs.
+ *
+ * @since 0.1.0
+ * @category options
+ */
 export interface Options {
-  /** Default `"beginning"`. */
+  /** Where the consumer starts the first time. Defaults to `"beginning"`. */
   readonly start?: Start | undefined
-  /** Only messages whose metadata has a `correlationStreamName` of this category: answers to one's own. */
+  /**
+   * Only messages whose metadata has a `correlationStreamName` of this category: the answers to one's own messages. Defaults
+   * to all messages.
+   */
   readonly correlation?: string | undefined
   /**
-   * The consumer's part of a consumer group: the group's size and the members, from 0, that are run here (one position
-   * each, one read for all). Messages are divided by the hash of the cardinal id, as in Message DB.
+   * The consumer's part of a consumer group: the group's size, and the members (from 0) that run here, each with a position
+   * of its own. Members that run together share one read. Messages are divided by the hash of the cardinal id, as in Message
+   * DB.
    */
   readonly group?: { readonly size: number; readonly members: ReadonlyArray<number> } | undefined
-  /** How many streams (cardinal ids) may be in hand at the same time. Default: 1, so all messages in order. */
+  /** How many streams (cardinal ids) are handled at the same time. Defaults to 1: all messages in order. */
   readonly concurrency?: number | undefined
-  /** How many messages one statement reads, and about how many are held. Default: 1,024. */
+  /** How many messages one statement reads, and about how many the consumer holds. Defaults to 1,024. */
   readonly batchSize?: number | undefined
-  /** The position is written after so many messages, or after that time if there were any, and at the end. */
+  /** When the consumer writes its position. It also does so when it stops. */
   readonly checkpoint?: {
-    /** Default: 1,000. */
+    /** After this many messages. Defaults to 1,000. */
     readonly every?: number | undefined
-    /** Default: one second. */
+    /** After this time, if there were messages. Defaults to one second. */
     readonly interval?: Duration.Input | undefined
   } | undefined
-  /** When a handler that failed is run again. Default: `Consumer.defaultRetry`. A `DecodeError` is not tried again. */
+  /** When a handler that failed runs again. Defaults to `Consumer.defaultRetry`. A `DecodeError` is not retried. */
   readonly retry?: Schedule.Schedule<unknown> | undefined
-  /** Default `"stop"`. */
+  /** Defaults to `"stop"`, because the other policies let later messages overtake the one that failed. */
   readonly onFailure?: FailurePolicy | undefined
-  /** How long to wait for a wake-up before looking anyway: first the shorter time, then twice as long, up to the longer. */
-  readonly poll?: {
-    /** Default: 100 milliseconds. */
-    readonly min?: Duration.Input | undefined
-    /** Default: 5 seconds. */
-    readonly max?: Duration.Input | undefined
-  } | undefined
-  /** How long handlers may go on when the consumer is stopped, before they are interrupted. Default: 10 seconds. */
+  /** How long the consumer waits for a wake-up before it reads anyway. */
+  readonly poll?: PollOptions | undefined
+  /** How long handlers may run on when the consumer stops, before they are interrupted. Defaults to 10 seconds. */
   readonly grace?: Duration.Input | undefined
 }
 
 /**
- * A definition of a consumer: `E` is what it can fail with, `R` what its handlers need. It does nothing until it is run.
+ * A definition of a consumer: `E` are the errors that it can fail with, `R` the services that its handlers need. It does
+ * nothing until it is run.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Consumer<out E, out R> {
   readonly id: string
-  /** The category that it reads, or `$all` when it reads several or everything: under that name its positions are kept. */
+  /**
+   * The category that the consumer reads, or `$all` when it reads several categories or everything. Positions are kept under
+   * this name.
+   */
   readonly category: string
-  /** The messages that it reads. */
+  /** The messages that the consumer reads. */
   readonly selection: Selection
   readonly sources: ReadonlyArray<Source>
   readonly options: Options
   /** How many messages `handle` takes at a time. */
   readonly handlesAtOnce: number
-  /** Whether a message is handled at all, and not passed over. */
+  /** Whether the consumer handles a message, or skips it. */
   readonly handles: (message: RecordedMessage) => boolean
   /** Handles messages in their order. */
   readonly handle: (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>) => Effect.Effect<void, E, R>
-  /** What runs beside the handlers, where and as long as they run, by the options that the consumer is run with. */
+  /** Runs beside the handlers, as long as they run, with the options that the consumer runs with. */
   readonly background?:
     | ((options: Options) => Effect.Effect<never, E | ReadCategoryError, R | MessageStore>)
     | undefined

@@ -4,47 +4,54 @@ import type { InvalidArgument, StoreError } from "../../StoreError.ts"
 import type { InvalidCategory } from "../../StreamName.ts"
 
 /**
- * A consumer group was run with another size before. Messages are divided by the size, so with a new one each member
- * would miss messages that another has not handled yet.
+ * A consumer group runs with another size than before. Messages are divided among the members by the size of the group, so
+ * members of the new size would skip messages that members of the old size have not handled yet.
  *
- * The safe way: stop all members, let them come up with one another to the same global position or run `regroup`, which
- * sets the positions of all members of the new size to the lowest of the old, and start them with the new size.
+ * **Details**
+ *
+ * To change the size, stop all members, run `Consumer.regroup`, which sets the positions of the new members to the lowest
+ * position of the old ones, and start the members with the new size.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class GroupSizeChanged extends Schema.TaggedError<GroupSizeChanged>()("GroupSizeChanged", {
   consumer: Schema.String,
   category: Schema.String,
+  /** The size under which the positions were recorded. */
   recorded: Schema.Int,
+  /** The size of this definition. */
   given: Schema.Int
 }) {
   override get message(): string {
-    return `the group of the consumer ${this.consumer} of ${this.category} has ${this.recorded} members, and not ` +
-      `${this.given}: stop all of them and change it with Consumer.regroup`
+    return `the group of consumer ${this.consumer} on ${this.category} has ${this.recorded} members, not ${this.given}: ` +
+      "stop all members, then change the size with Consumer.regroup"
   }
 }
 
 /**
- * Somebody runs the consumer, or a member of its group, so that its positions can't be changed.
+ * The consumer, or a member of its group, runs in some process, so its positions can't be changed.
  *
  * @since 0.1.0
+ * @category errors
  */
 export class ConsumerIsRunning extends Schema.TaggedError<ConsumerIsRunning>()("ConsumerIsRunning", {
   consumer: Schema.String,
   category: Schema.String,
-  /** Which member of the group; none when it is run without one. */
+  /** The member of the group; none for a consumer without a group. */
   member: Schema.OptionFromNullOr(Schema.Int)
 }) {
   override get message(): string {
-    const member = Option.match(this.member, { onNone: () => "", onSome: (member) => `the member ${member} of ` })
-    return `${member}the consumer ${this.consumer} of ${this.category} is running: stop it first`
+    const member = Option.match(this.member, { onNone: () => "", onSome: (member) => `member ${member} of ` })
+    return `${member}consumer ${this.consumer} on ${this.category} is running: stop it first`
   }
 }
 
 /**
- * What a consumer can fail with beside the errors of its handlers: a store that fails for good (while it is only away,
- * the consumer waits for it), wrong options, a group of another size.
+ * The errors of a consumer that are not its handlers': a store that fails for good (outages are waited for), invalid options,
+ * a group of another size.
  *
  * @since 0.1.0
+ * @category errors
  */
 export type RunError = StoreError | InvalidArgument | InvalidCategory | GroupSizeChanged

@@ -1,19 +1,19 @@
-/** A message that is in hand. */
+/** A message that is being handled. */
 export interface Ticket {
   readonly position: number
-  /** When the message was written, in milliseconds. */
+  /** The time of the message, in milliseconds. */
   readonly time: number
   isDone: boolean
 }
 
-/** The highest position up to which everything is done, of messages that are begun in order and done in any. */
+/** The highest position up to which everything is done, when messages begin in order and end in any order. */
 export interface LowWaterMark {
   readonly position: () => number
   readonly begin: (position: number, time: number) => Ticket
   readonly done: (ticket: Ticket) => void
-  /** Nothing that is not begun is to be done up to a position, inclusive. */
+  /** Nothing up to a position, inclusive, will begin any more: the mark may pass it when what has begun is done. */
   readonly pass: (position: number) => void
-  /** The first message that is in hand; none when everything is done. */
+  /** The first message that has begun and is not done. */
   readonly oldest: () => Ticket | undefined
 }
 
@@ -34,7 +34,7 @@ export const make = (start: number): LowWaterMark => {
         position = head.position
         first += 1
       }
-      // What is done is given up in large pieces, which costs less than one at a time.
+      // Done tickets are dropped in large pieces, which costs less than one at a time.
       if (first > 1_024 && first * 2 > tickets.length) {
         tickets = tickets.slice(first)
         first = 0
@@ -45,7 +45,7 @@ export const make = (start: number): LowWaterMark => {
       if (first === tickets.length) position = Math.max(position, passed)
       else if (last !== undefined && last.position < passed) {
         const ticket = { position: passed, time: last.time, isDone: true }
-        // What is behind a message in hand waits with it; one mark for all of that is enough.
+        // Positions behind a message that is not done wait with it; one ticket stands for all of them.
         if (last.isDone) tickets[tickets.length - 1] = ticket
         else tickets.push(ticket)
       }

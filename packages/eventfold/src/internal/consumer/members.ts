@@ -1,40 +1,51 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
-import { MessageStore } from "../../MessageStore.ts"
+import type { MessageStore } from "../../MessageStore.ts"
 import { type Key, PositionStore, streamName } from "../../PositionStore.ts"
 import type { StoreError } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
-import { type Consumer, readsAll } from "./definition.ts"
+import type { Consumer } from "./definition.ts"
 import { GroupSizeChanged } from "./errors.ts"
 import * as LowWaterMark from "./lowWaterMark.ts"
+import { startAfter } from "./startPosition.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>
 
-/** A part of what a consumer reads that has a position of its own: all of it, or the share of one member of a group. */
-export interface Share {
+/** When a position is worth writing: at the next checkpoint, or only when the consumer stops. */
+export type Urgency = "soon" | "at the end"
+
+/** A member of the consumer's group that runs here, with its position. A consumer without a group is its only member. */
+export interface Member {
+  /** From 0; `undefined` without a group. */
   readonly member: number | undefined
   readonly mark: LowWaterMark.LowWaterMark
-  /** There has been a message, so that the position is worth writing: soon, or when the consumer ends. */
-  readonly touch: (when: "soon" | "at the end") => void
+  /** A message moves the position, so that it is worth writing. */
+  readonly touch: (urgency: Urgency) => void
   /**
-   * Writes the position if it is another than the one that was written last, and worth it. One that moves only because
-   * nothing comes is written now and then, since it saves nothing but a way that is passed quickly; otherwise those who read
-   * everything would go on for ever writing positions because positions are written.
+   * Writes the position if it has moved, and that is worth it. A position that moves only past messages of others is written
+   * rarely: it saves nothing but a read that is quick, and consumers that read everything would otherwise write positions
+   * for ever because they read those of one another.
    */
-  readonly flush: (when: "soon" | "at the end") => Effect.Effect<void, StoreError, MessageStore>
+  readonly flush: (urgency: Urgency) => Effect.Effect<void, StoreError, MessageStore>
 }
 
-/** How many global positions a position may be behind when there was nothing to be handled. */
+/** A position that no message has made worth writing is written when it has moved this far. */
 const farBehind = 10_000
 
-/** The shares that a consumer has here, and whose a message is. */
-export interface Shares {
-  readonly all: ReadonlyArray<Share>
-  readonly of: (message: { readonly streamName: string }) => Share | undefined
+/** The members that run here. */
+export interface Members {
+  readonly all: ReadonlyArray<Member>
+  /** The member that a message belongs to, if it runs here. */
+  readonly of: (message: { readonly streamName: string }) => Member | undefined
+  /** Their low-water marks. */
+  readonly positions: () => ReadonlyArray<{ readonly member: number | undefined; readonly position: number }>
+  /** The lowest of their low-water marks. */
+  readonly lowest: () => number
+  /** The first message that is being handled. */
+  readonly oldest: () => LowWaterMark.Ticket | undefined
 }
 
-/** Whose positions a consumer has here: in one order everywhere, so that two can't each wait for a lease of the other. */
+/** The keys of the positions: in one order everywhere, so that two processes never wait for one another's leases. */
 export const keysOf = (
   { category, id: consumerId, options: { group } }: AnyConsumer
 ): ReadonlyArray<Key> =>
@@ -42,104 +53,86 @@ export const keysOf = (
     ? [{ category, consumerId }]
     : group.members.toSorted((a, b) => a - b).map((member) => ({ category, consumerId, member }))
 
-/** The name of the lease that whoever writes a position has to hold. */
+/** The name of the lease that a process needs to write a position. */
 export const leaseName = (key: Key): string => `consumer ${streamName(key)}`
 
-/** The global position up to which everything is there that a consumer reads: what is written later comes after it. */
-export const endOf = Effect.fnUntraced(function*(consumer: AnyConsumer) {
-  const store = yield* MessageStore
-  if (!readsAll(consumer)) {
-    const last = yield* store.lastCategoryMessage(consumer.category)
-    return Option.match(last, { onNone: () => 0, onSome: ({ globalPosition }) => globalPosition })
-  }
-  // In this order: who writes before the last message, and has not ended yet, is among those who hold back afterwards.
-  const last = yield* store.lastPosition
-  const heldBack = yield* store.heldBack()
-  return Option.match(heldBack, { onNone: () => last, onSome: ({ position }) => Math.min(last, position - 1) })
-})
-
-/** The global position, exclusive, that a consumer begins after. */
-export const startAfter = Effect.fnUntraced(function*(consumer: AnyConsumer) {
-  const { category, options: { start = "beginning" }, selection: { categories } } = consumer
-  const store = yield* MessageStore
-  if (start === "beginning") return 0
-  if (start === "end") return yield* endOf(consumer)
-  if ("position" in start) return Math.max(0, start.position - 1)
-  let after = 0
-  const messages = readsAll(consumer) ? store.readAll({ categories }) : store.readCategory(category)
-  yield* messages.pipe(
-    Stream.takeWhile(({ time }) => time.epochMilliseconds < start.time.epochMilliseconds),
-    Stream.runForEachArray((rows) => Effect.sync(() => after = rows.at(-1)?.globalPosition ?? after))
-  )
-  return after
-})
-
-/** The shares as they were left, or where the consumer is to begin. */
-export const load = Effect.fnUntraced(function*(consumer: AnyConsumer) {
-  const { category, id: consumerId, options: { group, start = "beginning" } } = consumer
-  const positions = yield* PositionStore
-
-  if (group !== undefined) {
-    // Member 0 is in every group, so that a new member is not begun while others keep to the old division.
-    const sizes = yield* Effect.forEach(
+/** Member 0 is in every group, so it tells the size under which other processes run the group. */
+const checkGroupSize = Effect.fnUntraced(
+  function*({ category, id: consumer, options: { group } }: AnyConsumer) {
+    if (group === undefined) return
+    const positions = yield* PositionStore
+    const recorded = yield* Effect.forEach(
       new Set([0, ...group.members]),
-      (member) => positions.get({ category, consumerId, member })
+      (member) => positions.get({ category, consumerId: consumer, member })
     )
-    const other = sizes.map(Option.getOrUndefined).find((found) =>
-      found?.groupSize !== undefined && found.groupSize !== group.size
-    )
-    if (other?.groupSize !== undefined) {
-      return yield* new GroupSizeChanged({
-        consumer: consumerId,
-        category,
-        recorded: other.groupSize,
-        given: group.size
-      })
+    for (const groupSize of recorded.map((one) => Option.getOrUndefined(one)?.groupSize)) {
+      if (groupSize !== undefined && groupSize !== group.size) {
+        return yield* new GroupSizeChanged({ consumer, category, recorded: groupSize, given: group.size })
+      }
     }
   }
+)
 
-  const all = yield* Effect.forEach(
-    keysOf(consumer),
-    Effect.fnUntraced(function*(key) {
-      const recorded = yield* positions.get(key)
-      const after = Option.isSome(recorded) ? recorded.value.position : yield* startAfter(consumer)
-      const mark = LowWaterMark.make(after)
-      let written = Option.isSome(recorded) || start === "beginning" ? after : undefined
-      let soon = false
-      let atTheEnd = false
-      const share: Share = {
-        mark,
-        member: key.member,
-        touch: (when) => {
-          if (when === "soon") soon = true
-          else atTheEnd = true
-        },
-        flush: (when) =>
-          Effect.suspend(() => {
-            const position = mark.position()
-            if (position === written) return Effect.void
-            const isWorthIt = soon || (atTheEnd && when === "at the end") || written === undefined ||
-              position - written >= farBehind
-            if (!isWorthIt) return Effect.void
-            // What is handled from now on is not in it.
-            soon = false
-            atTheEnd = false
-            return positions.put(key, group === undefined ? { position } : { position, groupSize: group.size }).pipe(
-              Effect.tap(() => Effect.sync(() => written = position)),
-              Effect.onError(() => Effect.sync(() => soon = true))
-            )
-          })
-      }
-      return share
-    })
-  )
+/** A member at its recorded position, or where the consumer starts. */
+const loadMember = Effect.fnUntraced(function*(consumer: AnyConsumer, key: Key) {
+  const { options: { group, start = "beginning" } } = consumer
+  const positions = yield* PositionStore
+  const recorded = yield* positions.get(key)
+  const after = Option.isSome(recorded) ? recorded.value.position : yield* startAfter(consumer)
+  const mark = LowWaterMark.make(after)
+  let written = Option.isSome(recorded) || start === "beginning" ? after : undefined
+  let isDueSoon = false
+  let isDueAtTheEnd = false
 
-  const byMember = new Map(all.map((share) => [share.member, share]))
-  const shares: Shares = {
+  const write = (position: number) =>
+    positions.put(key, group === undefined ? { position } : { position, groupSize: group.size }).pipe(
+      Effect.tap(() => Effect.sync(() => written = position)),
+      Effect.onError(() => Effect.sync(() => isDueSoon = true))
+    )
+
+  const member: Member = {
+    mark,
+    member: key.member,
+    touch: (urgency) => {
+      if (urgency === "soon") isDueSoon = true
+      else isDueAtTheEnd = true
+    },
+    flush: (urgency) =>
+      Effect.suspend(() => {
+        const position = mark.position()
+        if (position === written) return Effect.void
+        const isDue = isDueSoon || (isDueAtTheEnd && urgency === "at the end") || written === undefined ||
+          position - written >= farBehind
+        if (!isDue) return Effect.void
+        // Before the write: messages that are handled during it make the next position due.
+        isDueSoon = false
+        isDueAtTheEnd = false
+        return write(position)
+      })
+  }
+  return member
+})
+
+export const load = Effect.fnUntraced(function*(consumer: AnyConsumer) {
+  const { options: { group } } = consumer
+  yield* checkGroupSize(consumer)
+  const all = yield* Effect.forEach(keysOf(consumer), (key) => loadMember(consumer, key))
+  const byMember = new Map(all.map((member) => [member.member, member]))
+  const members: Members = {
     all,
     of: group === undefined
       ? () => byMember.get(undefined)
-      : ({ streamName }) => byMember.get(Option.getOrUndefined(StreamName.groupMember(streamName, group.size)) ?? -1)
+      : ({ streamName }) => byMember.get(Option.getOrUndefined(StreamName.groupMember(streamName, group.size)) ?? -1),
+    positions: () => all.map(({ mark, member }) => ({ member, position: mark.position() })),
+    lowest: () => Math.min(...all.map(({ mark }) => mark.position())),
+    oldest: () => {
+      let oldest: LowWaterMark.Ticket | undefined
+      for (const { mark } of all) {
+        const first = mark.oldest()
+        if (first !== undefined && first.position < (oldest?.position ?? Number.POSITIVE_INFINITY)) oldest = first
+      }
+      return oldest
+    }
   }
-  return shares
+  return members
 })

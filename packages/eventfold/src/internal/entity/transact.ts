@@ -41,7 +41,8 @@ class ConflictError extends WrongExpectedVersion.extend<ConflictError>("eventfol
   missed: Schema.Array(Schema.Unknown)
 }) {
   override get message(): string {
-    return `${super.message}; gave up after ${this.attempts} ${this.attempts === 1 ? "attempt" : "attempts"}`
+    const attempts = this.attempts === 1 ? "1 attempt" : `${this.attempts} attempts`
+    return `${super.message}; the transaction gave up after ${attempts}`
   }
 }
 

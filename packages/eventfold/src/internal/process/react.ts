@@ -10,37 +10,37 @@ import { oneStream } from "../entity/boundary.ts"
 import type { AnyRecorded, EntityStream, ReadError } from "../entity/entityStream.ts"
 import * as Transaction from "../entity/transact.ts"
 
-/** What a process has decided to write: events to its own stream, and messages to others. */
-export interface PlannedWrites<Event> {
+/** What a reaction writes: events to the process's own stream, and messages to other streams. */
+export interface Writes<Event> {
   readonly events: ReadonlyArray<Event>
-  readonly others: ReadonlyArray<Append>
+  readonly messages: ReadonlyArray<Append>
 }
 
-/** What is written to the own stream when there is no event, so that it says which messages were handled. */
-const marker = { type: handledType, data: {} } as const
+/** Recorded in the process's own stream by a reaction without events, so that the stream tells which messages were handled. */
+const handledMarker = { type: handledType, data: {} } as const
 
-type Marker = typeof marker
+type HandledMarker = typeof handledMarker
 
-const isMarker = (event: unknown): event is Marker => event === marker
+const isHandledMarker = (event: unknown): event is HandledMarker => event === handledMarker
 
-/** The own stream with markers, which are no events and change no state. */
-const withMarkers = <S, Event, Recorded, R>(
-  own: EntityStream<S, Event, Recorded, R>
-): EntityStream<S, Event | Marker, Recorded, R> => ({
-  ...own,
-  evolve: (state, event) => isMarker(event) ? state : own.evolve(state, event),
+/** A process stream that also takes markers. A marker is not an event, and does not change the state. */
+const withHandledMarkers = <S, Event, Recorded, R>(
+  stream: EntityStream<S, Event, Recorded, R>
+): EntityStream<S, Event | HandledMarker, Recorded, R> => ({
+  ...stream,
+  evolve: (state, event) => isHandledMarker(event) ? state : stream.evolve(state, event),
   encode: (events) => {
-    const real = events.filter((event): event is Event => !isMarker(event))
-    return real.length === 0 ? Effect.succeed([marker]) : own.encode(real)
+    const own = events.filter((event): event is Event => !isHandledMarker(event))
+    return own.length === 0 ? Effect.succeed([handledMarker]) : stream.encode(own)
   }
 })
 
-/** The id of a message that a process writes because of another, by its place among those for a stream. */
-const writtenId = (process: string, trigger: RecordedMessage, streamName: string, index: number): MessageId =>
+/** The id of a message that a process writes in reaction to a trigger, by its place among those for one stream. */
+const reactionId = (process: string, trigger: RecordedMessage, streamName: string, index: number): MessageId =>
   deriveId("process", process, trigger.id, streamName, String(index))
 
-/** Messages with their ids, which say what they were written for, as does their metadata. */
-const following = (
+/** Gives messages the ids and the metadata that follow from the trigger. */
+const causedBy = (
   process: string,
   trigger: RecordedMessage,
   appends: ReadonlyArray<Append>
@@ -49,7 +49,7 @@ const following = (
   const follow = (streamName: string) => (message: Message): Message => {
     const index = counts.get(streamName) ?? 0
     counts.set(streamName, index + 1)
-    const id = writtenId(process, trigger, streamName, index)
+    const id = reactionId(process, trigger, streamName, index)
     return { ...message, id, metadata: Metadata.follow(trigger, message.metadata) }
   }
   return appends.map(({ expectedVersion, messages, streamName }) => ({
@@ -60,15 +60,18 @@ const following = (
 }
 
 /**
- * Decides on the state of a process and writes the outcome, in one transaction, at the version of its stream that was
- * decided on. Once for each trigger: whatever was written for it has its first message in the process's own stream, under
- * an id that is the trigger's, so that the store refuses to write a second outcome and another look tells why.
+ * Decides on the state of a process and writes the outcome, in one transaction, at the version of the process's stream that
+ * it decided on.
+ *
+ * It writes once for each trigger. The first message of a reaction is always in the process's own stream, under an id that
+ * follows from the trigger. The store refuses a second reaction because of that id, and the id then shows that the trigger
+ * was handled.
  */
 export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyRecorded, R, E, RDecide>(
   process: string,
   trigger: RecordedMessage,
-  own: EntityStream<S, Event, Recorded, R>,
-  decide: (state: S) => Effect.Effect<PlannedWrites<Event>, E, RDecide>,
+  stream: EntityStream<S, Event, Recorded, R>,
+  decide: (state: S) => Effect.Effect<Writes<Event>, E, RDecide>,
   retry: Transaction.Options["retry"]
 ): Effect.fn.Return<
   void,
@@ -76,33 +79,33 @@ export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyR
   R | RDecide | MessageStore
 > {
   const store = yield* MessageStore
-  let others: ReadonlyArray<Append> = []
+  let messages: ReadonlyArray<Append> = []
 
-  // One transaction: the process's own events first, so that the first result is theirs.
-  const appendAll = (append: Append) =>
+  /** Writes the process's own events first, so that the first result is theirs. */
+  const writeAll = (own: Append) =>
     Effect.flatMap(
-      store.writeAll(following(process, trigger, [append, ...others])),
+      store.writeAll(causedBy(process, trigger, [own, ...messages])),
       // A store that gives no result for an append is broken.
       ([result]) => Effect.orDie(Effect.fromNullishOr(result))
     )
   const reaction = Transaction.transact(
     store,
-    oneStream(store, withMarkers(own), appendAll),
+    oneStream(store, withHandledMarkers(stream), writeAll),
     Effect.fnUntraced(function*({ state }) {
-      const planned = yield* decide(state)
-      others = planned.others
-      const events = planned.events.length === 0 && others.length > 0 ? [marker] : planned.events
+      const writes = yield* decide(state)
+      messages = writes.messages
+      const events = writes.events.length === 0 && messages.length > 0 ? [handledMarker] : writes.events
       return { events, reply: undefined }
     }),
     { retry, freshness: "latest", alwaysCheck: false, commandId: undefined }
   )
 
-  const wasHandled = store.findMessage(own.streamName, writtenId(process, trigger, own.streamName, 0)).pipe(
+  const wasHandled = store.findMessage(stream.streamName, reactionId(process, trigger, stream.streamName, 0)).pipe(
     Effect.map(Option.isSome),
     // A derived id is a UUID.
     Effect.catchTag("InvalidArgument", Effect.die)
   )
-  // A process that has reacted may have come to a state in which it would refuse to.
+  // A handled trigger is no failure, even when the process would refuse it in the state that it is in now.
   return yield* Effect.catch(
     Effect.asVoid(reaction),
     (error) => Effect.flatMap(wasHandled, (handled) => handled ? Effect.void : Effect.fail(error))

@@ -6,27 +6,29 @@ import * as Schedule from "effect/Schedule"
 import { DecodeError } from "../../Category.ts"
 import type { RecordedMessage } from "../../Message.ts"
 import { log } from "../runtime/log.ts"
-import type { Activity } from "./activity.ts"
+import type { Activity, Messages } from "./activity.ts"
 import type { Traced } from "./spans.ts"
 import type { Subject } from "./subject.ts"
 
 /**
- * Five more attempts, the first after about 100 milliseconds and each after twice the time of the one before, jittered.
+ * Five more attempts after the first one fails: the first after about 100 milliseconds, each later one after twice the
+ * previous delay, jittered. That takes about three seconds in all, which outlasts a passing conflict and not much more.
  *
  * @since 0.1.0
+ * @category retrying
  */
 export const defaultRetry: Schedule.Schedule<unknown> = Schedule.max([
   Schedule.exponential("100 millis").pipe(Schedule.jittered),
   Schedule.recurs(5)
 ])
 
-/** Why a message could not be handled. */
+/** The last failure of a handler, after this many attempts. */
 export interface Failure {
   readonly cause: Cause.Cause<unknown>
   readonly attempts: number
 }
 
-/** What a message is called in the log: where it is, and nothing of what it says. */
+/** A message in the log: where it is, and none of its content. */
 export const describe = (
   { logged }: Subject,
   { globalPosition, id, position, streamName, type }: RecordedMessage
@@ -39,38 +41,42 @@ export const describe = (
   id
 })
 
-/** What waits for its turn, in the order of each stream. */
-export interface Parking<E, R> {
-  /** Of messages that are next, those to be handled now: the others are parked behind, or settled already. */
-  readonly admit: (
-    messages: Arr.NonEmptyReadonlyArray<RecordedMessage>
-  ) => Effect.Effect<ReadonlyArray<RecordedMessage>, E, R>
-  /** Puts aside a message that can't be handled. */
+/** Keeps the order of each stream while messages of it are parked. */
+export interface Parker<E, R> {
+  /** Gives those of the next messages that may be handled now. It parks the others behind the parked ones of their streams. */
+  readonly admit: (messages: Messages) => Effect.Effect<ReadonlyArray<RecordedMessage>, E, R>
+  /** Parks a message whose handler failed. */
   readonly park: (message: RecordedMessage, failure: Failure) => Effect.Effect<void, E, R>
 }
 
-/** Handles messages together; gives why they could not be handled, if so. Interruption is no failure. */
-export type Attempt<R> = (
-  messages: Arr.NonEmptyReadonlyArray<RecordedMessage>
-) => Effect.Effect<Option.Option<Failure>, never, R>
+/** Handles messages together, with retries. Gives the failure, if the last attempt failed; an interruption is none. */
+export type Attempt<R> = (messages: Messages) => Effect.Effect<Option.Option<Failure>, never, R>
 
-/** Who handles messages, and how. */
+/** How a consumer or read model handles messages. */
 export interface Handler<out E, out R> {
   readonly subject: Subject
-  readonly handle: (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>) => Effect.Effect<void, E, R>
+  readonly handle: (messages: Messages) => Effect.Effect<void, E, R>
   readonly retry: Schedule.Schedule<unknown> | undefined
-  /** What becomes of a message whose handler has failed for the last time, unless it is parked. */
+  /** What to do with a message whose last attempt failed, unless it is parked. */
   readonly onFailure: "stop" | "skip"
-  /** Whether an error is none of the messages, and ends it all. */
+  /** Whether an error is not about the messages, so that neither a retry nor `onFailure` applies to it. */
   readonly isFatal?: ((error: unknown) => boolean) | undefined
 }
 
-/** Attempts with retries. */
-export const attempting = <E, R>(
+export const makeAttempt = <E, R>(
   { handle, isFatal = () => false, retry = defaultRetry, subject }: Handler<E, R>,
   activity: Activity,
   traced: Traced
 ): Attempt<R> => {
+  /** The first failure is often one that passes, such as a conflict: only the next ones are warnings. */
+  const logRetry = (messages: Messages, attempts: number, error: E) =>
+    log(attempts === 1 ? "Debug" : "Warn", `${subject.kind} failed to handle a message and retries it`, {
+      ...describe(subject, Arr.headNonEmpty(messages)),
+      messages: messages.length,
+      attempts,
+      error: Cause.pretty(Cause.fail(error))
+    })
+
   return (messages) =>
     Effect.suspend(() => {
       let attempts = 0
@@ -80,38 +86,24 @@ export const attempting = <E, R>(
         begun = activity.now()
         return handle(messages)
       })
-
       const willRetry = (error: E) => {
         if (error instanceof DecodeError || isFatal(error)) return Effect.succeed(false)
         activity.attemptFailed(begun)
         activity.willRetry(messages, attempts, error)
-        // The first failure is often one that passes, such as a conflict.
-        return Effect.as(
-          log(
-            attempts === 1 ? "Debug" : "Warn",
-            "a message could not be handled, and is tried again",
-            {
-              ...describe(subject, Arr.headNonEmpty(messages)),
-              messages: messages.length,
-              attempts,
-              error: Cause.pretty(Cause.fail(error))
-            }
-          ),
-          true
-        )
+        return Effect.as(logRetry(messages, attempts, error), true)
       }
-      /** The attempts after the first, whose error the schedule is told: most messages need none, and pay for none. */
-      const again = (error: E) => {
-        let isTold = false
+      /** The schedule starts only after a first failure: most messages succeed, and pay nothing for it. */
+      const retryAfter = (error: E) => {
+        let isFirst = true
         const next = Effect.suspend(() => {
-          if (isTold) return attempt
-          isTold = true
+          if (!isFirst) return attempt
+          isFirst = false
           return Effect.fail(error)
         })
         return Effect.retry(next, { schedule: retry, while: willRetry })
       }
 
-      return Effect.matchCauseEffect(traced(messages, Effect.catch(attempt, again)), {
+      return Effect.matchCauseEffect(traced(messages, Effect.catch(attempt, retryAfter)), {
         onSuccess: () => {
           activity.handled(messages, begun)
           activity.settled(messages)
@@ -120,8 +112,8 @@ export const attempting = <E, R>(
         onFailure: (cause) => {
           activity.settled(messages)
           const error = Cause.findErrorOption(cause)
-          const isFinal = Option.isSome(error) ? isFatal(error.value) : Cause.hasInterruptsOnly(cause)
-          if (isFinal) return Effect.failCause(cause as Cause.Cause<never>)
+          const endsAll = Option.isSome(error) ? isFatal(error.value) : Cause.hasInterruptsOnly(cause)
+          if (endsAll) return Effect.failCause(cause as Cause.Cause<never>)
           activity.attemptFailed(begun)
           return Effect.succeedSome({ cause, attempts })
         }
@@ -130,44 +122,46 @@ export const attempting = <E, R>(
 }
 
 /**
- * Handles messages: one by one when an attempt at all of them has failed, and by the policy at last. `parking` is there when
- * that is to park them.
+ * Handles messages together, and one by one after all attempts at that failed. A message that fails by itself stops the
+ * processor, is skipped, or goes to the `parker`, if there is one.
  */
-export const handling = <E, R, EPark = never, RPark = never>(
+export const makeHandle = <E, R, EPark = never, RPark = never>(
   { onFailure, subject }: Handler<E, R>,
   attempt: Attempt<R>,
   activity: Activity,
-  parking: Parking<EPark, RPark> | undefined
+  parker: Parker<EPark, RPark> | undefined
 ) => {
   const fail = (message: RecordedMessage, failure: Failure): Effect.Effect<void, E | EPark, RPark> => {
     const { attempts, cause } = failure
     const about = { ...describe(subject, message), attempts }
     const error = Cause.pretty(cause)
     activity.failed()
-    if (parking !== undefined) {
+    if (parker !== undefined) {
       activity.parked()
       return Effect.andThen(
-        log("Warn", "a message could not be handled, and is parked with those after it in its stream", {
-          ...about,
-          error
-        }),
-        parking.park(message, failure)
+        log(
+          "Warn",
+          `${subject.kind} failed to handle a message; it parks the message and those after it in its stream`,
+          {
+            ...about,
+            error
+          }
+        ),
+        parker.park(message, failure)
       )
     }
     if (onFailure === "skip") {
       activity.skipped()
-      return log("Warn", "a message could not be handled, and is skipped", { ...about, error })
+      return log("Warn", `${subject.kind} failed to handle a message and skips it`, { ...about, error })
     }
     return Effect.andThen(
-      // The error itself is what it fails with, and is for those who run it to report.
-      log("Error", `a message could not be handled, and stops the ${subject.kind}`, about),
+      // Without the error: the processor fails with it, and the program that runs it reports it.
+      log("Error", `${subject.kind} failed to handle a message and stops`, about),
       Effect.failCause(cause as Cause.Cause<never>)
     )
   }
 
-  const handle = (
-    messages: Arr.NonEmptyReadonlyArray<RecordedMessage>
-  ): Effect.Effect<void, E | EPark, R | RPark> =>
+  const handle = (messages: Messages): Effect.Effect<void, E | EPark, R | RPark> =>
     Effect.flatMap(attempt(messages), (failure) => {
       if (Option.isNone(failure)) return Effect.void
       return messages.length === 1
@@ -175,11 +169,11 @@ export const handling = <E, R, EPark = never, RPark = never>(
         : Effect.forEach(messages, (message) => admit([message]), { discard: true })
     })
 
-  const admit = (messages: Arr.NonEmptyReadonlyArray<RecordedMessage>): Effect.Effect<void, E | EPark, R | RPark> =>
-    parking === undefined
+  const admit = (messages: Messages): Effect.Effect<void, E | EPark, R | RPark> =>
+    parker === undefined
       ? handle(messages)
       : Effect.flatMap(
-        parking.admit(messages),
+        parker.admit(messages),
         (admitted) => Arr.isReadonlyArrayNonEmpty(admitted) ? handle(admitted) : Effect.void
       )
   return admit

@@ -6,34 +6,41 @@ import * as HeldBack from "../../HeldBack.ts"
 import { log } from "../runtime/log.ts"
 import type { Subject } from "./subject.ts"
 
-/** How long somebody may hold a reader up before it is said. */
+/** Warn when a reader has been blocked this long. */
 const patience = Duration.toMillis("5 seconds")
 
 const keyOf = ({ pid, preparedAs, since }: HeldBack.Writer): string => JSON.stringify([pid, preparedAs, since])
 
-/** Follows who holds a reader up, and says so once of each who does for long. */
-export const make = ({ kind, logged }: Subject) => {
+/** Watches the transactions that block a reader, and warns once about each that does so for long. */
+export interface HeldBackWarning {
+  /** What blocks the reader, by the last observation. */
+  readonly current: () => Option.Option<HeldBack.HeldBack>
+  readonly observe: (heldBack: Option.Option<HeldBack.HeldBack>) => Effect.Effect<void>
+}
+
+export const make = ({ kind, logged }: Subject): HeldBackWarning => {
   let current: Option.Option<HeldBack.HeldBack> = Option.none()
-  /** Since when, in milliseconds; of whom it has been said, none. */
-  let holders = new Map<string, number | undefined>()
+  /** When each transaction was first seen, in milliseconds; `undefined` once the warning about it is out. */
+  let writers = new Map<string, number | undefined>()
+
+  const warn = Effect.fnUntraced(function*(heldBack: HeldBack.HeldBack) {
+    const now = yield* Clock.currentTimeMillis
+    const keys = new Set(heldBack.writers.map(keyOf))
+    writers = new Map(Array.from(keys, (key) => [key, writers.has(key) ? writers.get(key) : now]))
+    const due = Array.from(writers).filter(([, since]) => since !== undefined && now - since >= patience)
+    if (due.length === 0) return
+    for (const [key] of due) writers.set(key, undefined)
+    yield* log("Warn", `an open transaction blocks the ${kind}`, { ...logged, heldBack: HeldBack.format(heldBack) })
+  })
+
   return {
     current: () => current,
-    look: Effect.fnUntraced(function*(heldBack: Option.Option<HeldBack.HeldBack>) {
-      current = heldBack
-      if (Option.isNone(heldBack)) {
-        if (holders.size > 0) holders = new Map()
-        return
-      }
-      const now = yield* Clock.currentTimeMillis
-      const keys = new Set(heldBack.value.writers.map(keyOf))
-      holders = new Map(Array.from(keys, (key) => [key, holders.has(key) ? holders.get(key) : now]))
-      const due = Array.from(holders).filter(([, since]) => since !== undefined && now - since >= patience)
-      if (due.length === 0) return
-      for (const [key] of due) holders.set(key, undefined)
-      yield* log("Warn", `a ${kind} is held up by a transaction that has not ended`, {
-        ...logged,
-        heldBack: HeldBack.format(heldBack.value)
+    observe: (heldBack) =>
+      Effect.suspend(() => {
+        current = heldBack
+        if (Option.isSome(heldBack)) return warn(heldBack.value)
+        if (writers.size > 0) writers = new Map()
+        return Effect.void
       })
-    })
   }
 }

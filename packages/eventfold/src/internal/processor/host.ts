@@ -6,32 +6,33 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
+import { log } from "../runtime/log.ts"
 
 /**
- * A consumer, or a read model, that runs in this process.
+ * A consumer or read model that runs in this process.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Running<out E> {
-  /** Of a read model, its name. */
+  /** The id of the consumer, or the name of the read model. */
   readonly id: string
-  /** Of a read model with several sources, their names with a comma between, and `*` when it reads everything. */
+  /** The category that it reads. Of a read model with several sources, their names joined by commas; `*` is everything. */
   readonly category: string
-  /** What it does now, without asking the store. */
+  /** Its status in this process. Reading it does not query the store. */
   readonly status: Effect.Effect<RunningStatus>
-  /** Waits until it fails, with its error. It is interrupted when the consumer is stopped. */
+  /** Waits until it fails, and fails with its error. It is interrupted when the consumer stops. */
   readonly await: Effect.Effect<never, E>
   /**
-   * Waits until everything is handled up to a global position (inclusive), such as that of an append: then one's own writes
-   * are in what the consumer keeps. What has not been written when it is called is not waited for. It fails when the
-   * consumer fails.
+   * Waits until everything up to a global position (inclusive), such as that of an append, is handled: then one's own writes
+   * are in what the consumer keeps. Messages that are written after the call are not waited for. It fails when the consumer
+   * fails.
    *
    * **Details**
    *
-   * It completes with the last handler (of a read model, with its transaction), not with the position that a consumer
-   * writes later, unless the consumer (or another member of its group) is run by another process: then it is
-   * `Consumer.waitFor`. A message that was skipped or put aside
-   * counts as handled.
+   * It completes with the last handler (of a read model, with its transaction), not with the checkpoint that a consumer writes
+   * later. When another process runs the consumer or another member of its group, it completes as `Consumer.waitFor` does,
+   * with the checkpoint. A message that was skipped or parked counts as handled.
    */
   readonly waitFor: (globalPosition: number) => Effect.Effect<void, E>
 }
@@ -39,48 +40,54 @@ export interface Running<out E> {
 declare const HostError: unique symbol
 
 /**
- * What runs consumers as layers: `Consumer.launch` is it. Its parameter is what they can fail with.
+ * Runs consumers and read models as layers: `Consumer.launch` provides it. Its parameter is what they can fail with.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Host<out E> {
   readonly [HostError]: E
 }
 
-/** What the consumers of a process have in common. */
+/** The consumers and read models of a process. */
 interface Service {
   readonly running: ReadonlySet<Running<unknown>>
-  /** Runs a consumer in the scope, and has the host fail when it fails. */
+  /** Runs one in the scope. The host fails when it fails. */
   readonly add: <E, R>(
     running: Running<unknown>,
     run: Effect.Effect<void, E, R>
   ) => Effect.Effect<void, never, R | Scope.Scope>
-  /** Fails when a consumer has failed. */
+  /** Fails with the first error of any of them. */
   readonly failure: Effect.Effect<never, unknown>
-  /** Stops all consumers at the same time, and waits for them. */
+  /** Stops all at the same time, and waits for them. */
   readonly stop: Effect.Effect<void>
 }
 
-/** A consumer that needs a host which takes no error can do with one that takes its own. */
+/** `Host<never>`, because a consumer that needs a host which takes no error can do with one that takes its own. */
 export const HostService = Context.Service<Host<never>, Service>("eventfold/Consumer/Host")
 
 export const make = Effect.gen(function*() {
   const failed = yield* Deferred.make<never, unknown>()
   const running = new Set<Running<unknown>>()
   const fibers = new Set<Fiber.Fiber<void, unknown>>()
+
+  /** The host fails with the first error, which its program reports. Later ones can only be logged. */
+  const fail = ({ id }: Running<unknown>, cause: Cause.Cause<unknown>) =>
+    Effect.flatMap(
+      Deferred.failCause(failed, cause),
+      (isFirst) =>
+        isFirst ? Effect.void : log("Error", "another consumer failed", { consumer: id, error: Cause.pretty(cause) })
+    )
+
   const service: Service = {
     running,
     add: Effect.fnUntraced(function*(one, run) {
       const watched = Effect.onExit(run, (exit) => {
         running.delete(one)
-        if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return Effect.void
-        return Effect.flatMap(Deferred.failCause(failed, exit.cause), (isFirst) =>
-          // The host fails with the first error, and says it then.
-          isFirst ? Effect.void : Effect.logError("one more consumer has failed", exit.cause))
+        return Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? Effect.void : fail(one, exit.cause)
       })
       running.add(one)
-      const fiber = yield* Effect.forkScoped(watched)
-      fibers.add(fiber)
+      fibers.add(yield* Effect.forkScoped(watched))
     }),
     failure: Deferred.await(failed),
     stop: Effect.suspend(() => Fiber.interruptAll(fibers))

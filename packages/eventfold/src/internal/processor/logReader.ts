@@ -1,90 +1,84 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import type { HeldBack } from "../../HeldBack.ts"
-import type { RecordedMessage } from "../../Message.ts"
-import {
-  defaultBatchSize,
-  MessageStore,
-  type ReadAllError,
-  type ReadCategoryError,
-  type WakeUps
-} from "../../MessageStore.ts"
-import type { ConsumerGroup } from "../../StoreBackend.ts"
+import { defaultBatchSize, MessageStore, type ReadAllError, type WakeUps } from "../../MessageStore.ts"
+import type { ConsumerGroup, ReadPageResult } from "../../StoreBackend.ts"
+import type { InvalidCategory } from "../../StreamName.ts"
+import * as HeldBackWarning from "./heldBackWarning.ts"
 import type { Selection } from "./sources.ts"
+import type { Subject } from "./subject.ts"
 
-/** A part of what is read. */
-export interface Page {
-  readonly messages: ReadonlyArray<RecordedMessage>
-  /** The global position up to which nothing else is to come, inclusive. */
-  readonly through: number
-  /** Whether there is more to be read at once. */
-  readonly hasMore: boolean
-  /** Who keeps it from going on. */
-  readonly heldBack: Option.Option<HeldBack>
-}
-
+/** What a reader reads. */
 export interface Options {
+  /** The only category; `undefined`: the selection, by global position. */
+  readonly category: string | undefined
+  readonly selection: Selection
   readonly batchSize?: number | undefined
-  /** Of one category only. */
+  /** Selects messages of a single category in the store. */
   readonly correlation?: string | undefined
-  /** Of one category only. */
+  /** Selects messages of a single category in the store. */
   readonly consumerGroup?: ConsumerGroup | undefined
 }
 
-export const emptyPage = (from: number): Page => ({
+/** Reads the log for a consumer or read model page by page, and waits for news. */
+export interface LogReader {
+  /**
+   * Reads the page from a global position on, inclusive. A page of a single category holds messages of all types, because so
+   * all processors that read the category share it; those of several categories are filtered by the store.
+   */
+  readonly read: (from: number) => Effect.Effect<ReadPageResult, ReadAllError>
+  /** Waits for a wake-up, or for this many milliseconds. */
+  readonly wait: (millis: number) => Effect.Effect<void>
+  /** What blocks the reader, by the last page. */
+  readonly heldBack: () => Option.Option<HeldBack>
+}
+
+export const emptyPage = (from: number): ReadPageResult => ({
   messages: [],
   through: from - 1,
   hasMore: false,
   heldBack: Option.none()
 })
 
-/** What of a selection the store is asked for when it is asked for everything. */
-type Filters = Pick<Selection, "categories" | "types">
-
-/** What sources ask of the store when they ask for everything; none when they want nothing. */
-export const filtersOf = ({ categories, types }: Filters) =>
+/** The filters of a selection for reading all of the store; none when the selection is empty. */
+export const filtersOf = ({ categories, types }: Pick<Selection, "categories" | "types">) =>
   categories?.length === 0 || types?.length === 0 ? undefined : { categories, types }
 
-/**
- * Reads the page from a global position on, inclusive; once for all of this process who want it at the moment. Of a category
- * they are the same messages for all who read it, so those of types that nobody wants are among them.
- */
-export const reader = (
-  store: MessageStore["Service"],
-  category: string | undefined,
-  selection: Filters,
-  { batchSize = defaultBatchSize, consumerGroup, correlation }: Options
-): (from: number) => Effect.Effect<Page, ReadAllError | ReadCategoryError> => {
-  if (category !== undefined) {
-    return (from) => store.readCategoryPage(category, { correlation, consumerGroup, from, limit: batchSize })
-  }
-  const filters = filtersOf(selection)
-  return filters === undefined
-    ? (from) => Effect.succeed(emptyPage(from))
-    : (from) => store.readAllPage({ ...filters, from, limit: batchSize })
+/** Only the first subscription polls: its pause is then shared with the other readers of that subscription. */
+const awaitAny = ([first, ...others]: ReadonlyArray<WakeUps>, millis: number): Effect.Effect<void> => {
+  const polling = first === undefined ? Effect.sleep(millis) : Effect.asVoid(first.awaitAtMost(millis))
+  return others.length === 0 ? polling : Effect.raceAllFirst([polling, ...others.map((wakeUps) => wakeUps.await)])
 }
 
-/** Waits for a wake-up of one of the subscriptions, at most so many milliseconds. */
-export const awaitAny = ([first, ...others]: ReadonlyArray<WakeUps>, millis: number): Effect.Effect<void> => {
-  const pause = first === undefined ? Effect.sleep(millis) : Effect.asVoid(first.awaitAtMost(millis))
-  return others.length === 0 ? pause : Effect.raceAllFirst([pause, ...others.map((wakeUps) => wakeUps.await)])
-}
-
-/** Reads one category, or several by global position, and waits for what is new. It hears of that from when it is made. */
+/** The reader hears of writes from when it is made until the scope closes. */
 export const make = Effect.fnUntraced(function*(
-  category: string | undefined,
-  selection: Selection,
-  options: Options
-) {
+  subject: Subject,
+  { batchSize = defaultBatchSize, category, consumerGroup, correlation, selection }: Options
+): Effect.fn.Return<LogReader, InvalidCategory, MessageStore | Scope.Scope> {
   const store = yield* MessageStore
+  const warning = HeldBackWarning.make(subject)
   const wakeUps = yield* Effect.forEach(
     category === undefined ? selection.categories ?? [undefined] : [category],
     (category) => store.wakeUps(category, selection)
   )
+  const filters = filtersOf(selection)
+
+  const read = (from: number): Effect.Effect<ReadPageResult, ReadAllError> => {
+    if (category !== undefined) {
+      return store.readCategoryPage(category, { from, limit: batchSize, correlation, consumerGroup })
+    }
+    return filters === undefined
+      ? Effect.succeed(emptyPage(from))
+      : Effect.tap(
+        store.readAllPage({ ...filters, from, limit: batchSize }),
+        ({ heldBack }) => warning.observe(heldBack)
+      )
+  }
 
   return {
-    read: reader(store, category, selection, options),
-    /** Waits for a wake-up, or so many milliseconds. */
-    wait: (millis: number): Effect.Effect<void> => awaitAny(wakeUps, millis)
+    read,
+    wait: (millis) => awaitAny(wakeUps, millis),
+    heldBack: warning.current
   }
 })

@@ -2,24 +2,24 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type { Subject } from "./subject.ts"
 
-/** What the gauges of who handles messages show, asked when somebody looks. */
+/** The gauges of a consumer or read model, read when a snapshot of the metrics is taken. */
 export interface Gauges {
   readonly inFlight: () => number
   readonly pending: () => number
-  /** Global positions between the low-water mark and the last message that was read. */
+  /** Global positions from the oldest message that is not handled to the last one that was read. */
   readonly lagPositions: () => number
   readonly lagSeconds: () => number
 }
 
-/** The metrics of who handles messages. Updating them is no effect, since it is done for each message. */
-export interface HandlingMetrics {
+/** The metrics of a consumer or read model. Updates are plain calls, because there is one for each message. */
+export interface Metrics {
   readonly handled: (messages: number) => void
   readonly failed: (messages: number) => void
   readonly retried: (messages: number) => void
   readonly skipped: (messages: number) => void
   readonly parked: (messages: number) => void
   readonly duration: (seconds: number) => void
-  /** Shows gauges until what it gives is called. */
+  /** Registers gauges; the function that it gives removes them. */
   readonly show: (gauges: Gauges) => () => void
 }
 
@@ -28,7 +28,7 @@ const boundaries = Metric.exponentialBoundaries({ start: 0.000_1, factor: 4, cou
 
 export const make = Effect.fnUntraced(function*(
   { metrics: { attributes, prefix } }: Subject
-): Effect.fn.Return<HandlingMetrics> {
+): Effect.fn.Return<Metrics> {
   const context = yield* Effect.context<never>()
   const counter = (name: string, description: string) => {
     const metric = Metric.counter(`${prefix}_${name}_total`, { description, attributes, incremental: true })
@@ -40,11 +40,11 @@ export const make = Effect.fnUntraced(function*(
       update: () => {},
       modify: () => {}
     })
-  const handled = counter("handled", "messages whose handler has succeeded")
-  const failed = counter("failed", "messages whose handler has failed for the last time")
+  const handled = counter("handled", "messages whose handler succeeded")
+  const failed = counter("failed", "messages whose handler failed on its last attempt")
   const retried = counter("retried", "attempts after a failure")
-  const skipped = counter("skipped", "messages that failed and were passed over")
-  const parked = counter("parked", "messages that were put aside")
+  const skipped = counter("skipped", "messages that failed and were skipped")
+  const parked = counter("parked", "messages that were parked")
   const duration = Metric.histogram(`${prefix}_handler_duration_seconds`, {
     description: "how long a handler takes, each attempt by itself",
     attributes,
@@ -61,7 +61,11 @@ export const make = Effect.fnUntraced(function*(
       const shown = [
         gauge("in_flight", "handlers that run", inFlight),
         gauge("pending", "messages that are read and not handled", pending),
-        gauge("lag_positions", "global positions from the low-water mark to the last message read", lagPositions),
+        gauge(
+          "lag_positions",
+          "global positions from the oldest message that is not handled to the last one that was read",
+          lagPositions
+        ),
         gauge("lag_seconds", "the age of the oldest message that is read and not handled", lagSeconds)
       ]
       return () => shown.forEach(({ remove }) => remove())

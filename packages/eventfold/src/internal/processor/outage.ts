@@ -4,18 +4,40 @@ import { StoreError } from "../../StoreError.ts"
 import { log } from "../runtime/log.ts"
 import type { Subject } from "./subject.ts"
 
-/** Whether it is the store that failed, and it may be back later. */
-export const isPassing = (error: unknown): boolean => error instanceof StoreError && error.isRetryable
+/** Whether the store failed in a way that may pass. */
+export const isOutage = (error: unknown): boolean => error instanceof StoreError && error.isRetryable
 
-/** How long to wait for a store that is away. */
+/** The pauses between attempts while the store is away: 100 milliseconds, then doubling up to 5 seconds, without an end. */
 export const backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
 
-export const tellAway = ({ kind, logged }: Subject, error: unknown): Effect.Effect<void> =>
-  log("Warn", `the store failed; the ${kind} goes on when it is back`, { ...logged, error })
+export const logOutage = ({ kind, logged }: Subject, error: unknown): Effect.Effect<void> =>
+  log("Warn", `the store failed; the ${kind} resumes when it is back`, { ...logged, error })
 
-/** Goes on with an effect when the store is back. */
-export const untilBack = (subject: Subject) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+/** Retries an effect until the store is back. */
+export type RetryOutages = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+export const retryOutages = (subject: Subject): RetryOutages => (effect) =>
   effect.pipe(
-    Effect.tapError((error) => isPassing(error) ? tellAway(subject, error) : Effect.void),
-    Effect.retry({ schedule: backoff, while: isPassing })
+    Effect.tapError((error) => isOutage(error) ? logOutage(subject, error) : Effect.void),
+    Effect.retry({ schedule: backoff, while: isOutage })
+  )
+
+/** How long a finalizer waits for the store to take its last write. */
+const finalWriteLimit = "5 seconds"
+
+/**
+ * The last write of a position, as a finalizer runs it: interruptible, and bounded, because a shutdown must not wait for a
+ * store that is away. A failure is a warning that names its consequence.
+ */
+export const finalWrite = <E, R>(
+  write: Effect.Effect<void, E, R>,
+  consumer: string,
+  consequence: string
+): Effect.Effect<void, never, R> =>
+  write.pipe(
+    Effect.interruptible,
+    Effect.timeout(finalWriteLimit),
+    Effect.catch((error) =>
+      log("Warn", `the consumer could not write its last position; ${consequence}`, { consumer, error })
+    )
   )

@@ -10,25 +10,29 @@ import { type Host, HostService, type Running } from "./host.ts"
 import type { Subject } from "./subject.ts"
 
 /**
- * What to do when a consumer stops on an error: to fail with it, to start the consumer again by a schedule (and to fail
- * when that ends), or to log it and go on without the consumer.
+ * What a program does when one of its consumers fails.
+ *
+ * - `"fail"`: the program fails with the consumer's error.
+ * - `"ignore"`: the error is logged, and the program continues without the consumer.
+ * - a schedule: the consumer starts again by the schedule; when the schedule ends, the program fails.
  *
  * @since 0.1.0
+ * @category options
  */
 export type OnStop = "fail" | "ignore" | Schedule.Schedule<unknown>
 
-/** What can be run in this process: a consumer, or a read model. */
+/** A consumer or read model that this process can run. */
 export interface Runnable<out E, out R> {
   readonly id: string
   readonly category: string
   readonly subject: Subject
-  /** Runs it until it fails or is interrupted. */
+  /** Runs until it fails or is interrupted. */
   readonly run: Effect.Effect<never, E, R>
   readonly status: Effect.Effect<RunningStatus>
   readonly waitFor: (globalPosition: number) => Effect.Effect<void, E, R>
 }
 
-/** A handle to it, and what runs it. */
+/** The handle of a runnable, and the effect that runs it, in what `around` adds. */
 const makeRunning = Effect.fnUntraced(function*<E, R, A, E2, R2>(
   { category, id, run, status, waitFor }: Runnable<E, R>,
   around: (run: Effect.Effect<never, E, R>) => Effect.Effect<A, E2, R2>
@@ -50,14 +54,14 @@ const makeRunning = Effect.fnUntraced(function*<E, R, A, E2, R2>(
   return { handle, run: ending }
 })
 
-/** Runs it in the background until the scope closes. */
+/** Runs a runnable in the background until the scope closes. */
 export const start = Effect.fnUntraced(function*<E, R>(runnable: Runnable<E, R>) {
   const { handle, run } = yield* makeRunning(runnable, identity)
   yield* Effect.forkScoped(run)
   return handle
 })
 
-/** Runs it as long as the layer is there, in the host. */
+/** A layer that runs a runnable in the host. */
 export const layer = <E, R, E2, R2, const S extends OnStop>(
   make: Effect.Effect<Runnable<E, R>, E2, R2>,
   onStop: S
@@ -66,17 +70,17 @@ export const layer = <E, R, E2, R2, const S extends OnStop>(
     const host = yield* HostService
     const runnable = yield* make
     const { kind, logged } = runnable.subject
-    const tell = (what: string) => (cause: Cause.Cause<unknown>) =>
-      Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.annotateLogs(Effect.logError(what, cause), logged)
-    const what: OnStop = onStop
+    const logFailure = (text: string) => (cause: Cause.Cause<unknown>) =>
+      Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.annotateLogs(Effect.logError(text, cause), logged)
+    const policy: OnStop = onStop
     const around = (run: Effect.Effect<never, E, R>): Effect.Effect<void, E, R> => {
-      switch (what) {
+      switch (policy) {
         case "fail":
           return run
         case "ignore":
-          return Effect.catchCause(run, tell(`a ${kind} has failed, and the others go on without it`))
+          return Effect.catchCause(run, logFailure(`${kind} failed; the program continues without it`))
         default:
-          return Effect.retry(Effect.tapCause(run, tell(`a ${kind} has failed`)), what)
+          return Effect.retry(Effect.tapCause(run, logFailure(`${kind} failed and starts again`)), policy)
       }
     }
     const { handle, run } = yield* makeRunning(runnable, around)

@@ -6,7 +6,7 @@ import type { All, Source } from "../../Source.ts"
 import * as StreamName from "../../StreamName.ts"
 import { isBookkeeping } from "../store/bookkeeping.ts"
 
-/** What handlers by type give. */
+/** What handlers by type return. */
 export interface Outcomes {
   readonly [type: string]: AnyOutcome | undefined
 }
@@ -21,34 +21,34 @@ export type SourceError<From extends Source> = From extends Category.Any ? Categ
 
 export type SourceServices<From extends Source> = From extends Category.Any ? Category.Services<From> : never
 
-/** Handlers of a category's events, by type; others are passed over. */
+/** Handlers of a category's events, by type. Events of other types are skipped. */
 export type EventHandlers<From extends Category.Any, Out> =
   & { readonly [K in keyof Out]: (event: Extract<Category.RecordedEvent<From>, { readonly type: K }>) => Out[K] }
   & { readonly [K in Exclude<keyof Out, keyof From["Events"]>]: never }
 
 export type AnyHandler = (event: unknown) => Effect.Effect<unknown>
 
-/** A source, and what is done with its messages: by type, or with all of them. */
+/** A source with its handlers: by type, or one for all types. */
 export interface Handled {
   readonly from: Source
   readonly handlers: ReadonlyMap<string, AnyHandler> | AnyHandler
 }
 
-/** What is done with a message of a source. */
+/** The handler of a message; none when the source's handlers do not name its type. */
 export const handlerOf = ({ handlers }: Handled, { type }: RecordedMessage): AnyHandler | undefined =>
   typeof handlers === "function" ? handlers : handlers.get(type)
 
-/** Handlers as they were given; what they fail with and need is said by the signatures. */
+/** Handlers without their types: the public signatures say what they fail with and need. */
 export const handlersOf = (handlers: object): Handled["handlers"] =>
   typeof handlers === "function" ? handlers as AnyHandler : new Map(Object.entries<AnyHandler>({ ...handlers }))
 
-/** The messages of a store that sources want, and perhaps some that they do not want, as the store is asked for them. */
+/** What to read from the store for some sources: their messages, and perhaps others, which no handler names. */
 export interface Selection {
-  /** None: of all categories. */
+  /** `undefined`: all categories. */
   readonly categories: ReadonlyArray<string> | undefined
-  /** None: of all types. */
+  /** `undefined`: all types. */
   readonly types: ReadonlyArray<string> | undefined
-  /** Whether what consumers write about themselves is among them. */
+  /** Whether to include what consumers write about themselves. */
   readonly bookkeeping: boolean
 }
 
@@ -56,11 +56,11 @@ const isCategory = (from: Source): from is Category.Any => typeof from === "obje
 
 const isAll = (from: Source): from is All => typeof from === "object" && !("decode" in from)
 
-/** The name of the category; none when the source is all. */
+/** The name of the source's category; `undefined` for everything. */
 export const nameOf = (from: Source): string | undefined =>
   isCategory(from) ? from.name : typeof from === "string" ? from : undefined
 
-/** Whether a message answers the category that a consumer listens to, if it does. */
+/** Whether a message passes the correlation filter of a consumer, if it has one. */
 export const correlates = (
   { correlation }: { readonly correlation?: string | undefined },
   { metadata }: RecordedMessage
@@ -70,10 +70,10 @@ export const correlates = (
   return StreamName.category(String(metadata.correlationStreamName)) === correlation
 }
 
-/** The parts together; none when one of them is without a limit. */
-const union = (parts: ReadonlyArray<ReadonlyArray<string> | undefined>): ReadonlyArray<string> | undefined => {
-  const limited = parts.filter((part) => part !== undefined)
-  return limited.length < parts.length ? undefined : [...new Set(limited.flat())]
+/** The union of lists; `undefined`, which is no limit, when one of them is. */
+const union = (lists: ReadonlyArray<ReadonlyArray<string> | undefined>): ReadonlyArray<string> | undefined => {
+  const limited = lists.filter((list) => list !== undefined)
+  return limited.length < lists.length ? undefined : [...new Set(limited.flat())]
 }
 
 const categoriesOf = (from: Source): ReadonlyArray<string> | undefined => {
@@ -93,24 +93,26 @@ export const selectionOf = (handled: ReadonlyArray<Handled>): Selection => ({
   bookkeeping: handled.some(({ from }) => isAll(from) ? from.bookkeeping : isBookkeeping(nameOf(from) ?? ""))
 })
 
-const lets = ({ bookkeeping, categories, types }: All, { streamName, type }: RecordedMessage): boolean =>
+const includes = ({ bookkeeping, categories, types }: All, { streamName, type }: RecordedMessage): boolean =>
   (categories === undefined
     ? bookkeeping || !isBookkeeping(streamName)
     : categories.includes(StreamName.category(streamName))) &&
   types?.includes(type) !== false
 
-/** Finds the source of a message: that of its category, or else the one that is all. */
-export const finding = <A extends { readonly from: Source }>(sources: ReadonlyArray<A>) => {
+/** Finds the source of a message: its category, or else everything. */
+export const findSource = <A extends { readonly from: Source }>(sources: ReadonlyArray<A>) => {
   const byName = new Map(sources.map((source) => [nameOf(source.from), source]))
   return (message: RecordedMessage): A | undefined => {
     const named = byName.get(StreamName.category(message.streamName))
     if (named !== undefined) return named
     const everything = byName.get(undefined)
-    return everything !== undefined && isAll(everything.from) && lets(everything.from, message) ? everything : undefined
+    return everything !== undefined && isAll(everything.from) && includes(everything.from, message)
+      ? everything
+      : undefined
   }
 }
 
-/** The event of a message; none when it is of a type that its category does not know. */
+/** Decodes the event of a message; none when its category does not know the type. */
 export const decodeBy = (from: Source) => (message: RecordedMessage): Effect.Effect<Option.Option<unknown>> =>
-  // What it fails with and needs is said by the signatures.
+  // The public signatures say what decoding fails with and needs.
   (isCategory(from) ? from.decode(message) : Effect.succeedSome(message)) as Effect.Effect<Option.Option<unknown>>

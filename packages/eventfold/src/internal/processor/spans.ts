@@ -6,13 +6,13 @@ import type { RecordedMessage } from "../../Message.ts"
 import * as TraceContext from "../../TraceContext.ts"
 import type { Subject } from "./subject.ts"
 
-/** Makes the handling of messages a span. */
+/** Wraps the handling of messages in a span. */
 export type Traced = <A, E, R>(
   messages: Arr.NonEmptyReadonlyArray<RecordedMessage>,
   handling: Effect.Effect<A, E, R>
 ) => Effect.Effect<A, E, R>
 
-/** As many as OpenTelemetry keeps of a span. */
+/** OpenTelemetry keeps this many links of a span. */
 const maxLinks = 128
 
 const linksTo = (messages: ReadonlyArray<RecordedMessage>): ReadonlyArray<Tracer.SpanLink> =>
@@ -24,11 +24,10 @@ const linksTo = (messages: ReadonlyArray<RecordedMessage>): ReadonlyArray<Tracer
   )
 
 /**
- * The spans of a consumer or read model, each a trace of its own that is linked to the spans that wrote the messages: it runs
- * as long as its process, and a trace of all that would be no help.
+ * The spans of a consumer or read model. Each is the root of a trace, linked to the spans that wrote the messages: a consumer
+ * runs as long as its process, and one trace of all that time would help nobody.
  *
- * Without a tracer, and without anything that would pass a span on, there are none: making them is about as much work as
- * the rest of what it does.
+ * Without a tracer and without `TraceContext` there are no spans: they cost as much as the rest of handling a message.
  */
 export const make = Effect.fnUntraced(function*({ span }: Subject): Effect.fn.Return<Traced> {
   const tracer = yield* Effect.tracer

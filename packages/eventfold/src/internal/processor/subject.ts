@@ -1,16 +1,17 @@
-import type { Consumer } from "../consumer/definition.ts"
-import type { ReadModel } from "../readModel/definition.ts"
-
-/** Who handles messages: what its log lines, its metrics and its spans are about. */
+/** The consumer or read model that log lines, metrics and spans are about. */
 export interface Subject {
-  /** What it is called in a sentence. */
+  /** Its kind, as sentences name it. */
   readonly kind: "consumer" | "read model"
   readonly logged: Readonly<Record<string, string>>
   readonly metrics: { readonly prefix: string; readonly attributes: Readonly<Record<string, string>> }
   readonly span: { readonly name: string; readonly attributes: Readonly<Record<string, string>> }
 }
 
-export const ofConsumer = ({ category, id, options: { group } }: Consumer<unknown, unknown>): Subject => ({
+export const ofConsumer = ({ category, id, options: { group } }: {
+  readonly id: string
+  readonly category: string
+  readonly options: { readonly group?: { readonly members: ReadonlyArray<number> } | undefined }
+}): Subject => ({
   kind: "consumer",
   logged: { consumer: id },
   metrics: {
@@ -18,14 +19,14 @@ export const ofConsumer = ({ category, id, options: { group } }: Consumer<unknow
     attributes: {
       consumer: id,
       category,
-      // Members that are run beside one another are different series.
+      // Members that run beside one another are different series.
       ...(group === undefined ? {} : { members: group.members.join(",") })
     }
   },
   span: { name: "Consumer.handle", attributes: { "eventfold.consumer": id, "eventfold.category": category } }
 })
 
-export const ofReadModel = ({ name }: ReadModel<unknown, unknown>): Subject => ({
+export const ofReadModel = ({ name }: { readonly name: string }): Subject => ({
   kind: "read model",
   logged: { readModel: name },
   metrics: { prefix: "eventfold_read_model", attributes: { read_model: name } },

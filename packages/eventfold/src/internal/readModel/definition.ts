@@ -5,77 +5,87 @@ import type * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import type { RecordedMessage } from "../../Message.ts"
 import type { TableDifference } from "../../ReadModelStore.ts"
-import { md5 } from "../runtime/md5.ts"
+import type { PollOptions } from "../processor/pollPause.ts"
 
 /**
- * How a build is filled that is to take the place of the one in use.
+ * How a new build is filled, compared with the live one, and put in its place.
  *
  * @since 0.1.0
+ * @category options
  */
 export interface BuildOptions {
-  /** How many messages to handle per second at the most. Default: as many as it can. */
+  /** How many messages the new build handles per second at most. Defaults to no limit. */
   readonly throttle?: number | undefined
-  /** Whether side effects are run for messages that are handled again. Default: they are not. */
+  /**
+   * Whether the side effects of handlers run while the new build is filled. Defaults to `false`, because they ran when the
+   * live build handled the same messages.
+   */
   readonly sideEffects?: boolean | undefined
   /**
-   * Compares the tables of the new build with those in use, when both have handled the same messages, before the switch:
-   * they have to be the `"same"`, or the function decides whether to switch. Otherwise it is `BuildsDiffer`. Default: they
-   * are not compared.
+   * Compares the tables of the new build with those of the live one, when both have handled the same messages, and switches
+   * only when they have the same rows (`"same"`), or when the function returns `true` for the differences. Otherwise the
+   * new build stays where it is and the read model fails with `BuildsDiffer`. Defaults to no comparison.
    */
   readonly compare?: "same" | ((differences: ReadonlyArray<TableDifference>) => boolean) | undefined
   /**
-   * Whether the new build takes the place of the one in use as soon as it has come as far, or stays beside it until
-   * `ReadModel.rebuild` is called without this. Default `"when caught up"`.
+   * When the new build takes the place of the live one. `"when caught up"`: as soon as it has handled as much. `"manual"`:
+   * not until `ReadModel.rebuild` runs with `"when caught up"`; meanwhile the new build stays beside the live one.
+   * Defaults to `"when caught up"`.
    */
   readonly switch?: "when caught up" | "manual" | undefined
 }
 
-/** @since 0.1.0 */
+/**
+ * Options of a read model.
+ *
+ * @since 0.1.0
+ * @category options
+ */
 export interface Options {
-  /** From 1. A read model whose definition has changed gets the next one. */
+  /** The version of the definition, from 1. Raise it whenever the definition changes: `run` then fills a new build. */
   readonly version: number
   /**
-   * What makes its tables, in the language of the store, in order: on PostgreSQL, statements of SQL. Default: none. A
-   * store that has no such tables refuses it with `Unsupported`.
+   * What creates the read model's tables, in the language of the store and in order: on PostgreSQL, SQL statements. A store
+   * without such tables refuses them with `Unsupported`. Defaults to none.
    */
   readonly tables?: ReadonlyArray<string> | undefined
   /**
-   * Stands for what the handlers do, in place of their source text, when it is found out whether the definition has
-   * changed: for builds of the program whose text is not the same every time, or handlers whose text says nothing.
+   * Replaces the source text of the handlers in the fingerprint that tells whether the definition has changed. Set it when
+   * the text differs from one build of the program to the next (a minifier), or when a change does not show in it (handlers
+   * that call functions of other modules).
    */
   readonly fingerprint?: string | undefined
-  /** How many messages one transaction handles at the most. Default: 500; of a batch handler, 1,000. */
+  /** How many messages one transaction handles at most. Defaults to 500, for `ReadModel.batch` to 1,000. */
   readonly atOnce?: number | undefined
-  /** How many messages one statement reads, and about half of how many are held. Default: 1,024. */
+  /** How many messages one statement reads. The read model holds about twice as many in memory. Defaults to 1,024. */
   readonly batchSize?: number | undefined
-  /** When messages whose handler failed are handled again. Default: `Consumer.defaultRetry`. A `DecodeError` is not tried again. */
+  /**
+   * When to handle messages again whose handler failed. A message that could not be decoded (`DecodeError`) is not retried.
+   * Defaults to `Consumer.defaultRetry`.
+   */
   readonly retry?: Schedule.Schedule<unknown> | undefined
   /**
-   * What becomes of a message whose handler has failed for the last time. `"stop"`: the read model fails with the handler's
-   * error, and begins with that message when it is run again. `"skip"`: it is logged as a warning, and passed over with what
-   * its handler did undone. Default `"stop"`.
+   * What to do with a message when its retries are used up. `"stop"`: the read model fails with the handler's error, and
+   * resumes with this message when it runs again. `"skip"`: what the handler changed is rolled back, a warning is logged,
+   * and the read model continues after the message. Defaults to `"stop"`.
    */
   readonly onFailure?: "stop" | "skip" | undefined
-  /** How long to wait for a wake-up before looking anyway: first the shorter time, then twice as long, up to the longer. */
-  readonly poll?: {
-    /** Default: 100 milliseconds. */
-    readonly min?: Duration.Input | undefined
-    /** Default: 5 seconds. */
-    readonly max?: Duration.Input | undefined
-  } | undefined
+  /** How long to wait for a wake-up before polling the store. */
+  readonly poll?: PollOptions | undefined
   /**
-   * How long a transaction may go on when the read model is stopped, before it is interrupted, and so rolled back. Default:
-   * 10 seconds.
+   * How long the transaction in progress may still take when the read model is stopped. After that it is interrupted, and
+   * so rolled back. Defaults to 10 seconds.
    */
   readonly grace?: Duration.Input | undefined
-  /** How a new version is built beside the one in use. */
+  /** How `run` builds a new version beside the live build. */
   readonly build?: BuildOptions | undefined
 }
 
 /**
- * A message that a read model handles, and the event that its handlers want of it.
+ * A message that a read model handles, decoded for its handler.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface Decoded {
   readonly message: RecordedMessage
@@ -83,56 +93,29 @@ export interface Decoded {
 }
 
 /**
- * A definition of a read model: `E` is what it can fail with, `R` what its handlers need. It does nothing until it is run.
+ * The definition of a read model. `E` is what it can fail with, `R` what its handlers need. It does nothing until it is run.
  *
  * @since 0.1.0
+ * @category models
  */
 export interface ReadModel<out E, out R> {
   readonly name: string
   readonly version: number
-  /** What makes its tables. */
+  /** What creates its tables, in the language of the store and in order. */
   readonly tables: ReadonlyArray<string>
-  /**
-   * Tells this definition from another: by its sources, the types of message, the tables, and the source text of the
-   * handlers.
-   */
+  /** A digest of the sources, the types of message, the tables and the source text of the handlers. */
   readonly fingerprint: string
   readonly options: Options
-  /** The names of the categories that it reads, as they were given; `*` is everything. */
+  /** The names of its sources, as they were given; `*` stands for everything. */
   readonly sources: ReadonlyArray<string>
-  /** The categories that it reads; `undefined`: everything. */
+  /** The categories that it reads; `undefined` when it reads all of them. */
   readonly categories: ReadonlyArray<string> | undefined
-  /** The types of message that its handlers name; `undefined`: one of them takes all types. */
+  /** The types of message that its handlers name; `undefined` when one of them takes all types. */
   readonly types: ReadonlyArray<string> | undefined
-  /** How many messages one transaction handles at the most. */
+  /** How many messages one transaction handles at most. */
   readonly atOnce: number
-  /** A message as the handlers want it; none when they do not handle it. */
+  /** Decodes a message for its handler; none when no handler takes it. */
   readonly decode: (message: RecordedMessage) => Effect.Effect<Option.Option<Decoded>, E, R>
-  /** Handles messages in their order. */
+  /** Handles decoded messages, in the order given. */
   readonly handle: (messages: Arr.NonEmptyReadonlyArray<Decoded>) => Effect.Effect<void, E, R>
-}
-
-/** What a fingerprint is made of. */
-export interface Parts {
-  readonly categories: ReadonlyArray<string> | undefined
-  readonly types: ReadonlyArray<string> | undefined
-  readonly tables: ReadonlyArray<string>
-  /** The source text of the handlers, or what stands for it. */
-  readonly text: string
-}
-
-const bytes = new TextEncoder()
-
-/** The layout of a text is not what it says. */
-const withoutSpace = (text: string): string => text.replaceAll(/\s+/g, "")
-
-export const fingerprint = ({ categories, tables, text, types }: Parts): string => {
-  const parts = JSON.stringify([
-    categories?.toSorted() ?? null,
-    types?.toSorted() ?? null,
-    tables.map((table) => table.trim().replaceAll(/\s+/g, " ")),
-    withoutSpace(text)
-  ])
-  const digest = md5(bytes.encode(parts))
-  return Array.from({ length: 4 }, (_, i) => digest.getUint32(i * 4).toString(16).padStart(8, "0")).join("")
 }

@@ -7,27 +7,36 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Semaphore from "effect/Semaphore"
 import { MemoryTables, type Rows, Transaction } from "../../MemoryTable.ts"
-import { type Build, BuildMoved, ReadModelStore, type Service, type TableDifference } from "../../ReadModelStore.ts"
+import {
+  type Backend,
+  type Build,
+  BuildMoved,
+  type Checkpoint,
+  make as makeService,
+  ReadModelStore,
+  type TableDifference
+} from "../../ReadModelStore.ts"
 import { Unsupported } from "../../StoreError.ts"
 
-/** A build and its tables, as they were committed last. Rows are never changed, but replaced. */
+/** A build and its tables, as the last transaction committed them. Rows are replaced and never changed. */
 interface Entry {
   readonly build: Build
   readonly rows: Rows
 }
 
 interface ReadModelEntry {
-  /** One transaction at a time. */
+  /** Held by the transaction in progress: a read model has one at a time. */
   readonly lock: Semaphore.Semaphore
   entries: ReadonlyArray<Entry>
 }
 
-/** A build in the hands of a transaction. */
-interface Work extends Transaction {
+/** A transaction in progress: a build and its tables, as it has changed them so far. */
+interface BuildTransaction extends Transaction {
   build: Build
 }
 
-const Working = Context.Reference<Work | undefined>("eventfold/MemoryReadModels/Work", {
+/** The transaction that `switchTo` runs its `prepare` in. */
+const Switching = Context.Reference<BuildTransaction | undefined>("eventfold/MemoryReadModels/Switching", {
   defaultValue: () => undefined
 })
 
@@ -42,7 +51,7 @@ const restore = (rows: Rows, before: Rows) => {
   for (const [name, table] of before) rows.set(name, table)
 }
 
-/** How many rows of one table are not in another. */
+/** Counts the rows of one table that are not in another. */
 const onlyIn = (a: HashMap.HashMap<unknown, unknown>, b: HashMap.HashMap<unknown, unknown>): number =>
   HashMap.toEntries(a).filter(([key, row]) => !Equal.equals(HashMap.get(b, key), Option.some(row))).length
 
@@ -52,21 +61,45 @@ const compared = (live: Rows, own: Rows): ReadonlyArray<TableDifference> =>
     return { table, onlyLive: onlyIn(a, b), onlyNew: onlyIn(b, a), columns: [] }
   })
 
-/** Changes the tables of the build that a transaction has, or leaves them as they were. */
-const step = <E, R>(work: Work, build: Build, to: Build["checkpoint"], handle: Effect.Effect<void, E, R>) =>
+/** One `advance` within a transaction: when its handlers fail, only what they changed is rolled back. */
+const advanceIn = <E, R>(
+  transaction: BuildTransaction,
+  build: Build,
+  to: Checkpoint,
+  handle: Effect.Effect<void, E, R>
+) =>
   Effect.suspend((): Effect.Effect<Build, E | BuildMoved, R> => {
-    if (!isAsGiven(work.build, build)) return Effect.fail(movedOf(build))
-    const before = new Map(work.rows)
-    return Effect.provideService(handle, Transaction, work).pipe(
-      Effect.onError(() => Effect.sync(() => restore(work.rows, before))),
+    if (!isAsGiven(transaction.build, build)) return Effect.fail(movedOf(build))
+    const before = new Map(transaction.rows)
+    return Effect.provideService(handle, Transaction, transaction).pipe(
+      Effect.onError(() => Effect.sync(() => restore(transaction.rows, before))),
       Effect.map(() => {
-        work.build = { ...work.build, checkpoint: to }
-        return work.build
+        transaction.build = { ...transaction.build, checkpoint: to }
+        return transaction.build
       })
     )
   })
 
-const make = (readModels: Map<string, ReadModelEntry>): Service => {
+const isLive = ({ build }: Entry): boolean => build.state === "live"
+
+/** The builds of a read model with a new one, which is live when no other build is. */
+const added = (
+  entries: ReadonlyArray<Entry>,
+  definition: Pick<Build, "readModel" | "version" | "fingerprint" | "checkpoint" | "createdAt">
+): readonly [Build, ReadonlyArray<Entry>] => {
+  const number = (entries.at(-1)?.build.number ?? 0) + 1
+  const build: Build = { ...definition, number, state: entries.some(isLive) ? "building" : "live" }
+  return [build, [...entries, { build, rows: new Map() }]]
+}
+
+/** The builds of a read model before another one becomes live: the live one is retired, earlier ones are dropped. */
+const retired = (entries: ReadonlyArray<Entry>): ReadonlyArray<Entry> =>
+  entries.flatMap((entry) => {
+    if (entry.build.state === "retired") return []
+    return isLive(entry) ? [{ ...entry, build: { ...entry.build, state: "retired" } }] : [entry]
+  })
+
+const make = (readModels: Map<string, ReadModelEntry>): Backend => {
   const of = (readModel: string): ReadModelEntry => {
     const found = readModels.get(readModel) ?? { lock: Semaphore.makeUnsafe(1), entries: [] }
     readModels.set(readModel, found)
@@ -81,98 +114,91 @@ const make = (readModels: Map<string, ReadModelEntry>): Service => {
     one.entries = one.entries.map((other) => other.build.number === entry.build.number ? entry : other)
   }
 
+  const locked = <A, E, R>({ readModel }: Pick<Build, "readModel">, effect: () => Effect.Effect<A, E, R>) =>
+    of(readModel).lock.withPermit(Effect.suspend(effect))
+
   const changed = (build: Build, change: (now: Build) => Build) =>
-    of(build.readModel).lock.withPermit(Effect.suspend(() => {
+    locked(build, () => {
       const entry = find(build)
       if (entry === undefined) return Effect.fail(movedOf(build))
       const next = change(entry.build)
       put({ ...entry, build: next })
       return Effect.succeed(next)
-    }))
+    })
 
-  /** Runs a transaction on a build, which is committed when it succeeds. */
-  const transact = <A, E, R>(build: Build, transaction: (work: Work) => Effect.Effect<A, E, R>) =>
-    of(build.readModel).lock.withPermit(Effect.suspend((): Effect.Effect<A, E | BuildMoved, R> => {
+  /** Runs a transaction on a build, and commits it when it succeeds. */
+  const transact = <A, E, R>(build: Build, transaction: (current: BuildTransaction) => Effect.Effect<A, E, R>) =>
+    locked(build, (): Effect.Effect<A, E | BuildMoved, R> => {
       const entry = find(build)
       if (entry === undefined || !isAsGiven(entry.build, build)) return Effect.fail(movedOf(build))
-      const work: Work = { readModel: build.readModel, build: entry.build, rows: new Map(entry.rows) }
-      return Effect.map(transaction(work), (result) => {
-        put({ build: work.build, rows: work.rows })
+      const current: BuildTransaction = { readModel: build.readModel, build: entry.build, rows: new Map(entry.rows) }
+      return Effect.map(transaction(current), (result) => {
+        put({ build: current.build, rows: current.rows })
         return result
       })
-    }))
+    })
+
+  const create: Backend["create"] = Effect.fnUntraced(
+    function*({ fingerprint, name, tables, version }, { after, checkpoint }) {
+      if (tables.length > 0) {
+        return yield* new Unsupported({
+          operation: "tables of read models in memory",
+          remedy: "use MemoryTable, or a store with tables, such as SqlReadModel of @eventfold/postgres"
+        })
+      }
+      const createdAt = yield* DateTime.now
+      return yield* locked({ readModel: name }, () => {
+        const one = of(name)
+        const newest = one.entries.at(-1)?.build.number ?? 0
+        if (newest !== after) return Effect.fail(new BuildMoved({ readModel: name, number: newest }))
+        const [build, entries] = added(one.entries, { readModel: name, version, fingerprint, checkpoint, createdAt })
+        one.entries = entries
+        return Effect.succeed(build)
+      })
+    }
+  )
+
+  const switchTo: Backend["switchTo"] = (build, prepare) =>
+    transact(build, (current) => {
+      const one = of(build.readModel)
+      const live = one.entries.find(isLive)
+      const differences = Effect.sync(() => compared(live?.rows ?? new Map(), current.rows))
+      return prepare(Option.fromUndefinedOr(live?.build), differences).pipe(
+        Effect.provideService(Switching, current),
+        Effect.flatMap((prepared) => {
+          const isBehind = prepared.checkpoint.position < (live?.build.checkpoint.position ?? 0)
+          if (isBehind || !isAsGiven(current.build, prepared)) return Effect.fail(movedOf(build))
+          current.build = { ...prepared, state: "live" }
+          one.entries = retired(one.entries)
+          return Effect.succeed(current.build)
+        })
+      )
+    })
 
   return {
     builds: (readModel) => Effect.sync(() => of(readModel).entries.map(({ build }) => build)),
-    create: ({ fingerprint, name, tables, version }, { after, checkpoint }) =>
-      Effect.gen(function*() {
-        if (tables.length > 0) {
-          const remedy = "use MemoryTable, or a store that has tables, such as that of @eventfold/postgres"
-          return yield* new Unsupported({ operation: "read models with tables in memory", remedy })
-        }
-        const createdAt = yield* DateTime.now
-        return yield* of(name).lock.withPermit(Effect.suspend(() => {
-          const one = of(name)
-          const newest = one.entries.at(-1)?.build.number ?? 0
-          if (newest !== after) return Effect.fail(new BuildMoved({ readModel: name, number: newest }))
-          const build: Build = {
-            readModel: name,
-            number: newest + 1,
-            version,
-            fingerprint,
-            state: one.entries.some(({ build }) => build.state === "live") ? "building" : "live",
-            checkpoint,
-            createdAt
-          }
-          one.entries = [...one.entries, { build, rows: new Map() }]
-          return Effect.succeed(build)
-        }))
-      }),
+    create,
     advance: (build, to, handle) =>
-      Effect.flatMap(Working, (work) =>
-        work?.readModel === build.readModel
-          ? step(work, build, to, handle)
-          : transact(build, (work) => step(work, build, to, handle))),
-    switchTo: (build, prepare) =>
-      transact(build, (work) =>
-        Effect.suspend(() => {
-          const live = of(build.readModel).entries.find(({ build }) => build.state === "live")
-          const differences = Effect.sync(() => compared(live?.rows ?? new Map(), work.rows))
-          return prepare(Option.fromUndefinedOr(live?.build), differences).pipe(
-            Effect.provideService(Working, work),
-            Effect.flatMap((prepared) => {
-              const isBehind = prepared.checkpoint.position < (live?.build.checkpoint.position ?? 0)
-              if (isBehind || !isAsGiven(work.build, prepared)) return Effect.fail(movedOf(build))
-              work.build = { ...prepared, state: "live" }
-              const one = of(build.readModel)
-              one.entries = one.entries.flatMap((entry) =>
-                entry.build.state === "retired"
-                  ? []
-                  : entry === live
-                  ? [{ ...entry, build: { ...entry.build, state: "retired" } }]
-                  : [entry]
-              )
-              return Effect.succeed(work.build)
-            })
-          )
-        })),
+      Effect.flatMap(Switching, (current) =>
+        current?.readModel === build.readModel
+          ? advanceIn(current, build, to, handle)
+          : transact(build, (current) => advanceIn(current, build, to, handle))),
+    switchTo,
     rewind: (build, checkpoint) => changed(build, (now) => ({ ...now, checkpoint })),
     accept: (build, fingerprint) => changed(build, (now) => ({ ...now, fingerprint })),
     drop: (build) =>
-      of(build.readModel).lock.withPermit(Effect.suspend(() => {
+      locked(build, () => {
         const one = of(build.readModel)
         const entry = find(build)
-        if (entry === undefined || entry.build.state === "live") return Effect.fail(movedOf(build))
+        if (entry === undefined || isLive(entry)) return Effect.fail(movedOf(build))
         one.entries = one.entries.filter((other) => other !== entry)
         return Effect.void
-      }))
+      })
   }
 }
 
 export const layer: Layer.Layer<ReadModelStore | MemoryTables> = Layer.effectContext(Effect.sync(() => {
   const readModels = new Map<string, ReadModelEntry>()
-  const tables = MemoryTables.of({
-    rows: (readModel) => readModels.get(readModel)?.entries.find(({ build }) => build.state === "live")?.rows
-  })
-  return Context.make(ReadModelStore, make(readModels)).pipe(Context.add(MemoryTables, tables))
+  const tables = MemoryTables.of({ rows: (readModel) => readModels.get(readModel)?.entries.find(isLive)?.rows })
+  return Context.make(ReadModelStore, makeService(make(readModels))).pipe(Context.add(MemoryTables, tables))
 }))

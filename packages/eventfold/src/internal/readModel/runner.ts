@@ -1,203 +1,163 @@
-import * as Arr from "effect/Array"
-import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
-import type { RunningStatus, Stuck } from "../../ConsumerStatus.ts"
+import type { RunningStatus } from "../../ConsumerStatus.ts"
 import type { MessageStore } from "../../MessageStore.ts"
 import { type Build, BuildMoved, ReadModelStore } from "../../ReadModelStore.ts"
-import * as Activity from "../processor/activity.ts"
-import { leased } from "../processor/lease.ts"
-import { isPassing, tellAway } from "../processor/outage.ts"
+import * as Lifecycle from "../processor/lifecycle.ts"
+import { isOutage, logOutage } from "../processor/outage.ts"
+import * as PollPause from "../processor/pollPause.ts"
 import { ofReadModel } from "../processor/subject.ts"
 import { log } from "../runtime/log.ts"
-import { buildLease, createBeside, createFirst, liveLease, liveOf, switchOver } from "./builds.ts"
-import { checkFingerprint } from "./check.ts"
-import { verified } from "./checkpoint.ts"
+import { buildLease, createBeside, createFirst, liveLease, liveOf } from "./builds.ts"
+import { checkFingerprint } from "./checkDefinition.ts"
 import type { ReadModel } from "./definition.ts"
 import type { RunError } from "./errors.ts"
-import * as Filling from "./filler.ts"
-import { waiting } from "./lag.ts"
-import { hubOf } from "./waiters.ts"
+import type * as Filling from "./filler.ts"
+import * as LiveProgress from "./liveProgress.ts"
+import { switchOver } from "./switchOver.ts"
+import { makeWork, type Work } from "./work.ts"
 
-/** How long to wait between two looks at whether a version that was superseded is in use again. */
+/** The pause between two looks at whether a superseded version is in use again. */
 const supersededInterval = "5 seconds"
 
-/** A read model in this process. */
-export interface Here<E, R> {
-  /** Runs it until it fails or is interrupted. */
+/** Runs a read model in this process. */
+export interface Runner<E, R> {
+  /** Runs the read model until it fails or is interrupted: whenever this process holds its lease. */
   readonly run: Effect.Effect<never, E | RunError, R | MessageStore | ReadModelStore>
   readonly status: Effect.Effect<RunningStatus>
 }
 
-/** What there is to do, by the builds that there are. */
-type Work =
+/** What a process does for a read model, by the builds that exist. */
+type Task =
   | { readonly _tag: "First" }
   | { readonly _tag: "Live"; readonly live: Build }
   | { readonly _tag: "Beside"; readonly live: Build }
   | { readonly _tag: "Superseded"; readonly live: Build }
 
-const stuck = ([messages, { attempts, error, since }]: readonly [Activity.Messages, Activity.Retrying]): Stuck => {
-  const { data: _data, metadata: _metadata, ...message } = Arr.headNonEmpty(messages)
-  return { message, messages: messages.length, attempts, since: DateTime.makeUnsafe(since), error }
+const taskFor = ({ version }: ReadModel<unknown, unknown>, live: Build | undefined): Task => {
+  if (live === undefined) return { _tag: "First" }
+  if (live.version === version) return { _tag: "Live", live }
+  return { _tag: live.version < version ? "Beside" : "Superseded", live }
 }
 
-export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): Effect.fn.Return<Here<E, R>> {
+/** Fills the live build, without an end. */
+const keepUp = Effect.fnUntraced(function*<E, R>(
+  { name, options: { poll } }: ReadModel<E, R>,
+  { filling, reader }: Work<E, R>,
+  onCaughtUp: () => void
+) {
+  const progress = LiveProgress.of(yield* ReadModelStore, name)
+  const pause = PollPause.make(poll)
+  yield* progress.handled(filling.position())
+  while (true) {
+    const before = filling.position()
+    const hasMore = yield* filling.step()
+    const hasMoved = filling.position() > before
+    if (hasMoved) yield* progress.handled(filling.position())
+    const millis = pause.next(hasMoved)
+    if (hasMore) continue
+    onCaughtUp()
+    yield* Effect.raceFirst(reader.wait(millis), progress.poked)
+  }
+})
+
+/** Fills a build beside the live one until it has handled as much, and puts it in the place of the live one. */
+const replace = Effect.fnUntraced(function*<E, R>(
+  model: ReadModel<E, R>,
+  { filling, reader }: Work<E, R>
+) {
+  const store = yield* ReadModelStore
+  const { name, options: { build: options = {}, poll }, version } = model
+  const isManual = options.switch === "manual"
+  const pause = PollPause.make(poll)
+  while (true) {
+    const live = liveOf(yield* store.builds(name))
+    if (live === undefined || live.version >= version) return
+    const target = live.checkpoint.position
+    while (filling.position() < target) {
+      if (!(yield* filling.step(target))) break
+    }
+    if (!isManual) {
+      const switched = yield* switchOver(model, filling.build(), options)
+      if (switched._tag === "Switched") return
+    }
+    if (isManual || filling.position() < target) yield* reader.wait(pause.next(!isManual))
+  }
+})
+
+export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): Effect.fn.Return<Runner<E, R>> {
+  const { name, options: { build: buildOptions = {} }, version } = model
   const subject = ofReadModel(model)
-  const activity = yield* Activity.make(subject)
-  const { name, options: { build: buildOptions = {}, poll }, version } = model
-  const shortest = Duration.toMillis(poll?.min ?? "100 millis")
-  const longest = Duration.toMillis(poll?.max ?? "5 seconds")
-  let filling: Filling.Filling<E, R> | undefined
+  const lifecycle = yield* Lifecycle.make<Work<E, R>>(subject)
+  const { activity } = lifecycle
 
   const look = Effect.gen(function*() {
-    const store = yield* ReadModelStore
-    const builds = yield* store.builds(name)
+    const builds = yield* (yield* ReadModelStore).builds(name)
     const live = liveOf(builds)
-    const work: Work = live === undefined
-      ? { _tag: "First" }
-      : { _tag: live.version < version ? "Beside" : live.version > version ? "Superseded" : "Live", live }
     if (live !== undefined) yield* checkFingerprint(model, live)
-    return { work, builds }
+    return { task: taskFor(model, live), builds }
   })
 
-  /** Begins to fill a build; the handle ends with the scope. */
-  const begin = Effect.fnUntraced(function*(build: Build, options: Omit<Filling.Options, "activity">) {
-    yield* Effect.addFinalizer((exit) =>
-      Effect.suspend(() => {
-        if (filling === undefined) return Effect.void
-        const why = Exit.isSuccess(exit) ? "ended" : Exit.hasInterrupts(exit) ? "interrupted" : "failed"
-        const { number } = filling.build()
-        const position = filling.position()
-        filling = undefined
-        return log("Info", "a read model has stopped", { ...subject.logged, why, build: number, position })
-      })
-    )
-    const begun = yield* Filling.make(model, yield* verified(build), { ...options, activity })
-    filling = begun
-    const { number, state } = begun.build()
-    yield* log("Info", "a read model has started", {
-      ...subject.logged,
-      version,
-      build: number,
-      state,
-      position: begun.position()
+  const start = (build: Build, options: Omit<Filling.Options, "reader" | "activity">) =>
+    lifecycle.start(makeWork(model, build, { ...options, activity }), ({ filling }) => {
+      const { number, state } = filling.build()
+      return { version, build: number, state, position: filling.position() }
     })
-    return begun
-  })
 
-  /** Fills the live build, without an end. */
-  const goOn = Effect.fnUntraced(function*(live: Build) {
-    const hub = hubOf(yield* ReadModelStore, name)
-    const wait = yield* waiting(model)
-    const filling = yield* begin(live, {})
-    yield* hub.handled(filling.position())
-    let pause = shortest
-    while (true) {
-      const before = filling.position()
-      const hasMore = yield* filling.step()
-      if (filling.position() > before) {
-        pause = shortest
-        yield* hub.handled(filling.position())
-      } else {
-        pause = Math.min(pause * 2, longest)
-      }
-      if (hasMore) continue
-      activity.sample()
-      yield* Effect.raceFirst(wait(pause), hub.poked)
+  const perform = Effect.fnUntraced(function*(task: Task, builds: ReadonlyArray<Build>) {
+    if (task._tag === "Beside") {
+      return yield* replace(model, yield* start(yield* createBeside(model, builds, task.live), buildOptions))
     }
+    const live = task._tag === "Live" ? task.live : yield* createFirst(model, builds)
+    return yield* keepUp(model, yield* start(live, {}), activity.sample)
   })
 
-  /** Fills a build beside the live one until it is as far, and puts it in place. */
-  const replace = Effect.fnUntraced(function*(beside: Build) {
-    const store = yield* ReadModelStore
-    const wait = yield* waiting(model)
-    const filling = yield* begin(beside, buildOptions)
-    while (true) {
-      const live = liveOf(yield* store.builds(name))
-      if (live === undefined || live.version >= version) return
-      while (filling.position() < live.checkpoint.position) {
-        if (!(yield* filling.step(live.checkpoint.position))) break
-      }
-      if (buildOptions.switch !== "manual") {
-        const switched = yield* switchOver(model, filling.build(), buildOptions)
-        if (switched._tag === "Switched") return
-        if (filling.position() < live.checkpoint.position) yield* wait(shortest)
-      } else {
-        yield* wait(longest)
-      }
-    }
+  let isStandingBy = false
+  const standBy = Effect.suspend(() => {
+    const warning = isStandingBy
+      ? Effect.void
+      : log("Warn", "read model stands by: a newer version is in use", { ...subject.logged, version })
+    isStandingBy = true
+    return Effect.andThen(warning, Effect.sleep(supersededInterval))
   })
 
-  const whileLeased = Effect.fnUntraced(function*<A, E2, R2>(lease: string, work: Effect.Effect<A, E2, R2>) {
-    const { lost } = yield* leased(subject, lease)
-    const why = yield* Effect.raceFirst(Effect.as(work, undefined), lost)
-    if (why !== undefined) {
-      yield* log("Warn", "a read model has lost its lease, and tries to get it again", { ...subject.logged, lost: why })
-    }
-  })
-
-  let isTold = false
   const turn = Effect.gen(function*() {
-    const { work: { _tag } } = yield* look
-    if (_tag === "Superseded") {
-      if (!isTold) {
-        yield* log("Warn", "a newer version of a read model is in use: this one stands by", {
-          ...subject.logged,
-          version
-        })
-      }
-      isTold = true
-      return yield* Effect.sleep(supersededInterval)
-    }
-    isTold = false
-    // Much may have changed until the lease is there.
-    yield* whileLeased(
-      _tag === "Beside" ? buildLease(name) : liveLease(name),
-      Effect.gen(function*() {
-        const { builds, work } = yield* look
-        if (work._tag !== _tag) return
-        if (work._tag === "Beside") return yield* replace(yield* createBeside(model, builds, work.live))
-        return yield* goOn(work._tag === "Live" ? work.live : yield* createFirst(model, builds))
-      })
-    )
+    const { task: { _tag } } = yield* look
+    if (_tag === "Superseded") return yield* standBy
+    isStandingBy = false
+    const performed = Effect.gen(function*() {
+      // Another process may have changed the builds while this one waited for the lease.
+      const { builds, task } = yield* look
+      if (task._tag === _tag) yield* perform(task, builds)
+    })
+    yield* lifecycle.whileLeased([_tag === "Beside" ? buildLease(name) : liveLease(name)], performed)
   }).pipe(Effect.scoped)
 
+  const logFailure = (error: unknown) =>
+    error instanceof BuildMoved
+      ? log("Debug", "another process moved the build of a read model", { ...subject.logged, error })
+      : logOutage(subject, error)
+
   const run = Effect.gen(function*() {
-    let failures = 0
+    const backoff = PollPause.make()
+    let isRepeated = false
     while (true) {
       const { handled } = activity.counts()
-      const retry = (tell: Effect.Effect<void>) =>
-        Effect.suspend(() => {
-          failures = activity.counts().handled > handled ? 0 : failures + 1
-          // Once is what happens when a build is put in place: the next turn finds out.
-          return Effect.andThen(tell, Effect.sleep(failures < 2 ? 0 : Math.min(50 * 2 ** failures, 5_000)))
+      yield* Effect.catch(
+        turn,
+        Effect.fnUntraced(function*(error) {
+          if (!(error instanceof BuildMoved) && !isOutage(error)) return yield* Effect.fail(error)
+          yield* logFailure(error)
+          if (activity.counts().handled > handled) {
+            isRepeated = false
+            backoff.next(true)
+          }
+          // The first retry is immediate, because a build that another process has put in place is such a failure.
+          if (isRepeated) yield* Effect.sleep(backoff.next(false))
+          isRepeated = true
         })
-      yield* Effect.catch(turn, (error) =>
-        error instanceof BuildMoved
-          ? retry(log("Debug", "the build of a read model has been moved on", { ...subject.logged, error }))
-          : isPassing(error)
-          ? retry(tellAway(subject, error))
-          : Effect.fail(error))
+      )
     }
-  }) as Here<E, R>["run"]
+  }) as Runner<E, R>["run"]
 
-  return {
-    run,
-    status: Effect.sync((): RunningStatus => {
-      const pending = filling?.pending().length ?? 0
-      return {
-        isActive: filling !== undefined,
-        positions: filling === undefined ? [] : [{ member: undefined, position: filling.position() }],
-        lastRead: filling?.lastRead(),
-        heldBack: filling?.heldBack() ?? Option.none(),
-        inFlight: pending === 0 ? 0 : 1,
-        pending,
-        ...activity.counts(),
-        rate: activity.rate(),
-        stuck: Array.from(activity.retrying, stuck)
-      }
-    })
-  }
+  return { run, status: lifecycle.status }
 })

@@ -1,11 +1,11 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
-/** Who runs the side effects of handlers, when what they are about is stored. */
+/** Collects the side effects of handlers, which run when the transaction of the handlers is committed. */
 interface Collector {
-  /** What there is outside of the transaction. */
+  /** The services outside of the transaction. */
   readonly outside: Context.Context<never>
-  /** What there is inside of it before a handler begins. */
+  /** The services inside of it, before a handler provides its own. */
   readonly inside: Context.Context<never>
   readonly add: (effect: Effect.Effect<unknown>) => void
 }
@@ -14,7 +14,7 @@ const Collector = Context.Reference<Collector | undefined>("eventfold/ReadModel/
   defaultValue: () => undefined
 })
 
-/** What a handler has, without the transaction, which is over when a side effect runs. */
+/** The services of a handler, with those of the transaction replaced, because it has ended when a side effect runs. */
 const withoutTransaction = <R>(context: Context.Context<R>, { inside, outside }: Collector): Context.Context<R> => {
   const services = new Map(context.mapUnsafe)
   for (const [key, service] of inside.mapUnsafe) {
@@ -33,14 +33,14 @@ export const sideEffect = <R>(effect: Effect.Effect<unknown, never, R>): Effect.
     return Effect.sync(() => collector.add(Effect.provideContext(effect, withoutTransaction(context, collector))))
   })
 
-/** Tells handlers where the transaction that they run in begins. */
+/** Marks where a transaction begins: the services that handlers have there, and nowhere else, belong to it. */
 export const inTransaction = <A, E, R>(handle: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.contextWith((inside: Context.Context<never>) => {
     const collector = Context.get(inside, Collector)
     return collector === undefined ? handle : Effect.provideService(handle, Collector, { ...collector, inside })
   })
 
-/** Runs a transaction, and when it has succeeded the side effects of the handlers in it; or leaves them out. */
+/** Runs a transaction, and after it, when it has succeeded, the side effects of its handlers. A replay drops them. */
 export const runningSideEffects = <A, E, R>(
   transaction: Effect.Effect<A, E, R>,
   isReplay: boolean
@@ -52,10 +52,10 @@ export const runningSideEffects = <A, E, R>(
     }
     return Effect.tap(
       Effect.provideService(transaction, Collector, { outside, inside: outside, add }),
-      () => Effect.forEach(effects, reported, { discard: true })
+      () => Effect.forEach(effects, logFailure, { discard: true })
     )
   })
 
-/** What is stored is stored, so that nothing that a side effect does can be the failure of a message. */
-const reported = (effect: Effect.Effect<unknown>) =>
-  Effect.catchCause(effect, (cause) => Effect.logError("a side effect of a read model has failed", cause))
+/** The messages are handled and committed, so a defect of a side effect must not count as their failure. */
+const logFailure = (effect: Effect.Effect<unknown>) =>
+  Effect.catchCause(effect, (cause) => Effect.logError("read model side effect failed", cause))

@@ -76,7 +76,7 @@ const encodeWith = (
 ): Effect.Effect<EncodedAppend, InvalidMessage> => {
   const given = Arr.ensure(append.messages)
   if (given.length === 0) {
-    const reason = "is missing: append at least one"
+    const reason = "the append has no messages: append at least one"
     return Effect.fail(new InvalidMessage({ streamName, index: 0, type: "none", path: [], reason }))
   }
   const newId = idMaker(context)

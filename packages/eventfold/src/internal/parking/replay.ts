@@ -1,0 +1,141 @@
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
+import { MessageStore } from "../../MessageStore.ts"
+import type { Fold } from "../entity/fold.ts"
+import type { Activity } from "../processor/activity.ts"
+import type { Attempt, Failure } from "../processor/handleMessages.ts"
+import type { RetryOutages } from "../processor/outage.ts"
+import type { Subject } from "../processor/subject.ts"
+import { log } from "../runtime/log.ts"
+import { type Event, type ParkingCategory, storableText } from "./category.ts"
+import type { KnownStreams, Named } from "./knownStreams.ts"
+import * as ParkedStreams from "./parkedStreams.ts"
+import * as States from "./states.ts"
+
+export interface Options<R> {
+  readonly activity: Pick<Activity, "failed">
+  readonly attempt: Attempt<R>
+  readonly isStopping: () => boolean
+  readonly known: KnownStreams
+  readonly parking: ParkingCategory
+  readonly persist: RetryOutages
+  readonly subject: Subject
+}
+
+/** The replay of one parked stream. */
+export interface Replay extends Named {
+  contents: Fold<States.Contents>
+  /** The messages still to replay of those that were waiting when this was last empty: the oldest is the last. */
+  remaining: Array<States.WaitingMessage>
+}
+
+/** How many messages a replay handles before other streams of its lane continue. */
+const pageSize = 100
+
+export const start = ({ id, streamName }: Named): Replay => ({
+  id,
+  streamName,
+  contents: ParkedStreams.unread(States.contents),
+  remaining: []
+})
+
+/** The next message to replay. Messages that were parked since the replay started are behind all of the others. */
+const takeNext = (replay: Replay): States.WaitingMessage | undefined => {
+  if (replay.remaining.length === 0) replay.remaining = States.oldestFirst(replay.contents.state).toReversed()
+  return replay.remaining.pop()
+}
+
+/** What is recorded of a replayed message. `version` tells its failures apart, of which there may be many. */
+const outcomeOf = (
+  { category: { events }, eventId }: ParkingCategory,
+  { globalPosition, messageId, position, streamName }: States.WaitingMessage,
+  failure: Option.Option<Failure>,
+  version: number
+): Event => {
+  const reference = { streamName, position, globalPosition }
+  return Option.match(failure, {
+    onNone: () => events.Replayed(reference, { id: eventId(messageId, "replayed") }),
+    onSome: ({ attempts, cause }) =>
+      events.Failed({ ...reference, error: storableText(Cause.pretty(cause)), attempts }, {
+        id: eventId(messageId, "failed", String(version))
+      })
+  })
+}
+
+const reportFailure = <R>(
+  { activity, subject }: Options<R>,
+  { globalPosition, messageId, position, streamName, type }: States.WaitingMessage,
+  { attempts, cause }: Failure
+) =>
+  Effect.suspend(() => {
+    activity.failed()
+    return log("Warn", "parked message failed again; its stream stays parked", {
+      ...subject.logged,
+      streamName,
+      position,
+      globalPosition,
+      type,
+      id: messageId,
+      attempts,
+      error: Cause.pretty(cause)
+    })
+  })
+
+/** Handles a parked message with the consumer's retries. Gives the failure, if it fails. */
+const handleParked = Effect.fnUntraced(function*<R>(
+  { attempt, persist }: Options<R>,
+  { messageId, streamName }: States.WaitingMessage
+) {
+  const store = yield* MessageStore
+  const found = yield* store.findMessage(streamName, messageId).pipe(
+    // The store gave both.
+    Effect.catchTag(["InvalidStreamName", "InvalidArgument"], Effect.die),
+    persist
+  )
+  return Option.isNone(found)
+    ? Option.some<Failure>({ cause: Cause.fail("the message is no longer in the store"), attempts: 0 })
+    : yield* attempt([found.value])
+})
+
+/** Handles a parked message and records the outcome, unless the message was dropped meanwhile. */
+const replayMessage = Effect.fnUntraced(function*<R>(
+  options: Options<R>,
+  replay: Replay,
+  message: States.WaitingMessage
+) {
+  const { parking, persist } = options
+  const failure = yield* handleParked(options, message)
+  if (Option.isSome(failure)) yield* reportFailure(options, message, failure.value)
+  const outcome = outcomeOf(parking, message, failure, replay.contents.version)
+  replay.contents = yield* persist(ParkedStreams.advance(
+    parking,
+    States.contents,
+    replay.id,
+    replay.contents,
+    ({ messages }) => HashMap.has(messages, message.globalPosition) ? [outcome] : []
+  ))
+})
+
+/**
+ * Replays up to a page of the messages that were requested, in the lane of their stream. Gives whether more are left to
+ * replay.
+ */
+export const replayPage = Effect.fnUntraced(function*<R>(options: Options<R>, replay: Replay) {
+  const { isStopping, known, parking, persist } = options
+  const { id, streamName } = replay
+  const isRequested = () => {
+    const { requested, waiting } = replay.contents.state.summary
+    return requested > 0 && waiting > 0 && !isStopping()
+  }
+  replay.contents = yield* persist(ParkedStreams.catchUp(parking, States.contents, id, replay.contents))
+  for (let count = 0; count < pageSize && isRequested(); count++) {
+    const message = takeNext(replay)
+    if (message === undefined) break
+    const isWaiting = HashMap.has(replay.contents.state.messages, message.globalPosition)
+    if (isWaiting) yield* replayMessage(options, replay, message)
+  }
+  known.set(id, { streamName, fold: { ...replay.contents, state: replay.contents.state.summary } })
+  return isRequested()
+})

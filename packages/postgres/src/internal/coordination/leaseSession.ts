@@ -1,0 +1,123 @@
+import type { PgClientConfig } from "@effect/sql-pg/PgClient"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
+import type { SqlError } from "effect/sql/SqlError"
+import { StoreError } from "eventfold/StoreError"
+import { createHash } from "node:crypto"
+import { openDedicated } from "../client/connections.ts"
+import { errorText, storeError } from "../client/sqlError.ts"
+
+/** How often a session that holds leases asks the server for a sign of life. */
+const heartbeatInterval = "3 seconds"
+
+/** How long it waits for any answer. */
+const answerTimeout = "5 seconds"
+
+/**
+ * The server ends a session that is silent for this long, and its leases with it. So neither a frozen process nor a
+ * machine that has gone keeps them. A holder that is cut off finds out earlier, within 8 seconds.
+ */
+const serverTimeout = "15s"
+
+/** Nothing is ever sent on it: a session that listens learns at once that its connection has ended. */
+const channel = "eventfold_lease"
+
+/**
+ * The key of a name's advisory lock: the first 64 bits of a hash, as two integers. PostgreSQL keeps locks with two
+ * integers apart from those with one bigint. Message DB's locks of categories and the installation's lock have one
+ * bigint, so no lease ever blocks a write. The prefix tells leases from the application's own locks.
+ */
+const lockKey = (name: string): readonly [number, number] => {
+  const hash = createHash("sha256").update(`eventfold:lease:${name}`).digest()
+  return [hash.readInt32BE(0), hash.readInt32BE(4)]
+}
+
+/** A lost lease can always be tried for again. */
+const lossOf = (reason: string, cause?: SqlError) =>
+  new StoreError({ operation: "lease", reason, isRetryable: true, ...(cause === undefined ? {} : { cause }) })
+
+const noAnswer = "the server does not answer"
+
+/** A dedicated connection whose advisory locks are leases. */
+export interface LeaseSession {
+  /** Tries to lock a name until the scope closes. */
+  readonly lock: (name: string) => Effect.Effect<boolean, StoreError, Scope.Scope>
+  /** Completes, with the reason, when the session is lost. */
+  readonly lost: Effect.Effect<StoreError>
+}
+
+/** Opens a session, until the scope closes or the session is lost. Runs `onLost` when it is lost. */
+export const open = Effect.fnUntraced(function*(
+  config: PgClientConfig,
+  onLost: Effect.Effect<unknown>
+): Effect.fn.Return<LeaseSession, StoreError, Scope.Scope> {
+  const scope = yield* Effect.scope
+  // Scopes close in the opposite order, so the connection closes first and ends its statements. To interrupt a
+  // statement that the server does not answer would take seconds.
+  const statements = yield* Scope.fork(scope)
+  const connected = yield* Scope.fork(scope)
+
+  const connection = yield* Effect.mapError(Scope.provide(openDedicated(config), connected), storeError("lease"))
+  const pinned = yield* Scope.provide(connection.pin, statements)
+  const failures = yield* Scope.provide(pinned.listen(channel), statements).pipe(
+    Effect.mapError(storeError("lease")),
+    Effect.timeoutOrElse({ duration: answerTimeout, orElse: () => Effect.fail(lossOf(noAnswer)) })
+  )
+  const lost = yield* Deferred.make<StoreError>()
+  /** Fails when a statement finds out that the session is of no more use. */
+  const broken = yield* Deferred.make<never, StoreError>()
+
+  const ask = Effect.fnUntraced(function*(statement: string, parameters: ReadonlyArray<unknown> = []) {
+    const asked = yield* Effect.forkIn(pinned.queryValues(statement, parameters), statements)
+    // The timeout does not interrupt the statement itself, which would wait for the server.
+    const answer = yield* Effect.timeoutOption(Fiber.join(asked), answerTimeout)
+    if (Option.isSome(answer)) return answer.value
+    const error = lossOf(noAnswer)
+    yield* Deferred.fail(broken, error)
+    return yield* error
+  }, Effect.mapError((error: SqlError | StoreError) => error._tag === "SqlError" ? storeError("lease")(error) : error))
+
+  const unlock = Effect.fnUntraced(function*(key: readonly [number, number]) {
+    if (Deferred.isDoneUnsafe(lost)) return
+    // A lock that can't be released ends with the connection.
+    yield* Effect.catch(ask("SELECT pg_advisory_unlock($1, $2)", key), (error) => Deferred.fail(broken, error))
+  })
+
+  yield* ask(`SELECT set_config('idle_session_timeout', '${serverTimeout}', false)`)
+
+  yield* Effect.raceAllFirst([
+    Effect.forever(Queue.take(failures)).pipe(
+      Effect.mapError((error) => lossOf(`the connection is gone: ${errorText(error)}`, error))
+    ),
+    Effect.forever(Effect.delay(ask("SELECT 1"), heartbeatInterval)),
+    Deferred.await(broken)
+  ]).pipe(
+    Effect.catch((error) =>
+      Effect.uninterruptible(
+        Effect.andThen(Deferred.succeed(lost, error), Effect.andThen(Scope.close(connected, Exit.void), onLost))
+      )
+    ),
+    Effect.forkIn(scope)
+  )
+  yield* Effect.addFinalizer(() => Deferred.succeed(lost, lossOf("the store is closed")))
+
+  return {
+    lock: (name) => {
+      const key = lockKey(name)
+      return Effect.acquireRelease(
+        ask("SELECT pg_try_advisory_lock($1, $2)", key).pipe(
+          Effect.map(([row]) => row?.[0] === true),
+          // The server may have locked it all the same.
+          Effect.onError(() => unlock(key))
+        ),
+        (isLocked) => isLocked ? unlock(key) : Effect.void
+      )
+    },
+    lost: Deferred.await(lost)
+  }
+})

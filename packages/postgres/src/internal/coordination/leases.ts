@@ -1,0 +1,44 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as RcRef from "effect/RcRef"
+import type * as Scope from "effect/Scope"
+import { makeLocalLeases, type StoreBackend } from "eventfold/StoreBackend"
+import type { StoreError } from "eventfold/StoreError"
+import { isInProcess } from "../client/connections.ts"
+import * as LeaseSession from "./leaseSession.ts"
+
+/** How long a session stays open without leases, so that occasional attempts need no new one each time. */
+const idleTime = "10 seconds"
+
+/** The leases of PGlites, by client: several stores can share one. */
+const leasesInProcess = new WeakMap<PgClient, StoreBackend["lease"]>()
+
+/**
+ * Leases as advisory locks. All leases that are held through this store share one session. It opens with the first of
+ * them, and closes a moment after the last or with the scope. On a PGlite, leases within the process.
+ */
+export const make = Effect.fnUntraced(function*(
+  sql: PgClient
+): Effect.fn.Return<StoreBackend["lease"], never, Scope.Scope> {
+  if (isInProcess(sql)) {
+    const leases = leasesInProcess.get(sql) ?? makeLocalLeases()
+    leasesInProcess.set(sql, leases)
+    return leases
+  }
+  // PostgreSQL lets a session take a lock again that it holds, so this tells the holders within the process apart.
+  const local = makeLocalLeases()
+  const scope = yield* Effect.scope
+  const session: RcRef.RcRef<LeaseSession.LeaseSession, StoreError> = yield* RcRef.make({
+    // A session that is lost is replaced, in a fiber of its own: the session's fiber may end by it.
+    acquire: Effect.suspend(() =>
+      LeaseSession.open(sql.config, Effect.forkIn(RcRef.invalidate(session), scope, { startImmediately: true }))
+    ),
+    idleTimeToLive: idleTime
+  })
+  return Effect.fnUntraced(function*(name) {
+    if (Option.isNone(yield* local(name))) return Option.none()
+    const { lock, lost } = yield* RcRef.get(session)
+    return (yield* lock(name)) ? Option.some({ lost }) : Option.none()
+  })
+})

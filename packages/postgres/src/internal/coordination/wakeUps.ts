@@ -1,0 +1,46 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { nextId } from "eventfold/Message"
+import { type EncodedAppend, type StoreBackend, type Wake, wakeUnlessRefused } from "eventfold/StoreBackend"
+import { isInProcess } from "../client/connections.ts"
+import { listen, makeAnnouncer } from "./announcements.ts"
+
+/** Wakes the readers of a backend: of its own writes, and of those that other processes announce. */
+export interface WakeUps {
+  /** Wakes the readers of a category, here and in other processes, because messages may have been written to it. */
+  readonly written: (category: string) => Effect.Effect<void>
+  /** Runs a write, and wakes the readers of its categories unless the write was refused. */
+  readonly waking: <A, E extends { readonly _tag: string }>(
+    appends: ReadonlyArray<EncodedAppend>,
+    write: Effect.Effect<A, E>
+  ) => Effect.Effect<A, E>
+  readonly watch: NonNullable<StoreBackend["watch"]>
+}
+
+/** Announces and listens until the scope closes. */
+export const make = Effect.fnUntraced(function*(
+  sql: PgClient,
+  options: { readonly announce: boolean }
+): Effect.fn.Return<WakeUps, never, Scope.Scope> {
+  const hasOtherProcesses = !isInProcess(sql)
+  const self = yield* nextId
+  const announce = options.announce && hasOtherProcesses ? yield* makeAnnouncer(sql, self) : undefined
+  let wake: Wake | undefined
+
+  const written = Effect.fnUntraced(function*(category: string) {
+    if (wake !== undefined) yield* wake(category)
+    if (announce !== undefined) yield* announce(category)
+  })
+
+  return {
+    written,
+    waking: (appends, write) => wakeUnlessRefused(appends, write, written),
+    watch: (given) =>
+      Effect.suspend(() => {
+        // Kept after the last reader stops waiting: the store gives the same function the next time.
+        wake = given
+        return hasOtherProcesses ? Effect.asVoid(Effect.forkScoped(listen(sql.config, self, given))) : Effect.void
+      })
+  }
+})

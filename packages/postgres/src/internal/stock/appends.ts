@@ -1,0 +1,190 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { SqlError } from "effect/sql/SqlError"
+import type { Fragment } from "effect/sql/Statement"
+import type { AppendResult, EncodedAppend } from "eventfold/StoreBackend"
+import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
+import { stockSearchPath } from "../client/functionCalls.ts"
+import { retrying } from "../client/retries.ts"
+import { isUniqueViolation, storeError } from "../client/sqlError.ts"
+import { independently } from "../client/transactions.ts"
+import { safePosition, wireVersion } from "../client/wireValues.ts"
+
+/**
+ * Where an append was written; without a position when the stream's version (null for no stream) was not the expected
+ * one.
+ */
+interface WrittenRow {
+  readonly version: bigint | null
+  readonly position: bigint | null
+  readonly global_position: bigint | null
+}
+
+/** Whether the messages of an append are recorded already, exactly as given, and where; and an id that is taken. */
+interface RecordedRow {
+  readonly same: boolean
+  readonly position: bigint | null
+  readonly global_position: bigint | null
+  readonly taken_id: string | null
+}
+
+/** An append that was refused because of the stream's version. */
+interface VersionRefusal {
+  readonly _tag: "VersionRefusal"
+  readonly append: EncodedAppend
+  readonly error: WrongExpectedVersion
+}
+
+const resultOf = (row: { readonly position: bigint | null; readonly global_position: bigint | null }) =>
+  Effect.all({ version: safePosition(row.position ?? -1n), globalPosition: safePosition(row.global_position ?? -1n) })
+
+/** The messages of an append as a FROM item. */
+const givenMessages = (sql: PgClient, { messages }: EncodedAppend): Fragment =>
+  sql`unnest(
+    ${messages.map((message) => message.id)}::varchar[],
+    ${messages.map((message) => message.type)}::varchar[],
+    ${messages.map((message) => message.data)}::text[],
+    ${messages.map((message) => message.metadata ?? "")}::text[]
+  ) WITH ORDINALITY AS given (id, type, data, metadata, ordinal)`
+
+/** One statement: lock, version, messages in their order. Each function sees what the ones before it wrote. */
+const write = (sql: PgClient, append: EncodedAppend) => {
+  const name = sql`${append.streamName}::varchar`
+  const expected = sql`${wireVersion(append.expectedVersion)}::bigint`
+  return sql<WrittenRow>`SELECT before.version, written.position, last.global_position
+    FROM ${stockSearchPath(sql)},
+    LATERAL (
+      SELECT message_store.stream_version(
+        CASE WHEN found.path IS NOT NULL AND message_store.acquire_lock(${name}) IS NOT NULL THEN ${name} END
+      ) AS version
+      OFFSET 0
+    ) AS before,
+    LATERAL (
+      SELECT max(message_store.write_message(
+        ordered.id, ${name}, ordered.type, ordered.data::jsonb, nullif(ordered.metadata, '')::jsonb
+      )) AS position
+      FROM (
+        SELECT given.*
+        FROM ${givenMessages(sql, append)}
+        WHERE CASE ${expected}
+          WHEN -3 THEN true
+          WHEN -2 THEN before.version IS NOT NULL
+          ELSE coalesce(before.version, -1) = ${expected}
+        END
+        ORDER BY given.ordinal
+        OFFSET 0
+      ) AS ordered
+    ) AS written
+    LEFT JOIN LATERAL message_store.get_last_stream_message(
+      CASE WHEN written.position IS NOT NULL THEN ${name} END
+    ) AS last ON true`
+}
+
+/** Compares the messages of an append with the recorded ones of the same ids. */
+const findRecorded = (sql: PgClient, append: EncodedAppend) =>
+  sql<RecordedRow>`SELECT
+      count(stored.id) = count(*)
+        AND bool_and(
+          stored.stream_name = ${append.streamName}
+          AND stored.type = given.type
+          AND stored.data IS NOT DISTINCT FROM given.data::jsonb
+          AND CASE jsonb_typeof(stored.metadata)
+            WHEN 'object' THEN nullif(stored.metadata - 'traceparent', '{}')
+            ELSE stored.metadata
+          END IS NOT DISTINCT FROM CASE jsonb_typeof(nullif(given.metadata, '')::jsonb)
+            WHEN 'object' THEN nullif(given.metadata::jsonb - 'traceparent', '{}')
+            ELSE nullif(given.metadata, '')::jsonb
+          END
+        )
+        AND min(stored.position - given.ordinal) = max(stored.position - given.ordinal) AS same,
+      max(stored.position) AS position,
+      max(stored.global_position) AS global_position,
+      (array_agg(stored.id::text ORDER BY given.ordinal) FILTER (WHERE stored.id IS NOT NULL))[1] AS taken_id
+    FROM ${givenMessages(sql, append)}
+    LEFT JOIN message_store.messages AS stored ON stored.id = given.id::uuid`
+
+/** Locks the categories of all appends in one global order, so that concurrent calls never deadlock. */
+const lockInOrder = (sql: PgClient, appends: ReadonlyArray<EncodedAppend>) =>
+  sql`SELECT message_store.acquire_lock(ordered.name)
+    FROM (
+      SELECT names.name
+      FROM ${stockSearchPath(sql)}, unnest(${appends.map((append) => append.streamName)}::varchar[]) AS names (name)
+      WHERE found.path IS NOT NULL
+      ORDER BY message_store.hash_64(message_store.category(names.name))
+      OFFSET 0
+    ) AS ordered`
+
+const writeOne = (sql: PgClient, append: EncodedAppend): Effect.Effect<WrittenRow, SqlError | VersionRefusal> =>
+  Effect.flatMap(write(sql, append), ([row]) => {
+    if (row === undefined) return Effect.die(new Error("write_message gave no row"))
+    if (row.position !== null) return Effect.succeed(row)
+    const { expectedVersion: expected, streamName } = append
+    const actual = Option.map(Option.fromNullOr(row.version), Number)
+    const error = new WrongExpectedVersion({ streamName, expected, actual })
+    return Effect.fail({ _tag: "VersionRefusal", append, error })
+  })
+
+/** What became of appends that could not be written: an earlier call has recorded them, or they are refused. */
+const resolve = Effect.fnUntraced(function*(
+  sql: PgClient,
+  operation: string,
+  appends: ReadonlyArray<EncodedAppend>,
+  failure: SqlError | VersionRefusal
+) {
+  const rows = yield* Effect.forEach(
+    appends,
+    (append) => Effect.map(retrying(findRecorded(sql, append)), ([row]) => ({ append, row }))
+  ).pipe(Effect.mapError(storeError(operation)))
+  const recorded = rows.flatMap(({ append, row }) => row?.same === true ? [{ append, row }] : [])
+  if (recorded.length === rows.length) return yield* Effect.forEach(recorded, ({ row }) => resultOf(row))
+  if (failure._tag === "VersionRefusal" && !recorded.some(({ append }) => append === failure.append)) {
+    return yield* failure.error
+  }
+  // Some ids are recorded, but not all appends as given: so this call does not repeat an earlier one.
+  for (const { append, row } of rows) {
+    if (row?.taken_id != null) {
+      return yield* new DuplicateMessageId({ id: row.taken_id, streamName: append.streamName })
+    }
+  }
+  return yield* failure._tag === "VersionRefusal" ? failure.error : storeError(operation)(failure)
+})
+
+type Refusal = WrongExpectedVersion | DuplicateMessageId
+
+/** The writes of the store, each a transaction of its own. */
+export const make = (sql: PgClient) => {
+  const independent = independently(sql)
+
+  const run = (
+    operation: string,
+    appends: ReadonlyArray<EncodedAppend>,
+    statements: Effect.Effect<ReadonlyArray<WrittenRow>, SqlError | VersionRefusal>
+  ): Effect.Effect<ReadonlyArray<AppendResult>, Refusal | StoreError> =>
+    independent(
+      operation,
+      Effect.matchEffect(retrying(statements), {
+        onSuccess: (rows) => Effect.forEach(rows, resultOf),
+        onFailure: (failure) =>
+          failure._tag === "SqlError" && !isUniqueViolation(failure)
+            ? Effect.fail(storeError(operation)(failure))
+            : resolve(sql, operation, appends, failure)
+      })
+    )
+
+  return {
+    append: (append: EncodedAppend): Effect.Effect<AppendResult, Refusal | StoreError> =>
+      Effect.flatMap(
+        run("append", [append], Effect.map(writeOne(sql, append), (row) => [row])),
+        ([result]) => result === undefined ? Effect.die(new Error("an append gave no result")) : Effect.succeed(result)
+      ),
+    appendAll: (appends: ReadonlyArray<EncodedAppend>) =>
+      run(
+        "writeAll",
+        appends,
+        sql.withTransaction(
+          Effect.andThen(lockInOrder(sql, appends), Effect.forEach(appends, (append) => writeOne(sql, append)))
+        )
+      )
+  }
+}

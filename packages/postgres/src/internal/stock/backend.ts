@@ -1,0 +1,44 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import type { StoreBackend } from "eventfold/StoreBackend"
+import { Unsupported } from "eventfold/StoreError"
+import { stockFunctionCall } from "../client/functionCalls.ts"
+import { isInTransaction } from "../client/transactions.ts"
+import type { WakeUps } from "../coordination/wakeUps.ts"
+import type { GapRule } from "../readAll/gapRule.ts"
+import { makeReadAll } from "../readAll/readAll.ts"
+import { makeIdentity } from "../store/identity.ts"
+import { makeReads } from "../store/reads.ts"
+import * as Appends from "./appends.ts"
+import { readPage } from "./readAll.ts"
+
+const noBackwards = Effect.fail(
+  new Unsupported({
+    operation: "reading backwards",
+    remedy:
+      "add the eventfold schema, with `psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql` or `Postgres.install()`"
+  })
+)
+
+/**
+ * The store on a Message DB without the `eventfold` schema: through the functions of `message_store`, and its table
+ * where they do not suffice.
+ */
+export const make = (
+  sql: PgClient,
+  rule: GapRule,
+  wakeUps: WakeUps,
+  lease: StoreBackend["lease"]
+): StoreBackend => {
+  const { append, appendAll } = Appends.make(sql)
+  return {
+    ...makeReads(sql, stockFunctionCall(sql), () => noBackwards),
+    ...makeReadAll(sql, rule, readPage(sql, rule)),
+    isInTransaction: isInTransaction(sql),
+    identity: makeIdentity(sql),
+    append: (request) => wakeUps.waking([request], append(request)),
+    writeAll: (appends) => wakeUps.waking(appends, appendAll(appends)),
+    lease,
+    watch: wakeUps.watch
+  }
+}

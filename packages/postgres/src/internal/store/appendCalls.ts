@@ -1,0 +1,90 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type { AppendResult, EncodedAppend, EncodedMessage } from "eventfold/StoreBackend"
+import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
+import { bigints, integers, safePosition, texts, uuids, wireVersion } from "../client/wireValues.ts"
+
+/** How `eventfold.append` and `eventfold.append_message` answer an append. */
+export interface OutcomeRow {
+  readonly outcome: "written" | "recorded" | "wrong_version" | "duplicate" | "not_written"
+  readonly stream_version: bigint | null
+  readonly last_global_position: bigint | null
+  readonly taken_id: string | null
+}
+
+export type Refusal = WrongExpectedVersion | DuplicateMessageId
+
+/** The result of one append. */
+export const resultOf = (append: EncodedAppend, row: OutcomeRow): Exit.Exit<AppendResult, Refusal | StoreError> => {
+  const { expectedVersion: expected, streamName } = append
+  const version = safePosition(row.stream_version ?? -1n)
+  const globalPosition = safePosition(row.last_global_position ?? -1n)
+  if (Exit.isFailure(version)) return Exit.failCause(version.cause)
+  if (Exit.isFailure(globalPosition)) return Exit.failCause(globalPosition.cause)
+  switch (row.outcome) {
+    case "written":
+    case "recorded":
+      return Exit.succeed({ version: version.value, globalPosition: globalPosition.value })
+    case "wrong_version": {
+      const actual = version.value === -1 ? Option.none() : Option.some(version.value)
+      return Exit.fail(new WrongExpectedVersion({ streamName, expected, actual }))
+    }
+    case "duplicate":
+      return Exit.fail(new DuplicateMessageId({ id: row.taken_id ?? "", streamName }))
+    case "not_written":
+      return Exit.die(new Error(`an append to ${streamName} was left out although no append was refused`))
+  }
+}
+
+/** The results of an atomic call: all of them, or the first refusal. */
+export const atomicResults = (appends: ReadonlyArray<EncodedAppend>, rows: ReadonlyArray<OutcomeRow>) => {
+  const outcomes = Arr.zip(appends, rows)
+  const refused = outcomes.filter(([, { outcome }]) => outcome === "wrong_version" || outcome === "duplicate")
+  return Effect.forEach(refused.length > 0 ? refused : outcomes, ([append, row]) => resultOf(append, row))
+}
+
+/** `atomic`: all appends or none. `careful`: looks first for messages that are recorded already. */
+export const callAppend = (
+  sql: PgClient,
+  appends: ReadonlyArray<EncodedAppend>,
+  mode: { readonly atomic: boolean; readonly careful: boolean }
+) => {
+  const messages = appends.flatMap((append) => append.messages)
+  return sql<OutcomeRow>`SELECT * FROM eventfold.append(
+    ${texts(appends.map((append) => append.streamName))},
+    ${bigints(appends.map((append) => wireVersion(append.expectedVersion)))},
+    ${integers(appends.map((append) => append.messages.length))},
+    ${uuids(messages.map((message) => message.id))},
+    ${texts(messages.map((message) => message.type))},
+    ${texts(messages.map((message) => message.data))},
+    ${texts(messages.map((message) => message.metadata ?? ""))},
+    ${mode.atomic},
+    ${mode.careful}
+  )`
+}
+
+const callAppendMessage = (
+  sql: PgClient,
+  { expectedVersion, streamName }: EncodedAppend,
+  message: EncodedMessage
+) =>
+  sql<OutcomeRow>`SELECT * FROM eventfold.append_message(
+    ${streamName},
+    ${wireVersion(expectedVersion)},
+    ${message.id},
+    ${message.type},
+    ${message.data},
+    ${message.metadata}
+  )`
+
+/** The leanest call that writes each append of a group or refuses it by itself. */
+export const callGroup = (sql: PgClient, group: ReadonlyArray<EncodedAppend>) => {
+  const [append, ...others] = group
+  const [message, ...more] = append?.messages ?? []
+  return append !== undefined && message !== undefined && others.length === 0 && more.length === 0
+    ? callAppendMessage(sql, append, message)
+    : callAppend(sql, group, { atomic: false, careful: false })
+}

@@ -1,0 +1,127 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import { type AppendResult, type EncodedAppend, mayHaveWritten } from "eventfold/StoreBackend"
+import type { StoreError } from "eventfold/StoreError"
+import * as StreamName from "eventfold/StreamName"
+import { retrying } from "../client/retries.ts"
+import { isPassing, isUniqueViolation, storeError } from "../client/sqlError.ts"
+import type { WakeUps } from "../coordination/wakeUps.ts"
+import { atomicResults, callAppend, callGroup, type OutcomeRow, type Refusal, resultOf } from "./appendCalls.ts"
+import * as GroupCommit from "./groupCommit.ts"
+import type { InlineReadModels } from "./inlineReadModels.ts"
+
+/** A group of concurrent appends adds up to at most this size, in messages; a large message counts for several. */
+const maxGroupSize = 2_000
+
+const sizeOf = ({ messages }: EncodedAppend): number => {
+  let size = messages.length
+  for (const { data } of messages) size += Math.floor(data.length / 4_096)
+  return size
+}
+
+const categoryOf = ({ streamName }: EncodedAppend): string => StreamName.category(streamName)
+
+type Operation = "append" | "writeAll"
+
+/** Runs a call, with the inline read models of its categories in its transaction. */
+type InOneTransaction = (
+  operation: Operation,
+  appends: ReadonlyArray<EncodedAppend>,
+  call: Effect.Effect<ReadonlyArray<OutcomeRow>, SqlError>
+) => Effect.Effect<ReadonlyArray<OutcomeRow>, SqlError | StoreError>
+
+const withInlineReadModels = (inline: InlineReadModels | undefined): InOneTransaction => (operation, appends, call) => {
+  if (inline === undefined) return call
+  const categories = appends.map(categoryOf).filter(inline.covers)
+  return categories.length === 0 ? call : inline.inTransactionOf(operation, categories, call)
+}
+
+/**
+ * Writes all appends or none, after a look for messages that are recorded already. Retries lost races as well: against a
+ * writer that takes no lock, or that writes the same id to another category.
+ */
+const appendCarefully = (
+  sql: PgClient,
+  inOneTransaction: InOneTransaction,
+  operation: Operation,
+  appends: ReadonlyArray<EncodedAppend>
+) =>
+  retrying(
+    inOneTransaction(operation, appends, callAppend(sql, appends, { atomic: true, careful: true })),
+    (error) => isPassing(error) || isUniqueViolation(error)
+  ).pipe(Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error))
+
+/** Writes all appends or none. First without the careful look, which costs a look-up per message and rarely finds one. */
+const appendAll = (sql: PgClient, inOneTransaction: InOneTransaction, appends: ReadonlyArray<EncodedAppend>) =>
+  retrying(inOneTransaction("writeAll", appends, callAppend(sql, appends, { atomic: true, careful: false }))).pipe(
+    Effect.filterOrElse(
+      (rows) => !rows.some(({ outcome }) => outcome === "recorded" || outcome === "duplicate"),
+      () => appendCarefully(sql, inOneTransaction, "writeAll", appends)
+    ),
+    Effect.catchTag(
+      "SqlError",
+      (error) =>
+        isUniqueViolation(error)
+          ? appendCarefully(sql, inOneTransaction, "writeAll", appends)
+          : Effect.fail(storeError("writeAll")(error))
+    ),
+    Effect.flatMap((rows) => atomicResults(appends, rows))
+  )
+
+/** Writes one append in a transaction of its own. */
+const appendSingly = Effect.fnUntraced(
+  function*(sql: PgClient, inOneTransaction: InOneTransaction, append: EncodedAppend) {
+    const rows = yield* appendCarefully(sql, inOneTransaction, "append", [append])
+    return yield* Arr.isReadonlyArrayNonEmpty(rows)
+      ? resultOf(append, Arr.headNonEmpty(rows))
+      : Effect.die(new Error("eventfold.append gave no outcome"))
+  },
+  Effect.exit
+)
+
+/** Commits a group, with a result for each append, and then wakes the readers of its category. */
+const commitGroup = (
+  sql: PgClient,
+  inOneTransaction: InOneTransaction,
+  wakeUps: WakeUps
+): GroupCommit.Commit<EncodedAppend, AppendResult, Refusal | StoreError> =>
+(group) =>
+  retrying(inOneTransaction("append", group, callGroup(sql, group))).pipe(
+    Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
+    Effect.catch((error) =>
+      isSqlError(error) && isPassing(error)
+        ? Effect.succeed(group.map(() => Exit.fail(storeError("append")(error))))
+        // One of them broke the transaction. Singly, each append gets its own result.
+        : Effect.forEach(group, (append) => appendSingly(sql, inOneTransaction, append))
+    ),
+    // Here and not in the callers, which may have been interrupted. A group is of one category.
+    Effect.tap((exits) => {
+      const [first] = group
+      return first !== undefined && exits.some(mayHaveWritten) ? wakeUps.written(categoryOf(first)) : Effect.void
+    })
+  )
+
+/**
+ * The writes of the store. Concurrent appends are committed in groups. Each category has groups of its own, because its
+ * writes are serial anyway.
+ */
+export const make = Effect.fnUntraced(function*(
+  sql: PgClient,
+  wakeUps: WakeUps,
+  inline: InlineReadModels | undefined
+) {
+  const inOneTransaction = withInlineReadModels(inline)
+  const append = yield* GroupCommit.make({
+    laneOf: categoryOf,
+    sizeOf,
+    maxSize: maxGroupSize,
+    commit: commitGroup(sql, inOneTransaction, wakeUps)
+  })
+  return {
+    append,
+    appendAll: (appends: ReadonlyArray<EncodedAppend>) => appendAll(sql, inOneTransaction, appends)
+  }
+})

@@ -1,0 +1,46 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Effect from "effect/Effect"
+import type { StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import type { FunctionCall } from "../client/functionCalls.ts"
+import { messageColumns, readMessagePage } from "../client/messageRows.ts"
+import { independently, isInTransaction } from "../client/transactions.ts"
+import type { WakeUps } from "../coordination/wakeUps.ts"
+import { installedGapRule } from "../readAll/gapRule.ts"
+import { makeReadAll, readPage } from "../readAll/readAll.ts"
+import * as Appends from "./appends.ts"
+import { makeIdentity } from "./identity.ts"
+import type { InlineReadModels } from "./inlineReadModels.ts"
+import { makeReads } from "./reads.ts"
+
+/** Reads from the table, because Message DB has no function that reads backwards. */
+const readBackwards = (sql: PgClient) => ({ from, limit, streamName }: StreamPage) =>
+  readMessagePage(
+    "readStream",
+    sql`SELECT ${messageColumns(sql)}
+      FROM message_store.messages
+      WHERE stream_name = ${streamName} AND position <= ${BigInt(from ?? Number.MAX_SAFE_INTEGER)}
+      ORDER BY position DESC LIMIT ${BigInt(limit)}`.values
+  )
+
+/** The store on a database with the `message_store` and `eventfold` schemas. */
+export const make = Effect.fnUntraced(function*(
+  sql: PgClient,
+  call: FunctionCall,
+  wakeUps: WakeUps,
+  lease: StoreBackend["lease"],
+  inline: InlineReadModels | undefined
+) {
+  const { append, appendAll } = yield* Appends.make(sql, wakeUps, inline)
+  const independent = independently(sql)
+  const backend: StoreBackend = {
+    ...makeReads(sql, call, readBackwards(sql)),
+    ...makeReadAll(sql, installedGapRule(sql), readPage(sql)),
+    isInTransaction: isInTransaction(sql),
+    identity: makeIdentity(sql),
+    append: (request) => independent("append", append(request)),
+    writeAll: (appends) => wakeUps.waking(appends, independent("writeAll", appendAll(appends))),
+    lease,
+    watch: wakeUps.watch
+  }
+  return backend
+})

@@ -1,0 +1,158 @@
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type * as TestClock from "effect/testing/TestClock"
+import * as Consumer from "eventfold/Consumer"
+import type { RecordedMessage } from "eventfold/Message"
+import * as MessageStore from "eventfold/MessageStore"
+import * as Parking from "eventfold/Parking"
+import * as PositionStore from "eventfold/PositionStore"
+import { on, track } from "../clock/trackedClock.ts"
+import * as Attempts from "./attempts.ts"
+import { Stopped } from "./attempts.ts"
+import { makePositions, progressOf } from "./progress.ts"
+import { type Restless, untilIdle } from "./untilIdle.ts"
+
+/** Consumers that run. */
+interface Running {
+  /** Waits until all messages are handled, those included that the consumers write themselves. */
+  readonly idle: Effect.Effect<void, Stopped | Restless, MessageStore.MessageStore>
+  /** Lets time pass, and waits for what comes of it. */
+  readonly pass: (duration: Duration.Input) => Effect.Effect<void, Stopped | Restless, MessageStore.MessageStore>
+  readonly failed: () => ReadonlyArray<Attempts.FailedAttempt>
+}
+
+/** A step of a scenario: messages are written, as history or as what the scenario is about, or time passes. */
+export type Step =
+  | { readonly _tag: "given" | "when"; readonly appends: ReadonlyArray<MessageStore.Append> }
+  | { readonly _tag: "after"; readonly duration: Duration.Input }
+
+/** What came of the steps. */
+export interface Happened {
+  /** The messages that consumers wrote. */
+  readonly written: ReadonlyArray<RecordedMessage>
+  /** The messages that consumers parked, and those that wait behind them. */
+  readonly parked: ReadonlyArray<RecordedMessage>
+  readonly stopped: Stopped | undefined
+  readonly failed: ReadonlyArray<Attempts.FailedAttempt>
+}
+
+/**
+ * A consumer for a scenario: it begins with the first message, its position is known at once, and it does not poll, since
+ * the memory store wakes it. So whatever sleeps on its clock sleeps for a handler.
+ */
+const prepare = <E, R>(
+  consumer: Consumer.Consumer<E, R>,
+  attempts: Attempts.Attempts,
+  clock: TestClock.TestClock
+): Consumer.Consumer<E, R> => ({
+  ...consumer,
+  options: {
+    ...consumer.options,
+    start: "beginning",
+    checkpoint: { every: 1, interval: "Infinity" },
+    poll: { min: "Infinity", max: "Infinity" },
+    grace: 0
+  },
+  // It waits for deadlines on the untracked clock: only `after` moves the clock to them.
+  background: (options) => Effect.provideService(consumer.background?.(options) ?? Effect.never, Clock.Clock, clock),
+  handle: attempts.observe(consumer)
+})
+
+/** Runs consumers until the scope closes. */
+const start = Effect.fnUntraced(function*<E, R>(
+  consumers: ReadonlyArray<Consumer.Consumer<E, R>>,
+  clock: TestClock.TestClock
+) {
+  const tracked = track(clock)
+  const positions = makePositions()
+  const attempts = Attempts.make()
+  const stopped = yield* Deferred.make<never, Stopped>()
+
+  yield* Effect.forEach(
+    consumers,
+    (consumer) =>
+      Effect.mapError(
+        Consumer.run(prepare(consumer, attempts, clock)),
+        (error) => new Stopped({ consumer: consumer.id, error })
+      ),
+    { concurrency: "unbounded", discard: true }
+  ).pipe(
+    Effect.andThen(Effect.never),
+    Effect.onExit((exit) => Deferred.done(stopped, exit)),
+    Effect.provideService(PositionStore.PositionStore, positions.service),
+    on(tracked),
+    Effect.forkScoped
+  )
+
+  const orStopped = Effect.raceFirst(Deferred.await(stopped))
+  const idle = orStopped(untilIdle(progressOf(consumers, positions), attempts, tracked))
+  const running: Running = {
+    idle,
+    pass: (duration) => Effect.andThen(orStopped(clock.adjust(duration)), idle),
+    failed: attempts.failed
+  }
+  return running
+})
+
+/** All messages by global position. */
+const log = Effect.flatMap(MessageStore.MessageStore, (store) => Stream.runCollect(store.readAll())).pipe(
+  // The memory store can read all messages.
+  Effect.orDie
+)
+
+/** The messages that are parked for any of the consumers, each once. */
+const parkedFor = Effect.fnUntraced(function*(consumers: ReadonlyArray<Consumer.Consumer<unknown, unknown>>) {
+  const waiting = yield* Effect.forEach(
+    consumers.filter(({ options }) => options.onFailure === "park"),
+    (consumer) => Stream.runCollect(Parking.list(consumer))
+  )
+  const ids = new Set<string>(waiting.flat().flatMap(({ messages }) => messages.map(({ messageId }) => messageId)))
+  return (yield* log).filter(({ id }) => ids.has(id))
+}, Effect.orDie)
+
+/** Returns the error of a consumer that has stopped, if one has. */
+const stoppedBy = <E>(effect: Effect.Effect<unknown, E | Stopped, MessageStore.MessageStore>) =>
+  effect.pipe(
+    Effect.as(undefined),
+    Effect.catchIf((error): error is Extract<E | Stopped, Stopped> => error instanceof Stopped, Effect.succeed)
+  )
+
+/** Takes the steps in their order while consumers run. What was written before the end of the last `given` does not count. */
+export const perform = Effect.fnUntraced(function*<E, R>(
+  consumers: ReadonlyArray<Consumer.Consumer<E, R>>,
+  steps: ReadonlyArray<Step>,
+  clock: TestClock.TestClock
+) {
+  const store = yield* MessageStore.MessageStore
+  const running = yield* start(consumers, clock)
+  const own = new Set<string>()
+  let before = 0
+
+  const take = Effect.fnUntraced(function*(step: Step) {
+    if (step._tag === "after") return yield* running.pass(step.duration)
+    const messages = step.appends.flatMap(({ messages }) => messages)
+    for (const { id = "" } of messages) own.add(id.toLowerCase())
+    yield* store.writeAll(step.appends)
+    yield* running.idle
+    if (step._tag === "given") before = (yield* log).length
+  })
+
+  const stopped = yield* stoppedBy(Effect.forEach(steps, take, { discard: true }))
+  const written = (yield* log).slice(before).filter(({ id }) => !own.has(id))
+  return { written, parked: yield* parkedFor(consumers), stopped, failed: running.failed() } satisfies Happened
+}, Effect.scoped)
+
+/** Lets fresh consumers handle everything again, from the first message on. */
+export const performAgain = Effect.fnUntraced(function*<E, R>(
+  consumers: ReadonlyArray<Consumer.Consumer<E, R>>,
+  clock: TestClock.TestClock
+) {
+  const before = (yield* log).length
+  const running = yield* start(consumers, clock)
+  const stopped = yield* stoppedBy(running.idle)
+  const written = (yield* log).slice(before)
+  return { written, parked: yield* parkedFor(consumers), stopped, failed: running.failed() } satisfies Happened
+}, Effect.scoped)
