@@ -8,36 +8,13 @@
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as Schema from "effect/Schema"
-import * as ExpectedVersion from "./ExpectedVersion.ts"
-import { jsonEquals, parseJson } from "./internal/runtime/storableJson.ts"
+import { parseJson } from "./internal/runtime/storableJson.ts"
 import { isBookkeeping } from "./internal/store/bookkeeping.ts"
+import * as MemoryLog from "./internal/store/memoryLog.ts"
+import type { Row } from "./internal/store/memoryLog.ts"
 import { type MessageId, nextId, type RecordedMessage } from "./Message.ts"
-import {
-  type AllRange,
-  type AppendResult,
-  type CategoryRange,
-  type EncodedAppend,
-  type EncodedMessage,
-  makeLocalLeases,
-  messagePage,
-  type StoreBackend
-} from "./StoreBackend.ts"
-import { DuplicateMessageId, WrongExpectedVersion } from "./StoreError.ts"
+import { type AllRange, type CategoryRange, makeLocalLeases, messagePage, type StoreBackend } from "./StoreBackend.ts"
 import * as StreamName from "./StreamName.ts"
-
-/** A row of the log. It keeps JSON as text, so that no reader shares an object with another reader or with the writer. */
-interface Row extends EncodedMessage {
-  readonly streamName: StreamName.StreamName
-  readonly position: number
-  readonly globalPosition: number
-  readonly time: DateTime.Utc
-}
-
-type Refusal = WrongExpectedVersion | DuplicateMessageId
-
-/** An append that may be written, or one that is already recorded. */
-type Checked = { readonly _tag: "New" } | { readonly _tag: "Recorded"; readonly result: AppendResult }
 
 const record = (row: Row): RecordedMessage => ({
   id: row.id,
@@ -49,21 +26,6 @@ const record = (row: Row): RecordedMessage => ({
   metadata: row.metadata === null ? null : parseJson(row.metadata),
   time: row.time
 })
-
-const sameJson = (a: string | null, b: string | null): boolean =>
-  a === b || (a !== null && b !== null && jsonEquals(parseJson(a), parseJson(b)))
-
-/** Metadata without the trace of its append; `null` when nothing else is left. */
-const withoutTrace = (metadata: string | null): string | null => {
-  const json = metadata === null ? null : parseJson(metadata)
-  if (typeof json !== "object" || json === null || Array.isArray(json)) return metadata
-  const { traceparent: _, ...others } = json as Schema.JsonObject
-  return Object.keys(others).length === 0 ? null : JSON.stringify(others)
-}
-
-const sameContent = (row: Row, message: EncodedMessage): boolean =>
-  row.type === message.type && sameJson(row.data, message.data) &&
-  sameJson(withoutTrace(row.metadata), withoutTrace(message.metadata))
 
 /** As Message DB's `category(metadata->>'correlationStreamName')`: a number or boolean counts as its text. */
 const correlationCategory = ({ metadata }: Row): string | undefined => {
@@ -107,103 +69,13 @@ const selectsOfAll = ({ categories, types }: Pick<AllRange, "categories" | "type
 export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
   // Drawn when it is first asked for: to make a store must not change the random numbers that its program draws.
   let system: MessageId | undefined
-  const log: Array<Row> = []
-  const byId = new Map<string, Row>()
-  const streams = new Map<string, Array<Row>>()
-  const categories = new Map<string, Array<Row>>()
-  // Not the number of rows: a refused write leaves a gap, as it does with a sequence of PostgreSQL.
-  let lastGlobalPosition = 0
-
-  const recordedBefore = (append: EncodedAppend): AppendResult | undefined => {
-    const rows = append.messages.flatMap((message) => byId.get(message.id) ?? [])
-    const [first, last] = [rows[0], rows.at(-1)]
-    if (first === undefined || last === undefined || rows.length !== append.messages.length) return undefined
-    const same = append.messages.every((message, i) => {
-      const row = rows[i]
-      return row !== undefined && row.streamName === append.streamName && row.position === first.position + i &&
-        sameContent(row, message)
-    })
-    return same ? { version: last.position, globalPosition: last.globalPosition } : undefined
-  }
-
-  const check = (append: EncodedAppend): Checked | Refusal => {
-    const result = recordedBefore(append)
-    if (result !== undefined) return { _tag: "Recorded", result }
-    const { expectedVersion: expected, streamName } = append
-    const version = (streams.get(streamName)?.length ?? 0) - 1
-    if (!ExpectedVersion.matches(expected, version)) {
-      const actual = version === -1 ? Option.none() : Option.some(version)
-      return new WrongExpectedVersion({ streamName, expected, actual })
-    }
-    const taken = append.messages.find(({ id }) => byId.has(id))
-    if (taken === undefined) return { _tag: "New" }
-    lastGlobalPosition += append.messages.length
-    return new DuplicateMessageId({ id: taken.id, streamName })
-  }
-
-  const listOf = (lists: Map<string, Array<Row>>, key: string): Array<Row> => {
-    const list = lists.get(key) ?? []
-    lists.set(key, list)
-    return list
-  }
-
-  const write = (append: EncodedAppend, time: DateTime.Utc): AppendResult => {
-    const { streamName } = append
-    const stream = listOf(streams, streamName)
-    const category = listOf(categories, StreamName.category(streamName))
-    for (const message of append.messages) {
-      const row = { ...message, streamName, position: stream.length, globalPosition: ++lastGlobalPosition, time }
-      log.push(row)
-      byId.set(row.id, row)
-      stream.push(row)
-      category.push(row)
-    }
-    return { version: stream.length - 1, globalPosition: lastGlobalPosition }
-  }
-
-  const undo = (append: EncodedAppend): void => {
-    for (const { id } of append.messages) {
-      log.pop()
-      byId.delete(id)
-      streams.get(append.streamName)?.pop()
-      categories.get(StreamName.category(append.streamName))?.pop()
-    }
-  }
-
-  const writeAll = (appends: ReadonlyArray<EncodedAppend>, time: DateTime.Utc) => {
-    const written: Array<EncodedAppend> = []
-    const results: Array<AppendResult> = []
-    const refuse = (error: Refusal) => {
-      written.toReversed().forEach(undo)
-      return Effect.fail(error)
-    }
-    let recorded: EncodedAppend | undefined
-    for (const append of appends) {
-      const checked = check(append)
-      if (checked._tag === "New") {
-        written.push(append)
-        results.push(write(append, time))
-      } else if (checked._tag === "Recorded") {
-        recorded ??= append
-        results.push(checked.result)
-      } else {
-        return refuse(checked)
-      }
-    }
-    const taken = recorded?.messages[0]
-    return taken !== undefined && recorded !== undefined && written.length > 0
-      ? refuse(new DuplicateMessageId({ id: taken.id, streamName: recorded.streamName }))
-      : Effect.succeed(results)
-  }
+  const log = MemoryLog.make()
+  const { byId, categories, rows: all, streams } = log
 
   return {
-    append: (append) =>
-      Effect.flatMap(DateTime.now, (time) => {
-        const checked = check(append)
-        if (checked._tag === "New") return Effect.succeed(write(append, time))
-        return checked._tag === "Recorded" ? Effect.succeed(checked.result) : Effect.fail(checked)
-      }),
-    writeAll: (appends) => Effect.flatMap(DateTime.now, (time) => writeAll(appends, time)),
+    append: (append) => Effect.flatMap(DateTime.now, (time) => Effect.fromResult(MemoryLog.append(log, append, time))),
+    writeAll: (appends) =>
+      Effect.flatMap(DateTime.now, (time) => Effect.fromResult(MemoryLog.appendAll(log, appends, time))),
     readStream: ({ direction, from, limit, streamName }) =>
       Effect.sync(() => {
         const rows = streams.get(streamName) ?? []
@@ -227,25 +99,25 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
         const selected = selectsOfAll(filters)
         const messages: Array<RecordedMessage> = []
         let through = from - 1
-        for (let i = lowerBound(log, from); i < log.length && messages.length < limit; i++) {
-          const row = log[i]
+        for (let i = lowerBound(all, from); i < all.length && messages.length < limit; i++) {
+          const row = all[i]
           if (row === undefined) break
           through = row.globalPosition
           if (selected(row)) messages.push(record(row))
         }
-        return { messages, through, hasMore: through < (log.at(-1)?.globalPosition ?? 0), heldBack: Option.none() }
+        return { messages, through, hasMore: through < (all.at(-1)?.globalPosition ?? 0), heldBack: Option.none() }
       }),
     heldBack: () => Effect.succeedNone,
     messageAt: (globalPosition) =>
       Effect.sync(() => {
-        const row = log[lowerBound(log, globalPosition)]
+        const row = all[lowerBound(all, globalPosition)]
         return row?.globalPosition === globalPosition ? Option.some(record(row)) : Option.none()
       }),
-    lastPosition: Effect.sync(() => log.at(-1)?.globalPosition ?? 0),
+    lastPosition: Effect.sync(() => all.at(-1)?.globalPosition ?? 0),
     countAll: (range) =>
       Effect.sync(() => {
         const [selected, ofAll] = [selects(range), selectsOfAll(range)]
-        return log.slice(lowerBound(log, range.from)).filter((row) =>
+        return all.slice(lowerBound(all, range.from)).filter((row) =>
           ofAll(row) && selected(row) && (range.bookkeeping || !isBookkeeping(row.streamName))
         ).length
       }),

@@ -52,7 +52,12 @@ import type { AppendResult, Lease, ReadAllResult, ReadPageResult, StoreBackend, 
 import type { InvalidArgument, StoreError, Unsupported } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 
-/** @since 0.1.0 */
+/**
+ * The options and errors of the operations of {@link MessageStore}.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export type {
   AllOptions,
   Append,
@@ -72,13 +77,28 @@ export type {
   WakeUpsOptions
 } from "./internal/store/options.ts"
 
-/** @since 0.1.0 */
+/**
+ * How many messages one statement reads unless an option says otherwise.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export { defaultBatchSize } from "./internal/store/options.ts"
 
-/** @since 0.1.0 */
+/**
+ * What the users of one store share within this process. Only eventfold's own modules use it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type { InProcess } from "./internal/store/inProcess.ts"
 
-/** @since 0.1.0 */
+/**
+ * The wake-ups of one subscription, as `wakeUps` gives them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type { WakeUps } from "./internal/store/wakeUpHub.ts"
 
 /**

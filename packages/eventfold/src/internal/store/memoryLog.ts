@@ -1,0 +1,153 @@
+/**
+ * The log of the memory store, and how appends are checked and written to it. Every function is synchronous, so nothing comes
+ * between a check and its write.
+ */
+import type * as DateTime from "effect/DateTime"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
+import * as ExpectedVersion from "../../ExpectedVersion.ts"
+import type { AppendResult, EncodedAppend, EncodedMessage } from "../../StoreBackend.ts"
+import { DuplicateMessageId, WrongExpectedVersion } from "../../StoreError.ts"
+import * as StreamName from "../../StreamName.ts"
+import { jsonEquals, parseJson } from "../runtime/storableJson.ts"
+
+/** A row of the log. It keeps JSON as text, so that no reader shares an object with another reader or with the writer. */
+export interface Row extends EncodedMessage {
+  readonly streamName: StreamName.StreamName
+  readonly position: number
+  readonly globalPosition: number
+  readonly time: DateTime.Utc
+}
+
+/** All rows by global position, and the same rows by what they are looked up by. */
+export interface Log {
+  readonly rows: Array<Row>
+  readonly byId: Map<string, Row>
+  readonly streams: Map<string, Array<Row>>
+  readonly categories: Map<string, Array<Row>>
+  /** Not the number of rows: a refused write leaves a gap, as it does with a sequence of PostgreSQL. */
+  lastGlobalPosition: number
+}
+
+export const make = (): Log => ({
+  rows: [],
+  byId: new Map(),
+  streams: new Map(),
+  categories: new Map(),
+  lastGlobalPosition: 0
+})
+
+type Refusal = WrongExpectedVersion | DuplicateMessageId
+
+/** An append that may be written, or one that is already recorded. */
+type Checked = { readonly _tag: "New" } | { readonly _tag: "Recorded"; readonly result: AppendResult }
+
+const sameJson = (a: string | null, b: string | null): boolean =>
+  a === b || (a !== null && b !== null && jsonEquals(parseJson(a), parseJson(b)))
+
+/** Metadata without the trace of its append; `null` when nothing else is left. */
+const withoutTrace = (metadata: string | null): string | null => {
+  const json = metadata === null ? null : parseJson(metadata)
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return metadata
+  const { traceparent: _, ...others } = json as Schema.JsonObject
+  return Object.keys(others).length === 0 ? null : JSON.stringify(others)
+}
+
+const sameContent = (row: Row, message: EncodedMessage): boolean =>
+  row.type === message.type && sameJson(row.data, message.data) &&
+  sameJson(withoutTrace(row.metadata), withoutTrace(message.metadata))
+
+/** The result of an append whose messages are all recorded, in its stream and in its order. */
+const recordedBefore = ({ byId }: Log, append: EncodedAppend): AppendResult | undefined => {
+  const rows = append.messages.flatMap((message) => byId.get(message.id) ?? [])
+  const [first, last] = [rows[0], rows.at(-1)]
+  if (first === undefined || last === undefined || rows.length !== append.messages.length) return undefined
+  const same = append.messages.every((message, i) => {
+    const row = rows[i]
+    return row !== undefined && row.streamName === append.streamName && row.position === first.position + i &&
+      sameContent(row, message)
+  })
+  return same ? { version: last.position, globalPosition: last.globalPosition } : undefined
+}
+
+const check = (log: Log, append: EncodedAppend): Checked | Refusal => {
+  const result = recordedBefore(log, append)
+  if (result !== undefined) return { _tag: "Recorded", result }
+  const { expectedVersion: expected, streamName } = append
+  const version = (log.streams.get(streamName)?.length ?? 0) - 1
+  if (!ExpectedVersion.matches(expected, version)) {
+    const actual = version === -1 ? Option.none() : Option.some(version)
+    return new WrongExpectedVersion({ streamName, expected, actual })
+  }
+  const taken = append.messages.find(({ id }) => log.byId.has(id))
+  if (taken === undefined) return { _tag: "New" }
+  log.lastGlobalPosition += append.messages.length
+  return new DuplicateMessageId({ id: taken.id, streamName })
+}
+
+const listOf = (lists: Map<string, Array<Row>>, key: string): Array<Row> => {
+  const list = lists.get(key) ?? []
+  lists.set(key, list)
+  return list
+}
+
+const write = (log: Log, append: EncodedAppend, time: DateTime.Utc): AppendResult => {
+  const { streamName } = append
+  const stream = listOf(log.streams, streamName)
+  const category = listOf(log.categories, StreamName.category(streamName))
+  for (const message of append.messages) {
+    const row = { ...message, streamName, position: stream.length, globalPosition: ++log.lastGlobalPosition, time }
+    log.rows.push(row)
+    log.byId.set(row.id, row)
+    stream.push(row)
+    category.push(row)
+  }
+  return { version: stream.length - 1, globalPosition: log.lastGlobalPosition }
+}
+
+const undo = (log: Log, append: EncodedAppend): void => {
+  for (const { id } of append.messages) {
+    log.rows.pop()
+    log.byId.delete(id)
+    log.streams.get(append.streamName)?.pop()
+    log.categories.get(StreamName.category(append.streamName))?.pop()
+  }
+}
+
+export const append = (log: Log, append: EncodedAppend, time: DateTime.Utc): Result.Result<AppendResult, Refusal> => {
+  const checked = check(log, append)
+  if (checked._tag === "New") return Result.succeed(write(log, append, time))
+  return checked._tag === "Recorded" ? Result.succeed(checked.result) : Result.fail(checked)
+}
+
+/** Writes all appends, or none. An append that is recorded already must not come with one that is new. */
+export const appendAll = (
+  log: Log,
+  appends: ReadonlyArray<EncodedAppend>,
+  time: DateTime.Utc
+): Result.Result<ReadonlyArray<AppendResult>, Refusal> => {
+  const written: Array<EncodedAppend> = []
+  const results: Array<AppendResult> = []
+  const refuse = (error: Refusal) => {
+    written.toReversed().forEach((append) => undo(log, append))
+    return Result.fail(error)
+  }
+  let recorded: EncodedAppend | undefined
+  for (const append of appends) {
+    const checked = check(log, append)
+    if (checked._tag === "New") {
+      written.push(append)
+      results.push(write(log, append, time))
+    } else if (checked._tag === "Recorded") {
+      recorded ??= append
+      results.push(checked.result)
+    } else {
+      return refuse(checked)
+    }
+  }
+  const taken = recorded?.messages[0]
+  return taken !== undefined && recorded !== undefined && written.length > 0
+    ? refuse(new DuplicateMessageId({ id: taken.id, streamName: recorded.streamName }))
+    : Result.succeed(results)
+}
