@@ -8,10 +8,12 @@ import * as Eager from "../runtime/eagerLoop.ts"
 import { allName } from "../store/bookkeeping.ts"
 import type { Consumer, Options } from "./definition.ts"
 
-/** The name under which a consumer of these sources keeps its positions. */
-const categoryOf = (sources: ReadonlyArray<Source>): string => {
+/** What the sources of a consumer say about it. Positions are kept under the name of its only category, or under `$all`. */
+const ofSources = (handled: ReadonlyArray<Handled>) => {
+  const sources: ReadonlyArray<Source> = handled.map(({ from }) => from)
   const [first, ...others] = sources
-  return (first === undefined || others.length > 0 ? undefined : nameOf(first)) ?? allName
+  const category = first === undefined || others.length > 0 ? undefined : nameOf(first)
+  return { category: category ?? allName, selection: selectionOf(handled), sources }
 }
 
 /** A consumer that handles one message at a time, by the handlers of its source. */
@@ -20,14 +22,11 @@ export const oneByOne = (
   options: Options,
   handled: ReadonlyArray<Handled>
 ): Consumer<unknown, unknown> => {
-  const sources = handled.map(({ from }) => from)
   const sourceOf = findSource(handled)
   return {
     id,
-    category: categoryOf(sources),
-    selection: selectionOf(handled),
-    sources,
     options,
+    ...ofSources(handled),
     handlesAtOnce: 1,
     handles: (message) => {
       const source = sourceOf(message)
@@ -65,10 +64,8 @@ export const inBatches = <Event, E, R>(
   }
   return {
     id,
-    category: categoryOf(sources),
-    selection: selectionOf(handled),
-    sources,
     options,
+    ...ofSources(handled),
     handlesAtOnce: atOnce,
     handles: (message) => sourceOf(message) !== undefined,
     handle: (messages) =>
