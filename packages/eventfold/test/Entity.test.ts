@@ -294,6 +294,20 @@ describe("a refusal", () => {
       assert.deepStrictEqual(yield* Effect.flip(take(3)), new InsufficientFunds({ balance: 2 }))
     }).pipe(onMemory))
 
+  it.effect("may be any value, also undefined, and is not decided again", () =>
+    Effect.gen(function*() {
+      let decided = 0
+      const refuse = Effect.suspend(() => {
+        decided++
+        return Effect.fail(undefined)
+      })
+      for (const commandId of [undefined, "refused"]) {
+        const options = { retry: Schedule.recurs(2), commandId }
+        assert.isUndefined(yield* Effect.flip(Balance.transact("1", () => refuse, options)))
+      }
+      assert.strictEqual(decided, 2)
+    }).pipe(onMemory))
+
   it.effect("an event that does not fit its schema is one, and is not decided again", () =>
     Effect.gen(function*() {
       let decided = 0
@@ -393,7 +407,7 @@ describe("on a conflict", () => {
       assert.strictEqual(states.length, retries + 1)
     }).pipe(onMemory))
 
-  it.effect("waits by default: ten times, longer and longer, a quarter of a second at the most", () =>
+  it.effect("waits by default: ten times, longer and longer, at most a quarter of a second", () =>
     Effect.gen(function*() {
       const { decide, states } = overtaken(Number.POSITIVE_INFINITY)
       const times: Array<number> = []
@@ -461,7 +475,7 @@ describe("at the same time", () => {
             // So that all of them have decided before the first one appends.
             Effect.andThen(Effect.yieldNow),
             Effect.as(deposited(amount))
-            // A conflict means that another one got in, so nobody has more than 63 of them.
+            // A conflict means that another transaction got in, so none has more than 63 of them.
           ), { retry: Schedule.recurs(63) }), { concurrency: "unbounded" })
       const written = yield* Stream.runCollect(Account.readStream("1"))
       assert.isAbove(yield* Ref.get(attempts), 64)

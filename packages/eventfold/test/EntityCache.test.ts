@@ -36,7 +36,7 @@ const gated = () => {
       Effect.gen(function*() {
         begun.push(page.from)
         const failure = failures.shift()
-        // Seen by the store before it is held up on its way back.
+        // The store has read it before the gate blocks its way back.
         const rows = yield* backend.readStream(page)
         yield* gate.await
         return failure === undefined ? rows : yield* failure
@@ -205,7 +205,7 @@ describe("loads at the same time", () => {
 })
 
 describe("an interruption", () => {
-  it.effect("of the one that began a read does not harm those who share it", () => {
+  it.effect("of the load that began a read does not harm the loads that share it", () => {
     const { begun, gate, layer } = gated()
     return Effect.gen(function*() {
       yield* Account.append("1", deposited(1))
@@ -235,7 +235,7 @@ describe("an interruption", () => {
       }
     }).pipe(onMemory, Effect.provide(cache)))
 
-  it.effect("of all who wait gives the read up: one that hangs does not hold up those who come later", () => {
+  it.effect("of all loads that wait ends the read: one that hangs does not block later loads", () => {
     const { begun, gate, layer } = gated()
     return Effect.gen(function*() {
       yield* Account.append("1", deposited(1))
@@ -379,7 +379,7 @@ const loadAll = (count: number, entity = Balance) =>
   Effect.forEach(Array.from({ length: count }, (_, i) => String(i + 1)), (id) => entity.load(id), { discard: true })
 
 describe("room", () => {
-  it.effect("is made by those that nobody has asked for the longest", () => {
+  it.effect("is made by the least recently used entities", () => {
     const { during, layer } = watched()
     return Effect.gen(function*() {
       yield* loadAll(4)
@@ -460,7 +460,7 @@ describe("room", () => {
 })
 
 describe("timeToLive", () => {
-  it.effect("is for how long an entity is kept that nobody asks for", () => {
+  it.effect("is how long an idle entity is kept", () => {
     const { during, layer } = watched()
     return Effect.gen(function*() {
       yield* loadAll(2)
@@ -474,7 +474,7 @@ describe("timeToLive", () => {
     }).pipe(Effect.provide([layer, EntityCache.layer({ capacity: 10, timeToLive: "1 hour" })]))
   })
 
-  it.effect("frees the memory also when nobody asks for anything", () =>
+  it.effect("frees the memory also without any load", () =>
     Effect.gen(function*() {
       const service = Option.getOrThrow(yield* EntityCache.EntityCache)
       yield* loadAll(5)

@@ -54,7 +54,7 @@ it.layer(MessageStore.layerMemory)("Entity.changes", (it) => {
     }))
 })
 
-it.effect("sees by polling what nobody has announced", () =>
+it.effect("sees by polling what no wake-up has announced", () =>
   Effect.gen(function*() {
     const store = yield* MessageStore.MessageStore
     const deaf: typeof store = {

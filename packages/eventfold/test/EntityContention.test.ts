@@ -12,7 +12,7 @@ const Balance = Entity.make(Account, {
 
 const deposited = Account.events.Deposited({ amount: 1 })
 
-/** A store that takes its time to append, so that those who read meanwhile are overtaken. */
+/** A store that appends slowly, so that transactions that have read meanwhile are overtaken. */
 const slow = Layer.effect(
   MessageStore.MessageStore,
   Effect.map(MessageStore.MessageStore, (store) => ({

@@ -176,7 +176,7 @@ describe("freshness", () => {
       assert.deepStrictEqual(seen, [[0, Option.none()], [0, Option.none()], [100, Option.some(0)]])
     }).pipe(onMemory))
 
-  it.effect("assumeEmpty goes on from a snapshot after a conflict", () => {
+  it.effect("assumeEmpty continues from a snapshot after a conflict", () => {
     const { during, layer } = watched()
     return Effect.gen(function*() {
       const Snapshotted = Entity.make(Account, { ...balance, snapshots: { version: 1, every: 3 } })

@@ -284,7 +284,7 @@ describe("a stream that is behind its snapshot, restored from a backup say", () 
         assert.deepStrictEqual(yield* Snapshotted.load("1"), { state: { balance: 3 }, version: Option.some(1) })
       }).pipe(onMemory, Effect.provide(cache)))
 
-    it.effect(`goes on from them, and never comes back to the snapshot when it has grown${name}`, () =>
+    it.effect(`continues from them, and never returns to the snapshot when it has grown${name}`, () =>
       Effect.gen(function*() {
         yield* write(snapshotStream, snapshot(1_000, 4))
         for (let i = 1; i <= 10; i++) {

@@ -168,7 +168,7 @@ export const theReadme = () => {
     | WriteErrors
   >()
   exactly<Failure<Withdraw>, InsufficientFunds | Entity.TransactError<typeof Account>>()
-  // As the README has it, for who does not care which category.
+  // As in the README, for code that does not care which category it is.
   type General = (
     id: string,
     amount: number
@@ -505,7 +505,7 @@ export const several = () => {
   void Entity.transactAll(targets, () => Entity.reply({ payer: paid, stok: taken }, 1))
   // @ts-expect-error as an effect, too
   void Entity.transactAll(targets, () => Effect.succeed({ payer: paid, stok: taken }))
-  // @ts-expect-error an event for nobody
+  // @ts-expect-error an event without a target
   void Entity.transactAll(targets, () => paid)
   // @ts-expect-error a decision is made, not forgotten
   void Entity.transactAll(targets, () => {})

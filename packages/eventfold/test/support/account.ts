@@ -1,4 +1,4 @@
-/** The category and the entity that the tests of entities are about, and stores that can be watched or go wrong. */
+/** The category and the entity of the entity tests, and stores that note what they do. */
 import { Effect, Layer, Logger, Option, References, Schema, Stream } from "effect"
 import { Category, Entity, MemoryStore, type Message, MessageStore, type StoreBackend } from "eventfold"
 
@@ -12,7 +12,7 @@ export type AccountEvent = Category.Event<typeof Account>
 
 export const State = Schema.Struct({ balance: Schema.Int })
 
-/** How a balance comes about, for entities with options of their own. */
+/** The fold of a balance, for entities with options of their own. */
 export const balance = {
   state: State,
   initial: { balance: 0 },
@@ -37,18 +37,18 @@ export const deposited = (amount: number) => Account.events.Deposited({ amount }
 
 export const withdrawn = (amount: number) => Account.events.Withdrawn({ amount })
 
-/** Takes from a balance what is there, and refuses otherwise. */
+/** Withdraws an amount, or refuses when the balance is too low. */
 export const take = (amount: number) => ({ balance }: typeof State.Type) =>
   balance < amount ? new InsufficientFunds({ balance }) : withdrawn(amount)
 
-/** The same, with time for others to be faster. */
+/** Withdraws after a pause in which other fibers can be faster. */
 export const takeSlowly = (amount: number) => ({ balance }: typeof State.Type) =>
   Effect.andThen(
     Effect.yieldNow,
     balance < amount ? Effect.fail(new InsufficientFunds({ balance })) : Effect.succeed(withdrawn(amount))
   )
 
-/** The amounts of an account's events in their order, those taken with a minus. */
+/** The amounts of an account's events in order; withdrawals are negative. */
 export const amounts = (id: string) =>
   Effect.map(
     Stream.runCollect(Account.readStream(id)),
@@ -58,7 +58,7 @@ export const amounts = (id: string) =>
       )
   )
 
-/** Writes to a stream past the types. */
+/** Appends messages without the checks of a category. */
 export const write = (streamName: string, ...messages: ReadonlyArray<Message.Message>) =>
   Effect.flatMap(MessageStore.MessageStore, (store) => store.append(streamName, messages))
 
@@ -70,7 +70,7 @@ export const last = (streamName: string) =>
 
 export const onMemory = Effect.provide(MessageStore.layerMemory)
 
-/** A store in memory whose backend is another one's in part. */
+/** A memory store with parts of its backend replaced. */
 export const storeOver = (change: (backend: StoreBackend.StoreBackend) => Partial<StoreBackend.StoreBackend>) =>
   Layer.effect(
     MessageStore.MessageStore,
@@ -79,7 +79,7 @@ export const storeOver = (change: (backend: StoreBackend.StoreBackend) => Partia
 
 const found = (message: Option.Option<unknown>) => Option.isSome(message) ? 1 : 0
 
-/** A store in memory that notes each statement that a database would get, and how many messages came back. */
+/** A memory store that notes each statement that a database would get, and how many messages it gave. */
 export const watched = () => {
   const log: Array<string> = []
   const noting = <A, E>(effect: Effect.Effect<A, E>, note: (result: A) => string) =>
@@ -95,7 +95,7 @@ export const watched = () => {
     streamVersion: (name) => noting(backend.streamVersion(name), () => `version ${name}`),
     findMessage: (name, id) => noting(backend.findMessage(name, id), (message) => `find in ${name}: ${found(message)}`)
   }))
-  /** What the effect did, in order. */
+  /** The statements of an effect, in order. */
   const during = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.suspend(() => {
       log.length = 0
@@ -104,7 +104,7 @@ export const watched = () => {
   return { layer, during }
 }
 
-/** What is logged at a level that is seen by default, as text. */
+/** The log lines at the levels that are visible by default, as text. */
 export const logged = () => {
   const lines: Array<string> = []
   const layer = Logger.layer([

@@ -58,9 +58,15 @@ interface Transaction<Found, Events, Recorded, Reply, E, R> {
   attempts: number
   /** The state that the last attempt decided on. */
   found: Found | undefined
-  /** The conflict that ended the last attempt. An equal error of `decide` is not this one. */
+  /** The conflict that ended the last attempt. */
   conflict: WrongExpectedVersion | undefined
 }
+
+/** Whether an error is the transaction's own conflict. `decide` may fail with anything, also with the conflict of another one. */
+const isOwnConflict = (
+  { conflict }: { readonly conflict: WrongExpectedVersion | undefined },
+  error: unknown
+): boolean => conflict !== undefined && error === conflict
 
 /** Remembers the conflict that a check or a write fails with. */
 const noteConflict = <Found, Events, Recorded, Reply, E, R, A>(
@@ -123,7 +129,7 @@ const attemptOrHandledBefore = <Found, Events, Recorded, Reply, E, R>(
 ) =>
   tx.options.commandId === undefined ? attempt(tx) : Effect.catchIf(
     attempt(tx),
-    (error) => error !== tx.conflict,
+    (error) => !isOwnConflict(tx, error),
     (error) =>
       Effect.flatMap(
         handledBefore(tx),
@@ -186,9 +192,8 @@ export const transact = <Found, Events, Recorded, Reply, E, R, Refusal, RDecide>
       found: undefined,
       conflict: undefined
     }
-    // Only this transaction's own conflict: `decide` may fail with another one's.
     type Failure = E | Refusal | WrongExpectedVersion
-    const isOwn = (error: Failure): error is Failure & WrongExpectedVersion => error === tx.conflict
+    const isOwn = (error: Failure): error is Failure & WrongExpectedVersion => isOwnConflict(tx, error)
     return Effect.retry(attemptInTurn(tx), { schedule: options.retry, while: isOwn }).pipe(
       Effect.catchIf(isOwn, (conflict) => giveUp(tx, conflict))
     )

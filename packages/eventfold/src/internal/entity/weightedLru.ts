@@ -1,4 +1,4 @@
-/** Something that is kept until room is needed, or until nobody has asked for it for a while. */
+/** Something that is kept until room is needed, or until it has been idle for the time to live. */
 export interface Entry {
   /** Takes the entry out of the index that it was found in. */
   readonly forget: () => void
