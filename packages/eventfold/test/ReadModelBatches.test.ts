@@ -2,8 +2,9 @@ import { assert, it } from "@effect/vitest"
 import { Array as Arr, Clock, DateTime, Effect, Exit, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Message, StreamName } from "eventfold"
-import { inBatches, throttling } from "../src/internal/readModel/batches.ts"
+import { inBatches } from "../src/internal/readModel/batches.ts"
 import type { Wanted } from "../src/internal/readModel/readAhead.ts"
+import { throttling } from "../src/internal/readModel/throttle.ts"
 
 const message = (globalPosition: number): Message.RecordedMessage => ({
   id: Message.MessageId.make("00000000-0000-4000-8000-000000000000"),

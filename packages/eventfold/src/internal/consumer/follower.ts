@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import type { RecordedMessage } from "../../Message.ts"
 import { defaultBatchSize, type ReadAllError } from "../../MessageStore.ts"
 import type { ReadPageResult } from "../../StoreBackend.ts"
-import type { LogReader } from "../processor/logReader.ts"
+import type { FollowingReader } from "../processor/logReader.ts"
 import type { RetryOutages } from "../processor/outage.ts"
 import * as PollPause from "../processor/pollPause.ts"
 import { correlates } from "../processor/sources.ts"
@@ -17,7 +17,7 @@ import type { MessageLanes } from "./messageLanes.ts"
 const heldBackRest = "20 millis"
 
 export interface Options {
-  readonly reader: LogReader
+  readonly reader: FollowingReader
   readonly members: Members
   readonly lanes: Pick<MessageLanes<unknown, unknown>, "offer" | "awaitRoom">
   /** Runs when a message is handled, or needs no handling. */

@@ -33,7 +33,7 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, 
   const { category, options, selection } = consumer
   const subject = ofConsumer(consumer)
   const persist = retryOutages(subject)
-  const reader = yield* LogReader.make(subject, {
+  const reader = yield* LogReader.follow(subject, {
     category: readsAll(consumer) ? undefined : category,
     selection,
     batchSize: options.batchSize,

@@ -10,8 +10,8 @@ import type { RetryOutages } from "../processor/outage.ts"
 import type { Subject } from "../processor/subject.ts"
 import * as Admission from "./admission.ts"
 import * as ParkingCategory from "./category.ts"
-import * as Follower from "./follower.ts"
 import * as KnownStreams from "./knownStreams.ts"
+import * as Follower from "./parkedFollower.ts"
 import * as Replay from "./replay.ts"
 
 /** What the parking needs to know of a consumer. */

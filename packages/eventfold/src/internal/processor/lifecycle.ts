@@ -5,12 +5,11 @@ import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
-import { MessageStore } from "../../MessageStore.ts"
-import type { Lease } from "../../StoreBackend.ts"
+import type { MessageStore } from "../../MessageStore.ts"
 import type { StoreError } from "../../StoreError.ts"
 import { log } from "../runtime/log.ts"
 import * as Activity from "./activity.ts"
-import { retryOutages } from "./outage.ts"
+import { acquireLease } from "./leaseWait.ts"
 import type { Subject } from "./subject.ts"
 
 /** A consumer or read model at work on its messages. */
@@ -49,25 +48,6 @@ export interface Lifecycle<W extends Work> {
     details: (work: W) => Readonly<Record<string, unknown>>
   ) => Effect.Effect<W, E, R | Scope.Scope>
 }
-
-/** The pause between two attempts to acquire a lease that another process holds. */
-const leaseInterval = "1 second"
-
-/** Waits until this process holds a lease, which it keeps until the scope closes. Logs once that another one holds it. */
-const acquireLease = Effect.fnUntraced(function*(
-  subject: Subject,
-  name: string
-): Effect.fn.Return<Lease, StoreError, MessageStore | Scope.Scope> {
-  const store = yield* MessageStore
-  let isLogged = false
-  while (true) {
-    const lease = yield* retryOutages(subject)(store.lease(name))
-    if (Option.isSome(lease)) return lease.value
-    if (!isLogged) yield* log("Info", `${subject.kind} waits: another process runs it`, subject.logged)
-    isLogged = true
-    yield* Effect.sleep(leaseInterval)
-  }
-})
 
 /** Makes work, and shows its gauges until the scope closes. */
 export const showing = Effect.fnUntraced(function*<W extends Work, E, R>(

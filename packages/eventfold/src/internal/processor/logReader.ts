@@ -21,17 +21,21 @@ export interface Options {
   readonly consumerGroup?: ConsumerGroup | undefined
 }
 
-/** Reads the log for a consumer or read model page by page, and waits for news. */
+/** Reads the log for a consumer or read model page by page. */
 export interface LogReader {
   /**
    * Reads the page from a global position on, inclusive. A page of a single category holds messages of all types, because so
    * all processors that read the category share it; those of several categories are filtered by the store.
    */
   readonly read: (from: number) => Effect.Effect<ReadPageResult, ReadAllError>
-  /** Waits for a wake-up, or for this many milliseconds. */
-  readonly wait: (millis: number) => Effect.Effect<void>
   /** What blocks the reader, by the last page. */
   readonly heldBack: () => Option.Option<HeldBack>
+}
+
+/** A reader that also waits for news. */
+export interface FollowingReader extends LogReader {
+  /** Waits for a wake-up, or for this many milliseconds. */
+  readonly wait: (millis: number) => Effect.Effect<void>
 }
 
 export const emptyPage = (from: number): ReadPageResult => ({
@@ -51,17 +55,12 @@ const awaitAny = ([first, ...others]: ReadonlyArray<WakeUps>, millis: number): E
   return others.length === 0 ? polling : Effect.raceAllFirst([polling, ...others.map((wakeUps) => wakeUps.await)])
 }
 
-/** The reader hears of writes from when it is made until the scope closes. */
 export const make = Effect.fnUntraced(function*(
   subject: Subject,
   { batchSize = defaultBatchSize, category, consumerGroup, correlation, selection }: Options
-): Effect.fn.Return<LogReader, InvalidCategory, MessageStore | Scope.Scope> {
+): Effect.fn.Return<LogReader, never, MessageStore> {
   const store = yield* MessageStore
   const warning = HeldBackWarning.make(subject)
-  const wakeUps = yield* Effect.forEach(
-    category === undefined ? selection.categories ?? [undefined] : [category],
-    (category) => store.wakeUps(category, selection)
-  )
   const filters = filtersOf(selection)
 
   const read = (from: number): Effect.Effect<ReadPageResult, ReadAllError> => {
@@ -75,10 +74,20 @@ export const make = Effect.fnUntraced(function*(
         ({ heldBack }) => warning.observe(heldBack)
       )
   }
+  return { read, heldBack: warning.current }
+})
 
-  return {
-    read,
-    wait: (millis) => awaitAny(wakeUps, millis),
-    heldBack: warning.current
-  }
+/** Makes a reader that hears of writes from now on until the scope closes. */
+export const follow = Effect.fnUntraced(function*(
+  subject: Subject,
+  options: Options
+): Effect.fn.Return<FollowingReader, InvalidCategory, MessageStore | Scope.Scope> {
+  const { category, selection } = options
+  const store = yield* MessageStore
+  const wakeUps = yield* Effect.forEach(
+    category === undefined ? selection.categories ?? [undefined] : [category],
+    (category) => store.wakeUps(category, selection)
+  )
+  const reader = yield* make(subject, options)
+  return { ...reader, wait: (millis) => awaitAny(wakeUps, millis) }
 })

@@ -1,6 +1,4 @@
 import * as Arr from "effect/Array"
-import type * as Clock from "effect/Clock"
-import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { RecordedMessage } from "../../Message.ts"
 import type { Wanted } from "./readAhead.ts"
@@ -32,20 +30,4 @@ export const inBatches = <E>(
   }
   close()
   return batches
-}
-
-/** Waits before each batch, so that at most `perSecond` messages are handled per second; never without a limit. */
-export const throttling = (
-  clock: Clock.Clock,
-  perSecond: number | undefined
-): (messages: number) => Effect.Effect<void> => {
-  if (perSecond === undefined) return () => Effect.void
-  let due = clock.currentTimeMillisUnsafe()
-  return (messages) =>
-    Effect.suspend(() => {
-      const now = clock.currentTimeMillisUnsafe()
-      const wait = Math.max(0, due - now)
-      due = Math.max(due, now) + messages * 1_000 / perSecond
-      return Effect.sleep(wait)
-    })
 }

@@ -14,13 +14,17 @@ const onlyCategory = ({ categories }: Reads): string | undefined => categories?.
 /** Whether no message can reach a handler. */
 export const readsNothing = (model: Reads): boolean => LogReader.filtersOf(model) === undefined
 
-/** The reader of a read model. When its handlers name no type at all, it reads nothing. */
-export const makeReader = (model: Reads) =>
-  LogReader.make(ofReadModel(model), {
-    category: readsNothing(model) ? undefined : onlyCategory(model),
-    selection: { categories: model.categories, types: model.types, bookkeeping: true },
-    batchSize: model.options.batchSize
-  })
+/** What a read model reads of the log: nothing when its handlers name no type at all. */
+const readerOptions = (model: Reads): LogReader.Options => ({
+  category: readsNothing(model) ? undefined : onlyCategory(model),
+  selection: { categories: model.categories, types: model.types, bookkeeping: true },
+  batchSize: model.options.batchSize
+})
+
+export const makeReader = (model: Reads) => LogReader.make(ofReadModel(model), readerOptions(model))
+
+/** A reader that hears of writes until the scope closes. */
+export const makeFollowingReader = (model: Reads) => LogReader.follow(ofReadModel(model), readerOptions(model))
 
 /**
  * Reads a page for the transaction that its caller may be in. A reader of one category is never blocked by writes to others,

@@ -1,5 +1,6 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -7,13 +8,15 @@ import { MessageStore } from "../../MessageStore.ts"
 import { BuildMoved, ReadModelStore } from "../../ReadModelStore.ts"
 import * as Activity from "../processor/activity.ts"
 import { showing } from "../processor/lifecycle.ts"
+import type { LogReader } from "../processor/logReader.ts"
 import { backoff, isOutage, logOutage } from "../processor/outage.ts"
 import { ofReadModel } from "../processor/subject.ts"
 import { buildLease, createBeside, createFirst, liveOf } from "./builds.ts"
 import type { BuildOptions, ReadModel } from "./definition.ts"
 import { BuildNotFound, ReadModelIsBuilding } from "./errors.ts"
-import type { Filling } from "./filler.ts"
+import type { Filling } from "./filling.ts"
 import { countBetween } from "./lag.ts"
+import { makeReader } from "./pages.ts"
 import { switchOver } from "./switchOver.ts"
 import { makeWork } from "./work.ts"
 
@@ -53,6 +56,7 @@ interface Job<E, R> {
   readonly model: ReadModel<E, R>
   readonly options: BuildOptions
   readonly activity: Activity.Activity
+  readonly reader: LogReader
   /** Closes with the stream. */
   readonly scope: Scope.Scope
   /** The number of the build. */
@@ -65,6 +69,8 @@ interface Job<E, R> {
 interface State<E, R> {
   phase: Progress["phase"]
   filling: Filling<E, R>
+  /** Closes with the filling. */
+  scope: Scope.Closeable
   target: number
   /** How many messages there are up to the target. */
   of: number
@@ -85,10 +91,12 @@ const find = Effect.fnUntraced(function*({ model, number }: Pick<Job<unknown, un
 
 /** Begins to fill the build where its checkpoint is. */
 const fill = Effect.fnUntraced(function*<E, R>(job: Job<E, R>) {
-  const { activity, model, options, scope } = job
+  const { activity, model, options, reader } = job
   const { build } = yield* find(job)
-  const work = showing(activity, makeWork(model, build, { ...options, activity }))
-  return (yield* Scope.provide(work, scope)).filling
+  const scope = yield* Scope.fork(job.scope)
+  const work = showing(activity, makeWork(model, build, { ...options, activity, reader }))
+  const { filling } = yield* Scope.provide(work, scope)
+  return { filling, scope }
 })
 
 /** Takes the lease, and finds or creates the build to fill. */
@@ -104,13 +112,15 @@ const begin = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>, options:
     ? yield* createFirst(model, builds)
     : yield* createBeside(model, builds, live)
   const scope = yield* Effect.scope
-  const job: Job<E, R> = { model, options, activity, scope, number, isFirst: live === undefined }
+  const reader = yield* makeReader(model)
+  const job: Job<E, R> = { model, options, activity, reader, scope, number, isFirst: live === undefined }
 
-  const filling = yield* fill(job)
+  const begun = yield* fill(job)
+  const { filling } = begun
   const target = live === undefined ? yield* messages.lastPosition : live.checkpoint.position
   const of = yield* countBetween(model, 1, target)
   const handledBefore = of - (yield* countBetween(model, filling.position() + 1, target))
-  const state: State<E, R> = { phase: "building", filling, target, of, handledBefore }
+  const state: State<E, R> = { phase: "building", ...begun, target, of, handledBefore }
   return { job, state, lost: lease.value.lost }
 })
 
@@ -172,8 +182,11 @@ const step = Effect.fnUntraced(function*<E, R>(job: Job<E, R>, state: State<E, R
 
 /** Continues where the stored build is, with another filling. */
 const resume = Effect.fnUntraced(function*<E, R>(job: Job<E, R>, state: State<E, R>) {
+  const { filling, scope } = yield* fill(job)
+  yield* Scope.close(state.scope, Exit.void)
   state.handledBefore += state.filling.handled()
-  state.filling = yield* fill(job)
+  state.filling = filling
+  state.scope = scope
 })
 
 /** Resumes when another process has moved the build, and when a store that was away is back. */

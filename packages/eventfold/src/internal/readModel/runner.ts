@@ -3,6 +3,7 @@ import type { RunningStatus } from "../../ConsumerStatus.ts"
 import type { MessageStore } from "../../MessageStore.ts"
 import { type Build, BuildMoved, ReadModelStore } from "../../ReadModelStore.ts"
 import * as Lifecycle from "../processor/lifecycle.ts"
+import type { FollowingReader } from "../processor/logReader.ts"
 import { isOutage, logOutage } from "../processor/outage.ts"
 import * as PollPause from "../processor/pollPause.ts"
 import { ofReadModel } from "../processor/subject.ts"
@@ -11,8 +12,9 @@ import { buildLease, createBeside, createFirst, liveLease, liveOf } from "./buil
 import { checkFingerprint } from "./checkDefinition.ts"
 import type { ReadModel } from "./definition.ts"
 import type { RunError } from "./errors.ts"
-import type * as Filling from "./filler.ts"
+import type * as Filling from "./filling.ts"
 import * as LiveProgress from "./liveProgress.ts"
+import { makeFollowingReader } from "./pages.ts"
 import { switchOver } from "./switchOver.ts"
 import { makeWork, type Work } from "./work.ts"
 
@@ -42,7 +44,8 @@ const taskFor = ({ version }: ReadModel<unknown, unknown>, live: Build | undefin
 /** Fills the live build, without an end. */
 const keepUp = Effect.fnUntraced(function*<E, R>(
   { name, options: { poll } }: ReadModel<E, R>,
-  { filling, reader }: Work<E, R>,
+  { filling }: Work<E, R>,
+  reader: FollowingReader,
   onCaughtUp: () => void
 ) {
   const progress = LiveProgress.of(yield* ReadModelStore, name)
@@ -63,7 +66,8 @@ const keepUp = Effect.fnUntraced(function*<E, R>(
 /** Fills a build beside the live one until it has handled as much, and puts it in the place of the live one. */
 const replace = Effect.fnUntraced(function*<E, R>(
   model: ReadModel<E, R>,
-  { filling, reader }: Work<E, R>
+  { filling }: Work<E, R>,
+  reader: FollowingReader
 ) {
   const store = yield* ReadModelStore
   const { name, options: { build: options = {}, poll }, version } = model
@@ -97,18 +101,20 @@ export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): E
     return { task: taskFor(model, live), builds }
   })
 
-  const start = (build: Build, options: Omit<Filling.Options, "reader" | "activity">) =>
+  const start = (build: Build, options: Omit<Filling.Options, "activity">) =>
     lifecycle.start(makeWork(model, build, { ...options, activity }), ({ filling }) => {
       const { number, state } = filling.build()
       return { version, build: number, state, position: filling.position() }
     })
 
   const perform = Effect.fnUntraced(function*(task: Task, builds: ReadonlyArray<Build>) {
+    const reader = yield* makeFollowingReader(model)
     if (task._tag === "Beside") {
-      return yield* replace(model, yield* start(yield* createBeside(model, builds, task.live), buildOptions))
+      const build = yield* createBeside(model, builds, task.live)
+      return yield* replace(model, yield* start(build, { ...buildOptions, reader }), reader)
     }
     const live = task._tag === "Live" ? task.live : yield* createFirst(model, builds)
-    return yield* keepUp(model, yield* start(live, {}), activity.sample)
+    return yield* keepUp(model, yield* start(live, { reader }), reader, activity.sample)
   })
 
   let isStandingBy = false

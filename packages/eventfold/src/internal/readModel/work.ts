@@ -1,32 +1,27 @@
 import * as Effect from "effect/Effect"
 import type { Build } from "../../ReadModelStore.ts"
 import type * as Lifecycle from "../processor/lifecycle.ts"
-import type { LogReader } from "../processor/logReader.ts"
 import type { ReadModel } from "./definition.ts"
-import * as Filling from "./filler.ts"
-import { makeReader } from "./pages.ts"
+import * as Filling from "./filling.ts"
 import { verifyCheckpoint } from "./verifyCheckpoint.ts"
 
-/** A build that is being filled, and the reader that it is filled from. */
+/** A build that is being filled. */
 export interface Work<E, R> extends Lifecycle.Work {
-  readonly reader: LogReader
   readonly filling: Filling.Filling<E, R>
 }
 
 export const makeWork = Effect.fnUntraced(function*<E, R>(
   model: ReadModel<E, R>,
   build: Build,
-  options: Omit<Filling.Options, "reader">
+  options: Filling.Options
 ) {
-  const reader = yield* makeReader(model)
-  const filling = yield* Filling.make(model, yield* verifyCheckpoint(build), { ...options, reader })
+  const filling = yield* Filling.make(model, yield* verifyCheckpoint(build), options)
   const { lastRead, pending, position } = filling
   const work: Work<E, R> = {
-    reader,
     filling,
     positions: () => [{ member: undefined, position: position() }],
     lastRead,
-    heldBack: reader.heldBack,
+    heldBack: options.reader.heldBack,
     counts: () => {
       const { length } = pending()
       return { running: length === 0 ? 0 : 1, pending: length }

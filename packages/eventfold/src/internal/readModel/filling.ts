@@ -11,14 +11,15 @@ import type { InvalidCategory } from "../../StreamName.ts"
 import type { Activity } from "../processor/activity.ts"
 import { type Handler, makeAttempt, makeHandle } from "../processor/handleMessages.ts"
 import type { LogReader } from "../processor/logReader.ts"
-import * as Tracing from "../processor/spans.ts"
+import * as Spans from "../processor/spans.ts"
 import * as Subject from "../processor/subject.ts"
 import { withGracePeriod } from "../runtime/gracePeriod.ts"
-import { type Batch, inBatches, throttling } from "./batches.ts"
+import { type Batch, inBatches } from "./batches.ts"
 import * as BuildWriter from "./buildWriter.ts"
 import { Broken } from "./buildWriter.ts"
 import type { Decoded, ReadModel } from "./definition.ts"
 import { type DecodedPage, readAhead, unread } from "./readAhead.ts"
+import { throttling } from "./throttle.ts"
 
 export type FillError = BuildMoved | StoreError | InvalidArgument | InvalidCategory
 
@@ -112,7 +113,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
   const writer = BuildWriter.make<E, R>(yield* ReadModelStore, clock, first, { sideEffects })
   const pending: Pending<E> = { page: unread(begin), batches: [] }
   const handler = handlerOf(model, subject, writer, pending)
-  const handle = makeHandle(handler, makeAttempt(handler, activity, yield* Tracing.make(subject)), activity, undefined)
+  const handle = makeHandle(handler, makeAttempt(handler, activity, yield* Spans.make(subject)), activity, undefined)
   let handled = 0
 
   const handleBatch = Effect.fnUntraced(function*(batch: Batch) {
