@@ -52,6 +52,12 @@ const makePast = Effect.fnUntraced(function*(server: Database.NamedServer, versi
 const installations = (sql: SqlClient) =>
   sql`SELECT version, previous_version, message_store FROM eventfold.installations ORDER BY ordinal`.values
 
+/** The installations after an upgrade. Version 1 kept no record of its own. */
+const upgradedFrom = (version: number) => [
+  ...version === 1 ? [] : [[version, null, "eventfold"]],
+  [Postgres.schemaVersion, version, "eventfold"]
+]
+
 layer(Pglite.layerClient(), { excludeTestServices: true })("upgrading on PGlite", (it) => {
   it.effect("from every version by the layer, which keeps the messages", () =>
     Effect.forEach(pastVersions, (version) =>
@@ -65,7 +71,7 @@ layer(Pglite.layerClient(), { excludeTestServices: true })("upgrading on PGlite"
           MessageStore.MessageStore
         )
         assert.strictEqual((yield* store.append("account-1", [{ type: "T", data: {} }])).version, 1)
-        assert.deepStrictEqual(yield* installations(sql), [[Postgres.schemaVersion, version, "eventfold"]])
+        assert.deepStrictEqual(yield* installations(sql), upgradedFrom(version))
         const { name } = (yield* sql<{ readonly name: string }>`SELECT current_database() AS name`)[0] ?? { name: "" }
         assert.deepStrictEqual(yield* Postgres.uninstall({ database: name }), { messageStore: true, role: true })
       })))
@@ -96,7 +102,7 @@ for (const server of inject("postgres")) {
             yield* Effect.provideService(Catalog.objects(), SqlClient, sql),
             yield* Catalog.objects()
           )
-          assert.deepStrictEqual(yield* installations(sql), [[Postgres.schemaVersion, version, "eventfold"]])
+          assert.deepStrictEqual(yield* installations(sql), upgradedFrom(version))
         })
     )
 
@@ -116,7 +122,7 @@ for (const server of inject("postgres")) {
             })
           )
           yield* open({ install: true })
-          assert.deepStrictEqual(yield* installations(sql), [[Postgres.schemaVersion, version, "eventfold"]])
+          assert.deepStrictEqual(yield* installations(sql), upgradedFrom(version))
         })
     )
 
@@ -127,7 +133,7 @@ for (const server of inject("postgres")) {
           Effect.gen(function*() {
             const { sql, url } = yield* makePast(server, version)
             assert.deepStrictEqual(yield* Psql.run(url, "install.sql"), Psql.silence)
-            assert.deepStrictEqual(yield* installations(sql), [[Postgres.schemaVersion, version, "eventfold"]])
+            assert.deepStrictEqual(yield* installations(sql), upgradedFrom(version))
           }))
     )
 

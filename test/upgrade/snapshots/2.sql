@@ -1,19 +1,19 @@
 -- install/begin.sql
 
--- Looks at the database and decides what to install. The settings belong to the transaction:
--- `eventfold.install_role`, `eventfold.install_owner` and `eventfold.replace_functions` are the options of an installation;
--- this file sets the others for the files that follow.
+-- Looks at what is there and decides what is to be installed. The settings of an installation are those of its
+-- transaction: `eventfold.install_role`, `eventfold.install_owner` and `eventfold.replace_functions` are its options, the
+-- rest is for the files that follow.
 
 DO $$
 DECLARE
-  -- The same as in eventfold.schema_version().
+  -- That of eventfold.schema_version().
   _version CONSTANT integer := 2;
   _installed integer;
   _is_stock boolean;
   _replaces boolean;
 BEGIN
   IF current_setting('server_version_num')::integer < 150000 THEN
-    RAISE EXCEPTION 'eventfold needs PostgreSQL 15 or later, but the server is PostgreSQL %', current_setting('server_version')
+    RAISE EXCEPTION 'eventfold needs PostgreSQL 15 or later, and this is %', current_setting('server_version')
       USING ERRCODE = 'feature_not_supported';
   END IF;
 
@@ -24,11 +24,11 @@ BEGIN
     _installed := eventfold.schema_version();
   END IF;
   IF _installed > _version THEN
-    RAISE EXCEPTION 'the eventfold schema is at version %, and this would install the older version %', _installed, _version
+    RAISE EXCEPTION 'the eventfold schema is at version %, and this would install version %', _installed, _version
       USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Install with the newest eventfold that uses the database.';
   END IF;
 
-  -- Message DB's own function is PL/pgSQL. A mark of ours would be wrong after an update of Message DB replaces our functions.
+  -- Message DB's own function is PL/pgSQL. A mark of ours would tell as well, until Message DB's update is run over it.
   _is_stock := EXISTS (
     SELECT FROM pg_proc
     WHERE pronamespace = to_regnamespace('message_store') AND proname = 'category' AND prosqlbody IS NULL
@@ -40,15 +40,15 @@ BEGIN
     set_config('eventfold.install_message_store', CASE WHEN _is_stock AND NOT _replaces THEN 'off' ELSE 'on' END, true),
     set_config('eventfold.install_replaces', CASE WHEN _replaces THEN 'on' ELSE 'off' END, true),
     set_config('eventfold.install_previous', coalesce(_installed::text, ''), true),
-    -- The role of the session, to return to after acting as the owner of a schema.
+    -- Who installs, to be that one again after having been the owner of a schema.
     set_config('eventfold.install_caller', current_setting('role'), true);
 END;
 $$;
 
 -- install/role.sql
 
--- The role that clients of Message DB log in as, or are members of. As in Message DB, it may log in, has no password and
--- owns nothing. A role belongs to all databases of the server, so another session may create it at the same moment.
+-- The role that clients of Message DB log in as, or are members of. Message DB's: it may log in, has no password, and owns
+-- nothing. A role belongs to all databases of the server, so another one may be making it at this moment.
 
 DO $$
 BEGIN
@@ -59,19 +59,19 @@ EXCEPTION
   WHEN duplicate_object OR unique_violation THEN
     NULL;
   WHEN insufficient_privilege THEN
-    RAISE EXCEPTION 'the role message_store does not exist, and % may not create it', quote_ident(current_user)
+    RAISE EXCEPTION 'there is no role message_store, and % may not create it', quote_ident(current_user)
       USING
         ERRCODE = 'insufficient_privilege',
-        HINT = 'Ask an administrator to run CREATE ROLE message_store LOGIN, or install without the role: '
+        HINT = 'Have someone who may run CREATE ROLE message_store LOGIN, or install without the role: '
           || 'psql -v role=off, or role: false in the library.';
 END;
 $$;
 
 -- message_store/schema.sql
 
--- The schema of Message DB's interface: its table, type, functions and views, under its names.
--- CREATE SCHEMA IF NOT EXISTS needs the right to create a schema even when it exists. The statements that follow run as the
--- owner of the schema, so that one role can upgrade all objects later, whichever role installs them now.
+-- The schema of Message DB's interface: its table, type and functions, under its names.
+-- CREATE SCHEMA IF NOT EXISTS asks for the right to create one even when it is there. What follows belongs to the owner of
+-- the schema, so that one can bring it up to date later, whoever installs it now.
 
 DO $$
 DECLARE
@@ -91,8 +91,8 @@ $$;
 
 -- message_store/tables/messages.sql
 
--- The log. Column order, defaults, primary key and sequence names are Message DB's: clients use `SELECT *`, and error
--- messages contain the names. The time is the start of the writing transaction, in UTC without a zone.
+-- The log. Message DB's column order, defaults, primary key and sequence names: clients use `SELECT *`, and error
+-- messages carry the names. The time is the start of the writing transaction, in UTC without a zone.
 
 CREATE TABLE IF NOT EXISTS message_store.messages (
   global_position bigserial NOT NULL,
@@ -108,9 +108,9 @@ CREATE TABLE IF NOT EXISTS message_store.messages (
 
 -- message_store/types/message.sql
 
--- The row type of the three read functions. As in Message DB, `data` and `metadata` are JSON text and `id` is the text of the
--- UUID: clients parse them themselves.
--- CREATE TYPE has no IF NOT EXISTS, and DROP TYPE would drop the read functions with it.
+-- The row type of the three read functions. As in Message DB, `data` and `metadata` are the JSON's text and `id` is the
+-- text of the UUID: clients parse them themselves.
+-- CREATE TYPE has no IF NOT EXISTS, and a DROP would take the read functions along.
 
 DO $$
 BEGIN
@@ -131,7 +131,7 @@ $$;
 
 -- message_store/functions/message_store_version.sql
 
--- The version of Message DB whose interface this schema has. Clients ask for it to find out which functions they can call.
+-- The version of Message DB whose interface this schema has. Clients ask for it to know which functions there are.
 
 CREATE OR REPLACE FUNCTION message_store.message_store_version()
 RETURNS varchar
@@ -140,8 +140,8 @@ RETURN '1.3.0'::varchar;
 
 -- message_store/functions/hash_64.sql
 
--- The first 8 bytes of the value's MD5 as a signed 64-bit integer, big-endian. It is the key of a category's lock and, for a
--- cardinal id, decides the member of a consumer group. Other systems compute the same number, so it can't change.
+-- The first 8 bytes of the value's MD5 as a signed 64-bit integer, big-endian: the key of a category's lock and, for a
+-- cardinal id, what decides its consumer group member. Other systems compute the same number, so it can't change.
 
 CREATE OR REPLACE FUNCTION message_store.hash_64(value varchar)
 RETURNS bigint
@@ -150,8 +150,8 @@ RETURN ('x' || left(md5(value), 16))::bit(64)::bigint;
 
 -- message_store/functions/category.sql
 
--- The category of a stream name: the part before the first dash, or the whole name when it has no dash.
--- A single expression, so that the planner inlines the call: the index messages_category is on this expression.
+-- The category of a stream name: the part before the first dash, or the whole name when there is none.
+-- One expression, which the planner puts in place of the call: the index messages_category is on it.
 
 CREATE OR REPLACE FUNCTION message_store.category(stream_name varchar)
 RETURNS varchar
@@ -169,7 +169,7 @@ RETURN substr(stream_name, nullif(strpos(stream_name, '-'), 0) + 1)::varchar;
 
 -- message_store/functions/cardinal_id.sql
 
--- The cardinal id of a stream name: its id up to the first plus sign. NULL when the name has no id.
+-- The cardinal id of a stream name: its id up to the first plus. NULL when the name has no id.
 
 CREATE OR REPLACE FUNCTION message_store.cardinal_id(stream_name varchar)
 RETURNS varchar
@@ -187,10 +187,10 @@ RETURN (strpos(stream_name, '-') = 0) IS NOT FALSE;
 
 -- message_store/indexes/messages_id.sql
 
--- A message id is unique in the store. As in Message DB this is a unique index and not a constraint, and its name is part
--- of the error for a duplicate id.
--- CREATE INDEX IF NOT EXISTS locks the table against writers even when the index exists, so a repeated installation would
--- wait for every open write.
+-- A message id is unique in the store. A unique index and not a constraint, as in Message DB; the name is part of the
+-- error that a duplicate id gets.
+-- CREATE INDEX IF NOT EXISTS locks the table against writers even when the index is there, so that installing again
+-- would wait for every open write.
 
 DO $$
 BEGIN
@@ -202,7 +202,7 @@ $$;
 
 -- message_store/indexes/messages_stream.sql
 
--- A position is unique in its stream. Reads of a stream, and of its version, use this index.
+-- A position is unique in its stream; reads of a stream and its version use this index.
 -- The check comes first because CREATE INDEX IF NOT EXISTS waits for open writes (see messages_id.sql).
 
 DO $$
@@ -215,11 +215,11 @@ $$;
 
 -- message_store/indexes/messages_category.sql
 
--- For reads of a category, also by correlation, in the order of the log.
+-- Reads of a category, and of a category by correlation, in the order of the log.
 -- The check comes first because CREATE INDEX IF NOT EXISTS waits for open writes (see messages_id.sql).
--- When our function has just replaced Message DB's, open sessions inline the new body in their queries but remember the index
--- with the old one, and no longer use it. An ALTER that changes nothing, and waits for no writer, makes them load the index
--- again.
+-- When the function has just taken the place of Message DB's, an ALTER that changes nothing, and waits for no writer, makes
+-- the sessions that are open look at the index again. They would put the new function's body in the place of its calls, but
+-- not in the index as they remember it, and no longer use it.
 
 DO $$
 BEGIN
@@ -237,11 +237,11 @@ $$;
 
 -- message_store/functions/acquire_lock.sql
 
--- Takes the exclusive lock of the stream's category until the transaction ends, and returns its key. With this lock the
--- writes of a category commit in the order of their global positions, so a reader of the category never skips one.
+-- Takes the exclusive lock of the stream's category until the transaction ends, and returns its key. It makes the
+-- writes of a category commit in the order of their global positions, so that a reader of the category never skips one.
 -- A NULL name takes no lock and returns NULL.
--- Message DB calls this function by its bare name, so a function earlier in the search_path can take its place. Here the
--- caller's search_path has no effect: to lock differently, replace this function.
+-- Message DB calls it by its bare name, so that one found earlier in the search_path takes its place. Here the caller's
+-- search_path plays no part: to lock otherwise, replace this function.
 
 CREATE OR REPLACE FUNCTION message_store.acquire_lock(stream_name varchar)
 RETURNS bigint
@@ -267,7 +267,7 @@ $$;
 -- message_store/functions/stream_version.sql
 
 -- The highest position of the stream of exactly this name, NULL when it has no message. As in Message DB, the name of a
--- category means the stream of exactly that name.
+-- category means the stream of that very name.
 
 CREATE OR REPLACE FUNCTION message_store.stream_version(stream_name varchar)
 RETURNS bigint
@@ -284,9 +284,9 @@ $$;
 
 -- message_store/functions/write_message.sql
 
--- Appends a message to a stream and returns its position. `expected_version` is the version that the stream must have, -1 for
+-- Appends a message to a stream and returns its position. `expected_version` is the version the stream must have, -1 for
 -- a stream that must not exist, NULL for any.
--- The steps are in Message DB's order, because it decides which error wins: lock, version, id, row. The id is
+-- The order of the steps is Message DB's, because it decides which error wins: lock, version, id, row. The id is
 -- converted before the row takes its global position, so that an invalid id leaves no gap.
 
 CREATE OR REPLACE FUNCTION message_store.write_message(
@@ -307,9 +307,9 @@ DECLARE
 BEGIN
   PERFORM message_store.acquire_lock(write_message.stream_name);
 
-  -- In a statement of its own: its snapshot must be newer than the wait for the lock.
-  -- Not coalesce((SELECT max(position) ..), -1): that plan is the same look-up inside two more nodes, which start and end with
-  -- each call.
+  -- A statement of its own: its snapshot has to be newer than the wait for the lock.
+  -- Not coalesce((SELECT max(position) ..), -1): the planner makes the same look-up of it, inside of two more nodes that
+  -- start and end with each call.
   SELECT messages.position
   INTO _stream_version
   FROM message_store.messages
@@ -356,9 +356,9 @@ $$;
 
 -- message_store/functions/get_stream_messages.sql
 
--- The messages of a stream from a position on (inclusive), in order. `batch_size` -1 means no limit; NULL means the default.
--- The function splices the SQL text of `condition` into its query as it is, with the caller's rights, and only when the
--- setting `message_store.sql_condition` is `on`. (For Message DB every value but `off` is on, even the empty one that RESET
+-- The messages of one stream from a position on, in order. `batch_size` -1 means no limit; NULL means the default.
+-- `condition` is SQL text that is spliced in as it is, with the caller's rights, and only where the setting
+-- `message_store.sql_condition` is `on`. (Message DB takes any value but `off` for on, even the empty one that RESET
 -- leaves behind.)
 
 CREATE OR REPLACE FUNCTION message_store.get_stream_messages(
@@ -434,19 +434,19 @@ $$;
 
 -- message_store/functions/get_category_messages.sql
 
--- The messages of a category from a global position on (inclusive), in the order of the log. `correlation` keeps the
--- messages whose metadata's `correlationStreamName` is of that category. A consumer group member gets the streams whose
--- cardinal id hashes to it. `batch_size` limits what is left after that: -1 means no limit, NULL the default.
--- As in Message DB, a stream without an id has no cardinal id and reaches no member of a group. Unlike in Message DB, a
--- group may be larger than a smallint, and `abs` gets the remainder, because it would overflow for the lowest bigint.
+-- The messages of a category from a global position on, in the order of the log. `correlation` keeps those whose
+-- metadata's `correlationStreamName` is of that category; a consumer group member gets the streams whose cardinal id
+-- hashes to it. `batch_size` limits what is left after all of that: -1 means no limit, NULL the default.
+-- As in Message DB, a stream without an id has no cardinal id and reaches no member of a group. Other than there, a group
+-- may be larger than a smallint, and the remainder is taken before `abs`, which would overflow for the lowest bigint.
 -- `condition` is as in get_stream_messages.
 --
--- However large the table grows, a poll must cost no more than what it returns. So the statements leave the planner one path:
--- along messages_category from (category, position) to the end of the category. With `category = .. AND global_position >= ..`
--- the planner walks messages_pkey from the position to the end of the log when the category is a common one, and a quiet
--- category pays for that at each poll. A filter whose selectivity the planner can't know makes it read and sort the whole
--- table. With one path the generic plan is the right one, and planning each call is wasted. The estimate of that plan, which
--- knows no limit, would turn on JIT, so JIT is off.
+-- However the table grows, a poll has to cost what it returns. So the statements leave only one way to go, along
+-- messages_category from (category, position) to the end of the category: written as `category = .. AND
+-- global_position >= ..`, the planner walks messages_pkey from the position to the end of the log when the category is a
+-- common one, which a category that has gone quiet pays for at each poll; and a filter whose selectivity it can't know
+-- makes it read and sort the whole table. With one way to go, the generic plan is the right one, and planning it for each
+-- call is wasted. JIT is decided by that plan's estimate, which knows no limit.
 
 CREATE OR REPLACE FUNCTION message_store.get_category_messages(
   category varchar,
@@ -636,10 +636,10 @@ $$;
 
 -- message_store/functions/get_last_stream_message.sql
 
--- The message with the highest position of a stream, or the highest of one type. As in Message DB, the function does not
--- check the name: the name of a category means the stream of exactly that name.
+-- The message with the highest position of a stream, or with the highest of one type. As in Message DB, the name isn't
+-- checked: a category's name means the stream of that very name.
 
--- Before 1.3.0 the function had no `type`. With both of them, a call with one argument would be ambiguous.
+-- Before 1.3.0 it had no type: a call with one argument could mean either.
 DROP FUNCTION IF EXISTS message_store.get_last_stream_message(varchar);
 
 CREATE OR REPLACE FUNCTION message_store.get_last_stream_message(stream_name varchar, type varchar DEFAULT NULL)
@@ -721,7 +721,7 @@ CREATE OR REPLACE VIEW message_store.stream_summary AS
 
 -- message_store/views/type_summary.sql
 
--- How many messages of each type the store has. The percentage is of all messages in the store.
+-- How many messages there are of each type. The percentage is of all messages in the store.
 
 CREATE OR REPLACE VIEW message_store.type_summary AS
   SELECT
@@ -734,7 +734,7 @@ CREATE OR REPLACE VIEW message_store.type_summary AS
 
 -- message_store/views/stream_type_summary.sql
 
--- How many messages each stream has of each type. The percentage is of all messages in the store.
+-- How many messages of each type each stream has. The percentage is of all messages in the store.
 
 CREATE OR REPLACE VIEW message_store.stream_type_summary AS
   SELECT
@@ -748,7 +748,7 @@ CREATE OR REPLACE VIEW message_store.stream_type_summary AS
 
 -- message_store/views/type_stream_summary.sql
 
--- How many messages of each type each stream has. The percentage is of all messages in the store.
+-- How many messages of each type there are in each stream. The percentage is of all messages in the store.
 
 CREATE OR REPLACE VIEW message_store.type_stream_summary AS
   SELECT
@@ -762,7 +762,7 @@ CREATE OR REPLACE VIEW message_store.type_stream_summary AS
 
 -- message_store/views/category_type_summary.sql
 
--- How many messages each category has of each type. The percentage is of all messages in the store.
+-- How many messages of each type each category has. The percentage is of all messages in the store.
 
 CREATE OR REPLACE VIEW message_store.category_type_summary AS
   SELECT
@@ -776,7 +776,7 @@ CREATE OR REPLACE VIEW message_store.category_type_summary AS
 
 -- message_store/views/type_category_summary.sql
 
--- How many messages of each type each category has. The percentage is of all messages in the store.
+-- How many messages of each type there are in each category. The percentage is of all messages in the store.
 
 CREATE OR REPLACE VIEW message_store.type_category_summary AS
   SELECT
@@ -791,7 +791,7 @@ CREATE OR REPLACE VIEW message_store.type_category_summary AS
 -- message_store/privileges.sql
 
 -- What the role message_store may do, as in Message DB: read and append, and nothing else. Message DB also grants it
--- gen_random_uuid(), which every role may execute; the grant would only tie the role to the database.
+-- gen_random_uuid(), which everybody may call; that would only tie the role to the database.
 
 DO $$
 BEGIN
@@ -827,8 +827,8 @@ $$;
 
 -- eventfold/schema.sql
 
--- The schema of what eventfold adds, so that message_store stays Message DB's interface. Its owner is the owner of
--- message_store, unless the installation names another one (see message_store/schema.sql).
+-- What eventfold adds to Message DB: a schema of its own, so that message_store stays Message DB's interface.
+-- Its owner is who owns that one, unless told otherwise; see there.
 
 DO $$
 DECLARE
@@ -859,9 +859,9 @@ $$;
 
 -- eventfold/tables/installations.sql
 
--- The history of installations, a row for each change: the last row describes the current state. `message_store` says whose
--- functions that schema has, eventfold's or those of a Message DB. A previous version without a row of its own is older than
--- this table.
+-- What was installed when, and by whom: a row for each change. The last one says what there is now. `message_store` tells
+-- whose functions that schema has, eventfold's or those of a Message DB. A previous version without a row of its own is
+-- from before there was this table.
 
 CREATE TABLE IF NOT EXISTS eventfold.installations (
   ordinal integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -874,9 +874,9 @@ CREATE TABLE IF NOT EXISTS eventfold.installations (
 
 -- eventfold/tables/read_models.sql
 
--- The builds of the read models: a row for each build, with its checkpoint. The live build has its tables in a schema named
--- after the read model; any other build adds its number to that name, as in orders_2. A worker changes the tables and the row
--- in one transaction.
+-- The builds of the read models: a row for each, with its checkpoint. The tables of the one that is live are in a schema of
+-- the read model's name, those of another in one of that name and the build's number, as orders_2. What a worker does to
+-- the tables it commits together with the row.
 
 CREATE TABLE IF NOT EXISTS eventfold.read_models (
   read_model text NOT NULL,
@@ -884,37 +884,36 @@ CREATE TABLE IF NOT EXISTS eventfold.read_models (
   version integer NOT NULL,
   fingerprint text NOT NULL,
   state text NOT NULL CHECK (state IN ('building', 'live', 'retired')),
-  -- The checkpoint, inclusive: everything up to this global position has been handled.
+  -- Everything up to here has been handled.
   "position" bigint NOT NULL,
-  -- The last handled message that the read model reads; null before the first one.
+  -- The last message of those that the read model reads; null before the first one.
   last_position bigint,
   last_id text,
-  -- The store of the messages, as far as it can be identified.
+  -- The store that the messages are from, as far as it can tell.
   store_system text,
   store_database text,
   store_database_name text,
   store_timeline integer,
-  -- The global position of the last message that was written before the first build.
+  -- The last message that was written before the first build.
   history bigint NOT NULL,
   created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (read_model, number)
-) WITH (fillfactor = 50); -- Every handled batch updates a row; with room on the page it stays there.
+) WITH (fillfactor = 50); -- Rows change all the time, and stay where they are.
 
 CREATE UNIQUE INDEX IF NOT EXISTS read_models_live ON eventfold.read_models (read_model) WHERE state = 'live';
 
 -- eventfold/functions/recorded.sql
 
--- Looks up the messages of appends by their ids; `owners` names the append of each message, from 1. Returns a row for each
--- append. `found` is the number of its ids that the store has. `same` says whether the store has all of its messages as given:
--- in this stream, in this order, with this content; then `last_position` and `last_global_position` are those of its last
--- message. Otherwise `taken_id` is the first of its ids that the store has.
+-- Looks up the messages of appends by their ids; `owners` tells for each message the append it belongs to, from 1. One row
+-- an append: `found` is how many of its ids are in the store; `same` is whether they are all there as they are given: in
+-- this stream, in this order, with this content. Then `last_position` and `last_global_position` are where the append
+-- stands; otherwise `taken_id` is its first id that is in the store.
 --
--- The `traceparent` of the metadata does not count as content, because a repeated append has another one. So metadata without
--- other keys equals no metadata.
+-- The metadata's `traceparent` is no content: an append that is sent again has another. So empty metadata is none.
 --
--- A plan that was made while the table was empty would scan the whole table later, so sequential scans are off.
+-- A plan that was made while the table was empty would read all of it later: without that way to go, it is never made.
 
--- The function of version 1 looked up one append at a time.
+-- Version 1 looked up one append at a time.
 DROP FUNCTION IF EXISTS eventfold.recorded(text, uuid[], text[], text[], text[]);
 
 CREATE OR REPLACE FUNCTION eventfold.recorded(
@@ -965,8 +964,8 @@ END;
 
 -- eventfold/functions/append_each.sql
 
--- Does what eventfold.append does when a stream is not at its expected version, or when the call is careful: it takes the
--- appends one by one. The arguments and rows are those of eventfold.append, which already holds the locks.
+-- What eventfold.append does when not all is as expected, or when it has to be careful: it walks through the appends one by
+-- one. Its arguments and rows are those of eventfold.append, which has taken the locks.
 
 CREATE OR REPLACE FUNCTION eventfold.append_each(
   stream_names text[],
@@ -985,17 +984,16 @@ AS $$
 #variable_conflict use_column
 DECLARE
   _count CONSTANT integer := cardinality(stream_names);
-  -- The appends to a stream share the slot of the first one, which holds the version of the stream as it grows.
+  -- Appends to one stream share the slot of the first of them, which holds the stream's version as it goes up.
   _slots integer[];
   _versions bigint[];
-  -- For each message, the append that it belongs to; for each append, what to add to the ordinal of a message to get its
-  -- position.
+  -- Of each message, the append it belongs to; of each append, the position of its first message less its ordinal.
   _owners integer[];
   _first integer := 1;
   _offsets bigint[] := array_fill(-1::bigint, ARRAY[_count]);
   _version bigint;
   _is_expected boolean;
-  -- What the store already has of each append, looked up on first use.
+  -- What is in the store of each append, looked up when it is needed.
   _found bigint[];
   _same boolean[];
   _last_positions bigint[];
@@ -1075,7 +1073,7 @@ BEGIN
   END LOOP;
 
   IF atomic AND NOT _refused AND _written > 0 AND _written < _count THEN
-    -- The store has only some of the appends, so this does not repeat an earlier atomic call.
+    -- Some are in the store and some are not, so this is not the repetition of an earlier call.
     _outcomes := array_replace(_outcomes, 'recorded', 'duplicate');
     _refused := true;
   END IF;
@@ -1117,30 +1115,29 @@ $$;
 
 -- eventfold/functions/append.sql
 
--- Writes several appends in one transaction and returns the outcome of each. An append is atomic: the function writes all of
--- its messages or none.
+-- Writes several appends in one transaction and tells the outcome of each. An append is all written or not at all.
 --
--- For each append, the arguments give its stream, the expected version (an exact one, -1 no stream, -2 an existing stream,
--- -3 any) and the number of its messages, at least one. For each message, in the order of the appends: id, type, data and
--- metadata (JSON text; an empty text is no metadata).
+-- Per append: its stream, the version that is expected (an exact one, -1 no stream, -2 an existing stream, -3 any) and
+-- the number of its messages, at least one. Per message, in the order of the appends: id, type, data and metadata (JSON
+-- text; an empty text is no metadata).
 --
--- `atomic` writes all appends or none. `careful` looks for the ids in the store before it writes, which costs a look-up for
--- each message. Without it, an id that is in the store fails the whole call with a unique violation (23505), as it does in
--- write_message. The caller then repeats the call carefully, one append at a time.
+-- `atomic`: all appends or none. `careful`: look for ids that are in the store before anything is written, which costs a
+-- look-up a message. Without it such an id is a unique violation (23505) of the whole call, as it is with write_message,
+-- and the caller repeats it carefully, one append at a time.
 --
--- Returns a row for each append, in their order:
---   written        at `stream_version`, `last_global_position` (both of its last message)
---   recorded       wrote nothing: the stream already has these messages, at `stream_version`, `last_global_position`
---   wrong_version  wrote nothing: the stream is at `stream_version`, -1 when it does not exist
---   duplicate      wrote nothing: `taken_id` is the id of another message
---   not_written    wrote nothing, because the call is atomic and another of its appends was refused
+-- One row an append, in their order:
+--   written        at `stream_version`, `last_global_position` (those of its last message)
+--   recorded       nothing written: the same messages are in the stream, at `stream_version`, `last_global_position`
+--   wrong_version  nothing written: the stream is at `stream_version`, -1 when it does not exist
+--   duplicate      nothing written: `taken_id` is the id of another message
+--   not_written    nothing written, because another append of an atomic call was refused
 --
--- Three statements write the usual call, however many appends it has: they assume that every stream is at its expected
--- version, counting the appends of the call that come before. When one is not, append_each takes the appends one by one.
+-- What is usual is written by three statements, whatever the number of appends: they suppose that all of them are as
+-- expected, each after those before it. Only when that is not so does append_each walk through them.
 --
--- The search path is for the acquire_lock of a stock Message DB, which calls other functions by their bare names. A custom
--- plan for arrays of each length would cost more than the whole call. A generic plan that was made while the table was empty
--- must not scan the whole table later, so sequential scans are off.
+-- The search path is for the acquire_lock of a stock Message DB, which calls other functions by their bare names. A plan
+-- for each call, for arrays of its length, would cost more than the whole call does, and one that was made while the table
+-- was empty must not read all of it later.
 
 CREATE OR REPLACE FUNCTION eventfold.append(
   stream_names text[],
@@ -1163,16 +1160,16 @@ AS $$
 DECLARE
   _count CONSTANT integer := cardinality(stream_names);
   _category text;
-  -- For each message, the append that it belongs to; for each append, the ordinal of its last message.
+  -- Of each message, the append it belongs to; of each append, the ordinal of its last message.
   _owners integer[];
   _lasts integer[];
-  -- For each append, the version of its stream after it, and what to add to the ordinal of a message to get its position.
+  -- Of each append, the version of its stream after it, and the position of any of its messages less that one's ordinal.
   _versions bigint[];
   _offsets bigint[];
   _is_usual boolean := NOT careful;
   _global_positions bigint[];
 BEGIN
-  -- Every call takes the locks in the same order, so that two atomic calls can't deadlock.
+  -- One order for everybody, or two atomic calls could wait for one another.
   FOR _category IN
     SELECT category
     FROM (SELECT DISTINCT message_store.category(name) COLLATE "C" FROM unnest(stream_names) AS name) AS names (category)
@@ -1201,7 +1198,7 @@ BEGIN
       FROM unnest(message_counts) WITH ORDINALITY AS counts (messages, append), generate_series(1, messages);
     END IF;
 
-    -- In a statement of its own: its snapshot must be newer than the wait for the locks.
+    -- A statement of its own: its snapshot has to be newer than the wait for the locks.
     SELECT
       array_agg(version ORDER BY append),
       array_agg(version - last ORDER BY append),
@@ -1222,13 +1219,12 @@ BEGIN
             SELECT messages.position
             FROM message_store.messages
             WHERE messages.stream_name = stream_names[append]
-              -- A scan reads each index page to the end of its range. The expected version keeps the range short.
+              -- A scan reads all of the index's page that it may: so much of it when the version is known.
               AND messages.position >= expected_versions[append]
             ORDER BY messages.position DESC
             LIMIT 1
           ),
-          -- The stream is behind the expected version. This value fails the check whatever the call appends before, and
-          -- append_each looks up the actual version.
+          -- Not as far as is expected, which no number of messages before makes up for: append_each finds out how far.
           CASE WHEN expected_versions[append] < 0 THEN -1 ELSE -4611686018427387904 END
         ) AS version
       FROM generate_series(1, _count) AS append
@@ -1264,7 +1260,8 @@ $$;
 
 -- eventfold/functions/append_message.sql
 
--- Writes one message as eventfold.append does with `careful => false`, and returns the same row, by the fewest steps.
+-- Writes one message, as eventfold.append does with `careful => false`, but with the least that this takes; the row is that
+-- of eventfold.append.
 
 CREATE OR REPLACE FUNCTION eventfold.append_message(
   stream_name text,
@@ -1286,12 +1283,12 @@ AS $$
 BEGIN
   PERFORM message_store.acquire_lock(append_message.stream_name);
 
-  -- In a statement of its own: its snapshot must be newer than the wait for the lock.
+  -- A statement of its own: its snapshot has to be newer than the wait for the lock.
   SELECT messages.position
   INTO append_message.stream_version
   FROM message_store.messages
   WHERE messages.stream_name = append_message.stream_name
-    -- Keeps the index scan short: see append.
+    -- See append.
     AND messages.position >= append_message.expected_version
   ORDER BY messages.position DESC
   LIMIT 1;
@@ -1328,88 +1325,34 @@ BEGIN
 END;
 $$;
 
--- eventfold/functions/gap_writers.sql
-
--- The transactions of other sessions that may still fill a gap in the global positions.
---
--- A transaction takes a position by nextval, and from before that until it ends it holds ROW EXCLUSIVE on the sequence.
--- So the holders of that lock are the transactions that may have taken positions and not written them yet. A
--- transaction that takes the lock later gets higher positions, and one that takes no position holds no such lock. Where
--- the column has no sequence, the lock on the table tells the same.
---
--- `transaction` is the virtual transaction id, as pg_locks names it; `pid` is null for a prepared transaction, which
--- has no session. pg_locks shows the locks of the moment at which it is read, whatever snapshot the statement has.
--- Every role may read it.
---
--- This is the only place with this rule. The planner puts the query in the place of a call, so that a call costs
--- nothing. On a Message DB without this function, @eventfold/postgres runs the text between BEGIN ATOMIC and END as a
--- query of its own: keep it one query without arguments.
-
-CREATE OR REPLACE FUNCTION eventfold.gap_writers()
-RETURNS TABLE (transaction text, pid integer)
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-BEGIN ATOMIC
-  SELECT locks.virtualtransaction AS transaction, locks.pid
-  FROM pg_catalog.pg_locks AS locks
-  WHERE locks.locktype = 'relation'
-    AND locks.database = (
-      SELECT databases.oid FROM pg_catalog.pg_database AS databases WHERE databases.datname = current_database()
-    )
-    AND locks.relation = coalesce(
-      pg_get_serial_sequence('message_store.messages', 'global_position'),
-      'message_store.messages'
-    )::regclass
-    AND locks.mode = 'RowExclusiveLock'
-    AND locks.granted
-    AND locks.pid IS DISTINCT FROM pg_backend_pid();
-END;
-
--- eventfold/functions/log_run.sql
-
--- A text that changes when the server restarts and when the table of messages is emptied or replaced. What a reader has
--- learned about gaps is worth nothing after that: the names of transactions start again, and so may positions.
---
--- This is the only place with this rule. As with gap_writers, @eventfold/postgres runs the text between BEGIN ATOMIC
--- and END on a Message DB without this function. The name of the table is looked up at each call, so that the function
--- does not depend on the table.
-
-CREATE OR REPLACE FUNCTION eventfold.log_run()
-RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-  SELECT concat_ws(
-    ' ',
-    extract(epoch FROM pg_postmaster_start_time()),
-    pg_relation_filepath(to_regclass('message_store.messages'))
-  );
-END;
-
 -- eventfold/functions/read_all.sql
 
--- A page of the messages of all categories: from the global position `first` on, in the order of global positions, as
--- far as it is final. Final means that no message which is committed later gets a position in what the page has looked
--- at. `categories` and `types` keep only the messages of these.
+-- A page of the messages of all categories, from the global position `first` on and in its order, as far as it is final: no
+-- message that is committed later gets a position in what the page has looked at. `categories` and `types` keep the messages
+-- of these.
 --
--- Categories commit independently. So a position may be taken by a transaction that has not committed yet, or may never
--- be used. Everything up to the last visible message becomes final when the transactions have ended which gap_writers
--- shows after that message was seen: a transaction that starts later gets higher positions. The function looks for
--- writers only when there is a gap, before the last message or in the page. It then reads the rows by a statement of
--- their own, whose snapshot is newer than the look. Where the isolation level gives that statement no newer snapshot,
--- the page ends before its first gap.
+-- Categories commit independently, so a position may be taken by a transaction that is still to commit, or may never be
+-- used. Who takes one by nextval holds ROW EXCLUSIVE on the sequence, from before that and until the end of its transaction.
+-- So everything up to the last message that is visible is final once those have ended who hold that lock after it was seen;
+-- who takes it later gets higher positions. Transactions that have taken no position hold no such lock, and are not
+-- waited for. Locks are looked at only when there is a gap, before the last message or in the page, and the rows are read by
+-- a statement of its own, whose snapshot is newer than the look. Where the isolation level gives it no newer one, the page
+-- ends before its first gap.
 --
--- This function never waits. Its caller remembers the writers that it has found, as `Finality` of @eventfold/postgres
--- does: when all of them have ended, everything up to the `last` message of that time is final, even if other writers
--- have started since. The caller passes what it knows in this way as `final`, and up to there the function just reads.
+-- This function waits for nobody. Who calls it remembers the writers it has found, as `Finality` of @eventfold/postgres does:
+-- when all of them have gone, others may have come, but everything up to the `last` message of that time is final. What is
+-- known so is given as `final`, and up to there a page is just read.
 --
--- The last row describes the page. Its data is JSON:
---   through   the position up to which the page has looked; for a page of `batch_size` messages, up to its last one
---   last      the position of the last message in the store
---   writers   the transactions that may fill a gap before `last`; null when the function did not have to look
---   run       see log_run
+-- The last row is about the page. Its data is JSON:
+--   through   the position up to which the page has looked, inclusive; a page of `batch_size` messages: up to its last one
+--   last      the position of the last message there is
+--   writers   who may fill a gap before `last`, as pg_locks names transactions; null when it did not matter
+--   run       changes when the server has started anew or the table was emptied, after which nothing is known any more
 --
--- However long the log is, a page costs what it returns or skips. So each statement leaves the planner one way (see
--- get_category_messages): along messages_category for each of a few categories, otherwise along messages_pkey. A page
--- with a filter by type or by many categories may find nothing for a long way, so it looks at 50,000 positions at most.
+-- However the log grows, a page has to cost what it returns or what it passes over. So there is one way to go for each
+-- statement (see get_category_messages): along messages_category for each of a few categories, otherwise along messages_pkey;
+-- and a page with a filter by type, or by many categories, which may find nothing on a long way, looks at 50,000 positions at
+-- the most.
 
 CREATE OR REPLACE FUNCTION eventfold.read_all(
   first bigint DEFAULT 1,
@@ -1435,7 +1378,7 @@ BEGIN
   IF read_all.first <= read_all.final THEN
     _through := greatest(least(read_all.final, _last), _through);
   ELSIF read_all.first <= _last THEN
-    -- Positions without a gap are final.
+    -- Without a gap there is nothing to come.
     SELECT coalesce(max(page.global_position) FILTER (WHERE page.global_position = _through + page.ordinal), _through)
     INTO _through
     FROM (
@@ -1454,11 +1397,22 @@ BEGIN
       )
     THEN
       IF pg_is_in_recovery() THEN
-        RAISE EXCEPTION 'A replica does not see the transactions that may still fill a gap: read everything on the primary'
+        RAISE EXCEPTION 'A replica does not know who may still fill a gap: read everything on the primary'
           USING ERRCODE = 'object_not_in_prerequisite_state';
       END IF;
 
-      SELECT coalesce(array_agg(DISTINCT writers.transaction), '{}') INTO _writers FROM eventfold.gap_writers() AS writers;
+      SELECT coalesce(array_agg(DISTINCT locks.virtualtransaction), '{}')
+      INTO _writers
+      FROM pg_locks AS locks
+      WHERE locks.locktype = 'relation'
+        AND locks.database = (SELECT databases.oid FROM pg_database AS databases WHERE databases.datname = current_database())
+        AND locks.relation = coalesce(
+          pg_get_serial_sequence('message_store.messages', 'global_position'),
+          'message_store.messages'
+        )::regclass
+        AND locks.mode = 'RowExclusiveLock'
+        AND locks.granted
+        AND locks.pid IS DISTINCT FROM pg_backend_pid();
 
       IF cardinality(_writers) = 0 AND current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN
         _through := _last;
@@ -1538,7 +1492,11 @@ BEGIN
         'through', _through,
         'last', _last,
         'writers', _writers,
-        'run', eventfold.log_run()
+        'run', concat_ws(
+          ' ',
+          extract(epoch FROM pg_postmaster_start_time()),
+          pg_relation_filepath('message_store.messages')
+        )
       )::varchar,
       NULL::varchar,
       NULL::timestamp;
@@ -1547,8 +1505,8 @@ $$;
 
 -- eventfold/functions/dependents.sql
 
--- The names of objects outside of a schema that depend on objects in it: views, foreign keys and functions. They refer to the
--- tables themselves, so a renamed table stays their table.
+-- What outside of a schema depends on what is in it, by name: views, foreign keys and functions, which are tied to the very
+-- tables that they were made on, whatever these are called later.
 
 CREATE OR REPLACE FUNCTION eventfold.dependents("schema" text)
 RETURNS SETOF text
@@ -1586,10 +1544,9 @@ $$;
 
 -- eventfold/functions/replace_schema.sql
 
--- Renames a schema to `retired`, and `replacement` to the name of the schema. A role with rights on the old schema, or on its
--- tables, views and sequences, gets the same rights on the objects of the same names in the new one. Only names in the
--- catalog change: the function takes no lock on a table and waits for none, and running queries finish on the tables that
--- they began with.
+-- Puts a schema in the place of another, which is called `retired` from then on. Who was granted something on the one that is
+-- replaced, or on its tables, views and sequences, is granted it on those of the same name. The names change in the catalog
+-- only: no lock on a table is taken or waited for, and queries that have begun go on with what they began with.
 
 CREATE OR REPLACE FUNCTION eventfold.replace_schema("schema" text, retired text, replacement text)
 RETURNS void
@@ -1648,7 +1605,7 @@ $$;
 
 -- eventfold/functions/schema_version.sql
 
--- The version of the schema eventfold. It goes up by one with every change that a client has to know about.
+-- The version of the eventfold schema: one more with every change that a client has to know of.
 
 CREATE OR REPLACE FUNCTION eventfold.schema_version()
 RETURNS integer
@@ -1657,7 +1614,7 @@ RETURN 2;
 
 -- eventfold/privileges.sql
 
--- The role message_store may also use the schema eventfold, so that an application needs one role only.
+-- The role message_store may also use what eventfold adds, so that one role is all that an application needs.
 
 DO $$
 BEGIN
@@ -1672,7 +1629,7 @@ $$;
 
 -- install/end.sql
 
--- Records the installation when it changed something, and returns to the role of the session.
+-- Records what was installed, unless it was there already, and is the caller again.
 
 DO $$
 DECLARE
