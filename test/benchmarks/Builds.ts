@@ -79,6 +79,12 @@ export const comparable = (
   names: ReadonlyArray<string>
 ): ReadonlyArray<Rounds.Row<Databases>> => Rounds.select(rows, names, true).filter(({ ofServer }) => ofServer !== true)
 
+/** Why the rows of these names can't be compared, although there are such rows. */
+export const nothingToCompare = (rows: ReadonlyArray<Rounds.Row<Databases>>, names: ReadonlyArray<string>): string =>
+  `Nothing to compare: no code of eventfold runs in ${
+    Rounds.select(rows, names, true).map(({ name }) => name).join(", ")
+  }`
+
 /** What came out of a row: its results, or why one of the builds can't be measured. */
 export type Outcome =
   | { readonly _tag: "Compared"; readonly results: ReadonlyArray<Rounds.Result> }

@@ -38,6 +38,9 @@ export const open = Effect.fnUntraced(function*(path: string): Effect.fn.Return<
   const folder = resolve(path)
   const fail = (message: string) => Effect.fail(new CheckoutError({ folder, message: `${folder} ${message}` }))
   if (!(yield* fs.exists(folder))) return yield* fail("does not exist")
+  if ((yield* fs.stat(folder)).type !== "Directory") {
+    return yield* fail("is not a checkout of eventfold: it is not a folder")
+  }
   if (!(yield* fs.exists(join(folder, "packages/eventfold/package.json")))) {
     return yield* fail("is not a checkout of eventfold: packages/eventfold/package.json is missing")
   }

@@ -136,7 +136,7 @@ const compare = Effect.fnUntraced(function*({ against, out, quick: isQuick, rows
   const { effort, messages } = isQuick ? quickAgainst : thorough
   const selected = Builds.comparable(rows, names)
   if (selected.length === 0) {
-    yield* Console.error(`Nothing to compare: ${names.join(" ")} measures PostgreSQL alone`)
+    yield* Console.error(Builds.nothingToCompare(rows, names))
     return yield* new Verdicts.DoesNotHold()
   }
   const builds = { ours: yield* Checkout.own, other: yield* Checkout.open(against) }
