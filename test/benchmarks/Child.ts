@@ -77,6 +77,8 @@ export const fork = (
 
 /** Ends this process with its parent, however the parent ends: to be called first by what {@link fork} starts. */
 export const endWithParent: Effect.Effect<void> = Effect.sync(() => {
+  // The parent may have ended while this process was loading its modules.
+  if (!process.connected) process.exit(1)
   process.once("disconnect", () => process.exit(1))
 })
 
