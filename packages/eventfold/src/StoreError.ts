@@ -60,6 +60,7 @@ export class InvalidMessage extends Schema.TaggedError<InvalidMessage>()("Invali
   streamName: Schema.String,
   /** Which of the messages of the append, from 0. */
   index: Schema.Int,
+  /** The type of that message; `none` when the append has no messages. */
   type: Schema.String,
   /** The part of the message that is wrong, such as `["data", "amount"]`. */
   path: Schema.Array(Schema.Union([Schema.String, Schema.Int])),
@@ -67,7 +68,9 @@ export class InvalidMessage extends Schema.TaggedError<InvalidMessage>()("Invali
 }) {
   override get message(): string {
     const problem = this.path.length === 0 ? this.reason : `${this.path.join(".")} ${this.reason}`
-    return `message ${this.index} (${this.type}) to ${this.streamName}: ${problem}`
+    return this.type === "none"
+      ? `cannot append to ${this.streamName}: ${problem}`
+      : `message ${this.index} (${this.type}) to ${this.streamName}: ${problem}`
   }
 }
 

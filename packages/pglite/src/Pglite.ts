@@ -78,7 +78,7 @@ const unusable = (dataDir: string, cause: unknown): FolderUnusable =>
 const attempt = <A>(dataDir: string, run: () => Promise<A>): Effect.Effect<A, FolderUnusable> =>
   Effect.tryPromise({ try: run, catch: (cause) => unusable(dataDir, cause) })
 
-/** An eighth of PGlite's own, as much as a store on one connection makes use of. */
+/** An eighth of PGlite's own, as much as a store on one connection uses. */
 const startParams = [...PGlite.defaultStartParams, "-c", "shared_buffers=16MB", "-c", "max_connections=5"]
 
 /** Starts from a data folder that was made before, because making one takes seconds and much memory. */

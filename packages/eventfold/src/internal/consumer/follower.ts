@@ -51,7 +51,7 @@ const makeConditions = () => {
   }
 }
 
-/** What consumers write about themselves is no news for a consumer that reads more than one category. */
+/** What consumers write about themselves does not count as new for a consumer that reads more than one category. */
 const isNews = (consumer: Consumer<unknown, unknown>) => {
   const isOfAll = readsAll(consumer)
   return ({ streamName }: RecordedMessage) => !isOfAll || !isBookkeeping(streamName)

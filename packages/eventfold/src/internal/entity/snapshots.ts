@@ -102,7 +102,10 @@ export const make = <S>(schema: Schema.Codec<S, unknown>, options: SnapshotOptio
       Effect.map((state): Option.Option<Fold<S>> => Option.some({ state, version, snapshotAt: version })),
       Effect.catchTag("SchemaError", ({ message }) =>
         Effect.as(
-          log("Debug", "snapshot does not fit its schema; folding the events instead", { streamName: name, message }),
+          log("Debug", "snapshot does not fit its schema; the entity folds all events instead", {
+            streamName: name,
+            message
+          }),
           Option.none()
         ))
     )

@@ -30,7 +30,10 @@ export const make = ({ kind, logged }: Subject): HeldBackWarning => {
     const due = Array.from(writers).filter(([, since]) => since !== undefined && now - since >= patience)
     if (due.length === 0) return
     for (const [key] of due) writers.set(key, undefined)
-    yield* log("Warn", `an open transaction blocks the ${kind}`, { ...logged, heldBack: HeldBack.format(heldBack) })
+    yield* log("Warn", `${kind} is held back by an open transaction`, {
+      ...logged,
+      heldBack: HeldBack.format(heldBack)
+    })
   })
 
   return {

@@ -63,7 +63,7 @@ interface Service {
   readonly stop: Effect.Effect<void>
 }
 
-/** `Host<never>`, because a consumer that needs a host which takes no error can do with one that takes its own. */
+/** `Host<never>`, because a host that accepts the errors of a consumer also serves one without errors. */
 export const HostService = Context.Service<Host<never>, Service>("eventfold/Consumer/Host")
 
 export const make = Effect.gen(function*() {
@@ -76,7 +76,9 @@ export const make = Effect.gen(function*() {
     Effect.flatMap(
       Deferred.failCause(failed, cause),
       (isFirst) =>
-        isFirst ? Effect.void : log("Error", "another consumer failed", { consumer: id, error: Cause.pretty(cause) })
+        isFirst
+          ? Effect.void
+          : log("Error", "consumer or read model failed after another one", { id, error: Cause.pretty(cause) })
     )
 
   const service: Service = {

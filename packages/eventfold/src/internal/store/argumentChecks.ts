@@ -41,7 +41,7 @@ export const checkNotEmpty = (
 ): Effect.Effect<void, InvalidArgument> =>
   values.length > 0
     ? Effect.void
-    : Effect.fail(new InvalidArgument({ argument, value: "[]", expected: "a list of at least one, or absent for all" }))
+    : Effect.fail(new InvalidArgument({ argument, value: "[]", expected: "at least one, or absent to read all" }))
 
 /** Fails unless a consumer can have this id. A `+` would begin another part of the stream ids that contain it. */
 export const checkConsumerId = (id: string): Effect.Effect<void, InvalidArgument> =>
