@@ -266,8 +266,8 @@ const checked = <E, R>({ consumers }: Process<E, R>) => {
   const categories = consumers.map(({ category }) => category)
   const twice = categories.find((category, index) => categories.indexOf(category) !== index)
   if (twice === undefined) return Effect.succeed(consumers)
-  const expected = "each source once: react to all its events in one place"
-  return Effect.fail(new InvalidArgument({ argument: "process", value: twice, expected }))
+  const expected = "given once: react to all its events in one place"
+  return Effect.fail(new InvalidArgument({ argument: "from", value: twice, expected }))
 }
 
 /**

@@ -50,6 +50,13 @@ export class DuplicateMessageId extends Schema.TaggedError<DuplicateMessageId>()
 }
 
 /**
+ * The reason of an append that has no messages.
+ *
+ * @internal
+ */
+export const hasNoMessages = "has no messages: give at least one"
+
+/**
  * A message that no store can keep: its id is not a UUID, its type is empty, or its data is not JSON or does not fit its schema.
  * Nothing was written.
  *
@@ -66,6 +73,7 @@ export class InvalidMessage extends Schema.TaggedError<InvalidMessage>()("Invali
   reason: Schema.String
 }) {
   override get message(): string {
+    if (this.reason === hasNoMessages) return `the append to ${this.streamName} ${this.reason}`
     const problem = this.path.length === 0 ? this.reason : `${this.path.join(".")} ${this.reason}`
     return `message ${this.index} (${this.type}) to ${this.streamName}: ${problem}`
   }

@@ -13,14 +13,14 @@ const checkSources = Effect.fnUntraced(function*(consumer: AnyConsumer) {
   const { options: { onFailure }, selection, sources } = consumer
   const names = sources.map(nameOf)
   if (sources.length === 0) {
-    return yield* refuse("from", "none", "a source, such as a category: Consumer.make(id).on(source, handlers)")
+    return yield* refuse("from", "none", "at least one source: add one with .on(source, handlers)")
   }
   if (names.includes(allName)) {
-    return yield* refuse("from", allName, "the name of a category; Consumer.all is the source of everything")
+    return yield* refuse("from", allName, "the name of a category; use Consumer.all to read everything")
   }
   const repeated = names.find((name, index) => names.indexOf(name) !== index)
   if (new Set(names).size < names.length) {
-    return yield* refuse("from", repeated ?? "all", "each source once: handle all its messages in one place")
+    return yield* refuse("from", repeated ?? "all", "given once: handle all its messages in one place")
   }
   // Such a consumer would read what it parks, fail again, and park that.
   if (onFailure === "park" && readsAll(consumer) && selection.bookkeeping) {
@@ -35,8 +35,8 @@ const checkGroup = Effect.fnUntraced(function*({ options: { group } }: AnyConsum
   for (const member of group.members) yield* checkInt("group.members", member, 0)
   const distinct = new Set(group.members.filter((member) => member < group.size))
   if (distinct.size === 0 || distinct.size < group.members.length) {
-    const expected = `at least one member, each different and from 0 to ${group.size - 1}`
-    return yield* refuse("group.members", group.members.join(", "), expected)
+    const expected = `different integers from 0 to ${group.size - 1}, at least one`
+    return yield* refuse("group.members", group.members.join(", ") || "none", expected)
   }
 })
 

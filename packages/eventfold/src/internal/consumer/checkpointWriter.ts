@@ -12,7 +12,7 @@ export interface Options {
 }
 
 /**
- * Writes the positions of a consumer: when it starts, after every `checkpoint.every` messages, every `checkpoint.interval`,
+ * Writes the checkpoints of a consumer: when it starts, after every `checkpoint.every` messages, every `checkpoint.interval`,
  * and when the scope closes.
  */
 export const make = Effect.fnUntraced(function*(

@@ -13,7 +13,7 @@ import { type Consumer, readsAll } from "./definition.ts"
 import type { Members } from "./members.ts"
 import type { MessageLanes } from "./messageLanes.ts"
 
-/** A reader that is blocked rests at least this long between two reads. */
+/** A reader that is held back rests at least this long between two reads. */
 const heldBackRest = "20 millis"
 
 export interface Options {
@@ -51,7 +51,7 @@ const makeConditions = () => {
   }
 }
 
-/** What consumers write about themselves is no news for a consumer that reads more than one category. */
+/** What consumers write about themselves does not count as new for a consumer that reads more than one category. */
 const isNews = (consumer: Consumer<unknown, unknown>) => {
   const isOfAll = readsAll(consumer)
   return ({ streamName }: RecordedMessage) => !isOfAll || !isBookkeeping(streamName)
@@ -137,7 +137,7 @@ export const make = Effect.fnUntraced(function*(
       const pass = passesBegun
       const { hasNews, heldBack, through } = yield* persist(readToEnd)
       const isHeldBack = Option.isSome(heldBack)
-      // A pass that was blocked has not seen all that is written.
+      // A pass that was held back has not seen all that is written.
       if (!isHeldBack) passesEnded = pass
       conditions.check()
       const hasMoved = isHeldBack && heldBackAt !== through

@@ -11,7 +11,7 @@ import { startAfter } from "./startPosition.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>
 
-/** When a position is worth writing: at the next checkpoint, or only when the consumer stops. */
+/** When a position needs writing: at the next checkpoint, or only when the consumer stops. */
 export type Urgency = "soon" | "at the end"
 
 /** A member of the consumer's group that runs here, with its position. A consumer without a group is its only member. */
@@ -19,17 +19,17 @@ export interface Member {
   /** From 0; `undefined` without a group. */
   readonly member: number | undefined
   readonly mark: LowWaterMark.LowWaterMark
-  /** A message moves the position, so that it is worth writing. */
+  /** A message moves the position, so that it is due. */
   readonly touch: (urgency: Urgency) => void
   /**
-   * Writes the position if it has moved, and that is worth it. A position that moves only past messages of others is written
+   * Writes the position if it has moved and is due. A position that moves only past messages of others is written
    * rarely: it saves nothing but a read that is quick, and consumers that read everything would otherwise write positions
    * for ever because they read those of one another.
    */
   readonly flush: (urgency: Urgency) => Effect.Effect<void, StoreError, MessageStore>
 }
 
-/** A position that no message has made worth writing is written when it has moved this far. */
+/** A position that no message has made due is written when it has moved this far. */
 const farBehind = 10_000
 
 /** The members that run here. */

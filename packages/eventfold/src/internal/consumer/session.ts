@@ -28,7 +28,7 @@ const onlyMember = ({ group }: Options) => {
   return group === undefined || member === undefined || others.length > 0 ? undefined : { size: group.size, member }
 }
 
-/** Begins where the consumer's positions are. Handlers and positions come to their end when the scope closes. */
+/** Begins where the consumer's positions are. Handlers end and checkpoints are written when the scope closes. */
 export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, activity: Activity) {
   const { category, options, selection } = consumer
   const subject = ofConsumer(consumer)

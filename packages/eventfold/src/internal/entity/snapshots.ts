@@ -102,7 +102,10 @@ export const make = <S>(schema: Schema.Codec<S, unknown>, options: SnapshotOptio
       Effect.map((state): Option.Option<Fold<S>> => Option.some({ state, version, snapshotAt: version })),
       Effect.catchTag("SchemaError", ({ message }) =>
         Effect.as(
-          log("Debug", "snapshot does not fit its schema; folding the events instead", { streamName: name, message }),
+          log("Debug", "snapshot does not fit its schema; the entity folds all events instead", {
+            streamName: name,
+            message
+          }),
           Option.none()
         ))
     )
@@ -123,7 +126,7 @@ export const make = <S>(schema: Schema.Codec<S, unknown>, options: SnapshotOptio
     return append(streamName, fold).pipe(
       Effect.as({ ...fold, snapshotAt: fold.version }),
       Effect.catch((error) =>
-        Effect.as(log("Warn", "snapshot could not be written", { streamName, error: error.message }), fold)
+        Effect.as(log("Warn", "entity could not write a snapshot", { streamName, error: error.message }), fold)
       )
     )
   }

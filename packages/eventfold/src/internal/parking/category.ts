@@ -84,7 +84,7 @@ export const make = Effect.fnUntraced(function*(
     new InvalidArgument({
       argument: "id",
       value: owner.id,
-      expected: `an id that fits into the name of a stream of ${name}, which ${reason} with this one`
+      expected: `shorter or simpler: the name of its parked stream ${reason}`
     }))
 
   /** A consumer of several categories parks each of them by itself, even when their ids are the same. */

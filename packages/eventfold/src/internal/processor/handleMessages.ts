@@ -141,7 +141,7 @@ export const makeHandle = <E, R, EPark = never, RPark = never>(
       return Effect.andThen(
         log(
           "Warn",
-          `${subject.kind} failed to handle a message; it parks the message and those after it in its stream`,
+          `${subject.kind} failed to handle a message; it parks the message and later ones with its cardinal id`,
           {
             ...about,
             error

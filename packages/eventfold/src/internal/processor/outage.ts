@@ -11,7 +11,7 @@ export const isOutage = (error: unknown): boolean => error instanceof StoreError
 export const backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
 
 export const logOutage = ({ kind, logged }: Subject, error: unknown): Effect.Effect<void> =>
-  log("Warn", `the store failed; the ${kind} resumes when it is back`, { ...logged, error })
+  log("Warn", `${kind} waits for the store, which failed`, { ...logged, error })
 
 /** Retries an effect until the store is back. */
 export type RetryOutages = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
@@ -26,7 +26,7 @@ export const retryOutages = (subject: Subject): RetryOutages => (effect) =>
 const finalWriteLimit = "5 seconds"
 
 /**
- * The last write of a position, as a finalizer runs it: interruptible, and bounded, because a shutdown must not wait for a
+ * The last write of a checkpoint, as a finalizer runs it: interruptible, and bounded, because a shutdown must not wait for a
  * store that is away. A failure is a warning that names its consequence.
  */
 export const finalWrite = <E, R>(
@@ -38,6 +38,6 @@ export const finalWrite = <E, R>(
     Effect.interruptible,
     Effect.timeout(finalWriteLimit),
     Effect.catch((error) =>
-      log("Warn", `the consumer could not write its last position; ${consequence}`, { consumer, error })
+      log("Warn", `consumer could not write its last checkpoint; ${consequence}`, { consumer, error })
     )
   )

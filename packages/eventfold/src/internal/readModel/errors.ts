@@ -127,7 +127,7 @@ export class BuildNotFound extends Schema.TaggedError<BuildNotFound>()("BuildNot
   build: Schema.String
 }) {
   override get message(): string {
-    return `the read model ${this.readModel} has no ${this.build}`
+    return `the read model ${this.readModel} has no ${this.build}: ReadModel.status lists its builds`
   }
 }
 

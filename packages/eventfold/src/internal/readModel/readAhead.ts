@@ -55,7 +55,7 @@ const readDecoded = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>, { 
 })
 
 /**
- * Reads decoded pages one after the other. While a page is handled the next one is read in the scope. `from` counts for the
+ * Reads decoded pages one after the other. While a page is handled the next one is read in the scope. `from` applies to the
  * first page, and after a page that was cut at `upTo`; both are inclusive.
  */
 export const readAhead = <E, R>(

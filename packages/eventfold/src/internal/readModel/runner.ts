@@ -140,7 +140,7 @@ export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): E
 
   const logFailure = (error: unknown) =>
     error instanceof BuildMoved
-      ? log("Debug", "another process moved the build of a read model", { ...subject.logged, error })
+      ? log("Debug", "read model saw another process move its build", { ...subject.logged, error })
       : logOutage(subject, error)
 
   const run = Effect.gen(function*() {

@@ -45,7 +45,7 @@ export const verifyCheckpoint = Effect.fnUntraced(function*(build: Build) {
     position: Option.match(last, { onNone: () => 0, onSome: ({ globalPosition }) => globalPosition }),
     store: identity
   }
-  yield* log("Warn", "read model found another message store that has the last message it handled; resuming after it", {
+  yield* log("Warn", "read model found a restored or copied store; it resumes after the last message it handled", {
     readModel,
     build: number,
     after: to.position,

@@ -22,14 +22,12 @@ export const checkTypes = (
     if (types === undefined) return undefined
     yield* checkNotEmpty("types", types)
     for (const type of types) {
-      const problem = type === "" ? "is empty" : textProblem(type)
-      if (problem !== undefined) {
-        return yield* new InvalidArgument({
-          argument: "types",
-          value: JSON.stringify(types),
-          expected: `message types; ${JSON.stringify(type)} ${problem}`
-        })
-      }
+      const problem = textProblem(type)
+      if (type !== "" && problem === undefined) continue
+      const expected = problem === undefined
+        ? "message types that are not empty"
+        : `message types that a store can keep: ${JSON.stringify(type)} ${problem}`
+      return yield* new InvalidArgument({ argument: "types", value: JSON.stringify(types), expected })
     }
     return [...new Set(types)]
   })
@@ -41,7 +39,7 @@ export const checkNotEmpty = (
 ): Effect.Effect<void, InvalidArgument> =>
   values.length > 0
     ? Effect.void
-    : Effect.fail(new InvalidArgument({ argument, value: "[]", expected: "a list of at least one, or absent for all" }))
+    : Effect.fail(new InvalidArgument({ argument, value: "[]", expected: "at least one, or absent to read all" }))
 
 /** Fails unless a consumer can have this id. A `+` would begin another part of the stream ids that contain it. */
 export const checkConsumerId = (id: string): Effect.Effect<void, InvalidArgument> =>

@@ -7,7 +7,7 @@ import type { ExpectedVersion } from "../../ExpectedVersion.ts"
 import { makeIdUnsafe, type Message, type MessageId } from "../../Message.ts"
 import type { Metadata } from "../../Metadata.ts"
 import type { EncodedAppend, EncodedMessage } from "../../StoreBackend.ts"
-import { DuplicateMessageId, InvalidMessage } from "../../StoreError.ts"
+import { DuplicateMessageId, hasNoMessages, InvalidMessage } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import * as TraceContext from "../../TraceContext.ts"
 import { jsonProblem, textProblem } from "../runtime/storableJson.ts"
@@ -76,8 +76,7 @@ const encodeWith = (
 ): Effect.Effect<EncodedAppend, InvalidMessage> => {
   const given = Arr.ensure(append.messages)
   if (given.length === 0) {
-    const reason = "the append has no messages: append at least one"
-    return Effect.fail(new InvalidMessage({ streamName, index: 0, type: "none", path: [], reason }))
+    return Effect.fail(new InvalidMessage({ streamName, index: 0, type: "none", path: [], reason: hasNoMessages }))
   }
   const newId = idMaker(context)
   const traceparent = TraceContext.currentIn(context)

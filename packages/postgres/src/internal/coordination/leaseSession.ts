@@ -69,7 +69,7 @@ export const open = Effect.fnUntraced(function*(
     Effect.timeoutOrElse({ duration: answerTimeout, orElse: () => Effect.fail(lossOf(noAnswer)) })
   )
   const lost = yield* Deferred.make<StoreError>()
-  /** Fails when a statement finds out that the session is of no more use. */
+  /** Fails when a statement finds out that the session is lost. */
   const broken = yield* Deferred.make<never, StoreError>()
 
   const ask = Effect.fnUntraced(function*(statement: string, parameters: ReadonlyArray<unknown> = []) {

@@ -12,7 +12,7 @@ export interface Look {
    * see them.
    */
   readonly writers: ReadonlyArray<string> | undefined
-  /** Which run of the server, and which table. Knowledge of another run is worth nothing. */
+  /** Which run of the server, and which table. Knowledge of another run is discarded. */
   readonly run: string
 }
 
