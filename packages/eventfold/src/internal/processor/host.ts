@@ -78,7 +78,10 @@ export const make = Effect.gen(function*() {
     Effect.flatMap(Deferred.failCause(failed, cause), (isFirst) =>
       isFirst
         ? Effect.void
-        : log("Error", `${kind} failed too, after the program had failed`, { ...logged, error: Cause.pretty(cause) }))
+        : log("Error", `${kind} failed too; the program reports the first failure`, {
+          ...logged,
+          error: Cause.pretty(cause)
+        }))
 
   const service: Service = {
     running,
