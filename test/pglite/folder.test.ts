@@ -172,8 +172,8 @@ describe("a data folder that can't be one", () => {
     Effect.gen(function*() {
       const file = join(yield* temporaryFolder, "file")
       yield* Effect.promise(() => writeFile(file, "mine"))
-      assert.include((yield* unusable(file)).message, "EEXIST")
-      assert.include((yield* unusable(join(file, "data"))).message, "ENOTDIR")
+      assert.include((yield* unusable(file)).message, "it is a file: name a folder")
+      assert.include((yield* unusable(join(file, "data"))).message, "it would be below a file: name a folder")
     }))
 
   it.live("a data folder of PostgreSQL itself, which is left as it is", () =>

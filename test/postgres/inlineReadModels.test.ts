@@ -306,7 +306,7 @@ describe("what can't be inline", () => {
       assert.include((yield* reasonOf([make().on(ReadModel.all, ignore)])).message, "it reads everything")
       assert.include((yield* reasonOf([make()])).message, "it reads nothing")
       const good = make().on("one", ignore)
-      assert.include((yield* reasonOf([good, good])).message, "it is given more than once: give it once")
+      assert.include((yield* reasonOf([good, good])).message, "it is given twice: give it once")
       assert.include((yield* reasonOf([make(["CREATE NONSENSE"]).on("one", ignore)])).message, "NONSENSE")
       const stock = yield* reasonOf([good], (yield* MessageDb.makeDatabase()).url)
       assert(stock instanceof Postgres.SchemaMissing)

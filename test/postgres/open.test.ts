@@ -112,14 +112,20 @@ describe("a server out of reach", () => {
     "postgres://app:secret@[nonsense",
     "http://app:secret@127.0.0.1/shop",
     "postgres://app:p@x/secret@127.0.0.1/shop",
-    "postgres://app:1#secret@127.0.0.1/shop",
-    "postgres://127.0.0.1/shop"
+    "postgres://app:1#secret@127.0.0.1/shop"
   ])("the URL is none, or not what it was meant to be: %s", (url) =>
     Effect.gen(function*() {
       const error = yield* refusal(Store.open(url))
       assert.instanceOf(error.reason, Postgres.InvalidUrl)
       assert.notInclude(error.message, "secret")
       assert.include(error.message, "percent-encoded")
+    }))
+
+  it.live("the URL names no user", () =>
+    Effect.gen(function*() {
+      const error = yield* refusal(Store.open("postgres://127.0.0.1/shop"))
+      assert.instanceOf(error.reason, Postgres.InvalidUrl)
+      assert.include(error.message, ": the URL names no user: write postgres://user@host/database")
     }))
 })
 

@@ -66,7 +66,7 @@ export interface Status {
   /** The last message of the categories that the consumer reads, whether it handles that message or not. */
   readonly last: Option.Option<MessagePlace>
   /**
-   * What blocks a consumer of more than one category: open transactions that have taken global positions. None when nothing
+   * What holds back a consumer of more than one category: open transactions that have taken global positions. None when nothing
    * does. `HeldBack.format` renders it for a log.
    */
   readonly heldBack: Option.Option<HeldBack>
@@ -104,7 +104,7 @@ export interface RunningStatus {
   readonly positions: ReadonlyArray<{ readonly member: number | undefined; readonly position: number }>
   /** The global position up to which messages have been read, inclusive. */
   readonly lastRead: number | undefined
-  /** What blocks the reader; only of a consumer or read model of more than one category. */
+  /** What holds back the reader; only of a consumer or read model of more than one category. */
   readonly heldBack: Option.Option<HeldBack>
   /** How many handlers run. */
   readonly inFlight: number

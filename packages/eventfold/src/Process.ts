@@ -267,7 +267,7 @@ const checked = <E, R>({ consumers }: Process<E, R>) => {
   const twice = categories.find((category, index) => categories.indexOf(category) !== index)
   if (twice === undefined) return Effect.succeed(consumers)
   const expected = "given once: react to all its events in one place"
-  return Effect.fail(new InvalidArgument({ argument: "source", value: twice, expected }))
+  return Effect.fail(new InvalidArgument({ argument: "from", value: twice, expected }))
 }
 
 /**

@@ -228,7 +228,7 @@ export const apply = Effect.fnUntraced(function*<E, R>(
   messages: ReadonlyArray<RecordedMessage>
 ): Effect.fn.Return<void, E, R> {
   const decoded = yield* Eager.filterMap(messages, model.decode)
-  if (Arr.isArrayNonEmpty(decoded)) yield* SideEffects.inTransaction(model.handle(decoded))
+  if (Arr.isArrayNonEmpty(decoded)) yield* SideEffects.inTransaction(model.name, model.handle(decoded))
 })
 
 /**

@@ -224,7 +224,7 @@ describe("a load", () => {
       yield* Snapshotted.transact(id, () => [deposited(1), deposited(1), deposited(1)])
       assert.deepStrictEqual((yield* Snapshotted.load(id)).state, { balance: 3 })
       assert.lengthOf(lines, 1)
-      assert.match(lines[0] ?? "", /^Warn: "snapshot could not be written"/)
+      assert.match(lines[0] ?? "", /^Warn: "entity could not write a snapshot"/)
     }).pipe(onMemory, Effect.provide(layer))
   })
 })
@@ -243,7 +243,7 @@ describe("a snapshot that can't be written is a warning, and the command succeed
       const { state } = yield* Small.transact("1", () => deposited(9))
       assert.deepStrictEqual(state, { balance: 18 })
       assert.lengthOf(lines, 1)
-      assert.match(lines[0] ?? "", /^Warn: "snapshot could not be written" .*"account-1".*less than 10/)
+      assert.match(lines[0] ?? "", /^Warn: "entity could not write a snapshot" .*"account-1".*less than 10/)
       assert.lengthOf(yield* snapshotsOf(snapshotStream), 1)
       assert.deepStrictEqual((yield* Small.load("1")).state, { balance: 18 })
     }).pipe(onMemory, Effect.provide(layer))
@@ -262,7 +262,7 @@ describe("a snapshot that can't be written is a warning, and the command succeed
       assert.deepStrictEqual((yield* Snapshotted.load("1")).state, { balance: 10 })
       // It is due until it is written.
       assert.lengthOf(lines, 2)
-      assert.match(lines[0] ?? "", /"snapshot could not be written" .*disk full/)
+      assert.match(lines[0] ?? "", /"entity could not write a snapshot" .*disk full/)
     }).pipe(Effect.provide([failing, layer]))
   })
 

@@ -25,6 +25,17 @@ const samples = [
     "message 2 (Deposited) to account-1: data.lines.0.amount is NaN, which JSON does not have"
   ],
   [
+    StoreError.InvalidMessage,
+    new StoreError.InvalidMessage({
+      streamName: "account-1",
+      index: 0,
+      type: "none",
+      path: [],
+      reason: "the append has no messages: append at least one"
+    }),
+    "cannot append to account-1: the append has no messages: append at least one"
+  ],
+  [
     StoreError.InvalidArgument,
     new StoreError.InvalidArgument({ argument: "limit", value: "-1", expected: "an integer of at least 0" }),
     "limit is -1, and must be an integer of at least 0"

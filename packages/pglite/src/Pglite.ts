@@ -78,6 +78,16 @@ const unusable = (dataDir: string, cause: unknown): FolderUnusable =>
 const attempt = <A>(dataDir: string, run: () => Promise<A>): Effect.Effect<A, FolderUnusable> =>
   Effect.tryPromise({ try: run, catch: (cause) => unusable(dataDir, cause) })
 
+/** Why the folder could not be made: most often because a file has its name, or that of a folder above it. */
+const notMade = (dataDir: string, cause: unknown): FolderUnusable => {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined
+  if (code === "EEXIST") return new FolderUnusable({ dataDir, detail: "it is a file: name a folder", cause })
+  if (code === "ENOTDIR") {
+    return new FolderUnusable({ dataDir, detail: "it would be below a file: name a folder", cause })
+  }
+  return unusable(dataDir, cause)
+}
+
 /** An eighth of PGlite's own, as much as a store on one connection uses. */
 const startParams = [...PGlite.defaultStartParams, "-c", "shared_buffers=16MB", "-c", "max_connections=5"]
 
@@ -91,7 +101,10 @@ const initialOptions = async (dataDir?: string) => ({
 const openFolder = Effect.fnUntraced(function*(
   dataDir: string
 ): Effect.fn.Return<PGlite, FolderInUse | FolderUnusable, Scope.Scope> {
-  yield* attempt(dataDir, () => mkdir(dataDir, { recursive: true }))
+  yield* Effect.tryPromise({
+    try: () => mkdir(dataDir, { recursive: true }),
+    catch: (cause) => notMade(dataDir, cause)
+  })
   if (existsSync(join(dataDir, "PG_VERSION"))) {
     return yield* new FolderUnusable({ dataDir, detail: "it is a PostgreSQL data folder itself; name another one" })
   }

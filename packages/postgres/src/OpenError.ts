@@ -20,10 +20,14 @@ const install =
  * @since 0.1.0
  * @category errors
  */
-export class InvalidUrl extends Schema.TaggedError<InvalidUrl>()("InvalidUrl", {}) {
+export class InvalidUrl extends Schema.TaggedError<InvalidUrl>()("InvalidUrl", {
+  /** The part that a PostgreSQL URL lacks; absent when the URL is not one. */
+  missing: Schema.optionalKey(Schema.Literal("user"))
+}) {
   override get message(): string {
-    return "not a PostgreSQL URL, or one without a user: write postgres://user:password@host:port/database, " +
-      "each part percent-encoded"
+    return this.missing === "user"
+      ? "the URL names no user: write postgres://user@host/database"
+      : "not a PostgreSQL URL: write postgres://user:password@host:port/database, each part percent-encoded"
   }
 }
 
@@ -203,10 +207,11 @@ export const describeDatabase = (config: PgClientConfig): string => {
 export const checkUrl = (config: PgClientConfig): Effect.Effect<void, OpenError> => {
   if (config.url === undefined) return Effect.void
   const url = parseUrl(config.url)
-  const isUsable = url !== null && (url.username !== "" || config.username !== undefined)
-  return isUsable
-    ? Effect.void
-    : Effect.fail(new OpenError({ database: describeDatabase(config), reason: new InvalidUrl() }))
+  const refuse = (reason: InvalidUrl) => Effect.fail(new OpenError({ database: describeDatabase(config), reason }))
+  if (url === null) return refuse(new InvalidUrl({}))
+  return url.username === "" && config.username === undefined
+    ? refuse(new InvalidUrl({ missing: "user" }))
+    : Effect.void
 }
 
 /** @internal */

@@ -1,4 +1,8 @@
-/** @since 0.1.0 */
+/**
+ * Laws that categories and entities keep, checked with generated values.
+ *
+ * @since 0.1.0
+ */
 export * as Laws from "./Laws.ts"
 /**
  * Functions, not namespaces as other modules are: a test calls `Scenario(notifier)` and `Spec(Balance)`.

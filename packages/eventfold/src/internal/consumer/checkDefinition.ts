@@ -36,7 +36,7 @@ const checkGroup = Effect.fnUntraced(function*({ options: { group } }: AnyConsum
   const distinct = new Set(group.members.filter((member) => member < group.size))
   if (distinct.size === 0 || distinct.size < group.members.length) {
     const expected = `different integers from 0 to ${group.size - 1}, at least one`
-    return yield* refuse("group.members", group.members.join(", "), expected)
+    return yield* refuse("group.members", group.members.join(", ") || "none", expected)
   }
 })
 

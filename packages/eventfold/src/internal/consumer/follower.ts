@@ -13,7 +13,7 @@ import { type Consumer, readsAll } from "./definition.ts"
 import type { Members } from "./members.ts"
 import type { MessageLanes } from "./messageLanes.ts"
 
-/** A reader that is blocked rests at least this long between two reads. */
+/** A reader that is held back rests at least this long between two reads. */
 const heldBackRest = "20 millis"
 
 export interface Options {
@@ -137,7 +137,7 @@ export const make = Effect.fnUntraced(function*(
       const pass = passesBegun
       const { hasNews, heldBack, through } = yield* persist(readToEnd)
       const isHeldBack = Option.isSome(heldBack)
-      // A pass that was blocked has not seen all that is written.
+      // A pass that was held back has not seen all that is written.
       if (!isHeldBack) passesEnded = pass
       conditions.check()
       const hasMoved = isHeldBack && heldBackAt !== through

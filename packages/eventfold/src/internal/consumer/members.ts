@@ -11,7 +11,7 @@ import { startAfter } from "./startPosition.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>
 
-/** When to write a position: at the next checkpoint, or only when the consumer stops. */
+/** When a position needs writing: at the next checkpoint, or only when the consumer stops. */
 export type Urgency = "soon" | "at the end"
 
 /** A member of the consumer's group that runs here, with its position. A consumer without a group is its only member. */
@@ -19,7 +19,7 @@ export interface Member {
   /** From 0; `undefined` without a group. */
   readonly member: number | undefined
   readonly mark: LowWaterMark.LowWaterMark
-  /** A message moves the position, so it is due. */
+  /** A message moves the position, so that it is due. */
   readonly touch: (urgency: Urgency) => void
   /**
    * Writes the position if it has moved and is due. A position that moves only past messages of others is written

@@ -53,10 +53,10 @@ export const recorded = Effect.fnUntraced(function*(consumer: AnyConsumer, { key
   return { position: Option.map(found, ({ position }) => position), after }
 })
 
-/** The next message that a member has to handle, and what blocks it. */
+/** The next message that a member has to handle, and what holds it back. */
 interface Next {
   readonly message: Option.Option<RecordedMessage>
-  /** The global position up to which nothing comes before that message, inclusive. */
+  /** Up to this global position, inclusive, the member has no earlier message to handle. */
   readonly through: number
   readonly heldBack: Option.Option<HeldBack>
 }

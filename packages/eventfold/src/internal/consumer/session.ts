@@ -28,7 +28,7 @@ const onlyMember = ({ group }: Options) => {
   return group === undefined || member === undefined || others.length > 0 ? undefined : { size: group.size, member }
 }
 
-/** Begins at the consumer's checkpoints. Handlers end and checkpoints are written when the scope closes. */
+/** Begins where the consumer's positions are. Handlers end and checkpoints are written when the scope closes. */
 export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, activity: Activity) {
   const { category, options, selection } = consumer
   const subject = ofConsumer(consumer)

@@ -126,7 +126,7 @@ export const make = <S>(schema: Schema.Codec<S, unknown>, options: SnapshotOptio
     return append(streamName, fold).pipe(
       Effect.as({ ...fold, snapshotAt: fold.version }),
       Effect.catch((error) =>
-        Effect.as(log("Warn", "snapshot could not be written", { streamName, error: error.message }), fold)
+        Effect.as(log("Warn", "entity could not write a snapshot", { streamName, error: error.message }), fold)
       )
     )
   }

@@ -6,14 +6,14 @@ import * as HeldBack from "../../HeldBack.ts"
 import { log } from "../runtime/log.ts"
 import type { Subject } from "./subject.ts"
 
-/** Warn when a reader has been blocked this long. */
+/** Warn when a reader has been held back this long. */
 const patience = Duration.toMillis("5 seconds")
 
 const keyOf = ({ pid, preparedAs, since }: HeldBack.Writer): string => JSON.stringify([pid, preparedAs, since])
 
-/** Watches the transactions that block a reader, and warns once about each that does so for long. */
+/** Watches the transactions that hold back a reader, and warns once about each that does so for long. */
 export interface HeldBackWarning {
-  /** What blocks the reader, by the last observation. */
+  /** What holds back the reader, by the last observation. */
   readonly current: () => Option.Option<HeldBack.HeldBack>
   readonly observe: (heldBack: Option.Option<HeldBack.HeldBack>) => Effect.Effect<void>
 }

@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
 import { log } from "../runtime/log.ts"
+import type { Subject } from "./subject.ts"
 
 /**
  * A consumer or read model that runs in this process.
@@ -55,6 +56,7 @@ interface Service {
   /** Runs one in the scope. The host fails when it fails. */
   readonly add: <E, R>(
     running: Running<unknown>,
+    subject: Subject,
     run: Effect.Effect<void, E, R>
   ) => Effect.Effect<void, never, R | Scope.Scope>
   /** Fails with the first error of any of them. */
@@ -63,7 +65,7 @@ interface Service {
   readonly stop: Effect.Effect<void>
 }
 
-/** `Host<never>`, because a host that accepts the errors of a consumer also serves one without errors. */
+/** `Host<never>`: a host that accepts a consumer's errors also serves one without errors. */
 export const HostService = Context.Service<Host<never>, Service>("eventfold/Consumer/Host")
 
 export const make = Effect.gen(function*() {
@@ -72,21 +74,21 @@ export const make = Effect.gen(function*() {
   const fibers = new Set<Fiber.Fiber<void, unknown>>()
 
   /** The host fails with the first error, which its program reports. Later ones can only be logged. */
-  const fail = ({ id }: Running<unknown>, cause: Cause.Cause<unknown>) =>
-    Effect.flatMap(
-      Deferred.failCause(failed, cause),
-      (isFirst) =>
-        isFirst
-          ? Effect.void
-          : log("Error", "consumer or read model failed after another one", { id, error: Cause.pretty(cause) })
-    )
+  const fail = ({ kind, logged }: Subject, cause: Cause.Cause<unknown>) =>
+    Effect.flatMap(Deferred.failCause(failed, cause), (isFirst) =>
+      isFirst
+        ? Effect.void
+        : log("Error", `${kind} failed too; the program reports the first failure`, {
+          ...logged,
+          error: Cause.pretty(cause)
+        }))
 
   const service: Service = {
     running,
-    add: Effect.fnUntraced(function*(one, run) {
+    add: Effect.fnUntraced(function*(one, subject, run) {
       const watched = Effect.onExit(run, (exit) => {
         running.delete(one)
-        return Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? Effect.void : fail(one, exit.cause)
+        return Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? Effect.void : fail(subject, exit.cause)
       })
       running.add(one)
       fibers.add(yield* Effect.forkScoped(watched))

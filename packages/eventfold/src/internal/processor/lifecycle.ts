@@ -18,7 +18,7 @@ export interface Work {
   readonly positions: () => RunningStatus["positions"]
   /** The global position up to which messages have been read, inclusive. */
   readonly lastRead: () => number
-  /** What blocks its reader. */
+  /** What holds back its reader. */
   readonly heldBack: () => RunningStatus["heldBack"]
   /** How many handlers run, and how many messages are read and not handled, those in flight included. */
   readonly counts: () => { readonly running: number; readonly pending: number }

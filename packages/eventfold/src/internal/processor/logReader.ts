@@ -28,7 +28,7 @@ export interface LogReader {
    * all processors that read the category share it; those of several categories are filtered by the store.
    */
   readonly read: (from: number) => Effect.Effect<ReadPageResult, ReadAllError>
-  /** What blocks the reader, by the last page. */
+  /** What holds back the reader, by the last page. */
   readonly heldBack: () => Option.Option<HeldBack>
 }
 

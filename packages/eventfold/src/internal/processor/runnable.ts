@@ -84,7 +84,7 @@ export const layer = <E, R, E2, R2, const S extends OnStop>(
       }
     }
     const { handle, run } = yield* makeRunning(runnable, around)
-    yield* host.add(handle, run)
+    yield* host.add(handle, runnable.subject, run)
   })
   return Layer.effectDiscard(start)
 }

@@ -42,7 +42,8 @@ export const make = <E, R>(
     Effect.suspend(() => {
       let isHandlers = false
       const isReplay = !sideEffects && (build.state !== "live" || to.position <= history)
-      const noted = Effect.tapCause(SideEffects.inTransaction(handle), () => Effect.sync(() => isHandlers = true))
+      const inTransaction = SideEffects.inTransaction(build.readModel, handle)
+      const noted = Effect.tapCause(inTransaction, () => Effect.sync(() => isHandlers = true))
       const transaction = Effect.tap(store.advance(build, to, noted), (next) =>
         Effect.sync(() => {
           build = next

@@ -34,9 +34,7 @@ export const checkDefinition = Effect.fnUntraced(
     if (twice !== undefined) {
       return yield* refuse("sources", twice, "given once: handle all its events in one place")
     }
-    if (sources.length === 0) {
-      return yield* refuse("sources", "none", "at least one source: add one with .on(source, handlers)")
-    }
+    if (sources.length === 0) return yield* refuse("sources", "none", "at least one: add one with .on")
     if (sources.length > 1 && sources.includes(everything)) {
       return yield* refuse("sources", sources.join(", "), "either categories, or everything and nothing beside it")
     }

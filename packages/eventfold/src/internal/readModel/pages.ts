@@ -27,7 +27,7 @@ export const makeReader = (model: Reads) => LogReader.make(ofReadModel(model), r
 export const makeFollowingReader = (model: Reads) => LogReader.follow(ofReadModel(model), readerOptions(model))
 
 /**
- * Reads a page for the transaction that its caller may be in. A reader of one category is never blocked by writes to others,
+ * Reads a page for the transaction that its caller may be in. A reader of one category is never held back by writes to others,
  * so when there is no more to read its page reaches to the end of the log.
  */
 export const readAlone = Effect.fnUntraced(function*(model: Reads, from: number, limit: number) {

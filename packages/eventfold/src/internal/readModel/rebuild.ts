@@ -149,7 +149,7 @@ const fillTowardsTarget = Effect.fnUntraced(function*<E, R>(job: Job<E, R>, stat
   const { filling, target } = state
   const hasMore = yield* filling.step(target)
   if (hasMore || filling.position() >= target) return
-  // A first build ends with the log, which can be before the last position when a transaction blocks the reader.
+  // A first build ends with the log, which can be before the last position when a transaction holds back the reader.
   if (job.isFirst) yield* setTarget(job, state, filling.position())
   else yield* Effect.sleep(pause)
 })

@@ -1,5 +1,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { log } from "../runtime/log.ts"
 
 /** Collects the side effects of handlers, which run when the transaction of the handlers is committed. */
 interface Collector {
@@ -8,6 +9,8 @@ interface Collector {
   /** The services inside of it, before a handler provides its own. */
   readonly inside: Context.Context<never>
   readonly add: (effect: Effect.Effect<unknown>) => void
+  /** The read model of the handlers, as log lines name it. */
+  readonly logged: Readonly<Record<string, string>>
 }
 
 const Collector = Context.Reference<Collector | undefined>("eventfold/ReadModel/SideEffects", {
@@ -30,14 +33,18 @@ export const sideEffect = <R>(effect: Effect.Effect<unknown, never, R>): Effect.
   Effect.contextWith((context: Context.Context<R>) => {
     const collector = Context.get(context, Collector)
     if (collector === undefined) return Effect.asVoid(effect)
-    return Effect.sync(() => collector.add(Effect.provideContext(effect, withoutTransaction(context, collector))))
+    return Effect.sync(() => {
+      const provided = Effect.provideContext(effect, withoutTransaction(context, collector))
+      collector.add(logFailure(provided, collector))
+    })
   })
 
 /** Marks where a transaction begins: the services that handlers have there, and nowhere else, belong to it. */
-export const inTransaction = <A, E, R>(handle: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const inTransaction = <A, E, R>(readModel: string, handle: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.contextWith((inside: Context.Context<never>) => {
     const collector = Context.get(inside, Collector)
-    return collector === undefined ? handle : Effect.provideService(handle, Collector, { ...collector, inside })
+    if (collector === undefined) return handle
+    return Effect.provideService(handle, Collector, { ...collector, inside, logged: { readModel } })
   })
 
 /** Runs a transaction, and after it, when it has succeeded, the side effects of its handlers. A replay drops them. */
@@ -51,11 +58,11 @@ export const runningSideEffects = <A, E, R>(
       if (!isReplay) effects.push(effect)
     }
     return Effect.tap(
-      Effect.provideService(transaction, Collector, { outside, inside: outside, add }),
-      () => Effect.forEach(effects, logFailure, { discard: true })
+      Effect.provideService(transaction, Collector, { outside, inside: outside, add, logged: {} }),
+      () => Effect.forEach(effects, (effect) => effect, { discard: true })
     )
   })
 
 /** The messages are handled and committed, so a defect of a side effect must not count as their failure. */
-const logFailure = (effect: Effect.Effect<unknown>) =>
-  Effect.catchCause(effect, (cause) => Effect.logError("read model side effect failed", cause))
+const logFailure = (effect: Effect.Effect<unknown>, { logged }: Collector) =>
+  Effect.catchCause(effect, (cause) => log("Error", "read model side effect failed", logged, cause))

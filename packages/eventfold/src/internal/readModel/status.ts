@@ -31,8 +31,8 @@ export interface Status {
   /** All builds, by rising number. */
   readonly builds: ReadonlyArray<BuildStatus>
   /**
-   * The transaction that blocks the read model right now: it has written messages and has not ended. Only a read model of
-   * several categories, or of everything, can be blocked.
+   * The transaction that holds back the read model right now: it has written messages and has not ended. Only a read model of
+   * several categories, or of everything, can be held back.
    */
   readonly heldBack: Option.Option<HeldBack>
 }

@@ -42,7 +42,7 @@ const catchUp = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>, first:
           ? build.checkpoint.last
           : Option.some({ globalPosition: last.globalPosition, id: last.id })
       },
-      Arr.isArrayNonEmpty(decoded) ? SideEffects.inTransaction(model.handle(decoded)) : Effect.void
+      Arr.isArrayNonEmpty(decoded) ? SideEffects.inTransaction(model.name, model.handle(decoded)) : Effect.void
     )
   }
   return build

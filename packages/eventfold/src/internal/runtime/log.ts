@@ -1,3 +1,4 @@
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as LogLevel from "effect/LogLevel"
 
@@ -5,5 +6,6 @@ import type * as LogLevel from "effect/LogLevel"
 export const log = (
   level: LogLevel.Severity,
   message: string,
-  about: Readonly<Record<string, unknown>>
-): Effect.Effect<void> => Effect.annotateLogs(Effect.logWithLevel(level)(message), about)
+  about: Readonly<Record<string, unknown>>,
+  ...cause: readonly [] | readonly [Cause.Cause<unknown>]
+): Effect.Effect<void> => Effect.annotateLogs(Effect.logWithLevel(level)(message, ...cause), about)

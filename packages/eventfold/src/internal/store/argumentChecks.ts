@@ -22,14 +22,12 @@ export const checkTypes = (
     if (types === undefined) return undefined
     yield* checkNotEmpty("types", types)
     for (const type of types) {
-      const problem = type === "" ? "is empty" : textProblem(type)
-      if (problem !== undefined) {
-        return yield* new InvalidArgument({
-          argument: "types",
-          value: JSON.stringify(types),
-          expected: `message types; ${JSON.stringify(type)} ${problem}`
-        })
-      }
+      const problem = textProblem(type)
+      if (type !== "" && problem === undefined) continue
+      const expected = problem === undefined
+        ? "message types that are not empty"
+        : `message types that a store can keep: ${JSON.stringify(type)} ${problem}`
+      return yield* new InvalidArgument({ argument: "types", value: JSON.stringify(types), expected })
     }
     return [...new Set(types)]
   })

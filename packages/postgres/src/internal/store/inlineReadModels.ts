@@ -196,9 +196,7 @@ export const open = Effect.fnUntraced(function*(
       new OpenError({ database: describeDatabase(sql.config), reason: new NotInline({ readModel: name, detail }) })
     const found = categoryOf(model)
     if ("refusal" in found) return yield* refuse(found.refusal)
-    if (inline.some((other) => other.model.name === name)) {
-      return yield* refuse("it is given more than once: give it once")
-    }
+    if (inline.some((other) => other.model.name === name)) return yield* refuse("it is given twice: give it once")
     inline.push({ category: found.category, model })
     yield* createFirstBuild(sql, store, model).pipe(
       // Another process has created it.

@@ -75,7 +75,7 @@ export const tests = (it: It) => {
         const { state } = yield* small.transact("1", () => deposited(9))
         assert.deepStrictEqual(state, { balance: 18 })
         assert.lengthOf(yield* snapshots, 1)
-        assert.deepStrictEqual(warnings, [["Warn", "snapshot could not be written"]])
+        assert.deepStrictEqual(warnings, [["Warn", "entity could not write a snapshot"]])
         assert.deepStrictEqual((yield* small.load("1")).state, { balance: 18 })
       }).pipe(Effect.provide(Logger.layer([logger])))
     })
