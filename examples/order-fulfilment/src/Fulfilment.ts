@@ -64,7 +64,7 @@ export const fulfilment = Process.make("fulfilment", {
   })
   .on(Payment, {
     // Only payments that follow from an order: other payments are skipped.
-    correlation: Order.name,
+    correlation: Order.categoryName,
     react: {
       Charged: ({ lines, status }, { data: { reference } }, order) => {
         switch (status) {

@@ -29,7 +29,7 @@ import {
   type SourceOptions
 } from "./internal/process/reaction.ts"
 import type { MessageStore } from "./MessageStore.ts"
-import { InvalidArgument, type Unsupported } from "./StoreError.ts"
+import { InvalidArgument } from "./StoreError.ts"
 
 /**
  * The parts of a definition: sources, what their reactions give, and deadlines that have passed.
@@ -67,7 +67,7 @@ type Exact<Out, Name> =
  * @since 0.1.0
  * @category errors
  */
-export type ReactError<C extends Category.Any> = Entity.TransactError<C> | Unsupported
+export type ReactError = Entity.TransactError
 
 /**
  * A process, which does nothing until it is run. `E` is what it can fail with, `R` what it needs.
@@ -108,7 +108,7 @@ export interface Definition<C extends Category.Any, S, Name extends string, E, R
     C,
     S,
     Name | D,
-    E | ErrorOf<Out> | ReactError<C>,
+    E | ErrorOf<Out> | ReactError,
     R | ServicesOf<Out> | Category.Services<C> | MessageStore
   >
   /**
@@ -136,7 +136,7 @@ export interface Definition<C extends Category.Any, S, Name extends string, E, R
     C,
     S,
     Name,
-    E | ErrorOf<Out[keyof Out]> | ReactError<C>,
+    E | ErrorOf<Out[keyof Out]> | ReactError,
     R | ServicesOf<Out[keyof Out]> | Category.Services<From> | Category.Services<C> | MessageStore
   >
 }

@@ -52,13 +52,13 @@ export interface Selection {
   readonly bookkeeping: boolean
 }
 
-const isCategory = (from: Source): from is Category.Any => typeof from === "object" && "decode" in from
+const isCategory = (from: Source): from is Category.Any => typeof from !== "string" && "decode" in from
 
 const isAll = (from: Source): from is All => typeof from === "object" && !("decode" in from)
 
 /** The name of the source's category; `undefined` for everything. */
 export const nameOf = (from: Source): string | undefined =>
-  isCategory(from) ? from.name : typeof from === "string" ? from : undefined
+  isCategory(from) ? from.categoryName : typeof from === "string" ? from : undefined
 
 /** Whether a message passes the correlation filter of a consumer, if it has one. */
 export const correlates = (
