@@ -428,9 +428,9 @@ export type Decisions<T extends Targets> = {
   readonly [K in keyof T]?: Decision<Category.Event<CategoryOf<T[K]>>> | undefined
 }
 
-/** A name that no target has is a typing mistake, which the compiler would not find in an inferred type. */
+/** The result of `decide`, unless it has a name that no target has: the compiler would not find it in an inferred type. */
 type OnlyTargets<T, A> = Exclude<NamesIn<Settled<A>>, keyof T> extends infer Name
-  ? [Name] extends [never] ? unknown : `There is no target ${Name & string}`
+  ? [Name] extends [never] ? A : `There is no target ${Name & string}`
   : never
 
 type NamesIn<B> = B extends Replied<infer D, infer _Reply> ? NamesIn<D> : B extends unknown ? keyof B : never
@@ -496,7 +496,7 @@ export interface TransactedAll<T extends Targets, Reply = void> {
  */
 export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
   targets: T,
-  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => A & OnlyTargets<T, A>,
+  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => OnlyTargets<T, A>,
   options?: TransactOptions
 ) => Effect.Effect<
   TransactedAll<T, ReplyOf<A>>,
@@ -504,7 +504,7 @@ export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
   RequirementsOf<A> | MessageStore.MessageStore | ServicesOf<T[keyof T]>
 > = Effect.fn("Entity.transactAll")(function*<T extends Targets, A extends Decided<Decisions<T>>>(
   targets: T,
-  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => A,
+  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => A | OnlyTargets<T, A>,
   options?: TransactOptions
 ) {
   const store = yield* MessageStore.MessageStore
@@ -528,7 +528,7 @@ export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
     (found) =>
       Effect.map(
         outcome<Decisions<T>, A>(
-          decide(byName(found.map(({ fold }) => fold.state)) as { readonly [K in keyof T]: StateOf<T[K]> })
+          decide(byName(found.map(({ fold }) => fold.state)) as { readonly [K in keyof T]: StateOf<T[K]> }) as A
         ),
         ({ decision, reply }) => ({
           events: names.map((name) => Arr.ensure<unknown>(Object.hasOwn(decision, name) ? decision[name] ?? [] : [])),

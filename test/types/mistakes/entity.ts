@@ -89,8 +89,7 @@ export const anEventAsAPlainObject = () => Balance.transact("1", () => ({ type: 
 export const noDecision = () => Balance.transact("1", () => {})
 
 export const aTargetOfNoSuchName = () =>
-  // > Type '{ account: Category.NewEvent<"Opened", {}, Metadata>; stok: Category.NewEvent<"Taken", { readonly count: number; }, Metadata>; }' is not assignable to type '{ account: NewEvent<"Opened", {}, Metadata>; stok: NewEvent<"Taken", { readonly count: number; }, Metadata>; } & "There is no target stok"'.
-  // >   Type '{ account: Category.NewEvent<"Opened", {}, Metadata>; stok: Category.NewEvent<"Taken", { readonly count: number; }, Metadata>; }' is not assignable to type '"There is no target stok"'.
+  // > Type '{ account: Category.NewEvent<"Opened", {}, Metadata>; stok: Category.NewEvent<"Taken", { readonly count: number; }, Metadata>; }' is not assignable to type '"There is no target stok"'.
   Entity.transactAll({ account: Balance.at("1"), stock: Left.at("2") }, () => ({
     account: Account.events.Opened({}),
     stok: Stock.events.Taken({ count: 1 })
@@ -98,8 +97,7 @@ export const aTargetOfNoSuchName = () =>
 
 export const aTargetOfNoSuchNameWithAReply = () =>
   Entity.transactAll({ account: Balance.at("1"), stock: Left.at("2") }, () =>
-    // > Type 'Replied<{ readonly account: NewEvent<"Opened", {}, Metadata>; readonly stok: NewEvent<"Taken", { readonly count: number; }, Metadata>; }, number>' is not assignable to type 'Replied<{ readonly account: NewEvent<"Opened", {}, Metadata>; readonly stok: NewEvent<"Taken", { readonly count: number; }, Metadata>; }, number> & "There is no target stok"'.
-    // >   Type 'Replied<{ readonly account: NewEvent<"Opened", {}, Metadata>; readonly stok: NewEvent<"Taken", { readonly count: number; }, Metadata>; }, number>' is not assignable to type '"There is no target stok"'.
+    // > Type 'Replied<{ readonly account: NewEvent<"Opened", {}, Metadata>; readonly stok: NewEvent<"Taken", { readonly count: number; }, Metadata>; }, number>' is not assignable to type '"There is no target stok"'.
     Entity.reply({ account: Account.events.Opened({}), stok: Stock.events.Taken({ count: 1 }) }, 1))
 
 export const anEventOfAnotherTarget = () =>
