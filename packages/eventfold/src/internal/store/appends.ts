@@ -4,6 +4,7 @@ import type { Message } from "../../Message.ts"
 import type { AppendResult, StoreBackend } from "../../StoreBackend.ts"
 import type { Unsupported } from "../../StoreError.ts"
 import { checkDistinctIds, encodeAppend } from "./encodeAppend.ts"
+import { unlessHandling } from "./independence.ts"
 import type { Append, AppendError, AppendOptions } from "./options.ts"
 import type { WakeUpHub } from "./wakeUpHub.ts"
 
@@ -23,6 +24,7 @@ export const makeAppends = (backend: Pick<StoreBackend, "append" | "writeAll">, 
           Effect.flatMap((encoded) =>
             Effect.andThen(checkDistinctIds([encoded]), waking([encoded], backend.append(encoded)))
           ),
+          (write) => unlessHandling("append", write),
           Effect.provideService(Tracer.ParentSpan, span)
         )
     )
@@ -33,7 +35,9 @@ export const makeAppends = (backend: Pick<StoreBackend, "append" | "writeAll">, 
     yield* Effect.annotateCurrentSpan("eventfold.streams", appends.length)
     const encoded = yield* Effect.forEach(appends, encodeAppend)
     yield* checkDistinctIds(encoded)
-    return encoded.length === 0 ? [] : yield* waking(encoded, backend.writeAll(encoded))
+    return encoded.length === 0
+      ? []
+      : yield* unlessHandling("writeAll", waking(encoded, backend.writeAll(encoded)))
   })
 
   return { append, writeAll }
