@@ -17,7 +17,7 @@ import { describeDatabase, fromSqlError, OpenError, OpenFailed, SchemaMissing, S
  * @since 0.1.0
  * @category models
  */
-export const schemaVersion = 3
+export const schemaVersion = 4
 
 /**
  * How {@link install} installs the schemas.
