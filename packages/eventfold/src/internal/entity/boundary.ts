@@ -180,11 +180,13 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
       writing,
       ({ events, fold, stream }) => toAppend(stream, fold, events, commandId)
     )
-    const checks = !checkReads ? [] : decided.filter(({ events }) => events.length === 0).map(({ fold, stream }) => ({
-      streamName: stream.streamName,
-      expectedVersion: expectedVersion(fold),
-      messages: []
-    }))
+    const checks = !checkReads ?
+      [] :
+      decided.filter(({ events }) => events.length === 0).map(({ fold, stream }): Append => ({
+        streamName: stream.streamName,
+        expectedVersion: expectedVersion(fold),
+        messages: []
+      }))
     const results = yield* Effect.onError(
       writeAll([...appends, ...checks]),
       (cause) => isConflict(cause) ? Effect.void : Effect.forEach(writing, ({ stream }) => stream.failed)

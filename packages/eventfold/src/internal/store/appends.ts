@@ -48,7 +48,9 @@ export const makeAppends = (
     const encoded = yield* Effect.forEach(appends, (append) => encodeAppend(append, "mayCheck"))
     yield* checkDistinctIds(encoded)
     if (encoded.length === 0) return []
-    if (!appends.some(({ onDuplicate }) => onDuplicate === "keep")) return yield* unlessHandling("writeAll", write(encoded))
+    if (!appends.some(({ onDuplicate }) => onDuplicate === "keep")) {
+      return yield* unlessHandling("writeAll", write(encoded))
+    }
     const parts = Arr.zipWith(
       encoded,
       appends,
