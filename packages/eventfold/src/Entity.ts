@@ -30,14 +30,7 @@ import {
   type RequirementsOf,
   type Settled
 } from "./internal/entity/decision.ts"
-import {
-  type AnyRecorded,
-  type EntityStream,
-  type Model,
-  open,
-  type ReadError,
-  versionOption
-} from "./internal/entity/entityStream.ts"
+import { type AnyRecorded, type EntityStream, type Model, open, versionOption } from "./internal/entity/entityStream.ts"
 import type { Fold } from "./internal/entity/fold.ts"
 import {
   type ChangesOptions,
@@ -50,7 +43,7 @@ import * as Snapshots from "./internal/entity/snapshots.ts"
 import type { SnapshotOptions } from "./internal/entity/snapshots.ts"
 import * as Transaction from "./internal/entity/transact.ts"
 import * as MessageStore from "./MessageStore.ts"
-import { InvalidArgument, type Unsupported, type WrongExpectedVersion } from "./StoreError.ts"
+import { InvalidArgument, type StoreError, type Unsupported, type WrongExpectedVersion } from "./StoreError.ts"
 import type * as StreamName from "./StreamName.ts"
 
 /** @since 0.1.0 */
@@ -128,7 +121,7 @@ export interface Transacted<S, C extends Category.Any, Reply = void> extends Loa
  * @category errors
  * @since 0.1.0
  */
-export type LoadError = ReadError
+export type LoadError = StreamName.InvalidStreamName | Category.DecodeError | StoreError
 
 /**
  * The errors of a transaction beside the refusals of its decision, of `transact` and of {@link transactAll}.
