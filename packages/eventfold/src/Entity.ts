@@ -35,6 +35,7 @@ import type { Fold } from "./internal/entity/fold.ts"
 import {
   type ChangesOptions,
   type LoadOptions,
+  type TransactAllOptions,
   transactionOptions,
   type TransactOptions
 } from "./internal/entity/options.ts"
@@ -58,7 +59,13 @@ export {
 } from "./internal/entity/decision.ts"
 
 /** @since 0.1.0 */
-export { type ChangesOptions, defaultRetry, type LoadOptions, type TransactOptions } from "./internal/entity/options.ts"
+export {
+  type ChangesOptions,
+  defaultRetry,
+  type LoadOptions,
+  type TransactAllOptions,
+  type TransactOptions
+} from "./internal/entity/options.ts"
 
 /** @since 0.1.0 */
 export type { SnapshotOptions } from "./internal/entity/snapshots.ts"
@@ -465,8 +472,8 @@ export interface TransactedAll<T extends Targets, Reply = void> {
  * **Details**
  *
  * The steps are those of `transact` of one entity, and each option holds for every stream. Each stream with events must be at
- * the version that was loaded. A stream without events is not written, and its version is not checked. (`alwaysCheck` checks
- * all streams when none has events, or when the decision refuses.)
+ * the version that was loaded. A stream without events is not written. Its version is checked only with `checkReads`, in the
+ * transaction that writes the others. (`alwaysCheck` checks all streams when none has events, or when the decision refuses.)
  *
  * Fails with `InvalidArgument`, before anything is read, when two targets are one stream.
  *
@@ -498,7 +505,7 @@ export interface TransactedAll<T extends Targets, Reply = void> {
 export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
   targets: T,
   decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => A & OnlyTargets<T, A>,
-  options?: TransactOptions
+  options?: TransactAllOptions
 ) => Effect.Effect<
   TransactedAll<T, ReplyOf<A>>,
   RefusalOf<A> | TransactAllError<T>,
@@ -506,7 +513,7 @@ export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
 > = Effect.fn("Entity.transactAll")(function*<T extends Targets, A extends Decided<Decisions<T>>>(
   targets: T,
   decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => A,
-  options?: TransactOptions
+  options?: TransactAllOptions
 ) {
   const store = yield* MessageStore.MessageStore
   const names = Object.keys(targets)
@@ -525,7 +532,7 @@ export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
   }
   const { after, events, reply } = yield* Transaction.transact(
     store,
-    severalStreams(store, streams, store.writeAll),
+    severalStreams(store, streams, options?.checkReads ?? false, store.writeAll),
     (found) =>
       Effect.map(
         outcome<Decisions<T>, A>(

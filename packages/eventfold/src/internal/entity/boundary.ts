@@ -90,6 +90,20 @@ const toAppend = <S, Event, Recorded, R>(
       }))
   }))
 
+/** Checks of the streams without events, at the versions that were found. */
+const toChecks = (
+  decided: ReadonlyArray<{
+    readonly stream: { readonly streamName: string }
+    readonly fold: Fold<unknown>
+    readonly events: ReadonlyArray<unknown>
+  }>
+): ReadonlyArray<Append> =>
+  decided.flatMap(({ events, fold, stream }) =>
+    events.length > 0
+      ? []
+      : { streamName: stream.streamName, expectedVersion: expectedVersion(fold), messages: [] }
+  )
+
 /** Whether an append was refused, so that nothing was written. After any other error that is unknown. */
 const isConflict = (cause: Cause.Cause<unknown>): boolean =>
   Option.exists(Cause.findErrorOption(cause), (error) => error instanceof WrongExpectedVersion)
@@ -135,10 +149,14 @@ export interface StreamFold<S, Event, Recorded, R> {
   readonly fold: Fold<S>
 }
 
-/** The boundary of several entities. `writeAll` writes the events of those that have any. */
+/**
+ * The boundary of several entities. `writeAll` writes the events of those that have any; with `checkReads` it also checks the
+ * versions of the others.
+ */
 export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
   store: Store,
   streams: ReadonlyArray<EntityStream<S, Event, Recorded, R>>,
+  checkReads: boolean,
   writeAll: (appends: ReadonlyArray<Append>) => Effect.Effect<ReadonlyArray<AppendResult>, E | WrongExpectedVersion>
 ): Boundary<
   ReadonlyArray<StreamFold<S, Event, Recorded, R>>,
@@ -176,8 +194,9 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
       writing,
       ({ events, fold, stream }) => toAppend(stream, fold, events, commandId)
     )
+    const checks = checkReads ? toChecks(decided) : []
     const results = yield* Effect.onError(
-      writeAll(appends),
+      writeAll([...appends, ...checks]),
       (cause) => isConflict(cause) ? Effect.void : Effect.forEach(writing, ({ stream }) => stream.failed)
     )
     const written = Arr.zipWith(writing, results, ({ events, fold, stream }, { version }) => ({
