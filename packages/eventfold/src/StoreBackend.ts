@@ -349,6 +349,51 @@ export const wakeUnlessRefused = <A, E extends { readonly _tag: string }>(
       : Effect.void)
 
 /**
+ * Whether the calling fiber has asked, by `MessageStore.independently`, that the store reads and writes outside of the fiber's
+ * transaction.
+ *
+ * @category transactions
+ * @since 0.1.0
+ */
+export { Independence } from "./internal/store/independence.ts"
+
+/**
+ * The transactions of the application: statements of its own and operations of the store, which commit together or not at all.
+ *
+ * **Details**
+ *
+ * In a transaction, the operations of the backend are a part of it: reads see what the transaction has written, and a write is
+ * visible to other fibers after the commit. A refused write (`WrongExpectedVersion`, `DuplicateMessageId`) leaves the
+ * transaction usable. The backend does not send such a write again when the transaction is lost, and commits it with nobody
+ * else's.
+ *
+ * A fiber for which {@link Independence} is true is in no transaction: its operations, and a transaction that it begins, are
+ * outside of the one around it. A backend that cannot do that, because the transaction holds what the operation would wait for,
+ * fails with a `StoreError` that is not retryable.
+ *
+ * @category transactions
+ * @since 0.1.0
+ */
+export interface Transactions {
+  /** Whether the calling fiber is in a transaction that its reads and writes take part in. It must cost next to nothing. */
+  readonly isActive: Effect.Effect<boolean>
+  /**
+   * Runs an effect in a transaction, in the fiber of the caller; in a savepoint of the caller's transaction when it is in one.
+   *
+   * Success commits. Failure, a defect and interruption roll back, and come out as they are. A failure of the transaction itself
+   * is a `StoreError`: retryable when the same transaction may succeed later. Each operation in it sees what has been committed
+   * before it, as at PostgreSQL's READ COMMITTED.
+   */
+  readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreError, R>
+  /**
+   * Runs an effect after the commit of the outermost transaction of the calling fiber; at once when the fiber is in none. The
+   * effect does not run when the transaction or the savepoint around the call is rolled back, nor when the outcome of the commit
+   * is unknown. It runs outside of the transaction, and cannot be interrupted.
+   */
+  readonly afterCommit: (effect: Effect.Effect<void>) => Effect.Effect<void>
+}
+
+/**
  * The operations of a database that is to be a message store.
  *
  * **Details**
@@ -386,11 +431,8 @@ export interface StoreBackend {
   readonly readCategory: (page: CategoryPage) => Effect.Effect<MessagePage, StoreError>
   /** May wait a moment for the transactions that hold it back, when it has no message to give before them. */
   readonly readAll: (page: AllPage) => Effect.Effect<ReadAllResult, StoreError>
-  /**
-   * Whether the calling fiber is in a transaction, and so may read something else than other fibers do. The service does not
-   * let such a fiber share reads with them. Without this member, no fiber is in one.
-   */
-  readonly isInTransaction?: Effect.Effect<boolean>
+  /** The transactions of the application that this store takes part in. Without this member it takes part in none. */
+  readonly transactions?: Transactions
   /** What keeps a reader from reading the whole store, from a global position (inclusive) to the end; none when nothing does. */
   readonly heldBack: (from: number) => Effect.Effect<Option.Option<HeldBack>, StoreError>
   /** The message at a global position; none when there is no message. */
@@ -431,7 +473,10 @@ export interface StoreBackend {
    * once too often does no harm. The service runs this when the first reader subscribes, and closes the scope with the last
    * subscription or with the store.
    *
-   * Without this member, the service itself wakes the category of each append when the append ends.
+   * In a transaction of the application, "committed" is the commit of that transaction: an append that is rolled back wakes no
+   * reader.
+   *
+   * Without this member, the service itself wakes the category of each append when the append ends, or its transaction commits.
    */
   readonly watch?: (wake: Wake) => Effect.Effect<void, never, Scope.Scope>
 }

@@ -5,6 +5,7 @@ import type { Message } from "../../Message.ts"
 import type { AppendResult, EncodedAppend, StoreBackend } from "../../StoreBackend.ts"
 import type { Unsupported } from "../../StoreError.ts"
 import { checkDistinctIds, encodeAppend } from "./encodeAppend.ts"
+import { unlessHandling } from "./independence.ts"
 import * as KeptAppends from "./keptAppends.ts"
 import type { Append, AppendError, AppendOptions } from "./options.ts"
 import type { WakeUpHub } from "./wakeUpHub.ts"
@@ -33,6 +34,7 @@ export const makeAppends = (
           Effect.flatMap((encoded) =>
             Effect.andThen(checkDistinctIds([encoded]), writeOne(encoded, options?.onDuplicate === "keep"))
           ),
+          (write) => unlessHandling("append", write),
           Effect.provideService(Tracer.ParentSpan, span)
         )
     )
@@ -46,13 +48,15 @@ export const makeAppends = (
     const encoded = yield* Effect.forEach(appends, (append) => encodeAppend(append, "mayCheck"))
     yield* checkDistinctIds(encoded)
     if (encoded.length === 0) return []
-    if (!appends.some(({ onDuplicate }) => onDuplicate === "keep")) return yield* write(encoded)
+    if (!appends.some(({ onDuplicate }) => onDuplicate === "keep")) {
+      return yield* unlessHandling("writeAll", write(encoded))
+    }
     const parts = Arr.zipWith(
       encoded,
       appends,
       (append, { onDuplicate }) => ({ append, keeps: onDuplicate === "keep" })
     )
-    return yield* KeptAppends.writeAllOrKeep(backend, parts, write)
+    return yield* unlessHandling("writeAll", KeptAppends.writeAllOrKeep(backend, parts, write))
   })
 
   return { append, writeAll }

@@ -106,12 +106,14 @@ const write = (log: Log, append: EncodedAppend, time: DateTime.Utc): AppendResul
   return { version: stream.length - 1, globalPosition: log.lastGlobalPosition }
 }
 
-const undo = (log: Log, append: EncodedAppend): void => {
-  for (const { id } of append.messages) {
-    log.rows.pop()
-    log.byId.delete(id)
-    log.streams.get(append.streamName)?.pop()
-    log.categories.get(StreamName.category(append.streamName))?.pop()
+/** Removes the last rows, so that this many are left. Their global positions stay taken. */
+export const truncate = (log: Log, length: number): void => {
+  while (log.rows.length > length) {
+    const row = log.rows.pop()
+    if (row === undefined) return
+    log.byId.delete(row.id)
+    log.streams.get(row.streamName)?.pop()
+    log.categories.get(StreamName.category(row.streamName))?.pop()
   }
 }
 
@@ -153,10 +155,10 @@ export const appendAll = (
 ): Result.Result<ReadonlyArray<AppendResult>, Refusal> => {
   const repeated = repeatedWithChecks(log, appends)
   if (repeated !== undefined) return Result.succeed(repeated)
-  const written: Array<EncodedAppend> = []
+  const { length } = log.rows
   const results: Array<AppendResult> = []
   const refuse = (error: Refusal) => {
-    written.toReversed().forEach((append) => undo(log, append))
+    truncate(log, length)
     return Result.fail(error)
   }
   let recorded: EncodedAppend | undefined
@@ -165,7 +167,6 @@ export const appendAll = (
     if (checked._tag === "New" && isCheck(append)) {
       results.push(versionOnly(log, append))
     } else if (checked._tag === "New") {
-      written.push(append)
       results.push(write(log, append, time))
     } else if (checked._tag === "Recorded") {
       recorded ??= append
@@ -175,7 +176,7 @@ export const appendAll = (
     }
   }
   const taken = recorded?.messages[0]
-  return taken !== undefined && recorded !== undefined && written.length > 0
+  return taken !== undefined && recorded !== undefined && log.rows.length > length
     ? refuse(new DuplicateMessageId({ id: taken.id, streamName: recorded.streamName }))
     : Result.succeed(results)
 }
