@@ -90,6 +90,20 @@ const toAppend = <S, Event, Recorded, R>(
       }))
   }))
 
+/** Checks of the streams without events, at the versions that were found. */
+const toChecks = (
+  decided: ReadonlyArray<{
+    readonly stream: { readonly streamName: string }
+    readonly fold: Fold<unknown>
+    readonly events: ReadonlyArray<unknown>
+  }>
+): ReadonlyArray<Append> =>
+  decided.flatMap(({ events, fold, stream }) =>
+    events.length > 0
+      ? []
+      : { streamName: stream.streamName, expectedVersion: expectedVersion(fold), messages: [] }
+  )
+
 /** Whether an append was refused, so that nothing was written. After any other error that is unknown. */
 const isConflict = (cause: Cause.Cause<unknown>): boolean =>
   Option.exists(Cause.findErrorOption(cause), (error) => error instanceof WrongExpectedVersion)
@@ -180,13 +194,7 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
       writing,
       ({ events, fold, stream }) => toAppend(stream, fold, events, commandId)
     )
-    const checks = !checkReads ?
-      [] :
-      decided.filter(({ events }) => events.length === 0).map(({ fold, stream }): Append => ({
-        streamName: stream.streamName,
-        expectedVersion: expectedVersion(fold),
-        messages: []
-      }))
+    const checks = checkReads ? toChecks(decided) : []
     const results = yield* Effect.onError(
       writeAll([...appends, ...checks]),
       (cause) => isConflict(cause) ? Effect.void : Effect.forEach(writing, ({ stream }) => stream.failed)
