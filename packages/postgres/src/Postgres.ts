@@ -21,6 +21,7 @@ import {
   schemaVersion
 } from "./Install.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
+import * as Places from "./internal/client/independence.ts"
 import * as Leases from "./internal/coordination/leases.ts"
 import * as WakeUps from "./internal/coordination/wakeUps.ts"
 import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
@@ -166,15 +167,16 @@ const open = Effect.fnUntraced(function*(
   const { functions, version } = yield* ensureInstalled(sql, options)
   const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
   const lease = Leases.make(sql)
+  const places = Places.make(sql)
   const { inline = [] } = options
   if (version === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
-    return StockBackend.make(sql, gapRule, yield* wakeUps, yield* lease)
+    return StockBackend.make(sql, gapRule, yield* wakeUps, yield* lease, yield* places)
   }
   if (version !== undefined && version >= schemaVersion) {
     const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
     const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(sql, call, inline, context)
-    return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, inlineReadModels)
+    return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, yield* places, inlineReadModels)
   }
   return yield* notInstalled(sql, { version, missing: functions === "stock" ? "eventfold" : "message_store" })
 })
