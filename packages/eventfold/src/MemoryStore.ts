@@ -5,13 +5,13 @@
  *
  * @since 0.1.0
  */
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { parseJson } from "./internal/runtime/storableJson.ts"
 import { isBookkeeping } from "./internal/store/bookkeeping.ts"
 import * as MemoryLog from "./internal/store/memoryLog.ts"
 import type { Row } from "./internal/store/memoryLog.ts"
+import * as MemoryTransactions from "./internal/store/memoryTransactions.ts"
 import { type MessageId, nextId, type RecordedMessage } from "./Message.ts"
 import { type AllRange, type CategoryRange, makeLocalLeases, messagePage, type StoreBackend } from "./StoreBackend.ts"
 import * as StreamName from "./StreamName.ts"
@@ -46,6 +46,14 @@ const lowerBound = (rows: ReadonlyArray<Row>, from: number): number => {
   return low
 }
 
+const noRows: ReadonlyArray<Row> = []
+
+/** The rows up to a global position, inclusive. */
+const upTo = (rows: ReadonlyArray<Row> | undefined, through: number): ReadonlyArray<Row> => {
+  if (rows === undefined) return noRows
+  return (rows.at(-1)?.globalPosition ?? 0) <= through ? rows : rows.slice(0, lowerBound(rows, through + 1))
+}
+
 const isOf = (category: StreamName.CategoryName, { streamName }: Row): boolean =>
   StreamName.category(streamName) === category
 
@@ -70,22 +78,22 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
   // Drawn when it is first asked for: to make a store must not change the random numbers that its program draws.
   let system: MessageId | undefined
   const log = MemoryLog.make()
-  const { byId, categories, rows: all, streams } = log
+  const { reading, writing, ...transactions } = MemoryTransactions.make(log)
 
   return {
-    append: (append) => Effect.flatMap(DateTime.now, (time) => Effect.fromResult(MemoryLog.append(log, append, time))),
-    writeAll: (appends) =>
-      Effect.flatMap(DateTime.now, (time) => Effect.fromResult(MemoryLog.appendAll(log, appends, time))),
+    append: (append) => writing("append", (time) => MemoryLog.append(log, append, time)),
+    writeAll: (appends) => writing("writeAll", (time) => MemoryLog.appendAll(log, appends, time)),
+    transactions,
     readStream: ({ direction, from, limit, streamName }) =>
-      Effect.sync(() => {
-        const rows = streams.get(streamName) ?? []
+      reading((through) => {
+        const rows = upTo(log.streams.get(streamName), through)
         if (direction === "forwards") return messagePage(rows.slice(from ?? 0, (from ?? 0) + limit).map(record))
         const end = Math.min(from ?? rows.length, rows.length - 1) + 1
         return messagePage(rows.slice(Math.max(0, end - limit), end).toReversed().map(record))
       }),
     readCategory: (page) =>
-      Effect.sync(() => {
-        const rows = categories.get(page.category) ?? []
+      reading((through) => {
+        const rows = upTo(log.categories.get(page.category), through)
         const selected = selects(page)
         const found: Array<RecordedMessage> = []
         for (let i = lowerBound(rows, page.from); i < rows.length && found.length < page.limit; i++) {
@@ -95,7 +103,8 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
         return messagePage(found)
       }),
     readAll: ({ from, limit, ...filters }) =>
-      Effect.sync(() => {
+      reading((visible) => {
+        const all = upTo(log.rows, visible)
         const selected = selectsOfAll(filters)
         const messages: Array<RecordedMessage> = []
         let through = from - 1
@@ -109,13 +118,16 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
       }),
     heldBack: () => Effect.succeedNone,
     messageAt: (globalPosition) =>
-      Effect.sync(() => {
-        const row = all[lowerBound(all, globalPosition)]
-        return row?.globalPosition === globalPosition ? Option.some(record(row)) : Option.none()
+      reading((through) => {
+        const row = log.rows[lowerBound(log.rows, globalPosition)]
+        return row?.globalPosition === globalPosition && globalPosition <= through
+          ? Option.some(record(row))
+          : Option.none()
       }),
-    lastPosition: Effect.sync(() => all.at(-1)?.globalPosition ?? 0),
+    lastPosition: reading((through) => upTo(log.rows, through).at(-1)?.globalPosition ?? 0),
     countAll: (range) =>
-      Effect.sync(() => {
+      reading((through) => {
+        const all = upTo(log.rows, through)
         const [selected, ofAll] = [selects(range), selectsOfAll(range)]
         return all.slice(lowerBound(all, range.from)).filter((row) =>
           ofAll(row) && selected(row) && (range.bookkeeping || !isBookkeeping(row.streamName))
@@ -126,26 +138,30 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
       (id) => ({ system: system ??= id, database: "memory", databaseName: "memory", timeline: 1 })
     ),
     lastMessage: (streamName, type) =>
-      Effect.sync(() => {
-        const rows = streams.get(streamName) ?? []
+      reading((through) => {
+        const rows = upTo(log.streams.get(streamName), through)
         const row = type === undefined ? rows.at(-1) : rows.findLast((row) => row.type === type)
         return Option.map(Option.fromUndefinedOr(row), record)
       }),
     streamVersion: (streamName) =>
-      Effect.sync(() => {
-        const rows = streams.get(streamName) ?? []
-        return rows.length === 0 ? Option.none() : Option.some(rows.length - 1)
+      reading((through) => {
+        const { length } = upTo(log.streams.get(streamName), through)
+        return length === 0 ? Option.none() : Option.some(length - 1)
       }),
     findMessage: (streamName, id) =>
-      Effect.sync(() => {
-        const row = byId.get(id)
-        return row?.streamName === streamName ? Option.some(record(row)) : Option.none()
+      reading((through) => {
+        const row = log.byId.get(id)
+        return row?.streamName === streamName && row.globalPosition <= through
+          ? Option.some(record(row))
+          : Option.none()
       }),
     lastCategoryMessage: (category) =>
-      Effect.sync(() => Option.map(Option.fromUndefinedOr(categories.get(category)?.at(-1)), record)),
+      reading((through) =>
+        Option.map(Option.fromUndefinedOr(upTo(log.categories.get(category), through).at(-1)), record)
+      ),
     countCategory: (range) =>
-      Effect.sync(() => {
-        const rows = categories.get(range.category) ?? []
+      reading((through) => {
+        const rows = upTo(log.categories.get(range.category), through)
         return rows.slice(lowerBound(rows, range.from)).filter(selects(range)).length
       }),
     lease: makeLocalLeases()

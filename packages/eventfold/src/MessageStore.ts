@@ -26,6 +26,7 @@ import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { HeldBack } from "./HeldBack.ts"
 import { makeAppends } from "./internal/store/appends.ts"
+import * as Independence from "./internal/store/independence.ts"
 import * as InProcess from "./internal/store/inProcess.ts"
 import { makeLookups } from "./internal/store/lookups.ts"
 import type {
@@ -49,7 +50,7 @@ import * as WakeUpHub from "./internal/store/wakeUpHub.ts"
 import * as MemoryStore from "./MemoryStore.ts"
 import type * as Message from "./Message.ts"
 import type { AppendResult, Lease, ReadAllResult, ReadPageResult, StoreBackend, StoreIdentity } from "./StoreBackend.ts"
-import type { InvalidArgument, StoreError, Unsupported } from "./StoreError.ts"
+import { type InvalidArgument, type StoreError, Unsupported } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 
 /**
@@ -138,6 +139,9 @@ export class MessageStore extends Context.Service<MessageStore, {
    * Appends are idempotent by message id. To append the same messages under the same ids again writes nothing and gives the
    * original result. So send an append again when its outcome is unknown.
    *
+   * With `onDuplicate: "keep"`, messages of other content under the same ids leave what is recorded as it is, and give its
+   * result too.
+   *
    * Fails with `WrongExpectedVersion` when the stream is not at the expected version, with `DuplicateMessageId` when another
    * message has one of the ids, with `InvalidStreamName` or `InvalidMessage` when no store could keep the append (an empty list
    * of messages is one case), and with `StoreError` when the store fails.
@@ -153,6 +157,10 @@ export class MessageStore extends Context.Service<MessageStore, {
    * **Details**
    *
    * The same stream may occur more than once: the store makes the appends one after the other, so each sees those before it.
+   * An append without messages but with an `expectedVersion` is a check of a stream that is not written: see {@link Append}.
+   *
+   * An append with `onDuplicate: "keep"` that is recorded already is left out, and the others are written without it.
+   *
    * Fails as `append` does, and with `Unsupported` when the store cannot write to several streams at once. No appends give no
    * results.
    */
@@ -415,6 +423,13 @@ export class MessageStore extends Context.Service<MessageStore, {
     category?: string | undefined,
     options?: WakeUpsOptions | undefined
   ) => Effect.Effect<WakeUpHub.WakeUps, StreamName.InvalidCategory, Scope.Scope>
+  /**
+   * Runs an effect in a transaction of the store: see the function {@link transaction}, which does so with the store of the
+   * context.
+   */
+  readonly transaction: <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | Unsupported | StoreError, R>
   /** What the users of this store share within the process. Only eventfold's own modules use it. */
   readonly [InProcess.TypeId]: InProcess.InProcess
 }>()("eventfold/MessageStore") {}
@@ -441,9 +456,109 @@ export const make = Effect.fnUntraced(function*(
     ...makeLookups(backend),
     lease: (name) => tryLease(backend, name),
     wakeUps: (category, options) => subscribe(hub, category, options),
-    [InProcess.TypeId]: InProcess.make()
+    transaction: makeTransaction(backend),
+    [InProcess.TypeId]: InProcess.make(backend.transactions)
   })
 })
+
+const makeTransaction =
+  ({ transactions }: StoreBackend) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | Unsupported | StoreError, R> =>
+    transactions === undefined
+      ? Effect.fail(
+        new Unsupported({
+          operation: "transactions",
+          remedy: "append without one, or to several streams at once with writeAll or Entity.transactAll"
+        })
+      )
+      : transactions.run(Independence.inside(effect))
+
+/**
+ * Runs an effect in a transaction of the store: what it appends is committed together, or not at all.
+ *
+ * **When to use**
+ *
+ * When several appends or transactions of entities belong together and `writeAll` or `Entity.transactAll` does not fit, or when
+ * rows of your own belong to them. It works on all of eventfold's stores. With a SQL client that the store shares with your own
+ * statements, `sql.withTransaction` does the same.
+ *
+ * **Details**
+ *
+ * Success commits; failure, a defect and interruption roll everything back. A refused append (`WrongExpectedVersion`,
+ * `DuplicateMessageId`) writes nothing and leaves the transaction usable, so a conflict may be decided again inside. Reads inside
+ * see what the transaction has written; other fibers see it after the commit. Readers are woken, and caches filled, after the
+ * commit. A transaction within a transaction is a savepoint: when it fails, its own part is rolled back.
+ *
+ * Fails with `Unsupported` when the store has no transactions, and with `StoreError` when the transaction fails. A retryable one
+ * (a lost connection, a deadlock) means that the whole transaction may succeed when it runs again.
+ *
+ * **Gotchas**
+ *
+ * An append keeps other writers of its category waiting until the transaction ends; in memory, all other writers. So append
+ * last, and keep transactions short. Two transactions that append to two categories in opposite order can deadlock: the
+ * database ends one of them.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { MessageStore } from "eventfold"
+ *
+ * // Both streams, or neither.
+ * const move = (from: string, to: string, amount: number) =>
+ *   MessageStore.transaction(Effect.gen(function*() {
+ *     const store = yield* MessageStore.MessageStore
+ *     yield* store.append(`account-${from}`, { type: "Withdrawn", data: { amount } })
+ *     yield* store.append(`account-${to}`, { type: "Deposited", data: { amount } })
+ *   }))
+ * ```
+ *
+ * @category transactions
+ * @since 0.1.0
+ */
+export const transaction = <A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Unsupported | StoreError, R | MessageStore> =>
+  MessageStore.use((store) => store.transaction(effect))
+
+/**
+ * Runs an effect whose reads and writes of the store are outside of the caller's transaction.
+ *
+ * **When to use**
+ *
+ * When an append must stay although the transaction around it is rolled back, such as a record of a failed attempt; and for the
+ * rare append in a handler of a read model, which is refused otherwise because a rebuild would append again.
+ *
+ * **Details**
+ *
+ * Each append is a transaction of its own, and is visible at once. Reads do not see what the caller's transaction has written. A
+ * {@link transaction} inside is one of its own, too.
+ *
+ * **Gotchas**
+ *
+ * The append fails with a `StoreError`, not retryable, where it would wait for the caller's transaction: on a client with a
+ * single connection, such as PGlite's, and in memory when the transaction has appended before. On PostgreSQL, an append to a
+ * category that the transaction has appended to waits for a lock that the transaction holds, and fails with the database's
+ * time limit for locks: append to another category.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { MessageStore } from "eventfold"
+ *
+ * const audited = <A, E, R>(user: string, work: Effect.Effect<A, E, R>) =>
+ *   Effect.gen(function*() {
+ *     const store = yield* MessageStore.MessageStore
+ *     // Stays, also when the transaction is rolled back.
+ *     yield* MessageStore.independently(store.append(`audit-${user}`, { type: "Attempted", data: {} }))
+ *     return yield* work
+ *   }).pipe(MessageStore.transaction)
+ * ```
+ *
+ * @category transactions
+ * @since 0.1.0
+ */
+export const independently: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
+  Independence.independently
 
 const tryLease = Effect.fn("MessageStore.lease")(function*(backend: StoreBackend, name: string) {
   yield* Effect.annotateCurrentSpan("eventfold.lease", name)

@@ -32,7 +32,12 @@ export interface EncodedMessage {
 }
 
 /**
- * Messages for one stream, at least one. Within one call of the backend, all ids are distinct.
+ * Messages for one stream. Within one call of the backend, all ids are distinct.
+ *
+ * **Details**
+ *
+ * `append` gets at least one message. `writeAll` may also get an append without messages, which is a check: its
+ * `expectedVersion` is not `"any"`. {@link isCheck} tells.
  *
  * @category models
  * @since 0.1.0
@@ -44,15 +49,26 @@ export interface EncodedAppend {
 }
 
 /**
+ * Whether an append of `writeAll` has no messages, and so only checks the version of its stream.
+ *
+ * @category writing
+ * @since 0.1.0
+ */
+export const isCheck = ({ messages }: EncodedAppend): boolean => messages.length === 0
+
+/**
  * Where the store has recorded an append.
  *
  * @category models
  * @since 0.1.0
  */
 export interface AppendResult {
-  /** The position of the append's last message: the stream's version right after the append. */
+  /**
+   * The position of the append's last message: the stream's version right after the append. Of a check, the stream's version;
+   * -1 when the stream does not exist.
+   */
   readonly version: number
-  /** The global position of the append's last message. */
+  /** The global position of the append's last message. 0 of a check, which has none. */
   readonly globalPosition: number
 }
 
@@ -307,8 +323,17 @@ export const mayHaveWritten = <A, E extends { readonly _tag: string }>(exit: Exi
   exit._tag === "Success" ||
   !exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error._tag !== "StoreError")
 
+/** The categories that get messages. */
+const categoriesOf = (appends: ReadonlyArray<EncodedAppend>): ReadonlySet<string> => {
+  const names = new Set<string>()
+  for (const append of appends) {
+    if (!isCheck(append)) names.add(category(append.streamName))
+  }
+  return names
+}
+
 /**
- * Runs a write, then wakes the readers of its categories, unless the write was refused.
+ * Runs a write, then wakes the readers of the categories that it writes to, unless the write was refused.
  *
  * @category writing
  * @since 0.1.0
@@ -320,8 +345,53 @@ export const wakeUnlessRefused = <A, E extends { readonly _tag: string }>(
 ): Effect.Effect<A, E> =>
   Effect.onExit(write, (exit) =>
     mayHaveWritten(exit)
-      ? Effect.forEach(new Set(appends.map(({ streamName }) => category(streamName))), wake, { discard: true })
+      ? Effect.forEach(categoriesOf(appends), wake, { discard: true })
       : Effect.void)
+
+/**
+ * Whether the calling fiber has asked, by `MessageStore.independently`, that the store reads and writes outside of the fiber's
+ * transaction.
+ *
+ * @category transactions
+ * @since 0.1.0
+ */
+export { Independence } from "./internal/store/independence.ts"
+
+/**
+ * The transactions of the application: statements of its own and operations of the store, which commit together or not at all.
+ *
+ * **Details**
+ *
+ * In a transaction, the operations of the backend are a part of it: reads see what the transaction has written, and a write is
+ * visible to other fibers after the commit. A refused write (`WrongExpectedVersion`, `DuplicateMessageId`) leaves the
+ * transaction usable. The backend does not send such a write again when the transaction is lost, and commits it with nobody
+ * else's.
+ *
+ * A fiber for which {@link Independence} is true is in no transaction: its operations, and a transaction that it begins, are
+ * outside of the one around it. A backend that cannot do that, because the transaction holds what the operation would wait for,
+ * fails with a `StoreError` that is not retryable.
+ *
+ * @category transactions
+ * @since 0.1.0
+ */
+export interface Transactions {
+  /** Whether the calling fiber is in a transaction that its reads and writes take part in. It must cost next to nothing. */
+  readonly isActive: Effect.Effect<boolean>
+  /**
+   * Runs an effect in a transaction, in the fiber of the caller; in a savepoint of the caller's transaction when it is in one.
+   *
+   * Success commits. Failure, a defect and interruption roll back, and come out as they are. A failure of the transaction itself
+   * is a `StoreError`: retryable when the same transaction may succeed later. Each operation in it sees what has been committed
+   * before it, as at PostgreSQL's READ COMMITTED.
+   */
+  readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreError, R>
+  /**
+   * Runs an effect after the commit of the outermost transaction of the calling fiber; at once when the fiber is in none. The
+   * effect does not run when the transaction or the savepoint around the call is rolled back, nor when the outcome of the commit
+   * is unknown. It runs outside of the transaction, and cannot be interrupted.
+   */
+  readonly afterCommit: (effect: Effect.Effect<void>) => Effect.Effect<void>
+}
 
 /**
  * The operations of a database that is to be a message store.
@@ -336,7 +406,9 @@ export const wakeUnlessRefused = <A, E extends { readonly _tag: string }>(
  *   When an append both expects a wrong version and has a taken id, it fails with `WrongExpectedVersion`. The metadata's
  *   `traceparent` is not content, because a repetition has another one; so metadata of nothing else equals no metadata.
  * - **writeAll** promises the same for several appends: all of them, or none. It makes them in order, and each sees those before
- *   it. It never deadlocks with another `writeAll`.
+ *   it. It never deadlocks with another `writeAll`. An append without messages is a check (see {@link EncodedAppend}): its
+ *   version is compared in the same transaction, so that no other writer comes between the check and the writes. A call that
+ *   has messages, and whose messages are all recorded as given, is a repetition: its checks are not made.
  * - **reads** give each page as one consistent view. A category's messages become visible in the order of their global
  *   positions, so a reader that continues after the last message it has seen misses none. A reader of the whole store that
  *   continues after `through` misses none either: `through` is below every global position that a later commit can fill.
@@ -359,11 +431,8 @@ export interface StoreBackend {
   readonly readCategory: (page: CategoryPage) => Effect.Effect<MessagePage, StoreError>
   /** May wait a moment for the transactions that hold it back, when it has no message to give before them. */
   readonly readAll: (page: AllPage) => Effect.Effect<ReadAllResult, StoreError>
-  /**
-   * Whether the calling fiber is in a transaction, and so may read something else than other fibers do. The service does not
-   * let such a fiber share reads with them. Without this member, no fiber is in one.
-   */
-  readonly isInTransaction?: Effect.Effect<boolean>
+  /** The transactions of the application that this store takes part in. Without this member it takes part in none. */
+  readonly transactions?: Transactions
   /** What keeps a reader from reading the whole store, from a global position (inclusive) to the end; none when nothing does. */
   readonly heldBack: (from: number) => Effect.Effect<Option.Option<HeldBack>, StoreError>
   /** The message at a global position; none when there is no message. */
@@ -404,7 +473,10 @@ export interface StoreBackend {
    * once too often does no harm. The service runs this when the first reader subscribes, and closes the scope with the last
    * subscription or with the store.
    *
-   * Without this member, the service itself wakes the category of each append when the append ends.
+   * In a transaction of the application, "committed" is the commit of that transaction: an append that is rolled back wakes no
+   * reader.
+   *
+   * Without this member, the service itself wakes the category of each append when the append ends, or its transaction commits.
    */
   readonly watch?: (wake: Wake) => Effect.Effect<void, never, Scope.Scope>
 }

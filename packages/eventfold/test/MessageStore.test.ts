@@ -31,13 +31,15 @@ describe("pages that are read in the same moment", () => {
   const messages = [{ type: "Happened", data: 1 }, { type: "Other", data: 2 }]
 
   /** A store with a message of two types, and how often its log has been read. */
-  const counting = Effect.fnUntraced(function*(isInTransaction?: Effect.Effect<boolean>) {
+  const counting = Effect.fnUntraced(function*(isActive?: Effect.Effect<boolean>) {
     const memory = yield* MemoryStore.make
     const reads = { category: 0, all: 0 }
     const gate = yield* Latch.make(true)
     const store = yield* MessageStore.make({
       ...memory,
-      ...isInTransaction === undefined ? {} : { isInTransaction },
+      ...isActive === undefined
+        ? {}
+        : { transactions: { isActive, run: (effect) => effect, afterCommit: (effect) => effect } },
       readCategory: (page) =>
         Effect.suspend(() => {
           reads.category += 1

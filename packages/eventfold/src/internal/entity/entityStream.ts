@@ -8,8 +8,10 @@ import { MessageStore } from "../../MessageStore.ts"
 import * as Metadata from "../../Metadata.ts"
 import type { InvalidMessage, StoreError } from "../../StoreError.ts"
 import type { InvalidStreamName, StreamName } from "../../StreamName.ts"
+import * as InProcess from "../store/inProcess.ts"
 import { catchUp, catchUpFromSnapshot, type Fold } from "./fold.ts"
 import type { Snapshots } from "./snapshots.ts"
+import * as StateCache from "./stateCache.ts"
 import type { Freshness, Region } from "./stateCache.ts"
 
 export type ReadError = InvalidStreamName | Category.DecodeError | StoreError
@@ -106,16 +108,32 @@ const unrecorded = <C extends Category.Any>(
   return plain as Category.Event<C>
 }
 
+/** The cache of the context for an entity, as the calling fiber may use it; `undefined` when there is none. */
+const cacheOf = <E extends Category.Events, O extends Category.Options, S>(
+  store: MessageStore["Service"],
+  model: Model<E, O, S>
+): Effect.Effect<Region<S, ReadError> | undefined> =>
+  Effect.flatMap(EntityCache, (cache) => {
+    if (Option.isNone(cache)) return Effect.succeed(undefined)
+    const region = cache.value.region<S, ReadError>(store, model, model.weight)
+    const { transactions } = store[InProcess.TypeId]
+    if (transactions === undefined) return Effect.succeed(region)
+    return Effect.map(
+      transactions.isActive,
+      (isActive) => isActive ? StateCache.inTransaction(region, transactions) : region
+    )
+  })
+
 /** The stream of an id, with the cache of the context if there is one. */
 export const open = Effect.fnUntraced(function*<E extends Category.Events, O extends Category.Options, S>(
   model: Model<E, O, S>,
   id: Category.Id<Category.Category<E, O>>
 ) {
   type C = Category.Category<E, O>
-  const { category, evolve, initial, snapshots, weight } = model
+  const { category, evolve, initial, snapshots } = model
   const store = yield* MessageStore
   const streamName = yield* category.streamName(id)
-  const cache = Option.getOrUndefined(yield* EntityCache)?.region<S, ReadError>(store, model, weight)
+  const cache = yield* cacheOf(store, model)
   const refreshFrom = (known: Option.Option<Fold<S>>) => refresh(model, streamName, known)
 
   const stream: EntityStream<S, Category.Event<C>, Category.RecordedEvent<C>, Category.Services<C>> = {

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import type { Transactions } from "../../StoreBackend.ts"
 import type { Fold } from "./fold.ts"
 import * as SharedRefresh from "./sharedRefresh.ts"
 import * as WeightedLru from "./weightedLru.ts"
@@ -55,6 +56,8 @@ export interface Region<S, E> {
   /** Keeps the state after an append. */
   readonly put: (streamName: string, fold: Fold<S>) => Effect.Effect<void>
   readonly drop: (streamName: string) => Effect.Effect<void>
+  /** The cached state, however old. */
+  readonly peek: (streamName: string) => Option.Option<Fold<S>>
 }
 
 /** The service behind `EntityCache`. */
@@ -162,9 +165,24 @@ const makeRegion = <S, E>(shared: Shared, weight: (state: S) => number): Region<
       Effect.sync(() => {
         const entry = entries.get(streamName)
         if (entry !== undefined) lru.remove(entry)
-      })
+      }),
+    peek: (streamName) => entries.get(streamName)?.fold ?? Option.none()
   }
 }
+
+/**
+ * A region as a transaction of the application uses it: what the transaction has written is not committed, so no state with it
+ * may be kept or shared.
+ *
+ * Every load reads, whatever freshness it asks for, because the cached state lacks what the transaction has written. A state that
+ * is put takes the place of the cached one after the commit; until then nothing is cached, so that nothing stays when the outcome
+ * of the commit is unknown.
+ */
+export const inTransaction = <S, E>(region: Region<S, E>, { afterCommit }: Transactions): Region<S, E> => ({
+  ...region,
+  get: (streamName, _, refresh) => Effect.suspend(() => refresh(region.peek(streamName))),
+  put: (streamName, fold) => Effect.andThen(region.drop(streamName), afterCommit(region.put(streamName, fold)))
+})
 
 /** Frees the memory of idle entries also when no load comes any more. */
 const sweepRegularly = ({ clock, lru }: Shared, timeToLiveMillis: number) => {

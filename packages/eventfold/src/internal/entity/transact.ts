@@ -141,14 +141,19 @@ const attemptOrHandledBefore = <Found, Events, Recorded, Reply, E, R>(
 /**
  * The first attempt goes ahead, in parallel with others. After a conflict the transaction queues for its streams with the
  * others of this process, and so does one that finds a queue: otherwise newcomers would overtake the queue again and again.
+ *
+ * In a transaction of the application it queues for nothing: that transaction may hold what those ahead in the queue wait for.
  */
 const attemptInTurn = <Found, Events, Recorded, Reply, E, R>(
   tx: Transaction<Found, Events, Recorded, Reply, E, R>
 ) => {
   const { boundary: { streamNames }, store } = tx
-  const { inTurn, isQueued } = store[InProcess.TypeId].streamQueues
+  const { streamQueues: { inTurn, isQueued }, transactions } = store[InProcess.TypeId]
   const next = attemptOrHandledBefore(tx)
-  return Effect.suspend(() => tx.attempts > 0 || isQueued(streamNames) ? inTurn(streamNames, next) : next)
+  const queued = transactions === undefined
+    ? inTurn(streamNames, next)
+    : Effect.flatMap(transactions.isActive, (isActive) => isActive ? next : inTurn(streamNames, next))
+  return Effect.suspend(() => tx.attempts > 0 || isQueued(streamNames) ? queued : next)
 }
 
 /** Reads the events that the last decision missed. They explain the conflict, so a failure to read them does not replace it. */

@@ -1,6 +1,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { logFailure } from "../runtime/log.ts"
+import { handling, notHandling } from "../store/independence.ts"
 
 /** Collects the side effects of handlers, which run when the transaction of the handlers is committed. */
 interface Collector {
@@ -32,9 +33,9 @@ const withoutTransaction = <R>(context: Context.Context<R>, { inside, outside }:
 export const sideEffect = <R>(effect: Effect.Effect<unknown, never, R>): Effect.Effect<void, never, R> =>
   Effect.contextWith((context: Context.Context<R>) => {
     const collector = Context.get(context, Collector)
-    if (collector === undefined) return Effect.asVoid(effect)
+    if (collector === undefined) return Effect.asVoid(Effect.provideContext(effect, notHandling(context)))
     return Effect.sync(() => {
-      const provided = Effect.provideContext(effect, withoutTransaction(context, collector))
+      const provided = Effect.provideContext(effect, notHandling(withoutTransaction(context, collector)))
       collector.add(logDefect(provided, collector))
     })
   })
@@ -43,8 +44,9 @@ export const sideEffect = <R>(effect: Effect.Effect<unknown, never, R>): Effect.
 export const inTransaction = <A, E, R>(readModel: string, handle: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.contextWith((inside: Context.Context<never>) => {
     const collector = Context.get(inside, Collector)
-    if (collector === undefined) return handle
-    return Effect.provideService(handle, Collector, { ...collector, inside, logged: { readModel } })
+    const handlers = handling(readModel, handle)
+    if (collector === undefined) return handlers
+    return Effect.provideService(handlers, Collector, { ...collector, inside, logged: { readModel } })
   })
 
 /** Runs a transaction, and after it, when it has succeeded, the side effects of its handlers. A replay drops them. */

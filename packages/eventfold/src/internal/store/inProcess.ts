@@ -1,3 +1,4 @@
+import type { Transactions } from "../../StoreBackend.ts"
 import * as StreamQueues from "./streamQueues.ts"
 
 /**
@@ -14,6 +15,11 @@ export const TypeId = "~eventfold/MessageStore/InProcess"
  */
 export interface InProcess {
   readonly streamQueues: StreamQueues.StreamQueues
+  /** The transactions that the store takes part in; `undefined` when it takes part in none. */
+  readonly transactions: Transactions | undefined
 }
 
-export const make = (): InProcess => ({ streamQueues: StreamQueues.make() })
+export const make = (transactions: Transactions | undefined): InProcess => ({
+  streamQueues: StreamQueues.make(),
+  transactions
+})

@@ -94,8 +94,8 @@ export const makeStreams = (backend: Pick<StoreBackend, "readStream" | "readCate
 }
 
 /** The operations that give one page. Calls for the same page share one read. */
-export const makePages = (backend: Pick<StoreBackend, "readCategory" | "readAll" | "isInTransaction">) => {
-  const { isInTransaction = Effect.succeed(false) } = backend
+export const makePages = (backend: Pick<StoreBackend, "readCategory" | "readAll" | "transactions">) => {
+  const isInTransaction = backend.transactions?.isActive ?? Effect.succeed(false)
 
   const ofCategory = Effect.fn("MessageStore.readCategoryPage")(
     function*(name: string, options: ReadCategoryPageOptions) {

@@ -4,7 +4,15 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as RcRef from "effect/RcRef"
 import type * as Scope from "effect/Scope"
-import { type EncodedAppend, type StoreBackend, type Wake, wakeUnlessRefused } from "../../StoreBackend.ts"
+import {
+  type EncodedAppend,
+  mayHaveWritten,
+  type StoreBackend,
+  type Transactions,
+  type Wake,
+  wakeUnlessRefused
+} from "../../StoreBackend.ts"
+import * as StreamName from "../../StreamName.ts"
 import * as Coalescer from "../runtime/coalescer.ts"
 import { isBookkeeping } from "./bookkeeping.ts"
 
@@ -109,8 +117,30 @@ const makeRegistry = () => {
   return { add, remove, wake }
 }
 
+/**
+ * Runs a write, then wakes the readers of its categories: when its transaction commits, if it is in one. A write that fails in a
+ * transaction has written nothing.
+ */
+const wakeAfterCommit = <A, E extends { readonly _tag: string }>(
+  { afterCommit, isActive }: Transactions,
+  appends: ReadonlyArray<EncodedAppend>,
+  write: Effect.Effect<A, E>,
+  wake: Wake
+): Effect.Effect<A, E> => {
+  const wakeAll = Effect.suspend(() => {
+    const [first] = appends
+    if (appends.length === 1 && first !== undefined) return wake(StreamName.category(first.streamName))
+    const categories = new Set(appends.map(({ streamName }) => StreamName.category(streamName)))
+    return Effect.forEach(categories, wake, { discard: true })
+  })
+  return Effect.onExit(write, (exit) => {
+    if (exit._tag === "Success") return afterCommit(wakeAll)
+    return mayHaveWritten(exit) ? Effect.flatMap(isActive, (isActive) => isActive ? Effect.void : wakeAll) : Effect.void
+  })
+}
+
 export const make = Effect.fnUntraced(function*(
-  { watch }: Pick<StoreBackend, "watch">
+  { transactions, watch }: Pick<StoreBackend, "transactions" | "watch">
 ): Effect.fn.Return<WakeUpHub, never, Scope.Scope> {
   const { add, remove, wake } = makeRegistry()
   const watching = watch === undefined ? undefined : yield* RcRef.make({ acquire: watch(wake) })
@@ -126,6 +156,11 @@ export const make = Effect.fnUntraced(function*(
       return makeWakeUps(latch, readers)
     }),
     // A backend that watches wakes by itself.
-    waking: (appends, write) => watch === undefined ? wakeUnlessRefused(appends, write, wake) : write
+    waking: (appends, write) => {
+      if (watch !== undefined) return write
+      return transactions === undefined
+        ? wakeUnlessRefused(appends, write, wake)
+        : wakeAfterCommit(transactions, appends, write, wake)
+    }
   }
 })

@@ -7,6 +7,7 @@ import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { BeginTransaction } from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import type { Transactions } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import { hasOneConnection } from "./connections.ts"
 import { storeError } from "./sqlError.ts"
@@ -42,6 +43,13 @@ export const independently = (sql: PgClient) => {
       return outside(write)
     })
 }
+
+/** The transactions of the application on this client. */
+export const transactions = (sql: PgClient): Transactions => ({
+  isActive: isInTransaction(sql),
+  run: inTransaction(sql, "transaction"),
+  afterCommit: sql.afterCommit
+})
 
 /** Marks a failure of the work itself, to tell it from a failure of the transaction around it. */
 class WorkFailed<E> extends Data.Error<{ readonly error: E }> {}

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { StoreBackend } from "eventfold/StoreBackend"
 import { Unsupported } from "eventfold/StoreError"
 import { stockFunctionCall } from "../client/functionCalls.ts"
-import { isInTransaction } from "../client/transactions.ts"
+import { transactions } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import type { GapRule } from "../readAll/gapRule.ts"
 import { makeReadAll } from "../readAll/readAll.ts"
@@ -34,7 +34,7 @@ export const make = (
   return {
     ...makeReads(sql, stockFunctionCall(sql), () => noBackwards),
     ...makeReadAll(sql, rule, readPage(sql, rule)),
-    isInTransaction: isInTransaction(sql),
+    transactions: transactions(sql),
     identity: makeIdentity(sql),
     append: (request) => wakeUps.waking([request], append(request)),
     writeAll: (appends) => wakeUps.waking(appends, appendAll(appends)),

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import type { FunctionCall } from "../client/functionCalls.ts"
 import { messageColumns, readMessagePage } from "../client/messageRows.ts"
-import { independently, isInTransaction } from "../client/transactions.ts"
+import { independently, transactions } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import { installedGapRule } from "../readAll/gapRule.ts"
 import { makeReadAll, readPage } from "../readAll/readAll.ts"
@@ -35,7 +35,7 @@ export const make = Effect.fnUntraced(function*(
   const backend: StoreBackend = {
     ...makeReads(sql, call, readBackwards(sql)),
     ...makeReadAll(sql, installedGapRule(sql), readPage(sql)),
-    isInTransaction: isInTransaction(sql),
+    transactions: transactions(sql),
     identity: makeIdentity(sql),
     append: (request) => independent("append", append(request)),
     writeAll: (appends) => wakeUps.waking(appends, independent("writeAll", appendAll(appends))),

@@ -1,0 +1,51 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { StoreError } from "../../StoreError.ts"
+
+/**
+ * Whether the calling fiber has asked, by `MessageStore.independently`, that the store reads and writes outside of the fiber's
+ * transaction. Only backends use it.
+ *
+ * @category transactions
+ * @since 0.1.0
+ */
+export const Independence = Context.Reference<boolean>("eventfold/MessageStore/Independence", {
+  defaultValue: () => false
+})
+
+/** The read model whose handlers the calling fiber runs; `undefined` when it runs none. */
+export const Handling = Context.Reference<string | undefined>("eventfold/MessageStore/HandlingReadModel", {
+  defaultValue: () => undefined
+})
+
+export const independently = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(effect, Independence, true)
+
+/** Marks the handlers of a read model, which must not write to the store. */
+export const handling = <A, E, R>(readModel: string, handlers: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(handlers, Handling, readModel)
+
+/** The services of a handler of a read model, for what runs when the handler has ended. */
+export const notHandling = <R>(context: Context.Context<R>): Context.Context<R> =>
+  Context.add(context, Handling, undefined)
+
+/** Runs a write, unless a handler of a read model makes it. */
+export const unlessHandling = <A, E, R>(
+  operation: string,
+  write: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | StoreError, R> =>
+  Effect.contextWith((context: Context.Context<R>): Effect.Effect<A, E | StoreError, R> => {
+    const readModel = Context.get(context, Handling)
+    if (readModel === undefined || Context.get(context, Independence)) return write
+    const reason = `a handler of the read model ${readModel} can't append: a rebuild would append again. Append in a ` +
+      "consumer or a process, or wrap the append in MessageStore.independently"
+    return Effect.fail(new StoreError({ operation, reason, isRetryable: false }))
+  })
+
+/** Marks the inside of a transaction, in which writes take part even when the transaction itself is independent of another. */
+export const inside = <A, E, R>(transaction: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.contextWith((context: Context.Context<R>) =>
+    Context.get(context, Independence)
+      ? Effect.provideContext(transaction, Context.add(notHandling(context), Independence, false))
+      : transaction
+  )
