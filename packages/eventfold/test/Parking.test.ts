@@ -18,7 +18,7 @@ import {
 } from "./parkingFixtures.ts"
 
 const refuse = (id: string) =>
-  Consumer.make(id, { from: Account, on: { Deposited: () => Effect.fail("refused") }, ...options })
+  Consumer.make(id, { ...options }).on(Account, { Deposited: () => Effect.fail("refused") })
 
 const depositInTurn = (amounts: ReadonlyArray<number>) =>
   Effect.forEach(amounts, (amount) => deposit(amount < 10 ? "a" : "b", amount))
@@ -97,15 +97,9 @@ describe("parking", () => {
     inMemory(Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       let begun = 0
-      const consumer = Consumer.make("notifier", {
-        from: Account,
-        on: {
-          Deposited: ({ data }) =>
-            Effect.suspend(() => data.amount === 7 ? Effect.die(new Error("a bug")) : Effect.void),
-          Closed: () => Effect.andThen(Effect.sync(() => begun++), Effect.never)
-        },
-        ...options,
-        retry: Schedule.recurs(3)
+      const consumer = Consumer.make("notifier", { ...options, retry: Schedule.recurs(3) }).on(Account, {
+        Deposited: ({ data }) => Effect.suspend(() => data.amount === 7 ? Effect.die(new Error("a bug")) : Effect.void),
+        Closed: () => Effect.andThen(Effect.sync(() => begun++), Effect.never)
       })
       yield* store.append("account-a", { type: "Deposited", data: "much" })
       yield* deposit("b", 7)
@@ -132,10 +126,8 @@ describe("parking", () => {
 
   it.effect("shortens an error, and replaces what no store can keep", () =>
     inMemory(Effect.gen(function*() {
-      const consumer = Consumer.make("notifier", {
-        from: Account,
-        on: { Deposited: () => Effect.die(new Error(`\u0000\ud800${"x".repeat(100_000)}`)) },
-        ...options
+      const consumer = Consumer.make("notifier", { ...options }).on(Account, {
+        Deposited: () => Effect.die(new Error(`\u0000\ud800${"x".repeat(100_000)}`))
       })
       yield* deposit("a", 1)
       yield* Effect.forkChild(Consumer.run(consumer))

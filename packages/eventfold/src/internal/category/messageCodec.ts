@@ -20,13 +20,22 @@ export interface UntypedEvent {
   readonly metadata?: unknown
 }
 
+/** An event as it was read, of any category. */
+export interface UntypedRecordedEvent {
+  readonly type: string
+  readonly data: unknown
+  readonly id: unknown
+  readonly metadata?: unknown
+  readonly recorded: RecordedMessage
+}
+
 /** Between the events of a category and messages. */
 export interface MessageCodec<R> {
   readonly encode: (event: UntypedEvent) => Effect.Effect<Message, Misfit, R>
   /** None for a message of an unknown type that is skipped. */
   readonly decode: (
     recorded: RecordedMessage
-  ) => Effect.Effect<Option.Option<UntypedEvent & { readonly recorded: RecordedMessage }>, Misfit, R>
+  ) => Effect.Effect<Option.Option<UntypedRecordedEvent>, Misfit, R>
 }
 
 /** The schema of some fields of the metadata, and what becomes of the others: they are kept as they are. */
@@ -68,8 +77,9 @@ export const messageCodec = <R>(category: string, options: {
   readonly events: ReadonlyMap<string, EventCodec<R>>
   readonly metadata: { readonly [field: string]: Schema.Codec<unknown, unknown, R, R> } | undefined
   readonly unknownTypes: "skip" | "refuse"
+  readonly recordedId: (streamName: string) => Effect.Effect<unknown, Misfit>
 }): MessageCodec<R> => {
-  const { events, unknownTypes } = options
+  const { events, recordedId, unknownTypes } = options
   const metadata = options.metadata === undefined ? undefined : metadataCodec(options.metadata)
   const known = `the category ${category}, whose events are ${[...events.keys()].join(", ")}`
 
@@ -90,15 +100,18 @@ export const messageCodec = <R>(category: string, options: {
       return isSkipped ? Effect.succeedNone : unknownType(`not an event of ${known}`)
     }
     const { type } = recorded
-    const decoding = codec.decode(recorded.data, recorded.metadata)
-    if (metadata === undefined) return Effect.mapEager(decoding, (data) => Option.some({ type, data, recorded }))
-    return Effect.zipWith(decoding, metadata.decode(recorded.metadata ?? {}), (data, own) =>
-      Option.some({
-        type,
-        data,
-        metadata: { ...metadata.others(Metadata.fromJson(recorded.metadata)), ...own as object },
-        recorded
-      }))
+    return Effect.flatMapEager(recordedId(recorded.streamName), (id) => {
+      const decoding = codec.decode(recorded.data, recorded.metadata)
+      if (metadata === undefined) return Effect.mapEager(decoding, (data) => Option.some({ type, data, id, recorded }))
+      return Effect.zipWith(decoding, metadata.decode(recorded.metadata ?? {}), (data, own) =>
+        Option.some({
+          type,
+          data,
+          id,
+          metadata: { ...metadata.others(Metadata.fromJson(recorded.metadata)), ...own as object },
+          recorded
+        }))
+    })
   }
 
   return { encode, decode }

@@ -25,19 +25,17 @@ const setUp = Effect.gen(function*() {
   const bad = new Set<number>()
   const seen: Array<number> = []
   const consumer = Consumer.make("notifier", {
-    from: category,
-    on: {
-      Deposited: ({ data: { amount } }) =>
-        Effect.suspend(() => {
-          if (bad.has(amount)) return Effect.fail(new Refused({ amount, limit: 10n ** 20n }))
-          seen.push(amount)
-          return Effect.void
-        })
-    },
     onFailure: "park",
     retry: Schedule.recurs(1),
     concurrency: 4,
     poll: { min: "10 millis", max: "50 millis" }
+  }).on(category, {
+    Deposited: ({ data: { amount } }) =>
+      Effect.suspend(() => {
+        if (bad.has(amount)) return Effect.fail(new Refused({ amount, limit: 10n ** 20n }))
+        seen.push(amount)
+        return Effect.void
+      })
   })
   const owner: Parking.Owner = { id: "notifier", category: category.name }
 
