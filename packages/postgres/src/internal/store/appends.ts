@@ -71,11 +71,14 @@ const appendCarefully = (
     (error) => isPassing(error) || isUniqueViolation(error)
   ).pipe(Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error))
 
+/** Only a careful call says of all appends whether they are recorded. */
+const isToLookAtCarefully = ({ outcome }: OutcomeRow): boolean => outcome === "recorded" || outcome === "duplicate"
+
 /** Writes all appends or none. First without the careful look, which costs a look-up per message and rarely finds one. */
 const appendAll = (sql: PgClient, inOneTransaction: InOneTransaction, appends: ReadonlyArray<EncodedAppend>) =>
   retrying(inOneTransaction("writeAll", appends, callAppend(sql, ownTransaction(sql), appends, { atomic: true, careful: false }))).pipe(
     Effect.filterOrElse(
-      (rows) => !rows.some(({ outcome }) => outcome === "recorded" || outcome === "duplicate"),
+      (rows) => !rows.some(isToLookAtCarefully),
       () => appendCarefully(sql, inOneTransaction, "writeAll", appends)
     ),
     Effect.catchTag(
@@ -157,10 +160,9 @@ const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | 
       attempt(operation, appends, callAppend(sql, caller, appends, { atomic: true, careful: true })),
       { times: maxLooks, while: (error) => isSqlError(error) && isUniqueViolation(error) }
     )
-    const isToLookAgain = ({ outcome }: OutcomeRow) => outcome === "recorded" || outcome === "duplicate"
     return attempt(operation, appends, call).pipe(
       Effect.filterOrElse(
-        (rows) => operation === "append" || !rows.some(isToLookAgain),
+        (rows) => operation === "append" || !rows.some(isToLookAtCarefully),
         () => carefully
       ),
       Effect.catchIf((error) => isSqlError(error) && isUniqueViolation(error), () => carefully),
