@@ -31,7 +31,4 @@ export const sent = Process.send(Order, 7, Order.events.Cancelled({}))
 
 export const process = Process.make("fulfilment", { entity: Progress })
 
-export const consumer = Consumer.make("totals", {
-  from: Order,
-  on: { Placed: ({ data }) => Effect.log(data.total) }
-})
+export const consumer = Consumer.make("totals").on(Order, { Placed: ({ data, id }) => Effect.log(id, data.total) })
