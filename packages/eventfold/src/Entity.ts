@@ -398,6 +398,14 @@ export const make = <C extends Category.Any, S extends AnyState>(
 }
 
 /**
+ * An entity of any category, for code that is generic in it: see `Category.plain`.
+ *
+ * @internal
+ */
+export const plain = <C extends Category.Any, S>(entity: Entity<C, S>): Entity<Category.Plain<C>, S> =>
+  entity as unknown as Entity<Category.Plain<C>, S>
+
+/**
  * The stream of a target.
  *
  * @internal
