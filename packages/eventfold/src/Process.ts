@@ -31,7 +31,7 @@ import {
   type SourceOptions
 } from "./internal/process/reaction.ts"
 import type { MessageStore } from "./MessageStore.ts"
-import { InvalidArgument, type Unsupported } from "./StoreError.ts"
+import { InvalidArgument } from "./StoreError.ts"
 
 /**
  * The parts of a definition: sources, what their reactions give, and deadlines that have passed.
@@ -57,7 +57,7 @@ type ServicesOf<Out> =
  * @since 0.1.0
  * @category errors
  */
-export type ReactError<C extends Category.Any> = Entity.TransactError<C> | Unsupported
+export type ReactError = Entity.TransactError
 
 /**
  * A process, which does nothing until it is run. `E` is what it can fail with, `R` what it needs.
@@ -98,7 +98,7 @@ export interface Definition<C extends Category.Any, S, Name extends string, E, R
     C,
     S,
     Name | D,
-    E | ErrorOf<Out> | ReactError<C>,
+    E | ErrorOf<Out> | ReactError,
     R | ServicesOf<Out> | Category.Services<C> | MessageStore
   >
   /**
@@ -119,7 +119,7 @@ export interface Definition<C extends Category.Any, S, Name extends string, E, R
     C,
     S,
     Name,
-    E | ErrorOf<Out | Outs[keyof Outs]> | ReactError<C>,
+    E | ErrorOf<Out | Outs[keyof Outs]> | ReactError,
     | R
     | ServicesOf<Out | Outs[keyof Outs]>
     | Category.Services<From>

@@ -73,7 +73,7 @@ export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyR
   retry: Transaction.Options["retry"]
 ): Effect.fn.Return<
   void,
-  E | ReadError | Exclude<AppendError, WrongExpectedVersion> | Unsupported | Transaction.Conflict<Recorded>,
+  E | ReadError | Exclude<AppendError, WrongExpectedVersion> | Unsupported | Transaction.Conflict,
   R | RDecide | MessageStore
 > {
   const store = yield* MessageStore
