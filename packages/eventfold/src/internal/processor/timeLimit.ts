@@ -31,7 +31,9 @@ export class HandlerTimeout extends Schema.TaggedError<HandlerTimeout>()("Handle
   override get message(): string {
     const { globalPosition, messages, millis, processor, streamName, type } = this
     const others = messages === 1 ? "" : ` and ${messages - 1} more`
-    return `the handler of ${processor} took longer than ${Duration.format(Duration.millis(millis))} for ${type} at global ` +
+    return `the handler of ${processor} took longer than ${
+      Duration.format(Duration.millis(millis))
+    } for ${type} at global ` +
       `position ${globalPosition} of stream ${streamName}${others}: make it faster, or raise the timeout`
   }
 }
