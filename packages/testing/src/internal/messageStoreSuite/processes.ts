@@ -253,8 +253,48 @@ const answers = (it: It) => {
     }))
 }
 
+const handles = (it: It) =>
+  it.effect("is waited for by a position, here and elsewhere, and tells its lag", () =>
+    Effect.gen(function*() {
+      const { fulfilment, order, place, process } = yield* newChain
+      const { globalPosition } = yield* place("1")
+      const before = yield* Process.status(process)
+      assert.deepStrictEqual([before.name, before.lag.messages], [fulfilment.name, 1])
+
+      yield* Effect.scoped(Effect.gen(function*() {
+        const running = yield* Process.start(process)
+        assert.deepStrictEqual(running.consumers.map(({ category }) => category), [
+          order.name,
+          `${fulfilment.name}:deadline`
+        ])
+        yield* running.waitFor(globalPosition)
+        // It has reacted when the wait ends.
+        assert.deepStrictEqual((yield* readStream(`${fulfilment.name}-1`)).slice(0, 1).map(({ type }) => type), [
+          "Started"
+        ])
+        assert.deepStrictEqual(Object.keys(yield* running.status), [order.name, `${fulfilment.name}:deadline`])
+        yield* Process.waitFor(process, globalPosition)
+        yield* awaitMessages(fulfilment.name, 3)
+        const last = (yield* readCategory(order.name)).at(-1)?.globalPosition ?? 0
+        yield* running.waitFor(last)
+        yield* Process.waitFor(process, last)
+      }))
+      assert.strictEqual((yield* Process.status(process)).lag.messages, 0)
+
+      // A trigger that the process refuses: one consumer fails, and so does the whole.
+      yield* place("1")
+      yield* Effect.scoped(Effect.gen(function*() {
+        const running = yield* Process.start(process)
+        const refused = new Refused({ step: "Placed" })
+        assert.deepStrictEqual(yield* Effect.flip(running.await), refused)
+        assert.deepStrictEqual(yield* Effect.flip(running.waitFor(Number.MAX_SAFE_INTEGER)), refused)
+        assert.deepStrictEqual(yield* Effect.flip(running.await), refused)
+      }))
+    }).pipe(quietly))
+
 const once = (it: It) =>
   describe("process", () => {
+    handles(it)
     redelivery(it)
     races(it)
     answers(it)
