@@ -116,11 +116,11 @@ const attempt = <Found, Events, Recorded, Reply, E, R>(tx: Transaction<Found, Ev
     }
 
     const written = yield* noteConflict(tx, boundary.write(found, events, commandId))
-    if (Option.isSome(written)) return { events, after: written.value, reply }
+    if (Option.isSome(written.after)) return { events: written.events, after: written.after.value, reply }
     // The store had these events already, so the latest state has them folded in.
     const before = yield* handledBefore(tx)
     if (Option.isSome(before)) return before.value
-    return { events, after: yield* boundary.loadAgain(found, undefined), reply }
+    return { events: written.events, after: yield* boundary.loadAgain(found, undefined), reply }
   })
 
 /** An attempt that may be refused because of what the same command did before: then the first outcome is the outcome. */
