@@ -133,14 +133,13 @@ export const messageCodec = <R>(category: string, options: {
     if (codec === undefined) return unknownType(`is not an event of ${known}`)
     const { id, type } = event
     const own = event.metadata as Metadata.Metadata | undefined
-    return Effect.flatMapEager(
-      Effect.mapErrorEager(codec.encode(event.data), unlikeItsSchema),
-      (data) =>
-        Effect.mapEager(
-          encodeMetadata(metadata, own, codec.schemaVersion, ambient),
-          (metadata): Message => ({ id, type, data, metadata })
-        )
-    )
+    const refusal = codec.refuses(own?.schemaVersion)
+    if (refusal !== undefined) return Effect.fail<Misfit>({ path: ["metadata", "schemaVersion"], reason: refusal })
+    return Effect.flatMapEager(codec.encode(event.data), (data) =>
+      Effect.mapEager(
+        encodeMetadata(metadata, own, codec.schemaVersion, ambient),
+        (metadata): Message => ({ id, type, data, metadata })
+      ))
   }
 
   const decode: MessageCodec<R>["decode"] = (recorded) => {
