@@ -142,11 +142,12 @@ const attempt = <Found, Events, Reply, E, R>(tx: Transaction<Found, Events, Repl
 
     const written = yield* noteConflict(tx, boundary.write(found, events, commandId))
     const globalPosition = Option.some(written.globalPosition)
-    if (Option.isSome(written.after)) return { events, after: written.after.value, reply, globalPosition }
+    const { events: asRead } = written
+    if (Option.isSome(written.after)) return { events: asRead, after: written.after.value, reply, globalPosition }
     // The store had these events already, so the latest state has them folded in.
     const before = yield* handledBefore(tx)
     if (Option.isSome(before)) return before.value
-    return { events, after: yield* boundary.loadAgain(found, undefined), reply, globalPosition }
+    return { events: asRead, after: yield* boundary.loadAgain(found, undefined), reply, globalPosition }
   })
 
 /** An attempt that may be refused because of what the same command did before: then the first outcome is the outcome. */
