@@ -3,7 +3,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { type AppendResult, type EncodedAppend, mayHaveWritten } from "eventfold/StoreBackend"
+import { type AppendResult, type EncodedAppend, isCheck, mayHaveWritten } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import { retrying } from "../client/retries.ts"
@@ -35,7 +35,7 @@ type InOneTransaction = (
 
 const withInlineReadModels = (inline: InlineReadModels | undefined): InOneTransaction => (operation, appends, call) => {
   if (inline === undefined) return call
-  const categories = appends.map(categoryOf).filter(inline.covers)
+  const categories = appends.filter((append) => !isCheck(append)).map(categoryOf).filter(inline.covers)
   return categories.length === 0 ? call : inline.inTransactionOf(operation, categories, call)
 }
 
