@@ -6,11 +6,11 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { execFile } from "node:child_process"
 import { globSync, readFileSync } from "node:fs"
-import { mkdir, mkdtemp, rm, rmdir, writeFile } from "node:fs/promises"
+import { writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
+import { compile, diagnostics, folder } from "../support/Compiler.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 
@@ -68,46 +68,6 @@ const title = ({ file, line }: Block): string => `${file}:${line}`
 
 const moduleName = (block: Block): string => `${title(block).replaceAll(/[^\w.]+/g, "_")}.ts`
 
-interface Diagnostic {
-  /** Undefined when the compiler names no file. */
-  readonly path: string | undefined
-  readonly line: number
-  readonly message: string
-}
-
-/** Parses what `tsc --pretty false` prints: a line for each diagnostic, and its details indented below. */
-const diagnostics = (output: string): ReadonlyArray<Diagnostic> =>
-  output.split(/\n(?=\S)/).filter((text) => text.trim() !== "").map((text) => {
-    const [, path, line = "0", message = text] = /^(\S[^(\n]*)\((\d+),\d+\): (error[^]*)$/.exec(text) ?? []
-    return { path, line: Number(line), message: message.trimEnd() }
-  })
-
-const parent = join(root, "test/.eventfold")
-
-/** A folder inside the workspace, so that a block finds the packages by their names. Git ignores `.eventfold`. */
-const folder = Effect.acquireRelease(
-  Effect.promise(async () => {
-    await mkdir(parent, { recursive: true })
-    return mkdtemp(join(parent, "examples-"))
-  }),
-  (path) =>
-    Effect.promise(async () => {
-      await rm(path, { recursive: true, force: true })
-      // Another run may have its folder there.
-      await rmdir(parent).catch(() => undefined)
-    })
-)
-
-const compile = (project: string): Effect.Effect<ReadonlyArray<Diagnostic>> =>
-  Effect.callback((resume) => {
-    const tsc = join(root, "node_modules/typescript/bin/tsc")
-    execFile(process.execPath, [tsc, "--pretty", "false", "-p", project], { cwd: project }, (error, stdout, stderr) => {
-      const found = diagnostics(stdout + stderr)
-      // A compiler that fails without output has not compiled.
-      resume(Effect.succeed(error !== null && found.length === 0 ? diagnostics(error.message) : found))
-    })
-  })
-
 class Compiled extends Context.Service<Compiled, {
   readonly modulePath: (block: Block) => string
   readonly problems: (block: Block) => ReadonlyArray<string>
@@ -116,27 +76,12 @@ class Compiled extends Context.Service<Compiled, {
   static readonly layer = Layer.effect(
     Compiled,
     Effect.gen(function*() {
-      const path = yield* folder
-      const tsconfig = {
-        extends: join(root, "tsconfig.base.json"),
-        compilerOptions: {
-          composite: false,
-          declarationMap: false,
-          sourceMap: false,
-          noEmit: true,
-          types: ["node"],
-          // Examples define things for the reader, which they do not use.
-          noUnusedLocals: false
-        },
-        include: ["*.ts"]
-      }
+      const path = yield* folder("examples-")
       yield* Effect.promise(() =>
-        Promise.all([
-          writeFile(join(path, "tsconfig.json"), JSON.stringify(tsconfig)),
-          ...blocks.map((block) => writeFile(join(path, moduleName(block)), block.code))
-        ])
+        Promise.all(blocks.map((block) => writeFile(join(path, moduleName(block)), block.code)))
       )
-      const found = yield* compile(path)
+      // Examples define things for the reader, which they do not use.
+      const found = yield* compile(path, { noEmit: true, noUnusedLocals: false })
       const modules = new Set(blocks.map(moduleName))
       return {
         modulePath: (block) => join(path, moduleName(block)),

@@ -35,6 +35,7 @@ import type { Fold } from "./internal/entity/fold.ts"
 import {
   type ChangesOptions,
   type LoadOptions,
+  type TransactAllOptions,
   transactionOptions,
   type TransactOptions
 } from "./internal/entity/options.ts"
@@ -58,7 +59,13 @@ export {
 } from "./internal/entity/decision.ts"
 
 /** @since 0.1.0 */
-export { type ChangesOptions, defaultRetry, type LoadOptions, type TransactOptions } from "./internal/entity/options.ts"
+export {
+  type ChangesOptions,
+  defaultRetry,
+  type LoadOptions,
+  type TransactAllOptions,
+  type TransactOptions
+} from "./internal/entity/options.ts"
 
 /** @since 0.1.0 */
 export type { SnapshotOptions } from "./internal/entity/snapshots.ts"
@@ -254,12 +261,15 @@ export interface Options<E, S> {
   /** The state of a stream without events. */
   readonly initial: NoInfer<S>
   /** The state after each type of event. */
-  readonly evolve: NoInfer<Evolve<E, S>>
+  readonly evolve: Evolve<E, NoInfer<S>>
   /** When to write snapshots. Defaults to none: a load folds all events of the stream. */
   readonly snapshots?: SnapshotOptions<NoInfer<S>> | undefined
   /** How much of the capacity of an `EntityCache` a state takes. Defaults to 1, so the capacity is a number of entities. */
   readonly weight?: ((state: NoInfer<S>) => number) | undefined
 }
+
+/** Any state. Its primitives are named, so that the compiler keeps literals: `Sent: () => "sent"` gives `"sent"`. */
+type AnyState = string | number | bigint | boolean | symbol | {} | null | undefined
 
 const loaded = <S>({ state, version }: Pick<Fold<S>, "state" | "version">): Loaded<S> => ({
   state,
@@ -306,7 +316,7 @@ const evolveBy = <S>(steps: Evolve<Category.Events, S>) => {
  * @category constructors
  * @since 0.1.0
  */
-export const make = <E extends Category.Events, O extends Category.Options, S>(
+export const make = <E extends Category.Events, O extends Category.Options, S extends AnyState>(
   category: Category.Category<E, O>,
   options: Options<E, S>
 ): Entity<Category.Category<E, O>, S> => {
@@ -465,8 +475,8 @@ export interface TransactedAll<T extends Targets, Reply = void> {
  * **Details**
  *
  * The steps are those of `transact` of one entity, and each option holds for every stream. Each stream with events must be at
- * the version that was loaded. A stream without events is not written, and its version is not checked. (`alwaysCheck` checks
- * all streams when none has events, or when the decision refuses.)
+ * the version that was loaded. A stream without events is not written. Its version is checked only with `checkReads`, in the
+ * transaction that writes the others. (`alwaysCheck` checks all streams when none has events, or when the decision refuses.)
  *
  * Fails with `InvalidArgument`, before anything is read, when two targets are one stream.
  *
@@ -498,7 +508,7 @@ export interface TransactedAll<T extends Targets, Reply = void> {
 export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
   targets: T,
   decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => A & OnlyTargets<T, A>,
-  options?: TransactOptions
+  options?: TransactAllOptions
 ) => Effect.Effect<
   TransactedAll<T, ReplyOf<A>>,
   RefusalOf<A> | TransactAllError<T>,
@@ -506,7 +516,7 @@ export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
 > = Effect.fn("Entity.transactAll")(function*<T extends Targets, A extends Decided<Decisions<T>>>(
   targets: T,
   decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => A,
-  options?: TransactOptions
+  options?: TransactAllOptions
 ) {
   const store = yield* MessageStore.MessageStore
   const names = Object.keys(targets)
@@ -525,7 +535,7 @@ export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
   }
   const { after, events, reply } = yield* Transaction.transact(
     store,
-    severalStreams(store, streams, store.writeAll),
+    severalStreams(store, streams, options?.checkReads ?? false, store.writeAll),
     (found) =>
       Effect.map(
         outcome<Decisions<T>, A>(

@@ -139,6 +139,9 @@ export class MessageStore extends Context.Service<MessageStore, {
    * Appends are idempotent by message id. To append the same messages under the same ids again writes nothing and gives the
    * original result. So send an append again when its outcome is unknown.
    *
+   * With `onDuplicate: "keep"`, messages of other content under the same ids leave what is recorded as it is, and give its
+   * result too.
+   *
    * Fails with `WrongExpectedVersion` when the stream is not at the expected version, with `DuplicateMessageId` when another
    * message has one of the ids, with `InvalidStreamName` or `InvalidMessage` when no store could keep the append (an empty list
    * of messages is one case), and with `StoreError` when the store fails.
@@ -154,6 +157,10 @@ export class MessageStore extends Context.Service<MessageStore, {
    * **Details**
    *
    * The same stream may occur more than once: the store makes the appends one after the other, so each sees those before it.
+   * An append without messages but with an `expectedVersion` is a check of a stream that is not written: see {@link Append}.
+   *
+   * An append with `onDuplicate: "keep"` that is recorded already is left out, and the others are written without it.
+   *
    * Fails as `append` does, and with `Unsupported` when the store cannot write to several streams at once. No appends give no
    * results.
    */

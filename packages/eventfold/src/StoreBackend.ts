@@ -32,7 +32,12 @@ export interface EncodedMessage {
 }
 
 /**
- * Messages for one stream, at least one. Within one call of the backend, all ids are distinct.
+ * Messages for one stream. Within one call of the backend, all ids are distinct.
+ *
+ * **Details**
+ *
+ * `append` gets at least one message. `writeAll` may also get an append without messages, which is a check: its
+ * `expectedVersion` is not `"any"`. {@link isCheck} tells.
  *
  * @category models
  * @since 0.1.0
@@ -44,15 +49,26 @@ export interface EncodedAppend {
 }
 
 /**
+ * Whether an append of `writeAll` has no messages, and so only checks the version of its stream.
+ *
+ * @category writing
+ * @since 0.1.0
+ */
+export const isCheck = ({ messages }: EncodedAppend): boolean => messages.length === 0
+
+/**
  * Where the store has recorded an append.
  *
  * @category models
  * @since 0.1.0
  */
 export interface AppendResult {
-  /** The position of the append's last message: the stream's version right after the append. */
+  /**
+   * The position of the append's last message: the stream's version right after the append. Of a check, the stream's version;
+   * -1 when the stream does not exist.
+   */
   readonly version: number
-  /** The global position of the append's last message. */
+  /** The global position of the append's last message. 0 of a check, which has none. */
   readonly globalPosition: number
 }
 
@@ -307,8 +323,17 @@ export const mayHaveWritten = <A, E extends { readonly _tag: string }>(exit: Exi
   exit._tag === "Success" ||
   !exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error._tag !== "StoreError")
 
+/** The categories that get messages. */
+const categoriesOf = (appends: ReadonlyArray<EncodedAppend>): ReadonlySet<string> => {
+  const names = new Set<string>()
+  for (const append of appends) {
+    if (!isCheck(append)) names.add(category(append.streamName))
+  }
+  return names
+}
+
 /**
- * Runs a write, then wakes the readers of its categories, unless the write was refused.
+ * Runs a write, then wakes the readers of the categories that it writes to, unless the write was refused.
  *
  * @category writing
  * @since 0.1.0
@@ -320,7 +345,7 @@ export const wakeUnlessRefused = <A, E extends { readonly _tag: string }>(
 ): Effect.Effect<A, E> =>
   Effect.onExit(write, (exit) =>
     mayHaveWritten(exit)
-      ? Effect.forEach(new Set(appends.map(({ streamName }) => category(streamName))), wake, { discard: true })
+      ? Effect.forEach(categoriesOf(appends), wake, { discard: true })
       : Effect.void)
 
 /**
@@ -381,7 +406,9 @@ export interface Transactions {
  *   When an append both expects a wrong version and has a taken id, it fails with `WrongExpectedVersion`. The metadata's
  *   `traceparent` is not content, because a repetition has another one; so metadata of nothing else equals no metadata.
  * - **writeAll** promises the same for several appends: all of them, or none. It makes them in order, and each sees those before
- *   it. It never deadlocks with another `writeAll`.
+ *   it. It never deadlocks with another `writeAll`. An append without messages is a check (see {@link EncodedAppend}): its
+ *   version is compared in the same transaction, so that no other writer comes between the check and the writes. A call that
+ *   has messages, and whose messages are all recorded as given, is a repetition: its checks are not made.
  * - **reads** give each page as one consistent view. A category's messages become visible in the order of their global
  *   positions, so a reader that continues after the last message it has seen misses none. A reader of the whole store that
  *   continues after `through` misses none either: `through` is below every global position that a later commit can fill.

@@ -37,14 +37,24 @@ export class WrongExpectedVersion extends Schema.TaggedError<WrongExpectedVersio
  * The id is that of a message with other content, of a message in another stream, or of another message of the same write. To
  * append the same messages under the same ids to the same stream is not an error: the append gives its original result.
  *
+ * An append with `onDuplicate: "keep"` fails with `recordedAt` when its stream has a part of its ids, or has them in another
+ * order. Then give the append the ids that it had the first time, all of them and in that order.
+ *
  * @category errors
  * @since 0.1.0
  */
 export class DuplicateMessageId extends Schema.TaggedError<DuplicateMessageId>()("DuplicateMessageId", {
   id: Schema.String,
-  streamName: Schema.String
+  /** The stream that the append is for. */
+  streamName: Schema.String,
+  /** The position of the message with this id in that stream, when an append that would keep it is recorded only in part. */
+  recordedAt: Schema.optionalKey(Schema.Int)
 }) {
   override get message(): string {
+    if (this.recordedAt !== undefined) {
+      return `message id ${this.id} is recorded at position ${this.recordedAt} of ${this.streamName}, but the append's other ` +
+        "ids are not recorded there in its order; nothing was written. Give the append the same ids in the same order as before"
+    }
     return `message id ${this.id} is already taken by another message; nothing was written to ${this.streamName}`
   }
 }

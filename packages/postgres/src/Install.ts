@@ -9,15 +9,28 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
 import { errorCode, errorText } from "./internal/client/sqlError.ts"
-import { describeDatabase, fromSqlError, OpenError, OpenFailed, SchemaMissing, SchemaOutdated } from "./OpenError.ts"
+import {
+  describeDatabase,
+  fromSqlError,
+  OpenError,
+  OpenFailed,
+  SchemaMissing,
+  SchemaOutdated,
+  SchemaTooNew
+} from "./OpenError.ts"
 
 /**
  * The version of the `eventfold` schema that this library needs and installs.
  *
+ * **Details**
+ *
+ * A newer schema does as well, as long as it serves this version: each schema says the oldest version whose libraries it
+ * serves, in `eventfold.oldest_client_version()`. So the schema is upgraded first, and the programs after it.
+ *
  * @since 0.1.0
  * @category models
  */
-export const schemaVersion = 3
+export const schemaVersion = 4
 
 /**
  * How {@link install} installs the schemas.
@@ -47,6 +60,8 @@ export interface InstallOptions {
  * Installs the schemas `message_store` and `eventfold` in the client's database, or brings them up to date.
  *
  * **Details**
+ *
+ * A newer schema is left as it is: the installation fails with an {@link OpenError} that says so.
  *
  * Runs the same files as `sql/install.sql`, in one transaction. Running it again changes nothing, and two installations
  * at once wait for one another. Messages are never touched. The table `eventfold.installations` records which version
@@ -182,20 +197,63 @@ export const requestedInstallation = (install: boolean | InstallOptions | undefi
   install === true ? {} : install === false ? undefined : install
 
 /**
- * Why a database can't be used: a schema is missing, or its `eventfold` schema is older than this library needs.
+ * The `eventfold` schema of a database: its version, and the oldest version whose libraries it serves.
  *
  * @internal
  */
-export const notInstalled = (
+export interface InstalledSchema {
+  readonly version: number
+  readonly oldestClient: number
+}
+
+/**
+ * Looks which `eventfold` schema the database has; `undefined` for none. The schemas up to version 3 do not say what they
+ * serve, and served all libraries.
+ *
+ * @internal
+ */
+export const installedSchema = Effect.fnUntraced(function*(
+  sql: PgClient.PgClient
+): Effect.fn.Return<InstalledSchema | undefined, SqlError> {
+  const [found] = yield* sql<{ readonly eventfold: boolean; readonly serves: boolean }>`SELECT
+    to_regprocedure('eventfold.schema_version()') IS NOT NULL AS eventfold,
+    to_regprocedure('eventfold.oldest_client_version()') IS NOT NULL AS serves`
+  if (found?.eventfold !== true) return undefined
+  const [row] = yield* found.serves
+    ? sql<InstalledSchema>`SELECT eventfold.schema_version() AS version,
+      eventfold.oldest_client_version() AS "oldestClient"`
+    : sql<InstalledSchema>`SELECT eventfold.schema_version() AS version, 1 AS "oldestClient"`
+  return row
+})
+
+/**
+ * Whether a schema is new enough for this library.
+ *
+ * @internal
+ */
+export const isCurrent = (schema: InstalledSchema | undefined): boolean =>
+  schema !== undefined && schema.version >= schemaVersion
+
+/**
+ * Why this library can't use a database: a schema is missing, too old, or so new that it no longer serves this library.
+ * `undefined` when it can.
+ *
+ * @internal
+ */
+export const whyUnusable = (
   sql: PgClient.PgClient,
-  { missing, version }: { readonly version: number | undefined; readonly missing: string }
-): OpenError =>
-  new OpenError({
+  { missing, schema }: { readonly schema: InstalledSchema | undefined; readonly missing: string }
+): OpenError | undefined => {
+  if (schema !== undefined && isCurrent(schema) && schema.oldestClient <= schemaVersion) return undefined
+  return new OpenError({
     database: describeDatabase(sql.config),
-    reason: version === undefined
+    reason: schema === undefined
       ? new SchemaMissing({ schema: missing })
-      : new SchemaOutdated({ installed: version, required: schemaVersion })
+      : isCurrent(schema)
+      ? new SchemaTooNew({ installed: schema.version, oldestServed: schema.oldestClient, library: schemaVersion })
+      : new SchemaOutdated({ installed: schema.version, required: schemaVersion })
   })
+}
 
 /** Runs statements in a transaction. The database runs one installation at a time. */
 const exclusively = <A>(sql: PgClient.PgClient, effect: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>

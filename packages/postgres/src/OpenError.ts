@@ -113,6 +113,32 @@ export class SchemaOutdated extends Schema.TaggedError<SchemaOutdated>()("Schema
 }
 
 /**
+ * The `eventfold` schema of the database is newer than this library, and no longer serves it.
+ *
+ * **Details**
+ *
+ * A newer schema serves older libraries until a version says otherwise, in `eventfold.oldest_client_version()`. Deploy the
+ * program with a library whose `Postgres.schemaVersion` is at least `oldestServed`. An older schema can't be put back.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SchemaTooNew extends Schema.TaggedError<SchemaTooNew>()("SchemaTooNew", {
+  /** The version of the schema. */
+  installed: Schema.Int,
+  /** The oldest version whose libraries the schema serves. */
+  oldestServed: Schema.Int,
+  /** The version that this library is made for. */
+  library: Schema.Int
+}) {
+  override get message(): string {
+    return `the eventfold schema is at version ${this.installed}, which serves libraries of schema version ` +
+      `${this.oldestServed} or later, and this library is of version ${this.library}: deploy this program with a newer ` +
+      "eventfold first. The schema is upgraded when all programs have a library that the new one serves"
+  }
+}
+
+/**
  * A read model can't be kept in the transactions of appends.
  *
  * @since 0.1.0
@@ -156,6 +182,7 @@ export const OpenErrorReason = Schema.Union([
   PermissionDenied,
   SchemaMissing,
   SchemaOutdated,
+  SchemaTooNew,
   NotInline,
   OpenFailed
 ])

@@ -14,11 +14,13 @@ import * as MessageStore from "eventfold/MessageStore"
 import type { ReadModel } from "eventfold/ReadModel"
 import {
   install,
+  type InstalledSchema,
+  installedSchema,
   type InstallOptions,
-  notInstalled,
+  isCurrent,
   readFiles,
   requestedInstallation,
-  schemaVersion
+  whyUnusable
 } from "./Install.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
@@ -44,6 +46,7 @@ export {
   PermissionDenied,
   SchemaMissing,
   SchemaOutdated,
+  SchemaTooNew,
   Unreachable
 } from "./OpenError.ts"
 
@@ -124,8 +127,7 @@ export interface Options extends PgClient.PgPoolConfig, StoreOptions {}
 
 /** What a database has installed. */
 interface Installed {
-  /** The version of its `eventfold` schema. */
-  readonly version: number | undefined
+  readonly schema: InstalledSchema | undefined
   /**
    * Which functions `message_store` has. As in `install/begin.sql`, the functions of a stock Message DB have no SQL
    * body.
@@ -135,13 +137,10 @@ interface Installed {
 
 /** The first contact with the server. */
 const installed = Effect.fnUntraced(function*(sql: PgClient.PgClient): Effect.fn.Return<Installed, SqlError> {
-  const [found] = yield* sql<{ readonly eventfold: boolean; readonly ours: boolean | null }>`SELECT
-    to_regprocedure('eventfold.schema_version()') IS NOT NULL AS eventfold,
+  const [found] = yield* sql<{ readonly ours: boolean | null }>`SELECT
     (SELECT prosqlbody IS NOT NULL FROM pg_proc WHERE oid = to_regprocedure('message_store.category(varchar)')) AS ours`
   const functions = found?.ours == null ? "none" : found.ours ? "ours" : "stock"
-  if (found?.eventfold !== true || functions === "none") return { version: undefined, functions }
-  const [row] = yield* sql<{ readonly version: number }>`SELECT eventfold.schema_version() AS version`
-  return { version: row?.version, functions }
+  return { schema: functions === "none" ? undefined : yield* installedSchema(sql), functions }
 })
 
 /** What a database has installed, after an installation if the options ask for one and it is due. */
@@ -150,10 +149,9 @@ const ensureInstalled = Effect.fnUntraced(function*(sql: PgClient.PgClient, opti
   const installation = requestedInstallation(options.install)
   const found = yield* look
   if (installation === undefined) return found
-  const isCurrent = found.version !== undefined && found.version >= schemaVersion
   const isToReplace = installation.replaceFunctions === true && found.functions === "stock"
   // Nothing to install: the user may not have the rights to.
-  if (isCurrent && !isToReplace) return found
+  if (isCurrent(found.schema) && !isToReplace) return found
   yield* install(installation)
   return yield* look
 })
@@ -164,21 +162,20 @@ const open = Effect.fnUntraced(function*(
   options: StoreOptions & Inline<ReadonlyArray<InlineModel>>,
   context: Context.Context<never>
 ) {
-  const { functions, version } = yield* ensureInstalled(sql, options)
+  const { functions, schema } = yield* ensureInstalled(sql, options)
   const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
   const lease = Leases.make(sql)
   const places = Places.make(sql)
   const { inline = [] } = options
-  if (version === undefined && functions === "stock" && inline.length === 0) {
+  if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
     return StockBackend.make(sql, gapRule, yield* wakeUps, yield* lease, yield* places)
   }
-  if (version !== undefined && version >= schemaVersion) {
-    const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
-    const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(sql, call, inline, context)
-    return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, yield* places, inlineReadModels)
-  }
-  return yield* notInstalled(sql, { version, missing: functions === "stock" ? "eventfold" : "message_store" })
+  const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
+  if (unusable !== undefined) return yield* unusable
+  const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
+  const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(sql, call, inline, context)
+  return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, yield* places, inlineReadModels)
 })
 
 /**

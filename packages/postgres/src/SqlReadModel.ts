@@ -9,7 +9,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as ReadModel from "eventfold/ReadModel"
 import { ReadModelStore } from "eventfold/ReadModelStore"
-import { install, type InstallOptions, notInstalled, requestedInstallation, schemaVersion } from "./Install.ts"
+import {
+  install,
+  installedSchema,
+  type InstallOptions,
+  isCurrent,
+  requestedInstallation,
+  whyUnusable
+} from "./Install.ts"
 import * as Store from "./internal/readModel/store.ts"
 import { fromSqlError, type OpenError } from "./OpenError.ts"
 
@@ -102,15 +109,6 @@ export interface Options {
   readonly install?: boolean | InstallOptions | undefined
 }
 
-/** The version of the `eventfold` schema of the database. */
-const installedVersion = Effect.fnUntraced(function*(sql: PgClient.PgClient) {
-  const [found] = yield* sql<{ readonly found: boolean }>`SELECT
-    to_regprocedure('eventfold.schema_version()') IS NOT NULL AS found`
-  if (found?.found !== true) return undefined
-  const [row] = yield* sql<{ readonly version: number }>`SELECT eventfold.schema_version() AS version`
-  return row?.version
-})
-
 /**
  * The store of the read models in the client's database, which may be that of the messages or another one.
  *
@@ -130,16 +128,15 @@ export const layer = (
     ReadModelStore,
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
-      const look = Effect.mapError(installedVersion(sql), fromSqlError(sql.config))
+      const look = Effect.mapError(installedSchema(sql), fromSqlError(sql.config))
       const installation = requestedInstallation(options.install)
-      let version = yield* look
-      if (installation !== undefined && (version === undefined || version < schemaVersion)) {
+      let schema = yield* look
+      if (installation !== undefined && !isCurrent(schema)) {
         yield* install(installation)
-        version = yield* look
+        schema = yield* look
       }
-      if (version === undefined || version < schemaVersion) {
-        return yield* notInstalled(sql, { version, missing: "eventfold" })
-      }
+      const unusable = whyUnusable(sql, { schema, missing: "eventfold" })
+      if (unusable !== undefined) return yield* unusable
       return Store.make(sql)
     })
   )

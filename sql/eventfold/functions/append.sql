@@ -2,8 +2,8 @@
 -- its messages or none.
 --
 -- For each append, the arguments give its stream, the expected version (an exact one, -1 no stream, -2 an existing stream,
--- -3 any) and the number of its messages, at least one. For each message, in the order of the appends: id, type, data and
--- metadata (JSON text; an empty text is no metadata).
+-- -3 any) and the number of its messages. For each message, in the order of the appends: id, type, data and metadata (JSON
+-- text; an empty text is no metadata). An append of no messages is a check: it compares the version and writes nothing.
 --
 -- `atomic` writes all appends or none. `careful` looks for the ids in the store before it writes, which costs a look-up for
 -- each message. Without it, an id that is in the store fails the whole call with a unique violation (23505), as it does in
@@ -12,12 +12,14 @@
 -- Returns a row for each append, in their order:
 --   written        at `stream_version`, `last_global_position` (both of its last message)
 --   recorded       wrote nothing: the stream already has these messages, at `stream_version`, `last_global_position`
+--   checked        wrote nothing: the append has no messages, and the stream is at `stream_version`, -1 when it does not exist
 --   wrong_version  wrote nothing: the stream is at `stream_version`, -1 when it does not exist
 --   duplicate      wrote nothing: `taken_id` is the id of another message
 --   not_written    wrote nothing, because the call is atomic and another of its appends was refused
 --
 -- Three statements write the usual call, however many appends it has: they assume that every stream is at its expected
--- version, counting the appends of the call that come before. When one is not, append_each takes the appends one by one.
+-- version, counting the appends of the call that come before. When one is not, or when the call has a check, append_each takes
+-- the appends one by one.
 --
 -- The search path is for the acquire_lock of a stock Message DB, which calls other functions by their bare names. A custom
 -- plan for arrays of each length would cost more than the whole call. A generic plan that was made while the table was empty
@@ -50,7 +52,7 @@ DECLARE
   -- For each append, the version of its stream after it, and what to add to the ordinal of a message to get its position.
   _versions bigint[];
   _offsets bigint[];
-  _is_usual boolean := NOT careful;
+  _is_usual boolean := NOT careful AND 0 <> ALL (message_counts);
   _global_positions bigint[];
 BEGIN
   -- Every call takes the locks in the same order, so that two atomic calls can't deadlock.

@@ -1,5 +1,7 @@
--- Does what eventfold.append does when a stream is not at its expected version, or when the call is careful: it takes the
--- appends one by one. The arguments and rows are those of eventfold.append, which already holds the locks.
+-- Does what eventfold.append does when a stream is not at its expected version, when the call has a check, or when it is
+-- careful: it takes the appends one by one. The arguments and rows are those of eventfold.append, which already holds the locks.
+--
+-- An atomic call whose messages are all recorded repeats an earlier one. The checks passed then, so they are not made again.
 
 CREATE OR REPLACE FUNCTION eventfold.append_each(
   stream_names text[],
@@ -39,6 +41,8 @@ DECLARE
   _result_positions bigint[] := array_fill(NULL::bigint, ARRAY[_count]);
   _taken_ids uuid[] := array_fill(NULL::uuid, ARRAY[_count]);
   _refused boolean := false;
+  _checks integer := 0;
+  _recorded integer := 0;
   _written integer := 0;
   _global_positions bigint[];
 BEGIN
@@ -84,8 +88,14 @@ BEGIN
       FROM eventfold.recorded(stream_names, _owners, ids, types, data, metadata) AS recorded;
     END IF;
 
-    IF _found IS NOT NULL AND _same[_append] THEN
+    IF message_counts[_append] = 0 THEN
+      _outcomes[_append] := CASE WHEN _is_expected THEN 'checked' ELSE 'wrong_version' END;
+      _result_versions[_append] := _version;
+      _refused := _refused OR NOT _is_expected;
+      _checks := _checks + 1;
+    ELSIF _found IS NOT NULL AND _same[_append] THEN
       _outcomes[_append] := 'recorded';
+      _recorded := _recorded + 1;
       _result_versions[_append] := _last_positions[_append];
       _result_positions[_append] := _last_global_positions[_append];
       _taken_ids[_append] := _found_ids[_append];
@@ -107,7 +117,10 @@ BEGIN
     _first := _first + message_counts[_append];
   END LOOP;
 
-  IF atomic AND NOT _refused AND _written > 0 AND _written < _count THEN
+  IF atomic AND _recorded > 0 AND _recorded + _checks = _count THEN
+    _outcomes := array_replace(_outcomes, 'wrong_version', 'checked');
+    _refused := false;
+  ELSIF atomic AND NOT _refused AND _recorded > 0 AND _written > 0 THEN
     -- The store has only some of the appends, so this does not repeat an earlier atomic call.
     _outcomes := array_replace(_outcomes, 'recorded', 'duplicate');
     _refused := true;

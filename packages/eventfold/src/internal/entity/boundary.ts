@@ -135,10 +135,14 @@ export interface StreamFold<S, Event, Recorded, R> {
   readonly fold: Fold<S>
 }
 
-/** The boundary of several entities. `writeAll` writes the events of those that have any. */
+/**
+ * The boundary of several entities. `writeAll` writes the events of those that have any; with `checkReads` it also checks the
+ * versions of the others.
+ */
 export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
   store: Store,
   streams: ReadonlyArray<EntityStream<S, Event, Recorded, R>>,
+  checkReads: boolean,
   writeAll: (appends: ReadonlyArray<Append>) => Effect.Effect<ReadonlyArray<AppendResult>, E | WrongExpectedVersion>
 ): Boundary<
   ReadonlyArray<StreamFold<S, Event, Recorded, R>>,
@@ -176,8 +180,15 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
       writing,
       ({ events, fold, stream }) => toAppend(stream, fold, events, commandId)
     )
+    const checks = !checkReads ?
+      [] :
+      decided.filter(({ events }) => events.length === 0).map(({ fold, stream }): Append => ({
+        streamName: stream.streamName,
+        expectedVersion: expectedVersion(fold),
+        messages: []
+      }))
     const results = yield* Effect.onError(
-      writeAll(appends),
+      writeAll([...appends, ...checks]),
       (cause) => isConflict(cause) ? Effect.void : Effect.forEach(writing, ({ stream }) => stream.failed)
     )
     const written = Arr.zipWith(writing, results, ({ events, fold, stream }, { version }) => ({

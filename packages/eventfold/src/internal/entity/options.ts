@@ -72,6 +72,27 @@ export interface TransactOptions {
 }
 
 /**
+ * The options of a transaction over several entities.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface TransactAllOptions extends TransactOptions {
+  /**
+   * Whether a decision that writes to some of the entities also needs the others to be at the versions that it read. The
+   * store checks them in the transaction that writes. After a conflict on such an entity the transaction decides again, as
+   * after any other.
+   *
+   * Set it when the decision relies on an entity that it does not write: without it, two transactions that each read what
+   * the other one writes can both succeed, and break a rule that holds for the two together. Defaults to false, because a
+   * check meets conflicts with writes that the decision may not care about, and waits for the lock of that entity's category.
+   *
+   * When the decision writes nothing, it has no effect: see `alwaysCheck`.
+   */
+  readonly checkReads?: boolean | undefined
+}
+
+/**
  * The options of `changes`.
  *
  * @category options

@@ -1,15 +1,25 @@
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Tracer from "effect/Tracer"
 import type { Message } from "../../Message.ts"
-import type { AppendResult, StoreBackend } from "../../StoreBackend.ts"
+import type { AppendResult, EncodedAppend, StoreBackend } from "../../StoreBackend.ts"
 import type { Unsupported } from "../../StoreError.ts"
 import { checkDistinctIds, encodeAppend } from "./encodeAppend.ts"
 import { unlessHandling } from "./independence.ts"
+import * as KeptAppends from "./keptAppends.ts"
 import type { Append, AppendError, AppendOptions } from "./options.ts"
 import type { WakeUpHub } from "./wakeUpHub.ts"
 
 /** The operations that write. */
-export const makeAppends = (backend: Pick<StoreBackend, "append" | "writeAll">, { waking }: WakeUpHub) => {
+export const makeAppends = (
+  backend: Pick<StoreBackend, "append" | "writeAll"> & KeptAppends.Reads,
+  { waking }: WakeUpHub
+) => {
+  const writeOne = (encoded: EncodedAppend, keeps: boolean) => {
+    const write = waking([encoded], backend.append(encoded))
+    return keeps ? KeptAppends.appendOrKeep(backend, encoded, write) : write
+  }
+
   // Not Effect.fn: its look at the caller's stack costs more than all else that happens here for an append.
   const append = (
     streamName: string,
@@ -20,24 +30,33 @@ export const makeAppends = (backend: Pick<StoreBackend, "append" | "writeAll">, 
       "MessageStore.append",
       { attributes: { "eventfold.stream": streamName } },
       (span) =>
-        encodeAppend({ ...options, streamName, messages }).pipe(
+        encodeAppend({ ...options, streamName, messages }, "mayNotCheck").pipe(
           Effect.flatMap((encoded) =>
-            Effect.andThen(checkDistinctIds([encoded]), waking([encoded], backend.append(encoded)))
+            Effect.andThen(checkDistinctIds([encoded]), writeOne(encoded, options?.onDuplicate === "keep"))
           ),
           (write) => unlessHandling("append", write),
           Effect.provideService(Tracer.ParentSpan, span)
         )
     )
 
+  const write = (appends: ReadonlyArray<EncodedAppend>) => waking(appends, backend.writeAll(appends))
+
   const writeAll = Effect.fn("MessageStore.writeAll")(function*(
     appends: ReadonlyArray<Append>
   ): Effect.fn.Return<ReadonlyArray<AppendResult>, AppendError | Unsupported> {
     yield* Effect.annotateCurrentSpan("eventfold.streams", appends.length)
-    const encoded = yield* Effect.forEach(appends, encodeAppend)
+    const encoded = yield* Effect.forEach(appends, (append) => encodeAppend(append, "mayCheck"))
     yield* checkDistinctIds(encoded)
-    return encoded.length === 0
-      ? []
-      : yield* unlessHandling("writeAll", waking(encoded, backend.writeAll(encoded)))
+    if (encoded.length === 0) return []
+    if (!appends.some(({ onDuplicate }) => onDuplicate === "keep")) {
+      return yield* unlessHandling("writeAll", write(encoded))
+    }
+    const parts = Arr.zipWith(
+      encoded,
+      appends,
+      (append, { onDuplicate }) => ({ append, keeps: onDuplicate === "keep" })
+    )
+    return yield* unlessHandling("writeAll", KeptAppends.writeAllOrKeep(backend, parts, write))
   })
 
   return { append, writeAll }

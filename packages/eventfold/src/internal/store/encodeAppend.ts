@@ -69,14 +69,29 @@ interface GivenAppend {
   readonly expectedVersion?: ExpectedVersion | undefined
 }
 
+/** Whether an append may be without messages, and so check its stream. */
+type Checks = "mayCheck" | "mayNotCheck"
+
+/** Why an append without messages is refused. A check must expect a version. */
+const refusedCheck = (expectedVersion: ExpectedVersion, checks: Checks): string | undefined => {
+  if (checks === "mayNotCheck") {
+    return "the append has no messages: append at least one, or check the stream with writeAll"
+  }
+  return expectedVersion === "any"
+    ? "the append has no messages: append at least one, or give the expected version that the stream must have"
+    : undefined
+}
+
 const encodeWith = (
   context: Context.Context<never>,
   append: GivenAppend,
-  streamName: StreamName.StreamName
+  streamName: StreamName.StreamName,
+  checks: Checks
 ): Effect.Effect<EncodedAppend, InvalidMessage> => {
+  const { expectedVersion = "any" } = append
   const given = Arr.ensure(append.messages)
-  if (given.length === 0) {
-    const reason = "the append has no messages: append at least one"
+  const reason = given.length === 0 ? refusedCheck(expectedVersion, checks) : undefined
+  if (reason !== undefined) {
     return Effect.fail(new InvalidMessage({ streamName, index: 0, type: "none", path: [], reason }))
   }
   const newId = idMaker(context)
@@ -89,7 +104,6 @@ const encodeWith = (
     }
     messages.push(encodeMessage(message, newId, traceparent))
   }
-  const { expectedVersion = "any" } = append
   return Effect.succeed({
     streamName,
     expectedVersion: expectedVersion === -1 ? "noStream" : expectedVersion,
@@ -105,11 +119,13 @@ const encodeWith = (
  * check takes about 0.1 microseconds.
  */
 export const encodeAppend = (
-  append: GivenAppend
+  append: GivenAppend,
+  checks: Checks
 ): Effect.Effect<EncodedAppend, StreamName.InvalidStreamName | InvalidMessage> =>
   Effect.flatMapEager(
     StreamName.parse(append.streamName),
-    (streamName) => Effect.contextWith((context: Context.Context<never>) => encodeWith(context, append, streamName))
+    (streamName) =>
+      Effect.contextWith((context: Context.Context<never>) => encodeWith(context, append, streamName, checks))
   )
 
 /** Fails when one call gives an id twice. No earlier append can have both messages, so the store need not be asked. */

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as ExpectedVersion from "../../ExpectedVersion.ts"
-import type { AppendResult, EncodedAppend, EncodedMessage } from "../../StoreBackend.ts"
+import { type AppendResult, type EncodedAppend, type EncodedMessage, isCheck } from "../../StoreBackend.ts"
 import { DuplicateMessageId, WrongExpectedVersion } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import { jsonEquals, parseJson } from "../runtime/storableJson.ts"
@@ -123,12 +123,38 @@ export const append = (log: Log, append: EncodedAppend, time: DateTime.Utc): Res
   return checked._tag === "Recorded" ? Result.succeed(checked.result) : Result.fail(checked)
 }
 
+/** The result of a check: the version as it is. */
+const versionOnly = (log: Log, { streamName }: EncodedAppend): AppendResult => ({
+  version: (log.streams.get(streamName)?.length ?? 0) - 1,
+  globalPosition: 0
+})
+
+/**
+ * The results of a write that has checks and repeats an earlier one: all of its messages are recorded. The checks passed then,
+ * so they are not made again.
+ */
+const repeatedWithChecks = (
+  log: Log,
+  appends: ReadonlyArray<EncodedAppend>
+): ReadonlyArray<AppendResult> | undefined => {
+  if (!appends.some(isCheck) || appends.every(isCheck)) return undefined
+  const results: Array<AppendResult> = []
+  for (const append of appends) {
+    const result = isCheck(append) ? versionOnly(log, append) : recordedBefore(log, append)
+    if (result === undefined) return undefined
+    results.push(result)
+  }
+  return results
+}
+
 /** Writes all appends, or none. An append that is recorded already must not come with one that is new. */
 export const appendAll = (
   log: Log,
   appends: ReadonlyArray<EncodedAppend>,
   time: DateTime.Utc
 ): Result.Result<ReadonlyArray<AppendResult>, Refusal> => {
+  const repeated = repeatedWithChecks(log, appends)
+  if (repeated !== undefined) return Result.succeed(repeated)
   const { length } = log.rows
   const results: Array<AppendResult> = []
   const refuse = (error: Refusal) => {
@@ -138,7 +164,9 @@ export const appendAll = (
   let recorded: EncodedAppend | undefined
   for (const append of appends) {
     const checked = check(log, append)
-    if (checked._tag === "New") {
+    if (checked._tag === "New" && isCheck(append)) {
+      results.push(versionOnly(log, append))
+    } else if (checked._tag === "New") {
       results.push(write(log, append, time))
     } else if (checked._tag === "Recorded") {
       recorded ??= append

@@ -31,17 +31,41 @@ export const defaultBatchSize = 1_024
 export interface AppendOptions {
   /** What the stream's version must be. Defaults to `"any"`: no check. */
   readonly expectedVersion?: ExpectedVersion | undefined
+  /**
+   * What to do when the ids of the messages are recorded already with other content, such as another time. Messages that are
+   * recorded with the same content are never written again.
+   *
+   * - `"fail"`: fail with `DuplicateMessageId`, or with `WrongExpectedVersion` when the version is wrong as well.
+   * - `"keep"`: what is recorded stands. When the stream has all of the ids already, one after the other in this order, the
+   *   append writes nothing and gives where they are recorded, whatever version it expects. When the stream has only some of
+   *   them, or has them in another order, the append fails with a `DuplicateMessageId` that has `recordedAt`. An id that is
+   *   recorded in another stream is a `DuplicateMessageId` as before.
+   *
+   * Defaults to `"fail"`, because two appends with one id and different content usually are a mistake. Use `"keep"` where the
+   * ids are derived from what causes the append (`Message.deriveId`): then the same ids mean the same cause. It costs look-ups
+   * only when the append would fail.
+   */
+  readonly onDuplicate?: "fail" | "keep" | undefined
 }
 
 /**
- * One stream's part of a `writeAll`.
+ * One stream's part of a `writeAll`: messages to append, or a check of the stream's version.
+ *
+ * **Details**
+ *
+ * An append without messages is a check, and must have an `expectedVersion` other than `"any"`. The version is compared in the
+ * same transaction, counting the appends before it in the same call, and nothing is written to the stream. When the version is
+ * another one, the whole `writeAll` fails with `WrongExpectedVersion`. The result of a check has the stream's version as it
+ * is, -1 when the stream does not exist, and the `globalPosition` 0.
+ *
+ * A `writeAll` whose messages are all recorded already repeats an earlier one, whose checks have passed: they are not made again.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Append extends AppendOptions {
   readonly streamName: string
-  /** At least one. */
+  /** None for a check. */
   readonly messages: Message | ReadonlyArray<Message>
 }
 

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
-import type { AppendResult, EncodedAppend } from "eventfold/StoreBackend"
+import * as ExpectedVersion from "eventfold/ExpectedVersion"
+import { type AppendResult, type EncodedAppend, isCheck } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import { stockSearchPath } from "../client/functionCalls.ts"
 import { retrying } from "../client/retries.ts"
@@ -115,14 +116,47 @@ const lockInOrder = (sql: PgClient, appends: ReadonlyArray<EncodedAppend>) =>
       OFFSET 0
     ) AS ordered`
 
+const refuseVersion = (append: EncodedAppend, version: bigint | null): Effect.Effect<never, VersionRefusal> => {
+  const { expectedVersion: expected, streamName } = append
+  const actual = Option.map(Option.fromNullOr(version), Number)
+  const error = new WrongExpectedVersion({ streamName, expected, actual })
+  return Effect.fail({ _tag: "VersionRefusal", append, error })
+}
+
 const writeOne = (sql: PgClient, append: EncodedAppend): Effect.Effect<WrittenRow, SqlError | VersionRefusal> =>
   Effect.flatMap(write(sql, append), ([row]) => {
     if (row === undefined) return Effect.die(new Error("write_message gave no row"))
-    if (row.position !== null) return Effect.succeed(row)
-    const { expectedVersion: expected, streamName } = append
-    const actual = Option.map(Option.fromNullOr(row.version), Number)
-    const error = new WrongExpectedVersion({ streamName, expected, actual })
-    return Effect.fail({ _tag: "VersionRefusal", append, error })
+    return row.position === null ? refuseVersion(append, row.version) : Effect.succeed(row)
+  })
+
+/** The stream's version as the row of a check. The transaction must hold the lock of the category. */
+const look = (sql: PgClient, { streamName }: EncodedAppend): Effect.Effect<WrittenRow, SqlError> =>
+  Effect.map(
+    sql<{ readonly version: bigint | null }>`SELECT message_store.stream_version(
+        CASE WHEN found.path IS NOT NULL THEN ${streamName}::varchar END
+      ) AS version
+      FROM ${stockSearchPath(sql)}`,
+    ([row]) => ({ version: row?.version ?? null, position: row?.version ?? -1n, global_position: 0n })
+  )
+
+const check = (sql: PgClient, append: EncodedAppend): Effect.Effect<WrittenRow, SqlError | VersionRefusal> =>
+  Effect.flatMap(look(sql, append), (row) =>
+    ExpectedVersion.matches(append.expectedVersion, Number(row.position))
+      ? Effect.succeed(row)
+      : refuseVersion(append, row.version))
+
+/** The results of a write whose messages are all recorded. Its checks passed when they were written. */
+const repeatedResults = (
+  sql: PgClient,
+  operation: string,
+  appends: ReadonlyArray<EncodedAppend>,
+  recorded: ReadonlyArray<{ readonly append: EncodedAppend; readonly row: RecordedRow }>
+) =>
+  Effect.forEach(appends, (append) => {
+    const found = recorded.find((one) => one.append === append)
+    return found === undefined
+      ? Effect.flatMap(Effect.mapError(retrying(look(sql, append)), storeError(operation)), resultOf)
+      : resultOf(found.row)
   })
 
 /** What became of appends that could not be written: an earlier call has recorded them, or they are refused. */
@@ -133,11 +167,13 @@ const resolve = Effect.fnUntraced(function*(
   failure: SqlError | VersionRefusal
 ) {
   const rows = yield* Effect.forEach(
-    appends,
+    appends.filter((append) => !isCheck(append)),
     (append) => Effect.map(retrying(findRecorded(sql, append)), ([row]) => ({ append, row }))
   ).pipe(Effect.mapError(storeError(operation)))
   const recorded = rows.flatMap(({ append, row }) => row?.same === true ? [{ append, row }] : [])
-  if (recorded.length === rows.length) return yield* Effect.forEach(recorded, ({ row }) => resultOf(row))
+  if (recorded.length > 0 && recorded.length === rows.length) {
+    return yield* repeatedResults(sql, operation, appends, recorded)
+  }
   if (failure._tag === "VersionRefusal" && !recorded.some(({ append }) => append === failure.append)) {
     return yield* failure.error
   }
@@ -189,7 +225,10 @@ const makeWrites = (
         appends,
         run.several(
           "writeAll",
-          Effect.andThen(lockInOrder(sql, appends), Effect.forEach(appends, (append) => writeOne(sql, append)))
+          Effect.andThen(
+            lockInOrder(sql, appends),
+            Effect.forEach(appends, (append) => isCheck(append) ? check(sql, append) : writeOne(sql, append))
+          )
         )
       )
   }

@@ -11,7 +11,7 @@ import { bigints, integers, safePosition, texts, uuids, wireVersion } from "../c
 
 /** How `eventfold.append` and `eventfold.append_message` answer an append. */
 export interface OutcomeRow {
-  readonly outcome: "written" | "recorded" | "wrong_version" | "duplicate" | "not_written"
+  readonly outcome: "written" | "recorded" | "checked" | "wrong_version" | "duplicate" | "not_written"
   readonly stream_version: bigint | null
   readonly last_global_position: bigint | null
   readonly taken_id: string | null
@@ -30,6 +30,8 @@ export const resultOf = (append: EncodedAppend, row: OutcomeRow): Exit.Exit<Appe
     case "written":
     case "recorded":
       return Exit.succeed({ version: version.value, globalPosition: globalPosition.value })
+    case "checked":
+      return Exit.succeed({ version: version.value, globalPosition: 0 })
     case "wrong_version": {
       const actual = version.value === -1 ? Option.none() : Option.some(version.value)
       return Exit.fail(new WrongExpectedVersion({ streamName, expected, actual }))
@@ -71,9 +73,7 @@ export const callersTransaction = (sql: PgClient): CallOf => ({
   select: (first, type, call) =>
     sql<OutcomeRow>`SELECT called.*
       FROM (SELECT current_setting('transaction_isolation') AS isolation OFFSET 0) AS caller,
-        LATERAL ${
-      call(sql`CASE WHEN caller.isolation IS NOT NULL THEN ${first}::${sql.literal(type)} END`)
-    } AS called
+        LATERAL ${call(sql`CASE WHEN caller.isolation IS NOT NULL THEN ${first}::${sql.literal(type)} END`)} AS called
       WHERE caller.isolation IN ('read committed', 'read uncommitted')`
 })
 
