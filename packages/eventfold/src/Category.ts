@@ -308,6 +308,8 @@ export type Constructors<E extends Events, O extends Options = {}> = {
 export interface Category<E extends Events, O extends Options = {}> extends Any {
   /** For `extends` only: a category has no instances. */
   new(_: never): {}
+  /** A class has the name of the class here: use `categoryName`. */
+  readonly name: never
   /** The definitions of the events, also for types such as {@link Event}. */
   readonly Events: E
   readonly Options: O
@@ -419,8 +421,8 @@ const decodeError = (recorded: RecordedMessage) => (misfit: Misfit): DecodeError
 }
 
 /** What a class can extend. The class has a name of its own. */
-const extensible = (name: string): new(_: never) => {} => {
-  const Category = function() {} as Function as new(_: never) => {}
+const extensible = (name: string): Pick<Category<Events>, "name"> & (new(_: never) => {}) => {
+  const Category = function() {} as Function as Pick<Category<Events>, "name"> & (new(_: never) => {})
   return Object.defineProperty(Category, "name", { value: name })
 }
 

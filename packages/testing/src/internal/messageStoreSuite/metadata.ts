@@ -59,7 +59,9 @@ const requests = (it: It) => {
       const again = yield* send
       assert.deepStrictEqual(again.events.map(({ metadata }) => metadata), [{ userId: "u-7" }])
       yield* Entity.transactAll({ order: count.at("2") }, () => ({ order: placed(2) }), { metadata: { userId: "u-8" } })
-      assert.deepStrictEqual(metadataOf(yield* readCategory(category.categoryName)), [{ userId: "u-7" }, { userId: "u-8" }])
+      assert.deepStrictEqual(metadataOf(yield* readCategory(category.categoryName)), [{ userId: "u-7" }, {
+        userId: "u-8"
+      }])
     }))
 }
 

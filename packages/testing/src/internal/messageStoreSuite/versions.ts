@@ -56,7 +56,9 @@ const firstBuild = (name: string): Build => {
       ),
     balance: (id) => Effect.map(balance.load(id), ({ state }) => state),
     consumer: (id, seen, options) =>
-      Consumer.make(id, options).on(category, { Deposited: ({ data: { amount } }) => Queue.offer(seen, toCents(amount)) })
+      Consumer.make(id, options).on(category, {
+        Deposited: ({ data: { amount } }) => Queue.offer(seen, toCents(amount))
+      })
   }
 }
 
