@@ -13,6 +13,7 @@
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Pull from "effect/Pull"
@@ -33,7 +34,7 @@ import { messageCodec, type UntypedEvent } from "./internal/category/messageCode
 import * as Eager from "./internal/runtime/eagerLoop.ts"
 import type { Message, RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
-import type * as Metadata from "./Metadata.ts"
+import * as Metadata from "./Metadata.ts"
 import type { AppendResult } from "./StoreBackend.ts"
 import { InvalidMessage, type StoreError } from "./StoreError.ts"
 import type * as StreamName from "./StreamName.ts"
@@ -82,6 +83,9 @@ export interface Options {
   /**
    * The application's own fields in the metadata of each event, beside the keys that Eventide defines. A field may also
    * describe one of these keys, such as `properties`. Defaults to free JSON without checks.
+   *
+   * A field may be given once for a whole request, by `Metadata.with` or the option `metadata` of a transaction. So the
+   * compiler does not ask for it at each event; a write without it is an `InvalidMessage`, unless the field is optional.
    */
   readonly metadata?: Fields | undefined
   /**
@@ -99,24 +103,21 @@ type MetadataOf<O> = O extends { readonly metadata: infer F extends Schema.Struc
   ? Schema.Struct.Type<F> & Omit<Metadata.Standard, keyof F>
   : Metadata.Metadata
 
+/** What an event leaves out may come from the context. */
+type GivenMetadataOf<O> = O extends { readonly metadata: Fields } ? Partial<MetadataOf<O>> : Metadata.Metadata
+
 type ServicesOf<E, O> =
   | { readonly [K in keyof E]: DefinitionServices<E[K]> }[keyof E]
   | (O extends { readonly metadata: infer F } ? DefinitionServices<F> : never)
 
 /** An event before it is written. */
 type Unrecorded<E, O> = {
-  readonly [K in keyof E & string]: {} extends MetadataOf<O> ? {
-      readonly type: K
-      readonly data: Data<E[K]>
-      readonly id?: string | undefined
-      readonly metadata?: MetadataOf<O> | undefined
-    }
-    : {
-      readonly type: K
-      readonly data: Data<E[K]>
-      readonly id?: string | undefined
-      readonly metadata: MetadataOf<O>
-    }
+  readonly [K in keyof E & string]: {
+    readonly type: K
+    readonly data: Data<E[K]>
+    readonly id?: string | undefined
+    readonly metadata?: GivenMetadataOf<O> | undefined
+  }
 }[keyof E & string]
 
 /** An event as it was read. */
@@ -146,15 +147,18 @@ type Recorded<E, O> = {
  * @category options
  * @since 0.1.0
  */
-export type EventOptions<M = Metadata.Metadata> =
-  & {
-    /**
-     * The message id, a UUID. Defaults to a new one. When events have ids, appending them again is safe: the store recognises
-     * them and does not write them twice.
-     */
-    readonly id?: string | undefined
-  }
-  & ({} extends M ? { readonly metadata?: M | undefined } : { readonly metadata: M })
+export interface EventOptions<M = Metadata.Metadata> {
+  /**
+   * The message id, a UUID. Defaults to a new one. When events have ids, appending them again is safe: the store recognises
+   * them and does not write them twice.
+   */
+  readonly id?: string | undefined
+  /**
+   * The metadata of this event. What it leaves out comes from the option `metadata` of a transaction, or from the context:
+   * see `Metadata.with`.
+   */
+  readonly metadata?: M | undefined
+}
 
 /**
  * Any category, as a bound of type parameters.
@@ -215,6 +219,15 @@ export type Id<C extends Any> = IdOf<C["Options"]>
 export type RecordedId<C extends Any> = RecordedIdOf<C["Options"]>
 
 /**
+ * The type of the metadata that a program gives to events of a category. Each field may be left out, because it may come from
+ * the context: see `Metadata.with`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type GivenMetadata<C extends Any> = GivenMetadataOf<C["Options"]>
+
+/**
  * The services that a category's schemas and upcasts need; usually `never`.
  *
  * @category models
@@ -269,8 +282,7 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
   readonly events: {
     readonly [K in keyof E & string]: (
       data: Data<E[K]>,
-      ...options: {} extends MetadataOf<O> ? [options?: EventOptions<MetadataOf<O>>]
-        : [options: EventOptions<MetadataOf<O>>]
+      options?: EventOptions<GivenMetadataOf<O>>
     ) => Extract<Unrecorded<E, O>, { readonly type: K }>
   }
   /**
@@ -423,11 +435,15 @@ export const make = <const Name extends string, const E extends Events, const O 
     recordedId
   })
 
-  const encode = (streamName: string, events: ReadonlyArray<Unrecorded<E, O>>) =>
+  const encodeIn = (
+    ambient: Metadata.Ambient | undefined,
+    streamName: string,
+    events: ReadonlyArray<Unrecorded<E, O>>
+  ) =>
     Effect.suspend(() => {
       const encoded: Array<Message> = []
       const encodeNext = (event: UntypedEvent) =>
-        Effect.mapErrorEager(messages.encode(event), (misfit) =>
+        Effect.mapErrorEager(messages.encode(event, ambient), (misfit) =>
           new InvalidMessage({ streamName, index: encoded.length, type: String(event.type), ...misfit }))
       return Effect.as(
         Eager.forEach(events, encodeNext, (message) =>
@@ -435,6 +451,13 @@ export const make = <const Name extends string, const E extends Events, const O 
         encoded
       )
     })
+
+  const encode = (streamName: string, events: ReadonlyArray<Unrecorded<E, O>>) =>
+    messages.takesAmbient
+      ? Effect.contextWith((context: Context.Context<never>) =>
+        encodeIn(Context.get(context, Metadata.Ambient), streamName, events)
+      )
+      : encodeIn(undefined, streamName, events)
 
   const decode = (recorded: RecordedMessage) =>
     Effect.mapErrorEager(messages.decode(recorded), decodeError(recorded)) as Effect.Effect<

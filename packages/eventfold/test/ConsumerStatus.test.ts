@@ -117,7 +117,8 @@ it.layer(MessageStore.layerMemory)("the status of one that runs here", (it) => {
       assert.strictEqual(stuck?.message.streamName, "account-2")
       assert.notProperty(stuck?.message, "data")
       assert.deepStrictEqual([stuck?.attempts, stuck?.messages, stuck?.since.epochMilliseconds], [2, 1, 1_000_000])
-      assert.deepStrictEqual(stuck?.error, new Refused({ amount: 2 }))
+      assert.deepInclude(stuck?.failure, { kind: "error", tag: "Refused", fields: { amount: 2 } })
+      assert.deepStrictEqual(status.lastFailure, Option.none())
 
       yield* Deferred.succeed(gate, undefined)
       yield* TestClock.adjust("1 minute")
@@ -125,6 +126,11 @@ it.layer(MessageStore.layerMemory)("the status of one that runs here", (it) => {
       const after = yield* running.status
       assert.deepStrictEqual([after.handled, after.failed, after.retried, after.skipped], [4, 1, 2, 1])
       assert.deepStrictEqual([after.inFlight, after.pending, after.stuck], [0, 0, []])
+      const last = Option.getOrThrow(after.lastFailure)
+      assert.deepStrictEqual([last.message.streamName, last.message.position, last.attempts], ["account-2", 0, 3])
+      assert.notProperty(last.message, "data")
+      assert.isAbove(last.time.epochMilliseconds, 1_000_000)
+      assert.deepInclude(last.failure, { kind: "error", tag: "Refused", fields: { amount: 2 } })
       assert.deepStrictEqual(after.positions, [{ member: undefined, position: 5 }])
     }))
 

@@ -113,7 +113,7 @@ export const sending = () => {
   Process.send(Payment, "1", charge)
   // @ts-expect-error an event of another category
   Process.send(Payment, PaymentId.make(1), Order.events.Cancelled({}))
-  // @ts-expect-error metadata is required
+  // The metadata may come from the context.
   Process.send(Payment, PaymentId.make(1), Payment.events.Charge({ amount: 1 }))
 }
 

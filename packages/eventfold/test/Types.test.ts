@@ -350,17 +350,14 @@ export const metadata = () => {
     id: "an id",
     metadata: { userId: 7, correlationStreamName: "order-7", properties: { a: 1 } }
   })
-  // @ts-expect-error a field is required, and so are the options
+  // What is left out may come from the context.
   Required.events.Closed({})
-  // @ts-expect-error and the metadata
   Required.events.Closed({}, { id: "an id" })
-  // @ts-expect-error and the field
   Required.events.Closed({}, { metadata: { correlationStreamName: "order-7" } })
-  // @ts-expect-error of its type
+  // @ts-expect-error a field is of its type
   Required.events.Closed({}, { metadata: { userId: "7" } })
   // @ts-expect-error and no other than those that are known
   Required.events.Closed({}, { metadata: { userId: 7, tenant: 1 } })
-  // @ts-expect-error an event that is no constructor's needs them as well
   void Required.append("1", { type: "Closed", data: {} })
   exactly<Category.RecordedEvent<typeof Required>["metadata"]["userId"], number>()
   exactly<Category.RecordedEvent<typeof Required>["metadata"]["correlationStreamName"], string | null | undefined>()
