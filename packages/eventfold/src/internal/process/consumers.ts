@@ -50,7 +50,7 @@ const idIn = <E extends Category.Events, O extends Category.Options>(
 ): Effect.Effect<Id<E, O> | undefined, StreamName.InvalidStreamName> =>
   Option.match(StreamName.id(streamName), {
     onNone: () => Effect.undefined,
-    onSome: (id) => category.id(`${category.name}-${id}`)
+    onSome: (id) => category.id(`${category.categoryName}-${id}`)
   })
 
 /** Encodes what a reaction gives. */

@@ -76,7 +76,7 @@ export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyR
   retry: Transaction.Options["retry"]
 ): Effect.fn.Return<
   Option.Option<number>,
-  E | ReadError | Exclude<AppendError, WrongExpectedVersion> | Unsupported | Transaction.Conflict<Recorded>,
+  E | ReadError | Exclude<AppendError, WrongExpectedVersion> | Unsupported | Transaction.Conflict,
   R | RDecide | MessageStore
 > {
   const store = yield* MessageStore

@@ -388,7 +388,7 @@ const failing = (it: It) => {
     Effect.gen(function*() {
       const store = yield* MessageStore
       const Account = Category.make(yield* newCategory, { Numbered: Schema.Int })
-      yield* store.append(`${Account.name}-1`, [
+      yield* store.append(`${Account.categoryName}-1`, [
         ...numbered(3),
         { type: "Numbered", data: "not a number" },
         ...numbered(3, 3)

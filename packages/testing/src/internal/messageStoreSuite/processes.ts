@@ -68,7 +68,13 @@ const newChain = Effect.map(newCategory, (name) => {
       })
     })
   const deadlines = `${fulfilment.name}:deadline`
-  const categories = [order.name, payment.name, shipping.name, fulfilment.name, deadlines]
+  const categories = [
+    order.categoryName,
+    payment.categoryName,
+    shipping.categoryName,
+    fulfilment.categoryName,
+    deadlines
+  ]
   return {
     order,
     payment,
@@ -147,9 +153,9 @@ const redelivery = (it: It) => {
       const { fulfilment, order, payment, process, shipping } = yield* newChain
       yield* order.append(["1", "2"], order.events.Placed({}, { metadata: { properties: { tenant: "t" } } }))
       yield* runUntil(process, shipping.name, 1)
-      const [placed] = yield* readStream(`${order.name}-1+2`)
+      const [placed] = yield* readStream(`${order.categoryName}-1+2`)
       const [started] = yield* readStream(`${fulfilment.name}-1+2`)
-      const charges = yield* readStream(`${payment.name}-1+2`)
+      const charges = yield* readStream(`${payment.categoryName}-1+2`)
       const [set, passed] = yield* readStream(`${fulfilment.name}:deadline-1+2`)
       assert(placed !== undefined && passed !== undefined)
       for (const message of [started, ...charges, set]) {
@@ -174,16 +180,16 @@ const races = (it: It) => {
             id: () => "1",
             concurrency: 4
           }),
-        Process.make(counter.name, {
+        Process.make(counter.categoryName, {
           entity: Entity.make(counter, { state: Schema.Int, initial: 0, evolve: { Counted: (_, { to }) => to } })
         }).on(Category.make(`${name}d` as "source", { Happened: {} }), {})
       )
       for (const source of sources) {
         yield* Effect.forEach(upTo(12), (i) => source.append(String(i), source.events.Happened({})))
       }
-      yield* runUntil(process, counter.name, 36)
+      yield* runUntil(process, counter.categoryName, 36)
       assert.deepStrictEqual(
-        (yield* readCategory(counter.name)).map(({ data }) => data),
+        (yield* readCategory(counter.categoryName)).map(({ data }) => data),
         upTo(36).map((i) => ({ to: i + 1 }))
       )
     }))

@@ -63,7 +63,7 @@ const sources = <R>(it: It<R>, counting: Counting<R>) => {
           .on(Account, { Deposited: ({ recorded }) => noting(some, recorded.globalPosition) })
           .on(raw, (message) => noting(some, message.globalPosition)),
         ReadModel.make(each, options).on(ReadModel.all, {
-          [`${Account.name} only`]: (message) => noting(each, message.globalPosition)
+          [`${Account.categoryName} only`]: (message) => noting(each, message.globalPosition)
         }),
         ReadModel.batch(together, {
           ...options,
@@ -77,7 +77,7 @@ const sources = <R>(it: It<R>, counting: Counting<R>) => {
       ]
       for (const i of upTo(10)) {
         yield* Account.append(String(i), [Account.events.Deposited({ amount: i }), Account.events.Closed({})])
-        yield* store.append(`${raw}-${i}`, [{ type: `${Account.name} only`, data: i }])
+        yield* store.append(`${raw}-${i}`, [{ type: `${Account.categoryName} only`, data: i }])
       }
       const end = yield* store.lastPosition
       for (const model of models) {
