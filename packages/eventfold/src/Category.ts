@@ -105,6 +105,8 @@ export interface Options {
 
 type IdOf<O> = O extends { readonly id: Schema.Codec<infer I, PlainId> } ? I : PlainId
 
+type RecordedIdOf<O> = O extends { readonly id: Schema.Codec<infer I, PlainId> } ? I : string
+
 type MetadataOf<O> = O extends { readonly metadata: infer F extends Schema.Struct.Fields }
   ? Schema.Struct.Type<F> & Omit<Metadata.Standard, keyof F>
   : Metadata.Metadata
@@ -131,14 +133,18 @@ type Recorded<E, O> = {
   readonly [K in keyof E & string]: O extends { readonly metadata: Fields } ? {
       readonly type: K
       readonly data: Data<E[K]>
+      /** The id of the event's stream. */
+      readonly id: RecordedIdOf<O>
       readonly metadata: MetadataOf<O>
-      /** The message of the event, with its id, positions and time. */
+      /** The message of the event, with its own id, positions and time. */
       readonly recorded: RecordedMessage
     }
     : {
       readonly type: K
       readonly data: Data<E[K]>
-      /** The message of the event, with its id, metadata, positions and time. */
+      /** The id of the event's stream. */
+      readonly id: RecordedIdOf<O>
+      /** The message of the event, with its own id, metadata, positions and time. */
       readonly recorded: RecordedMessage
     }
 }[keyof E & string]
@@ -196,7 +202,7 @@ export type Event<C extends Any> = Unrecorded<C["Events"], C["Options"]>
 
 /**
  * The union of a category's events as they are read. `data` is decoded, and so is `metadata` when the category has a schema
- * for it. `recorded` is the message.
+ * for it. `id` is the id of the stream: see {@link RecordedId}. `recorded` is the message, whose own id is `recorded.id`.
  *
  * @category models
  * @since 0.1.0
@@ -210,6 +216,15 @@ export type RecordedEvent<C extends Any> = Recorded<C["Events"], C["Options"]>
  * @since 0.1.0
  */
 export type Id<C extends Any> = IdOf<C["Options"]>
+
+/**
+ * The type of a category's ids as they are read: that of the `id` schema, or else the text of the id, `"123+456"` for a
+ * compound one. It fits wherever an {@link Id} does.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RecordedId<C extends Any> = RecordedIdOf<C["Options"]>
 
 /**
  * The type of the metadata that a program gives to events of a category. Each field may be left out, because it may come from
@@ -229,7 +244,7 @@ export type GivenMetadata<C extends Any> = GivenMetadataOf<C["Options"]>
 export type Services<C extends Any> = ServicesOf<C["Events"], C["Options"]>
 
 /**
- * A stored message does not fit the schema of its type.
+ * A stored message does not fit the schema of its type, or its stream has no id that fits the category.
  *
  * **Details**
  *
@@ -246,7 +261,7 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
   /** The position in the store, from 1. */
   globalPosition: Schema.Int,
   type: Schema.String,
-  /** Where in the message, such as `["data", "amount"]`. */
+  /** Where in the message, such as `["data", "amount"]`, or `["streamName"]` for an id. */
   path: Schema.Array(Schema.Union([Schema.String, Schema.Int])),
   /** What is wrong there, such as `"Expected an integer"`. */
   reason: Schema.String
@@ -287,7 +302,7 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
    * The id in a stream name of this category. Fails with `InvalidStreamName` when the stream belongs to another category,
    * has no id, or has an id that does not fit its schema.
    */
-  readonly id: (streamName: string) => Effect.Effect<IdOf<O>, StreamName.InvalidStreamName>
+  readonly id: (streamName: string) => Effect.Effect<RecordedIdOf<O>, StreamName.InvalidStreamName>
   /**
    * Encodes events into messages for a stream. Fails with `InvalidMessage` when an event does not fit its schema; the error
    * has the index of the event and the path in it.
@@ -309,7 +324,10 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
       messages: ReadonlyArray<Message>
     ) => Effect.Effect<ReadonlyArray<Unrecorded<E, O>>, InvalidMessage, ServicesOf<E, O>>)
     | undefined
-  /** Decodes a message into an event. Gives none for a message of an unknown type that the category skips. */
+  /**
+   * Decodes a message of the category into an event. Gives none for a message of an unknown type that the category skips. Fails
+   * with {@link DecodeError} when the data, the metadata or the id of the stream does not fit.
+   */
   readonly decode: (
     recorded: RecordedMessage
   ) => Effect.Effect<Option.Option<Recorded<E, O>>, DecodeError, ServicesOf<E, O>>
@@ -429,7 +447,7 @@ export const make = <const Name extends string, const E extends Events, const O 
 ): Category<E, O> => {
   type Services = ServicesOf<E, O>
   type Given = Unrecorded<E, O> | ReadonlyArray<Unrecorded<E, O>>
-  const { id, streamName } = idCodec<IdOf<O>>(name, options?.id)
+  const { id, recordedId, streamName } = idCodec<IdOf<O>, RecordedIdOf<O>>(name, options?.id)
   const messages = messageCodec<Services>(name, {
     events: new Map(
       Object.entries(events).map(([type, definition]) => [
@@ -440,7 +458,8 @@ export const make = <const Name extends string, const E extends Events, const O 
     metadata: options?.metadata as
       | { readonly [field: string]: Schema.Codec<unknown, unknown, Services, Services> }
       | undefined,
-    unknownTypes: options?.unknownTypes ?? "skip"
+    unknownTypes: options?.unknownTypes ?? "skip",
+    recordedId
   })
 
   const encodeIn = (

@@ -169,9 +169,8 @@ const handling = Effect.fnUntraced(function*<E, R>(
     metadata: { correlationStreamName: "cart-9", properties: { tenant: "north", x: 1 } }
   })
   const done = yield* Deferred.make<void>()
-  const consumer = Consumer.make("test", {
-    from: "trigger",
-    on: { Pulled: (recorded) => Effect.andThen(handler(recorded), Deferred.succeed(done, undefined)) }
+  const consumer = Consumer.make("test").on("trigger", {
+    Pulled: (recorded) => Effect.andThen(handler(recorded), Deferred.succeed(done, undefined))
   })
   yield* Effect.raceFirst(Consumer.run(consumer), Deferred.await(done))
 })
@@ -261,12 +260,10 @@ it.effect("what a process writes follows its trigger, and has what is given arou
     const Fulfilment = Category.make("fulfilment", { Started: {} }, { metadata: { region: Schema.String } })
     const Progress = Entity.make(Fulfilment, { state: Schema.Int, initial: 0, evolve: { Started: (n) => n + 1 } })
     const process = Process.make("fulfilment", { entity: Progress }).on(Order, {
-      react: {
-        Placed: (_, __, id) => ({
-          events: Fulfilment.events.Started({}),
-          send: Process.send(Account, id, Account.events.Deposited({ amount: 1 }))
-        })
-      }
+      Placed: (_, __, id) => ({
+        events: Fulfilment.events.Started({}),
+        send: Process.send(Account, id, Account.events.Deposited({ amount: 1 }))
+      })
     })
     yield* Order.append("1", Order.events.Placed({}))
     const store = yield* MessageStore.MessageStore

@@ -22,6 +22,15 @@ export interface UntypedEvent {
   readonly metadata?: unknown
 }
 
+/** An event as it was read, of any category. */
+export interface UntypedRecordedEvent {
+  readonly type: string
+  readonly data: unknown
+  readonly id: unknown
+  readonly metadata?: unknown
+  readonly recorded: RecordedMessage
+}
+
 /** Between the events of a category and messages. */
 export interface MessageCodec<R> {
   /** Whether what the context gives to messages matters here. Where there is no schema for it, only the store adds it. */
@@ -35,7 +44,7 @@ export interface MessageCodec<R> {
   /** None for a message of an unknown type that is skipped. */
   readonly decode: (
     recorded: RecordedMessage
-  ) => Effect.Effect<Option.Option<UntypedEvent & { readonly recorded: RecordedMessage }>, Misfit, R>
+  ) => Effect.Effect<Option.Option<UntypedRecordedEvent>, Misfit, R>
 }
 
 interface FieldSchemas<R> {
@@ -123,8 +132,9 @@ export const messageCodec = <R>(category: string, options: {
   readonly events: ReadonlyMap<string, EventCodec<R>>
   readonly metadata: FieldSchemas<R> | undefined
   readonly unknownTypes: "skip" | "refuse"
+  readonly recordedId: (streamName: string) => Effect.Effect<unknown, Misfit>
 }): MessageCodec<R> => {
-  const { events, unknownTypes } = options
+  const { events, recordedId, unknownTypes } = options
   const metadata = options.metadata === undefined ? undefined : metadataCodec(options.metadata)
   const known = `the category ${category}, whose events are ${[...events.keys()].join(", ")}`
 
@@ -149,15 +159,18 @@ export const messageCodec = <R>(category: string, options: {
       return isSkipped ? Effect.succeedNone : unknownType(`not an event of ${known}`)
     }
     const { type } = recorded
-    const decoding = codec.decode(recorded.data, recorded.metadata)
-    if (metadata === undefined) return Effect.mapEager(decoding, (data) => Option.some({ type, data, recorded }))
-    return Effect.zipWith(decoding, metadata.decode(recorded.metadata ?? {}), (data, own) =>
-      Option.some({
-        type,
-        data,
-        metadata: { ...metadata.others(Metadata.fromJson(recorded.metadata)), ...own as object },
-        recorded
-      }))
+    return Effect.flatMapEager(recordedId(recorded.streamName), (id) => {
+      const decoding = codec.decode(recorded.data, recorded.metadata)
+      if (metadata === undefined) return Effect.mapEager(decoding, (data) => Option.some({ type, data, id, recorded }))
+      return Effect.zipWith(decoding, metadata.decode(recorded.metadata ?? {}), (data, own) =>
+        Option.some({
+          type,
+          data,
+          id,
+          metadata: { ...metadata.others(Metadata.fromJson(recorded.metadata)), ...own as object },
+          recorded
+        }))
+    })
   }
 
   const readBack = (event: UntypedEvent, data: Schema.Json): Effect.Effect<UntypedEvent, Misfit, R> => {

@@ -56,10 +56,8 @@ const firstBuild = (name: string): Build => {
       ),
     balance: (id) => Effect.map(balance.load(id), ({ state }) => state),
     consumer: (id, seen, options) =>
-      Consumer.make(id, {
-        ...options,
-        from: category,
-        on: { Deposited: ({ data: { amount } }) => Queue.offer(seen, toCents(amount)) }
+      Consumer.make(id, options).on(category, {
+        Deposited: ({ data: { amount } }) => Queue.offer(seen, toCents(amount))
       })
   }
 }
@@ -76,10 +74,8 @@ const nextBuild = (name: string, event: Category.Versioned<{ readonly cents: typ
       Effect.map(balance.transact(id, () => category.events.Deposited({ cents })), ({ state }) => state),
     balance: (id) => Effect.map(balance.load(id), ({ state }) => state),
     consumer: (id, seen, options) =>
-      Consumer.make(id, {
-        ...options,
-        from: category,
-        on: { Deposited: ({ data: { cents } }) => Queue.offer(seen, cents) }
+      Consumer.make(id, options).on(category, {
+        Deposited: ({ data: { cents } }) => Queue.offer(seen, cents)
       })
   }
 }
