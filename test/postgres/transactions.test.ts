@@ -253,7 +253,9 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
 
       it.effect("refuses appends also when the session or the database began it so", () =>
         Effect.gen(function*() {
-          const { sql, store } = yield* open({ startupParameters: { default_transaction_isolation: "repeatable read" } })
+          const { sql, store } = yield* open({
+            startupParameters: { default_transaction_isolation: "repeatable read" }
+          })
           const category = yield* newCategory
           const error = yield* Effect.flip(sql.withTransaction(store.append(`${category}-1`, message(1))))
           expectStoreError(error, false, "REPEATABLE READ")
