@@ -118,14 +118,22 @@ type ServicesOf<E, O> =
   | { readonly [K in keyof E]: DefinitionServices<E[K]> }[keyof E]
   | (O extends { readonly metadata: infer F } ? DefinitionServices<F> : never)
 
+/**
+ * An event of one type before it is written. The constructors in {@link Category} `events` make them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NewEvent<Type extends string, Data, M = Metadata.Metadata> {
+  readonly type: Type
+  readonly data: Data
+  readonly id?: string | undefined
+  readonly metadata?: M | undefined
+}
+
 /** An event before it is written. */
 type Unrecorded<E, O> = {
-  readonly [K in keyof E & string]: {
-    readonly type: K
-    readonly data: Data<E[K]>
-    readonly id?: string | undefined
-    readonly metadata?: GivenMetadataOf<O> | undefined
-  }
+  readonly [K in keyof E & string]: NewEvent<K, Data<E[K]>, GivenMetadataOf<O>>
 }[keyof E & string]
 
 /** An event as it was read. */
@@ -175,7 +183,8 @@ export interface EventOptions<M = Metadata.Metadata> {
  * @since 0.1.0
  */
 export interface Any {
-  readonly name: string
+  /** The name of the category, such as `account`. */
+  readonly categoryName: string
   readonly Events: Events
   readonly Options: Options
   readonly decode: (
@@ -273,13 +282,34 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
 }
 
 /**
+ * Constructors of the events of a category, by type.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Constructors<E extends Events, O extends Options = {}> = {
+  readonly [K in keyof E & string]: (
+    data: Data<E[K]>,
+    options?: EventOptions<GivenMetadataOf<O>>
+  ) => NewEvent<K, Data<E[K]>, GivenMetadataOf<O>>
+}
+
+/**
  * A category: constructors for its events, and typed reads and appends. `E` is its events and `O` its options, as they were
  * defined.
+ *
+ * **Details**
+ *
+ * A class can extend a category. Then types have the name of the class, `typeof Account`, instead of its events one by one.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Category<E extends Events, O extends Options = {}> extends Any {
+  /** For `extends` only: a category has no instances. */
+  new(_: never): {}
+  /** A class has the name of the class here: use `categoryName`. */
+  readonly name: never
   /** The definitions of the events, also for types such as {@link Event}. */
   readonly Events: E
   readonly Options: O
@@ -287,12 +317,7 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
    * Constructors of the events by type: `Account.events.Deposited({ amount: 11 })`. A write checks events against their
    * schemas; a constructor does not.
    */
-  readonly events: {
-    readonly [K in keyof E & string]: (
-      data: Data<E[K]>,
-      options?: EventOptions<GivenMetadataOf<O>>
-    ) => Extract<Unrecorded<E, O>, { readonly type: K }>
-  }
+  readonly events: Constructors<E, O>
   /**
    * The stream of an id, such as `account-123`. Fails with `InvalidStreamName` when the id is empty or does not fit its
    * schema, or when the category's own name has a dash.
@@ -377,11 +402,28 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
   >
 }
 
-type WithoutDash<Name extends string> = Name extends `${string}-${string}` ? "a category's name has no dash" : Name
+type WithoutDash<Name extends string> = Name extends `${string}-${string}`
+  ? "A category's name has no dash: in a stream name, a dash comes before the id"
+  : Name
+
+/**
+ * A category as the interface that its events and options make it, for code that is generic in the category: the compiler
+ * cannot know that any category is one.
+ *
+ * @internal
+ */
+export const plain = <C extends Any>(category: C): Category<C["Events"], C["Options"]> =>
+  category as Any as Category<C["Events"], C["Options"]>
 
 const decodeError = (recorded: RecordedMessage) => (misfit: Misfit): DecodeError => {
   const { globalPosition, position, streamName, type } = recorded
   return new DecodeError({ streamName, position, globalPosition, type, ...misfit })
+}
+
+/** What a class can extend. The class has a name of its own. */
+const extensible = (name: string): Pick<Category<Events>, "name"> & (new(_: never) => {}) => {
+  const Category = function() {} as Function as Pick<Category<Events>, "name"> & (new(_: never) => {})
+  return Object.defineProperty(Category, "name", { value: name })
 }
 
 const invalid = (streamName: string, index: number, { type }: UntypedEvent) => (misfit: Misfit): InvalidMessage =>
@@ -404,11 +446,11 @@ const decodePages = <Event, E, R, RDecode>(
 
 const constructor = (type: string) => (data: unknown, options?: object) => ({ ...options, type, data })
 
-const constructors = <E extends Events, O extends Options>(events: E): Category<E, O>["events"] => {
+const constructors = <E extends Events, O extends Options>(events: E): Constructors<E, O> => {
   const byType: Record<string, unknown> = Object.fromEntries(
     Object.keys(events).map((type) => [type, constructor(type)])
   )
-  return byType as Category<E, O>["events"]
+  return byType as Constructors<E, O>
 }
 
 /**
@@ -441,7 +483,7 @@ const constructors = <E extends Events, O extends Options>(events: E): Category<
  * @since 0.1.0
  */
 export const make = <const Name extends string, const E extends Events, const O extends Options = {}>(
-  name: Name & WithoutDash<Name>,
+  name: WithoutDash<Name>,
   events: E,
   options?: O
 ): Category<E, O> => {
@@ -537,8 +579,8 @@ export const make = <const Name extends string, const E extends Events, const O 
     return Option.isNone(last) ? Option.none() : yield* decode(last.value)
   })
 
-  return {
-    name,
+  return Object.assign(extensible(name), {
+    categoryName: name,
     Events: events,
     Options: options ?? {} as O,
     events: constructors<E, O>(events),
@@ -552,5 +594,5 @@ export const make = <const Name extends string, const E extends Events, const O 
     readStream,
     readCategory,
     lastEvent
-  }
+  })
 }

@@ -2,10 +2,12 @@ import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { RecordedMessage } from "../../Message.ts"
 import type { Append, MessageStore } from "../../MessageStore.ts"
 import * as Metadata from "../../Metadata.ts"
 import type { AppendResult } from "../../StoreBackend.ts"
-import { type InvalidMessage, WrongExpectedVersion } from "../../StoreError.ts"
+import { type InvalidMessage, type StoreError, WrongExpectedVersion } from "../../StoreError.ts"
 import { type AnyRecorded, type EntityStream, foldAfter, type ReadError } from "./entityStream.ts"
 import type { Fold } from "./fold.ts"
 import { eventId, findFirstEvent, type Handled, handledSince } from "./repeatedCommand.ts"
@@ -15,7 +17,7 @@ import type { Freshness } from "./stateCache.ts"
  * The consistency boundary of a transaction: the stream of one entity, or those of several, as one thing that is loaded,
  * decided on and written. `Found` is the state that a load finds, and `Events` is what a decision adds to it.
  */
-export interface Boundary<Found, Events, Recorded, E, R> {
+export interface Boundary<Found, Events, E, R> {
   readonly streamNames: ReadonlyArray<string>
   readonly load: (freshness: Freshness | "assumeEmpty") => Effect.Effect<Found, E, R>
   /** Loads the latest state when an older one is known, which met a conflict or turned out to be written already. */
@@ -34,8 +36,12 @@ export interface Boundary<Found, Events, Recorded, E, R> {
   ) => Effect.Effect<Written<Found, Events>, E | WrongExpectedVersion, R>
   /** What a command did when it was handled before. */
   readonly handledBefore: (commandId: string) => Effect.Effect<Option.Option<Handled<Found, Events>>, E, R>
-  /** The events of a stream after the state that was found, up to `limit`. */
-  readonly missed: (found: Found, streamName: string, limit: number) => Effect.Effect<ReadonlyArray<Recorded>, E, R>
+  /** The messages of a stream after the state that was found, up to `limit`. */
+  readonly missed: (
+    found: Found,
+    streamName: string,
+    limit: number
+  ) => Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError>
 }
 
 /** What a write did. */
@@ -44,6 +50,8 @@ export interface Written<Found, Events> {
   readonly after: Option.Option<Found>
   /** The events as their readers get them. */
   readonly events: Events
+  /** The highest global position of the events. */
+  readonly globalPosition: number
 }
 
 type Store = MessageStore["Service"]
@@ -105,12 +113,19 @@ const toAppend = <S, Event, Recorded, R>(
 const isConflict = (cause: Cause.Cause<unknown>): boolean =>
   Option.exists(Cause.findErrorOption(cause), (error) => error instanceof WrongExpectedVersion)
 
+/** The messages of a stream after a state of it, up to `limit`. */
+const messagesAfter = (store: Store, streamName: string, fold: Fold<unknown>, limit: number) =>
+  Stream.runCollect(store.readStream(streamName, { from: fold.version + 1, limit })).pipe(
+    // The name, position and limit are ours, and every store reads forwards: these failures would be bugs.
+    Effect.catchTag(["InvalidStreamName", "InvalidArgument", "Unsupported"], Effect.die)
+  )
+
 /** The boundary of one entity. `append` writes its events. */
 export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
   store: Store,
   stream: EntityStream<S, Event, Recorded, R>,
   append: (append: Append) => Effect.Effect<AppendResult, E | WrongExpectedVersion>
-): Boundary<Fold<S>, ReadonlyArray<Event>, Recorded, ReadError | InvalidMessage | E, R | MessageStore> => ({
+): Boundary<Fold<S>, ReadonlyArray<Event>, ReadError | InvalidMessage | E, R | MessageStore> => ({
   streamNames: [stream.streamName],
   load: (freshness) => load(stream, freshness),
   loadAgain: (known, conflict) => loadAgain(stream, known, conflict),
@@ -124,11 +139,11 @@ export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
     toAppend(stream, found, events, commandId).pipe(
       Effect.flatMap(({ append: one, events }) =>
         Effect.onError(append(one), (cause) => isConflict(cause) ? Effect.void : stream.failed).pipe(
-          Effect.flatMap(({ version }) => {
+          Effect.flatMap(({ globalPosition, version }) => {
             const after = foldAfter(stream, found, events)
             return after.version === version
-              ? Effect.as(stream.written(after), { after: Option.some(after), events })
-              : Effect.succeed({ after: Option.none(), events })
+              ? Effect.as(stream.written(after), { after: Option.some(after), events, globalPosition })
+              : Effect.succeed({ after: Option.none(), events, globalPosition })
           })
         )
       )
@@ -142,7 +157,7 @@ export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
       })
     ),
   missed: (found, streamName, limit) =>
-    streamName === stream.streamName ? stream.events(found.version + 1, limit) : Effect.succeed([])
+    streamName === stream.streamName ? messagesAfter(store, streamName, found, limit) : Effect.succeed([])
 })
 
 /** One of several streams, and the state that was found in it. */
@@ -163,7 +178,6 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
 ): Boundary<
   ReadonlyArray<StreamFold<S, Event, Recorded, R>>,
   ReadonlyArray<ReadonlyArray<Event>>,
-  Recorded,
   ReadError | InvalidMessage | E,
   R | MessageStore
 > => ({
@@ -207,13 +221,14 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
       after: foldAfter(stream, fold, events),
       version
     }))
+    const globalPosition = Math.max(...results.map(({ globalPosition }) => globalPosition))
     const asRead = decided.map(({ events }) => events)
     if (written.some(({ after, version }) => after.version !== version)) {
-      return { after: Option.none(), events: asRead }
+      return { after: Option.none(), events: asRead, globalPosition }
     }
     yield* Effect.forEach(written, ({ after, stream }) => stream.written(after), { concurrency })
     const after = decided.map(({ events, fold, stream }) => ({ stream, fold: foldAfter(stream, fold, events) }))
-    return { after: Option.some(after), events: asRead }
+    return { after: Option.some(after), events: asRead, globalPosition }
   }),
   handledBefore: Effect.fnUntraced(function*(commandId) {
     const firsts = yield* Effect.forEach(
@@ -232,31 +247,33 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
         ? handledSince(stream, commandId, first.value)
         : Effect.map(
           stream.loadUntil(({ globalPosition }) => globalPosition < begin),
-          (fold) => ({ found: fold, events: [], after: fold })
+          (fold) => ({ found: fold, events: [], after: fold, globalPosition: begin })
         )
-      return Effect.map(one, ({ after, events, found }) => ({
+      return Effect.map(one, ({ after, events, found, globalPosition }) => ({
         found: { stream, fold: found },
         events,
-        after: { stream, fold: after }
+        after: { stream, fold: after },
+        globalPosition
       }))
     }, { concurrency })
     return Option.some({
       found: handled.map(({ found }) => found),
       events: handled.map(({ events }) => events),
-      after: handled.map(({ after }) => after)
+      after: handled.map(({ after }) => after),
+      globalPosition: Math.max(...handled.map(({ globalPosition }) => globalPosition))
     })
   }),
   missed: (found, streamName, limit) => {
     const own = found.find(({ stream }) => stream.streamName === streamName)
-    return own === undefined ? Effect.succeed([]) : own.stream.events(own.fold.version + 1, limit)
+    return own === undefined ? Effect.succeed([]) : messagesAfter(store, streamName, own.fold, limit)
   }
 })
 
 /** A boundary whose writes have some metadata in their context. */
-export const withMetadata = <Found, Events, Recorded, E, R>(
-  boundary: Boundary<Found, Events, Recorded, E, R>,
+export const withMetadata = <Found, Events, E, R>(
+  boundary: Boundary<Found, Events, E, R>,
   metadata: Metadata.Metadata | undefined
-): Boundary<Found, Events, Recorded, E, R> =>
+): Boundary<Found, Events, E, R> =>
   metadata === undefined ? boundary : {
     ...boundary,
     write: (found, events, commandId) => Metadata.with(boundary.write(found, events, commandId), metadata)

@@ -35,7 +35,7 @@ const requests = (it: It) => {
     Effect.gen(function*() {
       const store = yield* MessageStore
       const { category, count, placed } = yield* newOrder
-      const stream = (id: string) => `${category.name}-${id}`
+      const stream = (id: string) => `${category.categoryName}-${id}`
       yield* Effect.gen(function*() {
         yield* store.append(stream("1"), { type: "Placed", data: { n: 1 } })
         yield* store.writeAll([{ streamName: stream("2"), messages: [{ type: "Placed", data: { n: 2 } }] }])
@@ -44,10 +44,10 @@ const requests = (it: It) => {
         yield* Entity.transactAll({ a: count.at("5"), b: count.at("6") }, () => ({ a: placed(6), b: placed(7) }))
       }).pipe(Metadata.with({ userId: "u-7" }))
       yield* store.append(stream("1"), { type: "Placed", data: { n: 8 } })
-      const messages = yield* readCategory(category.name)
+      const messages = yield* readCategory(category.categoryName)
       assert.deepStrictEqual(metadataOf(messages), [...Array.from({ length: 7 }, () => ({ userId: "u-7" })), null])
       // A snapshot is what it was, for the clients that read it as well.
-      const snapshots = yield* readCategory(`${category.name}:snapshot`)
+      const snapshots = yield* readCategory(`${category.categoryName}:snapshot`)
       assert.deepStrictEqual(metadataOf(snapshots), [4, 5, 6].map(() => ({ schemaVersion: "3" })))
     }))
 
@@ -59,7 +59,9 @@ const requests = (it: It) => {
       const again = yield* send
       assert.deepStrictEqual(again.events.map(({ metadata }) => metadata), [{ userId: "u-7" }])
       yield* Entity.transactAll({ order: count.at("2") }, () => ({ order: placed(2) }), { metadata: { userId: "u-8" } })
-      assert.deepStrictEqual(metadataOf(yield* readCategory(category.name)), [{ userId: "u-7" }, { userId: "u-8" }])
+      assert.deepStrictEqual(metadataOf(yield* readCategory(category.categoryName)), [{ userId: "u-7" }, {
+        userId: "u-8"
+      }])
     }))
 }
 
@@ -69,7 +71,7 @@ const handlers = (it: It) => {
       const store = yield* MessageStore
       const { category, placed } = yield* newOrder
       const written = yield* newOrder
-      const target = `${written.category.name}-1`
+      const target = `${written.category.categoryName}-1`
       const trigger = category.append("1", {
         ...placed(1),
         metadata: { correlationStreamName: "cart-9", properties: { tenant: "north" }, local: true }
@@ -90,7 +92,7 @@ const handlers = (it: It) => {
       yield* deliver
       yield* Effect.provide(deliver, PositionStore.layerMemory)
 
-      const [message] = yield* readCategory(category.name)
+      const [message] = yield* readCategory(category.categoryName)
       assert.isDefined(message)
       const follows = {
         correlationStreamName: "cart-9",
@@ -99,8 +101,8 @@ const handlers = (it: It) => {
         causationMessageGlobalPosition: message.globalPosition,
         properties: { tenant: "north" }
       }
-      assert.deepStrictEqual(metadataOf(yield* readCategory(written.category.name)), [follows, follows])
-      const positions = yield* readStream(`${category.name}:position-follower`)
+      assert.deepStrictEqual(metadataOf(yield* readCategory(written.category.categoryName)), [follows, follows])
+      const positions = yield* readStream(`${category.categoryName}:position-follower`)
       assert.isTrue(positions.every(({ metadata }) => metadata === null))
     }))
 
@@ -112,14 +114,14 @@ const handlers = (it: It) => {
         Placed: () => Effect.fail("refused")
       })
       const store = yield* MessageStore
-      const wakeUps = yield* store.wakeUps(`${category.name}:parked`)
+      const wakeUps = yield* store.wakeUps(`${category.categoryName}:parked`)
       const isParked = Effect.gen(function*() {
-        while (Option.isNone(yield* store.lastCategoryMessage(`${category.name}:parked`))) {
+        while (Option.isNone(yield* store.lastCategoryMessage(`${category.categoryName}:parked`))) {
           yield* wakeUps.awaitAtMost("100 millis")
         }
       })
       yield* quietly(Effect.raceFirst(Consumer.run(consumer), isParked)).pipe(Metadata.with({ userId: "u-7" }))
-      assert.deepStrictEqual(metadataOf(yield* readCategory(`${category.name}:parked`)), [null])
+      assert.deepStrictEqual(metadataOf(yield* readCategory(`${category.categoryName}:parked`)), [null])
     }))
 }
 
