@@ -79,10 +79,8 @@ const handlers = (it: It) => {
       /** Handles the only message, and appends and decides in consequence of it. */
       const deliver = Effect.gen(function*() {
         const done = yield* Deferred.make<void>()
-        const consumer = Consumer.make("follower", {
-          checkpoint: { every: 1 }
-        }).on(category, {
-          Placed: Effect.fnUntraced(function*({ recorded }: { readonly recorded: RecordedMessage }) {
+        const consumer = Consumer.make("follower", { checkpoint: { every: 1 } }).on(category, {
+          Placed: Effect.fnUntraced(function*({ recorded }) {
             yield* store.append(target, { id: deriveId("test", recorded.id), type: "Placed", data: { n: 2 } })
             yield* written.count.transact("2", () => written.placed(3), { commandId: recorded.id })
             yield* Deferred.succeed(done, undefined)
@@ -112,10 +110,9 @@ const handlers = (it: It) => {
     Effect.gen(function*() {
       const { category, placed } = yield* newOrder
       yield* category.append("1", placed(1))
-      const consumer = Consumer.make("parking", {
-        onFailure: "park",
-        retry: Schedule.recurs(0)
-      }).on(category, { Placed: () => Effect.fail("refused") })
+      const consumer = Consumer.make("parking", { onFailure: "park", retry: Schedule.recurs(0) }).on(category, {
+        Placed: () => Effect.fail("refused")
+      })
       const store = yield* MessageStore
       const wakeUps = yield* store.wakeUps(`${category.categoryName}:parked`)
       const isParked = Effect.gen(function*() {

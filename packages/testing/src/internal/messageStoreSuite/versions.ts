@@ -74,7 +74,9 @@ const nextBuild = (name: string, event: Category.Versioned<{ readonly cents: typ
       Effect.map(balance.transact(id, () => category.events.Deposited({ cents })), ({ state }) => state),
     balance: (id) => Effect.map(balance.load(id), ({ state }) => state),
     consumer: (id, seen, options) =>
-      Consumer.make(id, options).on(category, { Deposited: ({ data: { cents } }) => Queue.offer(seen, cents) })
+      Consumer.make(id, options).on(category, {
+        Deposited: ({ data: { cents } }) => Queue.offer(seen, cents)
+      })
   }
 }
 
