@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Append, MessageStore } from "../../MessageStore.ts"
+import * as Metadata from "../../Metadata.ts"
 import type { AppendResult } from "../../StoreBackend.ts"
 import { type InvalidMessage, WrongExpectedVersion } from "../../StoreError.ts"
 import { type AnyRecorded, type EntityStream, foldAfter, type ReadError } from "./entityStream.ts"
@@ -246,3 +247,13 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
     return own === undefined ? Effect.succeed([]) : own.stream.events(own.fold.version + 1, limit)
   }
 })
+
+/** A boundary whose writes have some metadata in their context. */
+export const withMetadata = <Found, Events, Recorded, E, R>(
+  boundary: Boundary<Found, Events, Recorded, E, R>,
+  metadata: Metadata.Metadata | undefined
+): Boundary<Found, Events, Recorded, E, R> =>
+  metadata === undefined ? boundary : {
+    ...boundary,
+    write: (found, events, commandId) => Metadata.with(boundary.write(found, events, commandId), metadata)
+  }
