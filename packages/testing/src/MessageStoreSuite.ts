@@ -12,6 +12,7 @@
 import { layer as withLayer } from "@effect/vitest"
 import type * as Layer from "effect/Layer"
 import type { MessageStore } from "eventfold/MessageStore"
+import * as ApplicationTransactions from "./internal/messageStoreSuite/applicationTransactions.ts"
 import * as Concurrency from "./internal/messageStoreSuite/concurrency.ts"
 import * as Consumers from "./internal/messageStoreSuite/consumers.ts"
 import * as ConsumersOfAll from "./internal/messageStoreSuite/consumersOfAll.ts"
@@ -30,8 +31,8 @@ import * as WakeUps from "./internal/messageStoreSuite/wakeUps.ts"
 import * as Writing from "./internal/messageStoreSuite/writing.ts"
 
 /**
- * A feature that a store may lack, as a stock Message DB does: reading a stream backwards (`backwards`), and consumer groups
- * of more than 32,767 members (`largeGroups`).
+ * A feature that a store may lack: reading a stream backwards (`backwards`) and consumer groups of more than 32,767 members
+ * (`largeGroups`), as a stock Message DB does, and transactions of the application (`transactions`).
  *
  * @category models
  * @since 0.1.0
@@ -46,7 +47,8 @@ export type Feature = Fixtures.Feature
  */
 export interface Options {
   /**
-   * The features that the store lacks. The suite expects `Unsupported` for reading backwards, and does not try large groups.
+   * The features that the store lacks. The suite expects `Unsupported` for reading backwards and for transactions, and does not
+   * try large groups.
    * Defaults to none.
    */
   readonly unsupported?: ReadonlyArray<Feature> | undefined
@@ -90,6 +92,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Snapshots.tests(it)
     EntityCache.tests(it)
     Transactions.tests(it)
+    ApplicationTransactions.tests(it, supports)
     Consumers.tests(it)
     ConsumersOfAll.tests(it)
     Parking.tests(it)
