@@ -73,8 +73,6 @@ const handling = <C extends Command<string>, E, R>(
   })
 
 export const payments = Consumer.make("payments", {
-  from: PaymentCommand,
-  on: { Charge: handling(decideCharge), Refund: handling(decideRefund) },
   // Other payments continue while the provider works on one.
   concurrency: 16,
   // The provider may recover in a moment. A payment that still fails is parked, and the other orders continue.
@@ -83,4 +81,4 @@ export const payments = Consumer.make("payments", {
   checkpoint: { interval: "100 millis" },
   // A payment that hangs when the program stops is interrupted, and asked for again in the next run.
   grace: "1 second"
-})
+}).on(PaymentCommand, { Charge: handling(decideCharge), Refund: handling(decideRefund) })

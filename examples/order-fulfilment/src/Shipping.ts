@@ -24,14 +24,10 @@ export const Parcels = Entity.make(Shipping, {
 export const decideShip = (parcel: string, metadata: Metadata.Metadata) => (state: State) =>
   state === "requested" ? [Shipping.events.Shipped({ parcel }, { metadata })] : []
 
-export const shipping = Consumer.make("shipping", {
-  from: Shipping,
-  on: {
-    Requested: ({ recorded }) =>
-      Effect.flatMap(
-        Shipping.id(recorded.streamName),
-        (order) => Parcels.transact(order, decideShip(`parcel-${order}`, Metadata.follow(recorded)))
-      )
-  },
-  checkpoint: { interval: "100 millis" }
+export const shipping = Consumer.make("shipping", { checkpoint: { interval: "100 millis" } }).on(Shipping, {
+  Requested: ({ recorded }) =>
+    Effect.flatMap(
+      Shipping.id(recorded.streamName),
+      (order) => Parcels.transact(order, decideShip(`parcel-${order}`, Metadata.follow(recorded)))
+    )
 })

@@ -13,6 +13,7 @@
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Pull from "effect/Pull"
@@ -33,7 +34,7 @@ import { messageCodec, type UntypedEvent } from "./internal/category/messageCode
 import * as Eager from "./internal/runtime/eagerLoop.ts"
 import type { Message, RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
-import type * as Metadata from "./Metadata.ts"
+import * as Metadata from "./Metadata.ts"
 import type { AppendResult } from "./StoreBackend.ts"
 import { InvalidMessage, type StoreError } from "./StoreError.ts"
 import type * as StreamName from "./StreamName.ts"
@@ -82,6 +83,9 @@ export interface Options {
   /**
    * The application's own fields in the metadata of each event, beside the keys that Eventide defines. A field may also
    * describe one of these keys, such as `properties`. Defaults to free JSON without checks.
+   *
+   * A field may be given once for a whole request, by `Metadata.with` or the option `metadata` of a transaction. So the
+   * compiler does not ask for it at each event; a write without it is an `InvalidMessage`, unless the field is optional.
    */
   readonly metadata?: Fields | undefined
   /**
@@ -93,9 +97,14 @@ export interface Options {
 
 type IdOf<O> = O extends { readonly id: Schema.Codec<infer I, PlainId> } ? I : PlainId
 
+type RecordedIdOf<O> = O extends { readonly id: Schema.Codec<infer I, PlainId> } ? I : string
+
 type MetadataOf<O> = O extends { readonly metadata: infer F extends Schema.Struct.Fields }
   ? Schema.Struct.Type<F> & Omit<Metadata.Standard, keyof F>
   : Metadata.Metadata
+
+/** What an event leaves out may come from the context. */
+type GivenMetadataOf<O> = O extends { readonly metadata: Fields } ? Partial<MetadataOf<O>> : Metadata.Metadata
 
 type ServicesOf<E, O> =
   | { readonly [K in keyof E]: DefinitionServices<E[K]> }[keyof E]
@@ -103,18 +112,12 @@ type ServicesOf<E, O> =
 
 /** An event before it is written. */
 type Unrecorded<E, O> = {
-  readonly [K in keyof E & string]: {} extends MetadataOf<O> ? {
-      readonly type: K
-      readonly data: Data<E[K]>
-      readonly id?: string | undefined
-      readonly metadata?: MetadataOf<O> | undefined
-    }
-    : {
-      readonly type: K
-      readonly data: Data<E[K]>
-      readonly id?: string | undefined
-      readonly metadata: MetadataOf<O>
-    }
+  readonly [K in keyof E & string]: {
+    readonly type: K
+    readonly data: Data<E[K]>
+    readonly id?: string | undefined
+    readonly metadata?: GivenMetadataOf<O> | undefined
+  }
 }[keyof E & string]
 
 /** An event as it was read. */
@@ -122,14 +125,18 @@ type Recorded<E, O> = {
   readonly [K in keyof E & string]: O extends { readonly metadata: Fields } ? {
       readonly type: K
       readonly data: Data<E[K]>
+      /** The id of the event's stream. */
+      readonly id: RecordedIdOf<O>
       readonly metadata: MetadataOf<O>
-      /** The message of the event, with its id, positions and time. */
+      /** The message of the event, with its own id, positions and time. */
       readonly recorded: RecordedMessage
     }
     : {
       readonly type: K
       readonly data: Data<E[K]>
-      /** The message of the event, with its id, metadata, positions and time. */
+      /** The id of the event's stream. */
+      readonly id: RecordedIdOf<O>
+      /** The message of the event, with its own id, metadata, positions and time. */
       readonly recorded: RecordedMessage
     }
 }[keyof E & string]
@@ -140,15 +147,18 @@ type Recorded<E, O> = {
  * @category options
  * @since 0.1.0
  */
-export type EventOptions<M = Metadata.Metadata> =
-  & {
-    /**
-     * The message id, a UUID. Defaults to a new one. When events have ids, appending them again is safe: the store recognises
-     * them and does not write them twice.
-     */
-    readonly id?: string | undefined
-  }
-  & ({} extends M ? { readonly metadata?: M | undefined } : { readonly metadata: M })
+export interface EventOptions<M = Metadata.Metadata> {
+  /**
+   * The message id, a UUID. Defaults to a new one. When events have ids, appending them again is safe: the store recognises
+   * them and does not write them twice.
+   */
+  readonly id?: string | undefined
+  /**
+   * The metadata of this event. What it leaves out comes from the option `metadata` of a transaction, or from the context:
+   * see `Metadata.with`.
+   */
+  readonly metadata?: M | undefined
+}
 
 /**
  * Any category, as a bound of type parameters.
@@ -184,7 +194,7 @@ export type Event<C extends Any> = Unrecorded<C["Events"], C["Options"]>
 
 /**
  * The union of a category's events as they are read. `data` is decoded, and so is `metadata` when the category has a schema
- * for it. `recorded` is the message.
+ * for it. `id` is the id of the stream: see {@link RecordedId}. `recorded` is the message, whose own id is `recorded.id`.
  *
  * @category models
  * @since 0.1.0
@@ -200,6 +210,24 @@ export type RecordedEvent<C extends Any> = Recorded<C["Events"], C["Options"]>
 export type Id<C extends Any> = IdOf<C["Options"]>
 
 /**
+ * The type of a category's ids as they are read: that of the `id` schema, or else the text of the id, `"123+456"` for a
+ * compound one. It fits wherever an {@link Id} does.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RecordedId<C extends Any> = RecordedIdOf<C["Options"]>
+
+/**
+ * The type of the metadata that a program gives to events of a category. Each field may be left out, because it may come from
+ * the context: see `Metadata.with`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type GivenMetadata<C extends Any> = GivenMetadataOf<C["Options"]>
+
+/**
  * The services that a category's schemas and upcasts need; usually `never`.
  *
  * @category models
@@ -208,7 +236,7 @@ export type Id<C extends Any> = IdOf<C["Options"]>
 export type Services<C extends Any> = ServicesOf<C["Events"], C["Options"]>
 
 /**
- * A stored message does not fit the schema of its type.
+ * A stored message does not fit the schema of its type, or its stream has no id that fits the category.
  *
  * **Details**
  *
@@ -225,7 +253,7 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
   /** The position in the store, from 1. */
   globalPosition: Schema.Int,
   type: Schema.String,
-  /** Where in the message, such as `["data", "amount"]`. */
+  /** Where in the message, such as `["data", "amount"]`, or `["streamName"]` for an id. */
   path: Schema.Array(Schema.Union([Schema.String, Schema.Int])),
   /** What is wrong there, such as `"Expected an integer"`. */
   reason: Schema.String
@@ -254,8 +282,7 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
   readonly events: {
     readonly [K in keyof E & string]: (
       data: Data<E[K]>,
-      ...options: {} extends MetadataOf<O> ? [options?: EventOptions<MetadataOf<O>>]
-        : [options: EventOptions<MetadataOf<O>>]
+      options?: EventOptions<GivenMetadataOf<O>>
     ) => Extract<Unrecorded<E, O>, { readonly type: K }>
   }
   /**
@@ -267,7 +294,7 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
    * The id in a stream name of this category. Fails with `InvalidStreamName` when the stream belongs to another category,
    * has no id, or has an id that does not fit its schema.
    */
-  readonly id: (streamName: string) => Effect.Effect<IdOf<O>, StreamName.InvalidStreamName>
+  readonly id: (streamName: string) => Effect.Effect<RecordedIdOf<O>, StreamName.InvalidStreamName>
   /**
    * Encodes events into messages for a stream. Fails with `InvalidMessage` when an event does not fit its schema; the error
    * has the index of the event and the path in it.
@@ -276,7 +303,10 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
     streamName: string,
     events: ReadonlyArray<Unrecorded<E, O>>
   ) => Effect.Effect<ReadonlyArray<Message>, InvalidMessage, ServicesOf<E, O>>
-  /** Decodes a message into an event. Gives none for a message of an unknown type that the category skips. */
+  /**
+   * Decodes a message of the category into an event. Gives none for a message of an unknown type that the category skips. Fails
+   * with {@link DecodeError} when the data, the metadata or the id of the stream does not fit.
+   */
   readonly decode: (
     recorded: RecordedMessage
   ) => Effect.Effect<Option.Option<Recorded<E, O>>, DecodeError, ServicesOf<E, O>>
@@ -393,7 +423,7 @@ export const make = <const Name extends string, const E extends Events, const O 
 ): Category<E, O> => {
   type Services = ServicesOf<E, O>
   type Given = Unrecorded<E, O> | ReadonlyArray<Unrecorded<E, O>>
-  const { id, streamName } = idCodec<IdOf<O>>(name, options?.id)
+  const { id, recordedId, streamName } = idCodec<IdOf<O>, RecordedIdOf<O>>(name, options?.id)
   const messages = messageCodec<Services>(name, {
     events: new Map(
       Object.entries(events).map(([type, definition]) => [type, codecOf(definition) as EventCodec<Services>])
@@ -401,14 +431,19 @@ export const make = <const Name extends string, const E extends Events, const O 
     metadata: options?.metadata as
       | { readonly [field: string]: Schema.Codec<unknown, unknown, Services, Services> }
       | undefined,
-    unknownTypes: options?.unknownTypes ?? "skip"
+    unknownTypes: options?.unknownTypes ?? "skip",
+    recordedId
   })
 
-  const encode = (streamName: string, events: ReadonlyArray<Unrecorded<E, O>>) =>
+  const encodeIn = (
+    ambient: Metadata.Ambient | undefined,
+    streamName: string,
+    events: ReadonlyArray<Unrecorded<E, O>>
+  ) =>
     Effect.suspend(() => {
       const encoded: Array<Message> = []
       const encodeNext = (event: UntypedEvent) =>
-        Effect.mapErrorEager(messages.encode(event), (misfit) =>
+        Effect.mapErrorEager(messages.encode(event, ambient), (misfit) =>
           new InvalidMessage({ streamName, index: encoded.length, type: String(event.type), ...misfit }))
       return Effect.as(
         Eager.forEach(events, encodeNext, (message) =>
@@ -416,6 +451,13 @@ export const make = <const Name extends string, const E extends Events, const O 
         encoded
       )
     })
+
+  const encode = (streamName: string, events: ReadonlyArray<Unrecorded<E, O>>) =>
+    messages.takesAmbient
+      ? Effect.contextWith((context: Context.Context<never>) =>
+        encodeIn(Context.get(context, Metadata.Ambient), streamName, events)
+      )
+      : encodeIn(undefined, streamName, events)
 
   const decode = (recorded: RecordedMessage) =>
     Effect.mapErrorEager(messages.decode(recorded), decodeError(recorded)) as Effect.Effect<

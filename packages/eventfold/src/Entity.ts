@@ -18,7 +18,7 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type * as Category from "./Category.ts"
-import { oneStream, severalStreams } from "./internal/entity/boundary.ts"
+import { oneStream, severalStreams, withMetadata } from "./internal/entity/boundary.ts"
 import { changes } from "./internal/entity/changes.ts"
 import {
   type Decided,
@@ -30,7 +30,14 @@ import {
   type RequirementsOf,
   type Settled
 } from "./internal/entity/decision.ts"
-import { type EntityStream, type Model, open, type ReadError, versionOption } from "./internal/entity/entityStream.ts"
+import {
+  type EntityStream,
+  givingMetadata,
+  type Model,
+  open,
+  type ReadError,
+  versionOption
+} from "./internal/entity/entityStream.ts"
 import type { Fold } from "./internal/entity/fold.ts"
 import {
   type ChangesOptions,
@@ -229,7 +236,7 @@ export interface Entity<C extends Category.Any, S> {
   readonly transact: <A extends Decided<Decision<Category.Event<C>>>>(
     id: Category.Id<C>,
     decide: (state: S, version: Option.Option<number>) => A,
-    options?: TransactOptions
+    options?: TransactOptions<Category.GivenMetadata<C>>
   ) => Effect.Effect<
     Transacted<S, Category.Event<C>, ReplyOf<A>>,
     RefusalOf<A> | TransactError<C>,
@@ -356,10 +363,10 @@ export const make = <E extends Category.Events, O extends Category.Options, S ex
   const transact = Effect.fn("Entity.transact")(function*<A extends Decided<Decision<Category.Event<C>>>>(
     id: Category.Id<C>,
     decide: (state: S, version: Option.Option<number>) => A,
-    options?: TransactOptions
+    options?: TransactOptions<Category.GivenMetadata<C>>
   ) {
     const store = yield* MessageStore.MessageStore
-    const stream = yield* open(model, id)
+    const stream = givingMetadata(yield* open(model, id), options?.metadata)
     yield* Effect.annotateCurrentSpan("eventfold.stream", stream.streamName)
     const { after, events, reply } = yield* Transaction.transact(
       store,
@@ -535,7 +542,10 @@ export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
   }
   const { after, events, reply } = yield* Transaction.transact(
     store,
-    severalStreams(store, streams, options?.checkReads ?? false, store.writeAll),
+    withMetadata(
+      severalStreams(store, streams, options?.checkReads ?? false, store.writeAll),
+      options?.metadata
+    ),
     (found) =>
       Effect.map(
         outcome<Decisions<T>, A>(

@@ -22,8 +22,10 @@ import * as Consumers from "./internal/process/consumers.ts"
 import * as Deadlines from "./internal/process/deadlines.ts"
 import {
   type Deadline,
+  type Exact,
+  type Plain,
   type Reacted,
-  type Reaction,
+  type Reactions,
   type Sent,
   SentTypeId,
   type SourceOptions
@@ -39,8 +41,6 @@ import { InvalidArgument, type Unsupported } from "./StoreError.ts"
  */
 export type { Deadline, Reacted, Reaction, Sent, SourceOptions } from "./internal/process/reaction.ts"
 
-type Plain<Out> = Out extends Effect.Effect<infer A, infer _E, infer _R> ? A : Out
-
 type ErrorOf<Out> = Out extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
 
 type SentServices<A> = A extends { readonly send?: infer T }
@@ -50,16 +50,6 @@ type SentServices<A> = A extends { readonly send?: infer T }
 type ServicesOf<Out> =
   | (Out extends Effect.Effect<infer _A, infer _E, infer R> ? R : never)
   | SentServices<Plain<Out>>
-
-type KeyOf<A> = A extends object ? keyof A : never
-
-type DeadlinesOf<A> = A extends { readonly deadlines?: infer T } ? KeyOf<T> : never
-
-/** Refuses a key that a reaction does not have: it would have no effect. */
-type Exact<Out, Name> =
-  [Exclude<KeyOf<Plain<Out>>, keyof Reaction<never, never>>, Exclude<DeadlinesOf<Plain<Out>>, Name>] extends
-    [never, never] ? unknown
-    : "a reaction has events, send, and deadlines that the process has"
 
 /**
  * The errors of a process beside those of its reactions: of its state, of what it writes, and of the store.
@@ -98,7 +88,7 @@ export interface Definition<C extends Category.Any, S, Name extends string, E, R
    * it can set the deadline.
    */
   readonly deadline: <const D extends string, Out extends Reacted<Category.Event<C>, Name | D>>(
-    name: D & (D extends Name ? never : unknown),
+    name: D extends Name ? `${D} is a deadline of this process already` : D,
     react: (
       state: S,
       deadline: Deadline,
@@ -112,32 +102,29 @@ export interface Definition<C extends Category.Any, S, Name extends string, E, R
     R | ServicesOf<Out> | Category.Services<C> | MessageStore
   >
   /**
-   * Adds a source: a category whose events the process reacts to. Add each category once. The function for a type of event
-   * gets the state of the process, the event, and the id of the process.
+   * Adds a source: a category, and the reactions to its events, by type or in one function for all types. A reaction gets the
+   * state of the process, the event, and the id of the process; `event.id` is the id of the event's own stream. Add each
+   * category once.
    */
   readonly on: <
     From extends Category.Any,
-    Out extends { readonly [K in keyof From["Events"] & string]?: Reacted<Category.Event<C>, Name> } = {}
+    K extends string,
+    Outs extends { readonly [type: string]: Reacted<Category.Event<C>, Name> } = {},
+    Out extends Reacted<Category.Event<C>, Name> = never
   >(
     from: From,
-    options: SourceOptions<
-      C,
-      From,
-      & {
-        readonly [K in keyof Out]: (
-          state: S,
-          event: Extract<Category.RecordedEvent<From>, { readonly type: K }>,
-          id: Category.Id<C>
-        ) => Reacted<Category.Event<C>, Name> & Out[K] & Exact<Out[K], Name>
-      }
-      & { readonly [K in Exclude<keyof Out, keyof From["Events"]>]: never }
-    >
+    reactions: Reactions<C, S, Name, From, K, Outs, Out>,
+    options?: SourceOptions<C, From>
   ) => Definition<
     C,
     S,
     Name,
-    E | ErrorOf<Out[keyof Out]> | ReactError<C>,
-    R | ServicesOf<Out[keyof Out]> | Category.Services<From> | Category.Services<C> | MessageStore
+    E | ErrorOf<Out | Outs[keyof Outs]> | ReactError<C>,
+    | R
+    | ServicesOf<Out | Outs[keyof Outs]>
+    | Category.Services<From>
+    | Category.Services<C>
+    | MessageStore
   >
 }
 
@@ -212,19 +199,14 @@ export const send = <E extends Category.Events, O extends Category.Options>(
  *       send: Process.send(Order, id, Order.events.Cancelled({}))
  *     })
  *   .on(Order, {
- *     react: {
- *       Placed: () => ({ events: Fulfilment.events.Started({}), deadlines: { payment: "30 minutes" } })
- *     }
+ *     Placed: () => ({ events: Fulfilment.events.Started({}), deadlines: { payment: "30 minutes" } })
  *   })
  *   .on(Payment, {
- *     id: ({ data }) => data.orderId,
- *     react: {
- *       Paid: (_, __, id) => ({
- *         events: Fulfilment.events.Paid({}),
- *         send: Process.send(Shipping, id, Shipping.events.Ship({}))
- *       })
- *     }
- *   })
+ *     Paid: (_state, _event, id) => ({
+ *       events: Fulfilment.events.Paid({}),
+ *       send: Process.send(Shipping, id, Shipping.events.Ship({}))
+ *     })
+ *   }, { id: ({ data }) => data.orderId })
  *
  * const running = Process.run(fulfilment)
  * ```
@@ -253,8 +235,8 @@ export const make = <E extends Category.Events, O extends Category.Options, S>(
       name,
       consumers: deadlines.size === 0 ? sources : [...sources, Consumers.ofDeadlines(base, deadlines)],
       deadline: (deadline: string, react: OnDeadline) => define(sources, new Map([...deadlines, [deadline, react]])),
-      on: (from: Category.Any, source: SourceOptions<Category.Category<E, O>, Category.Any, object>) =>
-        define([...sources, Consumers.ofSource(base, from, source)], deadlines)
+      on: (from: Category.Any, reactions: object, options?: SourceOptions<Category.Category<E, O>, Category.Any>) =>
+        define([...sources, Consumers.ofSource(base, from, reactions, options)], deadlines)
     }
     return definition as Definition<Category.Category<E, O>, S, never, never, never>
   }

@@ -35,6 +35,12 @@ export * as EntityCache from "./EntityCache.ts"
  */
 export * as ExpectedVersion from "./ExpectedVersion.ts"
 /**
+ * Failures as data: a tag, a message and fields.
+ *
+ * @since 0.1.0
+ */
+export * as FailureReport from "./FailureReport.ts"
+/**
  * What holds back a reader of the whole store.
  *
  * @since 0.1.0

@@ -16,10 +16,7 @@ it.layer(MessageStore.layerMemory)("catching up and going on", (it) => {
   it.effect("catches up, follows, and resumes where it stopped", () =>
     Effect.gen(function*() {
       const seen = yield* Queue.unbounded<number>()
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: { Deposited: ({ data }) => Queue.offer(seen, data.amount) }
-      })
+      const consumer = Consumer.make("test").on(Account, { Deposited: ({ data }) => Queue.offer(seen, data.amount) })
       yield* deposit("1", 1)
       yield* Account.append("1", Account.events.Closed({}))
       yield* deposit("2", 2)
@@ -43,16 +40,12 @@ it.layer(MessageStore.layerMemory)("failing", (it) => {
   it.effect("retries, then stops with the handler's error before the message", () =>
     Effect.gen(function*() {
       let attempts = 0
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: {
-          Deposited: ({ data }) =>
-            Effect.suspend(() => {
-              attempts += 1
-              return data.amount === 2 ? Effect.fail(new Refused()) : Effect.void
-            })
-        },
-        retry: Schedule.recurs(2)
+      const consumer = Consumer.make("test", { retry: Schedule.recurs(2) }).on(Account, {
+        Deposited: ({ data }) =>
+          Effect.suspend(() => {
+            attempts += 1
+            return data.amount === 2 ? Effect.fail(new Refused()) : Effect.void
+          })
       })
       yield* Effect.forEach([1, 2, 3], (amount) => deposit("1", amount))
       const error = yield* Effect.flip(Consumer.run(consumer))
@@ -67,13 +60,8 @@ it.layer(MessageStore.layerMemory)("parallel", (it) => {
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const seen = yield* Queue.unbounded<number>()
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: {
-          Deposited: ({ data }) => data.amount === 1 ? Deferred.await(gate) : Queue.offer(seen, data.amount)
-        },
-        concurrency: 4,
-        checkpoint: { every: 1 }
+      const consumer = Consumer.make("test", { concurrency: 4, checkpoint: { every: 1 } }).on(Account, {
+        Deposited: ({ data }) => data.amount === 1 ? Deferred.await(gate) : Queue.offer(seen, data.amount)
       })
       yield* deposit("a", 1)
       yield* deposit("b", 2)
@@ -93,7 +81,7 @@ it.layer(MessageStore.layerMemory)("beginning at the end", (it) => {
   it.effect("is stored as the position before anything is handled, so that the next run begins there", () =>
     Effect.gen(function*() {
       yield* deposit("a", 1)
-      const consumer = Consumer.make("test", { from: Account, on: { Closed: () => Effect.void }, start: "end" })
+      const consumer = Consumer.make("test", { start: "end" }).on(Account, { Closed: () => Effect.void })
       const fiber = yield* Effect.forkChild(Consumer.run(consumer))
       yield* Effect.repeat(Effect.andThen(Effect.yieldNow, position), { until: Option.isSome, times: 1_000 })
       assert.deepStrictEqual(yield* position, Option.some(1))

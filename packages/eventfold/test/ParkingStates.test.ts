@@ -86,8 +86,8 @@ describe("the states of a parked stream", () => {
   it("a message that fails again has the new error, and the attempts of both", () => {
     const contents = [parked(1), parked(2), failedAgain(1)].reduce(States.contents.evolve, States.contents.initial)
     const [first, second] = States.oldestFirst(contents)
-    assert.deepStrictEqual([first?.error, first?.attempts], ["again", 3])
-    assert.deepStrictEqual([second?.error, second?.attempts], [undefined, 1])
+    assert.deepStrictEqual([first?.failure?.message, first?.attempts], ["again", 3])
+    assert.deepStrictEqual([second?.failure, second?.attempts], [undefined, 1])
     assert.strictEqual(HashMap.size(contents.messages), 2)
   })
 })

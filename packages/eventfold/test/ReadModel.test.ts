@@ -181,7 +181,7 @@ it.effect("a page that several read models and a consumer want at the same momen
         ReadModel.make(name, { version: 1 }).on(Account, { Deposited: () => count(name) })
       )
     }
-    yield* Consumer.start(Consumer.make("consumer", { from: Account, on: { Deposited: () => count("consumer") } }))
+    yield* Consumer.start(Consumer.make("consumer").on(Account, { Deposited: () => count("consumer") }))
     const all = (n: number) => eventually(Effect.sync(() => Object.values(seen).every((each) => each === n)))
     yield* deposit("1", 1)
     yield* all(1)

@@ -350,17 +350,14 @@ export const metadata = () => {
     id: "an id",
     metadata: { userId: 7, correlationStreamName: "order-7", properties: { a: 1 } }
   })
-  // @ts-expect-error a field is required, and so are the options
+  // What is left out may come from the context.
   Required.events.Closed({})
-  // @ts-expect-error and the metadata
   Required.events.Closed({}, { id: "an id" })
-  // @ts-expect-error and the field
   Required.events.Closed({}, { metadata: { correlationStreamName: "order-7" } })
-  // @ts-expect-error of its type
+  // @ts-expect-error a field is of its type
   Required.events.Closed({}, { metadata: { userId: "7" } })
   // @ts-expect-error and no other than those that are known
   Required.events.Closed({}, { metadata: { userId: 7, tenant: 1 } })
-  // @ts-expect-error an event that is no constructor's needs them as well
   void Required.append("1", { type: "Closed", data: {} })
   exactly<Category.RecordedEvent<typeof Required>["metadata"]["userId"], number>()
   exactly<Category.RecordedEvent<typeof Required>["metadata"]["correlationStreamName"], string | null | undefined>()
@@ -516,8 +513,7 @@ export const several = () => {
 class Down extends Schema.TaggedError<Down>()("Down", {}) {}
 class Broken extends Schema.TaggedError<Broken>()("Broken", {}) {}
 
-const failing = <E>(id: string, error: E) =>
-  Consumer.make(id, { from: "account", on: { Opened: () => Effect.fail(error) } })
+const failing = <E>(id: string, error: E) => Consumer.make(id).on("account", { Opened: () => Effect.fail(error) })
 
 /** A host fails with what its consumers fail with, and needs what they need. */
 export const hosts = () => {
@@ -540,33 +536,27 @@ export const hosts = () => {
 }
 
 export const handlers = () => {
-  const byEvent = Consumer.make("x", {
-    from: Account,
-    on: {
-      // However a handler is written, it is known what it gets.
-      Opened: Effect.fnUntraced(function*({ data }) {
-        exactly<typeof data.owner, string>()
-        return yield* new Offline()
-      }),
-      Deposited: ({ data }) =>
-        data.amount > 1 ? Effect.void : Effect.fail(new InsufficientFunds({ balance: data.amount }))
-    }
+  const byEvent = Consumer.make("x").on(Account, {
+    // However a handler is written, it is known what it gets.
+    Opened: Effect.fnUntraced(function*({ data }) {
+      exactly<typeof data.owner, string>()
+      return yield* new Offline()
+    }),
+    Deposited: ({ data }) =>
+      data.amount > 1 ? Effect.void : Effect.fail(new InsufficientFunds({ balance: data.amount }))
   })
-  exactly<typeof byEvent, Consumer.Consumer<Offline | InsufficientFunds | Category.DecodeError, never>>()
+  exactly<typeof byEvent, Consumer.Definition<Offline | InsufficientFunds | Category.DecodeError, never>>()
 
-  const byMessage = Consumer.make("x", {
-    from: "account:command",
-    on: {
-      Open: ({ data }) => {
-        exactly<typeof data, Schema.Json>()
-        return Effect.flatMap(Limits, ({ daily }) => daily)
-      }
+  const byMessage = Consumer.make("x").on("account:command", {
+    Open: ({ data }) => {
+      exactly<typeof data, Schema.Json>()
+      return Effect.flatMap(Limits, ({ daily }) => daily)
     }
   })
-  exactly<typeof byMessage, Consumer.Consumer<Offline, Limits>>()
+  exactly<typeof byMessage, Consumer.Definition<Offline, Limits>>()
 
   // @ts-expect-error an event that the category does not have
-  Consumer.make("x", { from: Account, on: { Transferred: () => Effect.void } })
+  Consumer.make("x").on(Account, { Transferred: () => Effect.void })
 
   const Transfer = Category.make("transfer", { Opened: { amount: Schema.Int } })
   const bySource = Consumer.make("x", { concurrency: 2 })
@@ -589,13 +579,13 @@ export const handlers = () => {
   // @ts-expect-error an event that the category does not have
   Consumer.make("x").on(Transfer, { Closed: () => Effect.void })
 
-  const everything = Consumer.make("x", {
-    from: Consumer.allOf({ types: ["Opened"] }),
-    on: Effect.fnUntraced(function*(_message: Message.RecordedMessage) {
+  const everything = Consumer.make("x").on(
+    Consumer.allOf({ types: ["Opened"] }),
+    Effect.fnUntraced(function*(_message: Message.RecordedMessage) {
       return yield* new Offline()
     })
-  })
-  exactly<typeof everything, Consumer.Consumer<Offline, never>>()
+  )
+  exactly<typeof everything, Consumer.Definition<Offline, never>>()
   const batches = Consumer.batch("x", {
     from: [Account, Transfer],
     handle: ([first]) => first.type === "Counted" ? Effect.fail(new Down()) : Effect.void

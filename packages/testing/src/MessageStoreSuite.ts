@@ -13,6 +13,7 @@ import { layer as withLayer } from "@effect/vitest"
 import type * as Layer from "effect/Layer"
 import type { MessageStore } from "eventfold/MessageStore"
 import * as ApplicationTransactions from "./internal/messageStoreSuite/applicationTransactions.ts"
+import * as Checks from "./internal/messageStoreSuite/checks.ts"
 import * as Concurrency from "./internal/messageStoreSuite/concurrency.ts"
 import * as Consumers from "./internal/messageStoreSuite/consumers.ts"
 import * as ConsumersOfAll from "./internal/messageStoreSuite/consumersOfAll.ts"
@@ -20,6 +21,7 @@ import * as Encoding from "./internal/messageStoreSuite/encoding.ts"
 import * as Entities from "./internal/messageStoreSuite/entities.ts"
 import * as EntityCache from "./internal/messageStoreSuite/entityCache.ts"
 import type * as Fixtures from "./internal/messageStoreSuite/fixtures.ts"
+import * as Keeping from "./internal/messageStoreSuite/keeping.ts"
 import * as Leases from "./internal/messageStoreSuite/leases.ts"
 import * as Parking from "./internal/messageStoreSuite/parking.ts"
 import * as Processes from "./internal/messageStoreSuite/processes.ts"
@@ -82,6 +84,8 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
   const supports: Fixtures.Supports = (feature) => options.unsupported?.includes(feature) !== true
   withLayer(layer, { excludeTestServices: true, timeout: "2 minutes" })(`MessageStore: ${name}`, (it) => {
     Writing.tests(it)
+    Keeping.tests(it)
+    Checks.tests(it)
     Reading.tests(it, supports)
     ReadAll.tests(it)
     Encoding.tests(it)

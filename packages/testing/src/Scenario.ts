@@ -270,12 +270,9 @@ const tell = (told: Told): Scenario<never, never> => {
  * const Order = Category.make("order", { Placed: { total: Schema.Int } })
  * const Invoice = Category.make("invoice", { Issued: { total: Schema.Int } })
  *
- * const invoicing = Consumer.make("invoicing", {
- *   from: Order,
- *   on: {
- *     Placed: ({ data: { total }, recorded }) =>
- *       Invoice.append("1", Invoice.events.Issued({ total }, { id: Message.deriveId("invoicing", recorded.id) }))
- *   }
+ * const invoicing = Consumer.make("invoicing").on(Order, {
+ *   Placed: ({ data: { total }, id, recorded }) =>
+ *     Invoice.append(id, Invoice.events.Issued({ total }, { id: Message.deriveId("invoicing", recorded.id) }))
  * })
  *
  * it.effect("an order is invoiced, once", () =>

@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Append, MessageStore } from "../../MessageStore.ts"
+import * as Metadata from "../../Metadata.ts"
 import type { AppendResult } from "../../StoreBackend.ts"
 import { type InvalidMessage, WrongExpectedVersion } from "../../StoreError.ts"
 import { type AnyRecorded, type EntityStream, foldAfter, type ReadError } from "./entityStream.ts"
@@ -89,6 +90,20 @@ const toAppend = <S, Event, Recorded, R>(
         metadata
       }))
   }))
+
+/** Checks of the streams without events, at the versions that were found. */
+const toChecks = (
+  decided: ReadonlyArray<{
+    readonly stream: { readonly streamName: string }
+    readonly fold: Fold<unknown>
+    readonly events: ReadonlyArray<unknown>
+  }>
+): ReadonlyArray<Append> =>
+  decided.flatMap(({ events, fold, stream }) =>
+    events.length > 0
+      ? []
+      : { streamName: stream.streamName, expectedVersion: expectedVersion(fold), messages: [] }
+  )
 
 /** Whether an append was refused, so that nothing was written. After any other error that is unknown. */
 const isConflict = (cause: Cause.Cause<unknown>): boolean =>
@@ -180,13 +195,7 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
       writing,
       ({ events, fold, stream }) => toAppend(stream, fold, events, commandId)
     )
-    const checks = !checkReads ?
-      [] :
-      decided.filter(({ events }) => events.length === 0).map(({ fold, stream }): Append => ({
-        streamName: stream.streamName,
-        expectedVersion: expectedVersion(fold),
-        messages: []
-      }))
+    const checks = checkReads ? toChecks(decided) : []
     const results = yield* Effect.onError(
       writeAll([...appends, ...checks]),
       (cause) => isConflict(cause) ? Effect.void : Effect.forEach(writing, ({ stream }) => stream.failed)
@@ -238,3 +247,13 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
     return own === undefined ? Effect.succeed([]) : own.stream.events(own.fold.version + 1, limit)
   }
 })
+
+/** A boundary whose writes have some metadata in their context. */
+export const withMetadata = <Found, Events, Recorded, E, R>(
+  boundary: Boundary<Found, Events, Recorded, E, R>,
+  metadata: Metadata.Metadata | undefined
+): Boundary<Found, Events, Recorded, E, R> =>
+  metadata === undefined ? boundary : {
+    ...boundary,
+    write: (found, events, commandId) => Metadata.with(boundary.write(found, events, commandId), metadata)
+  }

@@ -166,6 +166,19 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
   return stream
 })
 
+/** A stream whose events take what their own metadata leaves out from some other metadata. */
+export const givingMetadata = <S, Event extends { readonly metadata?: object | undefined }, Recorded, R>(
+  stream: EntityStream<S, Event, Recorded, R>,
+  metadata: object | undefined
+): EntityStream<S, Event, Recorded, R> =>
+  metadata === undefined ? stream : {
+    ...stream,
+    encode: (events) =>
+      stream.encode(
+        events.map((event) => ({ ...event, metadata: Metadata.merge({ ...metadata }, { ...event.metadata }) }))
+      )
+  }
+
 /** The state of a stream after more events. */
 export const foldAfter = <S, Event>(
   { evolve }: { readonly evolve: (state: S, event: Event) => S },

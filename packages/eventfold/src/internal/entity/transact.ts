@@ -1,10 +1,11 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { MessageStore } from "../../MessageStore.ts"
 import { WrongExpectedVersion } from "../../StoreError.ts"
-import { log } from "../runtime/log.ts"
+import { logFailure } from "../runtime/log.ts"
 import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
 import type { Boundary } from "./boundary.ts"
@@ -163,7 +164,7 @@ const readMissed = <Found, Events, Recorded, Reply, E, R>(
   const missed = found === undefined ? Effect.succeed([]) : boundary.missed(found, streamName, maxMissed)
   return Effect.catch(missed, (error) =>
     Effect.as(
-      log("Warn", "transaction could not read the events that it missed", { streamName, error }),
+      logFailure("Warn", "transaction could not read the events that it missed", { streamName }, Cause.fail(error)),
       []
     ))
 }

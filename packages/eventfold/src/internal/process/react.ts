@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { deriveId, type Message, type MessageId, type RecordedMessage } from "../../Message.ts"
 import { type Append, type AppendError, MessageStore } from "../../MessageStore.ts"
-import * as Metadata from "../../Metadata.ts"
 import type { Unsupported, WrongExpectedVersion } from "../../StoreError.ts"
 import { handledType } from "../category/messageCodec.ts"
 import { oneStream } from "../entity/boundary.ts"
@@ -39,23 +38,22 @@ const withHandledMarkers = <S, Event, Recorded, R>(
 const reactionId = (process: string, trigger: RecordedMessage, streamName: string, index: number): MessageId =>
   deriveId("process", process, trigger.id, streamName, String(index))
 
-/** Gives messages the ids and the metadata that follow from the trigger. */
-const causedBy = (
+/** Gives messages the ids that follow from the trigger. Their metadata does without a word, as in any handler. */
+const withIds = (
   process: string,
   trigger: RecordedMessage,
   appends: ReadonlyArray<Append>
 ): ReadonlyArray<Append> => {
   const counts = new Map<string, number>()
-  const follow = (streamName: string) => (message: Message): Message => {
+  const withId = (streamName: string) => (message: Message): Message => {
     const index = counts.get(streamName) ?? 0
     counts.set(streamName, index + 1)
-    const id = reactionId(process, trigger, streamName, index)
-    return { ...message, id, metadata: Metadata.follow(trigger, message.metadata) }
+    return { ...message, id: reactionId(process, trigger, streamName, index) }
   }
   return appends.map(({ expectedVersion, messages, streamName }) => ({
     streamName,
     expectedVersion,
-    messages: Arr.ensure(messages).map(follow(streamName))
+    messages: Arr.ensure(messages).map(withId(streamName))
   }))
 }
 
@@ -84,7 +82,7 @@ export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyR
   /** Writes the process's own events first, so that the first result is theirs. */
   const writeAll = (own: Append) =>
     Effect.flatMap(
-      store.writeAll(causedBy(process, trigger, [own, ...messages])),
+      store.writeAll(withIds(process, trigger, [own, ...messages])),
       // A store that gives no result for an append is broken.
       ([result]) => Effect.orDie(Effect.fromNullishOr(result))
     )

@@ -1,6 +1,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { log } from "../runtime/log.ts"
+import { logFailure } from "../runtime/log.ts"
 import { handling, notHandling } from "../store/independence.ts"
 
 /** Collects the side effects of handlers, which run when the transaction of the handlers is committed. */
@@ -36,7 +36,7 @@ export const sideEffect = <R>(effect: Effect.Effect<unknown, never, R>): Effect.
     if (collector === undefined) return Effect.asVoid(Effect.provideContext(effect, notHandling(context)))
     return Effect.sync(() => {
       const provided = Effect.provideContext(effect, notHandling(withoutTransaction(context, collector)))
-      collector.add(logFailure(provided, collector))
+      collector.add(logDefect(provided, collector))
     })
   })
 
@@ -73,5 +73,5 @@ export const runningSideEffects = <A, E, R>(
   })
 
 /** The messages are handled and committed, so a defect of a side effect must not count as their failure. */
-const logFailure = (effect: Effect.Effect<unknown>, { logged }: Collector) =>
-  Effect.catchCause(effect, (cause) => log("Error", "read model side effect failed", logged, cause))
+const logDefect = (effect: Effect.Effect<unknown>, { logged }: Collector) =>
+  Effect.catchCause(effect, (cause) => logFailure("Error", "read model side effect failed", logged, cause))

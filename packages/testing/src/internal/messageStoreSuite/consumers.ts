@@ -29,10 +29,8 @@ const run = <E, R>(consumer: Consumer.Consumer<E, R>) => Effect.forkChild(Consum
 /** A consumer that puts the messages that it handles into a queue. */
 const collecting = Effect.fnUntraced(function*(category: string, options: Consumer.Options & { id?: string } = {}) {
   const seen = yield* Queue.unbounded<RecordedMessage>()
-  const consumer = Consumer.make(options.id ?? "test", {
-    ...options,
-    from: category,
-    on: { Numbered: (message) => Queue.offer(seen, message) }
+  const consumer = Consumer.make(options.id ?? "test", { ...options }).on(category, {
+    Numbered: (message) => Queue.offer(seen, message)
   })
   const take = (count: number) => Effect.map(Queue.takeN(seen, count), dataOf)
   return { consumer, seen, take }
@@ -86,10 +84,9 @@ const following = (it: It) => {
         Account.events.Opened({ at: DateTime.makeUnsafe(0) }),
         Account.events.Deposited({ amount: 2n ** 70n })
       ])
-      const fiber = yield* run(Consumer.make("test", {
-        from: Account,
-        on: { Deposited: ({ data }) => Queue.offer(seen, data.amount) }
-      }))
+      const fiber = yield* run(
+        Consumer.make("test").on(Account, { Deposited: ({ data }) => Queue.offer(seen, data.amount) })
+      )
       assert.strictEqual(yield* Queue.take(seen), 2n ** 70n)
       yield* Fiber.interrupt(fiber)
     }))
@@ -189,23 +186,17 @@ const ordering = (it: It) =>
         const active = new Set<string>()
         let most = 0
         const done = yield* Deferred.make<void>()
-        const consumer = Consumer.make("test", {
-          from: category,
-          on: {
-            Numbered: Effect.fnUntraced(function*(message: RecordedMessage) {
-              const { streamName } = message
-              assert.isFalse(active.has(streamName), "one message of a stream at a time")
-              active.add(streamName)
-              most = Math.max(most, active.size)
-              yield* Effect.sleep(message.globalPosition % 3)
-              active.delete(streamName)
-              seen.push(message)
-              if (seen.length === total) yield* Deferred.succeed(done, undefined)
-            })
-          },
-          concurrency,
-          batchSize: 7,
-          checkpoint: { every: 20 }
+        const consumer = Consumer.make("test", { concurrency, batchSize: 7, checkpoint: { every: 20 } }).on(category, {
+          Numbered: Effect.fnUntraced(function*(message: RecordedMessage) {
+            const { streamName } = message
+            assert.isFalse(active.has(streamName), "one message of a stream at a time")
+            active.add(streamName)
+            most = Math.max(most, active.size)
+            yield* Effect.sleep(message.globalPosition % 3)
+            active.delete(streamName)
+            seen.push(message)
+            if (seen.length === total) yield* Deferred.succeed(done, undefined)
+          })
         })
         const fiber = yield* run(consumer)
         yield* Effect.forEach(upTo(8), (writer) =>
@@ -376,17 +367,13 @@ const failing = (it: It) => {
       const seen: Array<unknown> = []
       let isWell = false
       const done = yield* Deferred.make<void>()
-      const consumer = Consumer.make("test", {
-        from: category,
-        on: {
-          Numbered: ({ data }) =>
-            Effect.gen(function*() {
-              seen.push(data)
-              if (data === 2 && !isWell) return yield* new Refused({ data })
-              if (data === 4) yield* Deferred.succeed(done, undefined)
-            })
-        },
-        retry: atOnce
+      const consumer = Consumer.make("test", { retry: atOnce }).on(category, {
+        Numbered: ({ data }) =>
+          Effect.gen(function*() {
+            seen.push(data)
+            if (data === 2 && !isWell) return yield* new Refused({ data })
+            if (data === 4) yield* Deferred.succeed(done, undefined)
+          })
       })
       assert.deepStrictEqual(yield* Effect.flip(Consumer.run(consumer)), new Refused({ data: 2 }))
       assert.deepStrictEqual(seen.splice(0), [0, 1, 2, 2, 2])
@@ -412,11 +399,12 @@ const failing = (it: It) => {
         if (data === 4) return yield* Effect.die("a defect of the handler")
         yield* Queue.offer(seen, data)
       })
-      const options = { from: Account, retry: atOnce, onFailure: "skip" } as const
+      const options = { retry: atOnce, onFailure: "skip" } as const
       const consumers = [
-        Consumer.make("one", { ...options, on: { Numbered: ({ data }) => handle(data) } }),
+        Consumer.make("one", options).on(Account, { Numbered: ({ data }) => handle(data) }),
         Consumer.batch("many", {
           ...options,
+          from: Account,
           handle: (events) =>
             events.length > 1
               ? Effect.fail(new Refused({ data: "too many" }))

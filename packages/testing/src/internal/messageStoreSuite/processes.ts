@@ -55,19 +55,17 @@ const newChain = Effect.map(newCategory, (name) => {
         ? { events: fulfilment.events.GivenUp({}), send: Process.send(order, id, order.events.Cancelled({})) }
         : Effect.fail(new Refused({ step: "payment" })))
     .on(order, {
-      react: {
-        Placed: (state, _, id) =>
-          state === "new"
-            ? {
-              events: fulfilment.events.Started({}),
-              send: Process.send(payment, id, [1, 2].map((attempt) => payment.events.Charge({ attempt }))),
-              deadlines: { payment: 0 }
-            }
-            : Effect.fail(new Refused({ step: "Placed" })),
-        Cancelled: (state, { recorded }, id) => ({
-          send: Process.send(shipping, id, shipping.events.Stopped({ after: `${state} ${recorded.position}` }))
-        })
-      }
+      Placed: (state, _, id) =>
+        state === "new"
+          ? {
+            events: fulfilment.events.Started({}),
+            send: Process.send(payment, id, [1, 2].map((attempt) => payment.events.Charge({ attempt }))),
+            deadlines: { payment: 0 }
+          }
+          : Effect.fail(new Refused({ step: "Placed" })),
+      Cancelled: (state, { recorded }, id) => ({
+        send: Process.send(shipping, id, shipping.events.Stopped({ after: `${state} ${recorded.position}` }))
+      })
     })
   const deadlines = `${fulfilment.name}:deadline`
   const categories = [order.name, payment.name, shipping.name, fulfilment.name, deadlines]
@@ -172,14 +170,13 @@ const races = (it: It) => {
       const counter = Category.make(`${name}counter` as "counter", { Counted: { to: Schema.Int } })
       const process = sources.reduce(
         (process, source) =>
-          process.on(source, {
+          process.on(source, { Happened: (count) => ({ events: counter.events.Counted({ to: count + 1 }) }) }, {
             id: () => "1",
-            react: { Happened: (count) => ({ events: counter.events.Counted({ to: count + 1 }) }) },
             concurrency: 4
           }),
         Process.make(counter.name, {
           entity: Entity.make(counter, { state: Schema.Int, initial: 0, evolve: { Counted: (_, { to }) => to } })
-        }).on(Category.make(`${name}d` as "source", { Happened: {} }), { react: {} })
+        }).on(Category.make(`${name}d` as "source", { Happened: {} }), {})
       )
       for (const source of sources) {
         yield* Effect.forEach(upTo(12), (i) => source.append(String(i), source.events.Happened({})))
@@ -204,22 +201,17 @@ const answers = (it: It) => {
       const memory = Entity.make(own, { state: Schema.Int, initial: 0, evolve: { Got: (count) => count + 1 } })
       const asker = Process.make(asking, { entity: memory })
         .on(start, {
-          react: {
-            Started: (_, __, id) => ({
-              send: Process.send(
-                question,
-                id,
-                question.events.Asked({}, {
-                  metadata: { correlationStreamName: `${asking}-${String(id)}`, replyStreamName: `${asking}-reply` }
-                })
-              )
-            })
-          }
+          Started: (_, __, id) => ({
+            send: Process.send(
+              question,
+              id,
+              question.events.Asked({}, {
+                metadata: { correlationStreamName: `${asking}-${String(id)}`, replyStreamName: `${asking}-reply` }
+              })
+            )
+          })
         })
-        .on(answer, {
-          correlation: asking,
-          react: { Answered: (_, { data }) => ({ events: own.events.Got(data) }) }
-        })
+        .on(answer, { Answered: (_, { data }) => ({ events: own.events.Got(data) }) }, { correlation: asking })
       const answerer = Process.make(answering, {
         entity: Entity.make(Category.make(`${answering}:memory` as "memory", {}), {
           state: Schema.Null,
@@ -227,17 +219,15 @@ const answers = (it: It) => {
           evolve: {}
         })
       }).on(question, {
-        react: {
-          Asked: (_, { recorded }, id) => ({
-            send: Process.send(
-              answer,
-              id,
-              answer.events.Answered({
-                to: Metadata.fromJson(recorded.metadata).correlationStreamName ?? "none"
-              })
-            )
-          })
-        }
+        Asked: (_, { recorded }, id) => ({
+          send: Process.send(
+            answer,
+            id,
+            answer.events.Answered({
+              to: Metadata.fromJson(recorded.metadata).correlationStreamName ?? "none"
+            })
+          )
+        })
       })
       yield* question.append("x", question.events.Asked({}))
       yield* question.append("y", question.events.Asked({}, { metadata: { correlationStreamName: `${name}-1` } }))
@@ -275,9 +265,7 @@ const deadlines = (it: It) =>
           .deadline("short", (_, { due }) => ({ events: own.events.Late({ due }) }))
           .deadline("long", (_, { due }) => ({ events: own.events.Late({ due }) }))
           .on(trigger, {
-            react: {
-              Begun: (_, { data: { millis: [long = 0, short = 0] } }) => ({ deadlines: { long, short } })
-            }
+            Begun: (_, { data: { millis: [long = 0, short = 0] } }) => ({ deadlines: { long, short } })
           })
         const late = `${own.name}:deadline`
         yield* trigger.append("1", trigger.events.Begun({ millis: [40, 20] }))
