@@ -9,6 +9,7 @@ import { MessageStore } from "../../MessageStore.ts"
 import * as Metadata from "../../Metadata.ts"
 import type { InvalidMessage } from "../../StoreError.ts"
 import type { StreamName } from "../../StreamName.ts"
+import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
 import { catchUp, catchUpFromSnapshot, type Fold } from "./fold.ts"
 import type { Snapshots } from "./snapshots.ts"
@@ -128,8 +129,8 @@ const cacheOf = <E extends Category.Events, O extends Category.Options, S>(
     const { transactions } = store[InProcess.TypeId]
     if (transactions === undefined) return Effect.succeed(region)
     return Effect.map(
-      transactions.isActive,
-      (isActive) => isActive ? StateCache.inTransaction(region, transactions) : region
+      isOnItsOwn(transactions),
+      (isAlone) => isAlone ? StateCache.inTransaction(region, transactions) : region
     )
   })
 
