@@ -67,6 +67,8 @@ export {
   StoreChanged
 } from "./internal/readModel/errors.ts"
 /** @since 0.1.0 */
+export { HandlerTimeout } from "./internal/processor/timeLimit.ts"
+/** @since 0.1.0 */
 export type { Progress } from "./internal/readModel/rebuild.ts"
 /** @since 0.1.0 */
 export type { BuildStatus, Status } from "./internal/readModel/status.ts"
@@ -230,8 +232,13 @@ export const apply = Effect.fnUntraced(function*<E, R>(
  * @since 0.1.0
  * @category handling
  */
-export const afterCommit = <A, E, R>(transaction: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  SideEffects.runningSideEffects(transaction, false)
+export const afterCommit = <A, E, R>(
+  transaction: Effect.Effect<A, E, R>,
+  options: {
+    /** Runs the side effects later, when the transaction is a part of another one. Defaults to running them at once. */
+    readonly whenCommitted?: ((sideEffects: Effect.Effect<void>) => Effect.Effect<void>) | undefined
+  } = {}
+): Effect.Effect<A, E, R> => SideEffects.runningSideEffects(transaction, false, options.whenCommitted)
 
 /**
  * Runs an effect that calls {@link apply}, and drops the side effects of the handlers: for messages that were handled before,

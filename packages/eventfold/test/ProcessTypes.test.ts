@@ -39,7 +39,7 @@ const Progress = Entity.make(Fulfilment, {
   evolve: { Started: (_, { total }) => ({ total }), Ended: (state) => state }
 })
 
-type ReactError = Process.ReactError<typeof Fulfilment>
+type ReactError = Process.ReactError
 
 const empty = Process.make("fulfilment", { entity: Progress })
 const late = empty.deadline("late", () => {})
@@ -113,7 +113,7 @@ export const sending = () => {
   Process.send(Payment, "1", charge)
   // @ts-expect-error an event of another category
   Process.send(Payment, PaymentId.make(1), Order.events.Cancelled({}))
-  // @ts-expect-error metadata is required
+  // The metadata may come from the context.
   Process.send(Payment, PaymentId.make(1), Payment.events.Charge({ amount: 1 }))
 }
 

@@ -23,6 +23,7 @@ import {
   whyUnusable
 } from "./Install.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
+import * as Places from "./internal/client/independence.ts"
 import * as Leases from "./internal/coordination/leases.ts"
 import * as WakeUps from "./internal/coordination/wakeUps.ts"
 import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
@@ -164,16 +165,17 @@ const open = Effect.fnUntraced(function*(
   const { functions, schema } = yield* ensureInstalled(sql, options)
   const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
   const lease = Leases.make(sql)
+  const places = Places.make(sql)
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
-    return StockBackend.make(sql, gapRule, yield* wakeUps, yield* lease)
+    return StockBackend.make(sql, gapRule, yield* wakeUps, yield* lease, yield* places)
   }
   const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
   if (unusable !== undefined) return yield* unusable
   const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
   const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(sql, call, inline, context)
-  return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, inlineReadModels)
+  return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, yield* places, inlineReadModels)
 })
 
 /**

@@ -49,10 +49,14 @@ export const inTransaction = <A, E, R>(readModel: string, handle: Effect.Effect<
     return Effect.provideService(handlers, Collector, { ...collector, inside, logged: { readModel } })
   })
 
-/** Runs a transaction, and after it, when it has succeeded, the side effects of its handlers. A replay drops them. */
+/**
+ * Runs a transaction, and after it, when it has succeeded, the side effects of its handlers. A replay drops them. A transaction
+ * that is a part of another one has them run later, by `whenCommitted`.
+ */
 export const runningSideEffects = <A, E, R>(
   transaction: Effect.Effect<A, E, R>,
-  isReplay: boolean
+  isReplay: boolean,
+  whenCommitted = (sideEffects: Effect.Effect<void>): Effect.Effect<void> => sideEffects
 ): Effect.Effect<A, E, R> =>
   Effect.contextWith((outside: Context.Context<never>) => {
     const effects: Array<Effect.Effect<unknown>> = []
@@ -61,7 +65,10 @@ export const runningSideEffects = <A, E, R>(
     }
     return Effect.tap(
       Effect.provideService(transaction, Collector, { outside, inside: outside, add, logged: {} }),
-      () => Effect.forEach(effects, (effect) => effect, { discard: true })
+      () =>
+        effects.length === 0
+          ? Effect.void
+          : whenCommitted(Effect.forEach(effects, (effect) => effect, { discard: true }))
     )
   })
 

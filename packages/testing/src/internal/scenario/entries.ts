@@ -71,7 +71,7 @@ const toEntry = (entry: Entry): Effect.Effect<StreamEntry, Unwritable> => {
   const category = entry[0] as AnyCategory
   const events = toArray(entry[2] as AnyEvent | ReadonlyArray<AnyEvent>)
   return Effect.mapBoth(category.streamName(entry[1] as Category.PlainId), {
-    onFailure: (error) => unwritable(category.name, events, error.message),
+    onFailure: (error) => unwritable(category.categoryName, events, error.message),
     onSuccess: (streamName) => ({ streamName, category, events })
   })
 }
@@ -153,7 +153,7 @@ export const recordedStreams = Effect.fnUntraced(function*(
     streams.set(message.streamName, events)
     const like = entry?.events[events.length]
     const category = entry === undefined
-      ? categories.find(({ name }) => name === StreamName.category(message.streamName))
+      ? categories.find(({ categoryName }) => categoryName === StreamName.category(message.streamName))
       : entry.category
     const event = category === undefined
       ? Option.none()

@@ -60,7 +60,7 @@ export const state = <C extends Category.Any, S>(
 () =>
   Effect.map(entity.load(id), ({ state }) => {
     if (Equal.equals(state, wanted)) return undefined
-    const expected = `the state ${show(wanted)} of ${(entity.category as Category.Any).name} ${show(id)}`
+    const expected = `the state ${show(wanted)} of ${(entity.category as Category.Any).categoryName} ${show(id)}`
     return { expected, instead: `it was ${show(state)}`, diff: { actual: state, expected: wanted } }
   })
 

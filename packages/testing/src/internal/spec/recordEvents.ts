@@ -97,7 +97,7 @@ export const recordIn = <E extends Category.Events, O extends Category.Options>(
   Unrecordable,
   Category.Services<Category.Category<E, O>>
 > => {
-  const streamName = `${category.name}-${id}`
+  const streamName = `${category.categoryName}-${id}`
 
   return Effect.gen(function*() {
     if (events.length === 0) return { events: [], version: -1 }
