@@ -2,7 +2,7 @@
  * What the compiler says to users: about their mistakes, and about what their programs are.
  *
  * The files of `mistakes` do not compile. Above each line with a mistake stands what the compiler says about it, word for
- * word, after `//!`. About anything else it must say nothing. To add a mistake, write the program; the test shows the words.
+ * word, after `// >`. About anything else it must say nothing. To add a mistake, write the program; the test shows the words.
  *
  * The files of `programs` compile. Their declarations are what an editor shows for a name, but for layout.
  */
@@ -20,7 +20,7 @@ const expected = (program: string): ReadonlyMap<number, string> => {
   const byLine = new Map<number, string>()
   let words: Array<string> = []
   for (const [index, line] of program.split("\n").entries()) {
-    const [, word] = /^\s*\/\/! ?(.*)$/.exec(line) ?? []
+    const [, word] = /^\s*\/\/ > (.*)$/.exec(line) ?? []
     if (word !== undefined) words.push(word)
     else if (words.length > 0) {
       byLine.set(index + 1, words.join("\n"))
@@ -87,7 +87,7 @@ class Compiled extends Context.Service<Compiled, {
 
 describe("the harness", () => {
   it("finds the words above a line", () => {
-    const program = ["const a = 1", "  //! One.", "  //!   Two.", "a.b", "", "//! Three.", "c"].join("\n")
+    const program = ["const a = 1", "  // > One.", "  // >   Two.", "a.b", "", "// > Three.", "c"].join("\n")
     assert.deepStrictEqual([...expected(program)], [[4, "One.\n  Two."], [7, "Three."]])
   })
 

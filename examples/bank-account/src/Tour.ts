@@ -23,7 +23,9 @@ export const tour = Effect.gen(function*() {
   let seen = 0
 
   /** The stored messages that no step has printed yet. */
-  const news = Effect.suspend(() => Stream.runCollect(store.readCategory(Account.Account.name, { from: seen + 1 })))
+  const news = Effect.suspend(() =>
+    Stream.runCollect(store.readCategory(Account.Account.categoryName, { from: seen + 1 }))
+  )
     .pipe(
       Effect.tap((messages) =>
         Effect.sync(() => {
@@ -94,7 +96,7 @@ export const tour = Effect.gen(function*() {
   for (const account of [alice, bob]) {
     yield* Console.log(`    ${Report.balance(account, (yield* Account.Balance.load(account)).state)}`)
   }
-  const snapshot = yield* store.lastMessage(`${Account.Account.name}:snapshot-${alice}`)
+  const snapshot = yield* store.lastMessage(`${Account.Account.categoryName}:snapshot-${alice}`)
   if (Option.isSome(snapshot)) {
     const { data, streamName } = snapshot.value
     yield* Console.log(`    the last snapshot, in ${streamName}: ${JSON.stringify(data)}`)
@@ -103,7 +105,7 @@ export const tour = Effect.gen(function*() {
   yield* title("Events that an older version of the program wrote are upcast when they are read")
   yield* step(
     "(last year's program: open carol, deposit carol 12.50)",
-    store.append(`${Account.Account.name}-${carol}`, [
+    store.append(`${Account.Account.categoryName}-${carol}`, [
       { type: "Opened", data: { owner: "Carol" }, metadata: { by: "Tess" } },
       { type: "Deposited", data: { amount: 12.5 }, metadata: { by: "Carol" } }
     ])

@@ -83,7 +83,7 @@ export const fulfilment = Process.make("fulfilment", {
     },
     Declined: ({ status }, { data: { reason } }, order) => status === "paying" ? cancel(order, reason) : undefined
   }, { // Only payments that follow from an order: other payments are skipped.
-    correlation: Order.name
+    correlation: Order.categoryName
   })
   .on(Shipping, {
     Shipped: ({ status }, { data: { parcel } }, order) =>

@@ -41,7 +41,7 @@ export const Metadata = Schema.StructWithRest(Schema.Struct(fields), [Schema.Rec
  * @category models
  * @since 0.1.0
  */
-export type Metadata = typeof Metadata.Type
+export interface Metadata extends Schema.Schema.Type<typeof Metadata> {}
 
 /**
  * Eventide's keys and `traceparent` alone.

@@ -39,7 +39,7 @@ const Progress = Entity.make(Fulfilment, {
   evolve: { Started: (_, { total }) => ({ total }), Ended: (state) => state }
 })
 
-type ReactError = Process.ReactError<typeof Fulfilment>
+type ReactError = Process.ReactError
 
 const empty = Process.make("fulfilment", { entity: Progress })
 const late = empty.deadline("late", () => {})

@@ -2,19 +2,19 @@
 import { Effect, Schema } from "effect"
 import { Category, Entity } from "eventfold"
 
-export const Account = Category.make("account", {
+export class Account extends Category.make("account", {
   Opened: { owner: Schema.String, at: Schema.DateTimeUtc },
   Deposited: { amount: Schema.Int },
   Withdrawn: { amount: Schema.Int },
   Closed: {}
-})
+}) {}
 
-export const Transfer = Category.make("transfer", {
+export class Transfer extends Category.make("transfer", {
   Requested: { from: Schema.String, to: Schema.String, amount: Schema.Int },
   Sent: { at: Schema.DateTimeUtc },
   Received: { at: Schema.DateTimeUtc },
   Refused: { reason: Schema.String }
-})
+}) {}
 
 export const Balance = Entity.make(Account, {
   state: Schema.Struct({ balance: Schema.Int, open: Schema.Boolean }),

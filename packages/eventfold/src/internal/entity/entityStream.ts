@@ -21,6 +21,13 @@ export interface AnyRecorded {
   readonly recorded: RecordedMessage
 }
 
+/** Events as they are to be written. */
+export interface Encoded<Event> {
+  readonly messages: ReadonlyArray<Message>
+  /** The events as readers of the messages get them. */
+  readonly events: ReadonlyArray<Event>
+}
+
 /** The stream of one entity, and what the entity does with it. */
 export interface EntityStream<S, Event, Recorded, R> {
   readonly streamName: StreamName
@@ -39,7 +46,7 @@ export interface EntityStream<S, Event, Recorded, R> {
   readonly events: (from: number, limit: number) => Effect.Effect<ReadonlyArray<Recorded>, ReadError, MessageStore | R>
   /** An event as it was before it was recorded. */
   readonly unrecorded: (event: Recorded) => Event
-  readonly encode: (events: ReadonlyArray<Event>) => Effect.Effect<ReadonlyArray<Message>, InvalidMessage, R>
+  readonly encode: (events: ReadonlyArray<Event>) => Effect.Effect<Encoded<Event>, InvalidMessage, R>
   readonly evolve: (state: S, event: Event) => S
   /** Tells the snapshots and the cache a state whose events have just been written. */
   readonly written: (fold: Fold<S>) => Effect.Effect<void, never, MessageStore>
@@ -153,7 +160,11 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
         Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
       ),
     unrecorded: unrecorded<C>,
-    encode: (events) => category.encode(streamName, events),
+    encode: (events) =>
+      Effect.flatMap(category.encode(streamName, events), (messages) =>
+        category.readBack === undefined
+          ? Effect.succeed({ messages, events })
+          : Effect.map(category.readBack(streamName, events, messages), (events) => ({ messages, events }))),
     evolve,
     written: (fold) =>
       Effect.flatMap(

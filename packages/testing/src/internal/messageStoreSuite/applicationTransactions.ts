@@ -66,7 +66,7 @@ const besideAnother = <A, E, R, E2, R2>(
       Effect.forkChild
     )
     const result = yield* run(Deferred.succeed(begun, undefined)).pipe(
-      Effect.tap(() => Effect.forEach(upTo(10), () => versionOf("none-1"))),
+      Effect.tap(() => Effect.forEach(upTo(10), () => Effect.andThen(Effect.yieldNow, versionOf("none-1")))),
       Effect.tap(() => Effect.sync(() => isCommitting = true)),
       transaction
     )
@@ -141,10 +141,10 @@ const committing = (it: It) => {
     Effect.gen(function*() {
       const store = yield* MessageStore
       const { balance, category, deposited } = yield* newAccount
-      const streamName = `${category.name}-1`
+      const streamName = `${category.categoryName}-1`
       const inTransaction = (i: number) =>
         transaction(Effect.gen(function*() {
-          yield* store.append(`${category.name}-other${i}`, numbered(1))
+          yield* store.append(`${category.categoryName}-other${i}`, numbered(1))
           yield* balance.transact("1", () => deposited(1), { retry })
         }))
       const write = (i: number) => i % 2 === 0 ? inTransaction(i) : balance.transact("1", () => deposited(1), { retry })
@@ -290,10 +290,11 @@ const nesting = (it: It) => {
       const streamName = yield* newStream
       yield* transaction(Effect.forEach(upTo(12), (i) => {
         const append = store.append(streamName, numbered(2, i))
-        if (i % 3 === 0) return append
-        return i % 3 === 1 ? transaction(append) : rolledBack(append)
+        if (i % 3 === 1) return append
+        const slow = Effect.tap(append, () => Effect.yieldNow)
+        return i % 3 === 2 ? transaction(slow) : rolledBack(slow)
       }, together))
-      const written = upTo(12).flatMap((i) => i % 3 === 2 ? [] : [i, i + 1])
+      const written = upTo(12).flatMap((i) => i % 3 === 0 ? [] : [i, i + 1])
       const messages = yield* readStream(streamName)
       assert.deepStrictEqual(dataOf(messages).map(Number).toSorted((a, b) => a - b), written.toSorted((a, b) => a - b))
       assert.deepStrictEqual(positions(messages), upTo(written.length))
@@ -455,7 +456,7 @@ const caching = (it: It) => {
         snapshots: { version: 1, every: 2 }
       })
       const deposit = counting.transact("1", () => [deposited(1), deposited(1)])
-      const snapshot = store.lastMessage(`${category.name}:snapshot-1`)
+      const snapshot = store.lastMessage(`${category.categoryName}:snapshot-1`)
       yield* rolledBack(Effect.andThen(deposit, Effect.map(snapshot, (found) => assert.isTrue(Option.isSome(found)))))
       assert.deepStrictEqual(yield* snapshot, Option.none())
       assert.strictEqual((yield* counting.load("1")).state, 0)

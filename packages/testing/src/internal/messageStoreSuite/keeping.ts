@@ -253,7 +253,7 @@ export const tests = (it: It): void => {
         assert.deepStrictEqual(yield* store.writeAll([yield* category.toAppend("1", deposit(3), keep)]), [first])
         assert.deepStrictEqual(yield* amounts("1"), [1])
         assert.deepStrictEqual(
-          Option.map(yield* store.findMessage(`${category.name}-1`, id), ({ position }) => position),
+          Option.map(yield* store.findMessage(`${category.categoryName}-1`, id), ({ position }) => position),
           Option.some(0)
         )
       }))

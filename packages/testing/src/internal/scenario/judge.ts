@@ -5,7 +5,7 @@ import type * as Entity from "eventfold/Entity"
 import type { RecordedMessage } from "eventfold/Message"
 import { isComparable, isExpectedError, showExpectedError } from "../report/expectedError.ts"
 import type { Mismatch } from "../report/failure.ts"
-import { plainError, show } from "../report/format.ts"
+import { plainError, show, showEventsByName } from "../report/format.ts"
 import { showStopped } from "./attempts.ts"
 import * as Entries from "./entries.ts"
 import type { Happened } from "./perform.ts"
@@ -27,7 +27,7 @@ const past = { written: "wrote", parked: "parked" }
 
 /** A verb and the messages in their streams. */
 const showMessages = (verb: string, streams: Entries.Streams): string =>
-  Object.keys(streams).length > 1 ? Entries.showStreams(`${verb}:`, streams) : Entries.showStreams(verb, streams)
+  Object.keys(streams).length > 1 ? showEventsByName(`${verb}:`, streams) : showEventsByName(verb, streams)
 
 const compare = Effect.fnUntraced(function*(
   messages: ReadonlyArray<RecordedMessage>,
@@ -60,7 +60,7 @@ export const state = <C extends Category.Any, S>(
 () =>
   Effect.map(entity.load(id), ({ state }) => {
     if (Equal.equals(state, wanted)) return undefined
-    const expected = `the state ${show(wanted)} of ${(entity.category as Category.Any).name} ${show(id)}`
+    const expected = `the state ${show(wanted)} of ${(entity.category as Category.Any).categoryName} ${show(id)}`
     return { expected, instead: `it was ${show(state)}`, diff: { actual: state, expected: wanted } }
   })
 

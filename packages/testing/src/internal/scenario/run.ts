@@ -7,7 +7,7 @@ import * as TestClock from "effect/testing/TestClock"
 import type * as Consumer from "eventfold/Consumer"
 import * as MessageStore from "eventfold/MessageStore"
 import { type Diff, failure } from "../report/failure.ts"
-import { plainError } from "../report/format.ts"
+import { plainError, showEventsByName } from "../report/format.ts"
 import { showFailed, showStopped } from "./attempts.ts"
 import * as Entries from "./entries.ts"
 import { again, type Judge } from "./judge.ts"
@@ -39,7 +39,7 @@ const isUnwritable = (error: object): error is Entries.Unwritable => "_tag" in e
 /** Messages that can't be written, or another error. */
 const showProblem = (words: string, error: Entries.Unwritable | { readonly message: string }): string =>
   isUnwritable(error)
-    ? `${Entries.showStreams(words, error.streams)}, which a store would refuse: ${error.reason}`
+    ? `${showEventsByName(words, error.streams)}, which a store would refuse: ${error.reason}`
     : `${words} ${error.message}`
 
 /** A step to take, and its line in the story. */
@@ -50,7 +50,7 @@ const prepare = Effect.fnUntraced(function*(step: Step, place: number) {
   const { _tag } = step
   const entries = yield* Entries.toEntries(step.entries)
   const appends = yield* Entries.toAppends(entries, String(place))
-  return { step: { _tag, appends }, line: Entries.showStreams(_tag, Entries.streamsOf(entries)) }
+  return { step: { _tag, appends }, line: showEventsByName(_tag, Entries.streamsOf(entries)) }
 })
 
 /** What tells why a scenario failed: its steps so far, and where the first expectation is. */
