@@ -66,7 +66,7 @@ const besideAnother = <A, E, R, E2, R2>(
       Effect.forkChild
     )
     const result = yield* run(Deferred.succeed(begun, undefined)).pipe(
-      Effect.tap(() => Effect.forEach(upTo(10), () => versionOf("none-1"))),
+      Effect.tap(() => Effect.forEach(upTo(10), () => Effect.andThen(Effect.yieldNow, versionOf("none-1")))),
       Effect.tap(() => Effect.sync(() => isCommitting = true)),
       transaction
     )
@@ -290,10 +290,11 @@ const nesting = (it: It) => {
       const streamName = yield* newStream
       yield* transaction(Effect.forEach(upTo(12), (i) => {
         const append = store.append(streamName, numbered(2, i))
-        if (i % 3 === 0) return append
-        return i % 3 === 1 ? transaction(append) : rolledBack(append)
+        if (i % 3 === 1) return append
+        const slow = Effect.tap(append, () => Effect.yieldNow)
+        return i % 3 === 2 ? transaction(slow) : rolledBack(slow)
       }, together))
-      const written = upTo(12).flatMap((i) => i % 3 === 2 ? [] : [i, i + 1])
+      const written = upTo(12).flatMap((i) => i % 3 === 0 ? [] : [i, i + 1])
       const messages = yield* readStream(streamName)
       assert.deepStrictEqual(dataOf(messages).map(Number).toSorted((a, b) => a - b), written.toSorted((a, b) => a - b))
       assert.deepStrictEqual(positions(messages), upTo(written.length))
