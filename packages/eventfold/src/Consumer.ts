@@ -13,6 +13,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import type { Status } from "./ConsumerStatus.ts"
@@ -285,7 +286,7 @@ export const status = Effect.fn("Consumer.status")(function*(
 
 /**
  * Waits, in any process, until the consumer has handled everything up to a global position (inclusive): all members of its
- * group, by the positions that they have written.
+ * group, by the positions that they have written. None, of a decision that wrote nothing, is no wait.
  *
  * **Gotchas**
  *
@@ -298,17 +299,22 @@ export const status = Effect.fn("Consumer.status")(function*(
  */
 export const waitFor = Effect.fn("Consumer.waitFor")(function*(
   consumer: Consumer<unknown, unknown>,
-  globalPosition: number,
+  globalPosition: number | Option.Option<number>,
   options?: {
     /** The pause between two looks at the positions. Defaults to 100 milliseconds. */
     readonly interval?: Duration.Input | undefined
   }
 ): Effect.fn.Return<void, StoreError | InvalidArgument | InvalidCategory, MessageStore> {
   yield* check(consumer)
-  yield* checkInt("globalPosition", globalPosition, 0)
-  while (!(yield* Progress.isHandled(consumer, globalPosition))) {
-    yield* Effect.sleep(options?.interval ?? "100 millis")
-  }
+  yield* Runnable.ifWritten(
+    globalPosition,
+    Effect.fnUntraced(function*(globalPosition) {
+      yield* checkInt("globalPosition", globalPosition, 0)
+      while (!(yield* Progress.isHandled(consumer, globalPosition))) {
+        yield* Effect.sleep(options?.interval ?? "100 millis")
+      }
+    })
+  )
 })
 
 /**

@@ -17,6 +17,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Category from "./Category.ts"
 import * as Consumer from "./Consumer.ts"
@@ -294,11 +295,11 @@ export interface Running<out E> {
   /** Waits until a consumer fails, and fails with its error. It is interrupted when the process stops. */
   readonly await: Effect.Effect<never, E>
   /**
-   * Waits until the process has reacted to everything up to a global position (inclusive), such as that of an append. Messages
-   * that are written after the call are not waited for, so neither are those of its own reactions. It fails when a consumer
-   * fails.
+   * Waits until the process has reacted to everything up to a global position (inclusive), such as that of an append or a
+   * decision. None, of a decision that wrote nothing, is no wait. Messages that are written after the call are not waited for,
+   * so neither are those of its own reactions. It fails when a consumer fails.
    */
-  readonly waitFor: (globalPosition: number) => Effect.Effect<void, E>
+  readonly waitFor: (globalPosition: number | Option.Option<number>) => Effect.Effect<void, E>
 }
 
 /**
@@ -404,7 +405,7 @@ export const status = Effect.fn("Process.status")(function*(
 
 /**
  * Waits, in any program, until the process has reacted to everything up to a global position (inclusive), by the positions
- * that its consumers have written.
+ * that its consumers have written. None, of a decision that wrote nothing, is no wait.
  *
  * **Gotchas**
  *
@@ -417,7 +418,7 @@ export const status = Effect.fn("Process.status")(function*(
  */
 export const waitFor = Effect.fn("Process.waitFor")(function*(
   process: Process<unknown, unknown>,
-  globalPosition: number,
+  globalPosition: number | Option.Option<number>,
   options?: {
     /** The pause between two looks at the positions. Defaults to 100 milliseconds. */
     readonly interval?: Duration.Input | undefined

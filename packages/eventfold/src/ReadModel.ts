@@ -19,6 +19,7 @@ import * as Arr from "effect/Array"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Host, Running } from "./internal/processor/host.ts"
@@ -362,8 +363,8 @@ export const status: (
 )
 
 /**
- * Waits, in any process, until the live build has handled everything up to a global position (inclusive). After an append, wait
- * for its position, and the tables have one's own writes.
+ * Waits, in any process, until the live build has handled everything up to a global position (inclusive). After an append or a
+ * decision, wait for its position, and the tables have one's own writes. None, of a decision that wrote nothing, is no wait.
  *
  * **Details**
  *
@@ -381,15 +382,20 @@ export const status: (
  */
 export const waitFor = Effect.fn("ReadModel.waitFor")(function*(
   model: AnyModel,
-  globalPosition: number,
+  globalPosition: number | Option.Option<number>,
   options?: {
     /** How often to look at what other processes have done. Defaults to 100 milliseconds. */
     readonly interval?: Duration.Input | undefined
   }
 ): Effect.fn.Return<void, StatusError | ReadModelChanged, MessageStore | ReadModelStore> {
   yield* checkDefinition(model)
-  yield* checkInt("globalPosition", globalPosition, 0)
-  yield* waitForPosition(model, globalPosition, options?.interval ?? "100 millis")
+  yield* Runnable.ifWritten(
+    globalPosition,
+    Effect.fnUntraced(function*(globalPosition) {
+      yield* checkInt("globalPosition", globalPosition, 0)
+      yield* waitForPosition(model, globalPosition, options?.interval ?? "100 millis")
+    })
+  )
 })
 
 /**
