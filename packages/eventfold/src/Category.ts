@@ -45,6 +45,7 @@ export {
   type Data,
   type Definition,
   type Fields,
+  type Upcasted,
   version,
   type Versioned
 } from "./internal/category/eventDefinition.ts"
@@ -93,6 +94,13 @@ export interface Options {
    * a {@link DecodeError}. Defaults to `"skip"`, because a new type must not break the programs that do not know it yet.
    */
   readonly unknownTypes?: "skip" | "refuse" | undefined
+  /**
+   * What a read does with `schemaVersion` in the metadata of an event that is declared without versions: with `"check"`, any
+   * other version than `"1"` is a {@link DecodeError}; `"ignore"` does not look at it, for events of other clients that use
+   * the key for something else. An event with {@link version}s is always checked. Defaults to `"check"`, because data of a
+   * newer version may fit the schema and mean something else.
+   */
+  readonly schemaVersions?: "check" | "ignore" | undefined
 }
 
 type IdOf<O> = O extends { readonly id: Schema.Codec<infer I, PlainId> } ? I : PlainId
@@ -110,14 +118,22 @@ type ServicesOf<E, O> =
   | { readonly [K in keyof E]: DefinitionServices<E[K]> }[keyof E]
   | (O extends { readonly metadata: infer F } ? DefinitionServices<F> : never)
 
+/**
+ * An event of one type before it is written. The constructors in {@link Category} `events` make them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NewEvent<Type extends string, Data, M = Metadata.Metadata> {
+  readonly type: Type
+  readonly data: Data
+  readonly id?: string | undefined
+  readonly metadata?: M | undefined
+}
+
 /** An event before it is written. */
 type Unrecorded<E, O> = {
-  readonly [K in keyof E & string]: {
-    readonly type: K
-    readonly data: Data<E[K]>
-    readonly id?: string | undefined
-    readonly metadata?: GivenMetadataOf<O> | undefined
-  }
+  readonly [K in keyof E & string]: NewEvent<K, Data<E[K]>, GivenMetadataOf<O>>
 }[keyof E & string]
 
 /** An event as it was read. */
@@ -167,7 +183,8 @@ export interface EventOptions<M = Metadata.Metadata> {
  * @since 0.1.0
  */
 export interface Any {
-  readonly name: string
+  /** The name of the category, such as `account`. */
+  readonly categoryName: string
   readonly Events: Events
   readonly Options: Options
   readonly decode: (
@@ -265,13 +282,34 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
 }
 
 /**
+ * Constructors of the events of a category, by type.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Constructors<E extends Events, O extends Options = {}> = {
+  readonly [K in keyof E & string]: (
+    data: Data<E[K]>,
+    options?: EventOptions<GivenMetadataOf<O>>
+  ) => NewEvent<K, Data<E[K]>, GivenMetadataOf<O>>
+}
+
+/**
  * A category: constructors for its events, and typed reads and appends. `E` is its events and `O` its options, as they were
  * defined.
+ *
+ * **Details**
+ *
+ * A class can extend a category. Then types have the name of the class, `typeof Account`, instead of its events one by one.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Category<E extends Events, O extends Options = {}> extends Any {
+  /** For `extends` only: a category has no instances. */
+  new(_: never): {}
+  /** A class has the name of the class here: use `categoryName`. */
+  readonly name: never
   /** The definitions of the events, also for types such as {@link Event}. */
   readonly Events: E
   readonly Options: O
@@ -279,12 +317,7 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
    * Constructors of the events by type: `Account.events.Deposited({ amount: 11 })`. A write checks events against their
    * schemas; a constructor does not.
    */
-  readonly events: {
-    readonly [K in keyof E & string]: (
-      data: Data<E[K]>,
-      options?: EventOptions<GivenMetadataOf<O>>
-    ) => Extract<Unrecorded<E, O>, { readonly type: K }>
-  }
+  readonly events: Constructors<E, O>
   /**
    * The stream of an id, such as `account-123`. Fails with `InvalidStreamName` when the id is empty or does not fit its
    * schema, or when the category's own name has a dash.
@@ -303,6 +336,19 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
     streamName: string,
     events: ReadonlyArray<Unrecorded<E, O>>
   ) => Effect.Effect<ReadonlyArray<Message>, InvalidMessage, ServicesOf<E, O>>
+  /**
+   * The events as readers of their messages get them. `undefined` when that is the events as they were, because all of the
+   * category's events are written in their newest version.
+   *
+   * @internal
+   */
+  readonly readBack:
+    | ((
+      streamName: string,
+      events: ReadonlyArray<Unrecorded<E, O>>,
+      messages: ReadonlyArray<Message>
+    ) => Effect.Effect<ReadonlyArray<Unrecorded<E, O>>, InvalidMessage, ServicesOf<E, O>>)
+    | undefined
   /**
    * Decodes a message of the category into an event. Gives none for a message of an unknown type that the category skips. Fails
    * with {@link DecodeError} when the data, the metadata or the id of the stream does not fit.
@@ -356,12 +402,37 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
   >
 }
 
-type WithoutDash<Name extends string> = Name extends `${string}-${string}` ? "a category's name has no dash" : Name
+type WithoutDash<Name extends string> = Name extends `${string}-${string}`
+  ? "A category's name has no dash: in a stream name, a dash comes before the id"
+  : Name
+
+/**
+ * A category as the interface that its events and options make it.
+ *
+ * @internal
+ */
+export type Plain<C extends Any> = Category<C["Events"], C["Options"]>
+
+/**
+ * The operations of a category, for code that is generic in it: the compiler cannot know that every category has them.
+ *
+ * @internal
+ */
+export const plain = <C extends Any>(category: C): Plain<C> => category as Any as Plain<C>
 
 const decodeError = (recorded: RecordedMessage) => (misfit: Misfit): DecodeError => {
   const { globalPosition, position, streamName, type } = recorded
   return new DecodeError({ streamName, position, globalPosition, type, ...misfit })
 }
+
+/** What a class can extend. The class has a name of its own. */
+const extensible = (name: string): Pick<Category<Events>, "name"> & (new(_: never) => {}) => {
+  const Category = function() {} as Function as Pick<Category<Events>, "name"> & (new(_: never) => {})
+  return Object.defineProperty(Category, "name", { value: name })
+}
+
+const invalid = (streamName: string, index: number, { type }: UntypedEvent) => (misfit: Misfit): InvalidMessage =>
+  new InvalidMessage({ streamName, index, type: String(type), ...misfit })
 
 /** Decodes messages page by page, as they come. A page of which no event is left is skipped. */
 const decodePages = <Event, E, R, RDecode>(
@@ -380,11 +451,11 @@ const decodePages = <Event, E, R, RDecode>(
 
 const constructor = (type: string) => (data: unknown, options?: object) => ({ ...options, type, data })
 
-const constructors = <E extends Events, O extends Options>(events: E): Category<E, O>["events"] => {
+const constructors = <E extends Events, O extends Options>(events: E): Constructors<E, O> => {
   const byType: Record<string, unknown> = Object.fromEntries(
     Object.keys(events).map((type) => [type, constructor(type)])
   )
-  return byType as Category<E, O>["events"]
+  return byType as Constructors<E, O>
 }
 
 /**
@@ -417,7 +488,7 @@ const constructors = <E extends Events, O extends Options>(events: E): Category<
  * @since 0.1.0
  */
 export const make = <const Name extends string, const E extends Events, const O extends Options = {}>(
-  name: Name & WithoutDash<Name>,
+  name: WithoutDash<Name>,
   events: E,
   options?: O
 ): Category<E, O> => {
@@ -426,7 +497,10 @@ export const make = <const Name extends string, const E extends Events, const O 
   const { id, recordedId, streamName } = idCodec<IdOf<O>, RecordedIdOf<O>>(name, options?.id)
   const messages = messageCodec<Services>(name, {
     events: new Map(
-      Object.entries(events).map(([type, definition]) => [type, codecOf(definition) as EventCodec<Services>])
+      Object.entries(events).map(([type, definition]) => [
+        type,
+        codecOf(definition, options?.schemaVersions ?? "check") as EventCodec<Services>
+      ])
     ),
     metadata: options?.metadata as
       | { readonly [field: string]: Schema.Codec<unknown, unknown, Services, Services> }
@@ -443,11 +517,9 @@ export const make = <const Name extends string, const E extends Events, const O 
     Effect.suspend(() => {
       const encoded: Array<Message> = []
       const encodeNext = (event: UntypedEvent) =>
-        Effect.mapErrorEager(messages.encode(event, ambient), (misfit) =>
-          new InvalidMessage({ streamName, index: encoded.length, type: String(event.type), ...misfit }))
+        Effect.mapErrorEager(messages.encode(event, ambient), invalid(streamName, encoded.length, event))
       return Effect.as(
-        Eager.forEach(events, encodeNext, (message) =>
-          encoded.push(message)),
+        Eager.forEach(events, encodeNext, (message) => encoded.push(message)),
         encoded
       )
     })
@@ -465,6 +537,16 @@ export const make = <const Name extends string, const E extends Events, const O 
       DecodeError,
       Services
     >
+
+  const { readBack: readEventBack } = messages
+  const readBack = readEventBack === undefined
+    ? undefined
+    : (streamName: string, events: ReadonlyArray<Unrecorded<E, O>>, messages: ReadonlyArray<Message>) =>
+      Effect.forEach(
+        events,
+        (event: UntypedEvent, index) =>
+          Effect.mapError(readEventBack(event, messages[index]?.data ?? null), invalid(streamName, index, event))
+      ) as Effect.Effect<ReadonlyArray<Unrecorded<E, O>>, InvalidMessage, Services>
 
   const toAppend = (id: IdOf<O>, events: Given, options?: MessageStore.AppendOptions) =>
     Effect.flatMap(
@@ -502,19 +584,20 @@ export const make = <const Name extends string, const E extends Events, const O 
     return Option.isNone(last) ? Option.none() : yield* decode(last.value)
   })
 
-  return {
-    name,
+  return Object.assign(extensible(name), {
+    categoryName: name,
     Events: events,
     Options: options ?? {} as O,
     events: constructors<E, O>(events),
     id,
     streamName,
     encode,
+    readBack,
     decode,
     append,
     toAppend,
     readStream,
     readCategory,
     lastEvent
-  }
+  })
 }

@@ -58,6 +58,8 @@ export type { PollOptions } from "./internal/processor/pollPause.ts"
 /** @since 0.1.0 */
 export type { OnStop } from "./internal/processor/runnable.ts"
 /** @since 0.1.0 */
+export { HandlerTimeout } from "./internal/processor/timeLimit.ts"
+/** @since 0.1.0 */
 export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 
 /**

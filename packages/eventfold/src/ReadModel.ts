@@ -67,6 +67,8 @@ export {
   StoreChanged
 } from "./internal/readModel/errors.ts"
 /** @since 0.1.0 */
+export { HandlerTimeout } from "./internal/processor/timeLimit.ts"
+/** @since 0.1.0 */
 export type { Progress } from "./internal/readModel/rebuild.ts"
 /** @since 0.1.0 */
 export type { BuildStatus, Status } from "./internal/readModel/status.ts"

@@ -145,7 +145,7 @@ describe("the names of parked streams", () => {
     Effect.gen(function*() {
       const parking = yield* ParkingCategory.make({ id: "notifier", category })
       const id = parking.idOf(name)
-      assert.strictEqual(`${parking.category.name}-${id}`, expected)
+      assert.strictEqual(`${parking.category.categoryName}-${id}`, expected)
       assert.deepStrictEqual(parking.ownId(expected), Option.some(id))
       const other = yield* ParkingCategory.make({ id: "notifier-2", category })
       assert.deepStrictEqual(other.ownId(expected), Option.none())

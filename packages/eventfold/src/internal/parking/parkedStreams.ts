@@ -88,7 +88,7 @@ export const advance = Effect.fnUntraced(function*<S>(
     if (refused === undefined) return { ...fold, state: events.reduce(folding.evolve, fold.state), version }
     const latest = yield* catchUp(parking, folding, id, fold)
     if (latest.version === fold.version) {
-      return yield* failed("Parking.append", `cannot append to ${category.name}-${id}: ${refused}`)
+      return yield* failed("Parking.append", `cannot append to ${category.categoryName}-${id}: ${refused}`)
     }
     fold = latest
   }
@@ -130,7 +130,7 @@ export const readAll = (
   })
   return storeErrors(
     "Parking.read",
-    MessageStore.use((store) => Stream.runForEachArray(store.readCategory(category.name, { from }), readPage))
+    MessageStore.use((store) => Stream.runForEachArray(store.readCategory(category.categoryName, { from }), readPage))
   )
 }
 

@@ -50,7 +50,7 @@ const idIn = <E extends Category.Events, O extends Category.Options>(
 ): Effect.Effect<Id<E, O> | undefined, StreamName.InvalidStreamName> =>
   Option.match(StreamName.id(streamName), {
     onNone: () => Effect.undefined,
-    onSome: (id) => category.id(`${category.name}-${id}`)
+    onSome: (id) => category.id(`${category.categoryName}-${id}`)
   })
 
 /** Encodes what a reaction gives. */
@@ -76,7 +76,9 @@ const respond = Effect.fn("Process.react")(
     const stream = yield* Entity.streamOf(entity.at(id))
     yield* Effect.annotateCurrentSpan({ "eventfold.process": name, "eventfold.stream": stream.streamName })
     const decide = (state: S) => Effect.suspend(() => toWrites(deadlineCategory, stream.streamName, reaction(state)))
-    yield* react(name, trigger, stream, decide, Entity.defaultRetry)
+    const written = yield* react(name, trigger, stream, decide, Entity.defaultRetry)
+    if (Option.isSome(written)) yield* Effect.annotateCurrentSpan("eventfold.written_position", written.value)
+    return written
   }
 )
 
@@ -128,7 +130,8 @@ export const ofDeadlines = <E extends Category.Events, O extends Category.Option
       const id = yield* idIn(entity.category, recorded.streamName)
       const reaction = reactions.get(data.name)
       if (id !== undefined && reaction !== undefined) {
-        return yield* respond(process, recorded, id, (state) => reaction(state, { ...data, recorded }, id))
+        yield* respond(process, recorded, id, (state) => reaction(state, { ...data, recorded }, id))
+        return
       }
       yield* log("Warn", "process skips a deadline that it does not define", {
         process: name,

@@ -30,7 +30,9 @@ const withHandledMarkers = <S, Event, Recorded, R>(
   evolve: (state, event) => isHandledMarker(event) ? state : stream.evolve(state, event),
   encode: (events) => {
     const own = events.filter((event): event is Event => !isHandledMarker(event))
-    return own.length === 0 ? Effect.succeed([handledMarker]) : stream.encode(own)
+    return own.length === 0
+      ? Effect.succeed({ messages: [handledMarker], events: [handledMarker] })
+      : stream.encode(own)
   }
 })
 
@@ -64,6 +66,9 @@ const withIds = (
  * It writes once for each trigger. The first message of a reaction is always in the process's own stream, under an id that
  * follows from the trigger. The store refuses a second reaction because of that id, and the id then shows that the trigger
  * was handled.
+ *
+ * Gives the highest global position of what it wrote, none when it wrote nothing. For a trigger that was handled before, that
+ * is the position of the reaction's first message, unless the process reacts as it did then.
  */
 export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyRecorded, R, E, RDecide>(
   process: string,
@@ -72,19 +77,23 @@ export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyR
   decide: (state: S) => Effect.Effect<Writes<Event>, E, RDecide>,
   retry: Transaction.Options["retry"]
 ): Effect.fn.Return<
-  void,
-  E | ReadError | Exclude<AppendError, WrongExpectedVersion> | Unsupported | Transaction.Conflict<Recorded>,
+  Option.Option<number>,
+  E | ReadError | Exclude<AppendError, WrongExpectedVersion> | Unsupported | Transaction.Conflict,
   R | RDecide | MessageStore
 > {
   const store = yield* MessageStore
   let messages: ReadonlyArray<Append> = []
+  let written: Option.Option<number> = Option.none()
 
   /** Writes the process's own events first, so that the first result is theirs. */
   const writeAll = (own: Append) =>
     Effect.flatMap(
       store.writeAll(withIds(process, trigger, [own, ...messages])),
-      // A store that gives no result for an append is broken.
-      ([result]) => Effect.orDie(Effect.fromNullishOr(result))
+      (results) => {
+        written = Option.some(Math.max(...results.map(({ globalPosition }) => globalPosition)))
+        // A store that gives no result for an append is broken.
+        return Effect.orDie(Effect.fromNullishOr(results[0]))
+      }
     )
   const reaction = Transaction.transact(
     store,
@@ -99,13 +108,19 @@ export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyR
   )
 
   const wasHandled = store.findMessage(stream.streamName, reactionId(process, trigger, stream.streamName, 0)).pipe(
-    Effect.map(Option.isSome),
     // A derived id is a UUID.
     Effect.catchTag("InvalidArgument", Effect.die)
   )
   // A handled trigger is no failure, even when the process would refuse it in the state that it is in now.
   return yield* Effect.catch(
-    Effect.asVoid(reaction),
-    (error) => Effect.flatMap(wasHandled, (handled) => handled ? Effect.void : Effect.fail(error))
+    Effect.map(reaction, () => written),
+    (error) =>
+      Effect.flatMap(
+        wasHandled,
+        Option.match({
+          onNone: () => Effect.fail(error),
+          onSome: ({ globalPosition }) => Effect.succeedSome(globalPosition)
+        })
+      )
   )
 })

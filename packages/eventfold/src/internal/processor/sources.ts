@@ -90,7 +90,7 @@ const isAll = (from: Source): from is All => typeof from !== "string" && !("deco
 
 /** The name of the source's category; `undefined` for everything. */
 export const nameOf = (from: Source): string | undefined =>
-  isCategory(from) ? from.name : typeof from === "string" ? from : undefined
+  isCategory(from) ? from.categoryName : typeof from === "string" ? from : undefined
 
 /** Whether a message passes the correlation filter of a consumer, if it has one. */
 export const correlates = (

@@ -45,9 +45,7 @@ type InOneTransaction = (
 
 /** The categories of appends that inline read models read. */
 const coveredCategories = (inline: InlineReadModels | undefined, appends: ReadonlyArray<EncodedAppend>) =>
-  inline === undefined
-    ? []
-    : appends.filter((append) => !isCheck(append)).map(categoryOf).filter(inline.covers)
+  inline === undefined ? [] : appends.filter((append) => !isCheck(append)).map(categoryOf).filter(inline.covers)
 
 const withInlineReadModels = (inline: InlineReadModels | undefined): InOneTransaction => (operation, appends, call) => {
   const categories = coveredCategories(inline, appends)

@@ -209,7 +209,7 @@ const transactions = (it: It) => {
         Entity.transactAll(targets, () => overtaken(99), { checkReads: true, retry: Schedule.recurs(1) })
       )
       assert(error._tag === "WrongExpectedVersion")
-      assert.deepStrictEqual([error.streamName, error.attempts], [`${other.category.name}-1`, 2])
+      assert.deepStrictEqual([error.streamName, error.attempts], [`${other.category.categoryName}-1`, 2])
       assert.lengthOf(error.missed, 1)
       assert.deepStrictEqual(yield* one.amounts("1"), [1, 1])
 

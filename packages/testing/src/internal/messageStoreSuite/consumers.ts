@@ -388,7 +388,7 @@ const failing = (it: It) => {
     Effect.gen(function*() {
       const store = yield* MessageStore
       const Account = Category.make(yield* newCategory, { Numbered: Schema.Int })
-      yield* store.append(`${Account.name}-1`, [
+      yield* store.append(`${Account.categoryName}-1`, [
         ...numbered(3),
         { type: "Numbered", data: "not a number" },
         ...numbered(3, 3)
@@ -419,6 +419,87 @@ const failing = (it: It) => {
     }).pipe(quietly))
 }
 
+const ids = (it: It) =>
+  it.effect("get the ids of streams by the schema of the category; one that does not fit does not decode", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const name = yield* newCategory
+      const Seat = Category.make(name, { Numbered: Schema.Int }, {
+        id: Schema.Tuple([Schema.FiniteFromString, Schema.String])
+      })
+      yield* store.append(name, numbered(1, 100))
+      yield* Seat.append([7, "a"], Seat.events.Numbered(1))
+      yield* store.append(`${name}-x+b`, numbered(1, 101))
+      yield* Seat.append([8, "b"], [Seat.events.Numbered(2), Seat.events.Numbered(3)])
+
+      const seen = yield* Queue.unbounded<readonly [number, readonly [number, string]]>()
+      const consumers = [
+        Consumer.make("one", { onFailure: "skip" }).on(Seat, {
+          Numbered: ({ data, id }) => Queue.offer(seen, [data, id])
+        }),
+        Consumer.make("whole", { onFailure: "skip" }).on(Seat, ({ data, id }) => Queue.offer(seen, [data, id])),
+        Consumer.batch("many", {
+          from: Seat,
+          onFailure: "skip",
+          handle: (events) => Effect.forEach(events, ({ data, id }) => Queue.offer(seen, [data, id]))
+        })
+      ]
+      for (const consumer of consumers) {
+        const fiber = yield* run(consumer)
+        assert.deepStrictEqual(yield* Queue.takeN(seen, 3), [[1, [7, "a"]], [2, [8, "b"]], [3, [8, "b"]]])
+        yield* Fiber.interrupt(fiber)
+      }
+
+      const stopping = Consumer.make("stopping").on(Seat, { Numbered: () => Effect.void })
+      const error = yield* Effect.flip(Consumer.run(stopping))
+      assert.strictEqual(error._tag, "DecodeError")
+      if (error._tag === "DecodeError") assert.deepStrictEqual([error.streamName, error.path], [name, ["streamName"]])
+    }).pipe(quietly))
+
+const timeLimits = (it: It) =>
+  it.effect("interrupt a handler that takes too long, alone or in a batch: the attempt has failed", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const category = yield* newCategory
+      yield* store.append(`${category}-1`, numbered(3))
+      const seen = yield* Queue.unbounded<unknown>()
+      const interrupted: Array<unknown> = []
+      const handle = ({ data }: RecordedMessage) =>
+        data === 1
+          ? Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted.push(data)))
+          : Queue.offer(seen, data)
+      const options = { timeout: "30 millis", retry: Schedule.recurs(1) } as const
+
+      const stopping = Consumer.make("stopping", options).on(category, { Numbered: handle })
+      const error = yield* Effect.flip(Consumer.run(stopping))
+      const [, slow] = yield* readStream(`${category}-1`)
+      assert.deepStrictEqual(
+        error,
+        new Consumer.HandlerTimeout({
+          processor: "stopping",
+          millis: 30,
+          streamName: `${category}-1`,
+          globalPosition: slow?.globalPosition ?? 0,
+          type: "Numbered",
+          messages: 1
+        })
+      )
+      assert.deepStrictEqual(interrupted.splice(0), [1, 1], "an attempt and its retry")
+      assert.deepStrictEqual(yield* Queue.takeAll(seen), [0])
+
+      const skipping = Consumer.batch("many", {
+        ...options,
+        from: category,
+        onFailure: "skip",
+        handle: (messages) => Effect.forEach(messages, handle)
+      })
+      const fiber = yield* run(skipping)
+      // Twice in the batch, and then one by one.
+      assert.deepStrictEqual(yield* Queue.takeN(seen, 4), [0, 0, 0, 2])
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(interrupted, [1, 1, 1, 1])
+    }).pipe(quietly))
+
 const running = (it: It) =>
   it.effect("of one id: the second waits, and takes over when the first stops", () =>
     Effect.gen(function*() {
@@ -447,5 +528,7 @@ export const tests = (it: It) =>
     eventide(it)
     batches(it)
     failing(it)
+    ids(it)
+    timeLimits(it)
     running(it)
   })

@@ -37,13 +37,13 @@ const setUp = Effect.gen(function*() {
         return Effect.void
       })
   })
-  const owner: Parking.Owner = { id: "notifier", category: category.name }
+  const owner: Parking.Owner = { id: "notifier", category: category.categoryName }
 
   const deposit = (id: string, ...amounts: ReadonlyArray<number>) =>
     category.append(id, amounts.map((amount) => category.events.Deposited({ amount })))
 
   /** The positions of parked messages, by id. */
-  const idOf = (stream: string) => stream.slice(category.name.length + 1)
+  const idOf = (stream: string) => stream.slice(category.categoryName.length + 1)
   const waiting = Effect.map(
     Stream.runCollect(Parking.list(owner)),
     (streams) =>
@@ -59,7 +59,7 @@ const setUp = Effect.gen(function*() {
     owner,
     seen: (from = 0, to = Number.POSITIVE_INFINITY) => seen.filter((amount) => amount >= from && amount < to),
     waiting,
-    stream: (id: string) => `${category.name}-${id}`
+    stream: (id: string) => `${category.categoryName}-${id}`
   }
 })
 

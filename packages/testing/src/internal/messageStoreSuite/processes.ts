@@ -68,7 +68,13 @@ const newChain = Effect.map(newCategory, (name) => {
       })
     })
   const deadlines = `${fulfilment.name}:deadline`
-  const categories = [order.name, payment.name, shipping.name, fulfilment.name, deadlines]
+  const categories = [
+    order.categoryName,
+    payment.categoryName,
+    shipping.categoryName,
+    fulfilment.categoryName,
+    deadlines
+  ]
   return {
     order,
     payment,
@@ -147,9 +153,9 @@ const redelivery = (it: It) => {
       const { fulfilment, order, payment, process, shipping } = yield* newChain
       yield* order.append(["1", "2"], order.events.Placed({}, { metadata: { properties: { tenant: "t" } } }))
       yield* runUntil(process, shipping.name, 1)
-      const [placed] = yield* readStream(`${order.name}-1+2`)
+      const [placed] = yield* readStream(`${order.categoryName}-1+2`)
       const [started] = yield* readStream(`${fulfilment.name}-1+2`)
-      const charges = yield* readStream(`${payment.name}-1+2`)
+      const charges = yield* readStream(`${payment.categoryName}-1+2`)
       const [set, passed] = yield* readStream(`${fulfilment.name}:deadline-1+2`)
       assert(placed !== undefined && passed !== undefined)
       for (const message of [started, ...charges, set]) {
@@ -174,16 +180,16 @@ const races = (it: It) => {
             id: () => "1",
             concurrency: 4
           }),
-        Process.make(counter.name, {
+        Process.make(counter.categoryName, {
           entity: Entity.make(counter, { state: Schema.Int, initial: 0, evolve: { Counted: (_, { to }) => to } })
         }).on(Category.make(`${name}d` as "source", { Happened: {} }), {})
       )
       for (const source of sources) {
         yield* Effect.forEach(upTo(12), (i) => source.append(String(i), source.events.Happened({})))
       }
-      yield* runUntil(process, counter.name, 36)
+      yield* runUntil(process, counter.categoryName, 36)
       assert.deepStrictEqual(
-        (yield* readCategory(counter.name)).map(({ data }) => data),
+        (yield* readCategory(counter.categoryName)).map(({ data }) => data),
         upTo(36).map((i) => ({ to: i + 1 }))
       )
     }))
@@ -247,8 +253,48 @@ const answers = (it: It) => {
     }))
 }
 
+const handles = (it: It) =>
+  it.effect("is waited for by a position, here and elsewhere, and tells its lag", () =>
+    Effect.gen(function*() {
+      const { fulfilment, order, place, process } = yield* newChain
+      const { globalPosition } = yield* place("1")
+      const before = yield* Process.status(process)
+      assert.deepStrictEqual([before.name, before.lag.messages], [fulfilment.name, 1])
+
+      yield* Effect.scoped(Effect.gen(function*() {
+        const running = yield* Process.start(process)
+        assert.deepStrictEqual(running.consumers.map(({ category }) => category), [
+          order.name,
+          `${fulfilment.name}:deadline`
+        ])
+        yield* running.waitFor(globalPosition)
+        // It has reacted when the wait ends.
+        assert.deepStrictEqual((yield* readStream(`${fulfilment.name}-1`)).slice(0, 1).map(({ type }) => type), [
+          "Started"
+        ])
+        assert.deepStrictEqual(Object.keys(yield* running.status), [order.name, `${fulfilment.name}:deadline`])
+        yield* Process.waitFor(process, globalPosition)
+        yield* awaitMessages(fulfilment.name, 3)
+        const last = (yield* readCategory(order.name)).at(-1)?.globalPosition ?? 0
+        yield* running.waitFor(last)
+        yield* Process.waitFor(process, last)
+      }))
+      assert.strictEqual((yield* Process.status(process)).lag.messages, 0)
+
+      // A trigger that the process refuses: one consumer fails, and so does the whole.
+      yield* place("1")
+      yield* Effect.scoped(Effect.gen(function*() {
+        const running = yield* Process.start(process)
+        const refused = new Refused({ step: "Placed" })
+        assert.deepStrictEqual(yield* Effect.flip(running.await), refused)
+        assert.deepStrictEqual(yield* Effect.flip(running.waitFor(Number.MAX_SAFE_INTEGER)), refused)
+        assert.deepStrictEqual(yield* Effect.flip(running.await), refused)
+      }))
+    }).pipe(quietly))
+
 const once = (it: It) =>
   describe("process", () => {
+    handles(it)
     redelivery(it)
     races(it)
     answers(it)
@@ -261,33 +307,33 @@ const deadlines = (it: It) =>
         const trigger = Category.make(`${name}trigger` as "trigger", { Begun: { millis: Schema.Array(Schema.Int) } })
         const own = Category.make(`${name}own` as "own", { Late: { due: Schema.DateTimeUtc } })
         const memory = Entity.make(own, { state: Schema.Int, initial: 0, evolve: { Late: (count) => count + 1 } })
-        const process = Process.make(own.name, { entity: memory, checkpoint: { every: 1 } })
+        const process = Process.make(own.categoryName, { entity: memory, checkpoint: { every: 1 } })
           .deadline("short", (_, { due }) => ({ events: own.events.Late({ due }) }))
           .deadline("long", (_, { due }) => ({ events: own.events.Late({ due }) }))
           .on(trigger, {
             Begun: (_, { data: { millis: [long = 0, short = 0] } }) => ({ deadlines: { long, short } })
           })
-        const late = `${own.name}:deadline`
+        const late = `${own.categoryName}:deadline`
         yield* trigger.append("1", trigger.events.Begun({ millis: [40, 20] }))
         yield* runUntil(process, late, 4)
         const [, , ...passed] = yield* readCategory(late)
         assert.deepStrictEqual(passed.map(({ type }) => type), ["Passed", "Passed"])
-        yield* runUntil(process, own.name, 3)
+        yield* runUntil(process, own.categoryName, 3)
         // Set in one run, due between runs, passed in the next.
         yield* trigger.append("2", trigger.events.Begun({ millis: [2, 1] }))
         yield* runUntil(process, late, 6)
         yield* Effect.sleep("5 millis")
-        yield* runUntil(process, own.name, 6)
+        yield* runUntil(process, own.categoryName, 6)
         // They do not pass again when the messages are delivered again.
         yield* trigger.append("3", trigger.events.Begun({ millis: [2, 1] }))
-        yield* redelivering(runUntil(process, own.name, 9))
+        yield* redelivering(runUntil(process, own.categoryName, 9))
         const types = (yield* readCategory(late)).map(({ type }) => type)
         assert.deepStrictEqual(types.filter((type) => type === "Passed").length, 6)
         assert.strictEqual((yield* memory.load("1")).state, 2)
         assert.strictEqual((yield* memory.load("2")).state, 2)
         assert.deepStrictEqual((yield* memory.load("3")).version, Option.some(2))
         for (const id of [1, 2, 3]) {
-          const messages = (yield* readStream(`${own.name}-${id}`)).filter(({ type }) => type === "Late")
+          const messages = (yield* readStream(`${own.categoryName}-${id}`)).filter(({ type }) => type === "Late")
           const times = messages.map(({ data }) => Schema.decodeUnknownSync(Due)(data).due)
           assert.deepStrictEqual(times, times.toSorted(), `of process ${id}`)
           assert.strictEqual(times.length, 2)
