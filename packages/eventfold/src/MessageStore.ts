@@ -536,9 +536,9 @@ export const transaction = <A, E, R>(
  * **Gotchas**
  *
  * The append fails with a `StoreError`, not retryable, where it would wait for the caller's transaction: on a client with a
- * single connection, such as PGlite's, and in memory when the transaction has appended before. On PostgreSQL, an append to a
- * category that the transaction has appended to waits for a lock that the transaction holds, and fails with the database's
- * time limit for locks: append to another category.
+ * single connection, such as PGlite's; in memory when the transaction has appended before; on PostgreSQL when the transaction has
+ * locked the category by an append. On PostgreSQL it waits for other locks for at most 5 seconds. Within an independent transaction
+ * there is no other independent one.
  *
  * @example
  * ```ts
