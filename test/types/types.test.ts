@@ -112,9 +112,28 @@ layer(Compiled.layer, { excludeTestServices: true, timeout: "2 minutes" })("the 
       }))
   }
 
-  it.effect("declares functions over two categories", () =>
+  it.effect("declares functions over two categories in words that one can read", () =>
     Effect.gen(function*() {
       const declared = yield* (yield* Compiled).declared("transfers.d.ts")
-      for (const name of ["withdraw", "request", "move"]) assert.match(declared.get(name) ?? "", /^const .*Effect/)
+      const store = `import("eventfold/MessageStore").MessageStore`
+      const balance = "{ readonly balance: number; readonly open: boolean; }"
+      const progress = `"none" | "received" | "refused" | "requested" | "sent"`
+      const expected = {
+        withdraw: "const withdraw: (id: string, amount: number) => Effect.Effect<" +
+          `Entity.Transacted<${balance}, typeof Account, void>, InsufficientFunds | Entity.TransactError, ${store}>`,
+        move: "const move: (id: string, to: string, amount: number) => Effect.Effect<" +
+          `Entity.Transacted<${progress}, typeof Transfer, void>, InsufficientFunds | Entity.TransactError, ${store}>`,
+        request: "const request: (id: string, from: string, to: string, amount: number) => Effect.Effect<" +
+          `Entity.TransactedAll<{ payer: Entity.Target<typeof Account, ${balance}>; ` +
+          `transfer: Entity.Target<typeof Transfer, ${progress}>; }, number>, ` +
+          `InsufficientFunds | Entity.TransactError, ${store}>`
+      }
+      assert.deepStrictEqual({
+        withdraw: declared.get("withdraw"),
+        move: declared.get("move"),
+        request: declared.get("request")
+      }, expected)
+      assert.isAtMost(expected.withdraw.length, 300)
+      assert.isAtMost(expected.move.length, 300)
     }))
 })

@@ -3,7 +3,7 @@
  * refused.
  */
 import { Console, Effect, Option, Stream } from "effect"
-import { MessageStore } from "eventfold"
+import { MessageStore, StoreFailure } from "eventfold"
 import * as Account from "./Account.ts"
 import * as Money from "./Money.ts"
 import * as Report from "./Report.ts"
@@ -34,14 +34,15 @@ export const tour = Effect.gen(function*() {
       )
     )
 
-  const step = Effect.fnUntraced(function*<E extends Account.Refusal, Other, R>(
+  const step = Effect.fnUntraced(function*<E extends Error, R>(
     what: string,
-    command: Effect.Effect<unknown, E | Other, R>
+    command: Effect.Effect<unknown, E, R>
   ) {
     yield* Console.log(`> ${what}`)
+    // What is not the store's answer is a refusal of the bank.
     const refusal = yield* command.pipe(
       Effect.as(undefined),
-      Effect.catchIf(Account.isRefusal, (refusal) => Effect.succeed(refusal))
+      Effect.catchIf((error) => !StoreFailure.is(error), (refusal) => Effect.succeed(refusal))
     )
     if (refusal !== undefined) yield* Console.log(`    refused: ${refusal.message}`)
     const messages = yield* news

@@ -82,7 +82,8 @@ export const fulfilment = Process.make("fulfilment", {
       }
     },
     Declined: ({ status }, { data: { reason } }, order) => status === "paying" ? cancel(order, reason) : undefined
-  }, { // Only payments that follow from an order: other payments are skipped.
+  }, {
+    // Only payments that follow from an order: other payments are skipped.
     correlation: Order.categoryName
   })
   .on(Shipping, {

@@ -63,10 +63,7 @@ export const decideRefund = ({ recorded }: Command<"Refund">) =>
 const handling = <C extends Command<string>, E, R>(
   decide: (command: C) => (state: State) => Effect.Effect<ReadonlyArray<Category.Event<typeof Payment>>, E, R>
 ) =>
-  Effect.fnUntraced(function*(command: C) {
-    const order = yield* PaymentCommand.id(command.recorded.streamName)
-    yield* Payments.transact(order, decide(command))
-  })
+(command: C) => Payments.transact(command.id, decide(command))
 
 export const payments = Consumer.make("payments", {
   // Other payments continue while the provider works on one.

@@ -1,7 +1,7 @@
 /**
  * Shipping: a parcel is requested, and shipped.
  */
-import { Effect, Schema } from "effect"
+import { Schema } from "effect"
 import { Category, Consumer, Entity } from "eventfold"
 import { Line, OrderId } from "./Order.ts"
 
@@ -25,9 +25,5 @@ export const decideShip = (parcel: string) => (state: State) =>
   state === "requested" ? [Shipping.events.Shipped({ parcel })] : []
 
 export const shipping = Consumer.make("shipping", { checkpoint: { interval: "100 millis" } }).on(Shipping, {
-  Requested: ({ recorded }) =>
-    Effect.flatMap(
-      Shipping.id(recorded.streamName),
-      (order) => Parcels.transact(order, decideShip(`parcel-${order}`))
-    )
+  Requested: ({ id }) => Parcels.transact(id, decideShip(`parcel-${id}`))
 })

@@ -407,13 +407,18 @@ type WithoutDash<Name extends string> = Name extends `${string}-${string}`
   : Name
 
 /**
- * A category as the interface that its events and options make it, for code that is generic in the category: the compiler
- * cannot know that any category is one.
+ * A category as the interface that its events and options make it.
  *
  * @internal
  */
-export const plain = <C extends Any>(category: C): Category<C["Events"], C["Options"]> =>
-  category as Any as Category<C["Events"], C["Options"]>
+export type Plain<C extends Any> = Category<C["Events"], C["Options"]>
+
+/**
+ * The operations of a category, for code that is generic in it: the compiler cannot know that every category has them.
+ *
+ * @internal
+ */
+export const plain = <C extends Any>(category: C): Plain<C> => category as Any as Plain<C>
 
 const decodeError = (recorded: RecordedMessage) => (misfit: Misfit): DecodeError => {
   const { globalPosition, position, streamName, type } = recorded

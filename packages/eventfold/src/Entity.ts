@@ -36,7 +36,6 @@ import {
   givingMetadata,
   type Model,
   open,
-  type ReadError,
   versionOption
 } from "./internal/entity/entityStream.ts"
 import type { Fold } from "./internal/entity/fold.ts"
@@ -51,7 +50,7 @@ import * as Snapshots from "./internal/entity/snapshots.ts"
 import type { SnapshotOptions } from "./internal/entity/snapshots.ts"
 import * as Transaction from "./internal/entity/transact.ts"
 import * as MessageStore from "./MessageStore.ts"
-import { InvalidArgument, type Unsupported, type WrongExpectedVersion } from "./StoreError.ts"
+import { InvalidArgument, type StoreError, type Unsupported, type WrongExpectedVersion } from "./StoreError.ts"
 import type * as StreamName from "./StreamName.ts"
 
 /** @since 0.1.0 */
@@ -129,7 +128,7 @@ export interface Transacted<S, C extends Category.Any, Reply = void> extends Loa
  * @category errors
  * @since 0.1.0
  */
-export type LoadError = ReadError
+export type LoadError = StreamName.InvalidStreamName | Category.DecodeError | StoreError
 
 /**
  * The errors of a transaction beside the refusals of its decision, of `transact` and of {@link transactAll}.
@@ -397,6 +396,14 @@ export const make = <C extends Category.Any, S extends AnyState>(
   }
   return self
 }
+
+/**
+ * An entity of any category, for code that is generic in it: see `Category.plain`.
+ *
+ * @internal
+ */
+export const plain = <C extends Category.Any, S>(entity: Entity<C, S>): Entity<Category.Plain<C>, S> =>
+  entity as unknown as Entity<Category.Plain<C>, S>
 
 /**
  * The stream of a target.

@@ -18,10 +18,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import type * as Category from "./Category.ts"
+import * as Category from "./Category.ts"
 import * as Consumer from "./Consumer.ts"
 import type * as ConsumerStatus from "./ConsumerStatus.ts"
-import type * as Entity from "./Entity.ts"
+import * as Entity from "./Entity.ts"
 import * as Consumers from "./internal/process/consumers.ts"
 import * as Deadlines from "./internal/process/deadlines.ts"
 import {
@@ -155,11 +155,11 @@ export interface Definition<C extends Category.Any, S, Name extends string, E, R
  * @since 0.1.0
  * @category constructors
  */
-export const send = <E extends Category.Events, O extends Category.Options>(
-  category: Category.Category<E, O>,
-  id: NoInfer<Category.Id<Category.Category<E, O>>>,
-  events: NoInfer<Entity.Decision<Category.Event<Category.Category<E, O>>>>
-): Sent<Category.Services<Category.Category<E, O>>> => ({ [SentTypeId]: category.toAppend(id, events) })
+export const send = <C extends Category.Any>(
+  category: C,
+  id: Category.Id<C>,
+  events: Entity.Decision<Category.Event<C>>
+): Sent<Category.Services<C>> => ({ [SentTypeId]: Category.plain(category).toAppend(id, events) })
 
 /**
  * Defines a process by its name, which has no dash and no `+`, and the entity that is its state: a reaction decides on the
@@ -219,31 +219,29 @@ export const send = <E extends Category.Events, O extends Category.Options>(
  * @since 0.1.0
  * @category constructors
  */
-export const make = <E extends Category.Events, O extends Category.Options, S>(
+export const make = <C extends Category.Any, S>(
   name: string,
-  { entity, ...options }: Consumer.Options & {
-    readonly entity: Entity.Entity<Category.Category<E, O>, S>
-  }
-): Definition<Category.Category<E, O>, S, never, never, never> => {
-  type OnDeadline = Consumers.OnDeadline<E, O, S>
-  const base = { name, entity, deadlineCategory: Deadlines.category(name), options }
+  { entity, ...options }: Consumer.Options & { readonly entity: Entity.Entity<C, S> }
+): Definition<C, S, never, never, never> => {
+  type OnDeadline = Consumers.OnDeadline<C["Events"], C["Options"], S>
+  const base = { name, entity: Entity.plain(entity), deadlineCategory: Deadlines.category(name), options }
 
   const define = (
     sources: ReadonlyArray<Consumers.AnyConsumer>,
     deadlines: ReadonlyMap<string, OnDeadline>
-  ): Definition<Category.Category<E, O>, S, never, never, never> => {
+  ): Definition<C, S, never, never, never> => {
     // The types of `on` and `deadline` collect the errors and requirements.
-    const definition: Omit<Definition<Category.Category<E, O>, S, never, unknown, unknown>, "on" | "deadline"> & {
+    const definition: Omit<Definition<C, S, never, unknown, unknown>, "on" | "deadline"> & {
       on: unknown
       deadline: unknown
     } = {
       name,
       consumers: deadlines.size === 0 ? sources : [...sources, Consumers.ofDeadlines(base, deadlines)],
       deadline: (deadline: string, react: OnDeadline) => define(sources, new Map([...deadlines, [deadline, react]])),
-      on: (from: Category.Any, reactions: object, options?: SourceOptions<Category.Category<E, O>, Category.Any>) =>
+      on: (from: Category.Any, reactions: object, options?: SourceOptions<Category.Plain<C>, Category.Any>) =>
         define([...sources, Consumers.ofSource(base, from, reactions, options)], deadlines)
     }
-    return definition as Definition<Category.Category<E, O>, S, never, never, never>
+    return definition as Definition<C, S, never, never, never>
   }
   return define([], new Map())
 }

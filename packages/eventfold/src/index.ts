@@ -125,6 +125,12 @@ export * as StoreBackend from "./StoreBackend.ts"
  */
 export * as StoreError from "./StoreError.ts"
 /**
+ * Tells what the library may answer from refusals of one's own.
+ *
+ * @since 0.1.0
+ */
+export * as StoreFailure from "./StoreFailure.ts"
+/**
  * Names of streams and categories.
  *
  * @since 0.1.0

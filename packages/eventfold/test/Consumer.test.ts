@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Option, Queue, Schedule, Schema } from "effect"
+import { Deferred, Duration, Effect, Fiber, Option, Queue, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Category, Consumer, MessageStore, PositionStore } from "eventfold"
 
@@ -52,6 +52,50 @@ it.layer(MessageStore.layerMemory)("failing", (it) => {
       assert.instanceOf(error, Refused)
       assert.strictEqual(attempts, 4)
       assert.deepStrictEqual(yield* position, Option.some(1))
+    }))
+})
+
+it.layer(MessageStore.layerMemory)("a time limit", (it) => {
+  it.effect("ends a handler that takes longer, at each attempt, and not one that takes less", () =>
+    Effect.gen(function*() {
+      const began = yield* Queue.unbounded<number>()
+      const ended: Array<number> = []
+      const consumer = Consumer.make("test", { timeout: "10 seconds", retry: Schedule.recurs(1) }).on(Account, {
+        Deposited: ({ data: { amount } }) =>
+          Effect.gen(function*() {
+            yield* Queue.offer(began, amount)
+            yield* Effect.sleep(Duration.seconds(amount))
+            ended.push(amount)
+          })
+      })
+      yield* Effect.forEach([9, 11], (amount) => deposit("1", amount))
+      const fiber = yield* Effect.forkChild(Effect.flip(Consumer.run(consumer)))
+      for (const [amount, seconds] of [[9, 9], [11, 10], [11, 10]] as const) {
+        assert.strictEqual(yield* Queue.take(began), amount)
+        yield* TestClock.adjust(Duration.seconds(seconds))
+      }
+      const error = yield* Fiber.join(fiber)
+      assert.instanceOf(error, Consumer.HandlerTimeout)
+      assert.strictEqual(
+        error.message,
+        "the handler of test took longer than 10s for Deposited at global position 2 of stream account-1: make it faster, " +
+          "or raise the timeout"
+      )
+      assert.deepStrictEqual(ended, [9])
+      assert.deepStrictEqual(yield* position, Option.some(1))
+    }))
+
+  it.effect("may be infinite, and is longer than zero", () =>
+    Effect.gen(function*() {
+      const seen = yield* Queue.unbounded<number>()
+      const consumer = (timeout: Duration.Input) =>
+        Consumer.make("free", { timeout }).on(Account, { Deposited: ({ data }) => Queue.offer(seen, data.amount) })
+      yield* deposit("9", 1)
+      const fiber = yield* Effect.forkChild(Consumer.run(consumer(Duration.infinity)))
+      yield* Queue.take(seen)
+      yield* Fiber.interrupt(fiber)
+      const error = yield* Effect.flip(Consumer.run(consumer(0)))
+      assert.include(error.message, "timeout is 0, and must be a duration longer than zero")
     }))
 })
 

@@ -6,6 +6,7 @@ import {
   Deferred,
   Duration,
   Effect,
+  Exit,
   Fiber,
   Logger,
   Option,
@@ -14,7 +15,8 @@ import {
   References,
   Schedule,
   Schema,
-  Stream
+  Stream,
+  Tracer
 } from "effect"
 import { TestClock } from "effect/testing"
 import {
@@ -334,6 +336,76 @@ it.effect("ends the program that launches it when it fails", () =>
     assert.instanceOf(yield* Effect.flip(launched), Refused)
     const twice = Process.layer(process.on(Order, {}))
     assert.instanceOf(yield* Effect.flip(Consumer.launch(twice)), StoreError.InvalidArgument)
+  }).pipe(fresh))
+
+it.effect("when one of its consumers fails, the others stop", () =>
+  Effect.gen(function*() {
+    let reactions = 0
+    const process = Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(0) })
+      .on(Order, { Placed: () => Effect.fail(new Refused()) })
+      .on(Shipping, () => void (reactions += 1))
+    const { await: failure, consumers } = yield* Process.start(process)
+    yield* Shipping.append("1", Shipping.events.Shipped({ count: 1 }))
+    yield* place("1")
+    assert.instanceOf(yield* Effect.flip(failure), Refused)
+    const [, shipping] = consumers
+    assert.isTrue(Exit.isFailure(yield* Effect.exit(shipping?.await ?? Effect.void)))
+    const before = reactions
+    yield* Shipping.append("1", Shipping.events.Shipped({ count: 2 }))
+    yield* TestClock.adjust("1 minute")
+    assert.strictEqual(reactions, before)
+  }).pipe(fresh, Effect.scoped, Effect.provideService(References.MinimumLogLevel, "None")))
+
+it.effect("without a source it is refused, however it is run", () =>
+  Effect.gen(function*() {
+    const process = Process.make("fulfilment", { entity: Progress })
+    const refusals = [
+      Process.run(process),
+      Effect.scoped(Process.start(process)),
+      Process.status(process),
+      Process.waitFor(process, 1),
+      Consumer.launch(Process.layer(process))
+    ]
+    for (const refused of refusals) {
+      const { message } = yield* Effect.flip(Effect.asVoid(refused))
+      assert.include(message, "from is none, and must be at least one source: add one with .on(category, reactions)")
+    }
+  }).pipe(fresh))
+
+it.effect("a reaction tells its span the highest position of what it wrote", () =>
+  Effect.gen(function*() {
+    const spans: Array<Tracer.Span> = []
+    const tracer = Tracer.make({
+      span(options) {
+        const span = new Tracer.NativeSpan(options)
+        spans.push(span)
+        return span
+      }
+    })
+    const process = Process.make("fulfilment", { entity: Progress })
+      .on(Order, {
+        Placed: (_, __, id) => ({
+          events: Fulfilment.events.Started({}),
+          send: Process.send(Shipping, id, [1, 2].map((count) => Shipping.events.Shipped({ count })))
+        }),
+        Cancelled: () => {}
+      })
+    yield* place("1")
+    yield* Order.append("1", Order.events.Cancelled({}))
+    const reactions = () => spans.filter(({ name }) => name === "Process.react")
+    const run = Effect.scoped(Effect.gen(function*() {
+      const running = yield* Process.start(process)
+      yield* running.waitFor(2)
+    }))
+    yield* Effect.withTracer(run, tracer)
+    const last = (yield* read("shipping")).at(-1)?.globalPosition
+    assert.deepStrictEqual(reactions().map(({ attributes }) => attributes.get("eventfold.written_position")), [
+      last,
+      undefined
+    ])
+    // What was written then, when the message is delivered again.
+    yield* redelivering(Effect.withTracer(run, tracer))
+    assert.strictEqual(reactions()[2]?.attributes.get("eventfold.written_position"), last)
   }).pipe(fresh))
 
 it.effect("the failure policy applies to the reaction to a deadline", () =>

@@ -107,7 +107,7 @@ export const whatReactionsGive = () => {
 
 export const sending = () => {
   const charge = Payment.events.Charge({ amount: 1 }, { metadata: { userId: "u" } })
-  exactly<ReturnType<typeof Process.send<typeof Payment.Events, typeof Payment.Options>>, Process.Sent>()
+  exactly<ReturnType<typeof Process.send<typeof Payment>>, Process.Sent>()
   Process.send(Payment, PaymentId.make(1), [charge, charge])
   // @ts-expect-error an id of another kind
   Process.send(Payment, "1", charge)

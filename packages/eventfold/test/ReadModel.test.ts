@@ -47,6 +47,10 @@ it.layer(inMemory)("definitions", (it) => {
       assert.include(yield* message(define("a", { atOnce: 0 })), "atOnce is 0")
       assert.include(yield* message(define("a", { batchSize: 0.5 })), "batchSize is 0.5")
       assert.include(yield* message(define("a", { build: { throttle: 0 } })), "throttle is 0")
+      assert.include(
+        yield* message(define("a", { timeout: 0 })),
+        "timeout is 0, and must be a duration longer than zero"
+      )
       assert.include(yield* message(define("a").on("account", () => Effect.void)), "sources is account")
       assert.include(yield* message(define("a").on(ReadModel.all, () => Effect.void)), "nothing beside it")
       assert.include(yield* message(ReadModel.make("a", { version: 1 })), "sources is none")

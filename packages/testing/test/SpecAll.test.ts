@@ -239,15 +239,12 @@ describe("a spec of several entities that fails", () => {
 /** That this compiles is the test: each `@ts-expect-error` is a mistake that the compiler must find. */
 export const misused = () => {
   const one = Deposited({ amount: 1 })
-
   // @ts-expect-error given events of no entity
   bank.given({ payr: one })
   // @ts-expect-error of another category
   bank.given({ ledger: one })
-
   // @ts-expect-error decided events of no entity
   bank.when(() => ({ payr: one }))
-
   // @ts-expect-error also as an effect with a reply
   bank.when(() => Effect.succeed(Entity.reply({ payer: one, payr: one }, 1)))
   // @ts-expect-error decided events of another category

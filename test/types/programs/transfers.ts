@@ -59,6 +59,8 @@ export const request = (id: string, from: string, to: string, amount: number) =>
 
 export const move = (id: string, to: string, amount: number) =>
   Effect.gen(function*() {
-    yield* Balance.transact(to, () => Account.events.Deposited({ amount }))
-    return yield* Progress.transact(id, () => [])
+    yield* Balance.transact(to, ({ balance, open }) =>
+      open ? Account.events.Deposited({ amount }) : new InsufficientFunds({ balance }))
+    return yield* Progress.transact(id, () =>
+      Transfer.events.Refused({ reason: "not open" }))
   })

@@ -2,19 +2,22 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as Category from "../../Category.ts"
+import type { LoadError } from "../../Entity.ts"
 import { EntityCache } from "../../EntityCache.ts"
 import type { Message, RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import * as Metadata from "../../Metadata.ts"
-import type { InvalidMessage, StoreError } from "../../StoreError.ts"
-import type { InvalidStreamName, StreamName } from "../../StreamName.ts"
+import type { InvalidMessage } from "../../StoreError.ts"
+import type { StreamName } from "../../StreamName.ts"
+import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
 import { catchUp, catchUpFromSnapshot, type Fold } from "./fold.ts"
 import type { Snapshots } from "./snapshots.ts"
 import * as StateCache from "./stateCache.ts"
 import type { Freshness, Region } from "./stateCache.ts"
 
-export type ReadError = InvalidStreamName | Category.DecodeError | StoreError
+/** The public name is first, because it is the one that the compiler shows. */
+export type ReadError = LoadError
 
 /** An event as it was read, of any category. */
 export interface AnyRecorded {
@@ -126,8 +129,8 @@ const cacheOf = <E extends Category.Events, O extends Category.Options, S>(
     const { transactions } = store[InProcess.TypeId]
     if (transactions === undefined) return Effect.succeed(region)
     return Effect.map(
-      transactions.isActive,
-      (isActive) => isActive ? StateCache.inTransaction(region, transactions) : region
+      isOnItsOwn(transactions),
+      (isAlone) => isAlone ? StateCache.inTransaction(region, transactions) : region
     )
   })
 

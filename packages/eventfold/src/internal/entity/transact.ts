@@ -7,6 +7,7 @@ import { RecordedMessage } from "../../Message.ts"
 import type { MessageStore } from "../../MessageStore.ts"
 import { WrongExpectedVersion } from "../../StoreError.ts"
 import { logFailure } from "../runtime/log.ts"
+import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
 import type { Boundary } from "./boundary.ts"
 import type { Freshness } from "./stateCache.ts"
@@ -168,7 +169,8 @@ const attemptOrHandledBefore = <Found, Events, Reply, E, R>(
  * The first attempt goes ahead, in parallel with others. After a conflict the transaction queues for its streams with the
  * others of this process, and so does one that finds a queue: otherwise newcomers would overtake the queue again and again.
  *
- * In a transaction of the application it queues for nothing: that transaction may hold what those ahead in the queue wait for.
+ * In a transaction of the application it queues for nothing, also when it is independent of that transaction: which may hold what
+ * those ahead in the queue wait for.
  */
 const attemptInTurn = <Found, Events, Reply, E, R>(
   tx: Transaction<Found, Events, Reply, E, R>
@@ -176,9 +178,7 @@ const attemptInTurn = <Found, Events, Reply, E, R>(
   const { boundary: { streamNames }, store } = tx
   const { streamQueues: { inTurn, isQueued }, transactions } = store[InProcess.TypeId]
   const next = attemptOrHandledBefore(tx)
-  const queued = transactions === undefined
-    ? inTurn(streamNames, next)
-    : Effect.flatMap(transactions.isActive, (isActive) => isActive ? next : inTurn(streamNames, next))
+  const queued = Effect.flatMap(isOnItsOwn(transactions), (isAlone) => isAlone ? next : inTurn(streamNames, next))
   return Effect.suspend(() => tx.attempts > 0 || isQueued(streamNames) ? queued : next)
 }
 
