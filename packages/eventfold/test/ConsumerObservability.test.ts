@@ -196,20 +196,20 @@ const logsOf = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
 
 class TooMuch extends Schema.TaggedError<TooMuch>()("TooMuch", { amount: Schema.Int, limit: Schema.BigInt }) {}
 
+const tooMuch = { kind: "error", tag: "TooMuch", message: "TooMuch", fields: { amount: 5, limit: "4" } }
+
+const consumerOf = (id: string, options: Consumer.Options) =>
+  Consumer.make(id, { retry: Schedule.recurs(1), ...options }).on(Account, {
+    Deposited: ({ data: { amount } }) => new TooMuch({ amount, limit: 4n })
+  })
+
+/** The lines that have a failure: what they say, and the failure. */
+const failures = (lines: ReadonlyArray<Line>) =>
+  lines.flatMap(({ about, message }) =>
+    typeof about === "object" && about !== null && "error" in about ? [[message, about.error]] : []
+  )
+
 it.layer(MessageStore.layerMemory)("logs of failures", (it) => {
-  const tooMuch = { kind: "error", tag: "TooMuch", message: "TooMuch", fields: { amount: 5, limit: "4" } }
-
-  const consumerOf = (id: string, options: Consumer.Options) =>
-    Consumer.make(id, { retry: Schedule.recurs(1), ...options }).on(Account, {
-      Deposited: ({ data: { amount } }) => new TooMuch({ amount, limit: 4n })
-    })
-
-  /** The lines that have a failure: what they say, and the failure. */
-  const failures = (lines: ReadonlyArray<Line>) =>
-    lines.flatMap(({ about, message }) =>
-      typeof about === "object" && about !== null && "error" in about ? [[message, about.error]] : []
-    )
-
   it.effect("have the tag and the fields of the error, whether it is retried, skipped, parked or stops the consumer", () =>
     Effect.gen(function*() {
       const { globalPosition } = yield* deposit("a", 5)
