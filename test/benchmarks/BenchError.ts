@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { DecodeError } from "eventfold/Category"
 import type { RunError } from "eventfold/Consumer"
-import type { LoadError } from "eventfold/Entity"
+import type { LoadError, TransactError } from "eventfold/Entity"
 import type { AppendError, ReadCategoryError } from "eventfold/MessageStore"
 
 /** A promise of a peer's client was rejected, or a process that measures failed. */
@@ -27,6 +27,7 @@ export type BenchError =
   | ReadCategoryError
   | DecodeError
   | LoadError
+  | TransactError
   | RunError
   | PeerError
   | RowError

@@ -30,10 +30,7 @@ type Define = (id: string, handled: (count: number) => Effect.Effect<void>) => A
 
 const single: Define = (id, handled) => {
   const one = () => handled(1)
-  return Consumer.make(id, {
-    from: consumed.category,
-    on: { Opened: one, Deposited: one, Withdrawn: one, Renamed: one }
-  })
+  return Consumer.make(id).on(consumed.category, { Opened: one, Deposited: one, Withdrawn: one, Renamed: one })
 }
 
 const batch: Define = (id, handled) =>
@@ -146,7 +143,7 @@ const latency = (reader: MessageStore["Service"], writer: MessageStore["Service"
   Effect.gen(function*() {
     const category = newCategory()
     const handled = yield* Latch.make()
-    const consumer = Consumer.make("test", { from: category, on: { Deposited: () => handled.open } })
+    const consumer = Consumer.make("test").on(category, { Deposited: () => handled.open })
     const write = writer.append(`${category}-1`, { type: "Deposited", data: { amount: 1 } })
     return yield* during(reader, consumer, latencies(samples, write, handled))
   })

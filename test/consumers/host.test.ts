@@ -32,7 +32,7 @@ const hasEnded = (child: Child.Child) => until("the process has ended", child.en
 
 /** The position that a consumer has written. */
 const positionOf = (store: Store.Store, id: string) =>
-  Consumer.status(Consumer.make(id, { from: "account", on: {} })).pipe(
+  Consumer.status(Consumer.make(id).on("account", {})).pipe(
     Effect.map(({ members }) => members.map(({ position }) => Option.getOrElse(position, () => 0))[0]),
     Effect.provideService(MessageStore, store)
   )

@@ -34,7 +34,7 @@ const telling = <E>(
       yield* work
       yield* say(`${id} ends ${globalPosition}`)
     })
-  return Consumer.make(id, { from: "account", on: { Numbered: handle }, ...options })
+  return Consumer.make(id, { ...options }).on("account", { Numbered: handle })
 }
 
 const modes = {

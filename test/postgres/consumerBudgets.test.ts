@@ -59,11 +59,7 @@ const counting = Effect.fnUntraced(function*(
   options: Consumer.Options = {}
 ) {
   const counter = { handled: 0 }
-  const consumer = Consumer.make(id, {
-    ...options,
-    from,
-    on: { Numbered: () => Effect.sync(() => counter.handled++) }
-  })
+  const consumer = Consumer.make(id, { ...options }).on(from, { Numbered: () => Effect.sync(() => counter.handled++) })
   const fiber = yield* Consumer.run(consumer).pipe(
     Effect.provideService(MessageStore, store),
     Effect.forkScoped({ startImmediately: true })

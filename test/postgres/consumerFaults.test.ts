@@ -38,15 +38,13 @@ const positionOf = (store: Store.Store, category: string) =>
 const following = (category: string) => {
   const seen = new Map<string, Array<number>>()
   const consumer = Consumer.make("test", {
-    from: category,
-    on: {
-      Numbered: ({ position, streamName }) =>
-        Effect.sync(() => seen.set(streamName, [...seen.get(streamName) ?? [], position]))
-    },
     concurrency: 4,
     batchSize: 50,
     checkpoint: { every: 20 },
     poll: { max: "500 millis" }
+  }).on(category, {
+    Numbered: ({ position, streamName }) =>
+      Effect.sync(() => seen.set(streamName, [...seen.get(streamName) ?? [], position]))
   })
   const count = () => [...seen.values()].reduce((sum, positions) => sum + new Set(positions).size, 0)
   /** It may have gone back, but it never left one out, and its position is that of the last message. */
@@ -146,21 +144,19 @@ layer(Database.layer(), { excludeTestServices: true })("a consumer", (it) => {
       const healthy = yield* Deferred.make<void>()
       const seen: Array<RecordedMessage> = []
       const consumer = Consumer.make("test", {
-        from: category,
-        on: {
-          Numbered: Effect.fnUntraced(function*(message: RecordedMessage) {
-            if (message.streamName === `${category}-slow`) yield* gate.await
-            if (message.streamName === `${category}-poison` && Number(message.data) % 2 === 1) {
-              return yield* Effect.fail("poison")
-            }
-            seen.push(message)
-            if (of("healthy").length === 300) yield* Deferred.succeed(healthy, undefined)
-          })
-        },
         concurrency: 3,
         checkpoint: { every: 10 },
         retry: Schedule.recurs(2),
         onFailure: "skip"
+      }).on(category, {
+        Numbered: Effect.fnUntraced(function*(message: RecordedMessage) {
+          if (message.streamName === `${category}-slow`) yield* gate.await
+          if (message.streamName === `${category}-poison` && Number(message.data) % 2 === 1) {
+            return yield* Effect.fail("poison")
+          }
+          seen.push(message)
+          if (of("healthy").length === 300) yield* Deferred.succeed(healthy, undefined)
+        })
       })
       const of = (id: string) => seen.filter(({ streamName }) => streamName === `${category}-${id}`)
       yield* store.append(`${category}-poison`, Store.numbered(4))
@@ -194,21 +190,16 @@ layer(Database.layer(), { excludeTestServices: true })("a consumer", (it) => {
       const interrupted: Array<unknown> = []
       let begun = 0
       const consumer = (grace: "1 minute" | "200 millis") =>
-        Consumer.make("test", {
-          from: category,
-          on: {
-            Numbered: ({ data }) =>
-              Effect.suspend(() => {
-                begun += 1
-                return begun === 4 ? started.open : Effect.void
-              }).pipe(
-                Effect.andThen(gate.await),
-                Effect.andThen(Effect.sync(() => ended.push(data))),
-                Effect.onInterrupt(() => Effect.sync(() => interrupted.push(data)))
-              )
-          },
-          concurrency: 4,
-          grace
+        Consumer.make("test", { concurrency: 4, grace }).on(category, {
+          Numbered: ({ data }) =>
+            Effect.suspend(() => {
+              begun += 1
+              return begun === 4 ? started.open : Effect.void
+            }).pipe(
+              Effect.andThen(gate.await),
+              Effect.andThen(Effect.sync(() => ended.push(data))),
+              Effect.onInterrupt(() => Effect.sync(() => interrupted.push(data)))
+            )
         })
       yield* Effect.forEach(
         Store.upTo(12),

@@ -87,12 +87,11 @@ for (const server of inject("postgres")) {
           const seen = [0, 1].map((): Array<RecordedMessage> => [])
           const polls = [0, 0]
           yield* Effect.forEach([0, 1], (category) =>
-            Consumer.run(Consumer.make("test", {
-              from: name(category),
-              on: { Numbered: (message) => Effect.sync(() => seen[category]?.push(message)) },
-              batchSize: 2,
-              poll: { min: "2 millis", max: "2 millis" }
-            })).pipe(
+            Consumer.run(
+              Consumer.make("test", { batchSize: 2, poll: { min: "2 millis", max: "2 millis" } }).on(name(category), {
+                Numbered: (message) => Effect.sync(() => seen[category]?.push(message))
+              })
+            ).pipe(
               Effect.provideService(MessageStore, {
                 ...store,
                 readCategoryPage: (...args) => {
@@ -106,7 +105,10 @@ for (const server of inject("postgres")) {
           /** Every consumer has read since: it began one poll or more after this, and ended one. */
           const polled = Effect.suspend(() => {
             const before = [...polls]
-            return until("they have polled", Effect.sync(() => polls.every((n, i) => n > (before[i] ?? 0) + 1)))
+            return until(
+              "they have polled",
+              Effect.sync(() => polls.every((n, i) => n > (before[i] ?? 0) + 1))
+            )
           })
 
           const players = yield* Effect.forEach(sessions, (transactions) =>

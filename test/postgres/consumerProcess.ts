@@ -35,19 +35,16 @@ const program = Effect.gen(function*() {
     sql`INSERT INTO handled (worker, phase, stream, position, global_position)
       VALUES (${worker}, ${phase}, ${streamName}, ${position}, ${globalPosition})`
 
-  return yield* Consumer.run(Consumer.make("test", {
-    from: category,
-    on: {
+  return yield* Consumer.run(
+    Consumer.make("test", { concurrency, checkpoint: { every, interval } }).on(category, {
       Numbered: (message) =>
         log("begin", message).pipe(
           Effect.andThen(Effect.sleep(millis)),
           Effect.andThen(log("end", message)),
           Effect.onInterrupt(() => log("interrupted", message))
         )
-    },
-    concurrency,
-    checkpoint: { every, interval }
-  }))
+    })
+  )
 })
 
 const layer = Effect.map(

@@ -36,10 +36,10 @@ for (const server of inject("postgres")) {
 
             const seen: Array<number> = []
             const running = yield* Consumer.start(
-              Consumer.make("audit", {
-                from: Consumer.all,
-                on: ({ globalPosition }) => Effect.sync(() => seen.push(globalPosition))
-              })
+              Consumer.make("audit").on(
+                Consumer.all,
+                ({ globalPosition }) => Effect.sync(() => seen.push(globalPosition))
+              )
             ).pipe(Effect.provideService(MessageStore, store))
             const both = Consumer.make("both", { checkpoint: { every: 10 } })
               .on("account", () => Effect.void)
@@ -71,11 +71,7 @@ for (const server of inject("postgres")) {
             const before = seen.at(-1) ?? 0
             const end = yield* store.lastPosition
             const waiting = yield* Effect.forkChild(running.waitFor(end))
-            const other = Consumer.make("other", {
-              from: Consumer.all,
-              on: () => Effect.void,
-              start: { position: before }
-            })
+            const other = Consumer.make("other", { start: { position: before } }).on(Consumer.all, () => Effect.void)
             const status = yield* Effect.provideService(Consumer.status(other), MessageStore, store)
             const [writer] = Option.getOrThrow(status.heldBack).writers
             assert.deepStrictEqual([writer?.pid, writer?.applicationName, writer?.state], [

@@ -93,6 +93,7 @@ for (const server of inject("postgres")) {
           ["function", "eventfold.dependents", "EXECUTE", false],
           ["function", "eventfold.gap_writers", "EXECUTE", false],
           ["function", "eventfold.log_run", "EXECUTE", false],
+          ["function", "eventfold.oldest_client_version", "EXECUTE", false],
           ["function", "eventfold.read_all", "EXECUTE", false],
           ["function", "eventfold.recorded", "EXECUTE", false],
           ["function", "eventfold.replace_schema", "EXECUTE", false],

@@ -2,7 +2,7 @@
  * What the compiler says to users: about their mistakes, and about what their programs are.
  *
  * The files of `mistakes` do not compile. Above each line with a mistake stands what the compiler says about it, word for
- * word, after `//!`. About anything else it must say nothing. To add a mistake, write the program; the test shows the words.
+ * word, after `// >`. About anything else it must say nothing. To add a mistake, write the program; the test shows the words.
  *
  * The files of `programs` compile. Their declarations are what an editor shows for a name, but for layout.
  */
@@ -20,7 +20,7 @@ const expected = (program: string): ReadonlyMap<number, string> => {
   const byLine = new Map<number, string>()
   let words: Array<string> = []
   for (const [index, line] of program.split("\n").entries()) {
-    const [, word] = /^\s*\/\/! ?(.*)$/.exec(line) ?? []
+    const [, word] = /^\s*\/\/ > (.*)$/.exec(line) ?? []
     if (word !== undefined) words.push(word)
     else if (words.length > 0) {
       byLine.set(index + 1, words.join("\n"))
@@ -87,7 +87,7 @@ class Compiled extends Context.Service<Compiled, {
 
 describe("the harness", () => {
   it("finds the words above a line", () => {
-    const program = ["const a = 1", "  //! One.", "  //!   Two.", "a.b", "", "//! Three.", "c"].join("\n")
+    const program = ["const a = 1", "  // > One.", "  // >   Two.", "a.b", "", "// > Three.", "c"].join("\n")
     assert.deepStrictEqual([...expected(program)], [[4, "One.\n  Two."], [7, "Three."]])
   })
 
@@ -112,9 +112,28 @@ layer(Compiled.layer, { excludeTestServices: true, timeout: "2 minutes" })("the 
       }))
   }
 
-  it.effect("declares functions over two categories", () =>
+  it.effect("declares functions over two categories in words that one can read", () =>
     Effect.gen(function*() {
       const declared = yield* (yield* Compiled).declared("transfers.d.ts")
-      for (const name of ["withdraw", "request", "move"]) assert.match(declared.get(name) ?? "", /^const .*Effect/)
+      const store = `import("eventfold/MessageStore").MessageStore`
+      const balance = "{ readonly balance: number; readonly open: boolean; }"
+      const progress = `"none" | "received" | "refused" | "requested" | "sent"`
+      const expected = {
+        withdraw: "const withdraw: (id: string, amount: number) => Effect.Effect<" +
+          `Entity.Transacted<${balance}, typeof Account, void>, InsufficientFunds | Entity.TransactError, ${store}>`,
+        move: "const move: (id: string, to: string, amount: number) => Effect.Effect<" +
+          `Entity.Transacted<${progress}, typeof Transfer, void>, InsufficientFunds | Entity.TransactError, ${store}>`,
+        request: "const request: (id: string, from: string, to: string, amount: number) => Effect.Effect<" +
+          `Entity.TransactedAll<{ payer: Entity.Target<typeof Account, ${balance}>; ` +
+          `transfer: Entity.Target<typeof Transfer, ${progress}>; }, number>, ` +
+          `InsufficientFunds | Entity.TransactError, ${store}>`
+      }
+      assert.deepStrictEqual({
+        withdraw: declared.get("withdraw"),
+        move: declared.get("move"),
+        request: declared.get("request")
+      }, expected)
+      assert.isAtMost(expected.withdraw.length, 300)
+      assert.isAtMost(expected.move.length, 300)
     }))
 })

@@ -23,6 +23,17 @@ const pathOf = (version: number) => fileURLToPath(new URL(`snapshots/${version}.
 /** The file of a version. */
 export const kept = (version: number): Effect.Effect<string> => Effect.sync(() => readFileSync(pathOf(version), "utf8"))
 
+/** A version after the current one, with the same objects, that serves libraries from a version on. */
+export const later = (oldestClient: number): Effect.Effect<{ readonly version: number; readonly sql: string }> =>
+  Effect.gen(function*() {
+    const now = yield* version
+    const sql = (yield* current)
+      .replace(`_version CONSTANT integer := ${now};`, `_version CONSTANT integer := ${now + 1};`)
+      .replace(/(schema_version\(\)\s[^;]*RETURN) \d+;/, `$1 ${now + 1};`)
+      .replace(/(oldest_client_version\(\)\s[^;]*RETURN) \d+;/, `$1 ${oldestClient};`)
+    return { version: now + 1, sql }
+  })
+
 if (import.meta.main) {
   writeFileSync(pathOf(await Effect.runPromise(version)), await Effect.runPromise(current))
 }

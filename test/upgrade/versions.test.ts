@@ -1,6 +1,6 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Pglite } from "@eventfold/pglite"
-import { Postgres } from "@eventfold/postgres"
+import { Postgres, SqlReadModel } from "@eventfold/postgres"
 import { asOneStatement, files } from "@eventfold/sql"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -47,6 +47,37 @@ const makePast = Effect.fnUntraced(function*(server: Database.NamedServer, versi
   yield* sql.unsafe(asOneStatement(snapshot))
   yield* Effect.forEach(["account-1", "account-1", "account-2", "payment-1"], (streamName) => write(sql, streamName))
   return { url, sql }
+})
+
+/** A database with a schema that is newer than the library, and serves libraries from a version on. */
+const makeLater = Effect.fnUntraced(function*(server: Database.NamedServer, oldestClient: number) {
+  const { url } = yield* Database.make({ server, empty: true })
+  const sql = yield* Database.session(url)
+  const later = yield* Snapshot.later(oldestClient)
+  yield* sql.unsafe(asOneStatement(later.sql))
+  return { url, sql, version: later.version }
+})
+
+const openStore = (url: string, options: Postgres.StoreOptions = {}) =>
+  Effect.map(
+    Layer.build(Layer.provide(Postgres.layerClient(options), Database.client(url))),
+    Context.get(MessageStore.MessageStore)
+  )
+
+const openReadModels = (url: string, options: SqlReadModel.Options = {}) =>
+  Effect.asVoid(Layer.build(Layer.provide(SqlReadModel.layer(options), Database.client(url))))
+
+/** What a library can use of the schema eventfold: functions with their arguments and results, and columns of tables. */
+const interfaces = Effect.gen(function*() {
+  const sql = yield* SqlClient
+  const rows = yield* sql<{ readonly object: string }>`
+    SELECT format('function %s(%s) gives %s', proname, pg_get_function_arguments(oid), pg_get_function_result(oid)) AS object
+    FROM pg_proc WHERE pronamespace = 'eventfold'::regnamespace
+    UNION ALL
+    SELECT format('column %s.%s %s', relname, attname, format_type(atttypid, atttypmod))
+    FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    WHERE relnamespace = 'eventfold'::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped`
+  return rows.map(({ object }) => object)
 })
 
 const installations = (sql: SqlClient) =>
@@ -148,17 +179,81 @@ for (const server of inject("postgres")) {
 
     it.effect("an older library leaves a newer schema alone", () =>
       Effect.gen(function*() {
+        for (const oldest of [Postgres.schemaVersion, Postgres.schemaVersion + 1]) {
+          const { sql, url, version } = yield* makeLater(server, oldest)
+          const before = yield* Effect.provideService(Catalog.objects(), SqlClient, sql)
+          const refused =
+            `the eventfold schema is at version ${version}, and this would install the older version ${Postgres.schemaVersion}`
+          const error = yield* Effect.flip(Effect.provide(Postgres.install(), Database.client(url)))
+          assert.include(error.message, `${refused}; Install with the newest eventfold`)
+          if (Psql.isInstalled) {
+            const { status, stderr } = yield* Psql.run(url, "install.sql")
+            assert.strictEqual(status, 3)
+            assert.include(stderr, refused)
+          }
+          // A layer that may install has nothing to do.
+          yield* Effect.exit(openStore(url, { install: true }))
+          yield* Effect.exit(openReadModels(url, { install: true }))
+          assert.deepStrictEqual(yield* Effect.provideService(Catalog.objects(), SqlClient, sql), before)
+        }
+      }))
+
+    it.effect("an older library works with a newer schema that serves it, before and after its upgrade", () =>
+      Effect.gen(function*() {
         const { url } = yield* Database.make({ server })
         const sql = yield* Database.session(url)
-        yield* sql`CREATE OR REPLACE FUNCTION eventfold.schema_version() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 1000`
-        const before = yield* Effect.provideService(Catalog.objects(), SqlClient, sql)
-        const error = yield* Effect.flip(Effect.provide(Postgres.install(), Database.client(url)))
-        assert.include(
-          error.message,
-          `the eventfold schema is at version 1000, and this would install the older version ${Postgres.schemaVersion}; `
-            + "Install with the newest eventfold"
-        )
-        assert.deepStrictEqual(yield* Effect.provideService(Catalog.objects(), SqlClient, sql), before)
+        const before = yield* openStore(url)
+        yield* before.append("account-1", [{ type: "T", data: {} }])
+        const { sql: later, version } = yield* Snapshot.later(Postgres.schemaVersion)
+        yield* sql.unsafe(asOneStatement(later))
+        for (const store of [before, yield* openStore(url), yield* openStore(url, { install: true })]) {
+          yield* store.append("account-1", [{ type: "T", data: {} }])
+          yield* store.writeAll([
+            { streamName: "account-1", messages: [], expectedVersion: "exists" },
+            { streamName: "account-2", messages: { type: "T", data: {} } }
+          ])
+          assert.isAbove((yield* store.readAllPage()).messages.length, 2)
+        }
+        yield* openReadModels(url)
+        yield* openReadModels(url, { install: true })
+        assert.deepStrictEqual(yield* installations(sql), [
+          [Postgres.schemaVersion, null, "eventfold"],
+          [version, Postgres.schemaVersion, "eventfold"]
+        ])
+      }))
+
+    it.effect("an older library refuses a newer schema that does not serve it, and says what to deploy first", () =>
+      Effect.gen(function*() {
+        const { url, version } = yield* makeLater(server, Postgres.schemaVersion + 1)
+        for (const options of [{}, { install: true }]) {
+          for (const opening of [Effect.asVoid(openStore(url, options)), openReadModels(url, options)]) {
+            const { message, reason } = yield* Effect.flip(opening)
+            assert.deepStrictEqual(
+              reason,
+              new Postgres.SchemaTooNew({
+                installed: version,
+                oldestServed: version,
+                library: Postgres.schemaVersion
+              })
+            )
+            assert.include(message, "deploy this program with a newer eventfold first")
+          }
+        }
+      }))
+
+    it.effect("the schema has all that the libraries use which it serves", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const [row] = yield* sql<{ readonly oldest: number }>`SELECT eventfold.oldest_client_version() AS oldest`
+        const oldest = row?.oldest ?? 0
+        const now = yield* interfaces
+        const served = pastVersions.filter((version) => version >= oldest)
+        assert.isAtMost(oldest, Postgres.schemaVersion)
+        for (const version of served) {
+          const past = yield* makePast(server, version)
+          const before = yield* Effect.provideService(interfaces, SqlClient, past.sql)
+          assert.deepStrictEqual(before.filter((object) => !now.includes(object)), [], `of version ${version}`)
+        }
       }))
 
     it.effect("two processes at once create one", () =>

@@ -16,7 +16,7 @@ export type AccountId = typeof AccountId.Type
 /** The name of a person: text that fits into one line of a terminal. */
 export const PersonName = Schema.String.check(Schema.isPattern(/^\P{C}{1,80}$/u))
 
-export const Account = Category.make("account", {
+export class Account extends Category.make("account", {
   Opened: { owner: PersonName },
   // The first version of this program wrote euros: `{ "amount": 12.5 }`. Such events are read as cents.
   Deposited: Category.version({ amount: Schema.Finite }).upcast(
@@ -31,7 +31,7 @@ export const Account = Category.make("account", {
   id: AccountId,
   // The person that gave the command.
   metadata: { by: PersonName }
-})
+}) {}
 
 export type RecordedEvent = Category.RecordedEvent<typeof Account>
 
@@ -124,21 +124,6 @@ export class CommandIdTaken extends Schema.TaggedError<CommandIdTaken>()("Comman
     return `another transfer was made with the command id ${this.commandId}: use a new id`
   }
 }
-
-/** The reasons for which a decision can be refused, as opposed to a failure of the store. */
-const Refusal = Schema.Union([
-  AlreadyOpened,
-  NoSuchAccount,
-  AccountClosed,
-  InsufficientFunds,
-  NotEmpty,
-  SameAccount,
-  CommandIdTaken
-])
-
-export type Refusal = typeof Refusal.Type
-
-export const isRefusal = Schema.is(Refusal)
 
 export interface Open {
   readonly account: AccountId

@@ -3,7 +3,7 @@
  * refused.
  */
 import { Console, Effect, Option, Stream } from "effect"
-import { MessageStore } from "eventfold"
+import { MessageStore, StoreFailure } from "eventfold"
 import * as Account from "./Account.ts"
 import * as Money from "./Money.ts"
 import * as Report from "./Report.ts"
@@ -23,7 +23,9 @@ export const tour = Effect.gen(function*() {
   let seen = 0
 
   /** The stored messages that no step has printed yet. */
-  const news = Effect.suspend(() => Stream.runCollect(store.readCategory(Account.Account.name, { from: seen + 1 })))
+  const news = Effect.suspend(() =>
+    Stream.runCollect(store.readCategory(Account.Account.categoryName, { from: seen + 1 }))
+  )
     .pipe(
       Effect.tap((messages) =>
         Effect.sync(() => {
@@ -32,14 +34,15 @@ export const tour = Effect.gen(function*() {
       )
     )
 
-  const step = Effect.fnUntraced(function*<E extends Account.Refusal, Other, R>(
+  const step = Effect.fnUntraced(function*<E extends Error, R>(
     what: string,
-    command: Effect.Effect<unknown, E | Other, R>
+    command: Effect.Effect<unknown, E, R>
   ) {
     yield* Console.log(`> ${what}`)
+    // What is not the store's answer is a refusal of the bank.
     const refusal = yield* command.pipe(
       Effect.as(undefined),
-      Effect.catchIf(Account.isRefusal, (refusal) => Effect.succeed(refusal))
+      Effect.catchIf((error) => !StoreFailure.is(error), (refusal) => Effect.succeed(refusal))
     )
     if (refusal !== undefined) yield* Console.log(`    refused: ${refusal.message}`)
     const messages = yield* news
@@ -94,7 +97,7 @@ export const tour = Effect.gen(function*() {
   for (const account of [alice, bob]) {
     yield* Console.log(`    ${Report.balance(account, (yield* Account.Balance.load(account)).state)}`)
   }
-  const snapshot = yield* store.lastMessage(`${Account.Account.name}:snapshot-${alice}`)
+  const snapshot = yield* store.lastMessage(`${Account.Account.categoryName}:snapshot-${alice}`)
   if (Option.isSome(snapshot)) {
     const { data, streamName } = snapshot.value
     yield* Console.log(`    the last snapshot, in ${streamName}: ${JSON.stringify(data)}`)
@@ -103,7 +106,7 @@ export const tour = Effect.gen(function*() {
   yield* title("Events that an older version of the program wrote are upcast when they are read")
   yield* step(
     "(last year's program: open carol, deposit carol 12.50)",
-    store.append(`${Account.Account.name}-${carol}`, [
+    store.append(`${Account.Account.categoryName}-${carol}`, [
       { type: "Opened", data: { owner: "Carol" }, metadata: { by: "Tess" } },
       { type: "Deposited", data: { amount: 12.5 }, metadata: { by: "Carol" } }
     ])

@@ -208,7 +208,7 @@ export const fold = Effect.fn("History.fold")(function*(
   tick: (messages: number) => Effect.Effect<void>
 ) {
   const files = new Map<string, FileState>()
-  const ours = `${File.name}-${prefix(repository)}`
+  const ours = `${File.categoryName}-${prefix(repository)}`
   yield* Stream.runForEachArray(
     File.readCategory(),
     (events) =>

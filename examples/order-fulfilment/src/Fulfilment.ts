@@ -54,49 +54,44 @@ export const fulfilment = Process.make("fulfilment", {
       status === "paying" ? cancel(order, `not paid within ${Duration.format(payWithin)}`) : undefined
   )
   .on(Order, {
-    react: {
-      Placed: (_, { data: { card, lines, payWithin, total } }, order) => ({
-        events: Fulfilment.events.Started({ lines, payWithin }),
-        send: Process.send(PaymentCommand, order, PaymentCommand.events.Charge({ cents: total, card })),
-        deadlines: { payment: payWithin }
-      })
-    }
+    Placed: (_, { data: { card, lines, payWithin, total } }, order) => ({
+      events: Fulfilment.events.Started({ lines, payWithin }),
+      send: Process.send(PaymentCommand, order, PaymentCommand.events.Charge({ cents: total, card })),
+      deadlines: { payment: payWithin }
+    })
   })
   .on(Payment, {
+    Charged: ({ lines, status }, { data: { reference } }, order) => {
+      switch (status) {
+        case "paying":
+          return {
+            events: Fulfilment.events.Paid({}),
+            send: [
+              Process.send(Order, order, Order.events.Paid({ reference })),
+              Process.send(Shipping, order, Shipping.events.Requested({ lines }))
+            ]
+          }
+        // The payment came too late.
+        case "cancelled":
+          return {
+            events: Fulfilment.events.RefundRequested({}),
+            send: Process.send(PaymentCommand, order, PaymentCommand.events.Refund({}))
+          }
+        default:
+          return {}
+      }
+    },
+    Declined: ({ status }, { data: { reason } }, order) => status === "paying" ? cancel(order, reason) : undefined
+  }, {
     // Only payments that follow from an order: other payments are skipped.
-    correlation: Order.name,
-    react: {
-      Charged: ({ lines, status }, { data: { reference } }, order) => {
-        switch (status) {
-          case "paying":
-            return {
-              events: Fulfilment.events.Paid({}),
-              send: [
-                Process.send(Order, order, Order.events.Paid({ reference })),
-                Process.send(Shipping, order, Shipping.events.Requested({ lines }))
-              ]
-            }
-          // The payment came too late.
-          case "cancelled":
-            return {
-              events: Fulfilment.events.RefundRequested({}),
-              send: Process.send(PaymentCommand, order, PaymentCommand.events.Refund({}))
-            }
-          default:
-            return {}
-        }
-      },
-      Declined: ({ status }, { data: { reason } }, order) => status === "paying" ? cancel(order, reason) : undefined
-    }
+    correlation: Order.categoryName
   })
   .on(Shipping, {
-    react: {
-      Shipped: ({ status }, { data: { parcel } }, order) =>
-        status === "shipping"
-          ? {
-            events: Fulfilment.events.Completed({}),
-            send: Process.send(Order, order, Order.events.Shipped({ parcel }))
-          }
-          : undefined
-    }
+    Shipped: ({ status }, { data: { parcel } }, order) =>
+      status === "shipping"
+        ? {
+          events: Fulfilment.events.Completed({}),
+          send: Process.send(Order, order, Order.events.Shipped({ parcel }))
+        }
+        : undefined
   })

@@ -68,13 +68,13 @@ const parking = new Map([
 
 const describing = <Event>(
   category: {
-    readonly name: string
+    readonly categoryName: string
     readonly decode: (message: Message.RecordedMessage) => Effect.Effect<Option.Option<Event>, Category.DecodeError>
   },
   words: (event: Event) => string
 ) =>
   [
-    category.name,
+    category.categoryName,
     (message: Message.RecordedMessage) => Effect.map(category.decode(message), Option.map(words))
   ] as const
 
@@ -85,7 +85,7 @@ const descriptions = new Map([
   describing(Shipping, ofShipping),
   // The parked streams of the consumer: their messages are in the log too.
   [
-    StreamName.withType(PaymentCommand.name, "parked"),
+    StreamName.withType(PaymentCommand.categoryName, "parked"),
     ({ type }: Message.RecordedMessage) => Effect.succeed(Option.fromUndefinedOr(parking.get(type)))
   ] as const
 ])

@@ -3,7 +3,7 @@
  * the payment provider.
  */
 import { Effect, Schedule, Schema } from "effect"
-import { Category, Consumer, Entity, Metadata } from "eventfold"
+import { Category, Consumer, Entity } from "eventfold"
 import { Cents, OrderId } from "./Order.ts"
 import { PaymentProvider } from "./PaymentProvider.ts"
 
@@ -46,13 +46,9 @@ export const decideCharge = ({ data: { card, cents }, recorded }: Command<"Charg
   Effect.fnUntraced(function*({ status }: State) {
     if (status !== "open") return []
     const provider = yield* PaymentProvider
-    const metadata = Metadata.follow(recorded)
     return yield* provider.charge(recorded.id, { card, cents }).pipe(
-      Effect.map(({ reference }) => [Payment.events.Charged({ cents, reference }, { metadata })]),
-      Effect.catchTag(
-        "CardDeclined",
-        ({ reason }) => Effect.succeed([Payment.events.Declined({ reason }, { metadata })])
-      )
+      Effect.map(({ reference }) => [Payment.events.Charged({ cents, reference })]),
+      Effect.catchTag("CardDeclined", ({ reason }) => Effect.succeed([Payment.events.Declined({ reason })]))
     )
   })
 
@@ -61,20 +57,15 @@ export const decideRefund = ({ recorded }: Command<"Refund">) =>
     if (status !== "charged") return []
     const provider = yield* PaymentProvider
     yield* provider.refund(recorded.id, { reference, cents })
-    return [Payment.events.Refunded({ cents }, { metadata: Metadata.follow(recorded) })]
+    return [Payment.events.Refunded({ cents })]
   })
 
 const handling = <C extends Command<string>, E, R>(
   decide: (command: C) => (state: State) => Effect.Effect<ReadonlyArray<Category.Event<typeof Payment>>, E, R>
 ) =>
-  Effect.fnUntraced(function*(command: C) {
-    const order = yield* PaymentCommand.id(command.recorded.streamName)
-    yield* Payments.transact(order, decide(command))
-  })
+(command: C) => Payments.transact(command.id, decide(command))
 
 export const payments = Consumer.make("payments", {
-  from: PaymentCommand,
-  on: { Charge: handling(decideCharge), Refund: handling(decideRefund) },
   // Other payments continue while the provider works on one.
   concurrency: 16,
   // The provider may recover in a moment. A payment that still fails is parked, and the other orders continue.
@@ -83,4 +74,4 @@ export const payments = Consumer.make("payments", {
   checkpoint: { interval: "100 millis" },
   // A payment that hangs when the program stops is interrupted, and asked for again in the next run.
   grace: "1 second"
-})
+}).on(PaymentCommand, { Charge: handling(decideCharge), Refund: handling(decideRefund) })

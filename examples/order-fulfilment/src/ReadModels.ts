@@ -26,11 +26,8 @@ const rowsOf = (tableName: "orders" | "orders.orders") =>
   SqlModel.makeRepository(OrderRow, { tableName, spanPrefix: "OrderRow", idColumn: "id" })
 
 /** Changes some columns of an order's row. */
-const update = <E>(id: Effect.Effect<OrderId, E>, columns: Partial<typeof OrderRow.update.Encoded>) =>
-  Effect.gen(function*() {
-    const sql = yield* SqlClient.SqlClient
-    yield* sql`UPDATE orders SET ${sql.update(columns)} WHERE id = ${yield* id}`
-  })
+const update = (id: OrderId, columns: Partial<typeof OrderRow.update.Encoded>) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) => sql`UPDATE orders SET ${sql.update(columns)} WHERE id = ${id}`)
 
 export const orders = SqlReadModel.make("orders", {
   version: 1,
@@ -47,23 +44,22 @@ export const orders = SqlReadModel.make("orders", {
   ]
 })
   .on(Order, {
-    Placed: ({ data: { total }, recorded: { streamName, time } }) =>
-      Effect.gen(function*() {
-        const rows = yield* rowsOf("orders")
-        const id = yield* Order.id(streamName)
-        yield* rows.insertVoid({ id, status: "placed", total, placed: time, payment: "open", parcel: null })
-      }),
-    Paid: ({ recorded }) => update(Order.id(recorded.streamName), { status: "paid" }),
-    Shipped: ({ recorded }) => update(Order.id(recorded.streamName), { status: "shipped" }),
-    Cancelled: ({ recorded }) => update(Order.id(recorded.streamName), { status: "cancelled" })
+    Placed: ({ data: { total }, id, recorded: { time } }) =>
+      Effect.flatMap(
+        rowsOf("orders"),
+        (rows) => rows.insertVoid({ id, status: "placed", total, placed: time, payment: "open", parcel: null })
+      ),
+    Paid: ({ id }) => update(id, { status: "paid" }),
+    Shipped: ({ id }) => update(id, { status: "shipped" }),
+    Cancelled: ({ id }) => update(id, { status: "cancelled" })
   })
   .on(Payment, {
-    Charged: ({ recorded }) => update(Payment.id(recorded.streamName), { payment: "charged" }),
-    Declined: ({ recorded }) => update(Payment.id(recorded.streamName), { payment: "declined" }),
-    Refunded: ({ recorded }) => update(Payment.id(recorded.streamName), { payment: "refunded" })
+    Charged: ({ id }) => update(id, { payment: "charged" }),
+    Declined: ({ id }) => update(id, { payment: "declined" }),
+    Refunded: ({ id }) => update(id, { payment: "refunded" })
   })
   .on(Shipping, {
-    Shipped: ({ data: { parcel }, recorded }) => update(Shipping.id(recorded.streamName), { parcel })
+    Shipped: ({ data: { parcel }, id }) => update(id, { parcel })
   })
 
 /** Adds to a day. This is not idempotent, and need not be: the checkpoint moves in the same transaction. */

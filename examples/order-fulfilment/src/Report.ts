@@ -122,7 +122,7 @@ export const status = Effect.zipWith(
 /** A line for each order with parked messages, with the reason. */
 export const parked = Parking.list(payments).pipe(
   Stream.map(({ messages: [first, ...others], stream }) => {
-    const [why = ""] = Option.getOrElse(first.error, () => "").split("\n")
+    const why = Option.match(first.failure, { onNone: () => "", onSome: ({ message, tag }) => `${tag}: ${message}` })
     const more = others.length === 0 ? "" : `, and ${others.length} more behind it`
     return `${stream}: ${first.type} failed ${first.attempts} times: ${why}${more}`
   }),

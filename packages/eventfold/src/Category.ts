@@ -13,6 +13,7 @@
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Pull from "effect/Pull"
@@ -33,7 +34,7 @@ import { messageCodec, type UntypedEvent } from "./internal/category/messageCode
 import * as Eager from "./internal/runtime/eagerLoop.ts"
 import type { Message, RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
-import type * as Metadata from "./Metadata.ts"
+import * as Metadata from "./Metadata.ts"
 import type { AppendResult } from "./StoreBackend.ts"
 import { InvalidMessage, type StoreError } from "./StoreError.ts"
 import type * as StreamName from "./StreamName.ts"
@@ -44,6 +45,7 @@ export {
   type Data,
   type Definition,
   type Fields,
+  type Upcasted,
   version,
   type Versioned
 } from "./internal/category/eventDefinition.ts"
@@ -82,6 +84,9 @@ export interface Options {
   /**
    * The application's own fields in the metadata of each event, beside the keys that Eventide defines. A field may also
    * describe one of these keys, such as `properties`. Defaults to free JSON without checks.
+   *
+   * A field may be given once for a whole request, by `Metadata.with` or the option `metadata` of a transaction. So the
+   * compiler does not ask for it at each event; a write without it is an `InvalidMessage`, unless the field is optional.
    */
   readonly metadata?: Fields | undefined
   /**
@@ -89,32 +94,46 @@ export interface Options {
    * a {@link DecodeError}. Defaults to `"skip"`, because a new type must not break the programs that do not know it yet.
    */
   readonly unknownTypes?: "skip" | "refuse" | undefined
+  /**
+   * What a read does with `schemaVersion` in the metadata of an event that is declared without versions: with `"check"`, any
+   * other version than `"1"` is a {@link DecodeError}; `"ignore"` does not look at it, for events of other clients that use
+   * the key for something else. An event with {@link version}s is always checked. Defaults to `"check"`, because data of a
+   * newer version may fit the schema and mean something else.
+   */
+  readonly schemaVersions?: "check" | "ignore" | undefined
 }
 
 type IdOf<O> = O extends { readonly id: Schema.Codec<infer I, PlainId> } ? I : PlainId
+
+type RecordedIdOf<O> = O extends { readonly id: Schema.Codec<infer I, PlainId> } ? I : string
 
 type MetadataOf<O> = O extends { readonly metadata: infer F extends Schema.Struct.Fields }
   ? Schema.Struct.Type<F> & Omit<Metadata.Standard, keyof F>
   : Metadata.Metadata
 
+/** What an event leaves out may come from the context. */
+type GivenMetadataOf<O> = O extends { readonly metadata: Fields } ? Partial<MetadataOf<O>> : Metadata.Metadata
+
 type ServicesOf<E, O> =
   | { readonly [K in keyof E]: DefinitionServices<E[K]> }[keyof E]
   | (O extends { readonly metadata: infer F } ? DefinitionServices<F> : never)
 
+/**
+ * An event of one type before it is written. The constructors in {@link Category} `events` make them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NewEvent<Type extends string, Data, M = Metadata.Metadata> {
+  readonly type: Type
+  readonly data: Data
+  readonly id?: string | undefined
+  readonly metadata?: M | undefined
+}
+
 /** An event before it is written. */
 type Unrecorded<E, O> = {
-  readonly [K in keyof E & string]: {} extends MetadataOf<O> ? {
-      readonly type: K
-      readonly data: Data<E[K]>
-      readonly id?: string | undefined
-      readonly metadata?: MetadataOf<O> | undefined
-    }
-    : {
-      readonly type: K
-      readonly data: Data<E[K]>
-      readonly id?: string | undefined
-      readonly metadata: MetadataOf<O>
-    }
+  readonly [K in keyof E & string]: NewEvent<K, Data<E[K]>, GivenMetadataOf<O>>
 }[keyof E & string]
 
 /** An event as it was read. */
@@ -122,14 +141,18 @@ type Recorded<E, O> = {
   readonly [K in keyof E & string]: O extends { readonly metadata: Fields } ? {
       readonly type: K
       readonly data: Data<E[K]>
+      /** The id of the event's stream. */
+      readonly id: RecordedIdOf<O>
       readonly metadata: MetadataOf<O>
-      /** The message of the event, with its id, positions and time. */
+      /** The message of the event, with its own id, positions and time. */
       readonly recorded: RecordedMessage
     }
     : {
       readonly type: K
       readonly data: Data<E[K]>
-      /** The message of the event, with its id, metadata, positions and time. */
+      /** The id of the event's stream. */
+      readonly id: RecordedIdOf<O>
+      /** The message of the event, with its own id, metadata, positions and time. */
       readonly recorded: RecordedMessage
     }
 }[keyof E & string]
@@ -140,15 +163,18 @@ type Recorded<E, O> = {
  * @category options
  * @since 0.1.0
  */
-export type EventOptions<M = Metadata.Metadata> =
-  & {
-    /**
-     * The message id, a UUID. Defaults to a new one. When events have ids, appending them again is safe: the store recognises
-     * them and does not write them twice.
-     */
-    readonly id?: string | undefined
-  }
-  & ({} extends M ? { readonly metadata?: M | undefined } : { readonly metadata: M })
+export interface EventOptions<M = Metadata.Metadata> {
+  /**
+   * The message id, a UUID. Defaults to a new one. When events have ids, appending them again is safe: the store recognises
+   * them and does not write them twice.
+   */
+  readonly id?: string | undefined
+  /**
+   * The metadata of this event. What it leaves out comes from the option `metadata` of a transaction, or from the context:
+   * see `Metadata.with`.
+   */
+  readonly metadata?: M | undefined
+}
 
 /**
  * Any category, as a bound of type parameters.
@@ -157,7 +183,8 @@ export type EventOptions<M = Metadata.Metadata> =
  * @since 0.1.0
  */
 export interface Any {
-  readonly name: string
+  /** The name of the category, such as `account`. */
+  readonly categoryName: string
   readonly Events: Events
   readonly Options: Options
   readonly decode: (
@@ -184,7 +211,7 @@ export type Event<C extends Any> = Unrecorded<C["Events"], C["Options"]>
 
 /**
  * The union of a category's events as they are read. `data` is decoded, and so is `metadata` when the category has a schema
- * for it. `recorded` is the message.
+ * for it. `id` is the id of the stream: see {@link RecordedId}. `recorded` is the message, whose own id is `recorded.id`.
  *
  * @category models
  * @since 0.1.0
@@ -200,6 +227,24 @@ export type RecordedEvent<C extends Any> = Recorded<C["Events"], C["Options"]>
 export type Id<C extends Any> = IdOf<C["Options"]>
 
 /**
+ * The type of a category's ids as they are read: that of the `id` schema, or else the text of the id, `"123+456"` for a
+ * compound one. It fits wherever an {@link Id} does.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RecordedId<C extends Any> = RecordedIdOf<C["Options"]>
+
+/**
+ * The type of the metadata that a program gives to events of a category. Each field may be left out, because it may come from
+ * the context: see `Metadata.with`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type GivenMetadata<C extends Any> = GivenMetadataOf<C["Options"]>
+
+/**
  * The services that a category's schemas and upcasts need; usually `never`.
  *
  * @category models
@@ -208,7 +253,7 @@ export type Id<C extends Any> = IdOf<C["Options"]>
 export type Services<C extends Any> = ServicesOf<C["Events"], C["Options"]>
 
 /**
- * A stored message does not fit the schema of its type.
+ * A stored message does not fit the schema of its type, or its stream has no id that fits the category.
  *
  * **Details**
  *
@@ -225,7 +270,7 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
   /** The position in the store, from 1. */
   globalPosition: Schema.Int,
   type: Schema.String,
-  /** Where in the message, such as `["data", "amount"]`. */
+  /** Where in the message, such as `["data", "amount"]`, or `["streamName"]` for an id. */
   path: Schema.Array(Schema.Union([Schema.String, Schema.Int])),
   /** What is wrong there, such as `"Expected an integer"`. */
   reason: Schema.String
@@ -237,13 +282,34 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
 }
 
 /**
+ * Constructors of the events of a category, by type.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Constructors<E extends Events, O extends Options = {}> = {
+  readonly [K in keyof E & string]: (
+    data: Data<E[K]>,
+    options?: EventOptions<GivenMetadataOf<O>>
+  ) => NewEvent<K, Data<E[K]>, GivenMetadataOf<O>>
+}
+
+/**
  * A category: constructors for its events, and typed reads and appends. `E` is its events and `O` its options, as they were
  * defined.
+ *
+ * **Details**
+ *
+ * A class can extend a category. Then types have the name of the class, `typeof Account`, instead of its events one by one.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Category<E extends Events, O extends Options = {}> extends Any {
+  /** For `extends` only: a category has no instances. */
+  new(_: never): {}
+  /** A class has the name of the class here: use `categoryName`. */
+  readonly name: never
   /** The definitions of the events, also for types such as {@link Event}. */
   readonly Events: E
   readonly Options: O
@@ -251,13 +317,7 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
    * Constructors of the events by type: `Account.events.Deposited({ amount: 11 })`. A write checks events against their
    * schemas; a constructor does not.
    */
-  readonly events: {
-    readonly [K in keyof E & string]: (
-      data: Data<E[K]>,
-      ...options: {} extends MetadataOf<O> ? [options?: EventOptions<MetadataOf<O>>]
-        : [options: EventOptions<MetadataOf<O>>]
-    ) => Extract<Unrecorded<E, O>, { readonly type: K }>
-  }
+  readonly events: Constructors<E, O>
   /**
    * The stream of an id, such as `account-123`. Fails with `InvalidStreamName` when the id is empty or does not fit its
    * schema, or when the category's own name has a dash.
@@ -267,7 +327,7 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
    * The id in a stream name of this category. Fails with `InvalidStreamName` when the stream belongs to another category,
    * has no id, or has an id that does not fit its schema.
    */
-  readonly id: (streamName: string) => Effect.Effect<IdOf<O>, StreamName.InvalidStreamName>
+  readonly id: (streamName: string) => Effect.Effect<RecordedIdOf<O>, StreamName.InvalidStreamName>
   /**
    * Encodes events into messages for a stream. Fails with `InvalidMessage` when an event does not fit its schema; the error
    * has the index of the event and the path in it.
@@ -276,7 +336,23 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
     streamName: string,
     events: ReadonlyArray<Unrecorded<E, O>>
   ) => Effect.Effect<ReadonlyArray<Message>, InvalidMessage, ServicesOf<E, O>>
-  /** Decodes a message into an event. Gives none for a message of an unknown type that the category skips. */
+  /**
+   * The events as readers of their messages get them. `undefined` when that is the events as they were, because all of the
+   * category's events are written in their newest version.
+   *
+   * @internal
+   */
+  readonly readBack:
+    | ((
+      streamName: string,
+      events: ReadonlyArray<Unrecorded<E, O>>,
+      messages: ReadonlyArray<Message>
+    ) => Effect.Effect<ReadonlyArray<Unrecorded<E, O>>, InvalidMessage, ServicesOf<E, O>>)
+    | undefined
+  /**
+   * Decodes a message of the category into an event. Gives none for a message of an unknown type that the category skips. Fails
+   * with {@link DecodeError} when the data, the metadata or the id of the stream does not fit.
+   */
   readonly decode: (
     recorded: RecordedMessage
   ) => Effect.Effect<Option.Option<Recorded<E, O>>, DecodeError, ServicesOf<E, O>>
@@ -326,12 +402,37 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
   >
 }
 
-type WithoutDash<Name extends string> = Name extends `${string}-${string}` ? "a category's name has no dash" : Name
+type WithoutDash<Name extends string> = Name extends `${string}-${string}`
+  ? "A category's name has no dash: in a stream name, a dash comes before the id"
+  : Name
+
+/**
+ * A category as the interface that its events and options make it.
+ *
+ * @internal
+ */
+export type Plain<C extends Any> = Category<C["Events"], C["Options"]>
+
+/**
+ * The operations of a category, for code that is generic in it: the compiler cannot know that every category has them.
+ *
+ * @internal
+ */
+export const plain = <C extends Any>(category: C): Plain<C> => category as Any as Plain<C>
 
 const decodeError = (recorded: RecordedMessage) => (misfit: Misfit): DecodeError => {
   const { globalPosition, position, streamName, type } = recorded
   return new DecodeError({ streamName, position, globalPosition, type, ...misfit })
 }
+
+/** What a class can extend. The class has a name of its own. */
+const extensible = (name: string): Pick<Category<Events>, "name"> & (new(_: never) => {}) => {
+  const Category = function() {} as Function as Pick<Category<Events>, "name"> & (new(_: never) => {})
+  return Object.defineProperty(Category, "name", { value: name })
+}
+
+const invalid = (streamName: string, index: number, { type }: UntypedEvent) => (misfit: Misfit): InvalidMessage =>
+  new InvalidMessage({ streamName, index, type: String(type), ...misfit })
 
 /** Decodes messages page by page, as they come. A page of which no event is left is skipped. */
 const decodePages = <Event, E, R, RDecode>(
@@ -350,11 +451,11 @@ const decodePages = <Event, E, R, RDecode>(
 
 const constructor = (type: string) => (data: unknown, options?: object) => ({ ...options, type, data })
 
-const constructors = <E extends Events, O extends Options>(events: E): Category<E, O>["events"] => {
+const constructors = <E extends Events, O extends Options>(events: E): Constructors<E, O> => {
   const byType: Record<string, unknown> = Object.fromEntries(
     Object.keys(events).map((type) => [type, constructor(type)])
   )
-  return byType as Category<E, O>["events"]
+  return byType as Constructors<E, O>
 }
 
 /**
@@ -387,35 +488,48 @@ const constructors = <E extends Events, O extends Options>(events: E): Category<
  * @since 0.1.0
  */
 export const make = <const Name extends string, const E extends Events, const O extends Options = {}>(
-  name: Name & WithoutDash<Name>,
+  name: WithoutDash<Name>,
   events: E,
   options?: O
 ): Category<E, O> => {
   type Services = ServicesOf<E, O>
   type Given = Unrecorded<E, O> | ReadonlyArray<Unrecorded<E, O>>
-  const { id, streamName } = idCodec<IdOf<O>>(name, options?.id)
+  const { id, recordedId, streamName } = idCodec<IdOf<O>, RecordedIdOf<O>>(name, options?.id)
   const messages = messageCodec<Services>(name, {
     events: new Map(
-      Object.entries(events).map(([type, definition]) => [type, codecOf(definition) as EventCodec<Services>])
+      Object.entries(events).map(([type, definition]) => [
+        type,
+        codecOf(definition, options?.schemaVersions ?? "check") as EventCodec<Services>
+      ])
     ),
     metadata: options?.metadata as
       | { readonly [field: string]: Schema.Codec<unknown, unknown, Services, Services> }
       | undefined,
-    unknownTypes: options?.unknownTypes ?? "skip"
+    unknownTypes: options?.unknownTypes ?? "skip",
+    recordedId
   })
 
-  const encode = (streamName: string, events: ReadonlyArray<Unrecorded<E, O>>) =>
+  const encodeIn = (
+    ambient: Metadata.Ambient | undefined,
+    streamName: string,
+    events: ReadonlyArray<Unrecorded<E, O>>
+  ) =>
     Effect.suspend(() => {
       const encoded: Array<Message> = []
       const encodeNext = (event: UntypedEvent) =>
-        Effect.mapErrorEager(messages.encode(event), (misfit) =>
-          new InvalidMessage({ streamName, index: encoded.length, type: String(event.type), ...misfit }))
+        Effect.mapErrorEager(messages.encode(event, ambient), invalid(streamName, encoded.length, event))
       return Effect.as(
-        Eager.forEach(events, encodeNext, (message) =>
-          encoded.push(message)),
+        Eager.forEach(events, encodeNext, (message) => encoded.push(message)),
         encoded
       )
     })
+
+  const encode = (streamName: string, events: ReadonlyArray<Unrecorded<E, O>>) =>
+    messages.takesAmbient
+      ? Effect.contextWith((context: Context.Context<never>) =>
+        encodeIn(Context.get(context, Metadata.Ambient), streamName, events)
+      )
+      : encodeIn(undefined, streamName, events)
 
   const decode = (recorded: RecordedMessage) =>
     Effect.mapErrorEager(messages.decode(recorded), decodeError(recorded)) as Effect.Effect<
@@ -423,6 +537,16 @@ export const make = <const Name extends string, const E extends Events, const O 
       DecodeError,
       Services
     >
+
+  const { readBack: readEventBack } = messages
+  const readBack = readEventBack === undefined
+    ? undefined
+    : (streamName: string, events: ReadonlyArray<Unrecorded<E, O>>, messages: ReadonlyArray<Message>) =>
+      Effect.forEach(
+        events,
+        (event: UntypedEvent, index) =>
+          Effect.mapError(readEventBack(event, messages[index]?.data ?? null), invalid(streamName, index, event))
+      ) as Effect.Effect<ReadonlyArray<Unrecorded<E, O>>, InvalidMessage, Services>
 
   const toAppend = (id: IdOf<O>, events: Given, options?: MessageStore.AppendOptions) =>
     Effect.flatMap(
@@ -460,19 +584,20 @@ export const make = <const Name extends string, const E extends Events, const O 
     return Option.isNone(last) ? Option.none() : yield* decode(last.value)
   })
 
-  return {
-    name,
+  return Object.assign(extensible(name), {
+    categoryName: name,
     Events: events,
     Options: options ?? {} as O,
     events: constructors<E, O>(events),
     id,
     streamName,
     encode,
+    readBack,
     decode,
     append,
     toAppend,
     readStream,
     readCategory,
     lastEvent
-  }
+  })
 }

@@ -15,7 +15,6 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
-import type * as Category from "./Category.ts"
 import type { Status } from "./ConsumerStatus.ts"
 import { check } from "./internal/consumer/checkDefinition.ts"
 import type { Consumer, Options } from "./internal/consumer/definition.ts"
@@ -31,8 +30,8 @@ import type { OnStop } from "./internal/processor/runnable.ts"
 import {
   type AnyOutcome,
   type ErrorOf,
-  type EventHandlers,
   type Handled,
+  type Handlers,
   handlersOf,
   type Outcomes,
   type ServicesOf,
@@ -41,9 +40,8 @@ import {
 } from "./internal/processor/sources.ts"
 import { ofConsumer } from "./internal/processor/subject.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"
-import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
-import type { All, Incoming, Source } from "./Source.ts"
+import type { Incoming, Source } from "./Source.ts"
 import type { InvalidArgument, StoreError } from "./StoreError.ts"
 import type { InvalidCategory } from "./StreamName.ts"
 
@@ -60,6 +58,8 @@ export type { PollOptions } from "./internal/processor/pollPause.ts"
 /** @since 0.1.0 */
 export type { OnStop } from "./internal/processor/runnable.ts"
 /** @since 0.1.0 */
+export { HandlerTimeout } from "./internal/processor/timeLimit.ts"
+/** @since 0.1.0 */
 export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 
 /**
@@ -70,48 +70,44 @@ export { type All, all, type AllFilters, allOf, type Incoming, type Source } fro
  */
 export interface Definition<E, R> extends Consumer<E, R> {
   /**
-   * Adds a source and its handlers, by type of event. The consumer skips events of other types. A source that is not decoded
-   * may have one handler for the messages of all types. Each source can be added once: the same one twice is an
-   * `InvalidArgument` when the consumer runs.
+   * Adds a source and its handlers: by type of event, or one function for the events of all types. The consumer skips events
+   * that no handler takes.
+   *
+   * **Details**
+   *
+   * The events of a category are decoded: `({ type, data, id, recorded })`. A handler of another source gets the recorded
+   * message. Each source can be added once: the same one twice is an `InvalidArgument` when the consumer runs.
    */
-  readonly on: {
-    <
-      From extends Category.Any,
-      Out extends { readonly [K in keyof From["Events"] & string]?: AnyOutcome } = {}
-    >(
-      from: From,
-      handlers: EventHandlers<From, Out>
-    ): Definition<
-      E | ErrorOf<Out[keyof Out]> | SourceError<From>,
-      R | ServicesOf<Out[keyof Out]> | SourceServices<From>
-    >
-    <Out extends AnyOutcome>(
-      from: string | All,
-      handler: (message: RecordedMessage) => Out
-    ): Definition<E | ErrorOf<Out>, R | ServicesOf<Out>>
-    <Out extends Outcomes>(
-      from: string | All,
-      handlers: { readonly [K in keyof Out]: (message: RecordedMessage) => Out[K] }
-    ): Definition<E | ErrorOf<Out[keyof Out]>, R | ServicesOf<Out[keyof Out]>>
-  }
+  readonly on: <
+    From extends Source,
+    K extends string,
+    Outs extends Outcomes = {},
+    Out extends AnyOutcome = never
+  >(
+    from: From,
+    handlers: Handlers<From, K, Outs, Out>
+  ) => Definition<
+    E | ErrorOf<Out | Outs[keyof Outs]> | SourceError<From>,
+    R | ServicesOf<Out | Outs[keyof Outs]> | SourceServices<From>
+  >
 }
 
 const define = (id: string, options: Options, handled: ReadonlyArray<Handled>): Definition<never, never> => {
   const on = (from: Source, handlers: object) =>
     define(id, options, [...handled, { from, handlers: handlersOf(handlers) }])
   const definition: object = { ...oneByOne(id, options, handled), on }
-  // The signatures of `make` and `on` say what the handlers fail with and need.
+  // The signature of `on` says what the handlers fail with and need.
   return definition as Definition<never, never>
 }
 
 /**
- * Defines a consumer by its id and its handlers. The id names the consumer in the store, so it must be unique there; it is
- * not empty and has no `+`.
+ * Defines a consumer by its id. {@link Definition.on} adds sources and handlers. The id names the consumer in the store, so it
+ * must be unique there; it is not empty and has no `+`.
  *
  * **Details**
  *
- * A consumer of several categories ({@link Definition.on} adds one), or of everything ({@link all}), handles their messages by
- * global position. Invalid options are an `InvalidArgument` when the consumer runs.
+ * A consumer of several sources, or of everything ({@link all}), handles their messages by global position. Invalid options
+ * are an `InvalidArgument` when the consumer runs, and so is a consumer without a source.
  *
  * @example
  * ```ts
@@ -121,64 +117,21 @@ const define = (id: string, options: Options, handled: ReadonlyArray<Handled>): 
  * const Account = Category.make("account", { Opened: { owner: Schema.String }, Closed: {} })
  * const Transfer = Category.make("transfer", { Failed: { reason: Schema.String } })
  *
- * const greeter = Consumer.make("greeter", {
- *   from: Account,
- *   on: {
- *     Opened: ({ data, recorded }) => Effect.log(`welcome ${data.owner}, owner of ${recorded.streamName}`)
- *   },
- *   concurrency: 16,
- *   onFailure: "park"
+ * const greeter = Consumer.make("greeter", { concurrency: 16, onFailure: "park" }).on(Account, {
+ *   Opened: ({ data, id }) => Effect.log(`welcome ${data.owner}, owner of account ${id}`)
  * })
  *
- * const support = Consumer.make("support", { concurrency: 16 })
- *   .on(Account, { Closed: ({ recorded }) => Effect.log(`${recorded.streamName} has gone`) })
+ * const support = Consumer.make("support")
+ *   .on(Account, { Closed: ({ id }) => Effect.log(`account ${id} has gone`) })
  *   .on(Transfer, { Failed: ({ data }) => Effect.log(data.reason) })
  *
- * const audit = Consumer.make("audit", {
- *   from: Consumer.all,
- *   on: ({ streamName, type }) => Effect.log(`${type} in ${streamName}`)
- * })
+ * const audit = Consumer.make("audit").on(Consumer.all, ({ streamName, type }) => Effect.log(`${type} in ${streamName}`))
  * ```
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make: {
-  <
-    From extends Category.Any,
-    Out extends { readonly [K in keyof From["Events"] & string]?: AnyOutcome } = {}
-  >(
-    id: string,
-    options: Options & {
-      readonly from: From
-      /** The handlers, by type of event. The consumer skips events of other types. */
-      readonly on: EventHandlers<From, Out>
-    }
-  ): Consumer<ErrorOf<Out[keyof Out]> | SourceError<From>, ServicesOf<Out[keyof Out]> | SourceServices<From>>
-  <Out extends Outcomes>(
-    id: string,
-    options: Options & {
-      readonly from: string | All
-      /** The handlers, by type of message. The consumer skips messages of other types. */
-      readonly on: { readonly [K in keyof Out]: (message: RecordedMessage) => Out[K] }
-    }
-  ): Consumer<ErrorOf<Out[keyof Out]>, ServicesOf<Out[keyof Out]>>
-  <Out extends AnyOutcome>(
-    id: string,
-    options: Options & {
-      readonly from: string | All
-      /** Handles the messages of all types. */
-      readonly on: (message: RecordedMessage) => Out
-    }
-  ): Consumer<ErrorOf<Out>, ServicesOf<Out>>
-  (id: string, options?: Options & { readonly from?: never; readonly on?: never }): Definition<never, never>
-} = (
-  id: string,
-  options: Options & { readonly from?: Source | undefined; readonly on?: object | undefined } = {}
-): Definition<never, never> => {
-  const { from, on } = options
-  return define(id, options, from === undefined || on === undefined ? [] : [{ from, handlers: handlersOf(on) }])
-}
+export const make = (id: string, options: Options = {}): Definition<never, never> => define(id, options, [])
 
 /**
  * Defines a consumer whose handler takes many messages at a time, in the order in which they were written.
@@ -275,9 +228,8 @@ export const run = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>): 
  *
  * const Account = Category.make("account", { Opened: { owner: Schema.String } })
  * const owners = new Set<string>()
- * const owning = Consumer.make("owning", {
- *   from: Account,
- *   on: { Opened: ({ data }) => Effect.sync(() => owners.add(data.owner)) }
+ * const owning = Consumer.make("owning").on(Account, {
+ *   Opened: ({ data }) => Effect.sync(() => owners.add(data.owner))
  * })
  *
  * const program = Effect.gen(function*() {
@@ -421,8 +373,8 @@ export const layer = <E, R, const S extends OnStop = "fail">(
  *
  * const Account = Category.make("account", { Opened: { owner: Schema.String }, Closed: {} })
  *
- * const greeter = Consumer.make("greeter", { from: Account, on: { Opened: ({ data }) => Effect.log(data.owner) } })
- * const archive = Consumer.make("archive", { from: Account, on: { Closed: () => Effect.log("closed") } })
+ * const greeter = Consumer.make("greeter").on(Account, { Opened: ({ data }) => Effect.log(data.owner) })
+ * const archive = Consumer.make("archive").on(Account, { Closed: ({ id }) => Effect.log(`${id} is closed`) })
  *
  * const App = Layer.mergeAll(
  *   Consumer.layer(greeter),

@@ -6,6 +6,7 @@
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
+import type { FailureReport } from "./FailureReport.ts"
 import type { HeldBack } from "./HeldBack.ts"
 import type { RecordedMessage } from "./Message.ts"
 
@@ -87,8 +88,23 @@ export interface Stuck {
   readonly attempts: number
   /** The time of the first failure. */
   readonly since: DateTime.Utc
-  /** The error of the last failure. */
-  readonly error: unknown
+  /** The last failure: its tag, message and fields. */
+  readonly failure: FailureReport
+}
+
+/**
+ * A message whose handler failed on its last attempt.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LastFailure {
+  readonly message: MessagePlace
+  /** How many attempts have failed. */
+  readonly attempts: number
+  /** The time of the last one. */
+  readonly time: DateTime.Utc
+  readonly failure: FailureReport
 }
 
 /**
@@ -124,4 +140,6 @@ export interface RunningStatus {
   readonly rate: number
   /** Messages that are being retried right now. */
   readonly stuck: ReadonlyArray<Stuck>
+  /** The last message whose handler failed on its last attempt: it was skipped or parked, or stopped the consumer. */
+  readonly lastFailure: Option.Option<LastFailure>
 }

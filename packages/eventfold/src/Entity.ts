@@ -17,8 +17,8 @@ import type * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import type * as Category from "./Category.ts"
-import { oneStream, severalStreams } from "./internal/entity/boundary.ts"
+import * as Category from "./Category.ts"
+import { oneStream, severalStreams, withMetadata } from "./internal/entity/boundary.ts"
 import { changes } from "./internal/entity/changes.ts"
 import {
   type Decided,
@@ -30,7 +30,14 @@ import {
   type RequirementsOf,
   type Settled
 } from "./internal/entity/decision.ts"
-import { type EntityStream, type Model, open, type ReadError, versionOption } from "./internal/entity/entityStream.ts"
+import {
+  type AnyRecorded,
+  type EntityStream,
+  givingMetadata,
+  type Model,
+  open,
+  versionOption
+} from "./internal/entity/entityStream.ts"
 import type { Fold } from "./internal/entity/fold.ts"
 import {
   type ChangesOptions,
@@ -43,7 +50,7 @@ import * as Snapshots from "./internal/entity/snapshots.ts"
 import type { SnapshotOptions } from "./internal/entity/snapshots.ts"
 import * as Transaction from "./internal/entity/transact.ts"
 import * as MessageStore from "./MessageStore.ts"
-import { InvalidArgument, type Unsupported, type WrongExpectedVersion } from "./StoreError.ts"
+import { InvalidArgument, type StoreError, type Unsupported, type WrongExpectedVersion } from "./StoreError.ts"
 import type * as StreamName from "./StreamName.ts"
 
 /** @since 0.1.0 */
@@ -68,6 +75,9 @@ export {
 } from "./internal/entity/options.ts"
 
 /** @since 0.1.0 */
+export { Conflict } from "./internal/entity/transact.ts"
+
+/** @since 0.1.0 */
 export type { SnapshotOptions } from "./internal/entity/snapshots.ts"
 
 /**
@@ -81,8 +91,8 @@ export type { SnapshotOptions } from "./internal/entity/snapshots.ts"
  * @category models
  * @since 0.1.0
  */
-export type Evolve<E, S> = {
-  readonly [K in keyof E & string]: (state: S, data: Category.Data<E[K]>) => S
+export type Evolve<C extends Category.Any, S> = {
+  readonly [K in keyof C["Events"] & string]: (state: S, data: Category.Data<C["Events"][K]>) => S
 }
 
 /**
@@ -102,9 +112,14 @@ export interface Loaded<S> {
  * @category models
  * @since 0.1.0
  */
-export interface Transacted<S, Event, Reply = void> extends Loaded<S> {
-  readonly events: ReadonlyArray<Event>
+export interface Transacted<S, C extends Category.Any, Reply = void> extends Loaded<S> {
+  readonly events: ReadonlyArray<Category.Event<C>>
   readonly reply: Reply
+  /**
+   * The global position of the last event that was written, for `ReadModel.waitFor` and `Consumer.waitFor`. None when nothing
+   * was written. When the events had been written before, under the same `commandId` or the same ids, it is that of then.
+   */
+  readonly globalPosition: Option.Option<number>
 }
 
 /**
@@ -113,23 +128,14 @@ export interface Transacted<S, Event, Reply = void> extends Loaded<S> {
  * @category errors
  * @since 0.1.0
  */
-export type LoadError = ReadError
+export type LoadError = StreamName.InvalidStreamName | Category.DecodeError | StoreError
 
 /**
- * Other writers were faster, and the attempts of the transaction are used up: a `WrongExpectedVersion` with more fields.
+ * The errors of a transaction beside the refusals of its decision, of `transact` and of {@link transactAll}.
  *
- * **Details**
+ * **When to use**
  *
- * `attempts` is how often the transaction decided, from 1. `missed` are the events that the last decision did not see, the
- * first 100 of them. Nothing was written.
- *
- * @category errors
- * @since 0.1.0
- */
-export type Conflict<Recorded> = Transaction.Conflict<Recorded>
-
-/**
- * The errors of a transaction beside the refusals of its decision.
+ * In signatures. To tell these errors from refusals of one's own, see `StoreFailure`.
  *
  * **Details**
  *
@@ -139,14 +145,18 @@ export type Conflict<Recorded> = Transaction.Conflict<Recorded>
  * - `DecodeError`: a stored event does not fit its schema.
  * - `InvalidStreamName`: the id is empty or does not fit its schema.
  * - `StoreError`: the store failed. Whether the events were written may be unknown; with a `commandId` it is safe to retry.
+ * - `InvalidArgument`: two targets of a {@link transactAll} are one stream.
+ * - `Unsupported`: the store cannot write to several streams at once.
  *
  * @category errors
  * @since 0.1.0
  */
-export type TransactError<C extends Category.Any = Category.Any> =
+export type TransactError =
   | Exclude<MessageStore.AppendError, WrongExpectedVersion>
-  | Conflict<Category.RecordedEvent<C>>
+  | Transaction.Conflict
   | Category.DecodeError
+  | InvalidArgument
+  | Unsupported
 
 const TargetTypeId = "~eventfold/Entity/Target"
 
@@ -229,10 +239,10 @@ export interface Entity<C extends Category.Any, S> {
   readonly transact: <A extends Decided<Decision<Category.Event<C>>>>(
     id: Category.Id<C>,
     decide: (state: S, version: Option.Option<number>) => A,
-    options?: TransactOptions
+    options?: TransactOptions<Category.GivenMetadata<C>>
   ) => Effect.Effect<
-    Transacted<S, Category.Event<C>, ReplyOf<A>>,
-    RefusalOf<A> | TransactError<C>,
+    Transacted<S, C, ReplyOf<A>>,
+    RefusalOf<A> | TransactError,
     RequirementsOf<A> | MessageStore.MessageStore | Category.Services<C>
   >
   /**
@@ -255,13 +265,13 @@ export interface Entity<C extends Category.Any, S> {
  * @category options
  * @since 0.1.0
  */
-export interface Options<E, S> {
+export interface Options<C extends Category.Any, S> {
   /** The schema of the state. Snapshots are stored in its JSON form. */
   readonly state: Schema.Codec<S, unknown>
   /** The state of a stream without events. */
   readonly initial: NoInfer<S>
   /** The state after each type of event. */
-  readonly evolve: Evolve<E, NoInfer<S>>
+  readonly evolve: Evolve<C, NoInfer<S>>
   /** When to write snapshots. Defaults to none: a load folds all events of the stream. */
   readonly snapshots?: SnapshotOptions<NoInfer<S>> | undefined
   /** How much of the capacity of an `EntityCache` a state takes. Defaults to 1, so the capacity is a number of entities. */
@@ -277,7 +287,7 @@ const loaded = <S>({ state, version }: Pick<Fold<S>, "state" | "version">): Load
 })
 
 /** The steps of all types of events as one function. An event of a type without a step changes nothing. */
-const evolveBy = <S>(steps: Evolve<Category.Events, S>) => {
+const evolveBy = <S>(steps: Evolve<Category.Any, S>) => {
   const byType = new Map(Object.entries<(state: S, data: never) => S>(steps))
   return (state: S, { data, type }: { readonly type: string; readonly data: unknown }): S => {
     const step = byType.get(type)
@@ -316,13 +326,12 @@ const evolveBy = <S>(steps: Evolve<Category.Events, S>) => {
  * @category constructors
  * @since 0.1.0
  */
-export const make = <E extends Category.Events, O extends Category.Options, S extends AnyState>(
-  category: Category.Category<E, O>,
-  options: Options<E, S>
-): Entity<Category.Category<E, O>, S> => {
-  type C = Category.Category<E, O>
-  const model: Model<E, O, S> = {
-    category,
+export const make = <C extends Category.Any, S extends AnyState>(
+  category: C,
+  options: Options<C, S>
+): Entity<C, S> => {
+  const model: Model<C["Events"], C["Options"], S> = {
+    category: Category.plain(category),
     evolve: evolveBy(options.evolve),
     initial: options.initial,
     weight: options.weight ?? (() => 1),
@@ -356,12 +365,12 @@ export const make = <E extends Category.Events, O extends Category.Options, S ex
   const transact = Effect.fn("Entity.transact")(function*<A extends Decided<Decision<Category.Event<C>>>>(
     id: Category.Id<C>,
     decide: (state: S, version: Option.Option<number>) => A,
-    options?: TransactOptions
+    options?: TransactOptions<Category.GivenMetadata<C>>
   ) {
     const store = yield* MessageStore.MessageStore
-    const stream = yield* open(model, id)
+    const stream = givingMetadata(yield* open(model, id), options?.metadata)
     yield* Effect.annotateCurrentSpan("eventfold.stream", stream.streamName)
-    const { after, events, reply } = yield* Transaction.transact(
+    const { after, events, globalPosition, reply } = yield* Transaction.transact(
       store,
       oneStream(store, stream, (append) => store.append(append.streamName, append.messages, append)),
       ({ state, version }) =>
@@ -371,7 +380,7 @@ export const make = <E extends Category.Events, O extends Category.Options, S ex
         ),
       transactionOptions(options)
     )
-    return { ...loaded(after), events, reply }
+    return { ...loaded(after), events, reply, globalPosition }
   })
 
   const self: Entity<C, S> = {
@@ -389,6 +398,14 @@ export const make = <E extends Category.Events, O extends Category.Options, S ex
 }
 
 /**
+ * An entity of any category, for code that is generic in it: see `Category.plain`.
+ *
+ * @internal
+ */
+export const plain = <C extends Category.Any, S>(entity: Entity<C, S>): Entity<Category.Plain<C>, S> =>
+  entity as unknown as Entity<Category.Plain<C>, S>
+
+/**
  * The stream of a target.
  *
  * @internal
@@ -404,23 +421,7 @@ type StateOf<T> = T extends Target<infer _C, infer S> ? S : never
 
 type CategoryOf<T> = T extends Target<infer C, infer _S> ? C : never
 
-type RecordedOf<T> = T extends Target<infer C, infer _S> ? Category.RecordedEvent<C> : never
-
 type ServicesOf<T> = T extends Target<infer C, infer _S> ? Category.Services<C> : never
-
-/**
- * The errors of {@link transactAll} beside the refusals of its decision: those of {@link TransactError}, `InvalidArgument`
- * when two targets are one stream, and `Unsupported` when the store cannot write to several streams at once.
- *
- * @category errors
- * @since 0.1.0
- */
-export type TransactAllError<T extends Targets> =
-  | Exclude<MessageStore.AppendError, WrongExpectedVersion>
-  | Conflict<RecordedOf<T[keyof T]>>
-  | Category.DecodeError
-  | InvalidArgument
-  | Unsupported
 
 /**
  * The entities of a {@link transactAll}, under names of your choice.
@@ -442,9 +443,10 @@ export type Decisions<T extends Targets> = {
   readonly [K in keyof T]?: Decision<Category.Event<CategoryOf<T[K]>>> | undefined
 }
 
-/** A name that no target has is a typing mistake, which the compiler would not find in an inferred type. */
-type OnlyTargets<T, A> = Exclude<NamesIn<Settled<A>>, keyof T> extends never ? unknown
-  : { readonly noSuchTarget: Exclude<NamesIn<Settled<A>>, keyof T> }
+/** The result of `decide`, unless it has a name that no target has: the compiler would not find it in an inferred type. */
+type OnlyTargets<T, A> = Exclude<NamesIn<Settled<A>>, keyof T> extends infer Name
+  ? [Name] extends [never] ? A : `There is no target ${Name & string}`
+  : never
 
 type NamesIn<B> = B extends Replied<infer D, infer _Reply> ? NamesIn<D> : B extends unknown ? keyof B : never
 
@@ -461,6 +463,8 @@ export interface TransactedAll<T extends Targets, Reply = void> {
     }
   }
   readonly reply: Reply
+  /** The highest global position of what was written: see {@link Transacted} `globalPosition`. */
+  readonly globalPosition: Option.Option<number>
 }
 
 /**
@@ -507,15 +511,15 @@ export interface TransactedAll<T extends Targets, Reply = void> {
  */
 export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
   targets: T,
-  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => A & OnlyTargets<T, A>,
+  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => OnlyTargets<T, A>,
   options?: TransactAllOptions
 ) => Effect.Effect<
   TransactedAll<T, ReplyOf<A>>,
-  RefusalOf<A> | TransactAllError<T>,
+  RefusalOf<A> | TransactError,
   RequirementsOf<A> | MessageStore.MessageStore | ServicesOf<T[keyof T]>
 > = Effect.fn("Entity.transactAll")(function*<T extends Targets, A extends Decided<Decisions<T>>>(
   targets: T,
-  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => A,
+  decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => A | OnlyTargets<T, A>,
   options?: TransactAllOptions
 ) {
   const store = yield* MessageStore.MessageStore
@@ -533,13 +537,16 @@ export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
       return yield* new InvalidArgument({ argument: `targets.${names[index]}`, value: streamName, expected })
     }
   }
-  const { after, events, reply } = yield* Transaction.transact(
+  const { after, events, globalPosition, reply } = yield* Transaction.transact(
     store,
-    severalStreams(store, streams, options?.checkReads ?? false, store.writeAll),
+    withMetadata(
+      severalStreams(store, streams, options?.checkReads ?? false, store.writeAll),
+      options?.metadata
+    ),
     (found) =>
       Effect.map(
         outcome<Decisions<T>, A>(
-          decide(byName(found.map(({ fold }) => fold.state)) as { readonly [K in keyof T]: StateOf<T[K]> })
+          decide(byName(found.map(({ fold }) => fold.state)) as { readonly [K in keyof T]: StateOf<T[K]> }) as A
         ),
         ({ decision, reply }) => ({
           events: names.map((name) => Arr.ensure<unknown>(Object.hasOwn(decision, name) ? decision[name] ?? [] : [])),
@@ -549,8 +556,8 @@ export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
     transactionOptions(options)
   )
   const entities = byName(Arr.zipWith(after, events, ({ fold }, events) => ({ ...loaded(fold), events })))
-  return { entities: entities as TransactedAll<T>["entities"], reply }
+  return { entities: entities as TransactedAll<T>["entities"], reply, globalPosition }
 })
 
 /** One of the streams, whatever its entity. */
-type AnyStream<T extends Targets> = EntityStream<unknown, unknown, RecordedOf<T[keyof T]>, ServicesOf<T[keyof T]>>
+type AnyStream<T extends Targets> = EntityStream<unknown, unknown, AnyRecorded, ServicesOf<T[keyof T]>>

@@ -100,15 +100,15 @@ export interface MemoryTable<Key, Row> {
  *
  * const balances = MemoryTable.make<string, number>("balances", "by_account")
  * const Balances = ReadModel.make("balances", { version: 1 }).on(Account, {
- *   Deposited: ({ data, recorded }) =>
- *     balances.update(recorded.streamName, (balance) => Option.getOrElse(balance, () => 0) + data.amount)
+ *   Deposited: ({ data, id }) =>
+ *     balances.update(id, (balance) => Option.getOrElse(balance, () => 0) + data.amount)
  * })
  *
  * const program = Effect.gen(function*() {
  *   yield* ReadModel.start(Balances)
  *   const { globalPosition } = yield* Account.append("1", Account.events.Deposited({ amount: 11 }))
  *   yield* ReadModel.waitFor(Balances, globalPosition)
- *   return yield* balances.get("account-1") // 11
+ *   return yield* balances.get("1") // 11
  * }).pipe(Effect.scoped, Effect.provide(Layer.mergeAll(MessageStore.layerMemory, ReadModel.layerMemory)))
  * ```
  *

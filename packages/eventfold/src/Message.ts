@@ -12,7 +12,7 @@ import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import { md5 } from "./internal/runtime/md5.ts"
 import type * as Metadata from "./Metadata.ts"
-import type { StreamName } from "./StreamName.ts"
+import { StreamName } from "./StreamName.ts"
 
 /**
  * The id of a message: a UUID, unique in the store. It makes appends idempotent: see `MessageStore.append`.
@@ -45,6 +45,25 @@ export interface Message {
   /** Defaults to none. */
   readonly metadata?: Metadata.Metadata | undefined
 }
+
+const recordedMessage = Schema.Struct({
+  id: MessageId,
+  streamName: StreamName,
+  type: Schema.String,
+  position: Schema.Int,
+  globalPosition: Schema.Int,
+  data: Schema.Json,
+  metadata: Schema.Json,
+  time: Schema.DateTimeUtc
+})
+
+/**
+ * The schema of a message in the store, with a JSON form.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const RecordedMessage: Schema.Codec<RecordedMessage, typeof recordedMessage.Encoded> = recordedMessage
 
 /**
  * A message in the store.
@@ -123,7 +142,7 @@ export const makeIdUnsafe = (millis: number, a: number, b: number, c: number): M
  * **When to use**
  *
  * Use it to record a message once that may be written twice: because the outcome of the first write was unknown, or because the
- * message that caused it was handled again.
+ * message that caused it was handled again. When its content may differ the second time, append it with `onDuplicate: "keep"`.
  *
  * @example
  * ```ts

@@ -7,7 +7,7 @@
  *
  * **Details**
  *
- * A parked message stays in its stream. What the consumer writes is a reference to it, with the error, to a parked stream in
+ * A parked message stays in its stream. What the consumer writes is a reference to it, with a `FailureReport`, to a parked stream in
  * a category beside its own: `account:parked-notifier+123` for the consumer `notifier`, `account-123` and `account-123+456`.
  * A consumer of several categories, whose `category` is `$all`, writes to `$all:parked-notifier+account-123`: streams of
  * different categories are parked separately, even when their ids are the same.
@@ -23,6 +23,7 @@ import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import type { FailureReport } from "./FailureReport.ts"
 import * as ParkingCategory from "./internal/parking/category.ts"
 import * as ParkedStreams from "./internal/parking/parkedStreams.ts"
 import * as States from "./internal/parking/states.ts"
@@ -56,8 +57,8 @@ export interface ParkedMessage {
   readonly globalPosition: number
   readonly messageId: string
   readonly type: string
-  /** Why it failed last, in about 8,000 characters at most. None when it only waits behind another message. */
-  readonly error: Option.Option<string>
+  /** Why it failed last: the tag, the message and the fields of the error. None when it only waits behind another message. */
+  readonly failure: Option.Option<FailureReport>
   /** How often it was tried, replays included. 0 when it only waits behind another message. */
   readonly attempts: number
   /** When it was parked. */
@@ -86,14 +87,14 @@ export interface ParkedStream {
 export type ParkingError = StoreError | InvalidArgument | StreamName.InvalidCategory
 
 const parkedMessage = (
-  { attempts, error, globalPosition, messageId, position, streamName, time, type }: ParkedStreams.TimedMessage
+  { attempts, failure, globalPosition, messageId, position, streamName, time, type }: ParkedStreams.TimedMessage
 ): ParkedMessage => ({
   streamName,
   position,
   globalPosition,
   messageId,
   type,
-  error: Option.fromUndefinedOr(error),
+  failure: Option.fromUndefinedOr(failure),
   attempts,
   time
 })
@@ -132,11 +133,11 @@ const waitingStreams = Effect.fnUntraced(function*(parking: ParkingCategory.Park
  * @example
  * ```ts
  * import { Console, Effect, Option, Stream } from "effect"
- * import { Parking } from "eventfold"
+ * import { FailureReport, Parking } from "eventfold"
  *
  * const look = Parking.list({ id: "notifier", category: "account" }).pipe(
  *   Stream.runForEach(({ messages: [first], messages, stream }) =>
- *     Console.log(stream, messages.length, first.type, Option.getOrElse(first.error, () => ""))
+ *     Console.log(stream, messages.length, first.type, Option.map(first.failure, FailureReport.format))
  *   )
  * )
  * ```

@@ -17,6 +17,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { MessageStore } from "./MessageStore.ts"
+import * as Metadata from "./Metadata.ts"
 import { StoreError } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 import { TraceContext } from "./TraceContext.ts"
@@ -94,16 +95,20 @@ const streams: Service = {
     if (Option.isNone(last)) return Option.none()
     return Option.some(yield* Effect.mapError(decode(last.value.data), failed("PositionStore.get", name)))
   }),
-  put: Effect.fn("PositionStore.put")(function*(key, { groupSize, position }) {
-    const store = yield* MessageStore
-    const name = streamName(key)
-    const data = groupSize === undefined ? { position } : { position, groupSize }
-    yield* Effect.mapError(
-      store.append(name, { type, data }),
-      (error) => error._tag === "StoreError" ? error : failed("PositionStore.put", name)(error)
-    )
-    // A position carries no trace: no handler continues one from it.
-  }, Effect.provideService(TraceContext, false))
+  put: Effect.fn("PositionStore.put")(
+    function*(key, { groupSize, position }) {
+      const store = yield* MessageStore
+      const name = streamName(key)
+      const data = groupSize === undefined ? { position } : { position, groupSize }
+      yield* Effect.mapError(
+        store.append(name, { type, data }),
+        (error) => error._tag === "StoreError" ? error : failed("PositionStore.put", name)(error)
+      )
+      // A position carries no trace: no handler continues one from it.
+    },
+    Effect.provideService(TraceContext, false),
+    Metadata.without
+  )
 }
 
 /**

@@ -8,28 +8,35 @@
  * cancelled after 30 minutes without a payment. Use a `Consumer` when each event is handled without a memory of those
  * before it.
  *
- * Define a process with {@link make}, add its deadlines and its sources, then {@link run} it, or provide it as a
- * {@link layer}.
+ * Define a process with {@link make}, add its deadlines and its sources, then {@link run} or {@link start} it, or provide it as a
+ * {@link layer}. {@link waitFor} waits for its reactions, {@link status} tells its lag.
  *
  * @since 0.1.0
  */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Category from "./Category.ts"
+import * as Scope from "effect/Scope"
+import * as Category from "./Category.ts"
 import * as Consumer from "./Consumer.ts"
-import type * as Entity from "./Entity.ts"
+import type * as ConsumerStatus from "./ConsumerStatus.ts"
+import * as Entity from "./Entity.ts"
 import * as Consumers from "./internal/process/consumers.ts"
 import * as Deadlines from "./internal/process/deadlines.ts"
 import {
   type Deadline,
+  type Exact,
+  type Plain,
   type Reacted,
-  type Reaction,
+  type Reactions,
   type Sent,
   SentTypeId,
   type SourceOptions
 } from "./internal/process/reaction.ts"
 import type { MessageStore } from "./MessageStore.ts"
-import { InvalidArgument, type Unsupported } from "./StoreError.ts"
+import { InvalidArgument, type StoreError } from "./StoreError.ts"
+import type { InvalidCategory } from "./StreamName.ts"
 
 /**
  * The parts of a definition: sources, what their reactions give, and deadlines that have passed.
@@ -38,8 +45,6 @@ import { InvalidArgument, type Unsupported } from "./StoreError.ts"
  * @category models
  */
 export type { Deadline, Reacted, Reaction, Sent, SourceOptions } from "./internal/process/reaction.ts"
-
-type Plain<Out> = Out extends Effect.Effect<infer A, infer _E, infer _R> ? A : Out
 
 type ErrorOf<Out> = Out extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
 
@@ -51,23 +56,13 @@ type ServicesOf<Out> =
   | (Out extends Effect.Effect<infer _A, infer _E, infer R> ? R : never)
   | SentServices<Plain<Out>>
 
-type KeyOf<A> = A extends object ? keyof A : never
-
-type DeadlinesOf<A> = A extends { readonly deadlines?: infer T } ? KeyOf<T> : never
-
-/** Refuses a key that a reaction does not have: it would have no effect. */
-type Exact<Out, Name> =
-  [Exclude<KeyOf<Plain<Out>>, keyof Reaction<never, never>>, Exclude<DeadlinesOf<Plain<Out>>, Name>] extends
-    [never, never] ? unknown
-    : "a reaction has events, send, and deadlines that the process has"
-
 /**
  * The errors of a process beside those of its reactions: of its state, of what it writes, and of the store.
  *
  * @since 0.1.0
  * @category errors
  */
-export type ReactError<C extends Category.Any> = Entity.TransactError<C> | Unsupported
+export type ReactError = Entity.TransactError
 
 /**
  * A process, which does nothing until it is run. `E` is what it can fail with, `R` what it needs.
@@ -98,7 +93,7 @@ export interface Definition<C extends Category.Any, S, Name extends string, E, R
    * it can set the deadline.
    */
   readonly deadline: <const D extends string, Out extends Reacted<Category.Event<C>, Name | D>>(
-    name: D & (D extends Name ? never : unknown),
+    name: D extends Name ? `${D} is a deadline of this process already` : D,
     react: (
       state: S,
       deadline: Deadline,
@@ -108,36 +103,33 @@ export interface Definition<C extends Category.Any, S, Name extends string, E, R
     C,
     S,
     Name | D,
-    E | ErrorOf<Out> | ReactError<C>,
+    E | ErrorOf<Out> | ReactError,
     R | ServicesOf<Out> | Category.Services<C> | MessageStore
   >
   /**
-   * Adds a source: a category whose events the process reacts to. Add each category once. The function for a type of event
-   * gets the state of the process, the event, and the id of the process.
+   * Adds a source: a category, and the reactions to its events, by type or in one function for all types. A reaction gets the
+   * state of the process, the event, and the id of the process; `event.id` is the id of the event's own stream. Add each
+   * category once.
    */
   readonly on: <
     From extends Category.Any,
-    Out extends { readonly [K in keyof From["Events"] & string]?: Reacted<Category.Event<C>, Name> } = {}
+    K extends string,
+    Outs extends { readonly [type: string]: Reacted<Category.Event<C>, Name> } = {},
+    Out extends Reacted<Category.Event<C>, Name> = never
   >(
     from: From,
-    options: SourceOptions<
-      C,
-      From,
-      & {
-        readonly [K in keyof Out]: (
-          state: S,
-          event: Extract<Category.RecordedEvent<From>, { readonly type: K }>,
-          id: Category.Id<C>
-        ) => Reacted<Category.Event<C>, Name> & Out[K] & Exact<Out[K], Name>
-      }
-      & { readonly [K in Exclude<keyof Out, keyof From["Events"]>]: never }
-    >
+    reactions: Reactions<C, S, Name, From, K, Outs, Out>,
+    options?: SourceOptions<C, From>
   ) => Definition<
     C,
     S,
     Name,
-    E | ErrorOf<Out[keyof Out]> | ReactError<C>,
-    R | ServicesOf<Out[keyof Out]> | Category.Services<From> | Category.Services<C> | MessageStore
+    E | ErrorOf<Out | Outs[keyof Outs]> | ReactError,
+    | R
+    | ServicesOf<Out | Outs[keyof Outs]>
+    | Category.Services<From>
+    | Category.Services<C>
+    | MessageStore
   >
 }
 
@@ -163,11 +155,11 @@ export interface Definition<C extends Category.Any, S, Name extends string, E, R
  * @since 0.1.0
  * @category constructors
  */
-export const send = <E extends Category.Events, O extends Category.Options>(
-  category: Category.Category<E, O>,
-  id: NoInfer<Category.Id<Category.Category<E, O>>>,
-  events: NoInfer<Entity.Decision<Category.Event<Category.Category<E, O>>>>
-): Sent<Category.Services<Category.Category<E, O>>> => ({ [SentTypeId]: category.toAppend(id, events) })
+export const send = <C extends Category.Any>(
+  category: C,
+  id: Category.Id<C>,
+  events: Entity.Decision<Category.Event<C>>
+): Sent<Category.Services<C>> => ({ [SentTypeId]: Category.plain(category).toAppend(id, events) })
 
 /**
  * Defines a process by its name, which has no dash and no `+`, and the entity that is its state: a reaction decides on the
@@ -212,19 +204,14 @@ export const send = <E extends Category.Events, O extends Category.Options>(
  *       send: Process.send(Order, id, Order.events.Cancelled({}))
  *     })
  *   .on(Order, {
- *     react: {
- *       Placed: () => ({ events: Fulfilment.events.Started({}), deadlines: { payment: "30 minutes" } })
- *     }
+ *     Placed: () => ({ events: Fulfilment.events.Started({}), deadlines: { payment: "30 minutes" } })
  *   })
  *   .on(Payment, {
- *     id: ({ data }) => data.orderId,
- *     react: {
- *       Paid: (_, __, id) => ({
- *         events: Fulfilment.events.Paid({}),
- *         send: Process.send(Shipping, id, Shipping.events.Ship({}))
- *       })
- *     }
- *   })
+ *     Paid: (_state, _event, id) => ({
+ *       events: Fulfilment.events.Paid({}),
+ *       send: Process.send(Shipping, id, Shipping.events.Ship({}))
+ *     })
+ *   }, { id: ({ data }) => data.orderId })
  *
  * const running = Process.run(fulfilment)
  * ```
@@ -232,42 +219,44 @@ export const send = <E extends Category.Events, O extends Category.Options>(
  * @since 0.1.0
  * @category constructors
  */
-export const make = <E extends Category.Events, O extends Category.Options, S>(
+export const make = <C extends Category.Any, S>(
   name: string,
-  { entity, ...options }: Consumer.Options & {
-    readonly entity: Entity.Entity<Category.Category<E, O>, S>
-  }
-): Definition<Category.Category<E, O>, S, never, never, never> => {
-  type OnDeadline = Consumers.OnDeadline<E, O, S>
-  const base = { name, entity, deadlineCategory: Deadlines.category(name), options }
+  { entity, ...options }: Consumer.Options & { readonly entity: Entity.Entity<C, S> }
+): Definition<C, S, never, never, never> => {
+  type OnDeadline = Consumers.OnDeadline<C["Events"], C["Options"], S>
+  const base = { name, entity: Entity.plain(entity), deadlineCategory: Deadlines.category(name), options }
 
   const define = (
     sources: ReadonlyArray<Consumers.AnyConsumer>,
     deadlines: ReadonlyMap<string, OnDeadline>
-  ): Definition<Category.Category<E, O>, S, never, never, never> => {
+  ): Definition<C, S, never, never, never> => {
     // The types of `on` and `deadline` collect the errors and requirements.
-    const definition: Omit<Definition<Category.Category<E, O>, S, never, unknown, unknown>, "on" | "deadline"> & {
+    const definition: Omit<Definition<C, S, never, unknown, unknown>, "on" | "deadline"> & {
       on: unknown
       deadline: unknown
     } = {
       name,
       consumers: deadlines.size === 0 ? sources : [...sources, Consumers.ofDeadlines(base, deadlines)],
       deadline: (deadline: string, react: OnDeadline) => define(sources, new Map([...deadlines, [deadline, react]])),
-      on: (from: Category.Any, source: SourceOptions<Category.Category<E, O>, Category.Any, object>) =>
-        define([...sources, Consumers.ofSource(base, from, source)], deadlines)
+      on: (from: Category.Any, reactions: object, options?: SourceOptions<Category.Plain<C>, Category.Any>) =>
+        define([...sources, Consumers.ofSource(base, from, reactions, options)], deadlines)
     }
-    return definition as Definition<Category.Category<E, O>, S, never, never, never>
+    return definition as Definition<C, S, never, never, never>
   }
   return define([], new Map())
 }
 
+const refuse = (value: string, expected: string) =>
+  Effect.fail(new InvalidArgument({ argument: "from", value, expected }))
+
 /** Refuses two sources of one category: their consumers would have the same position, and wait for the same lease. */
 const checked = <E, R>({ consumers }: Process<E, R>) => {
+  if (consumers.length === 0) return refuse("none", "at least one source: add one with .on(category, reactions)")
   const categories = consumers.map(({ category }) => category)
   const twice = categories.find((category, index) => categories.indexOf(category) !== index)
-  if (twice === undefined) return Effect.succeed(consumers)
-  const expected = "given once: react to all its events in one place"
-  return Effect.fail(new InvalidArgument({ argument: "from", value: twice, expected }))
+  return twice === undefined
+    ? Effect.succeed(consumers)
+    : refuse(twice, "given once: react to all its events in one place")
 }
 
 /**
@@ -277,7 +266,7 @@ const checked = <E, R>({ consumers }: Process<E, R>) => {
  *
  * It runs each consumer as `Consumer.run` does, and fails with the same errors. Any number of programs can run the same
  * process: each of its consumers runs in one of them at a time. Fails with `InvalidArgument` when a category is a source
- * twice.
+ * twice, and when the process has no source.
  *
  * @since 0.1.0
  * @category running
@@ -288,6 +277,157 @@ export const run = Effect.fnUntraced(function*<E, R>(
   const consumers = yield* checked(process)
   yield* Effect.forEach(consumers, (consumer) => Consumer.run(consumer), { concurrency: "unbounded", discard: true })
   return yield* Effect.never
+})
+
+/**
+ * A process that runs in this program, by its consumers.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Running<out E> {
+  readonly name: string
+  /** The handles of its consumers: one for each source, and one for the deadlines if it has any. */
+  readonly consumers: ReadonlyArray<Consumer.Running<E>>
+  /** The status of each consumer in this program, by the category that it reads. Reading it does not query the store. */
+  readonly status: Effect.Effect<Readonly<Record<string, ConsumerStatus.RunningStatus>>>
+  /** Waits until a consumer fails, and fails with its error. It is interrupted when the process stops. */
+  readonly await: Effect.Effect<never, E>
+  /**
+   * Waits until the process has reacted to everything up to a global position (inclusive), such as that of an append. Messages
+   * that are written after the call are not waited for, so neither are those of its own reactions. It fails when a consumer
+   * fails.
+   */
+  readonly waitFor: (globalPosition: number) => Effect.Effect<void, E>
+}
+
+/**
+ * Runs a process in the background until the scope closes, as {@link run} does, and gives one handle to its consumers. When one
+ * of them fails, the others stop.
+ *
+ * **Gotchas**
+ *
+ * A failure surfaces only through the handle's `await` and `waitFor`. Use {@link layer} when the program should end with it.
+ *
+ * @example
+ * ```ts
+ * import { Category, Entity, MessageStore, Process } from "eventfold"
+ * import { Effect, Schema } from "effect"
+ *
+ * const Order = Category.make("order", { Placed: { total: Schema.Int } })
+ * const Billing = Category.make("billing", { Billed: { total: Schema.Int } })
+ * const Billed = Entity.make(Billing, {
+ *   state: Schema.Struct({ total: Schema.Int }),
+ *   initial: { total: 0 },
+ *   evolve: { Billed: (_, { total }) => ({ total }) }
+ * })
+ * const billing = Process.make("billing", { entity: Billed }).on(Order, {
+ *   Placed: (_state, { data }) => ({ events: Billing.events.Billed(data) })
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const running = yield* Process.start(billing)
+ *   const { globalPosition } = yield* Order.append("1", Order.events.Placed({ total: 42 }))
+ *   yield* running.waitFor(globalPosition)
+ *   return (yield* Billed.load("1")).state // { total: 42 }
+ * }).pipe(Effect.scoped, Effect.provide(MessageStore.layerMemory))
+ * ```
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const start = Effect.fnUntraced(function*<E, R>(
+  process: Process<E, R>
+): Effect.fn.Return<Running<E | Consumer.RunError>, InvalidArgument, R | MessageStore | Scope.Scope> {
+  const definitions = yield* checked(process)
+  const scope = yield* Scope.fork(yield* Effect.scope)
+  const consumers = yield* Scope.provide(Effect.forEach(definitions, (one) => Consumer.start(one)), scope)
+  const ended = yield* Deferred.make<never, E | Consumer.RunError>()
+  // The first failure ends the process, and not the interruptions of the others that follow from it.
+  const first = Effect.onExit(
+    Effect.raceAllFirst(consumers.map(({ await: failure }) => failure)),
+    (exit) => Effect.andThen(Deferred.done(ended, exit), Scope.close(scope, exit))
+  )
+  yield* Effect.forkScoped(first)
+  const running: Running<E | Consumer.RunError> = {
+    name: process.name,
+    consumers,
+    status: Effect.map(
+      Effect.forEach(consumers, ({ category, status }) => Effect.map(status, (status) => [category, status] as const)),
+      Object.fromEntries
+    ),
+    await: Deferred.await(ended),
+    waitFor: (globalPosition) =>
+      Effect.raceFirst(
+        Deferred.await(ended),
+        Effect.forEach(consumers, (one) => one.waitFor(globalPosition), { concurrency: "unbounded", discard: true })
+      )
+  }
+  return running
+})
+
+/**
+ * The progress of a process.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Status {
+  readonly name: string
+  /** The lag of all its consumers: their messages together, and the age of the oldest one. */
+  readonly lag: ConsumerStatus.Lag
+  /** One for each source, and one for the deadlines if it has any. */
+  readonly consumers: ReadonlyArray<ConsumerStatus.Status>
+}
+
+/**
+ * Gives the progress of a process, from any program, by the positions that its consumers have written: see `Consumer.status`.
+ * A deadline that has not passed yet is no lag.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const status = Effect.fn("Process.status")(function*(
+  process: Process<unknown, unknown>
+): Effect.fn.Return<Status, StoreError | InvalidArgument | InvalidCategory, MessageStore> {
+  const consumers = yield* Effect.forEach(yield* checked(process), (consumer) => Consumer.status(consumer))
+  const found: Status = {
+    name: process.name,
+    lag: {
+      messages: consumers.reduce((sum, { lag }) => sum + lag.messages, 0),
+      age: consumers.reduce((most, { lag }) => Duration.max(most, lag.age), Duration.zero)
+    },
+    consumers
+  }
+  return found
+})
+
+/**
+ * Waits, in any program, until the process has reacted to everything up to a global position (inclusive), by the positions
+ * that its consumers have written.
+ *
+ * **Gotchas**
+ *
+ * It waits without an end: give it a `timeout`. It completes up to `checkpoint.interval` (one second by default) after the last
+ * reaction, as `Consumer.waitFor` does. In the process's own program, `Running.waitFor` completes with the reaction. Events that
+ * a reaction writes into a category that is a source too are further on: wait for their positions in turn.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const waitFor = Effect.fn("Process.waitFor")(function*(
+  process: Process<unknown, unknown>,
+  globalPosition: number,
+  options?: {
+    /** The pause between two looks at the positions. Defaults to 100 milliseconds. */
+    readonly interval?: Duration.Input | undefined
+  }
+): Effect.fn.Return<void, StoreError | InvalidArgument | InvalidCategory, MessageStore> {
+  const consumers = yield* checked(process)
+  yield* Effect.forEach(consumers, (one) => Consumer.waitFor(one, globalPosition, options), {
+    concurrency: "unbounded",
+    discard: true
+  })
 })
 
 /**

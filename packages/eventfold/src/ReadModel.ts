@@ -21,13 +21,12 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type * as Category from "./Category.ts"
 import type { Host, Running } from "./internal/processor/host.ts"
 import * as Runnable from "./internal/processor/runnable.ts"
 import type {
   AnyOutcome,
   ErrorOf,
-  EventHandlers,
+  Handlers,
   Outcomes,
   ServicesOf,
   SourceError,
@@ -52,7 +51,7 @@ import type { MemoryTables } from "./MemoryTable.ts"
 import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import type { BuildMoved, ReadModelStore } from "./ReadModelStore.ts"
-import type { All, Incoming, Source } from "./Source.ts"
+import type { Incoming, Source } from "./Source.ts"
 import type { InvalidArgument, StoreError } from "./StoreError.ts"
 import type * as StreamName from "./StreamName.ts"
 
@@ -68,6 +67,8 @@ export {
   StoreChanged
 } from "./internal/readModel/errors.ts"
 /** @since 0.1.0 */
+export { HandlerTimeout } from "./internal/processor/timeLimit.ts"
+/** @since 0.1.0 */
 export type { Progress } from "./internal/readModel/rebuild.ts"
 /** @since 0.1.0 */
 export type { BuildStatus, Status } from "./internal/readModel/status.ts"
@@ -82,34 +83,26 @@ export { type All, all, type AllFilters, allOf, type Incoming, type Source } fro
  */
 export interface Definition<E, R> extends ReadModel<E, R> {
   /**
-   * Adds a source and its handlers, by type of event; the read model skips events of other types. One function in place of the
-   * handlers takes all types. Each source can be added once: the same one twice is an `InvalidArgument` when the read model
-   * runs.
+   * Adds a source and its handlers: by type of event, or one function for the events of all types. The read model skips events
+   * that no handler takes.
+   *
+   * **Details**
+   *
+   * The events of a category are decoded: `({ type, data, id, recorded })`. A handler of another source gets the recorded
+   * message. Each source can be added once: the same one twice is an `InvalidArgument` when the read model runs.
    */
-  readonly on: {
-    <From extends Category.Any, Out extends AnyOutcome>(
-      from: From,
-      handler: (event: Category.RecordedEvent<From>) => Out
-    ): Definition<E | ErrorOf<Out> | Category.DecodeError, R | ServicesOf<Out> | Category.Services<From>>
-    <
-      From extends Category.Any,
-      Out extends { readonly [K in keyof From["Events"] & string]?: AnyOutcome } = {}
-    >(
-      from: From,
-      handlers: EventHandlers<From, Out>
-    ): Definition<
-      E | ErrorOf<Out[keyof Out]> | Category.DecodeError,
-      R | ServicesOf<Out[keyof Out]> | Category.Services<From>
-    >
-    <Out extends AnyOutcome>(
-      from: string | All,
-      handler: (message: RecordedMessage) => Out
-    ): Definition<E | ErrorOf<Out>, R | ServicesOf<Out>>
-    <Out extends Outcomes>(
-      from: string | All,
-      handlers: { readonly [K in keyof Out]: (message: RecordedMessage) => Out[K] }
-    ): Definition<E | ErrorOf<Out[keyof Out]>, R | ServicesOf<Out[keyof Out]>>
-  }
+  readonly on: <
+    From extends Source,
+    K extends string,
+    Outs extends Outcomes = {},
+    Out extends AnyOutcome = never
+  >(
+    from: From,
+    handlers: Handlers<From, K, Outs, Out>
+  ) => Definition<
+    E | ErrorOf<Out | Outs[keyof Outs]> | SourceError<From>,
+    R | ServicesOf<Out | Outs[keyof Outs]> | SourceServices<From>
+  >
 }
 
 /**
@@ -137,15 +130,15 @@ export interface Definition<E, R> extends ReadModel<E, R> {
  *
  * const open = MemoryTable.make<string, number>("open_orders", "by_stream")
  * const OpenOrders = ReadModel.make("open_orders", { version: 1 }).on(Order, {
- *   Placed: ({ data, recorded }) => open.set(recorded.streamName, data.total),
- *   Cancelled: ({ recorded }) => open.remove(recorded.streamName)
+ *   Placed: ({ data, id }) => open.set(id, data.total),
+ *   Cancelled: ({ id }) => open.remove(id)
  * })
  *
  * const program = Effect.gen(function*() {
  *   yield* ReadModel.start(OpenOrders)
  *   const { globalPosition } = yield* Order.append("1", Order.events.Placed({ total: 42 }))
  *   yield* ReadModel.waitFor(OpenOrders, globalPosition)
- *   return yield* open.entries // [["order-1", 42]]
+ *   return yield* open.entries // [["1", 42]]
  * }).pipe(Effect.scoped, Effect.provide(Layer.mergeAll(MessageStore.layerMemory, ReadModel.layerMemory)))
  * ```
  *
@@ -239,8 +232,13 @@ export const apply = Effect.fnUntraced(function*<E, R>(
  * @since 0.1.0
  * @category handling
  */
-export const afterCommit = <A, E, R>(transaction: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  SideEffects.runningSideEffects(transaction, false)
+export const afterCommit = <A, E, R>(
+  transaction: Effect.Effect<A, E, R>,
+  options: {
+    /** Runs the side effects later, when the transaction is a part of another one. Defaults to running them at once. */
+    readonly whenCommitted?: ((sideEffects: Effect.Effect<void>) => Effect.Effect<void>) | undefined
+  } = {}
+): Effect.Effect<A, E, R> => SideEffects.runningSideEffects(transaction, false, options.whenCommitted)
 
 /**
  * Runs an effect that calls {@link apply}, and drops the side effects of the handlers: for messages that were handled before,

@@ -50,10 +50,10 @@ export interface All {
  * import { Consumer } from "eventfold"
  * import { Effect } from "effect"
  *
- * const audit = Consumer.make("audit", {
- *   from: Consumer.allOf({ categories: ["account", "transfer"] }),
- *   on: ({ streamName, type }) => Effect.log(`${type} in ${streamName}`)
- * })
+ * const audit = Consumer.make("audit").on(
+ *   Consumer.allOf({ categories: ["account", "transfer"] }),
+ *   ({ streamName, type }) => Effect.log(`${type} in ${streamName}`)
+ * )
  * ```
  *
  * @since 0.1.0

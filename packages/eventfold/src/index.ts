@@ -35,6 +35,12 @@ export * as EntityCache from "./EntityCache.ts"
  */
 export * as ExpectedVersion from "./ExpectedVersion.ts"
 /**
+ * Failures as data: a tag, a message and fields.
+ *
+ * @since 0.1.0
+ */
+export * as FailureReport from "./FailureReport.ts"
+/**
  * What holds back a reader of the whole store.
  *
  * @since 0.1.0
@@ -118,6 +124,12 @@ export * as StoreBackend from "./StoreBackend.ts"
  * @since 0.1.0
  */
 export * as StoreError from "./StoreError.ts"
+/**
+ * Tells what the library may answer from refusals of one's own.
+ *
+ * @since 0.1.0
+ */
+export * as StoreFailure from "./StoreFailure.ts"
 /**
  * Names of streams and categories.
  *

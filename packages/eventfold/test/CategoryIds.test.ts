@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary, Effect, Equal, Schema } from "effect"
-import { Category, Entity, MessageStore, StreamName } from "eventfold"
+import { Arbitrary, DateTime, Effect, Equal, Option, Schema, Stream } from "effect"
+import { Category, Entity, Message, MessageStore, StreamName } from "eventfold"
 
 const Closed = { Closed: {} }
 
@@ -138,5 +138,55 @@ describe("the id of a name", () => {
       ])
       yield* refusal(Numbered.id("account-1e3"))
       yield* refusal(Seats.id("account-07+a"))
+    }))
+})
+
+describe("an event that was read", () => {
+  it.effect("has the id of its stream, as text or by the schema", () =>
+    Effect.gen(function*() {
+      const text = Category.make("text", Closed)
+      const seats = Category.make("seat", Closed, { id: Seat })
+      yield* text.append(["a", "b"], text.events.Closed({}))
+      for (const id of [1, 2, 1]) yield* seats.append([id, AccountId.make("a")], seats.events.Closed({}))
+
+      const [event] = yield* Stream.runCollect(text.readStream(["a", "b"]))
+      assert.strictEqual(event?.id, "a+b")
+      const ids = (yield* Stream.runCollect(seats.readCategory())).map(({ id }) => id)
+      assert.deepStrictEqual(ids.map(([number]) => number), [1, 2, 1])
+      assert.deepStrictEqual<readonly [number, string] | undefined>(ids[1], [2, "a"])
+      const last = Option.getOrThrow(yield* seats.lastEvent([1, AccountId.make("a")]))
+      assert.deepStrictEqual<readonly [number, string]>(last.id, [1, "a"])
+      // Its own properties: a copy has them all.
+      assert.deepStrictEqual(Object.keys({ ...last }).toSorted(), ["data", "id", "recorded", "type"])
+    }).pipe(Effect.provide(MessageStore.layerMemory)))
+
+  const wrong = [
+    ["account", /is the name of a category/],
+    ["account-", /has an empty id/],
+    ["other-1", /does not belong to the category account/],
+    ["account-A", /has an id that does not fit its schema/]
+  ] as const
+  it.effect.each(wrong)("from %j does not decode", ([streamName, reason]) =>
+    Effect.gen(function*() {
+      const recorded = (type: string): Message.RecordedMessage => ({
+        id: Message.deriveId(type),
+        // As a store gives it, also one with an empty id.
+        streamName: streamName as StreamName.StreamName,
+        type,
+        position: 3,
+        globalPosition: 7,
+        data: {},
+        metadata: null,
+        time: DateTime.makeUnsafe(0)
+      })
+      const isText = streamName === "account-A"
+      for (const category of [Branded, ...isText ? [] : [Plain]]) {
+        const error = yield* Effect.flip(Effect.asVoid(category.decode(recorded("Closed"))))
+        assert.instanceOf(error, Category.DecodeError)
+        assert.deepStrictEqual([error.path, error.position, error.type], [["streamName"], 3, "Closed"])
+        assert.match(error.reason, reason)
+        // Of a type that is no event of the category nothing is wanted.
+        assert.isTrue(Option.isNone(yield* category.decode(recorded("Unknown"))))
+      }
     }))
 })

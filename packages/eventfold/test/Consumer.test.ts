@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Option, Queue, Schedule, Schema } from "effect"
+import { Deferred, Duration, Effect, Fiber, Option, Queue, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Category, Consumer, MessageStore, PositionStore } from "eventfold"
 
@@ -16,10 +16,7 @@ it.layer(MessageStore.layerMemory)("catching up and going on", (it) => {
   it.effect("catches up, follows, and resumes where it stopped", () =>
     Effect.gen(function*() {
       const seen = yield* Queue.unbounded<number>()
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: { Deposited: ({ data }) => Queue.offer(seen, data.amount) }
-      })
+      const consumer = Consumer.make("test").on(Account, { Deposited: ({ data }) => Queue.offer(seen, data.amount) })
       yield* deposit("1", 1)
       yield* Account.append("1", Account.events.Closed({}))
       yield* deposit("2", 2)
@@ -43,16 +40,12 @@ it.layer(MessageStore.layerMemory)("failing", (it) => {
   it.effect("retries, then stops with the handler's error before the message", () =>
     Effect.gen(function*() {
       let attempts = 0
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: {
-          Deposited: ({ data }) =>
-            Effect.suspend(() => {
-              attempts += 1
-              return data.amount === 2 ? Effect.fail(new Refused()) : Effect.void
-            })
-        },
-        retry: Schedule.recurs(2)
+      const consumer = Consumer.make("test", { retry: Schedule.recurs(2) }).on(Account, {
+        Deposited: ({ data }) =>
+          Effect.suspend(() => {
+            attempts += 1
+            return data.amount === 2 ? Effect.fail(new Refused()) : Effect.void
+          })
       })
       yield* Effect.forEach([1, 2, 3], (amount) => deposit("1", amount))
       const error = yield* Effect.flip(Consumer.run(consumer))
@@ -62,18 +55,57 @@ it.layer(MessageStore.layerMemory)("failing", (it) => {
     }))
 })
 
+it.layer(MessageStore.layerMemory)("a time limit", (it) => {
+  it.effect("ends a handler that takes longer, at each attempt, and not one that takes less", () =>
+    Effect.gen(function*() {
+      const began = yield* Queue.unbounded<number>()
+      const ended: Array<number> = []
+      const consumer = Consumer.make("test", { timeout: "10 seconds", retry: Schedule.recurs(1) }).on(Account, {
+        Deposited: ({ data: { amount } }) =>
+          Effect.gen(function*() {
+            yield* Queue.offer(began, amount)
+            yield* Effect.sleep(Duration.seconds(amount))
+            ended.push(amount)
+          })
+      })
+      yield* Effect.forEach([9, 11], (amount) => deposit("1", amount))
+      const fiber = yield* Effect.forkChild(Effect.flip(Consumer.run(consumer)))
+      for (const [amount, seconds] of [[9, 9], [11, 10], [11, 10]] as const) {
+        assert.strictEqual(yield* Queue.take(began), amount)
+        yield* TestClock.adjust(Duration.seconds(seconds))
+      }
+      const error = yield* Fiber.join(fiber)
+      assert.instanceOf(error, Consumer.HandlerTimeout)
+      assert.strictEqual(
+        error.message,
+        "the handler of test took longer than 10s for Deposited at global position 2 of stream account-1: make it faster, " +
+          "or raise the timeout"
+      )
+      assert.deepStrictEqual(ended, [9])
+      assert.deepStrictEqual(yield* position, Option.some(1))
+    }))
+
+  it.effect("may be infinite, and is longer than zero", () =>
+    Effect.gen(function*() {
+      const seen = yield* Queue.unbounded<number>()
+      const consumer = (timeout: Duration.Input) =>
+        Consumer.make("free", { timeout }).on(Account, { Deposited: ({ data }) => Queue.offer(seen, data.amount) })
+      yield* deposit("9", 1)
+      const fiber = yield* Effect.forkChild(Consumer.run(consumer(Duration.infinity)))
+      yield* Queue.take(seen)
+      yield* Fiber.interrupt(fiber)
+      const error = yield* Effect.flip(Consumer.run(consumer(0)))
+      assert.include(error.message, "timeout is 0, and must be a duration longer than zero")
+    }))
+})
+
 it.layer(MessageStore.layerMemory)("parallel", (it) => {
   it.effect("streams are in flight at the same time, and the position is the low-water mark", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const seen = yield* Queue.unbounded<number>()
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: {
-          Deposited: ({ data }) => data.amount === 1 ? Deferred.await(gate) : Queue.offer(seen, data.amount)
-        },
-        concurrency: 4,
-        checkpoint: { every: 1 }
+      const consumer = Consumer.make("test", { concurrency: 4, checkpoint: { every: 1 } }).on(Account, {
+        Deposited: ({ data }) => data.amount === 1 ? Deferred.await(gate) : Queue.offer(seen, data.amount)
       })
       yield* deposit("a", 1)
       yield* deposit("b", 2)
@@ -93,7 +125,7 @@ it.layer(MessageStore.layerMemory)("beginning at the end", (it) => {
   it.effect("is stored as the position before anything is handled, so that the next run begins there", () =>
     Effect.gen(function*() {
       yield* deposit("a", 1)
-      const consumer = Consumer.make("test", { from: Account, on: { Closed: () => Effect.void }, start: "end" })
+      const consumer = Consumer.make("test", { start: "end" }).on(Account, { Closed: () => Effect.void })
       const fiber = yield* Effect.forkChild(Consumer.run(consumer))
       yield* Effect.repeat(Effect.andThen(Effect.yieldNow, position), { until: Option.isSome, times: 1_000 })
       assert.deepStrictEqual(yield* position, Option.some(1))

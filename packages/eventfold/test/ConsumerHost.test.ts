@@ -16,17 +16,10 @@ const positionOf = (consumerId: string) =>
 class Refused extends Schema.TaggedError<Refused>()("Refused", { consumer: Schema.String }) {}
 
 const hanging = (id: string, begun: Queue.Queue<string>, gate: Deferred.Deferred<void>) =>
-  Consumer.make(id, {
-    from: Account,
-    on: { Deposited: () => Effect.andThen(Queue.offer(begun, id), Deferred.await(gate)) }
-  })
+  Consumer.make(id).on(Account, { Deposited: () => Effect.andThen(Queue.offer(begun, id), Deferred.await(gate)) })
 
 const failing = (id: string) =>
-  Consumer.make(id, {
-    from: Account,
-    on: { Deposited: () => new Refused({ consumer: id }) },
-    retry: Schedule.recurs(0)
-  })
+  Consumer.make(id, { retry: Schedule.recurs(0) }).on(Account, { Deposited: () => new Refused({ consumer: id }) })
 
 it.layer(MessageStore.layerMemory)("stopping", (it) => {
   it.effect("takes no more messages, finishes those in flight, writes the position, and then closes what handlers use", () =>
@@ -44,16 +37,13 @@ it.layer(MessageStore.layerMemory)("stopping", (it) => {
         )
       }
       const [begun, gate] = [yield* Queue.unbounded<string>(), yield* Deferred.make<void>()]
-      const consumer = Consumer.make("mail", {
-        from: Account,
-        on: {
-          Deposited: ({ data }) =>
-            Effect.gen(function*() {
-              yield* Queue.offer(begun, "mail")
-              yield* Deferred.await(gate)
-              yield* (yield* Mailer).send(`sent ${data.amount}`)
-            })
-        }
+      const consumer = Consumer.make("mail").on(Account, {
+        Deposited: ({ data }) =>
+          Effect.gen(function*() {
+            yield* Queue.offer(begun, "mail")
+            yield* Deferred.await(gate)
+            yield* (yield* Mailer).send(`sent ${data.amount}`)
+          })
       })
       yield* Effect.forEach([1, 2, 3], (n) => deposit("1", n))
       const host = yield* Effect.forkChild(Consumer.launch(Layer.provide(Consumer.layer(consumer), Mailer.layer)))
@@ -91,10 +81,8 @@ it.layer(MessageStore.layerMemory)("stopping without the store", (it) => {
   it.effect("a position that can't be written does not keep the program alive", () =>
     Effect.gen(function*() {
       const handled = yield* Deferred.make<void>()
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: { Deposited: () => Deferred.succeed(handled, undefined) },
-        checkpoint: { interval: "1 hour" }
+      const consumer = Consumer.make("test", { checkpoint: { interval: "1 hour" } }).on(Account, {
+        Deposited: () => Deferred.succeed(handled, undefined)
       })
       yield* deposit("1", 1)
       const away = Layer.succeed(PositionStore.PositionStore, {
@@ -115,14 +103,9 @@ it.layer(MessageStore.layerMemory)("failing", (it) => {
   it.effect("a consumer that stops on an error ends the program with it, and the others first write their positions", () =>
     Effect.gen(function*() {
       const isHandled = yield* Deferred.make<void>()
-      const good = Consumer.make("good", {
-        from: Account,
-        on: { Deposited: () => Deferred.succeed(isHandled, undefined) }
-      })
-      const bad = Consumer.make("bad", {
-        from: Account,
-        on: { Deposited: () => Effect.andThen(Deferred.await(isHandled), new Refused({ consumer: "bad" })) },
-        retry: Schedule.recurs(0)
+      const good = Consumer.make("good").on(Account, { Deposited: () => Deferred.succeed(isHandled, undefined) })
+      const bad = Consumer.make("bad", { retry: Schedule.recurs(0) }).on(Account, {
+        Deposited: () => Effect.andThen(Deferred.await(isHandled), new Refused({ consumer: "bad" }))
       })
       const App = Layer.mergeAll(Consumer.layer(good), Consumer.layer(bad))
       const host = yield* Effect.forkChild(Consumer.launch(App))
@@ -136,9 +119,9 @@ it.layer(MessageStore.layerMemory)("failing", (it) => {
 
   it.effect("wrong options, and a layer that can't be built, are its errors too", () =>
     Effect.gen(function*() {
-      const wrong = Consumer.make("wrong+name", { from: Account, on: {} })
+      const wrong = Consumer.make("wrong+name").on(Account, {})
       assert.strictEqual((yield* Effect.flip(Consumer.launch(Consumer.layer(wrong))))._tag, "InvalidArgument")
-      const good = Consumer.make("good", { from: Account, on: {} })
+      const good = Consumer.make("good").on(Account, {})
       const broken = Layer.effectDiscard(Effect.fail("broken" as const))
       const App = Layer.mergeAll(Consumer.layer(good), broken)
       assert.strictEqual(yield* Effect.flip(Consumer.launch(App)), "broken")
@@ -149,16 +132,12 @@ it.layer(MessageStore.layerMemory)("failing", (it) => {
   it.effect("one may be ignored, or started again by a schedule that ends with the error", () =>
     Effect.gen(function*() {
       let attempts = 0
-      const again = Consumer.make("again", {
-        from: Account,
-        on: {
-          Deposited: () =>
-            Effect.suspend(() => {
-              attempts += 1
-              return new Refused({ consumer: "again" })
-            })
-        },
-        retry: Schedule.recurs(0)
+      const again = Consumer.make("again", { retry: Schedule.recurs(0) }).on(Account, {
+        Deposited: () =>
+          Effect.suspend(() => {
+            attempts += 1
+            return new Refused({ consumer: "again" })
+          })
       })
       yield* deposit("1", 1)
       const App = Layer.mergeAll(
@@ -184,8 +163,8 @@ it.layer(MessageStore.layerMemory)("the host", (it) => {
         for (const one of running) yield* one.waitFor(1)
         yield* Deferred.succeed(seen, running.map(({ category, id }) => `${id} of ${category}`))
       }))
-      const one = Consumer.make("one", { from: Account, on: { Deposited: () => Effect.void } })
-      const two = Consumer.make("two", { from: Account, on: { Deposited: () => Effect.void } })
+      const one = Consumer.make("one").on(Account, { Deposited: () => Effect.void })
+      const two = Consumer.make("two").on(Account, { Deposited: () => Effect.void })
       yield* deposit("1", 1)
       const App = Layer.provide(watching, Layer.mergeAll(Consumer.layer(one), Consumer.layer(two)))
       yield* Effect.forkChild(Consumer.launch(App))

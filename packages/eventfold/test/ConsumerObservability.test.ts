@@ -21,20 +21,17 @@ it.layer(MessageStore.layerMemory)("metrics", (it) => {
   it.effect("count handled, retried and skipped messages, and show the lag", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: {
+      const consumer = Consumer.make("test", { concurrency: 3, retry: Schedule.recurs(2), onFailure: "skip" }).on(
+        Account,
+        {
           Deposited: ({ data: { amount } }) =>
             amount < 0
               ? Effect.fail(new Refused())
               : amount === 0
               ? Deferred.await(gate)
               : Effect.sleep(`${amount} seconds`)
-        },
-        concurrency: 3,
-        retry: Schedule.recurs(2),
-        onFailure: "skip"
-      })
+        }
+      )
       yield* deposit("a", 2)
       yield* deposit("b", -1)
       yield* TestClock.adjust("10 seconds")
@@ -104,21 +101,16 @@ it.layer(MessageStore.layerMemory)("tracing", (it) => {
     return Effect.gen(function*() {
       yield* Effect.provide(deposit("a", 1), TraceContext.layer)
       yield* deposit("b", 2)
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: {
-          Deposited: ({ data, recorded }) =>
-            data.amount === 2
-              ? new Refused()
-              : Effect.provide(
-                MessageStore.MessageStore.use((store) =>
-                  store.append("answer-1", { type: "Answer", data: {}, metadata: Metadata.follow(recorded) })
-                ),
-                TraceContext.layer
-              )
-        },
-        retry: Schedule.recurs(1),
-        onFailure: "skip"
+      const consumer = Consumer.make("test", { retry: Schedule.recurs(1), onFailure: "skip" }).on(Account, {
+        Deposited: ({ data, recorded }) =>
+          data.amount === 2
+            ? new Refused()
+            : Effect.provide(
+              MessageStore.MessageStore.use((store) =>
+                store.append("answer-1", { type: "Answer", data: {}, metadata: Metadata.follow(recorded) })
+              ),
+              TraceContext.layer
+            )
       })
       yield* handleAll(consumer, 2)
 
@@ -174,13 +166,9 @@ it.layer(MessageStore.layerMemory)("tracing", (it) => {
       const { globalPosition } = yield* deposit("a", 1)
       const seen: Array<string | undefined> = []
       const consumer = (id: string) =>
-        Consumer.make(id, {
-          from: Account,
-          on: {
-            Deposited: () =>
-              Effect.map(Effect.option(Effect.currentSpan), (span) => seen.push(Option.getOrUndefined(span)?.name))
-          },
-          start: { position: globalPosition }
+        Consumer.make(id, { start: { position: globalPosition } }).on(Account, {
+          Deposited: () =>
+            Effect.map(Effect.option(Effect.currentSpan), (span) => seen.push(Option.getOrUndefined(span)?.name))
         })
       yield* handleAll(consumer("untraced"), globalPosition)
       yield* Effect.provide(handleAll(consumer("traced"), globalPosition), TraceContext.layer)
@@ -202,10 +190,8 @@ it.layer(MessageStore.layerMemory)("logs", (it) => {
     })
     return Effect.gen(function*() {
       yield* deposit("a", 424_242)
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: { Deposited: () => new Refused() },
-        retry: Schedule.recurs(2)
+      const consumer = Consumer.make("test", { retry: Schedule.recurs(2) }).on(Account, {
+        Deposited: () => new Refused()
       })
       yield* Effect.flip(Consumer.run(consumer))
       assert.deepStrictEqual(lines.map(({ level, message }) => [level, message]), [
@@ -225,7 +211,7 @@ it.layer(MessageStore.layerMemory)("logs", (it) => {
         attempts: 3
       })
       assert.notInclude(JSON.stringify(lines), "424242")
-      assert.notProperty(failed, "error", "the program that runs the consumer gets the error and reports it")
+      assert.deepInclude(failed, { error: { kind: "error", tag: "Refused", message: "Refused", fields: {} } })
       assert.deepInclude(lines[4]?.about, { why: "failed", handled: 0 })
     }).pipe(
       Effect.provide(Layer.merge(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "All")))

@@ -21,12 +21,11 @@ it.layer(MessageStore.layerMemory)("positions of consumers of everything", (it) 
     Effect.gen(function*() {
       const handled = new Map<string, number>()
       const consumers = [false, false, true, true].map((bookkeeping, index) =>
-        Consumer.make(`reader${index}`, {
-          from: Consumer.allOf({ bookkeeping }),
-          on: () => Effect.sync(() => handled.set(`reader${index}`, (handled.get(`reader${index}`) ?? 0) + 1))
-        })
+        Consumer.make(`reader${index}`).on(Consumer.allOf({ bookkeeping }), () =>
+          Effect.sync(() => handled.set(`reader${index}`, (handled.get(`reader${index}`) ?? 0) + 1)))
       )
-      const fibers = yield* Effect.forEach(consumers, (consumer) => Effect.forkChild(Consumer.run(consumer)))
+      const fibers = yield* Effect.forEach(consumers, (consumer) =>
+        Effect.forkChild(Consumer.run(consumer)))
       for (const i of upTo(6)) {
         yield* append(`${i % 2 === 0 ? "account" : "transfer"}-1`)
         yield* TestClock.adjust("10 minutes")
@@ -44,11 +43,10 @@ it.layer(MessageStore.layerMemory)("positions of consumers of everything", (it) 
 it.layer(MessageStore.layerMemory)("a position where nothing comes", (it) => {
   it.effect("is written when it is far behind, and then not for a while", () =>
     Effect.gen(function*() {
-      const consumer = Consumer.make("test", {
-        from: Consumer.allOf({ categories: ["account", "transfer"] }),
-        on: () => Effect.void
-      })
-      yield* Effect.forEach(upTo(12), () => append("other-1", 1_000), { discard: true })
+      const consumer = Consumer.make("test").on(Consumer.allOf({ categories: ["account", "transfer"] }), () =>
+        Effect.void)
+      yield* Effect.forEach(upTo(12), () =>
+        append("other-1", 1_000), { discard: true })
       const fiber = yield* Effect.forkChild(Consumer.run(consumer))
       yield* settle
       yield* TestClock.adjust("10 seconds")
@@ -117,10 +115,10 @@ it.layer(holding)("a consumer that is held back", (it) => {
         warnings.push(heldBack)
       })
       const seen: Array<number> = []
-      const consumer = Consumer.make("test", {
-        from: Consumer.all,
-        on: ({ globalPosition }) => Effect.sync(() => seen.push(globalPosition))
-      })
+      const consumer = Consumer.make("test").on(
+        Consumer.all,
+        ({ globalPosition }) => Effect.sync(() => seen.push(globalPosition))
+      )
       held = { position: 3, writers: [writer(7)] }
       yield* append("account-1", 2)
       yield* append("transfer-1", 2)
@@ -171,15 +169,13 @@ it.layer(holding)("a consumer that is held back", (it) => {
       const store = yield* MessageStore.MessageStore
       const { globalPosition: last } = yield* append("account-1", 3)
       const seen: Array<number> = []
-      const consumer = Consumer.make("end", {
-        from: Consumer.all,
-        on: ({ globalPosition }) => Effect.sync(() => seen.push(globalPosition)),
-        start: "end"
-      })
+      const consumer = Consumer.make("end", { start: "end" }).on(Consumer.all, ({ globalPosition }) =>
+        Effect.sync(() => seen.push(globalPosition)))
       // The transaction ends before the consumer reads.
       const ending = (position: number) => ({
         ...store,
-        heldBack: () => Effect.succeedSome({ position, writers: [writer(7)] })
+        heldBack: () =>
+          Effect.succeedSome({ position, writers: [writer(7)] })
       })
       const fiber = yield* Consumer.run(consumer).pipe(
         Effect.provideService(MessageStore.MessageStore, ending(last - 1)),
@@ -207,14 +203,17 @@ it.layer(MessageStore.layerMemory)("consumers of everything", (it) => {
       })
       yield* Effect.provideService(append("account-1", 1_000), MessageStore.MessageStore, store)
       const handled = new Map<string, number>()
-      const fibers = yield* Effect.forEach(upTo(5), (i) =>
-        Consumer.run(Consumer.make(`test${i}`, {
-          from: Consumer.all,
-          on: () => Effect.sync(() => handled.set(`test${i}`, (handled.get(`test${i}`) ?? 0) + 1))
-        })).pipe(
-          Effect.provideService(MessageStore.MessageStore, store),
-          Effect.forkChild({ startImmediately: true })
-        ))
+      const fibers = yield* Effect.forEach(
+        upTo(5),
+        (i) =>
+          Consumer.run(
+            Consumer.make(`test${i}`).on(Consumer.all, () =>
+              Effect.sync(() => handled.set(`test${i}`, (handled.get(`test${i}`) ?? 0) + 1)))
+          ).pipe(
+            Effect.provideService(MessageStore.MessageStore, store),
+            Effect.forkChild({ startImmediately: true })
+          )
+      )
       yield* Effect.repeat(settle, { times: 100 })
       assert.deepStrictEqual([...handled.values()], [1_000, 1_000, 1_000, 1_000, 1_000])
       assert.isAtMost(pages, 2)

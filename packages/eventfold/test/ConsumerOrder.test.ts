@@ -43,13 +43,8 @@ it.effect.prop("no message is skipped and none comes out of order, whatever is i
 }, ({ batchSize, concurrency, crashes, every, messages }) =>
   Effect.gen(function*() {
     const { awaitCount, handle, handled, seen } = makeHandler(concurrency)
-    const consumer = Consumer.make("test", {
-      from: Account,
-      on: { Deposited: handle },
-      concurrency,
-      batchSize,
-      checkpoint: { every },
-      grace: 0
+    const consumer = Consumer.make("test", { concurrency, batchSize, checkpoint: { every }, grace: 0 }).on(Account, {
+      Deposited: handle
     })
     const expected = new Map<string, number>()
     for (const { id, yields } of messages) {

@@ -23,18 +23,13 @@ it.layer(memory)("stopping", (it) => {
       const begun: Array<number> = []
       const interrupted: Array<number> = []
       const started = yield* Latch.make()
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: {
-          Deposited: ({ data: { amount } }) =>
-            Effect.sync(() => begun.push(amount)).pipe(
-              Effect.andThen(amount === 1 ? Effect.void : started.open),
-              Effect.andThen(amount === 1 ? Effect.void : amount === 2 ? Effect.sleep("2 seconds") : Effect.never),
-              Effect.onInterrupt(() => Effect.sync(() => interrupted.push(amount)))
-            )
-        },
-        concurrency: 2,
-        grace: "3 seconds"
+      const consumer = Consumer.make("test", { concurrency: 2, grace: "3 seconds" }).on(Account, {
+        Deposited: ({ data: { amount } }) =>
+          Effect.sync(() => begun.push(amount)).pipe(
+            Effect.andThen(amount === 1 ? Effect.void : started.open),
+            Effect.andThen(amount === 1 ? Effect.void : amount === 2 ? Effect.sleep("2 seconds") : Effect.never),
+            Effect.onInterrupt(() => Effect.sync(() => interrupted.push(amount)))
+          )
       })
       yield* deposit("a", 1)
       yield* deposit("a", 2)
@@ -62,11 +57,11 @@ it.layer(memory)("the first position", (it) => {
       const seen: Array<number> = []
       const gate = yield* Latch.make()
       const consumer = Consumer.make("test", {
-        from: Account,
-        on: { Deposited: ({ data: { amount } }) => Effect.andThen(gate.await, Effect.sync(() => seen.push(amount))) },
         start: "end",
         checkpoint: { every: 1_000, interval: "1 hour" },
         grace: 0
+      }).on(Account, {
+        Deposited: ({ data: { amount } }) => Effect.andThen(gate.await, Effect.sync(() => seen.push(amount)))
       })
       yield* deposit("a", 1)
       const positions = yield* PositionStore.PositionStore
@@ -96,14 +91,9 @@ it.layer(memory)("streams side by side", (it) => {
   it.effect("as many slow streams as may be in flight do not block the others", () =>
     Effect.gen(function*() {
       const healthy = yield* Queue.unbounded<number>()
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: {
-          Deposited: ({ data: { amount }, recorded: { streamName } }) =>
-            streamName === "account-healthy" ? Queue.offer(healthy, amount) : Effect.sleep("1 minute")
-        },
-        concurrency: 2,
-        grace: 0
+      const consumer = Consumer.make("test", { concurrency: 2, grace: 0 }).on(Account, {
+        Deposited: ({ data: { amount }, recorded: { streamName } }) =>
+          streamName === "account-healthy" ? Queue.offer(healthy, amount) : Effect.sleep("1 minute")
       })
       for (const i of [1, 2, 3, 4, 5]) {
         yield* deposit("slow1", i)
@@ -137,16 +127,13 @@ it.layer(memory)("a lease that is lost", (it) => {
       const store = yield* losing(lost)
       const third = yield* Latch.make()
       const interrupted = yield* Deferred.make<void>()
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: {
-          Deposited: ({ data: { amount } }) =>
-            amount < 3
-              ? Effect.void
-              : Effect.andThen(third.open, Effect.never).pipe(
-                Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
-              )
-        }
+      const consumer = Consumer.make("test").on(Account, {
+        Deposited: ({ data: { amount } }) =>
+          amount < 3
+            ? Effect.void
+            : Effect.andThen(third.open, Effect.never).pipe(
+              Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
+            )
       })
       for (const amount of [1, 2, 3]) yield* deposit("a", amount)
       const fiber = yield* Consumer.run(consumer).pipe(
@@ -170,11 +157,11 @@ it.layer(memory)("members of a group", (it) => {
       const store = yield* MessageStore.MessageStore
       const seen = yield* Queue.unbounded<number>()
       const run = (members: ReadonlyArray<number>) =>
-        Consumer.run(Consumer.make("test", {
-          from: Account,
-          on: { Deposited: ({ data }) => Queue.offer(seen, data.amount) },
-          group: { size: 2, members }
-        })).pipe(
+        Consumer.run(
+          Consumer.make("test", { group: { size: 2, members } }).on(Account, {
+            Deposited: ({ data }) => Queue.offer(seen, data.amount)
+          })
+        ).pipe(
           // Time for the other process to take a lease.
           Effect.provideService(
             MessageStore.MessageStore,
@@ -205,14 +192,11 @@ it.layer(memory)("consumers of one category", (it) => {
       })
       const seen = yield* Queue.unbounded<string>()
       const fibers = yield* Effect.forEach(Array.from({ length: 10 }, (_, i) => `test${i}`), (id) =>
-        Consumer.run(Consumer.make(id, {
-          from: Account,
-          on: {
-            Deposited: () =>
-              Queue.offer(seen, id)
-          },
-          poll: { min: "100 millis", max: "1 second" }
-        })).pipe(
+        Consumer.run(
+          Consumer.make(id, { poll: { min: "100 millis", max: "1 second" } }).on(Account, {
+            Deposited: () => Queue.offer(seen, id)
+          })
+        ).pipe(
           Effect.provideService(MessageStore.MessageStore, store),
           Effect.forkChild,
           // They begin at different times.

@@ -25,9 +25,8 @@ it.layer(MessageStore.layerMemory)("status from any process", (it) => {
   it.effect("reports position, lag and the last message before, during and after a run", () =>
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
-      const consumer = Consumer.make("test", {
-        from: Account,
-        on: { Deposited: ({ data }) => data.amount === 2 ? Deferred.await(gate) : Effect.void }
+      const consumer = Consumer.make("test").on(Account, {
+        Deposited: ({ data }) => data.amount === 2 ? Deferred.await(gate) : Effect.void
       })
       const empty = yield* Consumer.status(consumer)
       assert.deepStrictEqual(empty.last, Option.none())
@@ -67,7 +66,7 @@ it.layer(MessageStore.layerMemory)("status of a group", (it) => {
     Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       yield* Effect.forEach(Array.from({ length: 40 }, (_, n) => n), (n) => deposit(`${n}`, n))
-      const group = Consumer.make("test", { from: Account, on: {}, group: { size: 2, members: [0] } })
+      const group = Consumer.make("test", { group: { size: 2, members: [0] } }).on(Account, {})
       const { lag, members } = yield* Consumer.status(group)
       const counts = yield* Effect.forEach(
         [0, 1],
@@ -75,7 +74,7 @@ it.layer(MessageStore.layerMemory)("status of a group", (it) => {
       )
       assert.deepStrictEqual(members.map(({ lag, member }) => [member, lag.messages]), [[0, counts[0]], [1, counts[1]]])
       assert.strictEqual(lag.messages, 40)
-      const answers = Consumer.make("answers", { from: Account, on: {}, correlation: "transfer" })
+      const answers = Consumer.make("answers", { correlation: "transfer" }).on(Account, {})
       assert.deepStrictEqual(yield* lagOf(answers), [0, 0])
     }))
 })
@@ -86,20 +85,18 @@ it.layer(MessageStore.layerMemory)("the status of one that runs here", (it) => {
       const gate = yield* Deferred.make<void>()
       const tried = yield* Queue.unbounded<number>()
       const consumer = Consumer.make("test", {
-        from: Account,
-        on: {
-          Deposited: ({ data: { amount } }) =>
-            amount === 1
-              ? Deferred.await(gate)
-              : amount === 2
-              ? Effect.andThen(Queue.offer(tried, amount), new Refused({ amount }))
-              : amount === 3
-              ? new Refused({ amount })
-              : Effect.void
-        },
         concurrency: 3,
         retry: Schedule.max([Schedule.spaced("1 minute"), Schedule.recurs(2)]),
         onFailure: "skip"
+      }).on(Account, {
+        Deposited: ({ data: { amount } }) =>
+          amount === 1
+            ? Deferred.await(gate)
+            : amount === 2
+            ? Effect.andThen(Queue.offer(tried, amount), new Refused({ amount }))
+            : amount === 3
+            ? new Refused({ amount })
+            : Effect.void
       })
       for (const amount of [1, 2, 4, 5]) yield* deposit(`${amount}`, amount)
       yield* deposit("1", 6)
@@ -120,7 +117,8 @@ it.layer(MessageStore.layerMemory)("the status of one that runs here", (it) => {
       assert.strictEqual(stuck?.message.streamName, "account-2")
       assert.notProperty(stuck?.message, "data")
       assert.deepStrictEqual([stuck?.attempts, stuck?.messages, stuck?.since.epochMilliseconds], [2, 1, 1_000_000])
-      assert.deepStrictEqual(stuck?.error, new Refused({ amount: 2 }))
+      assert.deepInclude(stuck?.failure, { kind: "error", tag: "Refused", fields: { amount: 2 } })
+      assert.deepStrictEqual(status.lastFailure, Option.none())
 
       yield* Deferred.succeed(gate, undefined)
       yield* TestClock.adjust("1 minute")
@@ -128,12 +126,17 @@ it.layer(MessageStore.layerMemory)("the status of one that runs here", (it) => {
       const after = yield* running.status
       assert.deepStrictEqual([after.handled, after.failed, after.retried, after.skipped], [4, 1, 2, 1])
       assert.deepStrictEqual([after.inFlight, after.pending, after.stuck], [0, 0, []])
+      const last = Option.getOrThrow(after.lastFailure)
+      assert.deepStrictEqual([last.message.streamName, last.message.position, last.attempts], ["account-2", 0, 3])
+      assert.notProperty(last.message, "data")
+      assert.isAbove(last.time.epochMilliseconds, 1_000_000)
+      assert.deepInclude(last.failure, { kind: "error", tag: "Refused", fields: { amount: 2 } })
       assert.deepStrictEqual(after.positions, [{ member: undefined, position: 5 }])
     }))
 
   it.effect("the rate is the mean of the last ten seconds", () =>
     Effect.gen(function*() {
-      const running = yield* Consumer.start(Consumer.make("rate", { from: Account, on: { Closed: () => Effect.void } }))
+      const running = yield* Consumer.start(Consumer.make("rate").on(Account, { Closed: () => Effect.void }))
       assert.strictEqual((yield* running.status).rate, 0)
       const closeOne = Effect.gen(function*() {
         const { globalPosition } = yield* Account.append("1", Account.events.Closed({}))
@@ -153,10 +156,8 @@ it.layer(MessageStore.layerMemory)("waiting for a position", (it) => {
   it.effect("Running.waitFor ends with the handler of that message, and not with an earlier one", () =>
     Effect.gen(function*() {
       const [first, second] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
-      const consumer = Consumer.make("here", {
-        from: Account,
-        on: { Deposited: ({ data }) => Deferred.await(data.amount === 0 ? first : second) },
-        concurrency: 2
+      const consumer = Consumer.make("here", { concurrency: 2 }).on(Account, {
+        Deposited: ({ data }) => Deferred.await(data.amount === 0 ? first : second)
       })
       const running = yield* Consumer.start(consumer)
       yield* deposit("a", 0)
@@ -176,11 +177,8 @@ it.layer(MessageStore.layerMemory)("waiting for a position", (it) => {
 
   it.effect("Running.waitFor fails with the consumer", () =>
     Effect.gen(function*() {
-      const consumer = Consumer.make("failing", {
-        from: Account,
-        on: { Deposited: ({ data }) => new Refused({ amount: data.amount }) },
-        retry: Schedule.recurs(0),
-        start: "end"
+      const consumer = Consumer.make("failing", { retry: Schedule.recurs(0), start: "end" }).on(Account, {
+        Deposited: ({ data }) => new Refused({ amount: data.amount })
       })
       const running = yield* startActive(consumer)
       const { globalPosition } = yield* deposit("a", 7)
@@ -191,7 +189,7 @@ it.layer(MessageStore.layerMemory)("waiting for a position", (it) => {
 
   it.effect("a consumer that waits for its lease learns from the positions what the holder has done", () =>
     Effect.gen(function*() {
-      const consumer = Consumer.make("turns", { from: Account, on: { Deposited: () => Effect.void }, start: "end" })
+      const consumer = Consumer.make("turns", { start: "end" }).on(Account, { Deposited: () => Effect.void })
       yield* startActive(consumer)
       const second = yield* Consumer.start(consumer)
       const { globalPosition } = yield* deposit("a", 1)
@@ -205,12 +203,8 @@ it.layer(MessageStore.layerMemory)("waiting for a position", (it) => {
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const define = (members: ReadonlyArray<number>) =>
-        Consumer.make("group", {
-          from: Account,
-          on: { Deposited: () => members.includes(1) ? Deferred.await(gate) : Effect.void },
-          group: { size: 2, members },
-          concurrency: 4,
-          start: "end"
+        Consumer.make("group", { group: { size: 2, members }, concurrency: 4, start: "end" }).on(Account, {
+          Deposited: () => members.includes(1) ? Deferred.await(gate) : Effect.void
         })
       yield* startActive(define([0]))
       yield* startActive(define([1]))
@@ -237,11 +231,8 @@ const group = (
   members: ReadonlyArray<number>,
   handled: (id: string) => Effect.Effect<unknown, Refused>
 ) =>
-  Consumer.make("test", {
-    from: Account,
-    on: { Deposited: ({ recorded }) => handled(recorded.id) },
-    group: { size, members },
-    retry: Schedule.recurs(0)
+  Consumer.make("test", { group: { size, members }, retry: Schedule.recurs(0) }).on(Account, {
+    Deposited: ({ recorded }) => handled(recorded.id)
   })
 
 it.layer(Layer.merge(MessageStore.layerMemory, PositionStore.layerMemory))("regroup", (it) => {
@@ -286,18 +277,18 @@ it.layer(Layer.merge(MessageStore.layerMemory, PositionStore.layerMemory))("regr
   it.effect("a consumer without a group gets one at its position, and one that has never run begins at its start", () =>
     Effect.gen(function*() {
       const last = yield* deposit("x", 1)
-      const single = Consumer.make("single", { from: Account, on: { Deposited: () => Effect.void } })
+      const single = Consumer.make("single").on(Account, { Deposited: () => Effect.void })
       yield* Effect.scoped(Effect.flatMap(Consumer.start(single), ({ waitFor }) => waitFor(last.globalPosition)))
       assert.strictEqual(yield* Consumer.regroup(single, 2), last.globalPosition)
       const members = [0, 1].map(() => ({ position: last.globalPosition, groupSize: 2 }))
       assert.deepStrictEqual(yield* sizes("single", [0, 1]), members)
-      const fresh = Consumer.make("fresh", { from: Account, on: {}, start: { position: 10 } })
+      const fresh = Consumer.make("fresh", { start: { position: 10 } }).on(Account, {})
       assert.strictEqual(yield* Consumer.regroup(fresh, 2), 9)
     }))
 
   it.effect("refuses a size below 1", () =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(Consumer.regroup(Consumer.make("zero", { from: Account, on: {} }), 0))
+      const error = yield* Effect.flip(Consumer.regroup(Consumer.make("zero").on(Account, {}), 0))
       assert.strictEqual(error._tag, "InvalidArgument")
     }))
 })

@@ -181,11 +181,16 @@ describe("transact", () => {
           ? start
           : Option.some(amounts.length - 1 + Option.match(start, { onNone: () => 0, onSome: (at) => at + 1 }))
         const state = { balance: amounts.reduce((sum, n) => sum + n, before) }
-        assert.deepStrictEqual(yield* Balance.transact(id, decide), {
+        const result = yield* Balance.transact(id, decide)
+        const last = yield* Account.lastEvent(id)
+        assert.deepStrictEqual(result, {
           state,
           version,
           events: decided,
-          reply: undefined
+          reply: undefined,
+          globalPosition: amounts.length === 0
+            ? Option.none()
+            : Option.map(last, ({ recorded }) => recorded.globalPosition)
         })
         assert.deepStrictEqual(yield* Balance.load(id), { state, version })
         assert.deepStrictEqual(yield* events(id), [...(before > 0 ? [deposited(before)] : []), ...decided])
@@ -210,7 +215,8 @@ describe("transact", () => {
         state: { balance: 0 },
         version: Option.none(),
         events: [],
-        reply: undefined
+        reply: undefined,
+        globalPosition: Option.none()
       })
       assert.deepStrictEqual(states, [0])
       assert.deepStrictEqual(yield* events("1"), [deposited(100)])
@@ -359,7 +365,8 @@ describe("on a conflict", () => {
         state: { balance: 207 },
         version: Option.some(5),
         events: [deposited(1)],
-        reply: undefined
+        reply: undefined,
+        globalPosition: Option.some(6)
       })
       assert.deepStrictEqual(reads, [
         { from: 0, messages: 3 },
@@ -401,7 +408,7 @@ describe("on a conflict", () => {
         Option.some(retries),
         retries + 1
       ])
-      assert.deepStrictEqual(error.missed.map(({ data, recorded }) => [recorded.position, data]), [
+      assert.deepStrictEqual(error.missed.map(({ data, position }) => [position, data]), [
         [retries, { amount: 100 }]
       ])
       assert.strictEqual(states.length, retries + 1)

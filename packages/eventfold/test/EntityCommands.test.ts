@@ -19,10 +19,13 @@ import {
 const command = { commandId: "command 1" }
 
 /** A result without what a repeat adds to its events: the ids that the command gave them. */
-const comparable = <S, R>({ events, reply, state, version }: Entity.Transacted<S, AccountEvent, R>) => ({
+const comparable = <S, R>(
+  { events, globalPosition, reply, state, version }: Entity.Transacted<S, typeof Account, R>
+) => ({
   state,
   version,
   reply,
+  globalPosition,
   events: events.map(({ data, type }) => ({ type, data }))
 })
 
@@ -123,7 +126,8 @@ describe("a command that is sent again", () => {
             state: { balance: 0 },
             version: Option.some(1),
             reply: undefined,
-            events: [withdrawn(5)]
+            events: [withdrawn(5)],
+            globalPosition: Option.some(2)
           })
         }
       }).pipe(provide))
@@ -237,7 +241,8 @@ describe("a command whose outcome was lost", () => {
         state: { balance: 5 },
         version: Option.some(0),
         reply: 0,
-        events: [deposited(5)]
+        events: [deposited(5)],
+        globalPosition: Option.some(1)
       })
       assert.deepStrictEqual(comparable(yield* send), comparable(first))
       assert.deepStrictEqual(yield* amounts("1"), [5])
@@ -287,10 +292,12 @@ describe("a command to several streams", () => {
       yield* Account.append("2", deposited(1_000))
       const second = yield* send
       assert.deepStrictEqual(second.reply, [100, 0])
+      assert.deepStrictEqual([first.globalPosition, second.globalPosition], [Option.some(3), Option.some(3)])
       for (const name of ["a", "b"] as const) {
+        const { globalPosition } = first
         assert.deepStrictEqual(
-          comparable({ ...second.entities[name], reply: undefined }),
-          comparable({ ...first.entities[name], reply: undefined })
+          comparable({ ...second.entities[name], reply: undefined, globalPosition }),
+          comparable({ ...first.entities[name], reply: undefined, globalPosition })
         )
       }
       assert.deepStrictEqual([yield* amounts("1"), yield* amounts("2")], [[100, -50], [50, 1_000]])

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Option, Schedule } from "effect"
+import { DateTime, Effect, Option, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Entity, EntityCache, StoreError } from "eventfold"
 import {
@@ -28,7 +28,8 @@ describe("a reply", () => {
         state: { balance: 5 },
         version: Option.some(0),
         events: [deposited(5)],
-        reply: { before: 0 }
+        reply: { before: 0 },
+        globalPosition: Option.some(1)
       })
       const several = yield* Balance.transact("1", () => Effect.succeed(Entity.reply([deposited(1), deposited(2)], 7n)))
       assert.deepStrictEqual([several.state.balance, several.reply], [8, 7n])
@@ -301,7 +302,7 @@ describe("a conflict", () => {
         Option.some(4),
         2
       ])
-      assert.deepStrictEqual(error.missed.map(({ data, recorded }) => [recorded.position, data]), [
+      assert.deepStrictEqual(error.missed.map(({ data, position }) => [position, data]), [
         [3, { amount: 0 }],
         [4, { amount: 1 }]
       ])
@@ -322,39 +323,59 @@ describe("a conflict", () => {
       )
     }).pipe(onMemory))
 
-  it.effect("leaves out what the category does not name", () =>
+  it.effect("has the messages as they are stored, and their category decodes them", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Balance.transact("1", () =>
-        write("account-1", { type: "Foreign", data: null }, { type: "Opened", data: { owner: "o" } }).pipe(
-          Effect.orDie,
-          Effect.as(deposited(1))
-        ), { retry: never }))
+        write(
+          "account-1",
+          { type: "Foreign", data: null },
+          { type: "Opened", data: { owner: "o" } },
+          { type: "Deposited", data: { amount: "much" } }
+        ).pipe(Effect.orDie, Effect.as(deposited(1))), { retry: never }))
       assert(error._tag === "WrongExpectedVersion")
-      assert.deepStrictEqual(
-        error.missed.map(({ type }) =>
-          type
-        ),
-        ["Opened"]
+      assert.deepStrictEqual(error.missed.map(({ type }) => type), ["Foreign", "Opened", "Deposited"])
+      const [foreign, opened, wrong] = yield* Effect.forEach(
+        error.missed,
+        (message) => Effect.result(Account.decode(message))
       )
+      assert(foreign?._tag === "Success" && opened?._tag === "Success" && wrong?._tag === "Failure")
+      assert.deepStrictEqual(foreign.success, Option.none())
+      assert.deepStrictEqual(Option.getOrThrow(opened.success).data, { owner: "o" })
+      assert.strictEqual(wrong.failure._tag, "DecodeError")
+    }).pipe(onMemory))
+
+  it.effect("is encoded with its messages", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(
+        Balance.transact("1", () => Effect.as(Effect.orDie(Account.append("1", deposited(2))), deposited(1)), {
+          retry: never
+        })
+      )
+      assert(error._tag === "WrongExpectedVersion")
+      const json = yield* Schema.encodeEffect(Schema.toCodecJson(Entity.Conflict))(error)
+      assert.deepStrictEqual(yield* Schema.decodeUnknownEffect(Schema.toCodecJson(Entity.Conflict))(json), error)
     }).pipe(onMemory))
 
   it.effect("is the conflict also when what was missed can't be read, with a warning", () => {
     const { layer, lines } = logged()
+    const failed = new StoreError.StoreError({ operation: "readStream", reason: "disk full", isRetryable: false })
+    let isFull = false
+    const store = storeOver((backend) => ({
+      readStream: (page) => isFull ? Effect.fail(failed) : backend.readStream(page)
+    }))
     return Effect.gen(function*() {
       const error = yield* Effect.flip(
-        Balance.transact(
-          "1",
-          () => Effect.as(Effect.orDie(write("account-1", { type: "Deposited", data: "much" })), deposited(1)),
-          {
-            retry: never
-          }
-        )
+        Balance.transact("1", () =>
+          Effect.map(Effect.orDie(Account.append("1", deposited(2))), () => {
+            isFull = true
+            return deposited(1)
+          }), { retry: never })
       )
       assert(error._tag === "WrongExpectedVersion")
       assert.deepStrictEqual([error.actual, error.missed], [Option.some(0), []])
       assert.lengthOf(lines, 1)
-      assert.match(lines[0] ?? "", /^Warn: "transaction could not read the events that it missed"/)
-    }).pipe(onMemory, Effect.provide(layer))
+      assert.match(lines[0] ?? "", /^Warn: "transaction could not read the messages that it missed"/)
+    }).pipe(Effect.provide(store), Effect.provide(layer))
   })
 })
 

@@ -59,7 +59,8 @@ describe("transactAll", () => {
           payer: { state: { balance: 7 }, version: Option.some(1), events: [withdrawn(3)] },
           stock: { state: 2, version: Option.some(2), events: [taken(3), taken(0)] }
         },
-        reply: 2
+        reply: 2,
+        globalPosition: Option.some(5)
       })
       assert.deepStrictEqual(yield* Balance.load("1"), { state: { balance: 7 }, version: Option.some(1) })
       assert.deepStrictEqual(yield* Left.load(["1", "2"]), { state: 2, version: Option.some(2) })
@@ -81,7 +82,8 @@ describe("transactAll", () => {
           payer: { state: { balance: 10 }, version: Option.some(0), events: [] },
           stock: { state: 4, version: Option.some(1), events: [taken(1)] }
         },
-        reply: undefined
+        reply: undefined,
+        globalPosition: Option.some(3)
       })
       const decisions: ReadonlyArray<Entity.Decisions<typeof both>> = [{}, { payer: [] }, { payer: undefined }]
       for (const decision of decisions) {
@@ -135,7 +137,7 @@ describe("transactAll", () => {
           Option.some(2),
           2
         ])
-        assert.deepStrictEqual<unknown>(error.missed.map(({ recorded }) => [recorded.streamName, recorded.position]), [[
+        assert.deepStrictEqual<unknown>(error.missed.map(({ position, streamName }) => [streamName, position]), [[
           name,
           2
         ]])
@@ -262,12 +264,13 @@ describe("transactAll", () => {
 
   it.effect("does what transact does for one target", () =>
     Effect.gen(function*() {
-      const { entities, reply } = yield* Entity.transactAll(
+      const { entities, globalPosition, reply } = yield* Entity.transactAll(
         { only: Balance.at("1") },
         ({ only }) => Entity.reply({ only: [deposited(1), deposited(2)] }, only.balance)
       )
+      assert.deepStrictEqual(globalPosition, Option.some(2))
       assert.deepStrictEqual(
-        { ...entities.only, reply },
+        { ...entities.only, reply, globalPosition: Option.some(4) },
         yield* Balance.transact("2", ({ balance }) => Entity.reply([deposited(1), deposited(2)], balance))
       )
     }).pipe(onMemory))

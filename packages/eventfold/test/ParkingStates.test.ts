@@ -86,8 +86,8 @@ describe("the states of a parked stream", () => {
   it("a message that fails again has the new error, and the attempts of both", () => {
     const contents = [parked(1), parked(2), failedAgain(1)].reduce(States.contents.evolve, States.contents.initial)
     const [first, second] = States.oldestFirst(contents)
-    assert.deepStrictEqual([first?.error, first?.attempts], ["again", 3])
-    assert.deepStrictEqual([second?.error, second?.attempts], [undefined, 1])
+    assert.deepStrictEqual([first?.failure?.message, first?.attempts], ["again", 3])
+    assert.deepStrictEqual([second?.failure, second?.attempts], [undefined, 1])
     assert.strictEqual(HashMap.size(contents.messages), 2)
   })
 })
@@ -145,7 +145,7 @@ describe("the names of parked streams", () => {
     Effect.gen(function*() {
       const parking = yield* ParkingCategory.make({ id: "notifier", category })
       const id = parking.idOf(name)
-      assert.strictEqual(`${parking.category.name}-${id}`, expected)
+      assert.strictEqual(`${parking.category.categoryName}-${id}`, expected)
       assert.deepStrictEqual(parking.ownId(expected), Option.some(id))
       const other = yield* ParkingCategory.make({ id: "notifier-2", category })
       assert.deepStrictEqual(other.ownId(expected), Option.none())

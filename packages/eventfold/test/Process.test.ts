@@ -6,6 +6,7 @@ import {
   Deferred,
   Duration,
   Effect,
+  Exit,
   Fiber,
   Logger,
   Option,
@@ -14,7 +15,8 @@ import {
   References,
   Schedule,
   Schema,
-  Stream
+  Stream,
+  Tracer
 } from "effect"
 import { TestClock } from "effect/testing"
 import {
@@ -85,9 +87,7 @@ const makeReminder = Effect.gen(function*() {
       })
     )
     .on(Order, {
-      react: {
-        Placed: (_, { data: { minutes: [first = 0] } }) => ({ deadlines: { reminder: Duration.minutes(first) } })
-      }
+      Placed: (_, { data: { minutes: [first = 0] } }) => ({ deadlines: { reminder: Duration.minutes(first) } })
     })
   return { process, reminded }
 })
@@ -213,10 +213,8 @@ it.effect("a deadline may be a time in the past, or infinite, and its reaction m
         ({ count }) => count < 3 ? { events: Fulfilment.events.Started({}), deadlines: { tick: "1 minute" } } : {}
       )
       .on(Order, {
-        react: {
-          Placed: () => ({ deadlines: { tick: DateTime.makeUnsafe(-5) } }),
-          Cancelled: () => ({ deadlines: { tick: Duration.infinity } })
-        }
+        Placed: () => ({ deadlines: { tick: DateTime.makeUnsafe(-5) } }),
+        Cancelled: () => ({ deadlines: { tick: Duration.infinity } })
       })
     yield* Order.append("never", Order.events.Cancelled({}))
     yield* place("1")
@@ -246,7 +244,7 @@ it.effect("a deadline that the process no longer defines is skipped with a warni
     yield* runUntil(process, "reminder:deadline", 1)
     const next = Process.make("reminder", { entity: Progress })
       .deadline("other", () => ({ events: Fulfilment.events.Started({}) }))
-      .on(Order, { react: { Cancelled: () => ({ deadlines: { other: 0 } }) } })
+      .on(Order, { Cancelled: () => ({ deadlines: { other: 0 } }) })
     yield* Order.append("2", Order.events.Cancelled({}))
     yield* runUntil(next, "fulfilment", 3)
     assert.include(JSON.stringify(logged), "\"deadline\":\"reminder\"")
@@ -269,7 +267,7 @@ it.effect("a deadline that does not decode is left to the failure policy, and do
 
     const skipping = Process.make("reminder", { entity: Progress, onFailure: "skip" })
       .deadline("reminder", () => ({ events: Fulfilment.events.Ended({}) }))
-      .on(Order, { react: { Placed: () => ({ deadlines: { reminder: 0 } }) } })
+      .on(Order, { Placed: () => ({ deadlines: { reminder: 0 } }) })
     yield* place("2")
     yield* runUntil(skipping, "fulfilment", 2)
     assert.isFalse((yield* Progress.load("2")).state.open)
@@ -280,12 +278,10 @@ it.effect("a refusal is retried, and then stops the process with nothing written
     let attempts = 0
     const make = (onFailure: "stop" | "skip") =>
       Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(2), onFailure }).on(Order, {
-        react: {
-          Placed: (_, { data: { minutes } }) => {
-            if (minutes.length > 0) return { events: Fulfilment.events.Started({}) }
-            attempts += 1
-            return Effect.fail(new Refused())
-          }
+        Placed: (_, { data: { minutes } }) => {
+          if (minutes.length > 0) return { events: Fulfilment.events.Started({}) }
+          attempts += 1
+          return Effect.fail(new Refused())
         }
       })
     yield* place("1")
@@ -304,10 +300,8 @@ it.effect("an event or deadline that a process refuses is parked and replayed", 
     const process = Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(0), onFailure: "park" })
       .deadline("now", ({ count }) => orRefused({ events: count === 1 ? Fulfilment.events.Ended({}) : [] }))
       .on(Order, {
-        react: {
-          Placed: () => ({ deadlines: { now: 0 } }),
-          Cancelled: () => orRefused({ events: Fulfilment.events.Started({}) })
-        }
+        Placed: () => ({ deadlines: { now: 0 } }),
+        Cancelled: () => orRefused({ events: Fulfilment.events.Started({}) })
       })
     yield* Order.append("1", [Order.events.Cancelled({}), Order.events.Placed({ minutes: [] })])
     yield* place("2")
@@ -334,23 +328,91 @@ it.effect("ends the program that launches it when it fails", () =>
   Effect.gen(function*() {
     const process = Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(0) })
       .deadline("now", () => ({ events: Fulfilment.events.Ended({}) }))
-      .on(Order, {
-        react: { Placed: () => ({ deadlines: { now: 0 } }), Cancelled: () => Effect.fail(new Refused()) }
-      })
+      .on(Order, { Placed: () => ({ deadlines: { now: 0 } }), Cancelled: () => Effect.fail(new Refused()) })
     yield* place("1")
     const launched = Consumer.launch(Process.layer(process))
     yield* Effect.raceFirst(launched, awaitMessages("fulfilment", 2))
     yield* Order.append("1", Order.events.Cancelled({}))
     assert.instanceOf(yield* Effect.flip(launched), Refused)
-    const twice = Process.layer(process.on(Order, { react: {} }))
+    const twice = Process.layer(process.on(Order, {}))
     assert.instanceOf(yield* Effect.flip(Consumer.launch(twice)), StoreError.InvalidArgument)
+  }).pipe(fresh))
+
+it.effect("when one of its consumers fails, the others stop", () =>
+  Effect.gen(function*() {
+    let reactions = 0
+    const process = Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(0) })
+      .on(Order, { Placed: () => Effect.fail(new Refused()) })
+      .on(Shipping, () => void (reactions += 1))
+    const { await: failure, consumers } = yield* Process.start(process)
+    yield* Shipping.append("1", Shipping.events.Shipped({ count: 1 }))
+    yield* place("1")
+    assert.instanceOf(yield* Effect.flip(failure), Refused)
+    const [, shipping] = consumers
+    assert.isTrue(Exit.isFailure(yield* Effect.exit(shipping?.await ?? Effect.void)))
+    const before = reactions
+    yield* Shipping.append("1", Shipping.events.Shipped({ count: 2 }))
+    yield* TestClock.adjust("1 minute")
+    assert.strictEqual(reactions, before)
+  }).pipe(fresh, Effect.scoped, Effect.provideService(References.MinimumLogLevel, "None")))
+
+it.effect("without a source it is refused, however it is run", () =>
+  Effect.gen(function*() {
+    const process = Process.make("fulfilment", { entity: Progress })
+    const refusals = [
+      Process.run(process),
+      Effect.scoped(Process.start(process)),
+      Process.status(process),
+      Process.waitFor(process, 1),
+      Consumer.launch(Process.layer(process))
+    ]
+    for (const refused of refusals) {
+      const { message } = yield* Effect.flip(Effect.asVoid(refused))
+      assert.include(message, "from is none, and must be at least one source: add one with .on(category, reactions)")
+    }
+  }).pipe(fresh))
+
+it.effect("a reaction tells its span the highest position of what it wrote", () =>
+  Effect.gen(function*() {
+    const spans: Array<Tracer.Span> = []
+    const tracer = Tracer.make({
+      span(options) {
+        const span = new Tracer.NativeSpan(options)
+        spans.push(span)
+        return span
+      }
+    })
+    const process = Process.make("fulfilment", { entity: Progress })
+      .on(Order, {
+        Placed: (_, __, id) => ({
+          events: Fulfilment.events.Started({}),
+          send: Process.send(Shipping, id, [1, 2].map((count) => Shipping.events.Shipped({ count })))
+        }),
+        Cancelled: () => {}
+      })
+    yield* place("1")
+    yield* Order.append("1", Order.events.Cancelled({}))
+    const reactions = () => spans.filter(({ name }) => name === "Process.react")
+    const run = Effect.scoped(Effect.gen(function*() {
+      const running = yield* Process.start(process)
+      yield* running.waitFor(2)
+    }))
+    yield* Effect.withTracer(run, tracer)
+    const last = (yield* read("shipping")).at(-1)?.globalPosition
+    assert.deepStrictEqual(reactions().map(({ attributes }) => attributes.get("eventfold.written_position")), [
+      last,
+      undefined
+    ])
+    // What was written then, when the message is delivered again.
+    yield* redelivering(Effect.withTracer(run, tracer))
+    assert.strictEqual(reactions()[2]?.attributes.get("eventfold.written_position"), last)
   }).pipe(fresh))
 
 it.effect("the failure policy applies to the reaction to a deadline", () =>
   Effect.gen(function*() {
     const process = Process.make("fulfilment", { entity: Progress, retry: Schedule.recurs(0) })
       .deadline("now", () => Effect.fail(new Refused()))
-      .on(Order, { react: { Placed: () => ({ deadlines: { now: 0 } }) } })
+      .on(Order, { Placed: () => ({ deadlines: { now: 0 } }) })
     yield* place("1")
     assert.instanceOf(yield* Effect.flip(Process.run(process)), Refused)
     assert.instanceOf(yield* Effect.flip(Process.run(process)), Refused)
@@ -363,18 +425,16 @@ it.effect("a reaction may be an effect that needs a service, and is decided agai
   Effect.gen(function*() {
     const seen: Array<number> = []
     const process = Process.make("fulfilment", { entity: Progress }).on(Order, {
-      react: {
-        Placed: Effect.fnUntraced(function*({ count }, _, id) {
-          seen.push(count)
-          // Another writer is faster.
-          if (count === 0) yield* Effect.orDie(Fulfilment.append(id, Fulfilment.events.Started({})))
-          const left = yield* Effect.flatMap(Stock, (stock) => stock.left)
-          return {
-            events: [Fulfilment.events.Started({}), Fulfilment.events.Ended({})],
-            send: Process.send(Shipping, id, Shipping.events.Shipped({ count: count + left }))
-          }
-        })
-      }
+      Placed: Effect.fnUntraced(function*({ count }, _, id) {
+        seen.push(count)
+        // Another writer is faster.
+        if (count === 0) yield* Effect.orDie(Fulfilment.append(id, Fulfilment.events.Started({})))
+        const left = yield* Effect.flatMap(Stock, (stock) => stock.left)
+        return {
+          events: [Fulfilment.events.Started({}), Fulfilment.events.Ended({})],
+          send: Process.send(Shipping, id, Shipping.events.Shipped({ count: count + left }))
+        }
+      })
     })
     yield* place("1")
     const running = yield* Effect.forkChild(
@@ -392,20 +452,18 @@ it.effect("a reaction may be an effect that needs a service, and is decided agai
 it.effect("a handled message stays handled when the process changes", () =>
   Effect.gen(function*() {
     const before = Process.make("fulfilment", { entity: Progress }).on(Order, {
-      react: { Placed: (_, __, id) => ({ send: Process.send(Shipping, id, Shipping.events.Shipped({ count: 1 })) }) }
+      Placed: (_, __, id) => ({ send: Process.send(Shipping, id, Shipping.events.Shipped({ count: 1 })) })
     })
     yield* place("1")
     yield* runUntil(before, "shipping", 1)
     const after = Process.make("fulfilment", { entity: Progress })
       .deadline("late", () => {})
       .on(Order, {
-        react: {
-          Placed: (_, __, id) => ({
-            events: [Fulfilment.events.Started({}), Fulfilment.events.Ended({})],
-            send: Process.send(Shipping, id, Shipping.events.Shipped({ count: 2 })),
-            deadlines: { late: 0 }
-          })
-        }
+        Placed: (_, __, id) => ({
+          events: [Fulfilment.events.Started({}), Fulfilment.events.Ended({})],
+          send: Process.send(Shipping, id, Shipping.events.Shipped({ count: 2 })),
+          deadlines: { late: 0 }
+        })
       })
     yield* place("2")
     yield* redelivering(runUntil(after, "shipping", 2))
@@ -428,16 +486,14 @@ it.effect("typed metadata is written over what follows from the cause, and marke
     })
     const memory = Entity.make(Own, { state: Schema.Int, initial: 0, evolve: { Noted: (count) => count + 1 } })
     const process = Process.make("own", { entity: memory }).on(Order, {
-      react: {
-        Placed: (count) => ({
-          ...(count === 0 ? {} : { events: Own.events.Noted({}, { metadata: { userId: "u" } }) }),
-          send: [
-            Process.send(Other, 7, Other.events.Do({}, { metadata: { userId: "v", properties: { a: 1 } } })),
-            Process.send(Other, 7, [Other.events.Do({}, { metadata: { userId: "w", properties: { a: 2 } } })])
-          ]
-        }),
-        Cancelled: () => ({ events: Own.events.Noted({}, { metadata: { userId: "u" } }) })
-      }
+      Placed: (count) => ({
+        ...(count === 0 ? {} : { events: Own.events.Noted({}, { metadata: { userId: "u" } }) }),
+        send: [
+          Process.send(Other, 7, Other.events.Do({}, { metadata: { userId: "v", properties: { a: 1 } } })),
+          Process.send(Other, 7, [Other.events.Do({}, { metadata: { userId: "w", properties: { a: 2 } } })])
+        ]
+      }),
+      Cancelled: () => ({ events: Own.events.Noted({}, { metadata: { userId: "u" } }) })
     })
     const placing = Order.events.Placed({ minutes: [] }, { metadata: { properties: { a: 0, b: 0 } } })
     yield* Order.append("1", [placing, Order.events.Cancelled({}), placing])
@@ -465,15 +521,11 @@ it.effect("typed metadata is written over what follows from the cause, and marke
 
 it.effect("an event is for the process of the id that the source gives, of its stream's id, or for none", () =>
   Effect.gen(function*() {
-    const store = yield* MessageStore.MessageStore
     const process = Process.make("fulfilment", { entity: Progress })
-      .on(Order, { react: { Placed: () => ({ events: Fulfilment.events.Started({}) }) } })
-      .on(Shipping, {
-        id: ({ data: { count } }) => count === 0 ? undefined : ["of", String(count)],
-        react: { Shipped: () => ({ events: Fulfilment.events.Ended({}) }) }
+      .on(Order, { Placed: () => ({ events: Fulfilment.events.Started({}) }) })
+      .on(Shipping, { Shipped: () => ({ events: Fulfilment.events.Ended({}) }) }, {
+        id: ({ data: { count } }) => count === 0 ? undefined : ["of", String(count)]
       })
-    // A stream without an id is for no process.
-    yield* store.append("order", { type: "Placed", data: { minutes: [] } })
     yield* place("1+2")
     yield* Shipping.append("x", [Shipping.events.Shipped({ count: 0 }), Shipping.events.Shipped({ count: 3 })])
     yield* runUntil(process, "fulfilment", 2)
@@ -492,8 +544,8 @@ it.effect("consumers have the options of their source or else of the process; th
       group: { size: 2, members: [1] }
     })
       .deadline("late", () => {})
-      .on(Order, { concurrency: 2, correlation: "fulfilment", react: { Placed: () => {} } })
-      .on(Shipping, { react: { Shipped: () => {} } })
+      .on(Order, { Placed: () => {} }, { concurrency: 2, correlation: "fulfilment" })
+      .on(Shipping, { Shipped: () => {} })
     assert.deepStrictEqual(
       process.consumers.map(({ category, id, options: { concurrency, correlation, group, start } }) => ({
         id,
@@ -522,7 +574,7 @@ it.effect("consumers have the options of their source or else of the process; th
       bookkeeping: false
     })
 
-    const twice = process.on(Order, { react: { Cancelled: () => {} } })
+    const twice = process.on(Order, { Cancelled: () => {} })
     const error = yield* Effect.flip(Process.run(twice))
     assert(error instanceof StoreError.InvalidArgument)
     assert.strictEqual(error.value, "order")

@@ -39,7 +39,7 @@ const Progress = Entity.make(Fulfilment, {
   evolve: { Started: (_, { total }) => ({ total }), Ended: (state) => state }
 })
 
-type ReactError = Process.ReactError<typeof Fulfilment>
+type ReactError = Process.ReactError
 
 const empty = Process.make("fulfilment", { entity: Progress })
 const late = empty.deadline("late", () => {})
@@ -62,83 +62,78 @@ export const whatReactionsGet = () => {
     })
   )
   empty.on(Order, {
+    Placed: (state, event, id) => {
+      exactly<typeof state, { readonly total: number }>()
+      exactly<typeof event.data, { readonly total: number }>()
+      exactly<typeof id, Category.PlainId>()
+    },
+    Cancelled: Effect.fn("Cancelled")(function*(state, event) {
+      exactly<typeof state, { readonly total: number }>()
+      exactly<typeof event.type, "Cancelled">()
+      yield* Effect.void
+      return { events: Fulfilment.events.Ended({}) }
+    })
+  }, {
     id: (event) => {
       exactly<typeof event, Category.RecordedEvent<typeof Order>>()
       return event.recorded.id
-    },
-    react: {
-      Placed: (state, event, id) => {
-        exactly<typeof state, { readonly total: number }>()
-        exactly<typeof event.data, { readonly total: number }>()
-        exactly<typeof id, Category.PlainId>()
-      },
-      Cancelled: Effect.fn("Cancelled")(function*(state, event) {
-        exactly<typeof state, { readonly total: number }>()
-        exactly<typeof event.type, "Cancelled">()
-        yield* Effect.void
-        return { events: Fulfilment.events.Ended({}) }
-      })
     }
   })
   // @ts-expect-error the id is not one of the process's category
-  empty.on(Order, { id: ({ data }) => data.total, react: {} })
+  empty.on(Order, {}, { id: ({ data }) => data.total })
   // @ts-expect-error the source has no such event
-  empty.on(Order, { react: { Paid: () => {} } })
+  empty.on(Order, { Paid: () => {} })
   // @ts-expect-error nor beside an event that it has
-  empty.on(Order, { react: { Placed: () => {}, Paid: () => {} } })
+  empty.on(Order, { Placed: () => {}, Paid: () => {} })
 }
 
 export const whatReactionsGive = () => {
-  empty.on(Order, { react: { Placed: () => {}, Cancelled: () => undefined } })
-  empty.on(Order, { react: { Placed: () => ({ events: [] }), Cancelled: () => ({}) } })
-  empty.on(Order, {
-    react: { Placed: ({ total }) => total > 0 ? undefined : { events: Fulfilment.events.Ended({}) } }
-  })
+  empty.on(Order, { Placed: () => {}, Cancelled: () => undefined })
+  empty.on(Order, { Placed: () => ({ events: [] }), Cancelled: () => ({}) })
+  empty.on(Order, { Placed: ({ total }) => total > 0 ? undefined : { events: Fulfilment.events.Ended({}) } })
   // @ts-expect-error an event of another category
-  empty.on(Order, { react: { Placed: () => ({ events: Order.events.Cancelled({}) }) } })
+  empty.on(Order, { Placed: () => ({ events: Order.events.Cancelled({}) }) })
   // @ts-expect-error the same in an effect
-  empty.on(Order, { react: { Placed: () => Effect.succeed({ events: Order.events.Cancelled({}) }) } })
+  empty.on(Order, { Placed: () => Effect.succeed({ events: Order.events.Cancelled({}) }) })
   // @ts-expect-error an event is not a reaction
-  empty.on(Order, { react: { Placed: () => Fulfilment.events.Ended({}) } })
+  empty.on(Order, { Placed: () => Fulfilment.events.Ended({}) })
   // @ts-expect-error nothing but events, send and deadlines
-  empty.on(Order, { react: { Placed: () => ({ events: Fulfilment.events.Ended({}), sent: [] }) } })
+  empty.on(Order, { Placed: () => ({ events: Fulfilment.events.Ended({}), sent: [] }) })
   // @ts-expect-error the same in an effect
-  empty.on(Order, { react: { Placed: () => Effect.succeed({ events: Fulfilment.events.Ended({}), sent: [] }) } })
+  empty.on(Order, { Placed: () => Effect.succeed({ events: Fulfilment.events.Ended({}), sent: [] }) })
   // @ts-expect-error what is sent is made by `send`
-  empty.on(Order, { react: { Placed: () => ({ send: Order.events.Cancelled({}) }) } })
+  empty.on(Order, { Placed: () => ({ send: Order.events.Cancelled({}) }) })
 }
 
 export const sending = () => {
   const charge = Payment.events.Charge({ amount: 1 }, { metadata: { userId: "u" } })
-  exactly<ReturnType<typeof Process.send<typeof Payment.Events, typeof Payment.Options>>, Process.Sent>()
+  exactly<ReturnType<typeof Process.send<typeof Payment>>, Process.Sent>()
   Process.send(Payment, PaymentId.make(1), [charge, charge])
   // @ts-expect-error an id of another kind
   Process.send(Payment, "1", charge)
   // @ts-expect-error an event of another category
   Process.send(Payment, PaymentId.make(1), Order.events.Cancelled({}))
-  // @ts-expect-error metadata is required
+  // The metadata may come from the context.
   Process.send(Payment, PaymentId.make(1), Payment.events.Charge({ amount: 1 }))
 }
 
 export const deadlines = () => {
-  late.on(Order, { react: { Placed: () => ({ deadlines: { late: "30 minutes" } }) } })
-  late.on(Order, { react: { Placed: () => Effect.succeed({ deadlines: { late: Duration.infinity } }) } })
+  late.on(Order, { Placed: () => ({ deadlines: { late: "30 minutes" } }) })
+  late.on(Order, { Placed: () => Effect.succeed({ deadlines: { late: Duration.infinity } }) })
   late.deadline("later", (_, { due }) => ({ deadlines: { late: due, later: "1 day" } }))
   late.on(Order, {
-    react: {
-      Placed: ({ total }) =>
-        Effect.gen(function*() {
-          yield* Effect.void
-          return total > 0 ? { deadlines: { late: "1 day" } } : undefined
-        })
-    }
+    Placed: ({ total }) =>
+      Effect.gen(function*() {
+        yield* Effect.void
+        return total > 0 ? { deadlines: { late: "1 day" } } : undefined
+      })
   })
   // @ts-expect-error the process has no such deadline
-  empty.on(Order, { react: { Placed: () => ({ deadlines: { late: "30 minutes" } }) } })
+  empty.on(Order, { Placed: () => ({ deadlines: { late: "30 minutes" } }) })
   // @ts-expect-error nor beside a deadline that it has
-  late.on(Order, { react: { Placed: () => ({ deadlines: { late: "30 minutes", later: "1 day" } }) } })
+  late.on(Order, { Placed: () => ({ deadlines: { late: "30 minutes", later: "1 day" } }) })
   // @ts-expect-error not a duration
-  late.on(Order, { react: { Placed: () => ({ deadlines: { late: "soon" } }) } })
+  late.on(Order, { Placed: () => ({ deadlines: { late: "soon" } }) })
   // @ts-expect-error the name is taken
   late.deadline("late", () => {})
   // @ts-expect-error an event of another category
@@ -154,15 +149,13 @@ export const errorsAndNeeds = () => {
   const process = late
     .deadline("later", () => Effect.fail(new Refused()))
     .on(Order, {
-      react: {
-        Placed: Effect.fnUntraced(function*({ total }, _, id) {
-          const rates = yield* Rates
-          return total > 0 && (yield* rates.today) > 0
-            ? { events: Fulfilment.events.Started({ total }), deadlines: { late: "1 day" } }
-            : { send: [Process.send(Order, id, Order.events.Cancelled({}))] }
-        }),
-        Cancelled: (_, __, id) => ({ send: Process.send(Secret, id, Secret.events.Told("what")) })
-      }
+      Placed: Effect.fnUntraced(function*({ total }, _, id) {
+        const rates = yield* Rates
+        return total > 0 && (yield* rates.today) > 0
+          ? { events: Fulfilment.events.Started({ total }), deadlines: { late: "1 day" } }
+          : { send: [Process.send(Order, id, Order.events.Cancelled({}))] }
+      }),
+      Cancelled: (_, __, id) => ({ send: Process.send(Secret, id, Secret.events.Told("what")) })
     })
   exactly<Failure<typeof process>, ReactError | Refused | Offline>()
   exactly<Needs<typeof process>, MessageStore.MessageStore | Rates | Keys>()
@@ -177,14 +170,12 @@ export const errorsAndNeeds = () => {
     >
   >()
   const many = empty.on(Order, {
-    react: {
-      Cancelled: (_, __, id) => ({
-        send: [
-          Process.send(Secret, id, Secret.events.Told("what")),
-          Process.send(Order, id, Order.events.Cancelled({}))
-        ]
-      })
-    }
+    Cancelled: (_, __, id) => ({
+      send: [
+        Process.send(Secret, id, Secret.events.Told("what")),
+        Process.send(Order, id, Order.events.Cancelled({}))
+      ]
+    })
   })
   exactly<Needs<typeof many>, MessageStore.MessageStore | Keys>()
 }

@@ -47,6 +47,10 @@ it.layer(inMemory)("definitions", (it) => {
       assert.include(yield* message(define("a", { atOnce: 0 })), "atOnce is 0")
       assert.include(yield* message(define("a", { batchSize: 0.5 })), "batchSize is 0.5")
       assert.include(yield* message(define("a", { build: { throttle: 0 } })), "throttle is 0")
+      assert.include(
+        yield* message(define("a", { timeout: 0 })),
+        "timeout is 0, and must be a duration longer than zero"
+      )
       assert.include(yield* message(define("a").on("account", () => Effect.void)), "sources is account")
       assert.include(yield* message(define("a").on(ReadModel.all, () => Effect.void)), "nothing beside it")
       assert.include(yield* message(ReadModel.make("a", { version: 1 })), "sources is none")
@@ -181,7 +185,7 @@ it.effect("a page that several read models and a consumer want at the same momen
         ReadModel.make(name, { version: 1 }).on(Account, { Deposited: () => count(name) })
       )
     }
-    yield* Consumer.start(Consumer.make("consumer", { from: Account, on: { Deposited: () => count("consumer") } }))
+    yield* Consumer.start(Consumer.make("consumer").on(Account, { Deposited: () => count("consumer") }))
     const all = (n: number) => eventually(Effect.sync(() => Object.values(seen).every((each) => each === n)))
     yield* deposit("1", 1)
     yield* all(1)

@@ -158,16 +158,18 @@ export const withdraw = (id: string, amount: number) =>
 
 export const theReadme = () => {
   type Withdraw = ReturnType<typeof withdraw>
-  exactly<Success<Withdraw>, Entity.Transacted<{ readonly balance: number }, AccountEvent>>()
+  exactly<Success<Withdraw>, Entity.Transacted<{ readonly balance: number }, typeof Account>>()
   exactly<Needs<Withdraw>, MessageStore.MessageStore>()
   exactly<
     Failure<Withdraw>,
     | InsufficientFunds
     | Category.DecodeError
-    | Entity.Conflict<Category.RecordedEvent<typeof Account>>
+    | Entity.Conflict
+    | StoreError.InvalidArgument
+    | StoreError.Unsupported
     | WriteErrors
   >()
-  exactly<Failure<Withdraw>, InsufficientFunds | Entity.TransactError<typeof Account>>()
+  exactly<Failure<Withdraw>, InsufficientFunds | Entity.TransactError>()
   // As in the README, for code that does not care which category it is.
   type General = (
     id: string,
@@ -178,17 +180,17 @@ export const theReadme = () => {
 
 export const decide = () => {
   const plain = Balance.transact("1", () => Account.events.Deposited({ amount: 1 }))
-  exactly<Failure<typeof plain>, Entity.TransactError<typeof Account>>()
+  exactly<Failure<typeof plain>, Entity.TransactError>()
   exactly<Needs<typeof plain>, MessageStore.MessageStore>()
 
   const nothing = Balance.transact("1", ({ balance }) => balance > 0 ? [] : Account.events.Deposited({ amount: 1 }))
-  exactly<Failure<typeof nothing>, Entity.TransactError<typeof Account>>()
+  exactly<Failure<typeof nothing>, Entity.TransactError>()
 
   const error = Balance.transact(
     "1",
     ({ balance }) => balance < 1 ? new InsufficientFunds({ balance }) : Account.events.Withdrawn({ amount: 1 })
   )
-  exactly<Failure<typeof error>, InsufficientFunds | Entity.TransactError<typeof Account>>()
+  exactly<Failure<typeof error>, InsufficientFunds | Entity.TransactError>()
   exactly<Needs<typeof error>, MessageStore.MessageStore>()
 
   const effectful = Balance.transact("1", ({ balance }, version) =>
@@ -197,7 +199,7 @@ export const decide = () => {
       if (balance < (yield* daily) && Option.isSome(version)) return yield* new InsufficientFunds({ balance })
       return [Account.events.Withdrawn({ amount: 1 }), Account.events.Counted(1n)]
     }))
-  exactly<Failure<typeof effectful>, InsufficientFunds | Offline | Entity.TransactError<typeof Account>>()
+  exactly<Failure<typeof effectful>, InsufficientFunds | Offline | Entity.TransactError>()
   exactly<Needs<typeof effectful>, Limits | MessageStore.MessageStore>()
 
   const Other = Category.make("other", { Closed: {} })
@@ -350,17 +352,14 @@ export const metadata = () => {
     id: "an id",
     metadata: { userId: 7, correlationStreamName: "order-7", properties: { a: 1 } }
   })
-  // @ts-expect-error a field is required, and so are the options
+  // What is left out may come from the context.
   Required.events.Closed({})
-  // @ts-expect-error and the metadata
   Required.events.Closed({}, { id: "an id" })
-  // @ts-expect-error and the field
   Required.events.Closed({}, { metadata: { correlationStreamName: "order-7" } })
-  // @ts-expect-error of its type
+  // @ts-expect-error a field is of its type
   Required.events.Closed({}, { metadata: { userId: "7" } })
   // @ts-expect-error and no other than those that are known
   Required.events.Closed({}, { metadata: { userId: 7, tenant: 1 } })
-  // @ts-expect-error an event that is no constructor's needs them as well
   void Required.append("1", { type: "Closed", data: {} })
   exactly<Category.RecordedEvent<typeof Required>["metadata"]["userId"], number>()
   exactly<Category.RecordedEvent<typeof Required>["metadata"]["correlationStreamName"], string | null | undefined>()
@@ -409,7 +408,7 @@ export const replies = () => {
     ({ balance }) => balance < 1 ? new InsufficientFunds({ balance }) : Entity.reply(deposited, "x")
   )
   exactly<Reply<typeof orRefused>, string>()
-  exactly<Failure<typeof orRefused>, InsufficientFunds | Entity.TransactError<typeof Account>>()
+  exactly<Failure<typeof orRefused>, InsufficientFunds | Entity.TransactError>()
 
   // Where one way has a reply and another has none, there may be none.
   const mixed = Balance.transact("1", ({ balance }) => balance > 0 ? Entity.reply(deposited, 1) : [])
@@ -432,7 +431,7 @@ export const replies = () => {
     })
   )
   exactly<Reply<typeof generator>, string | number>()
-  exactly<Failure<typeof generator>, InsufficientFunds | Offline | Entity.TransactError<typeof Account>>()
+  exactly<Failure<typeof generator>, InsufficientFunds | Offline | Entity.TransactError>()
   exactly<Needs<typeof generator>, Limits | MessageStore.MessageStore>()
 
   const Other = Category.make("other", { Closed: {} })
@@ -446,8 +445,8 @@ export const replies = () => {
 export const wrapped = <E, R>(decide: (balance: number) => Effect.Effect<ReadonlyArray<AccountEvent>, E, R>) => {
   const transact = Balance.transact("1", ({ balance }) => decide(balance))
   const typed: Effect.Effect<
-    Entity.Transacted<{ readonly balance: number }, AccountEvent>,
-    E | Entity.TransactError<typeof Account>,
+    Entity.Transacted<{ readonly balance: number }, typeof Account>,
+    E | Entity.TransactError,
     R | MessageStore.MessageStore
   > = transact
   return typed
@@ -456,8 +455,8 @@ export const wrapped = <E, R>(decide: (balance: number) => Effect.Effect<Readonl
 export const conflicts = () => {
   const transact = Balance.transact("1", () => [])
   type Conflict = Extract<Failure<typeof transact>, { readonly _tag: "WrongExpectedVersion" }>
-  exactly<Conflict, Entity.Conflict<Category.RecordedEvent<typeof Account>>>()
-  exactly<Conflict["missed"], ReadonlyArray<Category.RecordedEvent<typeof Account>>>()
+  exactly<Conflict, Entity.Conflict>()
+  exactly<Conflict["missed"], ReadonlyArray<Message.RecordedMessage>>()
   exactly<Conflict["attempts"], number>()
   exactly<Conflict["actual"], Option.Option<number>>()
 }
@@ -481,15 +480,11 @@ export const several = () => {
   exactly<Both["entities"]["stock"]["version"], Option.Option<number>>()
   exactly<Both["entities"]["stock"]["events"], ReadonlyArray<Category.Event<typeof Stock>>>()
   exactly<keyof Both["entities"], "payer" | "stock">()
-  exactly<Failure<typeof both>, Entity.TransactAllError<typeof targets>>()
-  exactly<
-    Extract<Failure<typeof both>, { readonly _tag: "WrongExpectedVersion" }>["missed"],
-    ReadonlyArray<Category.RecordedEvent<typeof Account> | Category.RecordedEvent<typeof Stock>>
-  >()
+  exactly<Failure<typeof both>, Entity.TransactError>()
   exactly<Needs<typeof both>, MessageStore.MessageStore>()
 
   const one = Entity.transactAll(targets, ({ stock }) => stock > 0n ? { stock: taken } : new Offline())
-  exactly<Failure<typeof one>, Offline | Entity.TransactAllError<typeof targets>>()
+  exactly<Failure<typeof one>, Offline | Entity.TransactError>()
   const none = Entity.transactAll(targets, () => ({}))
   exactly<Success<typeof none>["reply"], void>()
   const replied = Entity.transactAll(targets, () => Effect.succeed(Entity.reply({ payer: [paid], stock: [] }, 7)))
@@ -516,8 +511,7 @@ export const several = () => {
 class Down extends Schema.TaggedError<Down>()("Down", {}) {}
 class Broken extends Schema.TaggedError<Broken>()("Broken", {}) {}
 
-const failing = <E>(id: string, error: E) =>
-  Consumer.make(id, { from: "account", on: { Opened: () => Effect.fail(error) } })
+const failing = <E>(id: string, error: E) => Consumer.make(id).on("account", { Opened: () => Effect.fail(error) })
 
 /** A host fails with what its consumers fail with, and needs what they need. */
 export const hosts = () => {
@@ -540,33 +534,27 @@ export const hosts = () => {
 }
 
 export const handlers = () => {
-  const byEvent = Consumer.make("x", {
-    from: Account,
-    on: {
-      // However a handler is written, it is known what it gets.
-      Opened: Effect.fnUntraced(function*({ data }) {
-        exactly<typeof data.owner, string>()
-        return yield* new Offline()
-      }),
-      Deposited: ({ data }) =>
-        data.amount > 1 ? Effect.void : Effect.fail(new InsufficientFunds({ balance: data.amount }))
-    }
+  const byEvent = Consumer.make("x").on(Account, {
+    // However a handler is written, it is known what it gets.
+    Opened: Effect.fnUntraced(function*({ data }) {
+      exactly<typeof data.owner, string>()
+      return yield* new Offline()
+    }),
+    Deposited: ({ data }) =>
+      data.amount > 1 ? Effect.void : Effect.fail(new InsufficientFunds({ balance: data.amount }))
   })
-  exactly<typeof byEvent, Consumer.Consumer<Offline | InsufficientFunds | Category.DecodeError, never>>()
+  exactly<typeof byEvent, Consumer.Definition<Offline | InsufficientFunds | Category.DecodeError, never>>()
 
-  const byMessage = Consumer.make("x", {
-    from: "account:command",
-    on: {
-      Open: ({ data }) => {
-        exactly<typeof data, Schema.Json>()
-        return Effect.flatMap(Limits, ({ daily }) => daily)
-      }
+  const byMessage = Consumer.make("x").on("account:command", {
+    Open: ({ data }) => {
+      exactly<typeof data, Schema.Json>()
+      return Effect.flatMap(Limits, ({ daily }) => daily)
     }
   })
-  exactly<typeof byMessage, Consumer.Consumer<Offline, Limits>>()
+  exactly<typeof byMessage, Consumer.Definition<Offline, Limits>>()
 
   // @ts-expect-error an event that the category does not have
-  Consumer.make("x", { from: Account, on: { Transferred: () => Effect.void } })
+  Consumer.make("x").on(Account, { Transferred: () => Effect.void })
 
   const Transfer = Category.make("transfer", { Opened: { amount: Schema.Int } })
   const bySource = Consumer.make("x", { concurrency: 2 })
@@ -589,13 +577,13 @@ export const handlers = () => {
   // @ts-expect-error an event that the category does not have
   Consumer.make("x").on(Transfer, { Closed: () => Effect.void })
 
-  const everything = Consumer.make("x", {
-    from: Consumer.allOf({ types: ["Opened"] }),
-    on: Effect.fnUntraced(function*(_message: Message.RecordedMessage) {
+  const everything = Consumer.make("x").on(
+    Consumer.allOf({ types: ["Opened"] }),
+    Effect.fnUntraced(function*(_message: Message.RecordedMessage) {
       return yield* new Offline()
     })
-  })
-  exactly<typeof everything, Consumer.Consumer<Offline, never>>()
+  )
+  exactly<typeof everything, Consumer.Definition<Offline, never>>()
   const batches = Consumer.batch("x", {
     from: [Account, Transfer],
     handle: ([first]) => first.type === "Counted" ? Effect.fail(new Down()) : Effect.void

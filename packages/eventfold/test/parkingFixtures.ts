@@ -40,7 +40,7 @@ export const consumerOf = <E, R>(
   { one }: { readonly one: (amount: number) => Effect.Effect<void, E, R> },
   more: Partial<Consumer.Options> = {},
   id = "notifier"
-) => Consumer.make(id, { from: Account, on: { Deposited: ({ data }) => one(data.amount) }, ...options, ...more })
+) => Consumer.make(id, { ...options, ...more }).on(Account, { Deposited: ({ data }) => one(data.amount) })
 
 export const owner = { id: "notifier", category: "account" }
 

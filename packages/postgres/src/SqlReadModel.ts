@@ -55,15 +55,15 @@ export interface Tables {
  *
  * const Orders = SqlReadModel.make("orders", {
  *   version: 1,
- *   tables: ["CREATE TABLE orders (stream text PRIMARY KEY, status text NOT NULL, total bigint NOT NULL)"]
+ *   tables: ["CREATE TABLE orders (id text PRIMARY KEY, status text NOT NULL, total bigint NOT NULL)"]
  * }).on(Order, {
- *   Placed: Effect.fnUntraced(function*({ data, recorded }) {
+ *   Placed: Effect.fnUntraced(function*({ data, id }) {
  *     const sql = yield* SqlClient.SqlClient
- *     yield* sql`INSERT INTO orders (stream, status, total) VALUES (${recorded.streamName}, 'placed', ${data.total})`
+ *     yield* sql`INSERT INTO orders (id, status, total) VALUES (${id}, 'placed', ${data.total})`
  *   }),
- *   Shipped: Effect.fnUntraced(function*({ recorded }) {
+ *   Shipped: Effect.fnUntraced(function*({ id }) {
  *     const sql = yield* SqlClient.SqlClient
- *     yield* sql`UPDATE orders SET status = 'shipped' WHERE stream = ${recorded.streamName}`
+ *     yield* sql`UPDATE orders SET status = 'shipped' WHERE id = ${id}`
  *   })
  * })
  * ```

@@ -13,6 +13,7 @@ import { layer as withLayer } from "@effect/vitest"
 import type * as Layer from "effect/Layer"
 import type { MessageStore } from "eventfold/MessageStore"
 import * as ApplicationTransactions from "./internal/messageStoreSuite/applicationTransactions.ts"
+import * as Checks from "./internal/messageStoreSuite/checks.ts"
 import * as Concurrency from "./internal/messageStoreSuite/concurrency.ts"
 import * as Consumers from "./internal/messageStoreSuite/consumers.ts"
 import * as ConsumersOfAll from "./internal/messageStoreSuite/consumersOfAll.ts"
@@ -20,13 +21,16 @@ import * as Encoding from "./internal/messageStoreSuite/encoding.ts"
 import * as Entities from "./internal/messageStoreSuite/entities.ts"
 import * as EntityCache from "./internal/messageStoreSuite/entityCache.ts"
 import type * as Fixtures from "./internal/messageStoreSuite/fixtures.ts"
+import * as Keeping from "./internal/messageStoreSuite/keeping.ts"
 import * as Leases from "./internal/messageStoreSuite/leases.ts"
+import * as Metadata from "./internal/messageStoreSuite/metadata.ts"
 import * as Parking from "./internal/messageStoreSuite/parking.ts"
 import * as Processes from "./internal/messageStoreSuite/processes.ts"
 import * as ReadAll from "./internal/messageStoreSuite/readAll.ts"
 import * as Reading from "./internal/messageStoreSuite/reading.ts"
 import * as Snapshots from "./internal/messageStoreSuite/snapshots.ts"
 import * as Transactions from "./internal/messageStoreSuite/transactions.ts"
+import * as Versions from "./internal/messageStoreSuite/versions.ts"
 import * as WakeUps from "./internal/messageStoreSuite/wakeUps.ts"
 import * as Writing from "./internal/messageStoreSuite/writing.ts"
 
@@ -82,6 +86,8 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
   const supports: Fixtures.Supports = (feature) => options.unsupported?.includes(feature) !== true
   withLayer(layer, { excludeTestServices: true, timeout: "2 minutes" })(`MessageStore: ${name}`, (it) => {
     Writing.tests(it)
+    Keeping.tests(it)
+    Checks.tests(it)
     Reading.tests(it, supports)
     ReadAll.tests(it)
     Encoding.tests(it)
@@ -97,5 +103,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     ConsumersOfAll.tests(it)
     Parking.tests(it)
     Processes.tests(it)
+    Metadata.tests(it)
+    Versions.tests(it)
   })
 }

@@ -39,43 +39,29 @@ class Away extends Schema.TaggedError<Away>()("Away", {}) {}
 /** The same id each time that a message is handled. */
 const once = (recorded: Message.RecordedMessage, purpose: string) => ({ id: Message.deriveId(purpose, recorded.id) })
 
-const invoicing = Consumer.make("invoicing", {
-  from: Order,
-  on: {
-    Placed: ({ data: { total }, recorded }) =>
-      Invoice.append("1", Issued({ total }, { ...once(recorded, "invoice"), metadata: Metadata.follow(recorded) }))
-  }
+const invoicing = Consumer.make("invoicing").on(Order, {
+  Placed: ({ data: { total }, recorded }) =>
+    Invoice.append("1", Issued({ total }, { ...once(recorded, "invoice"), metadata: Metadata.follow(recorded) }))
 })
 
 /** From orders to an account, and from there back to orders. */
-const withdrawing = Consumer.make("withdrawing", {
-  from: Order,
-  on: {
-    Placed: ({ data: { total }, recorded }) =>
-      Balance.transact("1", (balance) =>
-        balance < total
-          ? Refused({ orderId: recorded.streamName.slice(6) })
-          : Withdrawn({ amount: total }), { commandId: recorded.id })
-  }
+const withdrawing = Consumer.make("withdrawing").on(Order, {
+  Placed: ({ data: { total }, recorded }) =>
+    Balance.transact("1", (balance) =>
+      balance < total
+        ? Refused({ orderId: recorded.streamName.slice(6) })
+        : Withdrawn({ amount: total }), { commandId: recorded.id })
 })
-const answering = Consumer.make("answering", {
-  from: Account,
-  on: {
-    Refused: ({ data: { orderId }, recorded }) =>
-      Order.append(orderId, Order.events.Refused({}, once(recorded, "answer")))
-  }
+const answering = Consumer.make("answering").on(Account, {
+  Refused: ({ data: { orderId }, recorded }) =>
+    Order.append(orderId, Order.events.Refused({}, once(recorded, "answer")))
 })
 
 /** A consumer of orders that does something when one is placed. */
 const placed = <A extends Effect.Effect<unknown, unknown, unknown>>(
   handle: (total: number, recorded: Message.RecordedMessage) => A,
   options: Consumer.Options = {}
-) =>
-  Consumer.make("shop", {
-    ...options,
-    from: Order,
-    on: { Placed: ({ data, recorded }) => handle(data.total, recorded) }
-  })
+) => Consumer.make("shop", { ...options }).on(Order, { Placed: ({ data, recorded }) => handle(data.total, recorded) })
 
 const paidAt = (time: string) => Paid({ at: DateTime.makeUnsafe(time) })
 

@@ -29,25 +29,19 @@ const fulfilment = Process.make("fulfilment", { entity: Progress })
     (state, _, id) => state.paid ? undefined : { events: GivenUp({}), send: Process.send(Order, id, Cancelled({})) }
   )
   .on(Order, {
-    react: {
-      Placed: (_, { recorded }) => ({
-        events: Started({}),
-        send: Process.send(Payment, "1", Requested({ orderId: recorded.streamName.slice(6) })),
-        deadlines: { payment: "30 days" }
-      })
-    }
+    Placed: (_, { recorded }) => ({
+      events: Started({}),
+      send: Process.send(Payment, "1", Requested({ orderId: recorded.streamName.slice(6) })),
+      deadlines: { payment: "30 days" }
+    })
   })
-  .on(Payment, {
-    id: ({ data }) => data.orderId,
-    react: { Paid: (_, __, id) => ({ events: BeenPaid({}), send: Process.send(Shipping, id, Ship({})) }) }
+  .on(Payment, { Paid: (_, __, id) => ({ events: BeenPaid({}), send: Process.send(Shipping, id, Ship({})) }) }, {
+    id: ({ data }) => data.orderId
   })
 
 /** Pays what is asked for, up to a sum. */
-const paying = Consumer.make("paying", {
-  from: Payment,
-  on: {
-    Requested: ({ data, recorded }) => Payment.append("1", Paid(data, { id: Message.deriveId("paying", recorded.id) }))
-  }
+const paying = Consumer.make("paying").on(Payment, {
+  Requested: ({ data, recorded }) => Payment.append("1", Paid(data, { id: Message.deriveId("paying", recorded.id) }))
 })
 
 describe("a scenario of a process", () => {

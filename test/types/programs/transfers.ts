@@ -2,19 +2,19 @@
 import { Effect, Schema } from "effect"
 import { Category, Entity } from "eventfold"
 
-export const Account = Category.make("account", {
+export class Account extends Category.make("account", {
   Opened: { owner: Schema.String, at: Schema.DateTimeUtc },
   Deposited: { amount: Schema.Int },
   Withdrawn: { amount: Schema.Int },
   Closed: {}
-})
+}) {}
 
-export const Transfer = Category.make("transfer", {
+export class Transfer extends Category.make("transfer", {
   Requested: { from: Schema.String, to: Schema.String, amount: Schema.Int },
   Sent: { at: Schema.DateTimeUtc },
   Received: { at: Schema.DateTimeUtc },
   Refused: { reason: Schema.String }
-})
+}) {}
 
 export const Balance = Entity.make(Account, {
   state: Schema.Struct({ balance: Schema.Int, open: Schema.Boolean }),
@@ -59,6 +59,8 @@ export const request = (id: string, from: string, to: string, amount: number) =>
 
 export const move = (id: string, to: string, amount: number) =>
   Effect.gen(function*() {
-    yield* Balance.transact(to, () => Account.events.Deposited({ amount }))
-    return yield* Progress.transact(id, () => [])
+    yield* Balance.transact(to, ({ balance, open }) =>
+      open ? Account.events.Deposited({ amount }) : new InsufficientFunds({ balance }))
+    return yield* Progress.transact(id, () =>
+      Transfer.events.Refused({ reason: "not open" }))
   })

@@ -4,15 +4,17 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as StreamName from "../../StreamName.ts"
-import { firstIssue } from "./jsonCodec.ts"
+import { firstIssue, type Misfit } from "./jsonCodec.ts"
 
 /** An id as it is in a stream name: a string, or the parts of a compound id. */
 type Plain = string | ReadonlyArray<string>
 
-/** Between the ids of a category and the names of its streams. */
-export interface IdCodec<Id> {
+/** Between the ids of a category and the names of its streams. A compound id without a schema is read as one text. */
+export interface IdCodec<Id, RecordedId> {
   readonly streamName: (id: Id) => Effect.Effect<StreamName.StreamName, StreamName.InvalidStreamName>
-  readonly id: (streamName: string) => Effect.Effect<Id, StreamName.InvalidStreamName>
+  readonly id: (streamName: string) => Effect.Effect<RecordedId, StreamName.InvalidStreamName>
+  /** The id of the stream of a recorded message. Every message that is read takes this way, so it costs next to nothing. */
+  readonly recordedId: (streamName: string) => Effect.Effect<RecordedId, Misfit>
 }
 
 const misfit = (name: string) => (error: Schema.SchemaError) => {
@@ -27,7 +29,10 @@ const hasPlus = (plain: Plain): boolean => typeof plain !== "string" && plain.so
  * Without a schema an id is the text in the name. With a schema each id has exactly one name, so that a program that reads
  * `account-007` does not load `account-7`.
  */
-export const idCodec = <Id>(category: string, schema: Schema.Codec<unknown, Plain> | undefined): IdCodec<Id> => {
+export const idCodec = <Id, RecordedId>(
+  category: string,
+  schema: Schema.Codec<unknown, Plain> | undefined
+): IdCodec<Id, RecordedId> => {
   const encode = schema === undefined ? undefined : Schema.encodeUnknownEffect(schema)
   const decode = schema === undefined ? undefined : Schema.decodeUnknownEffect(schema)
   const isCompound = schema !== undefined && SchemaAST.isArrays(Schema.toEncoded(schema).ast)
@@ -54,8 +59,8 @@ export const idCodec = <Id>(category: string, schema: Schema.Codec<unknown, Plai
     }
     const text = Option.getOrElse(StreamName.id(name), () => "")
     if (text === "") return yield* new StreamName.InvalidStreamName({ name, reason: "has an empty id" })
-    if (decode === undefined) return text as Id
-    const id = (yield* Effect.mapError(decode(isCompound ? text.split("+") : text), misfit(name))) as Id
+    if (decode === undefined) return text as RecordedId
+    const id = (yield* Effect.mapError(decode(isCompound ? text.split("+") : text), misfit(name))) as Id & RecordedId
     const own = yield* streamName(id)
     if (own === name) return id
     return yield* new StreamName.InvalidStreamName({
@@ -64,5 +69,27 @@ export const idCodec = <Id>(category: string, schema: Schema.Codec<unknown, Plai
     })
   })
 
-  return { streamName, id }
+  const decodeRecorded = (name: string) =>
+    Effect.mapErrorEager(id(name), ({ reason }): Misfit => ({ path: ["streamName"], reason }))
+
+  const prefix = `${category}-`
+  if (decode === undefined) {
+    // A name that is recorded has been checked, so the rest of it is the id.
+    const recordedId = (name: string) =>
+      name.length > prefix.length && name.startsWith(prefix)
+        ? Effect.succeed(name.slice(prefix.length) as RecordedId)
+        : decodeRecorded(name)
+    return { streamName, id, recordedId }
+  }
+
+  // Messages of one stream often come together. What is remembered depends on the name alone.
+  let lastName: string | undefined
+  let lastId: Effect.Effect<RecordedId, Misfit> = Effect.never
+  const recordedId = (name: string) =>
+    name === lastName ? lastId : Effect.mapEager(decodeRecorded(name), (id) => {
+      lastName = name
+      lastId = Effect.succeed(id)
+      return id
+    })
+  return { streamName, id, recordedId }
 }

@@ -1,10 +1,12 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 import type { Message, RecordedMessage } from "../../Message.ts"
 import * as Metadata from "../../Metadata.ts"
+import * as Eager from "../runtime/eagerLoop.ts"
 import type { EventCodec } from "./eventCodec.ts"
-import { jsonCodec, type Misfit } from "./jsonCodec.ts"
+import { jsonCodec, type Misfit, unlikeItsSchema } from "./jsonCodec.ts"
 
 /**
  * The type of the message that a process writes to its own stream when it has handled a message without an event of its own.
@@ -20,24 +22,88 @@ export interface UntypedEvent {
   readonly metadata?: unknown
 }
 
+/** An event as it was read, of any category. */
+export interface UntypedRecordedEvent {
+  readonly type: string
+  readonly data: unknown
+  readonly id: unknown
+  readonly metadata?: unknown
+  readonly recorded: RecordedMessage
+}
+
 /** Between the events of a category and messages. */
 export interface MessageCodec<R> {
-  readonly encode: (event: UntypedEvent) => Effect.Effect<Message, Misfit, R>
+  /** Whether what the context gives to messages matters here. Where there is no schema for it, only the store adds it. */
+  readonly takesAmbient: boolean
+  readonly encode: (event: UntypedEvent, ambient: Metadata.Ambient | undefined) => Effect.Effect<Message, Misfit, R>
+  /**
+   * The event as readers of its message get it; `undefined` when that is the event as it was, for the events of every type,
+   * because all of them are written in their newest version.
+   */
+  readonly readBack: ((event: UntypedEvent, data: Schema.Json) => Effect.Effect<UntypedEvent, Misfit, R>) | undefined
   /** None for a message of an unknown type that is skipped. */
   readonly decode: (
     recorded: RecordedMessage
-  ) => Effect.Effect<Option.Option<UntypedEvent & { readonly recorded: RecordedMessage }>, Misfit, R>
+  ) => Effect.Effect<Option.Option<UntypedRecordedEvent>, Misfit, R>
 }
 
+interface FieldSchemas<R> {
+  readonly [field: string]: Schema.Codec<unknown, unknown, R, R>
+}
+
+/** The data of a struct with some of the fields. */
+interface Values {
+  readonly [field: string]: unknown
+}
+
+const structCodec = <R>(fields: FieldSchemas<R>) =>
+  jsonCodec<R>("metadata", Schema.Struct({ ...fields }) as Schema.Codec<unknown, unknown, R, R>)
+
+/** Completes the sentence of an `InvalidMessage`, whose subject is the path. */
+const misfitReason = (field: string, { path, reason }: Misfit, isGiven: boolean): string =>
+  path[1] === field && path.length === 2 && !isGiven
+    ? "is missing: give it to the event, in the option metadata of the transaction, or by Metadata.with around the write"
+    : `does not fit its schema: ${reason}`
+
 /** The schema of some fields of the metadata, and what becomes of the others: they are kept as they are. */
-const metadataCodec = <R>(fields: { readonly [field: string]: Schema.Codec<unknown, unknown, R, R> }) => {
-  const { decode, encode } = jsonCodec<R>(
-    "metadata",
-    Schema.Struct({ ...fields }) as Schema.Codec<unknown, unknown, R, R>
-  )
+const metadataCodec = <R>(fields: FieldSchemas<R>) => {
+  const { decode, encode } = structCodec(fields)
   const others = (metadata: Metadata.Metadata): Metadata.Metadata =>
     Object.fromEntries(Object.entries(metadata).filter(([key]) => !Object.hasOwn(fields, key)))
-  return { decode, encode, others }
+
+  const completions = Object.entries(fields).map(([field, schema]) => ({
+    field,
+    isOptional: SchemaAST.isOptional(Schema.toType(schema).ast),
+    codec: structCodec({ [field]: schema })
+  }))
+
+  /** Takes the fields that an event leaves out from the context, where they are in their JSON form. */
+  const complete = (
+    own: Metadata.Metadata,
+    ambient: Metadata.Ambient | undefined
+  ): Effect.Effect<Values, Misfit, R> => {
+    const given = ambient === undefined ? {} : Metadata.ambientFor(ambient, own)
+    const missing = completions.filter(({ field, isOptional }) =>
+      own[field] === undefined && (given[field] !== undefined || !isOptional)
+    )
+    if (missing.length === 0) return Effect.succeed(own)
+    const values: Record<string, unknown> = { ...own }
+    const fill = ({ codec, field }: typeof completions[number]) => {
+      const value = given[field]
+      return Effect.mapErrorEager(
+        codec.decode(value === undefined ? {} : { [field]: value }),
+        (misfit) => ({ ...misfit, reason: misfitReason(field, misfit, value !== undefined) })
+      )
+    }
+    return Effect.as(Eager.forEach(missing, fill, (value) => Object.assign(values, value)), values)
+  }
+
+  return {
+    decode,
+    others,
+    encode: (own: Metadata.Metadata, ambient: Metadata.Ambient | undefined) =>
+      Effect.flatMapEager(complete(own, ambient), (values) => Effect.mapErrorEager(encode(values), unlikeItsSchema))
+  }
 }
 
 type MetadataCodec<R> = ReturnType<typeof metadataCodec<R>>
@@ -46,13 +112,14 @@ type MetadataCodec<R> = ReturnType<typeof metadataCodec<R>>
 const encodeMetadata = <R>(
   codec: MetadataCodec<R> | undefined,
   metadata: Metadata.Metadata | undefined,
-  schemaVersion: string | undefined
+  schemaVersion: string | undefined,
+  ambient: Metadata.Ambient | undefined
 ): Effect.Effect<Metadata.Metadata | undefined, Misfit, R> => {
   const version = schemaVersion === undefined ? {} : { schemaVersion }
   if (codec === undefined) {
     return Effect.succeed(schemaVersion === undefined ? metadata : { ...metadata, ...version })
   }
-  return Effect.mapEager(codec.encode(metadata ?? {}), (own) => ({
+  return Effect.mapEager(codec.encode(metadata ?? {}, ambient), (own) => ({
     ...codec.others(metadata ?? {}),
     ...own as Metadata.Metadata,
     ...version
@@ -61,26 +128,28 @@ const encodeMetadata = <R>(
 
 const unknownType = (reason: string) => Effect.fail<Misfit>({ path: ["type"], reason })
 
-/** The message of an `InvalidMessage` is a sentence whose subject is the path, and the reason completes it. */
-const unlikeItsSchema = (misfit: Misfit): Misfit => ({ ...misfit, reason: `does not fit its schema: ${misfit.reason}` })
-
 export const messageCodec = <R>(category: string, options: {
   readonly events: ReadonlyMap<string, EventCodec<R>>
-  readonly metadata: { readonly [field: string]: Schema.Codec<unknown, unknown, R, R> } | undefined
+  readonly metadata: FieldSchemas<R> | undefined
   readonly unknownTypes: "skip" | "refuse"
+  readonly recordedId: (streamName: string) => Effect.Effect<unknown, Misfit>
 }): MessageCodec<R> => {
-  const { events, unknownTypes } = options
+  const { events, recordedId, unknownTypes } = options
   const metadata = options.metadata === undefined ? undefined : metadataCodec(options.metadata)
   const known = `the category ${category}, whose events are ${[...events.keys()].join(", ")}`
 
-  const encode = (event: UntypedEvent): Effect.Effect<Message, Misfit, R> => {
+  const encode: MessageCodec<R>["encode"] = (event, ambient) => {
     const codec = events.get(event.type)
     if (codec === undefined) return unknownType(`is not an event of ${known}`)
+    const { id, type } = event
+    const own = event.metadata as Metadata.Metadata | undefined
+    const refusal = codec.refuses(own?.schemaVersion)
+    if (refusal !== undefined) return Effect.fail<Misfit>({ path: ["metadata", "schemaVersion"], reason: refusal })
     return Effect.flatMapEager(codec.encode(event.data), (data) =>
       Effect.mapEager(
-        encodeMetadata(metadata, event.metadata as Metadata.Metadata | undefined, codec.schemaVersion),
-        (metadata): Message => ({ id: event.id, type: event.type, data, metadata })
-      )).pipe(Effect.mapErrorEager(unlikeItsSchema))
+        encodeMetadata(metadata, own, codec.schemaVersion, ambient),
+        (metadata): Message => ({ id, type, data, metadata })
+      ))
   }
 
   const decode: MessageCodec<R>["decode"] = (recorded) => {
@@ -90,16 +159,31 @@ export const messageCodec = <R>(category: string, options: {
       return isSkipped ? Effect.succeedNone : unknownType(`not an event of ${known}`)
     }
     const { type } = recorded
-    const decoding = codec.decode(recorded.data, recorded.metadata)
-    if (metadata === undefined) return Effect.mapEager(decoding, (data) => Option.some({ type, data, recorded }))
-    return Effect.zipWith(decoding, metadata.decode(recorded.metadata ?? {}), (data, own) =>
-      Option.some({
-        type,
-        data,
-        metadata: { ...metadata.others(Metadata.fromJson(recorded.metadata)), ...own as object },
-        recorded
-      }))
+    return Effect.flatMapEager(recordedId(recorded.streamName), (id) => {
+      const decoding = codec.decode(recorded.data, recorded.metadata)
+      if (metadata === undefined) return Effect.mapEager(decoding, (data) => Option.some({ type, data, id, recorded }))
+      return Effect.zipWith(decoding, metadata.decode(recorded.metadata ?? {}), (data, own) =>
+        Option.some({
+          type,
+          data,
+          id,
+          metadata: { ...metadata.others(Metadata.fromJson(recorded.metadata)), ...own as object },
+          recorded
+        }))
+    })
   }
 
-  return { encode, decode }
+  const readBack = (event: UntypedEvent, data: Schema.Json): Effect.Effect<UntypedEvent, Misfit, R> => {
+    const codec = events.get(event.type)
+    return codec?.readBack === undefined
+      ? Effect.succeed(event)
+      : Effect.map(codec.readBack(data), (data) => ({ ...event, data }))
+  }
+
+  return {
+    takesAmbient: metadata !== undefined,
+    encode,
+    readBack: [...events.values()].some(({ readBack }) => readBack !== undefined) ? readBack : undefined,
+    decode
+  }
 }

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import { InvalidArgument } from "../../StoreError.ts"
 import { nameOf } from "../processor/sources.ts"
+import { checkTimeout } from "../processor/timeLimit.ts"
 import { checkConsumerId, checkInt } from "../store/argumentChecks.ts"
 import { allName } from "../store/bookkeeping.ts"
 import { type Consumer, readsAll } from "./definition.ts"
@@ -42,11 +43,12 @@ const checkGroup = Effect.fnUntraced(function*({ options: { group } }: AnyConsum
 
 /** Fails unless a definition can run. */
 export const check = Effect.fnUntraced(function*(consumer: AnyConsumer) {
-  const { id, options: { batchSize, checkpoint, concurrency, start } } = consumer
+  const { id, options: { batchSize, checkpoint, concurrency, start, timeout } } = consumer
   yield* checkConsumerId(id)
   yield* checkSources(consumer)
   yield* checkInt("concurrency", concurrency, 1)
   yield* checkInt("batchSize", batchSize, 1)
+  yield* checkTimeout(timeout)
   yield* checkInt("checkpoint.every", checkpoint?.every, 1)
   if (typeof start === "object" && "position" in start) yield* checkInt("start.position", start.position, 0)
   yield* checkGroup(consumer)

@@ -65,6 +65,12 @@ export interface Options {
   } | undefined
   /** When a handler that failed runs again. Defaults to `Consumer.defaultRetry`. A `DecodeError` is not retried. */
   readonly retry?: Schedule.Schedule<unknown> | undefined
+  /**
+   * How long a handler may take for a message, or for a batch. One that takes longer is interrupted and fails with
+   * `HandlerTimeout`, as if it had failed by itself: `retry` and `onFailure` apply. Defaults to no limit, because only the
+   * handler's author knows how long its work takes.
+   */
+  readonly timeout?: Duration.Input | undefined
   /** Defaults to `"stop"`, because the other policies let later messages overtake the one that failed. */
   readonly onFailure?: FailurePolicy | undefined
   /** How long the consumer waits for a wake-up before it reads anyway. */

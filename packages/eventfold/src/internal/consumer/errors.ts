@@ -2,6 +2,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { InvalidArgument, StoreError } from "../../StoreError.ts"
 import type { InvalidCategory } from "../../StreamName.ts"
+import type { HandlerTimeout } from "../processor/timeLimit.ts"
 
 /**
  * A consumer group runs with another size than before. Messages are divided among the members by the size of the group, so
@@ -49,9 +50,9 @@ export class ConsumerIsRunning extends Schema.TaggedError<ConsumerIsRunning>()("
 
 /**
  * The errors of a consumer that are not its handlers': a store that fails for good (outages are waited for), invalid options,
- * a group of another size.
+ * a group of another size, and a handler that took longer than the `timeout`.
  *
  * @since 0.1.0
  * @category errors
  */
-export type RunError = StoreError | InvalidArgument | InvalidCategory | GroupSizeChanged
+export type RunError = StoreError | InvalidArgument | InvalidCategory | GroupSizeChanged | HandlerTimeout

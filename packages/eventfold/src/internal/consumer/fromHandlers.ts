@@ -2,6 +2,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { RecordedMessage } from "../../Message.ts"
+import * as Metadata from "../../Metadata.ts"
 import type { Source } from "../../Source.ts"
 import { decodeBy, findSource, type Handled, handlerOf, nameOf, selectionOf } from "../processor/sources.ts"
 import * as Eager from "../runtime/eagerLoop.ts"
@@ -38,7 +39,7 @@ export const oneByOne = (
       if (source === undefined || handler === undefined) return Effect.void
       return Effect.flatMap(
         decodeBy(source.from)(message),
-        (event) => Option.isNone(event) ? Effect.void : Effect.asVoid(handler(event.value))
+        (event) => Option.isNone(event) ? Effect.void : Effect.asVoid(Metadata.following(handler(event.value), message))
       )
     }
   }

@@ -1,13 +1,14 @@
 import * as Effect from "effect/Effect"
 import type { MessageStore, ReadCategoryError } from "../../MessageStore.ts"
 import * as Parking from "../parking/session.ts"
-import type { Activity } from "../processor/activity.ts"
+import type { Activity, Messages } from "../processor/activity.ts"
 import { makeAttempt, makeHandle } from "../processor/handleMessages.ts"
 import type { Work } from "../processor/lifecycle.ts"
 import * as LogReader from "../processor/logReader.ts"
 import { retryOutages } from "../processor/outage.ts"
 import * as Spans from "../processor/spans.ts"
 import { ofConsumer } from "../processor/subject.ts"
+import * as TimeLimit from "../processor/timeLimit.ts"
 import * as CheckpointWriter from "./checkpointWriter.ts"
 import { type Consumer, type Options, readsAll } from "./definition.ts"
 import * as Follower from "./follower.ts"
@@ -16,7 +17,7 @@ import * as MessageLanes from "./messageLanes.ts"
 
 /** A consumer at work, from when it has its leases until it loses them, fails or is stopped. */
 export interface Session<E, R> extends Work {
-  readonly run: Effect.Effect<never, E | ReadCategoryError, R | MessageStore>
+  readonly run: Effect.Effect<never, E | ReadCategoryError | TimeLimit.HandlerTimeout, R | MessageStore>
   /** Interrupts the handlers and writes no positions: another process may be ahead already. */
   readonly abandon: Effect.Effect<void>
   readonly waitFor: Follower.Follower["waitFor"]
@@ -43,9 +44,10 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, 
   const members = yield* persist(Members.load(consumer))
   const checkpoints = yield* CheckpointWriter.make(consumer, { activity, persist, members })
 
+  const limited = TimeLimit.make(consumer.id, options.timeout)
   const handler = {
     subject,
-    handle: consumer.handle,
+    handle: (messages: Messages) => limited(messages, consumer.handle(messages)),
     retry: options.retry,
     onFailure: options.onFailure === "skip" ? "skip" : "stop"
   } as const

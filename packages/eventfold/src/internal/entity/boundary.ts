@@ -2,9 +2,12 @@ import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { RecordedMessage } from "../../Message.ts"
 import type { Append, MessageStore } from "../../MessageStore.ts"
+import * as Metadata from "../../Metadata.ts"
 import type { AppendResult } from "../../StoreBackend.ts"
-import { type InvalidMessage, WrongExpectedVersion } from "../../StoreError.ts"
+import { type InvalidMessage, type StoreError, WrongExpectedVersion } from "../../StoreError.ts"
 import { type AnyRecorded, type EntityStream, foldAfter, type ReadError } from "./entityStream.ts"
 import type { Fold } from "./fold.ts"
 import { eventId, findFirstEvent, type Handled, handledSince } from "./repeatedCommand.ts"
@@ -14,7 +17,7 @@ import type { Freshness } from "./stateCache.ts"
  * The consistency boundary of a transaction: the stream of one entity, or those of several, as one thing that is loaded,
  * decided on and written. `Found` is the state that a load finds, and `Events` is what a decision adds to it.
  */
-export interface Boundary<Found, Events, Recorded, E, R> {
+export interface Boundary<Found, Events, E, R> {
   readonly streamNames: ReadonlyArray<string>
   readonly load: (freshness: Freshness | "assumeEmpty") => Effect.Effect<Found, E, R>
   /** Loads the latest state when an older one is known, which met a conflict or turned out to be written already. */
@@ -24,18 +27,31 @@ export interface Boundary<Found, Events, Recorded, E, R> {
   /** How many of the streams have events to be written. */
   readonly extent: (events: Events) => "none" | "some" | "all"
   /**
-   * Appends the events, at least one, at the versions that were found: all or none. Gives the state after them, or none
-   * when the store had recorded them before, under the same ids.
+   * Appends the events, at least one, at the versions that were found: all or none.
    */
   readonly write: (
     found: Found,
     events: Events,
     commandId: string | undefined
-  ) => Effect.Effect<Option.Option<Found>, E | WrongExpectedVersion, R>
+  ) => Effect.Effect<Written<Found, Events>, E | WrongExpectedVersion, R>
   /** What a command did when it was handled before. */
   readonly handledBefore: (commandId: string) => Effect.Effect<Option.Option<Handled<Found, Events>>, E, R>
-  /** The events of a stream after the state that was found, up to `limit`. */
-  readonly missed: (found: Found, streamName: string, limit: number) => Effect.Effect<ReadonlyArray<Recorded>, E, R>
+  /** The messages of a stream after the state that was found, up to `limit`. */
+  readonly missed: (
+    found: Found,
+    streamName: string,
+    limit: number
+  ) => Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError>
+}
+
+/** What a write did. */
+export interface Written<Found, Events> {
+  /** The state after the events; none when the store had recorded them before, under the same ids. */
+  readonly after: Option.Option<Found>
+  /** The events as their readers get them. */
+  readonly events: Events
+  /** The highest global position of the events. */
+  readonly globalPosition: number
 }
 
 type Store = MessageStore["Service"]
@@ -77,29 +93,39 @@ const toAppend = <S, Event, Recorded, R>(
   events: ReadonlyArray<Event>,
   commandId: string | undefined
 ) =>
-  Effect.map(encode(events), (messages): Append => ({
-    streamName,
-    expectedVersion: expectedVersion(fold),
-    messages: commandId === undefined
-      ? messages
-      : messages.map(({ data, metadata, type }, index) => ({
-        id: eventId(commandId, streamName, index),
-        type,
-        data,
-        metadata
-      }))
-  }))
+  Effect.map(encode(events), ({ events, messages }) => {
+    const append: Append = {
+      streamName,
+      expectedVersion: expectedVersion(fold),
+      messages: commandId === undefined
+        ? messages
+        : messages.map(({ data, metadata, type }, index) => ({
+          id: eventId(commandId, streamName, index),
+          type,
+          data,
+          metadata
+        }))
+    }
+    return { append, events }
+  })
 
 /** Whether an append was refused, so that nothing was written. After any other error that is unknown. */
 const isConflict = (cause: Cause.Cause<unknown>): boolean =>
   Option.exists(Cause.findErrorOption(cause), (error) => error instanceof WrongExpectedVersion)
+
+/** The messages of a stream after a state of it, up to `limit`. */
+const messagesAfter = (store: Store, streamName: string, fold: Fold<unknown>, limit: number) =>
+  Stream.runCollect(store.readStream(streamName, { from: fold.version + 1, limit })).pipe(
+    // The name, position and limit are ours, and every store reads forwards: these failures would be bugs.
+    Effect.catchTag(["InvalidStreamName", "InvalidArgument", "Unsupported"], Effect.die)
+  )
 
 /** The boundary of one entity. `append` writes its events. */
 export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
   store: Store,
   stream: EntityStream<S, Event, Recorded, R>,
   append: (append: Append) => Effect.Effect<AppendResult, E | WrongExpectedVersion>
-): Boundary<Fold<S>, ReadonlyArray<Event>, Recorded, ReadError | InvalidMessage | E, R | MessageStore> => ({
+): Boundary<Fold<S>, ReadonlyArray<Event>, ReadError | InvalidMessage | E, R | MessageStore> => ({
   streamNames: [stream.streamName],
   load: (freshness) => load(stream, freshness),
   loadAgain: (known, conflict) => loadAgain(stream, known, conflict),
@@ -111,11 +137,16 @@ export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
   extent: (events) => events.length === 0 ? "none" : "all",
   write: (found, events, commandId) =>
     toAppend(stream, found, events, commandId).pipe(
-      Effect.flatMap((one) => Effect.onError(append(one), (cause) => isConflict(cause) ? Effect.void : stream.failed)),
-      Effect.flatMap(({ version }) => {
-        const after = foldAfter(stream, found, events)
-        return after.version === version ? Effect.as(stream.written(after), Option.some(after)) : Effect.succeedNone
-      })
+      Effect.flatMap(({ append: one, events }) =>
+        Effect.onError(append(one), (cause) => isConflict(cause) ? Effect.void : stream.failed).pipe(
+          Effect.flatMap(({ globalPosition, version }) => {
+            const after = foldAfter(stream, found, events)
+            return after.version === version
+              ? Effect.as(stream.written(after), { after: Option.some(after), events, globalPosition })
+              : Effect.succeed({ after: Option.none(), events, globalPosition })
+          })
+        )
+      )
     ),
   handledBefore: (commandId) =>
     Effect.flatMap(
@@ -126,7 +157,7 @@ export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
       })
     ),
   missed: (found, streamName, limit) =>
-    streamName === stream.streamName ? stream.events(found.version + 1, limit) : Effect.succeed([])
+    streamName === stream.streamName ? messagesAfter(store, streamName, found, limit) : Effect.succeed([])
 })
 
 /** One of several streams, and the state that was found in it. */
@@ -147,7 +178,6 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
 ): Boundary<
   ReadonlyArray<StreamFold<S, Event, Recorded, R>>,
   ReadonlyArray<ReadonlyArray<Event>>,
-  Recorded,
   ReadError | InvalidMessage | E,
   R | MessageStore
 > => ({
@@ -174,21 +204,16 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
     return writing.length === 0 ? "none" : writing.length < events.length ? "some" : "all"
   },
   write: Effect.fnUntraced(function*(found, events, commandId) {
-    const decided = Arr.zipWith(found, events, ({ fold, stream }, events) => ({ stream, fold, events }))
-    const writing = decided.filter(({ events }) => events.length > 0)
-    const appends = yield* Effect.forEach(
-      writing,
-      ({ events, fold, stream }) => toAppend(stream, fold, events, commandId)
+    const decided = yield* Effect.forEach(
+      Arr.zip(found, events),
+      ([{ fold, stream }, events]) =>
+        Effect.map(toAppend(stream, fold, events, commandId), (encoded) => ({ stream, fold, ...encoded }))
     )
-    const checks = !checkReads ?
-      [] :
-      decided.filter(({ events }) => events.length === 0).map(({ fold, stream }): Append => ({
-        streamName: stream.streamName,
-        expectedVersion: expectedVersion(fold),
-        messages: []
-      }))
+    const writing = decided.filter(({ events }) => events.length > 0)
+    // An append without messages checks the version.
+    const checking = checkReads ? decided.filter(({ events }) => events.length === 0) : []
     const results = yield* Effect.onError(
-      writeAll([...appends, ...checks]),
+      writeAll([...writing, ...checking].map(({ append }) => append)),
       (cause) => isConflict(cause) ? Effect.void : Effect.forEach(writing, ({ stream }) => stream.failed)
     )
     const written = Arr.zipWith(writing, results, ({ events, fold, stream }, { version }) => ({
@@ -196,11 +221,14 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
       after: foldAfter(stream, fold, events),
       version
     }))
-    if (written.some(({ after, version }) => after.version !== version)) return Option.none()
+    const globalPosition = Math.max(...results.map(({ globalPosition }) => globalPosition))
+    const asRead = decided.map(({ events }) => events)
+    if (written.some(({ after, version }) => after.version !== version)) {
+      return { after: Option.none(), events: asRead, globalPosition }
+    }
     yield* Effect.forEach(written, ({ after, stream }) => stream.written(after), { concurrency })
-    return Option.some(
-      decided.map(({ events, fold, stream }) => ({ stream, fold: foldAfter(stream, fold, events) }))
-    )
+    const after = decided.map(({ events, fold, stream }) => ({ stream, fold: foldAfter(stream, fold, events) }))
+    return { after: Option.some(after), events: asRead, globalPosition }
   }),
   handledBefore: Effect.fnUntraced(function*(commandId) {
     const firsts = yield* Effect.forEach(
@@ -219,22 +247,34 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
         ? handledSince(stream, commandId, first.value)
         : Effect.map(
           stream.loadUntil(({ globalPosition }) => globalPosition < begin),
-          (fold) => ({ found: fold, events: [], after: fold })
+          (fold) => ({ found: fold, events: [], after: fold, globalPosition: begin })
         )
-      return Effect.map(one, ({ after, events, found }) => ({
+      return Effect.map(one, ({ after, events, found, globalPosition }) => ({
         found: { stream, fold: found },
         events,
-        after: { stream, fold: after }
+        after: { stream, fold: after },
+        globalPosition
       }))
     }, { concurrency })
     return Option.some({
       found: handled.map(({ found }) => found),
       events: handled.map(({ events }) => events),
-      after: handled.map(({ after }) => after)
+      after: handled.map(({ after }) => after),
+      globalPosition: Math.max(...handled.map(({ globalPosition }) => globalPosition))
     })
   }),
   missed: (found, streamName, limit) => {
     const own = found.find(({ stream }) => stream.streamName === streamName)
-    return own === undefined ? Effect.succeed([]) : own.stream.events(own.fold.version + 1, limit)
+    return own === undefined ? Effect.succeed([]) : messagesAfter(store, streamName, own.fold, limit)
   }
 })
+
+/** A boundary whose writes have some metadata in their context. */
+export const withMetadata = <Found, Events, E, R>(
+  boundary: Boundary<Found, Events, E, R>,
+  metadata: Metadata.Metadata | undefined
+): Boundary<Found, Events, E, R> =>
+  metadata === undefined ? boundary : {
+    ...boundary,
+    write: (found, events, commandId) => Metadata.with(boundary.write(found, events, commandId), metadata)
+  }

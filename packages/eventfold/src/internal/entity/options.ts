@@ -1,5 +1,6 @@
 import type * as Duration from "effect/Duration"
 import * as Schedule from "effect/Schedule"
+import type * as Metadata from "../../Metadata.ts"
 import type { Freshness } from "./stateCache.ts"
 import type * as Transaction from "./transact.ts"
 
@@ -43,7 +44,7 @@ export interface LoadOptions {
  * @category options
  * @since 0.1.0
  */
-export interface TransactOptions {
+export interface TransactOptions<M = Metadata.Metadata> {
   /**
    * When to decide again after a conflict. `Schedule.recurs(0)` never does. Defaults to {@link defaultRetry}, which lets most
    * conflicts pass unnoticed.
@@ -69,6 +70,11 @@ export interface TransactOptions {
    * on the state before them.
    */
   readonly commandId?: string | undefined
+  /**
+   * Metadata for every event of the decision. An event's own metadata takes precedence, and this takes precedence over the
+   * context's: see `Metadata.with`. `transactAll` takes it in its JSON form.
+   */
+  readonly metadata?: M | undefined
 }
 
 /**
@@ -107,7 +113,7 @@ export interface ChangesOptions {
 }
 
 /** The options of a transaction with their defaults. */
-export const transactionOptions = (options: TransactOptions = {}): Transaction.Options => ({
+export const transactionOptions = (options: TransactOptions<unknown> = {}): Transaction.Options => ({
   retry: options.retry ?? defaultRetry,
   freshness: options.freshness ?? "latest",
   alwaysCheck: options.alwaysCheck ?? false,

@@ -9,6 +9,8 @@ export interface Handled<Found, Events> {
   readonly found: Found
   readonly events: Events
   readonly after: Found
+  /** The highest global position of its events. */
+  readonly globalPosition: number
 }
 
 /** The id of an event that a command writes to a stream, by its index among the command's events there. */
@@ -35,6 +37,7 @@ const readEvents = Effect.fnUntraced(function*<S, Event, Recorded extends AnyRec
   from: number
 ) {
   const found: Array<Event> = []
+  let globalPosition = -1
   while (true) {
     const page = yield* events(from + found.length, pageSize)
     const own = Arr.takeWhile(
@@ -42,7 +45,8 @@ const readEvents = Effect.fnUntraced(function*<S, Event, Recorded extends AnyRec
       ({ recorded }, index) => recorded.id === eventId(commandId, streamName, found.length + index)
     )
     found.push(...own.map(unrecorded))
-    if (own.length < pageSize) return found
+    globalPosition = own.at(-1)?.recorded.globalPosition ?? globalPosition
+    if (own.length < pageSize) return { events: found, globalPosition }
   }
 })
 
@@ -53,6 +57,6 @@ export const handledSince = Effect.fnUntraced(function*<S, Event, Recorded exten
   first: RecordedMessage
 ) {
   const found = yield* stream.loadUntil(({ position }) => position < first.position)
-  const events = yield* readEvents(stream, commandId, first.position)
-  return { found, events, after: foldAfter(stream, found, events) }
+  const { events, globalPosition } = yield* readEvents(stream, commandId, first.position)
+  return { found, events, after: foldAfter(stream, found, events), globalPosition }
 })

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { MessageStore } from "../../MessageStore.ts"
-import { fromJson } from "../../Metadata.ts"
+import * as Metadata from "../../Metadata.ts"
 import type { StoreError } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import { log } from "../runtime/log.ts"
@@ -94,7 +94,9 @@ export const make = <S>(schema: Schema.Codec<S, unknown>, options: SnapshotOptio
       // With its additions the name is too long, so there cannot be a snapshot.
       Effect.catchTag("InvalidStreamName", () => Effect.succeedNone)
     )
-    if (Option.isNone(last) || fromJson(last.value.metadata).schemaVersion !== schemaVersion) return Option.none()
+    if (Option.isNone(last) || Metadata.fromJson(last.value.metadata).schemaVersion !== schemaVersion) {
+      return Option.none()
+    }
     const recorded = decodeRecorded(last.value.data)
     if (Option.isNone(recorded)) return Option.none()
     const { entity_data, entity_version: version } = recorded.value
@@ -119,7 +121,7 @@ export const make = <S>(schema: Schema.Codec<S, unknown>, options: SnapshotOptio
       time: DateTime.formatIso(yield* DateTime.now)
     }
     yield* store.append(snapshotStream(streamName, options.specifier), { type, data, metadata: { schemaVersion } })
-  })
+  }, Metadata.without)
 
   const write = (streamName: string, fold: Fold<S>) => {
     if (fold.snapshotAt >= -1 && !isDue(options, fold)) return Effect.succeed(fold)

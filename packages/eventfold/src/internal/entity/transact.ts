@@ -1,10 +1,13 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import { RecordedMessage } from "../../Message.ts"
 import type { MessageStore } from "../../MessageStore.ts"
 import { WrongExpectedVersion } from "../../StoreError.ts"
-import { log } from "../runtime/log.ts"
+import { logFailure } from "../runtime/log.ts"
+import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
 import type { Boundary } from "./boundary.ts"
 import type { Freshness } from "./stateCache.ts"
@@ -26,19 +29,39 @@ export interface Completed<Found, Events, Reply> {
   readonly events: Events
   readonly after: Found
   readonly reply: Reply
+  /** The highest global position of the events; none without events. */
+  readonly globalPosition: Option.Option<number>
 }
 
-/** The conflict that a transaction ended with. */
-export interface Conflict<Recorded> extends WrongExpectedVersion {
+/**
+ * Other writers were faster, and the attempts of the transaction are used up: a `WrongExpectedVersion` with more fields.
+ * Nothing was written.
+ *
+ * **Details**
+ *
+ * `missed` are messages as the store has them. Their category decodes them; it gives none for a message of a type that it
+ * does not name.
+ *
+ * @example
+ * ```ts
+ * import { Category, type Entity } from "eventfold"
+ * import { Effect, Option, Schema } from "effect"
+ *
+ * class Account extends Category.make("account", { Deposited: { amount: Schema.Int } }) {}
+ *
+ * const whatChanged = (conflict: Entity.Conflict) =>
+ *   Effect.map(Effect.forEach(conflict.missed, Account.decode), (events) =>
+ *     events.filter(Option.isSome).map(({ value }) => value.type))
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Conflict extends WrongExpectedVersion.extend<Conflict>("eventfold/Entity/Conflict")({
   /** How many times the transaction decided, from 1. */
-  readonly attempts: number
-  /** The events that the last decision did not see, up to {@link maxMissed}. */
-  readonly missed: ReadonlyArray<Recorded>
-}
-
-class ConflictError extends WrongExpectedVersion.extend<ConflictError>("eventfold/Entity/Conflict")({
   attempts: Schema.Int,
-  missed: Schema.Array(Schema.Unknown)
+  /** The messages of the stream that the last decision did not see, the first 100 of them. */
+  missed: Schema.Array(RecordedMessage)
 }) {
   override get message(): string {
     const attempts = this.attempts === 1 ? "1 attempt" : `${this.attempts} attempts`
@@ -46,13 +69,13 @@ class ConflictError extends WrongExpectedVersion.extend<ConflictError>("eventfol
   }
 }
 
-/** How many missed events a conflict carries at most. */
+/** How many missed messages a conflict carries at most. */
 export const maxMissed = 100
 
 /** A transaction while it runs: what it is about, and how far it has come. */
-interface Transaction<Found, Events, Recorded, Reply, E, R> {
+interface Transaction<Found, Events, Reply, E, R> {
   readonly store: MessageStore["Service"]
-  readonly boundary: Boundary<Found, Events, Recorded, E, R>
+  readonly boundary: Boundary<Found, Events, E, R>
   readonly decide: Decide<Found, Events, Reply, E, R>
   readonly options: Options
   attempts: number
@@ -69,8 +92,8 @@ const isOwnConflict = (
 ): boolean => conflict !== undefined && error === conflict
 
 /** Remembers the conflict that a check or a write fails with. */
-const noteConflict = <Found, Events, Recorded, Reply, E, R, A>(
-  tx: Transaction<Found, Events, Recorded, Reply, E, R>,
+const noteConflict = <Found, Events, Reply, E, R, A>(
+  tx: Transaction<Found, Events, Reply, E, R>,
   effect: Effect.Effect<A, E | WrongExpectedVersion, R>
 ) =>
   Effect.tapError(effect, (error) => {
@@ -79,20 +102,23 @@ const noteConflict = <Found, Events, Recorded, Reply, E, R, A>(
   })
 
 /** The outcome of the same command when it was handled before. `decide` runs again for the reply. */
-const handledBefore = <Found, Events, Recorded, Reply, E, R>(
-  { boundary, decide, options: { commandId } }: Transaction<Found, Events, Recorded, Reply, E, R>
+const handledBefore = <Found, Events, Reply, E, R>(
+  { boundary, decide, options: { commandId } }: Transaction<Found, Events, Reply, E, R>
 ): Effect.Effect<Option.Option<Completed<Found, Events, Reply>>, E, R> =>
   commandId === undefined ? Effect.succeedNone : Effect.flatMap(
     boundary.handledBefore(commandId),
     Option.match({
       onNone: () => Effect.succeedNone,
-      onSome: ({ after, events, found }) =>
-        Effect.map(decide(found), ({ reply }) => Option.some({ events, after, reply }))
+      onSome: ({ after, events, found, globalPosition }) =>
+        Effect.map(
+          decide(found),
+          ({ reply }) => Option.some({ events, after, reply, globalPosition: Option.some(globalPosition) })
+        )
     })
   )
 
 /** Loads, decides and writes, once. */
-const attempt = <Found, Events, Recorded, Reply, E, R>(tx: Transaction<Found, Events, Recorded, Reply, E, R>) =>
+const attempt = <Found, Events, Reply, E, R>(tx: Transaction<Found, Events, Reply, E, R>) =>
   Effect.gen(function*() {
     const { boundary, decide, options: { alwaysCheck, commandId, freshness } } = tx
     tx.attempts += 1
@@ -112,20 +138,22 @@ const attempt = <Found, Events, Recorded, Reply, E, R>(tx: Transaction<Found, Ev
     }
     if (extent === "none") {
       if (alwaysCheck) yield* check()
-      return { events, after: found, reply }
+      return { events, after: found, reply, globalPosition: Option.none() }
     }
 
     const written = yield* noteConflict(tx, boundary.write(found, events, commandId))
-    if (Option.isSome(written)) return { events, after: written.value, reply }
+    const globalPosition = Option.some(written.globalPosition)
+    const { events: asRead } = written
+    if (Option.isSome(written.after)) return { events: asRead, after: written.after.value, reply, globalPosition }
     // The store had these events already, so the latest state has them folded in.
     const before = yield* handledBefore(tx)
     if (Option.isSome(before)) return before.value
-    return { events, after: yield* boundary.loadAgain(found, undefined), reply }
+    return { events: asRead, after: yield* boundary.loadAgain(found, undefined), reply, globalPosition }
   })
 
 /** An attempt that may be refused because of what the same command did before: then the first outcome is the outcome. */
-const attemptOrHandledBefore = <Found, Events, Recorded, Reply, E, R>(
-  tx: Transaction<Found, Events, Recorded, Reply, E, R>
+const attemptOrHandledBefore = <Found, Events, Reply, E, R>(
+  tx: Transaction<Found, Events, Reply, E, R>
 ) =>
   tx.options.commandId === undefined ? attempt(tx) : Effect.catchIf(
     attempt(tx),
@@ -141,54 +169,53 @@ const attemptOrHandledBefore = <Found, Events, Recorded, Reply, E, R>(
  * The first attempt goes ahead, in parallel with others. After a conflict the transaction queues for its streams with the
  * others of this process, and so does one that finds a queue: otherwise newcomers would overtake the queue again and again.
  *
- * In a transaction of the application it queues for nothing: that transaction may hold what those ahead in the queue wait for.
+ * In a transaction of the application it queues for nothing, also when it is independent of that transaction: which may hold what
+ * those ahead in the queue wait for.
  */
-const attemptInTurn = <Found, Events, Recorded, Reply, E, R>(
-  tx: Transaction<Found, Events, Recorded, Reply, E, R>
+const attemptInTurn = <Found, Events, Reply, E, R>(
+  tx: Transaction<Found, Events, Reply, E, R>
 ) => {
   const { boundary: { streamNames }, store } = tx
   const { streamQueues: { inTurn, isQueued }, transactions } = store[InProcess.TypeId]
   const next = attemptOrHandledBefore(tx)
-  const queued = transactions === undefined
-    ? inTurn(streamNames, next)
-    : Effect.flatMap(transactions.isActive, (isActive) => isActive ? next : inTurn(streamNames, next))
+  const queued = Effect.flatMap(isOnItsOwn(transactions), (isAlone) => isAlone ? next : inTurn(streamNames, next))
   return Effect.suspend(() => tx.attempts > 0 || isQueued(streamNames) ? queued : next)
 }
 
-/** Reads the events that the last decision missed. They explain the conflict, so a failure to read them does not replace it. */
-const readMissed = <Found, Events, Recorded, Reply, E, R>(
-  { boundary, found }: Transaction<Found, Events, Recorded, Reply, E, R>,
+/** Reads the messages that the last decision missed. They explain the conflict, so a failure to read them does not replace it. */
+const readMissed = <Found, Events, Reply, E, R>(
+  { boundary, found }: Transaction<Found, Events, Reply, E, R>,
   streamName: string
 ) => {
   const missed = found === undefined ? Effect.succeed([]) : boundary.missed(found, streamName, maxMissed)
   return Effect.catch(missed, (error) =>
     Effect.as(
-      log("Warn", "transaction could not read the events that it missed", { streamName, error }),
+      logFailure("Warn", "transaction could not read the messages that it missed", { streamName }, Cause.fail(error)),
       []
     ))
 }
 
 /** Attempts are used up: fails with the last conflict, unless the same command turns out to be what wrote. */
-const giveUp = Effect.fnUntraced(function*<Found, Events, Recorded, Reply, E, R>(
-  tx: Transaction<Found, Events, Recorded, Reply, E, R>,
+const giveUp = Effect.fnUntraced(function*<Found, Events, Reply, E, R>(
+  tx: Transaction<Found, Events, Reply, E, R>,
   { actual, expected, streamName }: WrongExpectedVersion
 ) {
   const before = yield* handledBefore(tx)
   if (Option.isSome(before)) return before.value
   const missed = yield* readMissed(tx, streamName)
-  const error = new ConflictError({ streamName, expected, actual, attempts: tx.attempts, missed })
-  return yield* error as ConflictError & Conflict<Recorded>
+  // What the store has is not checked again: a foreign writer may have written it.
+  return yield* new Conflict({ streamName, expected, actual, attempts: tx.attempts, missed }, { disableChecks: true })
 })
 
 /** Loads, decides and writes, and does so again after a conflict: see `Entity.transact`. */
-export const transact = <Found, Events, Recorded, Reply, E, R, Refusal, RDecide>(
+export const transact = <Found, Events, Reply, E, R, Refusal, RDecide>(
   store: MessageStore["Service"],
-  boundary: Boundary<Found, Events, Recorded, E, R>,
+  boundary: Boundary<Found, Events, E, R>,
   decide: Decide<Found, Events, Reply, Refusal, RDecide>,
   options: Options
-): Effect.Effect<Completed<Found, Events, Reply>, E | Refusal | Conflict<Recorded>, R | RDecide> =>
+): Effect.Effect<Completed<Found, Events, Reply>, E | Refusal | Conflict, R | RDecide> =>
   Effect.suspend(() => {
-    const tx: Transaction<Found, Events, Recorded, Reply, E | Refusal, R | RDecide> = {
+    const tx: Transaction<Found, Events, Reply, E | Refusal, R | RDecide> = {
       store,
       boundary,
       decide,

@@ -1,11 +1,10 @@
 import type * as Arr from "effect/Array"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { RecordedMessage } from "../../Message.ts"
 import type { Activity } from "../processor/activity.ts"
 import type { Failure } from "../processor/handleMessages.ts"
 import type { RetryOutages } from "../processor/outage.ts"
-import { type Event, type ParkingCategory, storableText } from "./category.ts"
+import { type Event, type ParkingCategory, recordedReason } from "./category.ts"
 import type { KnownStreams } from "./knownStreams.ts"
 import * as ParkedStreams from "./parkedStreams.ts"
 import * as States from "./states.ts"
@@ -22,7 +21,7 @@ const parkedEvent = (
   { globalPosition, id: messageId, position, streamName, type }: RecordedMessage,
   failure?: Failure | undefined
 ): Event => {
-  const reason = failure === undefined ? {} : { error: storableText(Cause.pretty(failure.cause)) }
+  const reason = failure === undefined ? {} : recordedReason(failure.report)
   const attempts = failure?.attempts ?? 0
   return category.events.Parked({ streamName, position, globalPosition, messageId, type, attempts, ...reason }, {
     id: eventId(messageId)

@@ -2,28 +2,37 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Category from "../../Category.ts"
+import * as FailureReport from "../../FailureReport.ts"
 import { deriveId, type MessageId } from "../../Message.ts"
 import { InvalidArgument } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
+import { boundedText } from "../runtime/boundedJson.ts"
 import { checkConsumerId } from "../store/argumentChecks.ts"
 import { allName } from "../store/bookkeeping.ts"
 
 /** Refers to a parked message, which stays in its stream. */
 const reference = { streamName: Schema.String, position: Schema.Int, globalPosition: Schema.Int }
 
+/**
+ * Why a message failed: as text, which all versions of eventfold read, and as data, which the first ones did not write. So
+ * programs of both versions can work on the same parked streams.
+ */
+const reason = { error: Schema.String, failure: Schema.optionalKey(FailureReport.FailureReport) }
+
 const events = {
-  /** The message failed. Without an error, it waits behind a message that did. */
+  /** The message failed. Without a reason, it waits behind a message that did. */
   Parked: {
     ...reference,
     messageId: Schema.String,
     type: Schema.String,
-    error: Schema.optionalKey(Schema.String),
+    error: Schema.optionalKey(reason.error),
+    failure: reason.failure,
     attempts: Schema.Int
   },
   ReplayRequested: { streamName: Schema.String, limit: Schema.optionalKey(Schema.Int) },
   Replayed: reference,
   /** The message failed again when it was replayed, which ends the replay. */
-  Failed: { ...reference, error: Schema.String, attempts: Schema.Int },
+  Failed: { ...reference, ...reason, attempts: Schema.Int },
   /** One message was dropped. Without a global position, all that waited were. */
   Dropped: { streamName: Schema.String, globalPosition: Schema.optionalKey(Schema.Int), reason: Schema.String }
 }
@@ -51,12 +60,24 @@ export interface ParkingCategory {
 
 const isName = Schema.is(StreamName.StreamName)
 
-const maxErrorLength = 8_000
-
 /** Shortens a text, and replaces what some store could not keep. */
-export const storableText = (text: string): string => {
-  const short = text.length > maxErrorLength ? `${text.slice(0, maxErrorLength)} (shortened)` : text
-  return short.toWellFormed().replaceAll("\u0000", "\ufffd")
+export const storableText = (text: string): string => boundedText(text, { left: 8_000 }, 8_000)
+
+/** The reason of a failure, as it is recorded. */
+export const recordedReason = (failure: FailureReport.FailureReport) => ({
+  error: storableText(FailureReport.format(failure)),
+  failure
+})
+
+/** Reads a recorded reason. None when the message only waits. */
+export const readReason = (
+  { error, failure }: { readonly error?: string; readonly failure?: FailureReport.FailureReport }
+): FailureReport.FailureReport | undefined => failure ?? (error === undefined ? undefined : reportOfText(error))
+
+/** A reason of the first versions, which wrote the text of a cause: `Refused: too much`, and its stack. */
+const reportOfText = (error: string): FailureReport.FailureReport => {
+  const [, tag = "Error"] = /^([\p{L}_$][\w$./-]*): /u.exec(error) ?? []
+  return { kind: "error", tag, message: error, fields: {} }
 }
 
 /** The category and the cardinal id: `account-123` of `account-123+456`. */

@@ -21,7 +21,7 @@ type OnEvent = (id: string, event: RecordedEvent) => void
 /** Learns what was parked so far, and follows what is written to the consumer's parked streams from then on. */
 export const make = Effect.fnUntraced(function*({ known, parking, persist, poll, positionOf }: Options) {
   const store = yield* MessageStore
-  const wakeUps = yield* store.wakeUps(parking.category.name)
+  const wakeUps = yield* store.wakeUps(parking.category.categoryName)
   let next = 1
 
   const ifOurs = (onEvent: OnEvent): OnEvent => (id, event) => {

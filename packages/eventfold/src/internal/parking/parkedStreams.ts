@@ -5,6 +5,7 @@ import * as Stream from "effect/Stream"
 import * as Category from "../../Category.ts"
 import type { RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
+import * as Metadata from "../../Metadata.ts"
 import { StoreError } from "../../StoreError.ts"
 import * as Folds from "../entity/fold.ts"
 import type { Event, ParkingCategory, RecordedEvent } from "./category.ts"
@@ -82,12 +83,12 @@ export const advance = Effect.fnUntraced(function*<S>(
       // Another version when they were recorded before: by an attempt that seemed to fail, or by another process.
       Effect.map((written) => written.version === version ? undefined : "the stream has them at other positions"),
       Effect.catchTag(["WrongExpectedVersion", "DuplicateMessageId"], ({ message }) => Effect.succeed(message)),
-      (appending) => storeErrors("Parking.append", appending)
+      (appending) => Metadata.without(storeErrors("Parking.append", appending))
     )
     if (refused === undefined) return { ...fold, state: events.reduce(folding.evolve, fold.state), version }
     const latest = yield* catchUp(parking, folding, id, fold)
     if (latest.version === fold.version) {
-      return yield* failed("Parking.append", `cannot append to ${category.name}-${id}: ${refused}`)
+      return yield* failed("Parking.append", `cannot append to ${category.categoryName}-${id}: ${refused}`)
     }
     fold = latest
   }
@@ -129,7 +130,7 @@ export const readAll = (
   })
   return storeErrors(
     "Parking.read",
-    MessageStore.use((store) => Stream.runForEachArray(store.readCategory(category.name, { from }), readPage))
+    MessageStore.use((store) => Stream.runForEachArray(store.readCategory(category.categoryName, { from }), readPage))
   )
 }
 

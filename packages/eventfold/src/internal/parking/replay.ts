@@ -1,18 +1,23 @@
 import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
+import * as FailureReport from "../../FailureReport.ts"
+import type { RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import type { Fold } from "../entity/fold.ts"
 import type { Activity } from "../processor/activity.ts"
-import type { Attempt, Failure } from "../processor/handleMessages.ts"
+import type { Attempt, Failure as LastAttempt } from "../processor/handleMessages.ts"
 import type { RetryOutages } from "../processor/outage.ts"
 import type { Subject } from "../processor/subject.ts"
 import { log } from "../runtime/log.ts"
-import { type Event, type ParkingCategory, storableText } from "./category.ts"
+import { type Event, type ParkingCategory, recordedReason } from "./category.ts"
 import type { KnownStreams, Named } from "./knownStreams.ts"
 import * as ParkedStreams from "./parkedStreams.ts"
 import * as States from "./states.ts"
+
+type Failure = Omit<LastAttempt, "cause">
 
 export interface Options<R> {
   readonly activity: Pick<Activity, "failed">
@@ -57,8 +62,8 @@ const outcomeOf = (
   const reference = { streamName, position, globalPosition }
   return Option.match(failure, {
     onNone: () => events.Replayed(reference, { id: eventId(messageId, "replayed") }),
-    onSome: ({ attempts, cause }) =>
-      events.Failed({ ...reference, error: storableText(Cause.pretty(cause)), attempts }, {
+    onSome: ({ attempts, report }) =>
+      events.Failed({ ...reference, ...recordedReason(report), attempts }, {
         id: eventId(messageId, "failed", String(version))
       })
   })
@@ -67,10 +72,11 @@ const outcomeOf = (
 const reportFailure = <R>(
   { activity, subject }: Options<R>,
   { globalPosition, messageId, position, streamName, type }: States.WaitingMessage,
-  { attempts, cause }: Failure
+  recorded: RecordedMessage | undefined,
+  { attempts, report }: Failure
 ) =>
   Effect.suspend(() => {
-    activity.failed()
+    activity.failed(recorded, attempts, report)
     return log("Warn", "parked message failed again; its stream stays parked", {
       ...subject.logged,
       streamName,
@@ -79,24 +85,33 @@ const reportFailure = <R>(
       type,
       id: messageId,
       attempts,
-      error: Cause.pretty(cause)
+      error: report
     })
   })
 
+/** A parked message is no longer in its stream: its stream was deleted, say. */
+class MessageNotFound extends Data.TaggedError("MessageNotFound")<{ readonly message: string }> {}
+
+const notFound = Effect.map(
+  FailureReport.fromCause(Cause.fail(new MessageNotFound({ message: "the message is no longer in the store" }))),
+  (report) => Option.some({ report, attempts: 0 })
+)
+
 /** Handles a parked message with the consumer's retries. Gives the failure, if it fails. */
-const handleParked = Effect.fnUntraced(function*<R>(
-  { attempt, persist }: Options<R>,
-  { messageId, streamName }: States.WaitingMessage
-) {
+const handleParked = Effect.fnUntraced(function*<R>(options: Options<R>, message: States.WaitingMessage) {
+  const { attempt, persist } = options
+  const { messageId, streamName } = message
   const store = yield* MessageStore
   const found = yield* store.findMessage(streamName, messageId).pipe(
     // The store gave both.
     Effect.catchTag(["InvalidStreamName", "InvalidArgument"], Effect.die),
     persist
   )
-  return Option.isNone(found)
-    ? Option.some<Failure>({ cause: Cause.fail("the message is no longer in the store"), attempts: 0 })
-    : yield* attempt([found.value])
+  const failure: Option.Option<Failure> = Option.isNone(found) ? yield* notFound : yield* attempt([found.value])
+  if (Option.isSome(failure)) {
+    yield* reportFailure(options, message, Option.getOrUndefined(found), failure.value)
+  }
+  return failure
 })
 
 /** Handles a parked message and records the outcome, unless the message was dropped meanwhile. */
@@ -107,7 +122,6 @@ const replayMessage = Effect.fnUntraced(function*<R>(
 ) {
   const { parking, persist } = options
   const failure = yield* handleParked(options, message)
-  if (Option.isSome(failure)) yield* reportFailure(options, message, failure.value)
   const outcome = outcomeOf(parking, message, failure, replay.contents.version)
   replay.contents = yield* persist(ParkedStreams.advance(
     parking,

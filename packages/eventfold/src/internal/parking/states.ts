@@ -1,5 +1,6 @@
 import * as HashMap from "effect/HashMap"
-import type { Event } from "./category.ts"
+import type { FailureReport } from "../../FailureReport.ts"
+import { type Event, readReason } from "./category.ts"
 
 /** What a consumer remembers of a parked stream: as much for a thousand waiting messages as for one. */
 export interface Summary {
@@ -21,8 +22,8 @@ export interface WaitingMessage {
   readonly globalPosition: number
   readonly messageId: string
   readonly type: string
-  /** Why it failed last. A message that waits behind another has no error. */
-  readonly error: string | undefined
+  /** Why it failed last. A message that waits behind another has no failure. */
+  readonly failure: FailureReport | undefined
   readonly attempts: number
 }
 
@@ -62,10 +63,15 @@ const summarize = (state: Summary, { data, type }: Event): Summary => {
   }
 }
 
+const waitingMessage = (data: Extract<Event, { readonly type: "Parked" }>["data"]): WaitingMessage => {
+  const { attempts, globalPosition, messageId, position, streamName, type } = data
+  return { streamName, position, globalPosition, messageId, type, failure: readReason(data), attempts }
+}
+
 const collect = (messages: Contents["messages"], { data, type }: Event): Contents["messages"] => {
   switch (type) {
     case "Parked":
-      return HashMap.set(messages, data.globalPosition, { ...data, error: data.error })
+      return HashMap.set(messages, data.globalPosition, waitingMessage(data))
     case "ReplayRequested":
       return messages
     case "Replayed":
@@ -73,7 +79,7 @@ const collect = (messages: Contents["messages"], { data, type }: Event): Content
     case "Failed":
       return HashMap.modify(messages, data.globalPosition, (waiting) => ({
         ...waiting,
-        error: data.error,
+        failure: readReason(data),
         attempts: waiting.attempts + data.attempts
       }))
     case "Dropped":

@@ -50,7 +50,7 @@ const idIn = <E extends Category.Events, O extends Category.Options>(
 ): Effect.Effect<Id<E, O> | undefined, StreamName.InvalidStreamName> =>
   Option.match(StreamName.id(streamName), {
     onNone: () => Effect.undefined,
-    onSome: (id) => category.id(`${category.name}-${id}`)
+    onSome: (id) => category.id(`${category.categoryName}-${id}`)
   })
 
 /** Encodes what a reaction gives. */
@@ -76,7 +76,9 @@ const respond = Effect.fn("Process.react")(
     const stream = yield* Entity.streamOf(entity.at(id))
     yield* Effect.annotateCurrentSpan({ "eventfold.process": name, "eventfold.stream": stream.streamName })
     const decide = (state: S) => Effect.suspend(() => toWrites(deadlineCategory, stream.streamName, reaction(state)))
-    yield* react(name, trigger, stream, decide, Entity.defaultRetry)
+    const written = yield* react(name, trigger, stream, decide, Entity.defaultRetry)
+    if (Option.isSome(written)) yield* Effect.annotateCurrentSpan("eventfold.written_position", written.value)
+    return written
   }
 )
 
@@ -89,7 +91,8 @@ export const ofSource = <
 >(
   process: Base<E, O, S>,
   from: From,
-  { id: idOf, react, ...options }: SourceOptions<Category.Category<E, O>, From, object>
+  reactions: object,
+  { id: idOf, ...options }: SourceOptions<Category.Category<E, O>, From> = {}
 ): AnyConsumer => {
   const handler = (reaction: OnEvent<E, O, S>) =>
     Effect.fnUntraced(function*(event: Category.RecordedEvent<From>) {
@@ -97,10 +100,13 @@ export const ofSource = <
       const id = idOf === undefined ? yield* idIn(process.entity.category, recorded.streamName) : idOf(event)
       if (id !== undefined) yield* respond(process, recorded, id, (state) => reaction(state, event, id))
     })
-  const on = Object.fromEntries(
-    Object.entries<OnEvent<E, O, S>>({ ...react }).map(([type, reaction]) => [type, handler(reaction)])
-  )
-  return Consumer.make(process.name, { ...process.options, ...options, from, on: on as never })
+  // `Process.Definition` has the types of the reactions.
+  const handlers = typeof reactions === "function"
+    ? handler(reactions as OnEvent<E, O, S>)
+    : Object.fromEntries(
+      Object.entries<OnEvent<E, O, S>>({ ...reactions }).map(([type, reaction]) => [type, handler(reaction)])
+    )
+  return Consumer.make(process.name, { ...process.options, ...options }).on(from, handlers as never)
 }
 
 /**
@@ -116,24 +122,23 @@ export const ofDeadlines = <E extends Category.Events, O extends Category.Option
     ...options,
     start: undefined,
     group: undefined,
-    correlation: undefined,
-    from: deadlineCategory,
-    on: {
-      // For the timer. Decoded here as well, so that the failure policy applies to one that does not decode.
-      Set: () => Effect.void,
-      Passed: Effect.fnUntraced(function*({ data, recorded }: Deadlines.Passed) {
-        const id = yield* idIn(entity.category, recorded.streamName)
-        const reaction = reactions.get(data.name)
-        if (id !== undefined && reaction !== undefined) {
-          return yield* respond(process, recorded, id, (state) => reaction(state, { ...data, recorded }, id))
-        }
-        yield* log("Warn", "process skips a deadline that it does not define", {
-          process: name,
-          streamName: recorded.streamName,
-          deadline: data.name
-        })
+    correlation: undefined
+  }).on(deadlineCategory, {
+    // For the timer. Decoded here as well, so that the failure policy applies to one that does not decode.
+    Set: () => Effect.void,
+    Passed: Effect.fnUntraced(function*({ data, recorded }) {
+      const id = yield* idIn(entity.category, recorded.streamName)
+      const reaction = reactions.get(data.name)
+      if (id !== undefined && reaction !== undefined) {
+        yield* respond(process, recorded, id, (state) => reaction(state, { ...data, recorded }, id))
+        return
+      }
+      yield* log("Warn", "process skips a deadline that it does not define", {
+        process: name,
+        streamName: recorded.streamName,
+        deadline: data.name
       })
-    }
+    })
   })
   return { ...consumer, background: (options) => DeadlineTimer.run(deadlineCategory, name, options) }
 }

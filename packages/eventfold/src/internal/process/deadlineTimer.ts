@@ -19,7 +19,7 @@ const concurrency = 64
 
 /** The timer has a position of its own, beside that of the consumer that reacts to its messages. */
 const keyOf = (category: DeadlineCategory, consumerId: string): Key => ({
-  category: category.name,
+  category: category.categoryName,
   consumerId: `${consumerId}:timer`
 })
 
@@ -43,7 +43,7 @@ const makeReader = (category: DeadlineCategory, from: number) => {
     pending,
     /** Reads to the end: a deadline that was set may have passed further on. */
     readNew: MessageStore.use((store) =>
-      Stream.runForEach(store.readCategory(category.name, { from: read + 1 }), take)
+      Stream.runForEach(store.readCategory(category.categoryName, { from: read + 1 }), take)
     ),
     /** The global position, inclusive, up to which no deadline is pending: where the next run continues. */
     position: (): number => {
@@ -85,7 +85,7 @@ export const run = (category: DeadlineCategory, consumerId: string, { checkpoint
     const store = yield* MessageStore
     const positions = yield* PositionStore
     const key = keyOf(category, consumerId)
-    const wakeUps = yield* store.wakeUps(category.name)
+    const wakeUps = yield* store.wakeUps(category.categoryName)
     const recorded = Option.match(yield* positions.get(key), { onNone: () => 0, onSome: ({ position }) => position })
     const { pending, position, readNew } = makeReader(category, recorded)
     const writePosition = makeCheckpoint(positions, key, recorded, position)

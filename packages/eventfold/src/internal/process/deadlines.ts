@@ -18,8 +18,6 @@ export const category = (process: string) =>
 
 export type DeadlineCategory = ReturnType<typeof category>
 
-export type Passed = Extract<Category.RecordedEvent<DeadlineCategory>, { readonly type: "Passed" }>
-
 /** When a deadline is due. None when it never is: after an infinite duration. */
 const dueTime = (now: number, deadline: Duration.Input | DateTime.Utc): Option.Option<DateTime.Utc> =>
   DateTime.isDateTime(deadline)

@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { deriveId, type Message, type MessageId, type RecordedMessage } from "../../Message.ts"
 import { type Append, type AppendError, MessageStore } from "../../MessageStore.ts"
-import * as Metadata from "../../Metadata.ts"
 import type { Unsupported, WrongExpectedVersion } from "../../StoreError.ts"
 import { handledType } from "../category/messageCodec.ts"
 import { oneStream } from "../entity/boundary.ts"
@@ -31,7 +30,9 @@ const withHandledMarkers = <S, Event, Recorded, R>(
   evolve: (state, event) => isHandledMarker(event) ? state : stream.evolve(state, event),
   encode: (events) => {
     const own = events.filter((event): event is Event => !isHandledMarker(event))
-    return own.length === 0 ? Effect.succeed([handledMarker]) : stream.encode(own)
+    return own.length === 0
+      ? Effect.succeed({ messages: [handledMarker], events: [handledMarker] })
+      : stream.encode(own)
   }
 })
 
@@ -39,23 +40,22 @@ const withHandledMarkers = <S, Event, Recorded, R>(
 const reactionId = (process: string, trigger: RecordedMessage, streamName: string, index: number): MessageId =>
   deriveId("process", process, trigger.id, streamName, String(index))
 
-/** Gives messages the ids and the metadata that follow from the trigger. */
-const causedBy = (
+/** Gives messages the ids that follow from the trigger. Their metadata does without a word, as in any handler. */
+const withIds = (
   process: string,
   trigger: RecordedMessage,
   appends: ReadonlyArray<Append>
 ): ReadonlyArray<Append> => {
   const counts = new Map<string, number>()
-  const follow = (streamName: string) => (message: Message): Message => {
+  const withId = (streamName: string) => (message: Message): Message => {
     const index = counts.get(streamName) ?? 0
     counts.set(streamName, index + 1)
-    const id = reactionId(process, trigger, streamName, index)
-    return { ...message, id, metadata: Metadata.follow(trigger, message.metadata) }
+    return { ...message, id: reactionId(process, trigger, streamName, index) }
   }
   return appends.map(({ expectedVersion, messages, streamName }) => ({
     streamName,
     expectedVersion,
-    messages: Arr.ensure(messages).map(follow(streamName))
+    messages: Arr.ensure(messages).map(withId(streamName))
   }))
 }
 
@@ -66,6 +66,9 @@ const causedBy = (
  * It writes once for each trigger. The first message of a reaction is always in the process's own stream, under an id that
  * follows from the trigger. The store refuses a second reaction because of that id, and the id then shows that the trigger
  * was handled.
+ *
+ * Gives the highest global position of what it wrote, none when it wrote nothing. For a trigger that was handled before, that
+ * is the position of the reaction's first message, unless the process reacts as it did then.
  */
 export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyRecorded, R, E, RDecide>(
   process: string,
@@ -74,19 +77,23 @@ export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyR
   decide: (state: S) => Effect.Effect<Writes<Event>, E, RDecide>,
   retry: Transaction.Options["retry"]
 ): Effect.fn.Return<
-  void,
-  E | ReadError | Exclude<AppendError, WrongExpectedVersion> | Unsupported | Transaction.Conflict<Recorded>,
+  Option.Option<number>,
+  E | ReadError | Exclude<AppendError, WrongExpectedVersion> | Unsupported | Transaction.Conflict,
   R | RDecide | MessageStore
 > {
   const store = yield* MessageStore
   let messages: ReadonlyArray<Append> = []
+  let written: Option.Option<number> = Option.none()
 
   /** Writes the process's own events first, so that the first result is theirs. */
   const writeAll = (own: Append) =>
     Effect.flatMap(
-      store.writeAll(causedBy(process, trigger, [own, ...messages])),
-      // A store that gives no result for an append is broken.
-      ([result]) => Effect.orDie(Effect.fromNullishOr(result))
+      store.writeAll(withIds(process, trigger, [own, ...messages])),
+      (results) => {
+        written = Option.some(Math.max(...results.map(({ globalPosition }) => globalPosition)))
+        // A store that gives no result for an append is broken.
+        return Effect.orDie(Effect.fromNullishOr(results[0]))
+      }
     )
   const reaction = Transaction.transact(
     store,
@@ -101,13 +108,19 @@ export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyR
   )
 
   const wasHandled = store.findMessage(stream.streamName, reactionId(process, trigger, stream.streamName, 0)).pipe(
-    Effect.map(Option.isSome),
     // A derived id is a UUID.
     Effect.catchTag("InvalidArgument", Effect.die)
   )
   // A handled trigger is no failure, even when the process would refuse it in the state that it is in now.
   return yield* Effect.catch(
-    Effect.asVoid(reaction),
-    (error) => Effect.flatMap(wasHandled, (handled) => handled ? Effect.void : Effect.fail(error))
+    Effect.map(reaction, () => written),
+    (error) =>
+      Effect.flatMap(
+        wasHandled,
+        Option.match({
+          onNone: () => Effect.fail(error),
+          onSome: ({ globalPosition }) => Effect.succeedSome(globalPosition)
+        })
+      )
   )
 })

@@ -8,6 +8,7 @@ import type { Append } from "../../MessageStore.ts"
 import type { InvalidMessage } from "../../StoreError.ts"
 import type { InvalidStreamName } from "../../StreamName.ts"
 import type { Options } from "../consumer/definition.ts"
+import type { Misnamed, NoFunction, Unchecked } from "../processor/sources.ts"
 
 export const SentTypeId = "~eventfold/Process/Sent"
 
@@ -66,18 +67,80 @@ export interface Deadline {
 }
 
 /**
- * A source of a process: which process an event is for, and the reaction to each type of event. The other options are those
- * of the consumer that reads this source, and default to the process's.
+ * How a process reads a source: which process an event is for, and the options of the consumer that reads the source, which
+ * default to the process's.
  *
  * @since 0.1.0
  * @category options
  */
-export interface SourceOptions<C extends Category.Any, From extends Category.Any, H> extends Options {
+export interface SourceOptions<C extends Category.Any, From extends Category.Any> extends Options {
   /**
    * The id of the process that an event is for, or `undefined` when the event is for no process. Defaults to the id of the
    * event's stream: events of `order-123` are for `fulfilment-123`.
    */
   readonly id?: ((event: Category.RecordedEvent<From>) => Category.Id<C> | undefined) | undefined
-  /** The reactions by type of event. A type that is absent is skipped. */
-  readonly react: H
 }
+
+/** What a reaction gives, without the effect that gives it. */
+export type Plain<Out> = Out extends Effect.Effect<infer A, infer _E, infer _R> ? A : Out
+
+type KeyOf<A> = A extends object ? keyof A : never
+
+type DeadlinesOf<A> = A extends { readonly deadlines?: infer T } ? KeyOf<T> : never
+
+/** What the compiler says about a key that a reaction does not have: it would have no effect. */
+type Unknown<A> = A extends { readonly type: string; readonly data: unknown }
+  ? "an event is not a reaction: return { events: [event] }"
+  : `${
+    & Exclude<KeyOf<A>, keyof Reaction<never, never>>
+    & string} is not part of a reaction: it has events, send and deadlines`
+
+/** What the compiler says about a deadline that the process does not have. */
+type Unnamed<A, Name> = `${
+  & Exclude<DeadlinesOf<A>, Name>
+  & string} is not a deadline of this process: add it with .deadline`
+
+/** Accepts what a reaction gives, or says what is wrong with it. */
+export type Exact<Out, Name> = [Unknown<Plain<Out>>] extends [never]
+  ? [Unnamed<Plain<Out>, Name>] extends [never] ? unknown : Unnamed<Plain<Out>, Name>
+  : Unknown<Plain<Out>>
+
+/** What the reaction to an event of a type gets. */
+type EventOf<From extends Category.Any, K> = K extends keyof From["Events"]
+  ? Extract<Category.RecordedEvent<From>, { readonly type: K }>
+  : Unchecked
+
+/** The reaction to an event of a type, or what is wrong with its name. */
+type ReactionTo<C extends Category.Any, S, Name extends string, From extends Category.Any, K> =
+  & ((state: S, event: EventOf<From, K>, id: Category.Id<C>) => Reacted<Category.Event<C>, Name>)
+  & (K extends keyof From["Events"] ? unknown : Misnamed<K>)
+
+/**
+ * The reactions of a process to a source, as `Handlers` are those of a consumer: one function for events of all types, or one
+ * for each type.
+ */
+export type Reactions<
+  C extends Category.Any,
+  S,
+  Name extends string,
+  From extends Category.Any,
+  K extends string,
+  Outs,
+  Out
+> =
+  | ((
+    state: S,
+    event: Category.RecordedEvent<From>,
+    id: Category.Id<C>
+  ) => Reacted<Category.Event<C>, Name> & Out & Exact<Out, Name>)
+  | (
+    & {
+      readonly [P in keyof Outs]: (
+        state: S,
+        event: EventOf<From, P>,
+        id: Category.Id<C>
+      ) => Reacted<Category.Event<C>, Name> & Outs[P] & Exact<Outs[P], Name>
+    }
+    & { readonly [P in K]: ReactionTo<C, S, Name, From, P> }
+    & NoFunction
+  )

@@ -2,7 +2,9 @@ import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import type { Stuck } from "../../ConsumerStatus.ts"
+import * as Option from "effect/Option"
+import type { LastFailure, MessagePlace, Stuck } from "../../ConsumerStatus.ts"
+import type { FailureReport } from "../../FailureReport.ts"
 import type { RecordedMessage } from "../../Message.ts"
 import * as Metrics from "./metrics.ts"
 import type { Subject } from "./subject.ts"
@@ -15,7 +17,7 @@ interface Retrying {
   /** When the handler first failed, in milliseconds. */
   readonly since: number
   /** The last failure. */
-  readonly error: unknown
+  readonly failure: FailureReport
 }
 
 /** How many messages this process has handled, and so on, since the consumer or read model started. */
@@ -32,6 +34,8 @@ export interface Activity {
   readonly counts: () => Counts
   /** The messages whose handler has failed and runs again. */
   readonly stuck: () => ReadonlyArray<Stuck>
+  /** The last message whose handler failed on its last attempt. */
+  readonly lastFailure: () => Option.Option<LastFailure>
   /** Messages handled per second, by the last samples. */
   readonly rate: () => number
   readonly sample: () => void
@@ -39,10 +43,11 @@ export interface Activity {
   readonly now: () => bigint
   readonly handled: (messages: Messages, begun: bigint) => void
   readonly attemptFailed: (begun: bigint) => void
-  readonly willRetry: (messages: Messages, attempts: number, error: unknown) => void
+  readonly willRetry: (messages: Messages, attempts: number, failure: FailureReport) => void
   /** The handler has succeeded, or failed for the last time. */
   readonly settled: (messages: Messages) => void
-  readonly failed: () => void
+  /** A handler failed on its last attempt. Without a message when the message is no longer in the store. */
+  readonly failed: (message: MessagePlace | undefined, attempts: number, failure: FailureReport) => void
   readonly skipped: () => void
   readonly parked: () => void
   /** Handlers were interrupted: nothing is stuck any longer. */
@@ -56,10 +61,23 @@ const rateMillis = 10_000
 
 const secondsOf = (nanos: bigint): number => Number(nanos) / 1e9
 
-const toStuck = ([[first, ...others], { attempts, error, since }]: readonly [Messages, Retrying]): Stuck => {
-  const { data: _data, metadata: _metadata, ...message } = first
-  return { message, messages: others.length + 1, attempts, since: DateTime.makeUnsafe(since), error }
-}
+/** Where a message is, and none of its content. */
+const placeOf = ({ globalPosition, id, position, streamName, time, type }: MessagePlace): MessagePlace => ({
+  id,
+  streamName,
+  type,
+  position,
+  globalPosition,
+  time
+})
+
+const toStuck = ([[first, ...others], { attempts, failure, since }]: readonly [Messages, Retrying]): Stuck => ({
+  message: placeOf(first),
+  messages: others.length + 1,
+  attempts,
+  since: DateTime.makeUnsafe(since),
+  failure
+})
 
 export const make = Effect.fnUntraced(function*(subject: Subject): Effect.fn.Return<Activity> {
   const clock = yield* Clock.Clock
@@ -74,10 +92,13 @@ export const make = Effect.fnUntraced(function*(subject: Subject): Effect.fn.Ret
     metrics[key](1)
   }
   const countRetry = count("retried")
+  const countFailed = count("failed")
+  let lastFailure: Option.Option<LastFailure> = Option.none()
 
   return {
     counts: () => ({ ...counts }),
     stuck: () => Array.from(retrying, toStuck),
+    lastFailure: () => lastFailure,
     rate: () => {
       const [first] = samples
       const elapsed = first === undefined ? 0 : millis() - first.at
@@ -97,14 +118,23 @@ export const make = Effect.fnUntraced(function*(subject: Subject): Effect.fn.Ret
       metrics.duration(secondsOf(clock.monotonicTimeNanosUnsafe() - begun))
     },
     attemptFailed: (begun) => metrics.duration(secondsOf(clock.monotonicTimeNanosUnsafe() - begun)),
-    willRetry: (messages, attempts, error) => {
+    willRetry: (messages, attempts, failure) => {
       countRetry()
-      retrying.set(messages, { attempts, since: retrying.get(messages)?.since ?? millis(), error })
+      retrying.set(messages, { attempts, since: retrying.get(messages)?.since ?? millis(), failure })
     },
     settled: (messages) => {
       if (retrying.size > 0) retrying.delete(messages)
     },
-    failed: count("failed"),
+    failed: (message, attempts, failure) => {
+      countFailed()
+      if (message === undefined) return
+      lastFailure = Option.some({
+        message: placeOf(message),
+        attempts,
+        time: DateTime.makeUnsafe(millis()),
+        failure
+      })
+    },
     skipped: count("skipped"),
     parked: count("parked"),
     stopped: () => retrying.clear(),

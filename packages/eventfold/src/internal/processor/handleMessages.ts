@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { DecodeError } from "../../Category.ts"
+import * as FailureReport from "../../FailureReport.ts"
 import type { RecordedMessage } from "../../Message.ts"
 import { log } from "../runtime/log.ts"
 import type { Activity, Messages } from "./activity.ts"
@@ -25,6 +26,7 @@ export const defaultRetry: Schedule.Schedule<unknown> = Schedule.max([
 /** The last failure of a handler, after this many attempts. */
 export interface Failure {
   readonly cause: Cause.Cause<unknown>
+  readonly report: FailureReport.FailureReport
   readonly attempts: number
 }
 
@@ -69,12 +71,12 @@ export const makeAttempt = <E, R>(
   traced: Traced
 ): Attempt<R> => {
   /** The first failure is often one that passes, such as a conflict: only the next ones are warnings. */
-  const logRetry = (messages: Messages, attempts: number, error: E) =>
+  const logRetry = (messages: Messages, attempts: number, error: FailureReport.FailureReport) =>
     log(attempts === 1 ? "Debug" : "Warn", `${subject.kind} failed to handle a message and retries it`, {
       ...describe(subject, Arr.headNonEmpty(messages)),
       messages: messages.length,
       attempts,
-      error: Cause.pretty(Cause.fail(error))
+      error
     })
 
   return (messages) =>
@@ -89,8 +91,10 @@ export const makeAttempt = <E, R>(
       const willRetry = (error: E) => {
         if (error instanceof DecodeError || isFatal(error)) return Effect.succeed(false)
         activity.attemptFailed(begun)
-        activity.willRetry(messages, attempts, error)
-        return Effect.as(logRetry(messages, attempts, error), true)
+        return Effect.flatMap(FailureReport.fromCause(Cause.fail(error)), (report) => {
+          activity.willRetry(messages, attempts, report)
+          return Effect.as(logRetry(messages, attempts, report), true)
+        })
       }
       /** The schedule starts only after a first failure: most messages succeed, and pay nothing for it. */
       const retryAfter = (error: E) => {
@@ -115,7 +119,7 @@ export const makeAttempt = <E, R>(
           const endsAll = Option.isSome(error) ? isFatal(error.value) : Cause.hasInterruptsOnly(cause)
           if (endsAll) return Effect.failCause(cause as Cause.Cause<never>)
           activity.attemptFailed(begun)
-          return Effect.succeedSome({ cause, attempts })
+          return Effect.map(FailureReport.fromCause(cause), (report) => Option.some({ cause, report, attempts }))
         }
       })
     })
@@ -132,30 +136,25 @@ export const makeHandle = <E, R, EPark = never, RPark = never>(
   parker: Parker<EPark, RPark> | undefined
 ) => {
   const fail = (message: RecordedMessage, failure: Failure): Effect.Effect<void, E | EPark, RPark> => {
-    const { attempts, cause } = failure
-    const about = { ...describe(subject, message), attempts }
-    const error = Cause.pretty(cause)
-    activity.failed()
+    const { attempts, cause, report } = failure
+    const about = { ...describe(subject, message), attempts, error: report }
+    activity.failed(message, attempts, report)
     if (parker !== undefined) {
       activity.parked()
       return Effect.andThen(
         log(
           "Warn",
           `${subject.kind} failed to handle a message; it parks the message and later ones with its cardinal id`,
-          {
-            ...about,
-            error
-          }
+          about
         ),
         parker.park(message, failure)
       )
     }
     if (onFailure === "skip") {
       activity.skipped()
-      return log("Warn", `${subject.kind} failed to handle a message and skips it`, { ...about, error })
+      return log("Warn", `${subject.kind} failed to handle a message and skips it`, about)
     }
     return Effect.andThen(
-      // Without the error: the processor fails with it, and the program that runs it reports it.
       log("Error", `${subject.kind} failed to handle a message and stops`, about),
       Effect.failCause(cause as Cause.Cause<never>)
     )

@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
-import { log } from "../runtime/log.ts"
+import { logFailure } from "../runtime/log.ts"
 import type { Subject } from "./subject.ts"
 
 /**
@@ -78,10 +78,7 @@ export const make = Effect.gen(function*() {
     Effect.flatMap(Deferred.failCause(failed, cause), (isFirst) =>
       isFirst
         ? Effect.void
-        : log("Error", `${kind} failed too; the program reports the first failure`, {
-          ...logged,
-          error: Cause.pretty(cause)
-        }))
+        : logFailure("Error", `${kind} failed too; the program reports the first failure`, logged, cause))
 
   const service: Service = {
     running,

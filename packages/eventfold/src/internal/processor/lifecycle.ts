@@ -146,7 +146,8 @@ export const make = Effect.fnUntraced(function*<W extends Work>(subject: Subject
         pending,
         ...activity.counts(),
         rate: activity.rate(),
-        stuck: activity.stuck()
+        stuck: activity.stuck(),
+        lastFailure: activity.lastFailure()
       }
     })
   }

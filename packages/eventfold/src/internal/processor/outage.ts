@@ -1,7 +1,8 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { StoreError } from "../../StoreError.ts"
-import { log } from "../runtime/log.ts"
+import { logFailure } from "../runtime/log.ts"
 import type { Subject } from "./subject.ts"
 
 /** Whether the store failed in a way that may pass. */
@@ -11,7 +12,7 @@ export const isOutage = (error: unknown): boolean => error instanceof StoreError
 export const backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("5 seconds")])
 
 export const logOutage = ({ kind, logged }: Subject, error: unknown): Effect.Effect<void> =>
-  log("Warn", `${kind} waits for the store, which failed`, { ...logged, error })
+  logFailure("Warn", `${kind} waits for the store, which failed`, logged, Cause.fail(error))
 
 /** Retries an effect until the store is back. */
 export type RetryOutages = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
@@ -38,6 +39,11 @@ export const finalWrite = <E, R>(
     Effect.interruptible,
     Effect.timeout(finalWriteLimit),
     Effect.catch((error) =>
-      log("Warn", `consumer could not write its last checkpoint; ${consequence}`, { consumer, error })
+      logFailure(
+        "Warn",
+        `consumer could not write its last checkpoint; ${consequence}`,
+        { consumer },
+        Cause.fail(error)
+      )
     )
   )

@@ -6,6 +6,7 @@ import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
+import { logFailure } from "../runtime/log.ts"
 import { type Host, HostService, type Running } from "./host.ts"
 import type { Subject } from "./subject.ts"
 
@@ -70,17 +71,17 @@ export const layer = <E, R, E2, R2, const S extends OnStop>(
     const host = yield* HostService
     const runnable = yield* make
     const { kind, logged } = runnable.subject
-    const logFailure = (text: string) => (cause: Cause.Cause<unknown>) =>
-      Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.annotateLogs(Effect.logError(text, cause), logged)
+    const logUnlessInterrupted = (text: string) => (cause: Cause.Cause<unknown>) =>
+      Cause.hasInterruptsOnly(cause) ? Effect.void : logFailure("Error", text, logged, cause)
     const policy: OnStop = onStop
     const around = (run: Effect.Effect<never, E, R>): Effect.Effect<void, E, R> => {
       switch (policy) {
         case "fail":
           return run
         case "ignore":
-          return Effect.catchCause(run, logFailure(`${kind} failed; the program continues without it`))
+          return Effect.catchCause(run, logUnlessInterrupted(`${kind} failed; the program continues without it`))
         default:
-          return Effect.retry(Effect.tapCause(run, logFailure(`${kind} failed and starts again`)), policy)
+          return Effect.retry(Effect.tapCause(run, logUnlessInterrupted(`${kind} failed and starts again`)), policy)
       }
     }
     const { handle, run } = yield* makeRunning(runnable, around)

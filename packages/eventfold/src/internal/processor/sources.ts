@@ -2,16 +2,16 @@ import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Category from "../../Category.ts"
 import type { RecordedMessage } from "../../Message.ts"
-import type { All, Source } from "../../Source.ts"
+import type { All, Incoming, Source } from "../../Source.ts"
 import * as StreamName from "../../StreamName.ts"
 import { isBookkeeping } from "../store/bookkeeping.ts"
 
-/** What handlers by type return. */
-export interface Outcomes {
-  readonly [type: string]: AnyOutcome | undefined
-}
-
 export type AnyOutcome = Effect.Effect<unknown, unknown, unknown>
+
+/** What handlers return, by type. */
+export interface Outcomes {
+  readonly [type: string]: AnyOutcome
+}
 
 export type ErrorOf<Out> = Out extends Effect.Effect<unknown, infer E, unknown> ? E : never
 
@@ -21,10 +21,42 @@ export type SourceError<From extends Source> = From extends Category.Any ? Categ
 
 export type SourceServices<From extends Source> = From extends Category.Any ? Category.Services<From> : never
 
-/** Handlers of a category's events, by type. Events of other types are skipped. */
-export type EventHandlers<From extends Category.Any, Out> =
-  & { readonly [K in keyof Out]: (event: Extract<Category.RecordedEvent<From>, { readonly type: K }>) => Out[K] }
-  & { readonly [K in Exclude<keyof Out, keyof From["Events"]>]: never }
+/** What the parameter of a misnamed handler is, so that the compiler complains about its name and not about its body. */
+// oxlint-disable-next-line typescript/no-explicit-any -- every other type has complaints of its own
+export type Unchecked = any
+
+/** What the compiler says about a handler for an event that the category does not have. */
+export type Misnamed<K> = `${K & string} is not an event of this category`
+
+/** A function is no set of handlers by type. */
+export interface NoFunction {
+  readonly [Symbol.hasInstance]?: never
+}
+
+/** What the handler of a type gets. */
+type EventOf<From extends Source, K> = From extends Category.Any
+  ? K extends keyof From["Events"] ? Extract<Category.RecordedEvent<From>, { readonly type: K }> : Unchecked
+  : RecordedMessage
+
+/** The handler of a type. */
+type HandlerOf<From extends Source, K> = From extends Category.Any
+  ? K extends keyof From["Events"] ? (event: EventOf<From, K>) => AnyOutcome
+  : ((event: Unchecked) => AnyOutcome) & Misnamed<K>
+  : (message: RecordedMessage) => AnyOutcome
+
+/**
+ * Handlers of a source: a function for all types, whose outcome is `Out`, or one for each type, whose outcomes are `Outs`.
+ *
+ * One signature for all kinds of sources, because the compiler explains a mistake by the last of several. `K` and `Outs` are
+ * inferred from the same object: `K` types the parameters of the handlers, and `Outs` their outcomes.
+ */
+export type Handlers<From extends Source, K extends string, Outs extends Outcomes, Out extends AnyOutcome> =
+  | ((event: Incoming<From>) => Out)
+  | (
+    & { readonly [P in keyof Outs]: (event: EventOf<From, P>) => Outs[P] }
+    & { readonly [P in K]: HandlerOf<From, P> }
+    & NoFunction
+  )
 
 export type AnyHandler = (event: unknown) => Effect.Effect<unknown>
 
@@ -52,13 +84,13 @@ export interface Selection {
   readonly bookkeeping: boolean
 }
 
-const isCategory = (from: Source): from is Category.Any => typeof from === "object" && "decode" in from
+const isCategory = (from: Source): from is Category.Any => typeof from !== "string" && "decode" in from
 
-const isAll = (from: Source): from is All => typeof from === "object" && !("decode" in from)
+const isAll = (from: Source): from is All => typeof from !== "string" && !("decode" in from)
 
 /** The name of the source's category; `undefined` for everything. */
 export const nameOf = (from: Source): string | undefined =>
-  isCategory(from) ? from.name : typeof from === "string" ? from : undefined
+  isCategory(from) ? from.categoryName : typeof from === "string" ? from : undefined
 
 /** Whether a message passes the correlation filter of a consumer, if it has one. */
 export const correlates = (

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { Build } from "../../ReadModelStore.ts"
 import { InvalidArgument } from "../../StoreError.ts"
+import { checkTimeout } from "../processor/timeLimit.ts"
 import { checkInt } from "../store/argumentChecks.ts"
 import type { BuildOptions, ReadModel } from "./definition.ts"
 import { ReadModelChanged } from "./errors.ts"
@@ -29,6 +30,7 @@ export const checkDefinition = Effect.fnUntraced(
     yield* checkInt("version", version, 1)
     yield* checkInt("atOnce", atOnce, 1)
     yield* checkInt("batchSize", options.batchSize, 1)
+    yield* checkTimeout(options.timeout)
     yield* checkBuildOptions(options.build ?? {})
     const twice = sources.find((source, index) => sources.indexOf(source) !== index)
     if (twice !== undefined) {

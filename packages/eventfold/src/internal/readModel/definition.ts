@@ -65,6 +65,12 @@ export interface Options {
    */
   readonly retry?: Schedule.Schedule<unknown> | undefined
   /**
+   * How long the handlers of one transaction may take together. When they take longer they are interrupted, the transaction is
+   * rolled back, and the attempt has failed with `HandlerTimeout`: `retry` and `onFailure` apply, as for any failure. Defaults to
+   * no limit, because only the handlers' author knows how long their work takes.
+   */
+  readonly timeout?: Duration.Input | undefined
+  /**
    * What to do with a message when its retries are used up. `"stop"`: the read model fails with the handler's error, and
    * resumes with this message when it runs again. `"skip"`: what the handler changed is rolled back, a warning is logged,
    * and the read model continues after the message. Defaults to `"stop"`.

@@ -2,6 +2,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { InvalidArgument, StoreError, Unsupported } from "../../StoreError.ts"
 import type { InvalidCategory } from "../../StreamName.ts"
+import type { HandlerTimeout } from "../processor/timeLimit.ts"
 
 /**
  * The definition of a read model differs from the one that filled its live build, and has the same version.
@@ -140,6 +141,7 @@ export class BuildNotFound extends Schema.TaggedError<BuildNotFound>()("BuildNot
  * - `ReadModelChanged`: another definition of the same version filled the live build.
  * - `StoreChanged`: the log is not the one that the live build was filled from.
  * - `BuildsDiffer`: a new build differs from the live one where `compare` does not allow it.
+ * - `HandlerTimeout`: handlers took longer than the `timeout`.
  *
  * @since 0.1.0
  * @category errors
@@ -152,3 +154,4 @@ export type RunError =
   | ReadModelChanged
   | StoreChanged
   | BuildsDiffer
+  | HandlerTimeout

@@ -13,6 +13,7 @@ import { type Handler, makeAttempt, makeHandle } from "../processor/handleMessag
 import type { LogReader } from "../processor/logReader.ts"
 import * as Spans from "../processor/spans.ts"
 import * as Subject from "../processor/subject.ts"
+import * as TimeLimit from "../processor/timeLimit.ts"
 import { withGracePeriod } from "../runtime/gracePeriod.ts"
 import { type Batch, inBatches } from "./batches.ts"
 import * as BuildWriter from "./buildWriter.ts"
@@ -21,7 +22,7 @@ import type { Decoded, ReadModel } from "./definition.ts"
 import { type DecodedPage, readAhead, unread } from "./readAhead.ts"
 import { throttling } from "./throttle.ts"
 
-export type FillError = BuildMoved | StoreError | InvalidArgument | InvalidCategory
+export type FillError = TimeLimit.HandlerTimeout | BuildMoved | StoreError | InvalidArgument | InvalidCategory
 
 export interface Options {
   readonly activity: Activity
@@ -73,9 +74,10 @@ const checkpointAfter = (
 const handlerOf = <E, R>(
   model: ReadModel<E, R>,
   subject: Subject.Subject,
-  writer: BuildWriter.BuildWriter<E, R>,
+  writer: BuildWriter.BuildWriter<E | TimeLimit.HandlerTimeout, R>,
+  limited: TimeLimit.TimeLimit,
   pending: Pending<E>
-): Handler<E | Broken, R> => ({
+): Handler<E | TimeLimit.HandlerTimeout | Broken, R> => ({
   subject,
   retry: model.options.retry,
   onFailure: model.options.onFailure ?? "stop",
@@ -91,7 +93,8 @@ const handlerOf = <E, R>(
       }
       return writer.advance(
         checkpointAfter(writer.build(), pending, Arr.lastNonEmpty(messages)),
-        Arr.isArrayNonEmpty(events) ? model.handle(events) : Effect.void
+        // The handlers, and not the transaction: its commit is not interrupted.
+        Arr.isArrayNonEmpty(events) ? limited(messages, model.handle(events)) : Effect.void
       )
     })
 })
@@ -110,9 +113,10 @@ export const make = Effect.fnUntraced(function*<E, R>(
 
   const read = readAhead(model, reader, yield* Effect.scope)
   const throttled = throttling(clock, throttle)
-  const writer = BuildWriter.make<E, R>(yield* ReadModelStore, clock, first, { sideEffects })
+  const writer = BuildWriter.make<E | TimeLimit.HandlerTimeout, R>(yield* ReadModelStore, clock, first, { sideEffects })
   const pending: Pending<E> = { page: unread(begin), batches: [] }
-  const handler = handlerOf(model, subject, writer, pending)
+  const limited = TimeLimit.make(model.name, model.options.timeout)
+  const handler = handlerOf(model, subject, writer, limited, pending)
   const handle = makeHandle(handler, makeAttempt(handler, activity, yield* Spans.make(subject)), activity, undefined)
   let handled = 0
 

@@ -1,3 +1,4 @@
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
 import type { MessageStore } from "../../MessageStore.ts"
@@ -7,7 +8,7 @@ import type { FollowingReader } from "../processor/logReader.ts"
 import { isOutage, logOutage } from "../processor/outage.ts"
 import * as PollPause from "../processor/pollPause.ts"
 import { ofReadModel } from "../processor/subject.ts"
-import { log } from "../runtime/log.ts"
+import { log, logFailure } from "../runtime/log.ts"
 import { buildLease, createBeside, createFirst, liveLease, liveOf } from "./builds.ts"
 import { checkFingerprint } from "./checkDefinition.ts"
 import type { ReadModel } from "./definition.ts"
@@ -138,9 +139,9 @@ export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): E
     yield* lifecycle.whileLeased([_tag === "Beside" ? buildLease(name) : liveLease(name)], performed)
   }).pipe(Effect.scoped)
 
-  const logFailure = (error: unknown) =>
+  const logRetry = (error: unknown) =>
     error instanceof BuildMoved
-      ? log("Debug", "read model saw another process move its build", { ...subject.logged, error })
+      ? logFailure("Debug", "read model saw another process move its build", subject.logged, Cause.fail(error))
       : logOutage(subject, error)
 
   const run = Effect.gen(function*() {
@@ -152,7 +153,7 @@ export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): E
         turn,
         Effect.fnUntraced(function*(error) {
           if (!(error instanceof BuildMoved) && !isOutage(error)) return yield* Effect.fail(error)
-          yield* logFailure(error)
+          yield* logRetry(error)
           if (activity.counts().handled > handled) {
             isRepeated = false
             backoff.next(true)

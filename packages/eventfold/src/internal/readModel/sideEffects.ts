@@ -1,6 +1,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { log } from "../runtime/log.ts"
+import { logFailure } from "../runtime/log.ts"
 import { handling, notHandling } from "../store/independence.ts"
 
 /** Collects the side effects of handlers, which run when the transaction of the handlers is committed. */
@@ -36,7 +36,7 @@ export const sideEffect = <R>(effect: Effect.Effect<unknown, never, R>): Effect.
     if (collector === undefined) return Effect.asVoid(Effect.provideContext(effect, notHandling(context)))
     return Effect.sync(() => {
       const provided = Effect.provideContext(effect, notHandling(withoutTransaction(context, collector)))
-      collector.add(logFailure(provided, collector))
+      collector.add(logDefect(provided, collector))
     })
   })
 
@@ -49,10 +49,14 @@ export const inTransaction = <A, E, R>(readModel: string, handle: Effect.Effect<
     return Effect.provideService(handlers, Collector, { ...collector, inside, logged: { readModel } })
   })
 
-/** Runs a transaction, and after it, when it has succeeded, the side effects of its handlers. A replay drops them. */
+/**
+ * Runs a transaction, and after it, when it has succeeded, the side effects of its handlers. A replay drops them. A transaction
+ * that is a part of another one has them run later, by `whenCommitted`.
+ */
 export const runningSideEffects = <A, E, R>(
   transaction: Effect.Effect<A, E, R>,
-  isReplay: boolean
+  isReplay: boolean,
+  whenCommitted = (sideEffects: Effect.Effect<void>): Effect.Effect<void> => sideEffects
 ): Effect.Effect<A, E, R> =>
   Effect.contextWith((outside: Context.Context<never>) => {
     const effects: Array<Effect.Effect<unknown>> = []
@@ -61,10 +65,13 @@ export const runningSideEffects = <A, E, R>(
     }
     return Effect.tap(
       Effect.provideService(transaction, Collector, { outside, inside: outside, add, logged: {} }),
-      () => Effect.forEach(effects, (effect) => effect, { discard: true })
+      () =>
+        effects.length === 0
+          ? Effect.void
+          : whenCommitted(Effect.forEach(effects, (effect) => effect, { discard: true }))
     )
   })
 
 /** The messages are handled and committed, so a defect of a side effect must not count as their failure. */
-const logFailure = (effect: Effect.Effect<unknown>, { logged }: Collector) =>
-  Effect.catchCause(effect, (cause) => log("Error", "read model side effect failed", logged, cause))
+const logDefect = (effect: Effect.Effect<unknown>, { logged }: Collector) =>
+  Effect.catchCause(effect, (cause) => logFailure("Error", "read model side effect failed", logged, cause))

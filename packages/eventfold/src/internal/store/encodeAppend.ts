@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type { ExpectedVersion } from "../../ExpectedVersion.ts"
 import { makeIdUnsafe, type Message, type MessageId } from "../../Message.ts"
-import type { Metadata } from "../../Metadata.ts"
+import * as Metadata from "../../Metadata.ts"
 import type { EncodedAppend, EncodedMessage } from "../../StoreBackend.ts"
 import { DuplicateMessageId, InvalidMessage } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
@@ -38,15 +38,29 @@ const problemOf = ({ data, id, metadata, type }: Message): Problem | undefined =
   return problemIn("data", data) ?? (metadata === undefined ? undefined : problemIn("metadata", metadata))
 }
 
-const withTrace = (metadata: Metadata | undefined, traceparent: string | undefined): Metadata | undefined =>
+/** The metadata of a message, and what the context adds to it. */
+const withAmbient = (
+  own: Metadata.Metadata | undefined,
+  ambient: Metadata.Ambient | undefined
+): Metadata.Metadata | undefined => {
+  if (ambient === undefined) return own
+  const base = Metadata.ambientFor(ambient, own)
+  return own === undefined && Object.keys(base).length === 0 ? undefined : Metadata.merge(base, own ?? {})
+}
+
+const withTrace = (
+  metadata: Metadata.Metadata | undefined,
+  traceparent: string | undefined
+): Metadata.Metadata | undefined =>
   traceparent === undefined || metadata?.traceparent !== undefined ? metadata : { ...metadata, traceparent }
 
 const encodeMessage = (
   { data, id, metadata: given, type }: Message,
   newId: () => MessageId,
+  ambient: Metadata.Ambient | undefined,
   traceparent: string | undefined
 ): EncodedMessage => {
-  const metadata = withTrace(given, traceparent)
+  const metadata = withTrace(withAmbient(given, ambient), traceparent)
   return {
     id: id === undefined ? newId() : id.toLowerCase() as MessageId,
     type,
@@ -96,13 +110,17 @@ const encodeWith = (
   }
   const newId = idMaker(context)
   const traceparent = TraceContext.currentIn(context)
+  const ambient = Context.get(context, Metadata.Ambient)
+  const ambientProblem = ambient === undefined
+    ? undefined
+    : problemIn("metadata", Metadata.ambientFor(ambient, undefined))
   const messages: Array<EncodedMessage> = []
   for (const message of given) {
-    const problem = problemOf(message)
+    const problem = problemOf(message) ?? ambientProblem
     if (problem !== undefined) {
       return Effect.fail(new InvalidMessage({ streamName, index: messages.length, type: message.type, ...problem }))
     }
-    messages.push(encodeMessage(message, newId, traceparent))
+    messages.push(encodeMessage(message, newId, ambient, traceparent))
   }
   return Effect.succeed({
     streamName,

@@ -15,7 +15,7 @@ import type * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import type { Transactions } from "../../StoreBackend.ts"
 import { StoreError } from "../../StoreError.ts"
-import { log as logged } from "../runtime/log.ts"
+import { logFailure } from "../runtime/log.ts"
 import { Independence } from "./independence.ts"
 import { type Log, truncate } from "./memoryLog.ts"
 
@@ -130,7 +130,7 @@ export const make = (log: Log): MemoryTransactions => {
   const runCallbacks = ({ afterCommit }: Level) =>
     Effect.forEach(
       afterCommit,
-      Effect.catchCause((cause) => logged("Error", "effect after the commit of a transaction failed", {}, cause)),
+      Effect.catchCause((cause) => logFailure("Error", "effect after the commit of a transaction failed", {}, cause)),
       { discard: true }
     )
 

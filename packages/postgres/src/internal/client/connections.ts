@@ -1,20 +1,36 @@
+import * as Client from "@effect/sql-pg/PgClient"
 import { PgClient, type PgClientConfig, type PgPoolConfig } from "@effect/sql-pg/PgClient"
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Reactivity from "effect/reactivity/Reactivity"
+import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
-
-/** Whether the client's pool has a single connection, which an open transaction keeps to itself. */
-export const hasOneConnection = (sql: PgClient): boolean => {
-  const pool: PgPoolConfig = sql.config
-  return pool.maxConnections === 1
-}
 
 /**
  * Whether the database is a PGlite: a single session in this process. No other process uses it, and a second connection
  * would end the first.
  */
-export const isInProcess = (sql: PgClient): boolean => sql.config.stream !== undefined && hasOneConnection(sql)
+export const isInProcess = (sql: PgClient): boolean => {
+  const pool: PgPoolConfig = sql.config
+  return pool.stream !== undefined && pool.maxConnections === 1
+}
+
+/** The most connections of a client beside the application's. */
+const maxBeside = 2
+
+/**
+ * A client beside the application's, with connections of its own: what runs on it never waits for the application's pool.
+ * It opens a connection when it needs one, and closes it when it has been idle for a minute.
+ */
+export const makeBeside = (sql: PgClient): Effect.Effect<PgClient, never, Scope.Scope> => {
+  const config: PgPoolConfig = { ...sql.config, minConnections: 0, maxConnections: maxBeside, multiplex: false }
+  return Client.make(config).pipe(
+    Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
+    // It connects later.
+    Effect.orDie
+  )
+}
 
 /**
  * Opens a connection outside of the pool, for a session that lasts, so that it works with a pool of any size. Keep-alives

@@ -15,8 +15,11 @@ export const ownFunctionCall = (sql: PgClient): FunctionCall => (name, call) => 
  * search path until the transaction ends. A part of the query that must not run before that reads `found.path`.
  */
 export const stockSearchPath = (sql: PgClient): Fragment =>
-  sql`(SELECT set_config('search_path', current_setting('search_path') || ', message_store', true) AS path OFFSET 0)
-    AS found`
+  sql`(
+    SELECT set_config('search_path', regexp_replace(current_setting('search_path'), '(, message_store)?$', ', message_store'),
+      true) AS path
+    OFFSET 0
+  ) AS found`
 
 /** Calls the functions of a stock Message DB. */
 export const stockFunctionCall = (sql: PgClient): FunctionCall => (name, call) =>

@@ -8,7 +8,7 @@ import { isPassing, storeError } from "./sqlError.ts"
  * For failures that pass: a lost connection, a restarting server, a deadlock. Eight more attempts in about four seconds.
  * An append can be sent again safely, because its messages carry their ids.
  */
-const schedule: Schedule.Schedule<unknown> = Schedule.max([
+export const passingSchedule: Schedule.Schedule<unknown> = Schedule.max([
   Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]).pipe(Schedule.jittered),
   Schedule.recurs(8)
 ])
@@ -26,7 +26,7 @@ export const retrying = <A, E>(
       attempt = statements
       return current
     })
-    return Effect.retry(next, { schedule, while: isWorthRetrying })
+    return Effect.retry(next, { schedule: passingSchedule, while: isWorthRetrying })
   })
 }
 

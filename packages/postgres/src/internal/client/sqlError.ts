@@ -39,6 +39,9 @@ const passing = new Set(["57P01", "57P02", "57P03", "53300"])
 /** Whether the same statement may succeed later. */
 export const isPassing = (error: SqlError): boolean => error.isRetryable || passing.has(errorCode(error) ?? "")
 
+/** Whether a statement has waited for a lock for as long as it may. */
+export const isLockTimeout = (error: SqlError): boolean => error.reason._tag === "LockTimeoutError"
+
 /** Whether an id or a position is already taken. */
 export const isUniqueViolation = (error: SqlError): boolean => error.reason._tag === "UniqueViolation"
 

@@ -5,11 +5,9 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { BeginTransaction } from "effect/sql/SqlClient"
+import { BeginTransaction, type TransactionConnection } from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import type { Transactions } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
-import { hasOneConnection } from "./connections.ts"
 import { storeError } from "./sqlError.ts"
 
 /** Whether the caller is in a transaction on this client. */
@@ -23,36 +21,28 @@ export const outsideTransaction = (sql: PgClient) => <A, E>(statements: Effect.E
     (context: Context.Context<never>) => Context.omit(sql.transactionService)(context)
   )
 
-/**
- * Runs a write as a transaction of its own, even if its caller is in one on the same client: the write may be committed
- * together with others, and is sent again when its outcome is unknown. Fails on a client with a single connection,
- * where the write would wait for ever for the connection that the caller's transaction holds.
- */
-export const independently = (sql: PgClient) => {
-  const outside = outsideTransaction(sql)
-  const isRefused = hasOneConnection(sql)
-  return <A, E>(operation: string, write: Effect.Effect<A, E>): Effect.Effect<A, E | StoreError> =>
-    Effect.contextWith((context: Context.Context<never>): Effect.Effect<A, E | StoreError> => {
-      if (Option.isNone(Context.getOption(context, sql.transactionService))) return write
-      if (isRefused) {
-        const reason =
-          "a transaction of the caller holds the client's only connection, and the write needs one of its " +
-          "own: write outside of the transaction, or give the client more connections"
-        return Effect.fail(new StoreError({ operation, reason, isRetryable: false }))
-      }
-      return outside(write)
-    })
-}
+/** The transaction of the calling fiber on a client: its connection, and how many savepoints deep. */
+export type Level = TransactionConnection.Service
 
-/** The transactions of the application on this client. */
-export const transactions = (sql: PgClient): Transactions => ({
-  isActive: isInTransaction(sql),
-  run: inTransaction(sql, "transaction"),
-  afterCommit: sql.afterCommit
-})
+export const levelOf = (sql: PgClient, context: Context.Context<never>): Level | undefined =>
+  Context.getOrUndefined(context, sql.transactionService)
+
+/** By connection, which each transaction has anew: why the server has given a transaction up. It must not commit. */
+const givenUp = new WeakMap<Level[0], StoreError>()
 
 /** Marks a failure of the work itself, to tell it from a failure of the transaction around it. */
 class WorkFailed<E> extends Data.Error<{ readonly error: E }> {}
+
+/** Runs statements in the caller's transaction, unless that can no longer commit. */
+const unlessGivenUp = <A, E, R>(
+  sql: PgClient,
+  statements: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | StoreError, R> =>
+  Effect.contextWith((context: Context.Context<R>): Effect.Effect<A, E | StoreError, R> => {
+    const level = levelOf(sql, context)
+    const error = level === undefined ? undefined : givenUp.get(level[0])
+    return error === undefined ? statements : Effect.fail(error)
+  })
 
 /** The server gave up the transaction because of other transactions; the same one may succeed next time. */
 const isCollision = (error: unknown): error is SqlError =>
@@ -74,6 +64,7 @@ export const inTransaction =
         const body = work.pipe(
           Effect.provideService(BeginTransaction, begin),
           Effect.onExit((exit) => Effect.sync(() => workExit = exit)),
+          Effect.flatMap((result) => unlessGivenUp(sql, Effect.succeed(result))),
           Effect.mapError((error) => new WorkFailed({ error }))
         )
         const isDefectOfWork = (defect: unknown) =>
@@ -98,3 +89,58 @@ export const inTransaction =
           })
         )
       }))
+
+const isDeadlock = (error: unknown): error is StoreError =>
+  error instanceof StoreError && isSqlError(error.cause) && error.cause.reason._tag === "DeadlockError"
+
+/**
+ * Runs work in a savepoint of the caller's transaction, once. A failure or an interruption rolls the work back, and leaves
+ * the transaction usable.
+ *
+ * After a deadlock the transaction is not usable: what it holds is what another transaction waits for, so the same work would
+ * meet the next deadlock. The caller may handle the failure and go on, so an error in the transaction keeps it from
+ * committing without the work.
+ */
+export const inSavepoint =
+  (sql: PgClient, operation: string) => <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> =>
+    Effect.contextWith((context: Context.Context<R>) => {
+      const level = levelOf(sql, context)
+      return unlessGivenUp(sql, inTransaction(sql, operation)(work)).pipe(
+        Effect.tapError((error) => {
+          if (level === undefined || !isDeadlock(error) || givenUp.has(level[0])) return Effect.void
+          givenUp.set(level[0], error)
+          return Effect.ignore(sql`DO $$BEGIN RAISE 'a deadlock has ended this transaction'; END$$`.unprepared)
+        })
+      )
+    })
+
+/**
+ * Fails in a transaction of the caller that does not see what others have committed since it began: a version would be
+ * compared with an old one.
+ */
+export const oldSnapshot = (sql: PgClient, operation: string): Effect.Effect<never, StoreError> =>
+  Effect.flatMap(
+    Effect.mapError(isolation(sql), storeError(operation)),
+    (level) =>
+      Effect.fail(
+        new StoreError({
+          operation,
+          reason:
+            `the caller's transaction has the isolation level ${level.toUpperCase()}, so the expected version would ` +
+            "be compared with an old one: begin the transaction with READ COMMITTED, as MessageStore.transaction does, or " +
+            "write with MessageStore.independently",
+          isRetryable: false
+        })
+      )
+  )
+
+/** The isolation level of the caller's transaction, in lower case. */
+const isolation = (sql: PgClient): Effect.Effect<string, SqlError> =>
+  Effect.map(
+    sql<{ readonly isolation: string }>`SELECT current_setting('transaction_isolation') AS isolation`,
+    ([row]) => row?.isolation ?? "unknown"
+  )
+
+/** Fails in a transaction of the caller in which {@link oldSnapshot} holds. */
+export const requireFreshSnapshot = (sql: PgClient, operation: string): Effect.Effect<void, StoreError | SqlError> =>
+  Effect.flatMap(isolation(sql), (level) => level.startsWith("read") ? Effect.void : oldSnapshot(sql, operation))

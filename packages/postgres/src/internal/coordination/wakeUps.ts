@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { nextId } from "eventfold/Message"
 import { type EncodedAppend, type StoreBackend, type Wake, wakeUnlessRefused } from "eventfold/StoreBackend"
+import * as StreamName from "eventfold/StreamName"
 import { isInProcess } from "../client/connections.ts"
 import { listen, makeAnnouncer } from "./announcements.ts"
 
@@ -15,8 +16,18 @@ export interface WakeUps {
     appends: ReadonlyArray<EncodedAppend>,
     write: Effect.Effect<A, E>
   ) => Effect.Effect<A, E>
+  /** Runs a write in a transaction of the caller, and wakes the readers of its categories when that commits. */
+  readonly wakingAfterCommit: <A, E>(
+    appends: ReadonlyArray<EncodedAppend>,
+    write: Effect.Effect<A, E>
+  ) => Effect.Effect<A, E>
   readonly watch: NonNullable<StoreBackend["watch"]>
 }
+
+const writtenCategories = (appends: ReadonlyArray<EncodedAppend>) =>
+  new Set(
+    appends.filter(({ messages }) => messages.length > 0).map(({ streamName }) => StreamName.category(streamName))
+  )
 
 /** Announces and listens until the scope closes. */
 export const make = Effect.fnUntraced(function*(
@@ -36,6 +47,9 @@ export const make = Effect.fnUntraced(function*(
   return {
     written,
     waking: (appends, write) => wakeUnlessRefused(appends, write, written),
+    // A write that failed is rolled back, so it wakes no reader.
+    wakingAfterCommit: (appends, write) =>
+      Effect.tap(write, () => sql.afterCommit(Effect.forEach(writtenCategories(appends), written, { discard: true }))),
     watch: (given) =>
       Effect.suspend(() => {
         // Kept after the last reader stops waiting: the store gives the same function the next time.

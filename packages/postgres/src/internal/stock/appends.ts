@@ -9,7 +9,7 @@ import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "event
 import { stockSearchPath } from "../client/functionCalls.ts"
 import { retrying } from "../client/retries.ts"
 import { isUniqueViolation, storeError } from "../client/sqlError.ts"
-import { independently } from "../client/transactions.ts"
+import { inSavepoint, requireFreshSnapshot } from "../client/transactions.ts"
 import { safePosition, wireVersion } from "../client/wireValues.ts"
 
 /**
@@ -188,42 +188,61 @@ const resolve = Effect.fnUntraced(function*(
 
 type Refusal = WrongExpectedVersion | DuplicateMessageId
 
-/** The writes of the store, each a transaction of its own. */
-export const make = (sql: PgClient) => {
-  const independent = independently(sql)
+/** How the statements of a write are run. */
+type Run = (
+  operation: string,
+  statements: Effect.Effect<ReadonlyArray<WrittenRow>, SqlError | VersionRefusal>
+) => Effect.Effect<ReadonlyArray<WrittenRow>, SqlError | VersionRefusal | StoreError>
 
-  const run = (
+const makeWrites = (
+  sql: PgClient,
+  run: { readonly one: Run; readonly several: Run }
+) => {
+  const write = (
     operation: string,
     appends: ReadonlyArray<EncodedAppend>,
-    statements: Effect.Effect<ReadonlyArray<WrittenRow>, SqlError | VersionRefusal>
+    written: ReturnType<Run>
   ): Effect.Effect<ReadonlyArray<AppendResult>, Refusal | StoreError> =>
-    independent(
-      operation,
-      Effect.matchEffect(retrying(statements), {
-        onSuccess: (rows) => Effect.forEach(rows, resultOf),
-        onFailure: (failure) =>
-          failure._tag === "SqlError" && !isUniqueViolation(failure)
-            ? Effect.fail(storeError(operation)(failure))
-            : resolve(sql, operation, appends, failure)
-      })
-    )
+    Effect.matchEffect(written, {
+      onSuccess: (rows) => Effect.forEach(rows, resultOf),
+      onFailure: (failure) => {
+        if (failure._tag === "StoreError") return Effect.fail(failure)
+        return failure._tag === "SqlError" && !isUniqueViolation(failure)
+          ? Effect.fail(storeError(operation)(failure))
+          : resolve(sql, operation, appends, failure)
+      }
+    })
 
   return {
     append: (append: EncodedAppend): Effect.Effect<AppendResult, Refusal | StoreError> =>
       Effect.flatMap(
-        run("append", [append], Effect.map(writeOne(sql, append), (row) => [row])),
+        write("append", [append], run.one("append", Effect.map(writeOne(sql, append), (row) => [row]))),
         ([result]) => result === undefined ? Effect.die(new Error("an append gave no result")) : Effect.succeed(result)
       ),
     appendAll: (appends: ReadonlyArray<EncodedAppend>) =>
-      run(
+      write(
         "writeAll",
         appends,
-        sql.withTransaction(
+        run.several(
+          "writeAll",
           Effect.andThen(
             lockInOrder(sql, appends),
             Effect.forEach(appends, (append) => isCheck(append) ? check(sql, append) : writeOne(sql, append))
           )
         )
       )
+  }
+}
+
+/** The writes of the store: each a transaction of its own, or in the transaction of the caller. */
+export const make = (sql: PgClient) => {
+  const inCallersTransaction: Run = (operation, statements) =>
+    inSavepoint(sql, operation)(Effect.andThen(requireFreshSnapshot(sql, operation), statements))
+  return {
+    alone: makeWrites(sql, {
+      one: (_, statements) => retrying(statements),
+      several: (_, statements) => retrying(sql.withTransaction(statements))
+    }),
+    joined: makeWrites(sql, { one: inCallersTransaction, several: inCallersTransaction })
   }
 }

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { StoreBackend } from "eventfold/StoreBackend"
 import { Unsupported } from "eventfold/StoreError"
 import { stockFunctionCall } from "../client/functionCalls.ts"
-import { transactions } from "../client/transactions.ts"
+import { placeReads, type Places } from "../client/independence.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import type { GapRule } from "../readAll/gapRule.ts"
 import { makeReadAll } from "../readAll/readAll.ts"
@@ -28,16 +28,27 @@ export const make = (
   sql: PgClient,
   rule: GapRule,
   wakeUps: WakeUps,
-  lease: StoreBackend["lease"]
+  lease: StoreBackend["lease"],
+  places: Places
 ): StoreBackend => {
-  const { append, appendAll } = Appends.make(sql)
+  const { alone, joined } = Appends.make(sql)
   return {
-    ...makeReads(sql, stockFunctionCall(sql), () => noBackwards),
-    ...makeReadAll(sql, rule, readPage(sql, rule)),
-    transactions: transactions(sql),
-    identity: makeIdentity(sql),
-    append: (request) => wakeUps.waking([request], append(request)),
-    writeAll: (appends) => wakeUps.waking(appends, appendAll(appends)),
+    ...placeReads(places, {
+      ...makeReads(sql, stockFunctionCall(sql), () => noBackwards),
+      ...makeReadAll(sql, rule, readPage(sql, rule)),
+      identity: makeIdentity(sql)
+    }),
+    transactions: places.transactions,
+    append: (request) =>
+      places.write("append", [request], {
+        alone: wakeUps.waking([request], alone.append(request)),
+        joined: wakeUps.wakingAfterCommit([request], joined.append(request))
+      }),
+    writeAll: (appends) =>
+      places.write("writeAll", appends, {
+        alone: wakeUps.waking(appends, alone.appendAll(appends)),
+        joined: wakeUps.wakingAfterCommit(appends, joined.appendAll(appends))
+      }),
     lease,
     watch: wakeUps.watch
   }

@@ -1,8 +1,10 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
+import type * as PgTypes from "@effect/sql-pg/PgTypes"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type { Fragment, Statement } from "effect/sql/Statement"
 import type { AppendResult, EncodedAppend, EncodedMessage } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import { bigints, integers, safePosition, texts, uuids, wireVersion } from "../client/wireValues.ts"
@@ -48,15 +50,44 @@ export const atomicResults = (appends: ReadonlyArray<EncodedAppend>, rows: Reado
   return Effect.forEach(refused.length > 0 ? refused : outcomes, ([append, row]) => resultOf(append, row))
 }
 
+/** How a call is made, and what is to hold of the transaction that it is made in. */
+export interface CallOf {
+  /** Selects the outcomes of a function, whose first argument is given: the name of a stream, or the names of streams. */
+  readonly select: (
+    first: PgTypes.Parameter | string,
+    type: "text" | "text[]",
+    call: (first: Fragment | PgTypes.Parameter | string) => Fragment
+  ) => Statement<OutcomeRow>
+}
+
+/** Calls in a transaction of its own. */
+export const ownTransaction = (sql: PgClient): CallOf => ({
+  select: (first, _, call) => sql<OutcomeRow>`SELECT * FROM ${call(first)}`
+})
+
+/**
+ * Calls in the caller's transaction, unless its snapshot may be older than the wait for the locks: then there are no
+ * outcomes, and the function does not run.
+ */
+export const callersTransaction = (sql: PgClient): CallOf => ({
+  select: (first, type, call) =>
+    sql<OutcomeRow>`SELECT called.*
+      FROM (SELECT current_setting('transaction_isolation') AS isolation OFFSET 0) AS caller,
+        LATERAL ${call(sql`CASE WHEN caller.isolation IS NOT NULL THEN ${first}::${sql.literal(type)} END`)} AS called
+      WHERE caller.isolation IN ('read committed', 'read uncommitted')`
+})
+
 /** `atomic`: all appends or none. `careful`: looks first for messages that are recorded already. */
 export const callAppend = (
   sql: PgClient,
+  { select }: CallOf,
   appends: ReadonlyArray<EncodedAppend>,
   mode: { readonly atomic: boolean; readonly careful: boolean }
 ) => {
   const messages = appends.flatMap((append) => append.messages)
-  return sql<OutcomeRow>`SELECT * FROM eventfold.append(
-    ${texts(appends.map((append) => append.streamName))},
+  return select(texts(appends.map((append) => append.streamName)), "text[]", (streamNames) =>
+    sql`eventfold.append(
+    ${streamNames},
     ${bigints(appends.map((append) => wireVersion(append.expectedVersion)))},
     ${integers(appends.map((append) => append.messages.length))},
     ${uuids(messages.map((message) => message.id))},
@@ -65,28 +96,30 @@ export const callAppend = (
     ${texts(messages.map((message) => message.metadata ?? ""))},
     ${mode.atomic},
     ${mode.careful}
-  )`
+  )`)
 }
 
 const callAppendMessage = (
   sql: PgClient,
+  { select }: CallOf,
   { expectedVersion, streamName }: EncodedAppend,
   message: EncodedMessage
 ) =>
-  sql<OutcomeRow>`SELECT * FROM eventfold.append_message(
-    ${streamName},
+  select(streamName, "text", (name) =>
+    sql`eventfold.append_message(
+    ${name},
     ${wireVersion(expectedVersion)},
     ${message.id},
     ${message.type},
     ${message.data},
     ${message.metadata}
-  )`
+  )`)
 
 /** The leanest call that writes each append of a group or refuses it by itself. */
-export const callGroup = (sql: PgClient, group: ReadonlyArray<EncodedAppend>) => {
+export const callGroup = (sql: PgClient, of: CallOf, group: ReadonlyArray<EncodedAppend>) => {
   const [append, ...others] = group
   const [message, ...more] = append?.messages ?? []
   return append !== undefined && message !== undefined && others.length === 0 && more.length === 0
-    ? callAppendMessage(sql, append, message)
-    : callAppend(sql, group, { atomic: false, careful: false })
+    ? callAppendMessage(sql, of, append, message)
+    : callAppend(sql, of, group, { atomic: false, careful: false })
 }

@@ -8,8 +8,18 @@ import type { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import { retrying } from "../client/retries.ts"
 import { isPassing, isUniqueViolation, storeError } from "../client/sqlError.ts"
+import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
-import { atomicResults, callAppend, callGroup, type OutcomeRow, type Refusal, resultOf } from "./appendCalls.ts"
+import {
+  atomicResults,
+  callAppend,
+  callersTransaction,
+  callGroup,
+  type OutcomeRow,
+  ownTransaction,
+  type Refusal,
+  resultOf
+} from "./appendCalls.ts"
 import * as GroupCommit from "./groupCommit.ts"
 import type { InlineReadModels } from "./inlineReadModels.ts"
 
@@ -33,10 +43,15 @@ type InOneTransaction = (
   call: Effect.Effect<ReadonlyArray<OutcomeRow>, SqlError>
 ) => Effect.Effect<ReadonlyArray<OutcomeRow>, SqlError | StoreError>
 
+/** The categories of appends that inline read models read. */
+const coveredCategories = (inline: InlineReadModels | undefined, appends: ReadonlyArray<EncodedAppend>) =>
+  inline === undefined ? [] : appends.filter((append) => !isCheck(append)).map(categoryOf).filter(inline.covers)
+
 const withInlineReadModels = (inline: InlineReadModels | undefined): InOneTransaction => (operation, appends, call) => {
-  if (inline === undefined) return call
-  const categories = appends.filter((append) => !isCheck(append)).map(categoryOf).filter(inline.covers)
-  return categories.length === 0 ? call : inline.inTransactionOf(operation, categories, call)
+  const categories = coveredCategories(inline, appends)
+  return inline === undefined || categories.length === 0
+    ? call
+    : inline.inTransactionOf(operation, categories, call)
 }
 
 /**
@@ -50,15 +65,28 @@ const appendCarefully = (
   appends: ReadonlyArray<EncodedAppend>
 ) =>
   retrying(
-    inOneTransaction(operation, appends, callAppend(sql, appends, { atomic: true, careful: true })),
+    inOneTransaction(
+      operation,
+      appends,
+      callAppend(sql, ownTransaction(sql), appends, { atomic: true, careful: true })
+    ),
     (error) => isPassing(error) || isUniqueViolation(error)
   ).pipe(Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error))
 
+/** Only a careful call says of all appends whether they are recorded. */
+const isToLookAtCarefully = ({ outcome }: OutcomeRow): boolean => outcome === "recorded" || outcome === "duplicate"
+
 /** Writes all appends or none. First without the careful look, which costs a look-up per message and rarely finds one. */
 const appendAll = (sql: PgClient, inOneTransaction: InOneTransaction, appends: ReadonlyArray<EncodedAppend>) =>
-  retrying(inOneTransaction("writeAll", appends, callAppend(sql, appends, { atomic: true, careful: false }))).pipe(
+  retrying(
+    inOneTransaction(
+      "writeAll",
+      appends,
+      callAppend(sql, ownTransaction(sql), appends, { atomic: true, careful: false })
+    )
+  ).pipe(
     Effect.filterOrElse(
-      (rows) => !rows.some(({ outcome }) => outcome === "recorded" || outcome === "duplicate"),
+      (rows) => !rows.some(isToLookAtCarefully),
       () => appendCarefully(sql, inOneTransaction, "writeAll", appends)
     ),
     Effect.catchTag(
@@ -89,7 +117,7 @@ const commitGroup = (
   wakeUps: WakeUps
 ): GroupCommit.Commit<EncodedAppend, AppendResult, Refusal | StoreError> =>
 (group) =>
-  retrying(inOneTransaction("append", group, callGroup(sql, group))).pipe(
+  retrying(inOneTransaction("append", group, callGroup(sql, ownTransaction(sql), group))).pipe(
     Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
     Effect.catch((error) =>
       isSqlError(error) && isPassing(error)
@@ -103,6 +131,64 @@ const commitGroup = (
       return first !== undefined && exits.some(mayHaveWritten) ? wakeUps.written(categoryOf(first)) : Effect.void
     })
   )
+
+/** How often a write in a transaction of the caller looks again after a race for an id or a position, which it has lost. */
+const maxLooks = 3
+
+/**
+ * Writes in the transaction of the caller: in a savepoint, and not again after a failure that the transaction does not
+ * survive. Wakes the readers when the transaction commits.
+ */
+const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | undefined) => {
+  const caller = callersTransaction(sql)
+
+  const attempt = (
+    operation: Operation,
+    appends: ReadonlyArray<EncodedAppend>,
+    call: Effect.Effect<ReadonlyArray<OutcomeRow>, SqlError>
+  ): Effect.Effect<ReadonlyArray<OutcomeRow>, SqlError | StoreError> => {
+    const checked = Effect.flatMap(
+      call,
+      (rows) => rows.length === 0 ? oldSnapshot(sql, operation) : Effect.succeed(rows)
+    )
+    const categories = coveredCategories(inline, appends)
+    return inline === undefined || categories.length === 0
+      ? inSavepoint(sql, operation)(checked)
+      : inline.inSavepointOf(operation, categories, checked)
+  }
+
+  const write = (
+    operation: Operation,
+    appends: ReadonlyArray<EncodedAppend>
+  ): Effect.Effect<ReadonlyArray<AppendResult>, Refusal | StoreError> => {
+    const call = operation === "append"
+      ? callGroup(sql, caller, appends)
+      : callAppend(sql, caller, appends, { atomic: true, careful: false })
+    const carefully = Effect.retry(
+      attempt(operation, appends, callAppend(sql, caller, appends, { atomic: true, careful: true })),
+      { times: maxLooks, while: (error) => isSqlError(error) && isUniqueViolation(error) }
+    )
+    return attempt(operation, appends, call).pipe(
+      Effect.filterOrElse(
+        (rows) => operation === "append" || !rows.some(isToLookAtCarefully),
+        () => carefully
+      ),
+      Effect.catchIf((error) => isSqlError(error) && isUniqueViolation(error), () => carefully),
+      Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error),
+      Effect.flatMap((rows) => atomicResults(appends, rows)),
+      (results) => wakeUps.wakingAfterCommit(appends, results)
+    )
+  }
+
+  return {
+    append: (append: EncodedAppend): Effect.Effect<AppendResult, Refusal | StoreError> =>
+      Effect.flatMap(
+        write("append", [append]),
+        ([result]) => result === undefined ? Effect.die(new Error("an append gave no result")) : Effect.succeed(result)
+      ),
+    appendAll: (appends: ReadonlyArray<EncodedAppend>) => write("writeAll", appends)
+  }
+}
 
 /**
  * The writes of the store. Concurrent appends are committed in groups. Each category has groups of its own, because its
@@ -122,6 +208,8 @@ export const make = Effect.fnUntraced(function*(
   })
   return {
     append,
-    appendAll: (appends: ReadonlyArray<EncodedAppend>) => appendAll(sql, inOneTransaction, appends)
+    appendAll: (appends: ReadonlyArray<EncodedAppend>) =>
+      wakeUps.waking(appends, appendAll(sql, inOneTransaction, appends)),
+    joined: makeJoined(sql, wakeUps, inline)
   }
 })

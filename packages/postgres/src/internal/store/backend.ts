@@ -2,8 +2,8 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type { StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import type { FunctionCall } from "../client/functionCalls.ts"
+import { placeReads, type Places } from "../client/independence.ts"
 import { messageColumns, readMessagePage } from "../client/messageRows.ts"
-import { independently, transactions } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import { installedGapRule } from "../readAll/gapRule.ts"
 import { makeReadAll, readPage } from "../readAll/readAll.ts"
@@ -28,17 +28,20 @@ export const make = Effect.fnUntraced(function*(
   call: FunctionCall,
   wakeUps: WakeUps,
   lease: StoreBackend["lease"],
+  places: Places,
   inline: InlineReadModels | undefined
 ) {
-  const { append, appendAll } = yield* Appends.make(sql, wakeUps, inline)
-  const independent = independently(sql)
+  const { append, appendAll, joined } = yield* Appends.make(sql, wakeUps, inline)
   const backend: StoreBackend = {
-    ...makeReads(sql, call, readBackwards(sql)),
-    ...makeReadAll(sql, installedGapRule(sql), readPage(sql)),
-    transactions: transactions(sql),
-    identity: makeIdentity(sql),
-    append: (request) => independent("append", append(request)),
-    writeAll: (appends) => wakeUps.waking(appends, independent("writeAll", appendAll(appends))),
+    ...placeReads(places, {
+      ...makeReads(sql, call, readBackwards(sql)),
+      ...makeReadAll(sql, installedGapRule(sql), readPage(sql)),
+      identity: makeIdentity(sql)
+    }),
+    transactions: places.transactions,
+    append: (request) => places.write("append", [request], { alone: append(request), joined: joined.append(request) }),
+    writeAll: (appends) =>
+      places.write("writeAll", appends, { alone: appendAll(appends), joined: joined.appendAll(appends) }),
     lease,
     watch: wakeUps.watch
   }

@@ -10,13 +10,14 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { RecordedMessage } from "eventfold/Message"
 import * as ReadModel from "eventfold/ReadModel"
 import type { Build, Service } from "eventfold/ReadModelStore"
+import { Independence } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import { describeDatabase, NotInline, OpenError } from "../../OpenError.ts"
 import { provideClient } from "../client/connections.ts"
 import type { FunctionCall } from "../client/functionCalls.ts"
 import { recordedMessages } from "../client/messageRows.ts"
 import { isPassing, storeError } from "../client/sqlError.ts"
-import { inTransaction } from "../client/transactions.ts"
+import { inSavepoint, inTransaction, levelOf, outsideTransaction } from "../client/transactions.ts"
 import { safePosition } from "../client/wireValues.ts"
 import { buildOf, type BuildRow, checkpointColumns, checkpointValues } from "../readModel/buildRows.ts"
 import * as ReadModelStore from "../readModel/store.ts"
@@ -49,6 +50,12 @@ export interface InlineReadModels {
     operation: string,
     categories: ReadonlyArray<string>,
     append: Effect.Effect<A, SqlError>
+  ) => Effect.Effect<A, SqlError | StoreError>
+  /** The same in a savepoint of the caller's transaction. Side effects of the handlers run when that commits. */
+  readonly inSavepointOf: <A>(
+    operation: string,
+    categories: ReadonlyArray<string>,
+    append: Effect.Effect<A, SqlError | StoreError>
   ) => Effect.Effect<A, SqlError | StoreError>
 }
 
@@ -105,6 +112,8 @@ const runHandlers = (
   provideClient(sql)(
     Effect.provideContext(ReadModel.apply(model, messages), context) as Effect.Effect<void, unknown>
   ).pipe(
+    // The append may be outside of its caller's transaction. The handlers are in the append's.
+    Effect.provideService(Independence, false),
     Effect.catchCause((cause): Effect.Effect<never, SqlError | HandlerFailed> => {
       const error = Cause.squash(cause)
       if (Cause.hasInterrupts(cause)) return Effect.interrupt
@@ -147,27 +156,64 @@ const make = (
 ): InlineReadModels => {
   const byCategory = Map.groupBy(models, ({ category }) => category)
 
+  /** Runs an append, and then the handlers of the read models of its categories. */
+  const handling = <A, E>(categories: ReadonlyArray<string>, append: Effect.Effect<A, E>) => {
+    // By name: every transaction locks them in this order.
+    const affected = Arr.sortWith(
+      [...new Set(categories)].flatMap((category) => byCategory.get(category) ?? []),
+      ({ model }) => model.name,
+      Order.String
+    )
+    const catchUpAll = Effect.forEach(affected, (one) => catchUp(sql, call, one, context), { discard: true })
+    return Effect.tap(append, () => catchUpAll)
+  }
+
   return {
     covers: (category) => byCategory.has(category),
-    inTransactionOf: (operation, categories, append) => {
-      // By name: every transaction locks them in this order.
-      const affected = Arr.sortWith(
-        [...new Set(categories)].flatMap((category) => byCategory.get(category) ?? []),
-        ({ model }) => model.name,
-        Order.String
-      )
-      const catchUpAll = Effect.forEach(affected, (one) => catchUp(sql, call, one, context), { discard: true })
-      return Effect.tap(append, () => catchUpAll).pipe(
+    inTransactionOf: (operation, categories, append) =>
+      handling(categories, append).pipe(
         inTransaction(sql, operation),
         ReadModel.afterCommit,
         Effect.mapError((error) => {
           if (error._tag === "HandlerFailed") return refusalOf(operation, error)
           return error._tag === "StoreError" && isSqlError(error.cause) ? error.cause : error
         })
+      ),
+    inSavepointOf: (operation, categories, append) =>
+      handling(categories, append).pipe(
+        keepingSearchPath(sql),
+        inSavepoint(sql, operation),
+        sideEffectsAfterCommit(sql),
+        Effect.mapError((error) => error._tag === "HandlerFailed" ? refusalOf(operation, error) : error)
       )
-    }
   }
 }
+
+/** The handlers enter the schemas of their read models, and the caller's statements after them must not find those. */
+const keepingSearchPath = (sql: PgClient) => <A, E>(statements: Effect.Effect<A, E>) =>
+  Effect.gen(function*() {
+    const [before] = yield* sql<{ readonly own: string; readonly path: string }>`SELECT
+      coalesce(current_setting('eventfold.search_path', true), '') AS own,
+      current_setting('search_path') AS path`
+    const result = yield* statements
+    yield* sql`SELECT
+      set_config('eventfold.search_path', ${before?.own ?? ""}, true),
+      set_config('search_path', ${before?.path ?? ""}, true)`
+    return result
+  })
+
+/** Has the side effects of handlers in a savepoint run when the caller's transaction commits, and outside of it. */
+const sideEffectsAfterCommit = (sql: PgClient) => <A, E>(savepoint: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.contextWith((context: Context.Context<never>) => {
+    const level = levelOf(sql, context)
+    const inside = <B, E2>(effect: Effect.Effect<B, E2>): Effect.Effect<B, E2> =>
+      level === undefined ? effect : Effect.provideService(effect, sql.transactionService, level)
+    return outsideTransaction(sql)(
+      ReadModel.afterCommit(inside(savepoint), {
+        whenCommitted: (sideEffects) => inside(sql.afterCommit(sideEffects))
+      })
+    )
+  })
 
 /** The only category that a read model reads, or why it can't be inline. */
 const categoryOf = ({ categories }: AnyReadModel): { readonly category: string } | { readonly refusal: string } => {

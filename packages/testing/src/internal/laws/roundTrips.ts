@@ -39,7 +39,7 @@ const decodeWith =
     Effect.map(
       category.decode({
         id: Message.deriveId(type),
-        streamName: streamNameOf(category.name),
+        streamName: streamNameOf(category.categoryName),
         type,
         position: 0,
         globalPosition: 1,
@@ -65,7 +65,7 @@ const survives = <E extends Category.Events, O extends Category.Options>(
   const holds = Effect.fnUntraced(function*(generated: Generated) {
     const { data, metadata } = generated
     const messages = yield* Effect.mapError(
-      category.encode(streamNameOf(category.name), [generated as Category.Event<Category.Category<E, O>>]),
+      category.encode(streamNameOf(category.categoryName), [generated as Category.Event<Category.Category<E, O>>]),
       (error): Fault => ({ reasons: [`it can't be written: ${misfit(error)}`] })
     )
     for (const message of messages) {

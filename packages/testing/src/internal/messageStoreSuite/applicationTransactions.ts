@@ -141,10 +141,10 @@ const committing = (it: It) => {
     Effect.gen(function*() {
       const store = yield* MessageStore
       const { balance, category, deposited } = yield* newAccount
-      const streamName = `${category.name}-1`
+      const streamName = `${category.categoryName}-1`
       const inTransaction = (i: number) =>
         transaction(Effect.gen(function*() {
-          yield* store.append(`${category.name}-other${i}`, numbered(1))
+          yield* store.append(`${category.categoryName}-other${i}`, numbered(1))
           yield* balance.transact("1", () => deposited(1), { retry })
         }))
       const write = (i: number) => i % 2 === 0 ? inTransaction(i) : balance.transact("1", () => deposited(1), { retry })
@@ -482,7 +482,7 @@ const caching = (it: It) => {
         snapshots: { version: 1, every: 2 }
       })
       const deposit = counting.transact("1", () => [deposited(1), deposited(1)])
-      const snapshot = store.lastMessage(`${category.name}:snapshot-1`)
+      const snapshot = store.lastMessage(`${category.categoryName}:snapshot-1`)
       yield* rolledBack(Effect.andThen(deposit, Effect.map(snapshot, (found) => assert.isTrue(Option.isSome(found)))))
       assert.deepStrictEqual(yield* snapshot, Option.none())
       assert.strictEqual((yield* counting.load("1")).state, 0)

@@ -29,10 +29,8 @@ const run = <E, R>(consumer: Consumer.Consumer<E, R>) => Effect.forkChild(Consum
 /** A consumer that puts the messages that it handles into a queue. */
 const collecting = Effect.fnUntraced(function*(category: string, options: Consumer.Options & { id?: string } = {}) {
   const seen = yield* Queue.unbounded<RecordedMessage>()
-  const consumer = Consumer.make(options.id ?? "test", {
-    ...options,
-    from: category,
-    on: { Numbered: (message) => Queue.offer(seen, message) }
+  const consumer = Consumer.make(options.id ?? "test", { ...options }).on(category, {
+    Numbered: (message) => Queue.offer(seen, message)
   })
   const take = (count: number) => Effect.map(Queue.takeN(seen, count), dataOf)
   return { consumer, seen, take }
@@ -86,10 +84,9 @@ const following = (it: It) => {
         Account.events.Opened({ at: DateTime.makeUnsafe(0) }),
         Account.events.Deposited({ amount: 2n ** 70n })
       ])
-      const fiber = yield* run(Consumer.make("test", {
-        from: Account,
-        on: { Deposited: ({ data }) => Queue.offer(seen, data.amount) }
-      }))
+      const fiber = yield* run(
+        Consumer.make("test").on(Account, { Deposited: ({ data }) => Queue.offer(seen, data.amount) })
+      )
       assert.strictEqual(yield* Queue.take(seen), 2n ** 70n)
       yield* Fiber.interrupt(fiber)
     }))
@@ -189,23 +186,17 @@ const ordering = (it: It) =>
         const active = new Set<string>()
         let most = 0
         const done = yield* Deferred.make<void>()
-        const consumer = Consumer.make("test", {
-          from: category,
-          on: {
-            Numbered: Effect.fnUntraced(function*(message: RecordedMessage) {
-              const { streamName } = message
-              assert.isFalse(active.has(streamName), "one message of a stream at a time")
-              active.add(streamName)
-              most = Math.max(most, active.size)
-              yield* Effect.sleep(message.globalPosition % 3)
-              active.delete(streamName)
-              seen.push(message)
-              if (seen.length === total) yield* Deferred.succeed(done, undefined)
-            })
-          },
-          concurrency,
-          batchSize: 7,
-          checkpoint: { every: 20 }
+        const consumer = Consumer.make("test", { concurrency, batchSize: 7, checkpoint: { every: 20 } }).on(category, {
+          Numbered: Effect.fnUntraced(function*(message: RecordedMessage) {
+            const { streamName } = message
+            assert.isFalse(active.has(streamName), "one message of a stream at a time")
+            active.add(streamName)
+            most = Math.max(most, active.size)
+            yield* Effect.sleep(message.globalPosition % 3)
+            active.delete(streamName)
+            seen.push(message)
+            if (seen.length === total) yield* Deferred.succeed(done, undefined)
+          })
         })
         const fiber = yield* run(consumer)
         yield* Effect.forEach(upTo(8), (writer) =>
@@ -376,17 +367,13 @@ const failing = (it: It) => {
       const seen: Array<unknown> = []
       let isWell = false
       const done = yield* Deferred.make<void>()
-      const consumer = Consumer.make("test", {
-        from: category,
-        on: {
-          Numbered: ({ data }) =>
-            Effect.gen(function*() {
-              seen.push(data)
-              if (data === 2 && !isWell) return yield* new Refused({ data })
-              if (data === 4) yield* Deferred.succeed(done, undefined)
-            })
-        },
-        retry: atOnce
+      const consumer = Consumer.make("test", { retry: atOnce }).on(category, {
+        Numbered: ({ data }) =>
+          Effect.gen(function*() {
+            seen.push(data)
+            if (data === 2 && !isWell) return yield* new Refused({ data })
+            if (data === 4) yield* Deferred.succeed(done, undefined)
+          })
       })
       assert.deepStrictEqual(yield* Effect.flip(Consumer.run(consumer)), new Refused({ data: 2 }))
       assert.deepStrictEqual(seen.splice(0), [0, 1, 2, 2, 2])
@@ -401,7 +388,7 @@ const failing = (it: It) => {
     Effect.gen(function*() {
       const store = yield* MessageStore
       const Account = Category.make(yield* newCategory, { Numbered: Schema.Int })
-      yield* store.append(`${Account.name}-1`, [
+      yield* store.append(`${Account.categoryName}-1`, [
         ...numbered(3),
         { type: "Numbered", data: "not a number" },
         ...numbered(3, 3)
@@ -412,11 +399,12 @@ const failing = (it: It) => {
         if (data === 4) return yield* Effect.die("a defect of the handler")
         yield* Queue.offer(seen, data)
       })
-      const options = { from: Account, retry: atOnce, onFailure: "skip" } as const
+      const options = { retry: atOnce, onFailure: "skip" } as const
       const consumers = [
-        Consumer.make("one", { ...options, on: { Numbered: ({ data }) => handle(data) } }),
+        Consumer.make("one", options).on(Account, { Numbered: ({ data }) => handle(data) }),
         Consumer.batch("many", {
           ...options,
+          from: Account,
           handle: (events) =>
             events.length > 1
               ? Effect.fail(new Refused({ data: "too many" }))
@@ -430,6 +418,87 @@ const failing = (it: It) => {
       }
     }).pipe(quietly))
 }
+
+const ids = (it: It) =>
+  it.effect("get the ids of streams by the schema of the category; one that does not fit does not decode", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const name = yield* newCategory
+      const Seat = Category.make(name, { Numbered: Schema.Int }, {
+        id: Schema.Tuple([Schema.FiniteFromString, Schema.String])
+      })
+      yield* store.append(name, numbered(1, 100))
+      yield* Seat.append([7, "a"], Seat.events.Numbered(1))
+      yield* store.append(`${name}-x+b`, numbered(1, 101))
+      yield* Seat.append([8, "b"], [Seat.events.Numbered(2), Seat.events.Numbered(3)])
+
+      const seen = yield* Queue.unbounded<readonly [number, readonly [number, string]]>()
+      const consumers = [
+        Consumer.make("one", { onFailure: "skip" }).on(Seat, {
+          Numbered: ({ data, id }) => Queue.offer(seen, [data, id])
+        }),
+        Consumer.make("whole", { onFailure: "skip" }).on(Seat, ({ data, id }) => Queue.offer(seen, [data, id])),
+        Consumer.batch("many", {
+          from: Seat,
+          onFailure: "skip",
+          handle: (events) => Effect.forEach(events, ({ data, id }) => Queue.offer(seen, [data, id]))
+        })
+      ]
+      for (const consumer of consumers) {
+        const fiber = yield* run(consumer)
+        assert.deepStrictEqual(yield* Queue.takeN(seen, 3), [[1, [7, "a"]], [2, [8, "b"]], [3, [8, "b"]]])
+        yield* Fiber.interrupt(fiber)
+      }
+
+      const stopping = Consumer.make("stopping").on(Seat, { Numbered: () => Effect.void })
+      const error = yield* Effect.flip(Consumer.run(stopping))
+      assert.strictEqual(error._tag, "DecodeError")
+      if (error._tag === "DecodeError") assert.deepStrictEqual([error.streamName, error.path], [name, ["streamName"]])
+    }).pipe(quietly))
+
+const timeLimits = (it: It) =>
+  it.effect("interrupt a handler that takes too long, alone or in a batch: the attempt has failed", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const category = yield* newCategory
+      yield* store.append(`${category}-1`, numbered(3))
+      const seen = yield* Queue.unbounded<unknown>()
+      const interrupted: Array<unknown> = []
+      const handle = ({ data }: RecordedMessage) =>
+        data === 1
+          ? Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted.push(data)))
+          : Queue.offer(seen, data)
+      const options = { timeout: "30 millis", retry: Schedule.recurs(1) } as const
+
+      const stopping = Consumer.make("stopping", options).on(category, { Numbered: handle })
+      const error = yield* Effect.flip(Consumer.run(stopping))
+      const [, slow] = yield* readStream(`${category}-1`)
+      assert.deepStrictEqual(
+        error,
+        new Consumer.HandlerTimeout({
+          processor: "stopping",
+          millis: 30,
+          streamName: `${category}-1`,
+          globalPosition: slow?.globalPosition ?? 0,
+          type: "Numbered",
+          messages: 1
+        })
+      )
+      assert.deepStrictEqual(interrupted.splice(0), [1, 1], "an attempt and its retry")
+      assert.deepStrictEqual(yield* Queue.takeAll(seen), [0])
+
+      const skipping = Consumer.batch("many", {
+        ...options,
+        from: category,
+        onFailure: "skip",
+        handle: (messages) => Effect.forEach(messages, handle)
+      })
+      const fiber = yield* run(skipping)
+      // Twice in the batch, and then one by one.
+      assert.deepStrictEqual(yield* Queue.takeN(seen, 4), [0, 0, 0, 2])
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(interrupted, [1, 1, 1, 1])
+    }).pipe(quietly))
 
 const running = (it: It) =>
   it.effect("of one id: the second waits, and takes over when the first stops", () =>
@@ -459,5 +528,7 @@ export const tests = (it: It) =>
     eventide(it)
     batches(it)
     failing(it)
+    ids(it)
+    timeLimits(it)
     running(it)
   })

@@ -38,11 +38,10 @@ const begun = (id: string) =>
 const collecting = Effect.fnUntraced(function*(filters: Consumer.AllFilters, options: Consumer.Options = {}) {
   const id = yield* newCategory
   const seen = yield* Queue.unbounded<RecordedMessage>()
-  const consumer = Consumer.make(id, {
-    ...options,
-    from: Consumer.allOf(filters),
-    on: (message) => Queue.offer(seen, message)
-  })
+  const consumer = Consumer.make(id, { ...options }).on(
+    Consumer.allOf(filters),
+    (message) => Queue.offer(seen, message)
+  )
   const take = (count: number) => Effect.map(Queue.takeN(seen, count), dataOf)
   return { id, consumer, seen, take }
 })
@@ -144,14 +143,10 @@ const starting = (it: It) => {
         ["from", Consumer.make("x")],
         ["from", Consumer.make("x").on("a", none).on("a", none)],
         ["from", Consumer.make("x").on(Consumer.all, none).on(Consumer.allOf({ types: ["A"] }), none)],
-        ["from", Consumer.make("x", { from: "$all", on: none })],
+        ["from", Consumer.make("x").on("$all", none)],
         [
           "onFailure",
-          Consumer.make("x", {
-            from: Consumer.allOf({ bookkeeping: true }),
-            on: none,
-            onFailure: "park"
-          })
+          Consumer.make("x", { onFailure: "park" }).on(Consumer.allOf({ bookkeeping: true }), none)
         ]
       ] as const
       for (const [argument, consumer] of wrong) {
@@ -177,16 +172,14 @@ const ordering = (it: It) =>
       const total = 6 * 40
       const seen: Array<RecordedMessage> = []
       const done = yield* Deferred.make<void>()
-      const consumer = Consumer.make(yield* newCategory, {
-        from: Consumer.allOf({ categories }),
-        on: (message) =>
+      const consumer = Consumer.make(yield* newCategory, { batchSize: 7, checkpoint: { every: 20 } }).on(
+        Consumer.allOf({ categories }),
+        (message) =>
           Effect.suspend(() => {
             seen.push(message)
             return seen.length === total ? Deferred.succeed(done, undefined) : Effect.void
-          }),
-        batchSize: 7,
-        checkpoint: { every: 20 }
-      })
+          })
+      )
       const fiber = yield* run(consumer)
       yield* Effect.forEach(
         categories,
@@ -213,12 +206,10 @@ const groups = (it: It) =>
         Effect.forEach(names, (stream) => store.append(stream, { type: "Numbered", data }))
       const part = Effect.fnUntraced(function*(size: number, members: ReadonlyArray<number>) {
         const seen = yield* Queue.unbounded<RecordedMessage>()
-        const consumer = Consumer.make(id, {
-          from: Consumer.allOf({ categories }),
-          on: (message) => Queue.offer(seen, message),
-          group: { size, members },
-          concurrency: 4
-        })
+        const consumer = Consumer.make(id, { group: { size, members }, concurrency: 4 }).on(
+          Consumer.allOf({ categories }),
+          (message) => Queue.offer(seen, message)
+        )
         const own = names.filter((name) =>
           Option.exists(StreamName.groupMember(name, size), (member) => members.includes(member))
         )
@@ -278,13 +269,12 @@ const places = (it: It) =>
       assert.strictEqual(after.lag.messages, 0)
       assert.isAtLeast(Option.getOrElse(yield* positionOf(id), () => ({ position: 0 })).position, positions[1] ?? 0)
 
-      const everything = Consumer.make(yield* newCategory, { from: Consumer.all, on: {} })
+      const everything = Consumer.make(yield* newCategory).on(Consumer.all, {})
       assert.strictEqual((yield* Consumer.status(everything)).lag.messages, 0)
-      const counting = Consumer.make(yield* newCategory, {
-        from: Consumer.all,
-        on: () => Effect.void,
-        start: { position: positions[0] ?? 0 }
-      })
+      const counting = Consumer.make(yield* newCategory, { start: { position: positions[0] ?? 0 } }).on(
+        Consumer.all,
+        () => Effect.void
+      )
       // Two of this test's categories, two of others; no position yet.
       assert.strictEqual((yield* Consumer.status(counting)).lag.messages, 4)
     }).pipe(Effect.scoped))
@@ -302,13 +292,13 @@ const parking = (it: It) =>
       const seen = yield* Queue.unbounded<RecordedMessage>()
       let isBroken = true
       const consumer = Consumer.make(id, {
-        from: Consumer.allOf({ categories }),
-        on: (message) =>
-          isBroken && message.streamName === first ? Effect.fail(new Refused()) : Queue.offer(seen, message),
         onFailure: "park",
         retry: Schedule.recurs(0),
         poll: { min: "10 millis", max: "50 millis" }
-      })
+      }).on(
+        Consumer.allOf({ categories }),
+        (message) => isBroken && message.streamName === first ? Effect.fail(new Refused()) : Queue.offer(seen, message)
+      )
       const fiber = yield* run(consumer)
       yield* store.append(first, numbered(1, 0))
       yield* store.append(`${first}+part`, numbered(1, 1))

@@ -50,9 +50,9 @@ const refusals = (it: It) => {
       const store = yield* MessageStore
       const { balance, category, deposited } = yield* newAccount
       yield* category.append("1", deposited(1))
-      yield* store.append(`${category.name}-1`, { type: "Foreign", data: "of no concern" })
+      yield* store.append(`${category.categoryName}-1`, { type: "Foreign", data: "of no concern" })
       assert.deepStrictEqual((yield* balance.load("1")).state, { balance: 1 })
-      yield* store.append(`${category.name}-1`, { type: "Deposited", data: { amount: "much" } })
+      yield* store.append(`${category.categoryName}-1`, { type: "Deposited", data: { amount: "much" } })
       const failures = [
         yield* Effect.flip(balance.load("1")),
         yield* Effect.flip(balance.transact("1", () => deposited(1))),
@@ -63,7 +63,7 @@ const refusals = (it: It) => {
       for (const error of failures) {
         assert(error instanceof Category.DecodeError)
         assert.deepStrictEqual([error.streamName, error.position, error.type, error.path], [
-          `${category.name}-1`,
+          `${category.categoryName}-1`,
           2,
           "Deposited",
           ["data", "amount"]
@@ -71,7 +71,7 @@ const refusals = (it: It) => {
       }
       // The events before it can be loaded.
       assert.deepStrictEqual((yield* balance.loadAt("1", { version: 1 })).state, { balance: 1 })
-      assert.strictEqual(Option.getOrThrow(yield* store.streamVersion(`${category.name}-1`)), 2)
+      assert.strictEqual(Option.getOrThrow(yield* store.streamVersion(`${category.categoryName}-1`)), 2)
     }))
 
   it.effect("an event that does not fit is refused with its path before anything is written", () =>

@@ -1,16 +1,23 @@
 import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Category from "eventfold/Category"
 import * as Consumer from "eventfold/Consumer"
+import type * as FailureReport from "eventfold/FailureReport"
+import * as MessageStore from "eventfold/MessageStore"
 import * as Parking from "eventfold/Parking"
 import * as PositionStore from "eventfold/PositionStore"
 import { type It, newCategory } from "./fixtures.ts"
 
-class Refused extends Schema.TaggedError<Refused>()("Refused", { amount: Schema.Int }) {}
+class Refused extends Schema.TaggedError<Refused>()("Refused", { amount: Schema.Int, limit: Schema.BigInt }) {
+  override get message() {
+    return `refused ${this.amount}`
+  }
+}
 
 /** A consumer of a category of its own that fails on the amounts in `bad`, and notes the others. */
 const setUp = Effect.gen(function*() {
@@ -18,27 +25,25 @@ const setUp = Effect.gen(function*() {
   const bad = new Set<number>()
   const seen: Array<number> = []
   const consumer = Consumer.make("notifier", {
-    from: category,
-    on: {
-      Deposited: ({ data: { amount } }) =>
-        Effect.suspend(() => {
-          if (bad.has(amount)) return Effect.fail(new Refused({ amount }))
-          seen.push(amount)
-          return Effect.void
-        })
-    },
     onFailure: "park",
     retry: Schedule.recurs(1),
     concurrency: 4,
     poll: { min: "10 millis", max: "50 millis" }
+  }).on(category, {
+    Deposited: ({ data: { amount } }) =>
+      Effect.suspend(() => {
+        if (bad.has(amount)) return Effect.fail(new Refused({ amount, limit: 10n ** 20n }))
+        seen.push(amount)
+        return Effect.void
+      })
   })
-  const owner: Parking.Owner = { id: "notifier", category: category.name }
+  const owner: Parking.Owner = { id: "notifier", category: category.categoryName }
 
   const deposit = (id: string, ...amounts: ReadonlyArray<number>) =>
     category.append(id, amounts.map((amount) => category.events.Deposited({ amount })))
 
   /** The positions of parked messages, by id. */
-  const idOf = (stream: string) => stream.slice(category.name.length + 1)
+  const idOf = (stream: string) => stream.slice(category.categoryName.length + 1)
   const waiting = Effect.map(
     Stream.runCollect(Parking.list(owner)),
     (streams) =>
@@ -54,7 +59,7 @@ const setUp = Effect.gen(function*() {
     owner,
     seen: (from = 0, to = Number.POSITIVE_INFINITY) => seen.filter((amount) => amount >= from && amount < to),
     waiting,
-    stream: (id: string) => `${category.name}-${id}`
+    stream: (id: string) => `${category.categoryName}-${id}`
   }
 })
 
@@ -100,6 +105,67 @@ export const tests = (it: It) =>
         yield* equals({})
         yield* eventually(Effect.sync(() => assert.deepStrictEqual(seen(20), [20, 21, 22])))
         yield* eventually(Effect.sync(() => assert.deepStrictEqual(seen(0, 10), [1, 2, 3, 4, 5, 6])))
+      }))
+
+    it.effect("a parked message keeps the tag, the message and the fields of its error", () =>
+      Effect.gen(function*() {
+        const { bad, consumer, deposit, owner } = yield* setUp
+        bad.add(1)
+        yield* Effect.forkChild(Consumer.run(consumer))
+        yield* deposit("a", 1, 2)
+        const failure: FailureReport.FailureReport = {
+          kind: "error",
+          tag: "Refused",
+          message: "refused 1",
+          fields: { amount: 1, limit: "100000000000000000000" }
+        }
+        const parkedIs = (attempts: number) =>
+          eventually(Effect.map(Stream.runCollect(Parking.list(owner)), ([stream]) =>
+            assert.deepStrictEqual(
+              stream?.messages.map(({ attempts, failure }) => [attempts, failure]),
+              [[attempts, Option.some(failure)], [0, Option.none()]]
+            )))
+        yield* parkedIs(2)
+        // So does one that fails again.
+        yield* Parking.replay(owner)
+        yield* parkedIs(4)
+      }))
+
+    it.effect("a defect with strange values is parked as well as that goes", () =>
+      Effect.gen(function*() {
+        const { consumer, deposit, owner } = yield* setUp
+        const defect = Object.assign(new Error("\u0000 \ud800"), {
+          large: Array.from({ length: 10_000 }, () => "x".repeat(100)),
+          "\u0000": 5n,
+          self: {} as unknown
+        })
+        defect.self = defect
+        yield* Effect.forkChild(Consumer.run({ ...consumer, handle: () => Effect.die(defect) }))
+        yield* deposit("a", 1)
+        yield* eventually(Effect.map(Stream.runCollect(Parking.list(owner)), ([stream]) => {
+          const failure = Option.getOrThrow(stream?.messages[0].failure ?? Option.none())
+          assert.deepStrictEqual([failure.kind, failure.tag, failure.message], ["defect", "Error", "\ufffd \ufffd"])
+          assert.include(JSON.stringify(failure.fields["large"]), "xxx")
+        }))
+      }))
+
+    it.effect("what an earlier version has parked is read", () =>
+      Effect.gen(function*() {
+        const { deposit, owner, stream } = yield* setUp
+        const store = yield* MessageStore.MessageStore
+        const { globalPosition } = yield* deposit("a", 1)
+        const message = Option.getOrThrow(yield* store.lastMessage(stream("a")))
+        const reference = { streamName: stream("a"), position: 0, globalPosition }
+        const error = "Refused: refused 1\n    at handler (file.ts:1:1)"
+        yield* store.append(`${owner.category}:parked-notifier+a`, [
+          { type: "Parked", data: { ...reference, messageId: message.id, type: "Deposited", attempts: 2, error } },
+          { type: "Failed", data: { ...reference, attempts: 1, error: `${error} again` } }
+        ])
+        const [parked] = yield* Stream.runCollect(Parking.list(owner))
+        assert.deepStrictEqual(
+          parked?.messages.map(({ attempts, failure }) => [attempts, failure]),
+          [[3, Option.some({ kind: "error", tag: "Refused", message: `${error} again`, fields: {} })]]
+        )
       }))
 
     it.effect("a replay requested while no consumer runs happens when one does, and dropped messages are not handled", () =>

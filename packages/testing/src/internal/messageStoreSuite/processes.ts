@@ -55,22 +55,26 @@ const newChain = Effect.map(newCategory, (name) => {
         ? { events: fulfilment.events.GivenUp({}), send: Process.send(order, id, order.events.Cancelled({})) }
         : Effect.fail(new Refused({ step: "payment" })))
     .on(order, {
-      react: {
-        Placed: (state, _, id) =>
-          state === "new"
-            ? {
-              events: fulfilment.events.Started({}),
-              send: Process.send(payment, id, [1, 2].map((attempt) => payment.events.Charge({ attempt }))),
-              deadlines: { payment: 0 }
-            }
-            : Effect.fail(new Refused({ step: "Placed" })),
-        Cancelled: (state, { recorded }, id) => ({
-          send: Process.send(shipping, id, shipping.events.Stopped({ after: `${state} ${recorded.position}` }))
-        })
-      }
+      Placed: (state, _, id) =>
+        state === "new"
+          ? {
+            events: fulfilment.events.Started({}),
+            send: Process.send(payment, id, [1, 2].map((attempt) => payment.events.Charge({ attempt }))),
+            deadlines: { payment: 0 }
+          }
+          : Effect.fail(new Refused({ step: "Placed" })),
+      Cancelled: (state, { recorded }, id) => ({
+        send: Process.send(shipping, id, shipping.events.Stopped({ after: `${state} ${recorded.position}` }))
+      })
     })
   const deadlines = `${fulfilment.name}:deadline`
-  const categories = [order.name, payment.name, shipping.name, fulfilment.name, deadlines]
+  const categories = [
+    order.categoryName,
+    payment.categoryName,
+    shipping.categoryName,
+    fulfilment.categoryName,
+    deadlines
+  ]
   return {
     order,
     payment,
@@ -149,9 +153,9 @@ const redelivery = (it: It) => {
       const { fulfilment, order, payment, process, shipping } = yield* newChain
       yield* order.append(["1", "2"], order.events.Placed({}, { metadata: { properties: { tenant: "t" } } }))
       yield* runUntil(process, shipping.name, 1)
-      const [placed] = yield* readStream(`${order.name}-1+2`)
+      const [placed] = yield* readStream(`${order.categoryName}-1+2`)
       const [started] = yield* readStream(`${fulfilment.name}-1+2`)
-      const charges = yield* readStream(`${payment.name}-1+2`)
+      const charges = yield* readStream(`${payment.categoryName}-1+2`)
       const [set, passed] = yield* readStream(`${fulfilment.name}:deadline-1+2`)
       assert(placed !== undefined && passed !== undefined)
       for (const message of [started, ...charges, set]) {
@@ -172,21 +176,20 @@ const races = (it: It) => {
       const counter = Category.make(`${name}counter` as "counter", { Counted: { to: Schema.Int } })
       const process = sources.reduce(
         (process, source) =>
-          process.on(source, {
+          process.on(source, { Happened: (count) => ({ events: counter.events.Counted({ to: count + 1 }) }) }, {
             id: () => "1",
-            react: { Happened: (count) => ({ events: counter.events.Counted({ to: count + 1 }) }) },
             concurrency: 4
           }),
-        Process.make(counter.name, {
+        Process.make(counter.categoryName, {
           entity: Entity.make(counter, { state: Schema.Int, initial: 0, evolve: { Counted: (_, { to }) => to } })
-        }).on(Category.make(`${name}d` as "source", { Happened: {} }), { react: {} })
+        }).on(Category.make(`${name}d` as "source", { Happened: {} }), {})
       )
       for (const source of sources) {
         yield* Effect.forEach(upTo(12), (i) => source.append(String(i), source.events.Happened({})))
       }
-      yield* runUntil(process, counter.name, 36)
+      yield* runUntil(process, counter.categoryName, 36)
       assert.deepStrictEqual(
-        (yield* readCategory(counter.name)).map(({ data }) => data),
+        (yield* readCategory(counter.categoryName)).map(({ data }) => data),
         upTo(36).map((i) => ({ to: i + 1 }))
       )
     }))
@@ -204,22 +207,17 @@ const answers = (it: It) => {
       const memory = Entity.make(own, { state: Schema.Int, initial: 0, evolve: { Got: (count) => count + 1 } })
       const asker = Process.make(asking, { entity: memory })
         .on(start, {
-          react: {
-            Started: (_, __, id) => ({
-              send: Process.send(
-                question,
-                id,
-                question.events.Asked({}, {
-                  metadata: { correlationStreamName: `${asking}-${String(id)}`, replyStreamName: `${asking}-reply` }
-                })
-              )
-            })
-          }
+          Started: (_, __, id) => ({
+            send: Process.send(
+              question,
+              id,
+              question.events.Asked({}, {
+                metadata: { correlationStreamName: `${asking}-${String(id)}`, replyStreamName: `${asking}-reply` }
+              })
+            )
+          })
         })
-        .on(answer, {
-          correlation: asking,
-          react: { Answered: (_, { data }) => ({ events: own.events.Got(data) }) }
-        })
+        .on(answer, { Answered: (_, { data }) => ({ events: own.events.Got(data) }) }, { correlation: asking })
       const answerer = Process.make(answering, {
         entity: Entity.make(Category.make(`${answering}:memory` as "memory", {}), {
           state: Schema.Null,
@@ -227,17 +225,15 @@ const answers = (it: It) => {
           evolve: {}
         })
       }).on(question, {
-        react: {
-          Asked: (_, { recorded }, id) => ({
-            send: Process.send(
-              answer,
-              id,
-              answer.events.Answered({
-                to: Metadata.fromJson(recorded.metadata).correlationStreamName ?? "none"
-              })
-            )
-          })
-        }
+        Asked: (_, { recorded }, id) => ({
+          send: Process.send(
+            answer,
+            id,
+            answer.events.Answered({
+              to: Metadata.fromJson(recorded.metadata).correlationStreamName ?? "none"
+            })
+          )
+        })
       })
       yield* question.append("x", question.events.Asked({}))
       yield* question.append("y", question.events.Asked({}, { metadata: { correlationStreamName: `${name}-1` } }))
@@ -257,8 +253,48 @@ const answers = (it: It) => {
     }))
 }
 
+const handles = (it: It) =>
+  it.effect("is waited for by a position, here and elsewhere, and tells its lag", () =>
+    Effect.gen(function*() {
+      const { fulfilment, order, place, process } = yield* newChain
+      const { globalPosition } = yield* place("1")
+      const before = yield* Process.status(process)
+      assert.deepStrictEqual([before.name, before.lag.messages], [fulfilment.name, 1])
+
+      yield* Effect.scoped(Effect.gen(function*() {
+        const running = yield* Process.start(process)
+        assert.deepStrictEqual(running.consumers.map(({ category }) => category), [
+          order.name,
+          `${fulfilment.name}:deadline`
+        ])
+        yield* running.waitFor(globalPosition)
+        // It has reacted when the wait ends.
+        assert.deepStrictEqual((yield* readStream(`${fulfilment.name}-1`)).slice(0, 1).map(({ type }) => type), [
+          "Started"
+        ])
+        assert.deepStrictEqual(Object.keys(yield* running.status), [order.name, `${fulfilment.name}:deadline`])
+        yield* Process.waitFor(process, globalPosition)
+        yield* awaitMessages(fulfilment.name, 3)
+        const last = (yield* readCategory(order.name)).at(-1)?.globalPosition ?? 0
+        yield* running.waitFor(last)
+        yield* Process.waitFor(process, last)
+      }))
+      assert.strictEqual((yield* Process.status(process)).lag.messages, 0)
+
+      // A trigger that the process refuses: one consumer fails, and so does the whole.
+      yield* place("1")
+      yield* Effect.scoped(Effect.gen(function*() {
+        const running = yield* Process.start(process)
+        const refused = new Refused({ step: "Placed" })
+        assert.deepStrictEqual(yield* Effect.flip(running.await), refused)
+        assert.deepStrictEqual(yield* Effect.flip(running.waitFor(Number.MAX_SAFE_INTEGER)), refused)
+        assert.deepStrictEqual(yield* Effect.flip(running.await), refused)
+      }))
+    }).pipe(quietly))
+
 const once = (it: It) =>
   describe("process", () => {
+    handles(it)
     redelivery(it)
     races(it)
     answers(it)
@@ -271,35 +307,33 @@ const deadlines = (it: It) =>
         const trigger = Category.make(`${name}trigger` as "trigger", { Begun: { millis: Schema.Array(Schema.Int) } })
         const own = Category.make(`${name}own` as "own", { Late: { due: Schema.DateTimeUtc } })
         const memory = Entity.make(own, { state: Schema.Int, initial: 0, evolve: { Late: (count) => count + 1 } })
-        const process = Process.make(own.name, { entity: memory, checkpoint: { every: 1 } })
+        const process = Process.make(own.categoryName, { entity: memory, checkpoint: { every: 1 } })
           .deadline("short", (_, { due }) => ({ events: own.events.Late({ due }) }))
           .deadline("long", (_, { due }) => ({ events: own.events.Late({ due }) }))
           .on(trigger, {
-            react: {
-              Begun: (_, { data: { millis: [long = 0, short = 0] } }) => ({ deadlines: { long, short } })
-            }
+            Begun: (_, { data: { millis: [long = 0, short = 0] } }) => ({ deadlines: { long, short } })
           })
-        const late = `${own.name}:deadline`
+        const late = `${own.categoryName}:deadline`
         yield* trigger.append("1", trigger.events.Begun({ millis: [40, 20] }))
         yield* runUntil(process, late, 4)
         const [, , ...passed] = yield* readCategory(late)
         assert.deepStrictEqual(passed.map(({ type }) => type), ["Passed", "Passed"])
-        yield* runUntil(process, own.name, 3)
+        yield* runUntil(process, own.categoryName, 3)
         // Set in one run, due between runs, passed in the next.
         yield* trigger.append("2", trigger.events.Begun({ millis: [2, 1] }))
         yield* runUntil(process, late, 6)
         yield* Effect.sleep("5 millis")
-        yield* runUntil(process, own.name, 6)
+        yield* runUntil(process, own.categoryName, 6)
         // They do not pass again when the messages are delivered again.
         yield* trigger.append("3", trigger.events.Begun({ millis: [2, 1] }))
-        yield* redelivering(runUntil(process, own.name, 9))
+        yield* redelivering(runUntil(process, own.categoryName, 9))
         const types = (yield* readCategory(late)).map(({ type }) => type)
         assert.deepStrictEqual(types.filter((type) => type === "Passed").length, 6)
         assert.strictEqual((yield* memory.load("1")).state, 2)
         assert.strictEqual((yield* memory.load("2")).state, 2)
         assert.deepStrictEqual((yield* memory.load("3")).version, Option.some(2))
         for (const id of [1, 2, 3]) {
-          const messages = (yield* readStream(`${own.name}-${id}`)).filter(({ type }) => type === "Late")
+          const messages = (yield* readStream(`${own.categoryName}-${id}`)).filter(({ type }) => type === "Late")
           const times = messages.map(({ data }) => Schema.decodeUnknownSync(Due)(data).due)
           assert.deepStrictEqual(times, times.toSorted(), `of process ${id}`)
           assert.strictEqual(times.length, 2)

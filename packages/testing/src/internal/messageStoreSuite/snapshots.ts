@@ -13,7 +13,10 @@ const snapshotted = Effect.map(newAccount, (account) => ({
   ...account,
   balance: Entity.make(account.category, { ...folding, snapshots: { version: 1, every: 5 } }),
   snapshots: Effect.map(
-    Effect.flatMap(MessageStore, (store) => Stream.runCollect(store.readStream(`${account.category.name}:snapshot-1`))),
+    Effect.flatMap(
+      MessageStore,
+      (store) => Stream.runCollect(store.readStream(`${account.category.categoryName}:snapshot-1`))
+    ),
     (messages) => messages.map(({ data }) => data)
   )
 }))
@@ -34,7 +37,7 @@ export const tests = (it: It) => {
         assert.deepStrictEqual(yield* balance.load("1"), plain)
         // A wrong snapshot shows that a load begins with it.
         const store = yield* MessageStore
-        yield* store.append(`${category.name}:snapshot-1`, {
+        yield* store.append(`${category.categoryName}:snapshot-1`, {
           type: "Recorded",
           data: { entity_data: { balance: 1_000 }, entity_version: 10, time: "2026-01-02T03:04:05.678Z" },
           metadata: { schemaVersion: "1" }
@@ -47,7 +50,7 @@ export const tests = (it: It) => {
         const store = yield* MessageStore
         for (const [entity_version, schemaVersion] of [[1, "2"], [7, "1"]] as const) {
           const { balance, category, deposited, snapshots } = yield* snapshotted
-          yield* store.append(`${category.name}:snapshot-1`, {
+          yield* store.append(`${category.categoryName}:snapshot-1`, {
             type: "Recorded",
             data: { entity_data: { balance: 1_000 }, entity_version },
             metadata: { schemaVersion }

@@ -62,14 +62,14 @@ const commands = (it: It) =>
       Effect.gen(function*() {
         const store = yield* MessageStore
         const { balance, category, deposited } = yield* newAccount
-        const streamName = `${category.name}-1`
+        const streamName = `${category.categoryName}-1`
         const commandId = "a command"
         yield* balance.transact("1", () => [deposited(1), deposited(2)], { commandId })
         for (const index of [0, 1]) {
           const id = deriveId(commandId, streamName, String(index))
           const message = Option.getOrThrow(yield* store.findMessage(streamName, id))
           assert.deepStrictEqual([message.position, message.data], [index, { amount: index + 1 }])
-          assert.deepStrictEqual(yield* store.findMessage(`${category.name}-2`, id), Option.none())
+          assert.deepStrictEqual(yield* store.findMessage(`${category.categoryName}-2`, id), Option.none())
         }
         const third = deriveId(commandId, streamName, "2")
         assert.deepStrictEqual(yield* store.findMessage(streamName, third), Option.none())
@@ -114,7 +114,7 @@ const transfers = (it: It) =>
               other: other.deposited(1)
             }), { retry: Schedule.recurs(0) }))
           assert(error instanceof WrongExpectedVersion)
-          assert.strictEqual(error.streamName, `${overtaken.category.name}-1`)
+          assert.strictEqual(error.streamName, `${overtaken.category.categoryName}-1`)
           const after = [(yield* one.amounts("1")).length, (yield* other.amounts("1")).length]
           assert.strictEqual((after[0] ?? 0) + (after[1] ?? 0), (before[0] ?? 0) + (before[1] ?? 0) + 1)
         }

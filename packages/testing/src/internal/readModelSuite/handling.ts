@@ -63,7 +63,7 @@ const sources = <R>(it: It<R>, counting: Counting<R>) => {
           .on(Account, { Deposited: ({ recorded }) => noting(some, recorded.globalPosition) })
           .on(raw, (message) => noting(some, message.globalPosition)),
         ReadModel.make(each, options).on(ReadModel.all, {
-          [`${Account.name} only`]: (message) => noting(each, message.globalPosition)
+          [`${Account.categoryName} only`]: (message) => noting(each, message.globalPosition)
         }),
         ReadModel.batch(together, {
           ...options,
@@ -77,7 +77,7 @@ const sources = <R>(it: It<R>, counting: Counting<R>) => {
       ]
       for (const i of upTo(10)) {
         yield* Account.append(String(i), [Account.events.Deposited({ amount: i }), Account.events.Closed({})])
-        yield* store.append(`${raw}-${i}`, [{ type: `${Account.name} only`, data: i }])
+        yield* store.append(`${raw}-${i}`, [{ type: `${Account.categoryName} only`, data: i }])
       }
       const end = yield* store.lastPosition
       for (const model of models) {
@@ -125,6 +125,30 @@ const failures = <R>(it: It<R>, counting: Counting<R>) => {
       yield* ReadModel.start(define(stopping, "stop"))
       yield* ReadModel.waitFor(define(stopping, "stop"), end)
       yield* assertExact(counting, stopping, category)
+    }))
+
+  it.effect("handlers that take too long are interrupted, leave nothing, and the policy decides about their message", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const category = yield* newCategory
+      const [stopping, skipping] = [yield* newName, yield* newName]
+      yield* store.append(`${category}-1`, numbered(4))
+      const options = { version: 1, tables: counting.tables, retry: Schedule.recurs(0), timeout: "500 millis" } as const
+      const define = (name: string, onFailure: "stop" | "skip") =>
+        ReadModel.make(name, { ...options, onFailure }).on(category, {
+          Numbered: (message) =>
+            Effect.andThen(countMessage(counting, name, message), message.data === 2 ? Effect.never : Effect.void)
+        })
+      const error = yield* Effect.flip(quietly(ReadModel.run(define(stopping, "stop"))))
+      assert.instanceOf(error, ReadModel.HandlerTimeout)
+      if (error instanceof ReadModel.HandlerTimeout) {
+        assert.deepStrictEqual([error.processor, error.millis, error.messages], [stopping, 500, 1])
+      }
+      const stream = `${category}-1`
+      assert.deepStrictEqual({ ...yield* counting.counts(stopping) }, { [stream]: 2, [`sum of ${stream}`]: 1 })
+      yield* quietly(ReadModel.start(define(skipping, "skip")))
+      yield* ReadModel.waitFor(define(skipping, "skip"), yield* store.lastPosition)
+      assert.deepStrictEqual({ ...yield* counting.counts(skipping) }, { [stream]: 3, [`sum of ${stream}`]: 4 })
     }))
 
   it.effect("an interrupted transaction leaves nothing", () =>

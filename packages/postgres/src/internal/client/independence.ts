@@ -1,0 +1,197 @@
+/**
+ * Where the operations of a store run when their fiber is in a transaction on the client: in that transaction, or outside of
+ * it when the fiber has asked for that by `MessageStore.independently`.
+ */
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { isSqlError } from "effect/sql/SqlError"
+import { type EncodedAppend, Independence, type StoreBackend, type Transactions } from "eventfold/StoreBackend"
+import { StoreError } from "eventfold/StoreError"
+import * as StreamName from "eventfold/StreamName"
+import { isInProcess, makeBeside } from "./connections.ts"
+import { passingSchedule } from "./retries.ts"
+import { isLockTimeout, storeError } from "./sqlError.ts"
+import { inTransaction, levelOf } from "./transactions.ts"
+
+/**
+ * How long a transaction beside the caller's waits for a lock. The server does not see that the caller's transaction waits
+ * for this one, so it would not find a deadlock between the two.
+ */
+const lockTimeout = "5s"
+
+/** Where an operation runs: by itself, in the transaction of the caller, or outside of that. */
+type Place = "alone" | "joined" | "outside"
+
+/** Chooses where the operations of a store run. */
+export interface Places {
+  readonly transactions: Transactions
+  /** Runs a read: in the caller's transaction if there is one, unless the caller has asked for the outside. */
+  readonly read: <A, E>(operation: string, read: Effect.Effect<A, E>) => Effect.Effect<A, E | StoreError>
+  /**
+   * Runs a write: `alone`, or `joined` in a transaction. Outside of the caller's transaction, that is one on a connection
+   * beside the pool.
+   */
+  readonly write: <A, E>(
+    operation: string,
+    appends: ReadonlyArray<EncodedAppend>,
+    write: { readonly alone: Effect.Effect<A, E>; readonly joined: Effect.Effect<A, E> }
+  ) => Effect.Effect<A, E | StoreError>
+}
+
+const refusal = (operation: string, reason: string) => new StoreError({ operation, reason, isRetryable: false })
+
+const onlyConnection = (operation: string) =>
+  refusal(
+    operation,
+    "the caller's transaction holds the client's only connection, and what is to be independent of it needs another: do it " +
+      "before the transaction or after it"
+  )
+
+const alreadyOutside = (operation: string) =>
+  refusal(
+    operation,
+    "the caller's transaction is itself one beside another, and a third one could wait for the first two: do it before the " +
+      "inner transaction or after it"
+  )
+
+const locksCategory = (operation: string, category: string) =>
+  refusal(
+    operation,
+    `the caller's transaction has locked the category ${category} until it ends, so an independent append to it would wait ` +
+      "for itself: append to another category, or before the transaction does"
+  )
+
+/** Says what an independent write has waited for. */
+const explainLockTimeout = <E>(error: E | StoreError): E | StoreError => {
+  if (!(error instanceof StoreError) || !isSqlError(error.cause) || !isLockTimeout(error.cause)) return error
+  const reason =
+    `another transaction has kept a lock for ${lockTimeout}; if it is the one around, which can't end before ` +
+    `this: append to another category, or before that transaction does (${error.reason})`
+  return new StoreError({ operation: error.operation, reason, isRetryable: error.isRetryable, cause: error.cause })
+}
+
+const isWorthRetrying = (error: unknown): boolean =>
+  error instanceof StoreError && error.isRetryable && !(isSqlError(error.cause) && isLockTimeout(error.cause))
+
+/** Chooses for the operations on a client. The connections beside its pool close with the scope. */
+export const make = Effect.fnUntraced(function*(sql: PgClient): Effect.fn.Return<Places, never, Scope.Scope> {
+  const beside = isInProcess(sql) ? undefined : yield* makeBeside(sql)
+
+  const placeOf = (context: Context.Context<never>): Place =>
+    levelOf(sql, context) === undefined ? "alone" : Context.get(context, Independence) ? "outside" : "joined"
+
+  const placed = <A, E, R>(run: (place: Place) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.contextWith((context: Context.Context<R>) => run(placeOf(context)))
+
+  /** The client beside the pool, if the caller can get a connection of it without waiting for itself. */
+  const besideFor = (operation: string): Effect.Effect<PgClient, StoreError> =>
+    Effect.contextWith((context: Context.Context<never>) =>
+      beside === undefined
+        ? Effect.fail(onlyConnection(operation))
+        : levelOf(beside, context) === undefined
+        ? Effect.succeed(beside)
+        : Effect.fail(alreadyOutside(operation))
+    )
+
+  /** Runs an effect in a transaction beside the caller's. In it, that is the transaction of `sql`. */
+  const transactionOutside = <A, E, R>(operation: string, effect: Effect.Effect<A, E, R>) =>
+    Effect.flatMap(besideFor(operation), (client) =>
+      Effect.contextWith((context: Context.Context<never>) => {
+        const level = levelOf(client, context)
+        const limited = Effect.andThen(
+          Effect.mapError(sql`SELECT set_config('lock_timeout', ${lockTimeout}, true)`, storeError(operation)),
+          effect
+        )
+        return level === undefined
+          ? Effect.die(new Error("a transaction has no connection"))
+          : limited.pipe(
+            Effect.provideService(sql.transactionService, level),
+            Effect.provideService(Independence, false)
+          )
+      }).pipe(inTransaction(client, operation), Effect.mapError(explainLockTimeout)))
+
+  const readOutside = <A, E>(operation: string, read: Effect.Effect<A, E>) =>
+    Effect.flatMap(besideFor(operation), (client) =>
+      Effect.scoped(Effect.flatMap(
+        Effect.mapError(client.reserve, storeError(operation)),
+        (connection) => Effect.provideService(read, sql.transactionService, [connection, 0])
+      )))
+
+  /** Fails when the caller's transaction has locked one of the categories. A transaction that is broken can't tell. */
+  const requireUnlocked = Effect.fnUntraced(function*(operation: string, appends: ReadonlyArray<EncodedAppend>) {
+    const categories = [...new Set(appends.map(({ streamName }) => StreamName.category(streamName)))]
+    const rows = yield* sql<{ readonly category: string }>`SELECT names.category
+      FROM unnest(${categories}::varchar[]) AS names (category)
+      JOIN pg_locks ON (classid::bigint << 32) | objid::bigint = message_store.hash_64(names.category)
+      WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND objsubid = 1 AND granted`.pipe(
+      Effect.catch(() => Effect.succeed([]))
+    )
+    const [row] = rows
+    if (row !== undefined) return yield* locksCategory(operation, row.category)
+  })
+
+  return {
+    transactions: {
+      isActive: placed((place) => Effect.succeed(place === "joined")),
+      run: (effect) =>
+        placed((place) =>
+          place === "outside" ? transactionOutside("transaction", effect) : inTransaction(sql, "transaction")(effect)
+        ),
+      afterCommit: (effect) => placed((place) => place === "joined" ? sql.afterCommit(effect) : effect)
+    },
+    read: <A, E>(operation: string, read: Effect.Effect<A, E>) =>
+      placed((place): Effect.Effect<A, E | StoreError> => place === "outside" ? readOutside(operation, read) : read),
+    write: <A, E>(
+      operation: string,
+      appends: ReadonlyArray<EncodedAppend>,
+      { alone, joined }: { readonly alone: Effect.Effect<A, E>; readonly joined: Effect.Effect<A, E> }
+    ) =>
+      placed((place): Effect.Effect<A, E | StoreError> => {
+        if (place === "alone") return alone
+        if (place === "joined") return joined
+        return Effect.andThen(
+          besideFor(operation),
+          Effect.andThen(
+            requireUnlocked(operation, appends),
+            Effect.retry(transactionOutside(operation, joined), { schedule: passingSchedule, while: isWorthRetrying })
+          )
+        )
+      })
+  }
+})
+
+type Reads = Pick<
+  StoreBackend,
+  | "readStream"
+  | "lastMessage"
+  | "streamVersion"
+  | "findMessage"
+  | "readCategory"
+  | "lastCategoryMessage"
+  | "countCategory"
+  | "readAll"
+  | "heldBack"
+  | "messageAt"
+  | "lastPosition"
+  | "countAll"
+  | "identity"
+>
+
+/** The reads of a store, where their callers want them. */
+export const placeReads = ({ read }: Places, reads: Reads): Reads => ({
+  readStream: (page) => read("readStream", reads.readStream(page)),
+  lastMessage: (streamName, type) => read("lastMessage", reads.lastMessage(streamName, type)),
+  streamVersion: (streamName) => read("streamVersion", reads.streamVersion(streamName)),
+  findMessage: (streamName, id) => read("findMessage", reads.findMessage(streamName, id)),
+  readCategory: (page) => read("readCategory", reads.readCategory(page)),
+  lastCategoryMessage: (category) => read("lastCategoryMessage", reads.lastCategoryMessage(category)),
+  countCategory: (range) => read("countCategory", reads.countCategory(range)),
+  readAll: (page) => read("readAll", reads.readAll(page)),
+  heldBack: (from) => read("heldBack", reads.heldBack(from)),
+  messageAt: (globalPosition) => read("messageAt", reads.messageAt(globalPosition)),
+  lastPosition: read("lastPosition", reads.lastPosition),
+  countAll: (range) => read("countAll", reads.countAll(range)),
+  identity: read("identity", reads.identity)
+})
