@@ -17,7 +17,6 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Category from "./Category.ts"
 import * as Consumer from "./Consumer.ts"
@@ -295,11 +294,11 @@ export interface Running<out E> {
   /** Waits until a consumer fails, and fails with its error. It is interrupted when the process stops. */
   readonly await: Effect.Effect<never, E>
   /**
-   * Waits until the process has reacted to everything up to a global position (inclusive), such as that of an append or a
-   * decision. None, of a decision that wrote nothing, is no wait. Messages that are written after the call are not waited for,
-   * so neither are those of its own reactions. It fails when a consumer fails.
+   * Waits until the process has reacted to everything up to a global position (inclusive), such as that of an append. Messages
+   * that are written after the call are not waited for, so neither are those of its own reactions. It fails when a consumer
+   * fails.
    */
-  readonly waitFor: (globalPosition: number | Option.Option<number>) => Effect.Effect<void, E>
+  readonly waitFor: (globalPosition: Consumer.Written) => Effect.Effect<void, E>
 }
 
 /**
@@ -405,7 +404,7 @@ export const status = Effect.fn("Process.status")(function*(
 
 /**
  * Waits, in any program, until the process has reacted to everything up to a global position (inclusive), by the positions
- * that its consumers have written. None, of a decision that wrote nothing, is no wait.
+ * that its consumers have written.
  *
  * **Gotchas**
  *
@@ -418,7 +417,7 @@ export const status = Effect.fn("Process.status")(function*(
  */
 export const waitFor = Effect.fn("Process.waitFor")(function*(
   process: Process<unknown, unknown>,
-  globalPosition: number | Option.Option<number>,
+  globalPosition: Consumer.Written,
   options?: {
     /** The pause between two looks at the positions. Defaults to 100 milliseconds. */
     readonly interval?: Duration.Input | undefined

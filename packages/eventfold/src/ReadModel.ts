@@ -19,7 +19,6 @@ import * as Arr from "effect/Array"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Host, Running } from "./internal/processor/host.ts"
@@ -34,6 +33,7 @@ import type {
   SourceServices
 } from "./internal/processor/sources.ts"
 import { ofReadModel } from "./internal/processor/subject.ts"
+import { whenWritten, type Written } from "./internal/processor/written.ts"
 import * as Builds from "./internal/readModel/builds.ts"
 import { checkBuildOptions, checkDefinition } from "./internal/readModel/checkDefinition.ts"
 import type { BuildOptions, Options, ReadModel } from "./internal/readModel/definition.ts"
@@ -364,7 +364,8 @@ export const status: (
 
 /**
  * Waits, in any process, until the live build has handled everything up to a global position (inclusive). After an append or a
- * decision, wait for its position, and the tables have one's own writes. None, of a decision that wrote nothing, is no wait.
+ * transaction, wait for its position, and the tables have one's own writes. Returns at once for the none of a transaction that
+ * wrote nothing.
  *
  * **Details**
  *
@@ -382,20 +383,18 @@ export const status: (
  */
 export const waitFor = Effect.fn("ReadModel.waitFor")(function*(
   model: AnyModel,
-  globalPosition: number | Option.Option<number>,
+  globalPosition: Written,
   options?: {
     /** How often to look at what other processes have done. Defaults to 100 milliseconds. */
     readonly interval?: Duration.Input | undefined
   }
 ): Effect.fn.Return<void, StatusError | ReadModelChanged, MessageStore | ReadModelStore> {
   yield* checkDefinition(model)
-  yield* Runnable.ifWritten(
-    globalPosition,
-    Effect.fnUntraced(function*(globalPosition) {
-      yield* checkInt("globalPosition", globalPosition, 0)
-      yield* waitForPosition(model, globalPosition, options?.interval ?? "100 millis")
-    })
-  )
+  yield* whenWritten(globalPosition, (position) =>
+    Effect.andThen(
+      checkInt("globalPosition", position, 0),
+      waitForPosition(model, position, options?.interval ?? "100 millis")
+    ))
 })
 
 /**

@@ -4,11 +4,11 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
 import { logFailure } from "../runtime/log.ts"
 import type { Subject } from "./subject.ts"
+import type { Written } from "./written.ts"
 
 /**
  * A consumer or read model that runs in this process.
@@ -26,9 +26,9 @@ export interface Running<out E> {
   /** Waits until it fails, and fails with its error. It is interrupted when the consumer stops. */
   readonly await: Effect.Effect<never, E>
   /**
-   * Waits until everything up to a global position (inclusive), such as that of an append or a decision, is handled: then one's
-   * own writes are in what the consumer keeps. None, of a decision that wrote nothing, is no wait. Messages that are written
-   * after the call are not waited for. It fails when the consumer fails.
+   * Waits until everything up to a global position (inclusive), such as that of an append, is handled: then one's own writes
+   * are in what the consumer keeps. Messages that are written after the call are not waited for. It fails when the consumer
+   * fails.
    *
    * **Details**
    *
@@ -36,7 +36,7 @@ export interface Running<out E> {
    * later. When another process runs the consumer or another member of its group, it completes as `Consumer.waitFor` does,
    * with the checkpoint. A message that was skipped or parked counts as handled.
    */
-  readonly waitFor: (globalPosition: number | Option.Option<number>) => Effect.Effect<void, E>
+  readonly waitFor: (globalPosition: Written) => Effect.Effect<void, E>
 }
 
 declare const HostError: unique symbol

@@ -4,12 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
 import { logFailure } from "../runtime/log.ts"
 import { type Host, HostService, type Running } from "./host.ts"
 import type { Subject } from "./subject.ts"
+import { whenWritten } from "./written.ts"
 
 /**
  * What a program does when one of its consumers fails.
@@ -34,15 +34,6 @@ export interface Runnable<out E, out R> {
   readonly waitFor: (globalPosition: number) => Effect.Effect<void, E, R>
 }
 
-/** Waits for a position. Of a decision that wrote nothing there is none, and nothing to wait for. */
-export const ifWritten = <E, R>(
-  globalPosition: number | Option.Option<number>,
-  wait: (globalPosition: number) => Effect.Effect<void, E, R>
-): Effect.Effect<void, E, R> =>
-  typeof globalPosition === "number"
-    ? wait(globalPosition)
-    : Option.match(globalPosition, { onNone: () => Effect.void, onSome: wait })
-
 /** The handle of a runnable, and the effect that runs it, in what `around` adds. */
 const makeRunning = Effect.fnUntraced(function*<E, R, A, E2, R2>(
   { category, id, run, status, waitFor }: Runnable<E, R>,
@@ -55,11 +46,9 @@ const makeRunning = Effect.fnUntraced(function*<E, R, A, E2, R2>(
     category,
     status,
     await: Deferred.await(ended),
-    waitFor: (globalPosition) =>
-      ifWritten(
-        globalPosition,
-        (globalPosition) => Effect.raceFirst(Effect.provide(waitFor(globalPosition), context), Deferred.await(ended))
-      )
+    waitFor: (written) =>
+      whenWritten(written, (globalPosition) =>
+        Effect.raceFirst(Effect.provide(waitFor(globalPosition), context), Deferred.await(ended)))
   }
   const ending = Effect.onExit(
     around(run),
