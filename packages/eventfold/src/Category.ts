@@ -468,7 +468,7 @@ export const make = <const Name extends string, const E extends Events, const O 
 ): Category<E, O> => {
   type Services = ServicesOf<E, O>
   type Given = Unrecorded<E, O> | ReadonlyArray<Unrecorded<E, O>>
-  const { id, recordedId, streamName } = idCodec<IdOf<O>, RecordedIdOf<O>>(name, options?.id)
+  const { id, recorded, streamName } = idCodec<IdOf<O>, RecordedIdOf<O>>(name, options?.id)
   const messages = messageCodec<Services>(name, {
     events: new Map(
       Object.entries(events).map(([type, definition]) => [type, codecOf(definition) as EventCodec<Services>])
@@ -477,7 +477,7 @@ export const make = <const Name extends string, const E extends Events, const O 
       | { readonly [field: string]: Schema.Codec<unknown, unknown, Services, Services> }
       | undefined,
     unknownTypes: options?.unknownTypes ?? "skip",
-    recordedId
+    ids: recorded
   })
 
   const encodeIn = (
