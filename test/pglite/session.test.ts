@@ -10,8 +10,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { SqlClient } from "effect/sql/SqlClient"
 import { TestClock } from "effect/testing"
-import { MessageStore } from "eventfold/MessageStore"
-import { StoreError } from "eventfold/StoreError"
+import { independently, MessageStore } from "eventfold/MessageStore"
+import { StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import { refusal } from "../support/PostgresError.ts"
 import * as Store from "../support/Store.ts"
 import { within } from "../support/Until.ts"
@@ -181,15 +181,40 @@ layer(both, { excludeTestServices: true, timeout: "1 minute" })("the one session
       }
     }))
 
-  it.effect("an append inside of the client's transaction is refused, as it would wait for itself", () =>
+  it.effect("a transaction of the client has its appends, and none that is independent of it", () =>
     Effect.gen(function*() {
       const sql = yield* SqlClient
       const store = yield* MessageStore
-      const error = yield* sql.withTransaction(
-        within("for a refusal", "5 seconds")(Effect.flip(store.append("inside-1", Store.numbered(1))))
-      )
-      assert.instanceOf(error, StoreError)
+      const wakeUps = yield* store.wakeUps("inside")
+      const attempt = Effect.gen(function*() {
+        yield* write("inside")
+        assert.strictEqual((yield* store.append("inside-1", Store.numbered(1))).version, 0)
+        assert.instanceOf(
+          yield* Effect.flip(store.append("inside-1", Store.numbered(1), { expectedVersion: 7 })),
+          WrongExpectedVersion
+        )
+        yield* store.writeAll([{ streamName: "inside-1", messages: Store.numbered(1), expectedVersion: 0 }])
+        assert.isFalse(yield* wakeUps.awaitAtMost("10 millis"))
+        const refused: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+          store.append("independent-1", Store.numbered(1)),
+          store.streamVersion("independent-1"),
+          store.transaction(Effect.void)
+        ]
+        for (const one of refused) {
+          const error = yield* Effect.flip(within("for a refusal", "5 seconds")(independently(one)))
+          assert(error instanceof StoreError)
+          assert.isFalse(error.isRetryable)
+          assert.include(error.message, "only connection")
+        }
+      })
+      assert.strictEqual(yield* Effect.flip(sql.withTransaction(Effect.andThen(attempt, Effect.fail("undo")))), "undo")
+      assert.isFalse(yield* isWritten("inside"))
       assert.deepStrictEqual(yield* store.streamVersion("inside-1"), Option.none())
+      assert.isFalse(yield* wakeUps.awaitAtMost("10 millis"))
+      yield* store.transaction(attempt)
+      assert.isTrue(yield* isWritten("inside"))
+      assert.deepStrictEqual(yield* store.streamVersion("inside-1"), Option.some(1))
+      yield* within("for a wake-up", "5 seconds")(wakeUps.await)
     }))
 })
 

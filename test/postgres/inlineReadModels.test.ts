@@ -14,7 +14,7 @@ import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Category from "eventfold/Category"
 import type { RecordedMessage } from "eventfold/Message"
-import { MessageStore } from "eventfold/MessageStore"
+import { independently, MessageStore } from "eventfold/MessageStore"
 import * as ReadModel from "eventfold/ReadModel"
 import { StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import { clients } from "../support/Clients.ts"
@@ -141,6 +141,30 @@ for (const { client, name } of clients) {
         const first = yield* append("account-5", message)
         assert.deepStrictEqual(yield* append("account-5", message), first)
         assert.deepStrictEqual(yield* total("account-5"), [[3n]])
+      }))
+
+    it.effect("is kept in the transaction of the caller, and rolled back with it", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const store = yield* MessageStore
+        const path = yield* rows("SHOW search_path")
+        const failed = yield* Effect.flip(sql.withTransaction(Effect.gen(function*() {
+          yield* store.append("account-t1", deposit(10))
+          yield* store.writeAll([{ streamName: "account-t1", messages: deposit(5) }])
+          assert.deepStrictEqual(yield* total("account-t1"), [[15n]])
+          // What a handler does not accept is refused, and the transaction goes on.
+          const error = yield* Effect.flip(store.append("account-t1", deposit(90)))
+          assert(error instanceof StoreError)
+          assert.include(error.message, "105 is too much")
+          assert.deepStrictEqual(yield* total("account-t1"), [[15n]])
+          // The caller's statements do not find the tables of the read model by their bare names.
+          assert.deepStrictEqual(yield* rows("SHOW search_path"), path)
+          return yield* Effect.fail("undo")
+        })))
+        assert.strictEqual(failed, "undo")
+        assert.deepStrictEqual(yield* total("account-t1"), [])
+        yield* sql.withTransaction(store.append("account-t1", deposit(3)))
+        assert.deepStrictEqual(yield* total("account-t1"), [[3n]])
       }))
 
     it.effect("makes up for what others have written first", () =>
@@ -283,6 +307,74 @@ layer(Database.layer(), { excludeTestServices: true })("an inline read model", (
       assert.deepStrictEqual(told, [10, 11])
     }))
 })
+
+layer(Database.layer(), { excludeTestServices: true })(
+  "an inline read model in a transaction of the application",
+  (it) => {
+    it.effect("runs its side effects when that commits, outside of it, and none when it is rolled back", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Database.Database
+        const told: Array<unknown> = []
+        const Told = SqlReadModel.make("toldLater", { version: 1, tables: ["CREATE TABLE told (n integer)"] })
+          .on("toldLater", {
+            Numbered: ({ data }: RecordedMessage) =>
+              ReadModel.sideEffect(Effect.gen(function*() {
+                const sql = yield* SqlClient
+                const [row] = yield* Effect.orDie(sql`SELECT count(*)::int AS count FROM message_store.messages
+                WHERE stream_name = 'toldLater-1'`)
+                told.push([data, row])
+              }))
+          })
+        const services = yield* Layer.build(
+          Layer.fresh(Postgres.layerClient({ inline: [Told] })).pipe(Layer.provideMerge(Database.client(url)))
+        )
+        const [sql, store] = [Context.get(services, SqlClient), Context.get(services, MessageStore)]
+        yield* Effect.ignore(sql.withTransaction(Effect.andThen(
+          store.append("toldLater-1", Store.numbered(1)),
+          Effect.fail("undo")
+        )))
+        yield* sql.withTransaction(Effect.gen(function*() {
+          yield* store.append("toldLater-1", Store.numbered(2, 5))
+          yield* store.append("toldLater-1", Store.numbered(1, 7))
+          assert.deepStrictEqual(told, [])
+        })).pipe(within("for the transaction", "10 seconds"))
+        assert.deepStrictEqual(told, [[5, { count: 3 }], [6, { count: 3 }], [7, { count: 3 }]])
+      }))
+
+    it.effect("refuses appends of its handlers, unless they are independent", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Database.Database
+        const refused: Array<unknown> = []
+        const Appending = SqlReadModel.make("appendsInline", { version: 1, tables: ["CREATE TABLE told (n integer)"] })
+          .on("appendsInline", {
+            Numbered: Effect.fnUntraced(function*() {
+              const store = yield* MessageStore
+              refused.push(yield* Effect.flip(store.append("byHandler-1", Store.numbered(1))))
+              yield* independently(store.append("byHandler-1", Store.numbered(1)))
+            })
+          })
+        const plain = yield* Store.open(url)
+        const store = Context.get(
+          yield* Layer.build(
+            Layer.fresh(Postgres.layer({ url: Redacted.make(url), inline: [Appending], maxConnections: 1 })).pipe(
+              Layer.provide(Layer.succeed(MessageStore, plain))
+            )
+          ),
+          MessageStore
+        )
+        yield* store.append("appendsInline-1", Store.numbered(1)).pipe(within("for the append", "10 seconds"))
+        // The append is independent, and what its handlers append by themselves is refused all the same.
+        yield* independently(store.transaction(store.append("appendsInline-1", Store.numbered(1))))
+        yield* independently(store.append("appendsInline-1", Store.numbered(1)))
+        assert.lengthOf(refused, 3)
+        for (const error of refused) {
+          assert(error instanceof StoreError)
+          assert.include(error.message, "can't append")
+        }
+        assert.lengthOf(yield* Store.readStream(plain, "byHandler-1"), 3)
+      }))
+  }
+)
 
 const reasonOf = (inline: ReadonlyArray<ReadModel.ReadModel<unknown, SqlClient>>, url?: string) =>
   Effect.gen(function*() {

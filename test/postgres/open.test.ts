@@ -14,7 +14,6 @@ import type * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
 import { MessageStore } from "eventfold/MessageStore"
-import { StoreError } from "eventfold/StoreError"
 import type { Socket } from "node:net"
 import { inspect } from "node:util"
 import * as Database from "../support/Database.ts"
@@ -386,22 +385,6 @@ layer(Database.layer(), { excludeTestServices: true })("ways to open", (it) => {
       assert.instanceOf(error.reason, Postgres.SchemaMissing)
     }))
 
-  it.effect("on a client, appends inside of its transaction are transactions of their own", () =>
-    Effect.gen(function*() {
-      const sql = yield* PgClient.PgClient
-      const store = Context.get(yield* Layer.build(Postgres.layerClient()), MessageStore)
-      yield* sql`CREATE TABLE IF NOT EXISTS public.notes (note text)`
-      yield* sql.withTransaction(Effect.gen(function*() {
-        yield* sql`INSERT INTO public.notes VALUES ('undone')`
-        yield* store.append("own-1", Store.numbered(1))
-        yield* store.writeAll([{ streamName: "own-2", messages: Store.numbered(1) }])
-        return yield* Effect.fail("undo")
-      })).pipe(Effect.ignore)
-      assert.deepStrictEqual(yield* sql`SELECT * FROM public.notes`, [])
-      assert.deepStrictEqual(yield* store.streamVersion("own-1"), Option.some(0))
-      assert.deepStrictEqual(yield* store.streamVersion("own-2"), Option.some(0))
-    }))
-
   it.effect("on a client, others' appends stay out of a transaction in which one appends as well", () =>
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
@@ -413,28 +396,6 @@ layer(Database.layer(), { excludeTestServices: true })("ways to open", (it) => {
       const outside = yield* Effect.forEach(Store.upTo(50), append, { concurrency: 4 })
       assert.strictEqual(yield* Fiber.join(inTransaction), "undo")
       assert.lengthOf(outside, 50)
-      assert.lengthOf(yield* Store.readCategory(store, "mixed"), 58)
-    }))
-
-  it.effect("on the only connection of a client, appends inside of its transaction are refused, not stuck", () =>
-    Effect.gen(function*() {
-      const { url } = yield* Database.Database
-      const services = yield* Layer.build(
-        Layer.fresh(Postgres.layerClient()).pipe(Layer.provideMerge(Database.client(url)))
-      )
-      const [sql, store] = [Context.get(services, PgClient.PgClient), Context.get(services, MessageStore)]
-      const attempts: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
-        store.append("only-1", Store.numbered(1)),
-        store.writeAll([{ streamName: "only-1", messages: Store.numbered(1) }])
-      ]
-      for (const attempt of attempts) {
-        const error = yield* sql.withTransaction(within("for an answer", "5 seconds")(Effect.flip(attempt)))
-        assert(error instanceof StoreError)
-        assert.isFalse(error.isRetryable)
-        assert.include(error.message, "only connection")
-      }
-      // A read is part of the transaction.
-      assert.deepStrictEqual(yield* sql.withTransaction(store.streamVersion("only-1")), Option.none())
-      assert.strictEqual((yield* store.append("only-1", Store.numbered(1))).version, 0)
+      assert.lengthOf(yield* Store.readCategory(store, "mixed"), 50)
     }))
 })

@@ -3,7 +3,7 @@
  */
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, layer } from "@effect/vitest"
-import { Postgres } from "@eventfold/postgres"
+import { Postgres, SqlReadModel } from "@eventfold/postgres"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -18,8 +18,11 @@ import * as Redacted from "effect/Redacted"
 import { BeginTransaction, SqlClient } from "effect/sql/SqlClient"
 import { nextId } from "eventfold/Message"
 import * as MessageStore from "eventfold/MessageStore"
+import type { AppendError, ReadCategoryError } from "eventfold/MessageStore"
+import * as ReadModel from "eventfold/ReadModel"
 import { DuplicateMessageId, StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import * as Database from "../support/Database.ts"
+import * as MessageDb from "../support/MessageDb.ts"
 import * as Store from "../support/Store.ts"
 import { until, within } from "../support/Until.ts"
 
@@ -98,6 +101,16 @@ const isWaiting = (sql: SqlClient) =>
 
 const Notes = Layer.effectDiscard(
   Effect.flatMap(SqlClient, (sql) => sql`CREATE TABLE IF NOT EXISTS public.notes (note text)`)
+)
+
+const MessageDbNotes = Layer.provideMerge(
+  Notes,
+  Layer.unwrap(
+    Effect.map(
+      MessageDb.makeDatabase(),
+      (database) => Layer.merge(Layer.succeed(Database.Database, database), Database.client(database.url))
+    )
+  )
 )
 
 layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, timeout: "1 minute" })(
@@ -253,7 +266,9 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
 
       it.effect("refuses appends also when the session or the database began it so", () =>
         Effect.gen(function*() {
-          const { sql, store } = yield* open({ startupParameters: { default_transaction_isolation: "repeatable read" } })
+          const { sql, store } = yield* open({
+            startupParameters: { default_transaction_isolation: "repeatable read" }
+          })
           const category = yield* newCategory
           const error = yield* Effect.flip(sql.withTransaction(store.append(`${category}-1`, message(1))))
           expectStoreError(error, false, "REPEATABLE READ")
@@ -297,17 +312,21 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           const opened = yield* open({ maxConnections: 3 })
           const category = yield* newCategory
           const { sql, store } = opened
+          const begun = Latch.makeUnsafe()
           // These wait for a connection of the pool all the while.
-          const others = yield* Effect.forkChild(
+          const others = yield* Effect.forkChild(Effect.andThen(
+            begun.await,
             Effect.forEach(
               Store.upTo(5),
-              (i) =>
-                Effect.andThen(store.append(`${category}-other${i}`, message(i)), store.readCategoryPage(category)),
+              (i): Effect.Effect<unknown, AppendError | ReadCategoryError> =>
+                i < 3 ? store.append(`${category}-other${i}`, message(i)) : store.readCategoryPage(category),
               together
             )
-          )
+          ))
           yield* inTransactionsAtOnce(opened, 3, (i) =>
             Effect.gen(function*() {
+              yield* begun.open
+              for (const _ of Store.upTo(10)) yield* Effect.yieldNow
               yield* MessageStore.independently(store.append(`${category}-${i}`, message(i)))
               yield* MessageStore.independently(store.readCategoryPage(category))
               yield* MessageStore.independently(store.readAllPage({ categories: [category] }))
@@ -317,7 +336,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
               )))
             })).pipe(within("for independent appends", "20 seconds"))
           yield* Fiber.join(others)
-          assert.lengthOf(yield* Store.readCategory(store, category), 11)
+          assert.lengthOf(yield* Store.readCategory(store, category), 9)
         }))
     })
 
@@ -341,7 +360,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           within("for the deadlock", "20 seconds")
         )
         assert.lengthOf(exits.filter(Exit.isSuccess), 1)
-        const [failed] = exits.filter(Exit.isFailure)
+        const failed = exits.find(Exit.isFailure)
         assert(failed !== undefined)
         expectStoreError(Cause.squash(failed.cause), true, "40P01")
         assert.lengthOf(yield* notes(sql, a), 1)
@@ -445,7 +464,6 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
         const there = yield* elsewhere.wakeUps(category)
         // Of the connection of the listener.
         yield* within("for the listeners", "10 seconds")(Effect.andThen(here.await, there.await))
-        const isAwake = (wakeUps: MessageStore.WakeUps) => wakeUps.awaitAtMost("100 millis")
 
         yield* Effect.ignore(sql.withTransaction(Effect.andThen(
           store.append(`${category}-1`, message(1)),
@@ -454,7 +472,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
         yield* sql.withTransaction(Effect.gen(function*() {
           yield* store.append(`${category}-1`, message(1))
           yield* store.writeAll([{ streamName: `${category}-2`, messages: message(1) }])
-          assert.isFalse(yield* isAwake(here))
+          assert.isFalse(yield* here.awaitAtMost("100 millis"))
           // What is announced later has been, so this transaction has announced nothing.
           yield* MessageStore.independently(store.append(`${marker}-1`, message(1)))
           const seen = yield* announcedUntil(announced, marker)
@@ -546,6 +564,107 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           assert.strictEqual((yield* MessageStore.independently(store.append(`${category}-1`, message(2)))).version, 1)
         }))
     })
+  }
+)
+
+layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a handler of a read model", (it) => {
+  it.effect("may append only independently, and its side effects as they like", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.Database
+      const services = yield* Layer.build(
+        SqlReadModel.layer().pipe(
+          Layer.provideMerge(Layer.fresh(Postgres.layerClient())),
+          Layer.provideMerge(PgClient.layer({ url: Redacted.make(url), maxConnections: 2 }))
+        )
+      )
+      const store = Context.get(services, MessageStore.MessageStore)
+      const refused: Array<unknown> = []
+      const Appending = SqlReadModel.make("appending", { version: 1, tables: ["CREATE TABLE appending (n integer)"] })
+        .on(
+          "handled",
+          {
+            Numbered: Effect.fnUntraced(function*() {
+              const sql = yield* SqlClient
+              yield* sql`INSERT INTO appending VALUES (1)`
+              refused.push(yield* Effect.flip(store.append("made-refused", message(1))))
+              refused.push(yield* Effect.flip(store.transaction(store.append("made-refused", message(1)))))
+              yield* MessageStore.independently(store.append("made-independently", message(1)))
+              yield* ReadModel.sideEffect(Effect.orDie(store.append("made-afterwards", message(1))))
+            })
+          }
+        )
+      const worker = yield* Effect.forkChild(Effect.provide(ReadModel.run(Appending), services))
+      const handled = Effect.gen(function*() {
+        const { globalPosition } = yield* store.append("handled-1", message(1))
+        yield* ReadModel.waitFor(Appending, globalPosition).pipe(
+          Effect.provide(services),
+          within("for the worker", "20 seconds")
+        )
+      })
+      // Side effects do not run for what was there before the first build.
+      yield* Effect.andThen(handled, handled)
+      yield* until(
+        "the side effect has run",
+        Effect.map(store.streamVersion("made-afterwards"), Option.isSome)
+      )
+      yield* Fiber.interrupt(worker)
+      assert.isNotEmpty(refused)
+      for (const error of refused) expectStoreError(error, false, "appending", "can't append")
+      assert.deepStrictEqual(yield* store.streamVersion("made-refused"), Option.none())
+      assert.isTrue(Option.isSome(yield* store.streamVersion("made-independently")))
+    }))
+})
+
+layer(MessageDbNotes, { excludeTestServices: true, timeout: "1 minute" })(
+  "a transaction of the application on a stock Message DB",
+  (it) => {
+    it.effect("commits or rolls back its rows and its appends together, and is usable after a refusal", () =>
+      Effect.gen(function*() {
+        const { sql, store } = yield* open()
+        const category = yield* newCategory
+        const own = { ...message(1), id: yield* nextId }
+        const write = Effect.gen(function*() {
+          yield* sql`INSERT INTO public.notes VALUES (${category})`
+          const first = yield* store.append(`${category}-1`, own)
+          assert.deepStrictEqual(yield* store.append(`${category}-1`, own), first)
+          assert.instanceOf(
+            yield* Effect.flip(store.append(`${category}-1`, message(2), { expectedVersion: 7 })),
+            WrongExpectedVersion
+          )
+          assert.instanceOf(
+            yield* Effect.flip(store.append(`${category}-1`, { ...own, data: "other" })),
+            DuplicateMessageId
+          )
+          yield* store.writeAll([
+            { streamName: `${category}-1`, messages: message(2), expectedVersion: 0 },
+            { streamName: `${category}-2`, messages: message(3) }
+          ])
+          yield* MessageStore.independently(store.append(`${category}x-1`, message(1)))
+          const blocked = MessageStore.independently(store.append(`${category}-3`, message(1)))
+          expectStoreError(yield* Effect.flip(within("for a refusal", "3 seconds")(blocked)), false, "wait for itself")
+        })
+        yield* Effect.flip(sql.withTransaction(Effect.andThen(write, Effect.fail("undo"))))
+        assert.lengthOf(yield* notes(sql, category), 0)
+        assert.deepStrictEqual(yield* Store.readCategory(store, category), [])
+        yield* sql.withTransaction(write)
+        assert.lengthOf(yield* notes(sql, category), 1)
+        assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, category)), [1, 2, 3])
+        assert.lengthOf(yield* Store.readCategory(store, `${category}x`), 2)
+      }))
+
+    it.effect("refuses appends at REPEATABLE READ, and waits for no connection on a pool of two", () =>
+      Effect.gen(function*() {
+        const opened = yield* open({ maxConnections: 2 })
+        const { sql, store } = opened
+        const category = yield* newCategory
+        const error = yield* Effect.flip(sql.withTransaction(store.append(`${category}-1`, message(1)))).pipe(
+          Effect.provideService(BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+        )
+        expectStoreError(error, false, "REPEATABLE READ")
+        yield* inTransactionsAtOnce(opened, 2, (i) => store.append(`${category}${i}-1`, message(i))).pipe(
+          within("for two appends", "20 seconds")
+        )
+      }))
   }
 )
 

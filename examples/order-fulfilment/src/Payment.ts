@@ -3,7 +3,7 @@
  * the payment provider.
  */
 import { Effect, Schedule, Schema } from "effect"
-import { Category, Consumer, Entity, Metadata } from "eventfold"
+import { Category, Consumer, Entity } from "eventfold"
 import { Cents, OrderId } from "./Order.ts"
 import { PaymentProvider } from "./PaymentProvider.ts"
 
@@ -46,13 +46,9 @@ export const decideCharge = ({ data: { card, cents }, recorded }: Command<"Charg
   Effect.fnUntraced(function*({ status }: State) {
     if (status !== "open") return []
     const provider = yield* PaymentProvider
-    const metadata = Metadata.follow(recorded)
     return yield* provider.charge(recorded.id, { card, cents }).pipe(
-      Effect.map(({ reference }) => [Payment.events.Charged({ cents, reference }, { metadata })]),
-      Effect.catchTag(
-        "CardDeclined",
-        ({ reason }) => Effect.succeed([Payment.events.Declined({ reason }, { metadata })])
-      )
+      Effect.map(({ reference }) => [Payment.events.Charged({ cents, reference })]),
+      Effect.catchTag("CardDeclined", ({ reason }) => Effect.succeed([Payment.events.Declined({ reason })]))
     )
   })
 
@@ -61,7 +57,7 @@ export const decideRefund = ({ recorded }: Command<"Refund">) =>
     if (status !== "charged") return []
     const provider = yield* PaymentProvider
     yield* provider.refund(recorded.id, { reference, cents })
-    return [Payment.events.Refunded({ cents }, { metadata: Metadata.follow(recorded) })]
+    return [Payment.events.Refunded({ cents })]
   })
 
 const handling = <C extends Command<string>, E, R>(

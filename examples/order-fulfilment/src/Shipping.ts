@@ -2,7 +2,7 @@
  * Shipping: a parcel is requested, and shipped.
  */
 import { Schema } from "effect"
-import { Category, Consumer, Entity, Metadata } from "eventfold"
+import { Category, Consumer, Entity } from "eventfold"
 import { Line, OrderId } from "./Order.ts"
 
 export const Shipping = Category.make("shipping", {
@@ -21,9 +21,9 @@ export const Parcels = Entity.make(Shipping, {
 })
 
 /** A parcel that was shipped is not shipped again. */
-export const decideShip = (parcel: string, metadata: Metadata.Metadata) => (state: State) =>
-  state === "requested" ? [Shipping.events.Shipped({ parcel }, { metadata })] : []
+export const decideShip = (parcel: string) => (state: State) =>
+  state === "requested" ? [Shipping.events.Shipped({ parcel })] : []
 
 export const shipping = Consumer.make("shipping", { checkpoint: { interval: "100 millis" } }).on(Shipping, {
-  Requested: ({ id, recorded }) => Parcels.transact(id, decideShip(`parcel-${id}`, Metadata.follow(recorded)))
+  Requested: ({ id }) => Parcels.transact(id, decideShip(`parcel-${id}`))
 })

@@ -45,6 +45,7 @@ export {
   type Data,
   type Definition,
   type Fields,
+  type Upcasted,
   version,
   type Versioned
 } from "./internal/category/eventDefinition.ts"
@@ -93,6 +94,13 @@ export interface Options {
    * a {@link DecodeError}. Defaults to `"skip"`, because a new type must not break the programs that do not know it yet.
    */
   readonly unknownTypes?: "skip" | "refuse" | undefined
+  /**
+   * What a read does with `schemaVersion` in the metadata of an event that is declared without versions: with `"check"`, any
+   * other version than `"1"` is a {@link DecodeError}; `"ignore"` does not look at it, for events of other clients that use
+   * the key for something else. An event with {@link version}s is always checked. Defaults to `"check"`, because data of a
+   * newer version may fit the schema and mean something else.
+   */
+  readonly schemaVersions?: "check" | "ignore" | undefined
 }
 
 type IdOf<O> = O extends { readonly id: Schema.Codec<infer I, PlainId> } ? I : PlainId
@@ -300,6 +308,8 @@ export type Constructors<E extends Events, O extends Options = {}> = {
 export interface Category<E extends Events, O extends Options = {}> extends Any {
   /** For `extends` only: a category has no instances. */
   new(_: never): {}
+  /** A class has the name of the class here: use `categoryName`. */
+  readonly name: never
   /** The definitions of the events, also for types such as {@link Event}. */
   readonly Events: E
   readonly Options: O
@@ -326,6 +336,19 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
     streamName: string,
     events: ReadonlyArray<Unrecorded<E, O>>
   ) => Effect.Effect<ReadonlyArray<Message>, InvalidMessage, ServicesOf<E, O>>
+  /**
+   * The events as readers of their messages get them. `undefined` when that is the events as they were, because all of the
+   * category's events are written in their newest version.
+   *
+   * @internal
+   */
+  readonly readBack:
+    | ((
+      streamName: string,
+      events: ReadonlyArray<Unrecorded<E, O>>,
+      messages: ReadonlyArray<Message>
+    ) => Effect.Effect<ReadonlyArray<Unrecorded<E, O>>, InvalidMessage, ServicesOf<E, O>>)
+    | undefined
   /**
    * Decodes a message of the category into an event. Gives none for a message of an unknown type that the category skips. Fails
    * with {@link DecodeError} when the data, the metadata or the id of the stream does not fit.
@@ -403,10 +426,13 @@ const decodeError = (recorded: RecordedMessage) => (misfit: Misfit): DecodeError
 }
 
 /** What a class can extend. The class has a name of its own. */
-const extensible = (name: string): new(_: never) => {} => {
-  const Category = function() {} as Function as new(_: never) => {}
+const extensible = (name: string): Pick<Category<Events>, "name"> & (new(_: never) => {}) => {
+  const Category = function() {} as Function as Pick<Category<Events>, "name"> & (new(_: never) => {})
   return Object.defineProperty(Category, "name", { value: name })
 }
+
+const invalid = (streamName: string, index: number, { type }: UntypedEvent) => (misfit: Misfit): InvalidMessage =>
+  new InvalidMessage({ streamName, index, type: String(type), ...misfit })
 
 /** Decodes messages page by page, as they come. A page of which no event is left is skipped. */
 const decodePages = <Event, E, R, RDecode>(
@@ -471,7 +497,10 @@ export const make = <const Name extends string, const E extends Events, const O 
   const { id, recorded, streamName } = idCodec<IdOf<O>, RecordedIdOf<O>>(name, options?.id)
   const messages = messageCodec<Services>(name, {
     events: new Map(
-      Object.entries(events).map(([type, definition]) => [type, codecOf(definition) as EventCodec<Services>])
+      Object.entries(events).map(([type, definition]) => [
+        type,
+        codecOf(definition, options?.schemaVersions ?? "check") as EventCodec<Services>
+      ])
     ),
     metadata: options?.metadata as
       | { readonly [field: string]: Schema.Codec<unknown, unknown, Services, Services> }
@@ -488,11 +517,9 @@ export const make = <const Name extends string, const E extends Events, const O 
     Effect.suspend(() => {
       const encoded: Array<Message> = []
       const encodeNext = (event: UntypedEvent) =>
-        Effect.mapErrorEager(messages.encode(event, ambient), (misfit) =>
-          new InvalidMessage({ streamName, index: encoded.length, type: String(event.type), ...misfit }))
+        Effect.mapErrorEager(messages.encode(event, ambient), invalid(streamName, encoded.length, event))
       return Effect.as(
-        Eager.forEach(events, encodeNext, (message) =>
-          encoded.push(message)),
+        Eager.forEach(events, encodeNext, (message) => encoded.push(message)),
         encoded
       )
     })
@@ -510,6 +537,16 @@ export const make = <const Name extends string, const E extends Events, const O 
       DecodeError,
       Services
     >
+
+  const { readBack: readEventBack } = messages
+  const readBack = readEventBack === undefined
+    ? undefined
+    : (streamName: string, events: ReadonlyArray<Unrecorded<E, O>>, messages: ReadonlyArray<Message>) =>
+      Effect.forEach(
+        events,
+        (event: UntypedEvent, index) =>
+          Effect.mapError(readEventBack(event, messages[index]?.data ?? null), invalid(streamName, index, event))
+      ) as Effect.Effect<ReadonlyArray<Unrecorded<E, O>>, InvalidMessage, Services>
 
   const toAppend = (id: IdOf<O>, events: Given, options?: MessageStore.AppendOptions) =>
     Effect.flatMap(
@@ -555,6 +592,7 @@ export const make = <const Name extends string, const E extends Events, const O 
     id,
     streamName,
     encode,
+    readBack,
     decode,
     append,
     toAppend,

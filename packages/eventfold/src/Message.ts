@@ -142,7 +142,7 @@ export const makeIdUnsafe = (millis: number, a: number, b: number, c: number): M
  * **When to use**
  *
  * Use it to record a message once that may be written twice: because the outcome of the first write was unknown, or because the
- * message that caused it was handled again.
+ * message that caused it was handled again. When its content may differ the second time, append it with `onDuplicate: "keep"`.
  *
  * @example
  * ```ts

@@ -8,6 +8,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -207,17 +208,20 @@ export const ambientFor = (ambient: Ambient, own: object | undefined): Metadata 
 }
 
 /**
- * Runs the handler of a message: what it writes follows the message.
+ * Runs the handler of a message: what it writes follows the message. Each handling has a context of its own, because fibers
+ * that outlive the handler keep it. A handler that has already ended writes nothing and needs none.
  *
  * @internal
  */
 export const following = <A, E, R>(handling: Effect.Effect<A, E, R>, handled: Preceding): Effect.Effect<A, E, R> =>
-  Effect.updateContext(handling, (context: Context.Context<R>) =>
-    Context.add(context, Ambient, {
-      handled,
-      given: Context.get(context, Ambient)?.given ?? noneGiven,
-      resolved: undefined
-    }))
+  Exit.isExit(handling) ?
+    handling :
+    Effect.updateContext(handling, (context: Context.Context<R>) =>
+      Context.add(context, Ambient, {
+        handled,
+        given: Context.get(context, Ambient)?.given ?? noneGiven,
+        resolved: undefined
+      }))
 
 const giving: {
   (metadata: Metadata): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>

@@ -133,15 +133,20 @@ describe("refused, with its place", () => {
       "a version of a newer program",
       measured(data, "4"),
       ["metadata", "schemaVersion"],
-      /^"4" is not a version that this program knows, from 1 to 3$/
+      /^"4" is newer than what this program knows, which is versions 1 to 3: deploy a program that defines version 4 here$/
     ],
     ["one that is no number", measured(data, "two"), ["metadata", "schemaVersion"], /"two"/],
     ["one that is empty", measured(data, ""), ["metadata", "schemaVersion"], /""/],
     ["version 0", measured(data, "0"), ["metadata", "schemaVersion"], /"0"/],
     ["a fraction", measured(data, "1.5"), ["metadata", "schemaVersion"], /"1.5"/],
     ["a number in another notation", measured(data, "0x2"), ["metadata", "schemaVersion"], /"0x2"/],
-    ["a number too high", measured(data, 4), ["metadata", "schemaVersion"], /^4 is not/],
-    ["what is no version at all", measured(data, ["2"]), ["metadata", "schemaVersion"], /^\["2"\] is not/],
+    ["a number too high", measured(data, 4), ["metadata", "schemaVersion"], /^4 is newer/],
+    [
+      "what is no version at all",
+      measured(data, ["2"]),
+      ["metadata", "schemaVersion"],
+      /^\["2"\] is not a version: this program knows versions 1 to 3$/
+    ],
     ["data of another version than it says", measured(data, "1"), ["data", "celsius"], /./],
     [
       "data that a step can't lift",
@@ -180,10 +185,47 @@ describe("refused, with its place", () => {
       assert.deepStrictEqual(error.path, ["metadata", "schemaVersion"])
     }).pipe(onMemory))
 
-  it.effect("but not of an event without versions, whose schemaVersion may mean something else", () =>
+  it.effect("another version of an event without versions, which is of the first", () =>
     Effect.gen(function*() {
+      for (const schemaVersion of ["1", 1, null]) {
+        yield* write({ type: "Snowed", data: { cm: 1 }, metadata: { schemaVersion } as Metadata.Metadata })
+      }
+      assert.strictEqual((yield* read).length, 3)
       yield* write({ type: "Snowed", data: { cm: 1 }, metadata: { schemaVersion: "2" } })
-      assert.strictEqual((yield* read)[0]?.type, "Snowed")
+      const error = yield* Effect.flip(read)
+      assert(error instanceof Category.DecodeError)
+      assert.deepStrictEqual(error.path, ["metadata", "schemaVersion"])
+      assert.match(
+        error.message,
+        /"2" is newer than what this program knows, which is version 1: deploy .* version 2 here/
+      )
+      assert.match(error.message, /schemaVersions: "ignore"$/)
+    }).pipe(onMemory))
+
+  it.effect("but not where the category ignores what schemaVersion says", () =>
+    Effect.gen(function*() {
+      const Foreign = Category.make("weather", {
+        Snowed: { cm: Schema.Int },
+        Rained: Category.version({ mm: Schema.Int })
+      }, { schemaVersions: "ignore" })
+      yield* write({ type: "Snowed", data: { cm: 1 }, metadata: { schemaVersion: "2024-11" } })
+      yield* Foreign.append("1", Foreign.events.Snowed({ cm: 2 }, { metadata: { schemaVersion: "2" } }))
+      assert.strictEqual((yield* Stream.runCollect(Foreign.readStream("1"))).length, 2)
+      // What has versions is checked anyway.
+      yield* write({ type: "Rained", data: { mm: 1 }, metadata: { schemaVersion: "2" } })
+      const error = yield* Effect.flip(Stream.runDrain(Foreign.readStream("1")))
+      assert(error instanceof Category.DecodeError)
+      assert.strictEqual(error.type, "Rained")
+    }).pipe(onMemory))
+
+  it.effect("to be written, with a version of its own that it does not have", () =>
+    Effect.gen(function*() {
+      yield* Weather.append("1", Weather.events.Snowed({ cm: 1 }, { metadata: { schemaVersion: "1" } }))
+      const wrong = Weather.events.Snowed({ cm: 1 }, { metadata: { schemaVersion: "2" } })
+      const error = yield* Effect.flip(Weather.append("1", wrong))
+      assert(error._tag === "InvalidMessage")
+      assert.deepStrictEqual(error.path, ["metadata", "schemaVersion"])
+      assert.match(error.reason, /^is "2", but the event is of version 1/)
     }).pipe(onMemory))
 
   it.effect("data of an older version is not written", () =>
@@ -222,3 +264,84 @@ it.effect("each step is taken once, in order, from the version that is stored", 
     const events = yield* Stream.runCollect(Count.readStream("1"))
     assert.deepStrictEqual(events.map(({ data }) => data), [[1, 2, 3, 4], [2, 3, 4], [3, 4], [4]])
   }).pipe(Effect.provide(MessageStore.layerMemory)))
+
+const up = ({ cents }: { readonly cents: number }) => ({ cents, currency: "EUR" as const })
+const euros = ({ cents }: { readonly cents: number }) => ({ amount: cents / 100 })
+
+describe("writeAsBefore", () => {
+  const V1 = { amount: Schema.Finite }
+  const V2 = { cents: Schema.Int }
+  const V3 = { cents: Schema.Int, currency: Schema.Literals(["EUR", "CHF"]) }
+
+  const two = Category.version(V1).upcast(V2, ({ amount }) => ({ cents: Math.round(amount * 100) }))
+  class Abroad extends Schema.TaggedError<Abroad>()("Abroad", { currency: Schema.String }) {
+    override get message() {
+      return `version 2 has no ${this.currency}`
+    }
+  }
+  const plain = ({ cents, currency }: { readonly cents: number; readonly currency: "EUR" | "CHF" }) =>
+    currency === "EUR" ? Effect.succeed({ cents }) : Effect.fail(new Abroad({ currency }))
+
+  const stored = Effect.fnUntraced(function*(
+    event: Category.Versioned<typeof V3>,
+    data: { readonly cents: number; readonly currency: "EUR" | "CHF" } = { cents: 150, currency: "EUR" }
+  ) {
+    const Account = Category.make("account", { Deposited: event })
+    const store = yield* MessageStore.MessageStore
+    yield* Account.append("1", Account.events.Deposited(data))
+    const last = Option.getOrThrow(yield* store.lastMessage("account-1"))
+    const read = Option.getOrThrow(yield* Account.lastEvent("1"))
+    assert.deepStrictEqual(read.data, data)
+    return [last.data, last.metadata]
+  }, Effect.provide(MessageStore.layerMemory))
+
+  it.effect("leads to the oldest version that is reached from the newest without a gap", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* stored(two.upcast(V3, up)), [{ cents: 150, currency: "EUR" }, {
+        schemaVersion: "3"
+      }])
+      assert.deepStrictEqual(yield* stored(two.upcast(V3, up).writeAsBefore(plain)), [{ cents: 150 }, {
+        schemaVersion: "2"
+      }])
+      const both = two.writeAsBefore(euros).upcast(V3, up)
+      assert.deepStrictEqual(yield* stored(both), [{ cents: 150, currency: "EUR" }, { schemaVersion: "3" }])
+      assert.deepStrictEqual(yield* stored(both.writeAsBefore(plain)), [{ amount: 1.5 }, { schemaVersion: "1" }])
+    }))
+
+  it.effect("refuses what an older version cannot hold, and what could not be read again", () =>
+    Effect.gen(function*() {
+      const cases = [
+        [two.upcast(V3, up).writeAsBefore(plain), "cannot be written as version 2: version 2 has no CHF"],
+        [
+          two.upcast(V3, up).writeAsBefore(() => ({ cents: Number.NaN })),
+          /^does not fit the schema of version 2: /
+        ],
+        [
+          Category.version(V2).upcast(V3, () => Effect.fail({ message: "never" })).writeAsBefore(({ cents }) => ({
+            cents
+          })),
+          "could not be read after it was written as version 1: the upcast from version 1 to version 2 failed: never"
+        ]
+      ] as const
+      for (const [event, reason] of cases) {
+        const error = yield* Effect.flip(stored(event, { cents: 1, currency: "CHF" }))
+        assert(error._tag === "InvalidMessage")
+        assert.strictEqual(error.path[0], "data")
+        if (typeof reason === "string") assert.strictEqual(error.reason, reason)
+        else assert.match(error.reason, reason)
+      }
+      const wrong = yield* Effect.flip(stored(two.upcast(V3, up).writeAsBefore(plain), { cents: 0.5, currency: "EUR" }))
+      assert(wrong._tag === "InvalidMessage")
+      assert.deepStrictEqual(wrong.path, ["data", "cents"])
+      assert.match(wrong.reason, /^does not fit its schema: /)
+    }))
+
+  it("is typed from the newest version to the one before", () => {
+    // @ts-expect-error the first version has none before it
+    assert.throws(() => Category.version(V1).writeAsBefore(euros))
+    // @ts-expect-error the result is of the version before
+    two.writeAsBefore(({ cents }) => ({ cents }))
+    // @ts-expect-error it is written as the one before, and not as one before that
+    assert.isUndefined(two.upcast(V3, up).writeAsBefore(plain).writeAsBefore)
+  })
+})

@@ -23,12 +23,14 @@ import * as EntityCache from "./internal/messageStoreSuite/entityCache.ts"
 import type * as Fixtures from "./internal/messageStoreSuite/fixtures.ts"
 import * as Keeping from "./internal/messageStoreSuite/keeping.ts"
 import * as Leases from "./internal/messageStoreSuite/leases.ts"
+import * as Metadata from "./internal/messageStoreSuite/metadata.ts"
 import * as Parking from "./internal/messageStoreSuite/parking.ts"
 import * as Processes from "./internal/messageStoreSuite/processes.ts"
 import * as ReadAll from "./internal/messageStoreSuite/readAll.ts"
 import * as Reading from "./internal/messageStoreSuite/reading.ts"
 import * as Snapshots from "./internal/messageStoreSuite/snapshots.ts"
 import * as Transactions from "./internal/messageStoreSuite/transactions.ts"
+import * as Versions from "./internal/messageStoreSuite/versions.ts"
 import * as WakeUps from "./internal/messageStoreSuite/wakeUps.ts"
 import * as Writing from "./internal/messageStoreSuite/writing.ts"
 
@@ -101,5 +103,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     ConsumersOfAll.tests(it)
     Parking.tests(it)
     Processes.tests(it)
+    Metadata.tests(it)
+    Versions.tests(it)
   })
 }

@@ -1,5 +1,5 @@
 /**
- * Scenarios: what consumers and processes do about messages, on a memory store and a clock of their own.
+ * Scenarios: what consumers, processes and read models do about messages, on a memory store and a clock of their own.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,10 @@ import type * as Layer from "effect/Layer"
 import type * as Category from "eventfold/Category"
 import type * as Consumer from "eventfold/Consumer"
 import type * as Entity from "eventfold/Entity"
+import type { MemoryTables } from "eventfold/MemoryTable"
 import type * as MessageStore from "eventfold/MessageStore"
+import type * as ReadModel from "eventfold/ReadModel"
+import type { ReadModelStore } from "eventfold/ReadModelStore"
 import { at, callSite, errorFields, type Failure, failure } from "./internal/report/failure.ts"
 import type { Entry } from "./internal/scenario/entries.ts"
 import * as Judge from "./internal/scenario/judge.ts"
@@ -50,13 +53,14 @@ export class ScenarioFailed extends Data.Error<{
 }
 
 /**
- * What a scenario runs: a consumer, or consumers that belong together, as those of a process do.
+ * What a scenario runs: a consumer, a read model, or consumers that belong together, as those of a process do.
  *
  * @category models
  * @since 0.1.0
  */
 export type Runnable<E, R> =
   | Consumer.Consumer<E, R>
+  | ReadModel.ReadModel<E, R>
   | { readonly consumers: ReadonlyArray<Consumer.Consumer<E, R>> }
 
 type ErrorOf<T> = T extends Runnable<infer E, infer _R> ? E : never
@@ -81,13 +85,17 @@ type EntryServices<T extends ReadonlyArray<Entry>> = {
 }[number]
 
 /**
- * What a scenario can expect. Each expectation returns an effect that fails when any of the expectations so far is not
- * met, and that takes further ones. When a consumer fails, the scenario fails, unless `thenFails` expects it.
+ * What a scenario can expect. Each expectation returns an effect that fails when any of the expectations so far is not met,
+ * and that takes further ones. When a consumer or a read model fails, the scenario fails, unless `thenFails` expects it.
+ *
+ * **Details**
+ *
+ * `E` is what the consumers and read models can fail with, `R` what the scenario needs, `P` what `provide` provides.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Expectations<E, R> {
+export interface Expectations<E, R, P = never> {
   /**
    * Expects that the consumers have written exactly these messages since the last `given`: each stream has these, in this
    * order. Without arguments it expects that they have written nothing.
@@ -105,30 +113,39 @@ export interface Expectations<E, R> {
    */
   readonly then: <const T extends ReadonlyArray<Entry>>(
     ...written: T & Checked<T>
-  ) => Expected<E, R | EntryServices<T>>
+  ) => Expected<E, R | Exclude<EntryServices<T>, P>, P>
   /** Expects an entity to be in this state at the end. */
   readonly thenState: <C extends Category.Any, S>(
     entity: Entity.Entity<C, S>,
     id: NoInfer<Category.Id<C>>,
     state: NoInfer<S>
-  ) => Expected<E, R | Category.Services<C>>
+  ) => Expected<E, R | Exclude<Category.Services<C>, P>, P>
+  /**
+   * Expects a query of read models to give this when everything is handled, such as the rows of a table. The query has the
+   * stores of the scenario, and what `provide` provides.
+   */
+  readonly thenQuery: <A, E2, R2>(
+    query: Effect.Effect<A, E2, R2>,
+    expected: NoInfer<A>
+  ) => Expected<E, R | Exclude<R2, P>, P>
   /**
    * Expects that exactly these messages wait for consumers with `onFailure: "park"`: those that a consumer could not handle,
    * and those behind them in their streams.
    */
   readonly thenParked: <const T extends ReadonlyArray<Entry>>(
     ...parked: T & Checked<T>
-  ) => Expected<E, R | EntryServices<T>>
+  ) => Expected<E, R | Exclude<EntryServices<T>, P>, P>
   /**
-   * Expects a consumer to fail, after all its attempts, with this error: an error with the same fields, its class, or a
-   * predicate.
+   * Expects a consumer or a read model to fail, after all its attempts, with this error: an error with the same fields, its
+   * class, or a predicate.
    */
-  readonly thenFails: (error: ExpectedRefusal<E | Consumer.RunError>) => Expected<E, R>
+  readonly thenFails: (error: ExpectedRefusal<E | Consumer.RunError | ReadModel.RunError>) => Expected<E, R, P>
   /**
    * Expects that the consumers write nothing more when they all begin again with the first message, as they do after a
-   * crash that has lost their positions. The scenario checks it last.
+   * crash that has lost their positions. The scenario checks it last. Read models continue where they are: their position is
+   * kept with their rows.
    */
-  readonly thenIdempotent: () => Expected<E, R>
+  readonly thenIdempotent: () => Expected<E, R, P>
 }
 
 /**
@@ -137,22 +154,27 @@ export interface Expectations<E, R> {
  * @category models
  * @since 0.1.0
  */
-export interface Expected<E, R>
-  extends Effect.Effect<void, ScenarioFailed, Exclude<R, MessageStore.MessageStore>>, Expectations<E, R>
+export interface Expected<E, R, P = never>
+  extends Effect.Effect<void, ScenarioFailed, Exclude<R, Stores>>, Expectations<E, R, P>
 {}
 
+/** What a scenario has of its own. */
+type Stores = MessageStore.MessageStore | ReadModelStore | MemoryTables
+
 /**
- * What happens. After each step the scenario waits until the consumers have handled everything, what they write themselves
- * included.
+ * What happens. After each step the scenario waits until the consumers and read models have handled everything, what the
+ * consumers write themselves included.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Steps<E, R> {
+export interface Steps<E, R, P = never> {
   /** Writes these messages: those of one call at once, in their order. */
-  readonly when: <const T extends ReadonlyArray<Entry>>(...written: T & Checked<T>) => When<E, R | EntryServices<T>>
+  readonly when: <const T extends ReadonlyArray<Entry>>(
+    ...written: T & Checked<T>
+  ) => When<E, R | Exclude<EntryServices<T>, P>, P>
   /** Lets this much time pass. */
-  readonly after: (duration: Duration.Input) => When<E, R>
+  readonly after: (duration: Duration.Input) => When<E, R, P>
 }
 
 /**
@@ -161,12 +183,14 @@ export interface Steps<E, R> {
  * @category models
  * @since 0.1.0
  */
-export interface Given<E, R> extends Steps<E, R> {
+export interface Given<E, R, P = never> extends Steps<E, R, P> {
   /**
    * Writes these messages and lets the consumers handle them. What the consumers write for them is in the store as well, but
    * does not count in `then`.
    */
-  readonly given: <const T extends ReadonlyArray<Entry>>(...written: T & Checked<T>) => Given<E, R | EntryServices<T>>
+  readonly given: <const T extends ReadonlyArray<Entry>>(
+    ...written: T & Checked<T>
+  ) => Given<E, R | Exclude<EntryServices<T>, P>, P>
 }
 
 /**
@@ -175,7 +199,7 @@ export interface Given<E, R> extends Steps<E, R> {
  * @category models
  * @since 0.1.0
  */
-export interface When<E, R> extends Steps<E, R>, Expectations<E, R> {}
+export interface When<E, R, P = never> extends Steps<E, R, P>, Expectations<E, R, P> {}
 
 /**
  * A scenario in which nothing has happened yet.
@@ -183,15 +207,18 @@ export interface When<E, R> extends Steps<E, R>, Expectations<E, R> {}
  * @category models
  * @since 0.1.0
  */
-export interface Scenario<E, R> extends Given<E, R> {
+export interface Scenario<E, R, P = never> extends Given<E, R, P> {
   /**
-   * Provides services to handlers, built on the scenario's own store and clock. A layer may need what a later `provide`
-   * provides. Other services can be provided to the resulting effect, as to any other.
+   * Provides services to handlers and queries, built on the scenario's own stores and clock. A layer may need what a later
+   * `provide` provides. A `ReadModelStore` takes the place of the one in memory. Other services can be provided to the resulting effect, as to any other.
    */
   readonly provide: <A, RIn>(
     layer: Layer.Layer<A, never, RIn>
-  ) => Scenario<E, Exclude<R, A> | Exclude<RIn, MessageStore.MessageStore>>
+  ) => Scenario<E, Exclude<R, A> | Exclude<RIn, Stores>, P | A>
 }
+
+const isReadModel = (runnable: Runnable<unknown, unknown>): runnable is ReadModel.ReadModel<unknown, unknown> =>
+  "fingerprint" in runnable
 
 const toError = (failed: Failure): ScenarioFailed => at(failed.site, new ScenarioFailed(errorFields(failed)))
 
@@ -220,6 +247,7 @@ const expectations = (told: Told, before: ReadonlyArray<Check>): Expectations<ne
       and({ site: callSite(), entries, expects: "outcome", judge: Judge.messages("parked", entries) }),
     thenState: (entity, id, state) =>
       and({ site: callSite(), expects: "outcome", judge: Judge.state(entity, id, state) }),
+    thenQuery: (query, expected) => and({ site: callSite(), expects: "outcome", judge: Judge.query(query, expected) }),
     thenFails: (error) => and({ site: callSite(), expects: "failure", judge: Judge.error(error) }),
     thenIdempotent: () => and({ site: callSite(), expects: "nothing again", judge: Judge.nothingAgain })
   }
@@ -237,7 +265,7 @@ const tell = (told: Told): Scenario<never, never> => {
       tell({ ...told, layers: [...told.layers, layer as Layer.Layer<never, never, unknown>] }) as Scenario<
         never,
         never
-      >,
+      > as never,
     given: (...entries) => on({ _tag: "given", entries }),
     when: (...entries) => whenOn({ _tag: "when", entries }),
     after: (duration) => whenOn({ _tag: "after", duration })
@@ -245,14 +273,14 @@ const tell = (told: Told): Scenario<never, never> => {
 }
 
 /**
- * Runs consumers and processes over messages: given these messages, when those are written or time passes, then the
- * consumers together write these, and an entity is in this state.
+ * Runs consumers, processes and read models over messages: given these messages, when those are written or time passes, then
+ * the consumers together write these, an entity is in this state, and a query gives this.
  *
  * **Details**
  *
  * The consumers run on a memory store of the scenario's own, from its first message on, and on a test clock of its own,
  * which begins at the time of the test's clock. After each step the scenario waits until they have handled everything, what
- * they write themselves included.
+ * they write themselves included. Read models run on a memory store of their own, unless `provide` provides another one.
  *
  * The clock moves by itself when handlers wait for nothing else: to the end of a pause between two attempts, say, or in
  * `Entity.transact` after a conflict. Otherwise only `after` moves it, so no deadline passes before.
@@ -288,6 +316,11 @@ const tell = (told: Told): Scenario<never, never> => {
 export const Scenario = <const T extends ReadonlyArray<Runnable<unknown, unknown>>>(
   ...runnables: T
 ): Scenario<ErrorOf<T[number]>, ServicesOf<T[number]>> => {
-  const consumers = runnables.flatMap((runnable) => "consumers" in runnable ? runnable.consumers : [runnable])
-  return tell({ consumers, layers: [], steps: [] }) as Scenario<never, never> as never
+  const consumers = runnables.flatMap((runnable) =>
+    "consumers" in runnable ? runnable.consumers : isReadModel(runnable) ? [] : [runnable]
+  )
+  return tell({ consumers, models: runnables.filter(isReadModel), layers: [], steps: [] }) as Scenario<
+    never,
+    never
+  > as never
 }

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Spec, SpecFailed } from "@eventfold/testing"
 import { Context, DateTime, Effect, Option, Random, Ref, Schema, SchemaGetter } from "effect"
-import { Category, Entity } from "eventfold"
+import { Category, Entity, Metadata } from "eventfold"
 import { inspect } from "node:util"
 
 const Account = Category.make("account", {
@@ -144,6 +144,21 @@ describe("a spec that holds", () => {
 
 describe("events", () => {
   const at = DateTime.makeUnsafe("2026-01-02T03:04:05.006Z")
+
+  it.effect("take from the context what their metadata leaves out", () => {
+    const Typed = Category.make("typed", { Done: {} }, { metadata: { userId: Schema.String } })
+    const Log = Entity.make(Typed, { state: Schema.Int, initial: 0, evolve: { Done: (count) => count + 1 } })
+    const spec = Spec(Log)
+      .given(Typed.events.Done({}))
+      .when(() => Typed.events.Done({}))
+      .then(Typed.events.Done({}, { metadata: { userId: "u-3" } }))
+      .thenState(2)
+    return Effect.gen(function*() {
+      yield* spec.pipe(Metadata.with({ userId: "u-3" }))
+      const { message } = yield* Effect.flip(spec)
+      assert.include(message, "metadata.userId is missing")
+    })
+  })
 
   it.effect("are compared by their decoded data", () =>
     Effect.gen(function*() {
@@ -596,10 +611,10 @@ describe("a category with typed metadata", () => {
 
   it.effect("and what does not fit is refused", () =>
     Effect.gen(function*() {
-      const wrong = Ticket.events.Drawn({ number: 1 }, { metadata: { userId: "u-7" } as typeof metadata })
+      const wrong = Ticket.events.Drawn({ number: 1 }, { metadata: { userId: "u-7" } })
       assert.include(
         yield* message(Spec(Last).given(wrong).when(() => []).then([])),
-        "event 0, Drawn: metadata.at does not fit its schema"
+        "event 0, Drawn: metadata.at is missing: give it to the event"
       )
     }))
 })

@@ -30,18 +30,18 @@ DECLARE
   _offsets bigint[] := array_fill(-1::bigint, ARRAY[_count]);
   _version bigint;
   _is_expected boolean;
-  -- What the store already has of each append, looked up on first use.
+  -- What the store already has of each append that is not a check, looked up on first use; and the index in these arrays.
   _found bigint[];
   _same boolean[];
   _last_positions bigint[];
   _last_global_positions bigint[];
   _found_ids uuid[];
+  _write integer := 0;
   _outcomes text[] := array_fill('written'::text, ARRAY[_count]);
   _result_versions bigint[] := array_fill(NULL::bigint, ARRAY[_count]);
   _result_positions bigint[] := array_fill(NULL::bigint, ARRAY[_count]);
   _taken_ids uuid[] := array_fill(NULL::uuid, ARRAY[_count]);
   _refused boolean := false;
-  _checks integer := 0;
   _recorded integer := 0;
   _written integer := 0;
   _global_positions bigint[];
@@ -92,20 +92,23 @@ BEGIN
       _outcomes[_append] := CASE WHEN _is_expected THEN 'checked' ELSE 'wrong_version' END;
       _result_versions[_append] := _version;
       _refused := _refused OR NOT _is_expected;
-      _checks := _checks + 1;
-    ELSIF _found IS NOT NULL AND _same[_append] THEN
+      CONTINUE;
+    END IF;
+
+    _write := _write + 1;
+    IF _found IS NOT NULL AND _same[_write] THEN
       _outcomes[_append] := 'recorded';
       _recorded := _recorded + 1;
-      _result_versions[_append] := _last_positions[_append];
-      _result_positions[_append] := _last_global_positions[_append];
-      _taken_ids[_append] := _found_ids[_append];
+      _result_versions[_append] := _last_positions[_write];
+      _result_positions[_append] := _last_global_positions[_write];
+      _taken_ids[_append] := _found_ids[_write];
     ELSIF NOT _is_expected THEN
       _outcomes[_append] := 'wrong_version';
       _result_versions[_append] := _version;
       _refused := true;
-    ELSIF _found IS NOT NULL AND _found[_append] > 0 THEN
+    ELSIF _found IS NOT NULL AND _found[_write] > 0 THEN
       _outcomes[_append] := 'duplicate';
-      _taken_ids[_append] := _found_ids[_append];
+      _taken_ids[_append] := _found_ids[_write];
       _refused := true;
     ELSE
       _offsets[_append] := _version + 1 - _first;
@@ -117,7 +120,7 @@ BEGIN
     _first := _first + message_counts[_append];
   END LOOP;
 
-  IF atomic AND _recorded > 0 AND _recorded + _checks = _count THEN
+  IF atomic AND _recorded > 0 AND _recorded = _write THEN
     _outcomes := array_replace(_outcomes, 'wrong_version', 'checked');
     _refused := false;
   ELSIF atomic AND NOT _refused AND _recorded > 0 AND _written > 0 THEN

@@ -1,7 +1,7 @@
 -- Looks up the messages of appends by their ids; `owners` names the append of each message, from 1. Returns a row for each
 -- append. `found` is the number of its ids that the store has. `same` says whether the store has all of its messages as given:
 -- in this stream, in this order, with this content; then `last_position` and `last_global_position` are those of its last
--- message. Otherwise `taken_id` is the first of its ids that the store has. An append of no messages has none recorded.
+-- message. Otherwise `taken_id` is the first of its ids that the store has. An append of no messages has no row.
 --
 -- The `traceparent` of the metadata does not count as content, because a repeated append has another one. So metadata without
 -- other keys equals no metadata.
@@ -51,7 +51,7 @@ BEGIN ATOMIC
     max(stored.global_position),
     (array_agg(stored.id ORDER BY given.ordinal) FILTER (WHERE stored.id IS NOT NULL))[1]
   FROM unnest(recorded.stream_names) WITH ORDINALITY AS names (name, append)
-  LEFT JOIN unnest(recorded.owners, recorded.ids, recorded.types, recorded.data, recorded.metadata)
+  JOIN unnest(recorded.owners, recorded.ids, recorded.types, recorded.data, recorded.metadata)
     WITH ORDINALITY AS given (owner, id, type, data, metadata, ordinal) ON given.owner = names.append
   LEFT JOIN message_store.messages AS stored ON stored.id = given.id
   GROUP BY names.append;

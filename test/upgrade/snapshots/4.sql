@@ -907,7 +907,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS read_models_live ON eventfold.read_models (rea
 -- Looks up the messages of appends by their ids; `owners` names the append of each message, from 1. Returns a row for each
 -- append. `found` is the number of its ids that the store has. `same` says whether the store has all of its messages as given:
 -- in this stream, in this order, with this content; then `last_position` and `last_global_position` are those of its last
--- message. Otherwise `taken_id` is the first of its ids that the store has. An append of no messages has none recorded.
+-- message. Otherwise `taken_id` is the first of its ids that the store has. An append of no messages has no row.
 --
 -- The `traceparent` of the metadata does not count as content, because a repeated append has another one. So metadata without
 -- other keys equals no metadata.
@@ -957,7 +957,7 @@ BEGIN ATOMIC
     max(stored.global_position),
     (array_agg(stored.id ORDER BY given.ordinal) FILTER (WHERE stored.id IS NOT NULL))[1]
   FROM unnest(recorded.stream_names) WITH ORDINALITY AS names (name, append)
-  LEFT JOIN unnest(recorded.owners, recorded.ids, recorded.types, recorded.data, recorded.metadata)
+  JOIN unnest(recorded.owners, recorded.ids, recorded.types, recorded.data, recorded.metadata)
     WITH ORDINALITY AS given (owner, id, type, data, metadata, ordinal) ON given.owner = names.append
   LEFT JOIN message_store.messages AS stored ON stored.id = given.id
   GROUP BY names.append;
@@ -997,18 +997,18 @@ DECLARE
   _offsets bigint[] := array_fill(-1::bigint, ARRAY[_count]);
   _version bigint;
   _is_expected boolean;
-  -- What the store already has of each append, looked up on first use.
+  -- What the store already has of each append that is not a check, looked up on first use; and the index in these arrays.
   _found bigint[];
   _same boolean[];
   _last_positions bigint[];
   _last_global_positions bigint[];
   _found_ids uuid[];
+  _write integer := 0;
   _outcomes text[] := array_fill('written'::text, ARRAY[_count]);
   _result_versions bigint[] := array_fill(NULL::bigint, ARRAY[_count]);
   _result_positions bigint[] := array_fill(NULL::bigint, ARRAY[_count]);
   _taken_ids uuid[] := array_fill(NULL::uuid, ARRAY[_count]);
   _refused boolean := false;
-  _checks integer := 0;
   _recorded integer := 0;
   _written integer := 0;
   _global_positions bigint[];
@@ -1059,20 +1059,23 @@ BEGIN
       _outcomes[_append] := CASE WHEN _is_expected THEN 'checked' ELSE 'wrong_version' END;
       _result_versions[_append] := _version;
       _refused := _refused OR NOT _is_expected;
-      _checks := _checks + 1;
-    ELSIF _found IS NOT NULL AND _same[_append] THEN
+      CONTINUE;
+    END IF;
+
+    _write := _write + 1;
+    IF _found IS NOT NULL AND _same[_write] THEN
       _outcomes[_append] := 'recorded';
       _recorded := _recorded + 1;
-      _result_versions[_append] := _last_positions[_append];
-      _result_positions[_append] := _last_global_positions[_append];
-      _taken_ids[_append] := _found_ids[_append];
+      _result_versions[_append] := _last_positions[_write];
+      _result_positions[_append] := _last_global_positions[_write];
+      _taken_ids[_append] := _found_ids[_write];
     ELSIF NOT _is_expected THEN
       _outcomes[_append] := 'wrong_version';
       _result_versions[_append] := _version;
       _refused := true;
-    ELSIF _found IS NOT NULL AND _found[_append] > 0 THEN
+    ELSIF _found IS NOT NULL AND _found[_write] > 0 THEN
       _outcomes[_append] := 'duplicate';
-      _taken_ids[_append] := _found_ids[_append];
+      _taken_ids[_append] := _found_ids[_write];
       _refused := true;
     ELSE
       _offsets[_append] := _version + 1 - _first;
@@ -1084,7 +1087,7 @@ BEGIN
     _first := _first + message_counts[_append];
   END LOOP;
 
-  IF atomic AND _recorded > 0 AND _recorded + _checks = _count THEN
+  IF atomic AND _recorded > 0 AND _recorded = _write THEN
     _outcomes := array_replace(_outcomes, 'wrong_version', 'checked');
     _refused := false;
   ELSIF atomic AND NOT _refused AND _recorded > 0 AND _written > 0 THEN

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { type EventCodec, eventCodec, type PastVersion, versionedCodec } from "./eventCodec.ts"
+import { type EventCodec, eventCodec, type PastVersion, type Step, versionedCodec } from "./eventCodec.ts"
 
 /**
  * The fields of a struct by name, each with its schema.
@@ -60,7 +60,40 @@ export interface Versioned<D extends Definition, R = never> extends AnyVersioned
   >(
     definition: Next,
     step: (data: Data<D>) => A
-  ) => Versioned<Next, R | StepServices<A> | DefinitionServices<D>>
+  ) => Upcasted<Next, D, R | StepServices<A> | DefinitionServices<D>>
+}
+
+/**
+ * A {@link Versioned} event whose newest version is not its first, so that it can be written as the version before: see
+ * {@link version}. `Before` is the version before.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Upcasted<D extends Definition, Before extends Definition, R = never> extends Versioned<D, R> {
+  /**
+   * Goes on writing the version before, for as long as programs read that know no newer one: how its data follows from the
+   * newest, by a function or an effect.
+   *
+   * **When to use**
+   *
+   * In the first deployment of a new version. Remove it in a later deployment, when every program that reads the category
+   * knows the new version.
+   *
+   * **Details**
+   *
+   * The program itself gives and gets the newest version. A transaction folds what a reader of the stored message gets, so
+   * what is lost on the way back is lost at once, and not at the next load. When the effect fails, or when the result could not
+   * be read again, the write is an `InvalidMessage`.
+   *
+   * With several versions, each may be written as the one before: the event is then written as the oldest version to which
+   * this leads from the newest, without a gap.
+   */
+  readonly writeAsBefore: <
+    A extends Data<Before> | Effect.Effect<Data<Before>, { readonly message: string }, unknown>
+  >(
+    step: (data: Data<D>) => A
+  ) => Versioned<D, R | StepServices<A>>
 }
 
 /**
@@ -96,26 +129,34 @@ const schemaOf = (definition: Definition): Schema.Codec<unknown, unknown, unknow
   isSchema(definition) ? definition : Schema.Struct({ ...definition })
 
 /** The codec of an event, by its definition. */
-export const codecOf = (definition: Definition | AnyVersioned): EventCodec<unknown> =>
+export const codecOf = (
+  definition: Definition | AnyVersioned,
+  schemaVersions: "check" | "ignore"
+): EventCodec<unknown> =>
   isVersioned(definition)
     ? versionedCodec(definition.past, schemaOf(definition.newest))
-    : eventCodec(schemaOf(definition))
+    : eventCodec(schemaOf(definition), schemaVersions)
+
+/** A step of any kind as one that gives an effect. */
+const effectful = <A>(step: (data: A) => unknown): Step<unknown> => (data) => {
+  const result = step(data as A)
+  return (Effect.isEffect(result) ? result : Effect.succeed(result)) as ReturnType<Step<unknown>>
+}
 
 const versioned = <D extends Definition, R>(newest: D, past: ReadonlyArray<PastVersion<unknown>>): Versioned<D, R> => ({
   [VersionedTypeId]: VersionedTypeId,
   newest,
   past: past as ReadonlyArray<PastVersion<R>>,
-  upcast: (next, step) => {
-    const upcast = (data: unknown) => {
-      const result = step(data as Data<D>)
-      return (Effect.isEffect(result) ? result : Effect.succeed(result)) as Effect.Effect<
-        unknown,
-        { readonly message: string },
-        unknown
-      >
-    }
-    return versioned(next, [...past, { schema: schemaOf(newest), upcast }])
-  }
+  upcast: (next, step) => upcasted(next, past, { schema: schemaOf(newest), upcast: effectful(step) })
+})
+
+const upcasted = <D extends Definition, Before extends Definition, R>(
+  newest: D,
+  past: ReadonlyArray<PastVersion<unknown>>,
+  before: PastVersion<unknown>
+): Upcasted<D, Before, R> => ({
+  ...versioned<D, R>(newest, [...past, before]),
+  writeAsBefore: (step) => versioned(newest, [...past, { ...before, downcast: effectful(step) }])
 })
 
 /**
@@ -130,8 +171,13 @@ const versioned = <D extends Definition, R>(newest: D, past: ReadonlyArray<PastV
  *
  * Events are written in the newest version, with `schemaVersion` in their metadata: `"1"`, `"2"` and so on, under Eventide's
  * key. When an older event is read, the upcasts turn it into the newest version, so the rest of the program knows only that
- * one. A message without `schemaVersion` is of the first version. A message of a version that this program does not know yet
- * is a `DecodeError`.
+ * one. A message without `schemaVersion` is of the first version, as are events that are declared without versions. A message
+ * of a version that this program does not know yet is a `DecodeError`.
+ *
+ * **Gotchas**
+ *
+ * Programs that are still running when a new version is deployed cannot read it. Let the new program write the old version
+ * with `writeAsBefore` until all of them are replaced: see the guide to entities.
  *
  * @example
  * ```ts

@@ -32,6 +32,12 @@ export const misfitIn = (field: "data" | "metadata") => (error: Schema.SchemaErr
   return { path: [field, ...path], reason }
 }
 
+/** The message of an `InvalidMessage` is a sentence whose subject is the path, and the reason completes it. */
+export const unlikeItsSchema = (misfit: Misfit): Misfit => ({
+  ...misfit,
+  reason: `does not fit its schema: ${misfit.reason}`
+})
+
 /** The codec of a field of messages. */
 export const jsonCodec = <R>(
   field: "data" | "metadata",

@@ -7,7 +7,7 @@ import * as Metadata from "../../Metadata.ts"
 import * as Eager from "../runtime/eagerLoop.ts"
 import type { EventCodec } from "./eventCodec.ts"
 import type { RecordedIds } from "./idCodec.ts"
-import { jsonCodec, type Misfit } from "./jsonCodec.ts"
+import { jsonCodec, type Misfit, unlikeItsSchema } from "./jsonCodec.ts"
 
 /**
  * The type of the message that a process writes to its own stream when it has handled a message without an event of its own.
@@ -32,14 +32,16 @@ export interface UntypedRecordedEvent {
   readonly recorded: RecordedMessage
 }
 
-/** The message of an `InvalidMessage` is a sentence whose subject is the path, and the reason completes it. */
-const unlikeItsSchema = (misfit: Misfit): Misfit => ({ ...misfit, reason: `does not fit its schema: ${misfit.reason}` })
-
 /** Between the events of a category and messages. */
 export interface MessageCodec<R> {
   /** Whether what the context gives to messages matters here. Where there is no schema for it, only the store adds it. */
   readonly takesAmbient: boolean
   readonly encode: (event: UntypedEvent, ambient: Metadata.Ambient | undefined) => Effect.Effect<Message, Misfit, R>
+  /**
+   * The event as readers of its message get it; `undefined` when that is the event as it was, for the events of every type,
+   * because all of them are written in their newest version.
+   */
+  readonly readBack: ((event: UntypedEvent, data: Schema.Json) => Effect.Effect<UntypedEvent, Misfit, R>) | undefined
   /** None for a message of an unknown type that is skipped. */
   readonly decode: (
     recorded: RecordedMessage
@@ -142,14 +144,13 @@ export const messageCodec = <R>(category: string, options: {
     if (codec === undefined) return unknownType(`is not an event of ${known}`)
     const { id, type } = event
     const own = event.metadata as Metadata.Metadata | undefined
-    return Effect.flatMapEager(
-      Effect.mapErrorEager(codec.encode(event.data), unlikeItsSchema),
-      (data) =>
-        Effect.mapEager(
-          encodeMetadata(metadata, own, codec.schemaVersion, ambient),
-          (metadata): Message => ({ id, type, data, metadata })
-        )
-    )
+    const refusal = codec.refuses(own?.schemaVersion)
+    if (refusal !== undefined) return Effect.fail<Misfit>({ path: ["metadata", "schemaVersion"], reason: refusal })
+    return Effect.flatMapEager(codec.encode(event.data), (data) =>
+      Effect.mapEager(
+        encodeMetadata(metadata, own, codec.schemaVersion, ambient),
+        (metadata): Message => ({ id, type, data, metadata })
+      ))
   }
 
   const decodeWith = (
@@ -182,5 +183,17 @@ export const messageCodec = <R>(category: string, options: {
       : decodeWith(codec, recorded, id)
   }
 
-  return { takesAmbient: metadata !== undefined, encode, decode }
+  const readBack = (event: UntypedEvent, data: Schema.Json): Effect.Effect<UntypedEvent, Misfit, R> => {
+    const codec = events.get(event.type)
+    return codec?.readBack === undefined
+      ? Effect.succeed(event)
+      : Effect.map(codec.readBack(data), (data) => ({ ...event, data }))
+  }
+
+  return {
+    takesAmbient: metadata !== undefined,
+    encode,
+    readBack: [...events.values()].some(({ readBack }) => readBack !== undefined) ? readBack : undefined,
+    decode
+  }
 }

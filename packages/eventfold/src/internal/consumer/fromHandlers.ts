@@ -39,7 +39,7 @@ export const oneByOne = (
       if (source === undefined || handler === undefined) return Effect.void
       return Effect.flatMap(
         decodeBy(source.from)(message),
-        (event) => Option.isNone(event) ? Effect.void : Metadata.following(Effect.asVoid(handler(event.value)), message)
+        (event) => Option.isNone(event) ? Effect.void : Effect.asVoid(Metadata.following(handler(event.value), message))
       )
     }
   }

@@ -33,7 +33,7 @@ export interface Boundary<Found, Events, E, R> {
     found: Found,
     events: Events,
     commandId: string | undefined
-  ) => Effect.Effect<Written<Found>, E | WrongExpectedVersion, R>
+  ) => Effect.Effect<Written<Found, Events>, E | WrongExpectedVersion, R>
   /** What a command did when it was handled before. */
   readonly handledBefore: (commandId: string) => Effect.Effect<Option.Option<Handled<Found, Events>>, E, R>
   /** The messages of a stream after the state that was found, up to `limit`. */
@@ -45,9 +45,11 @@ export interface Boundary<Found, Events, E, R> {
 }
 
 /** What a write did. */
-export interface Written<Found> {
+export interface Written<Found, Events> {
   /** The state after the events; none when the store had recorded them before, under the same ids. */
   readonly after: Option.Option<Found>
+  /** The events as their readers get them. */
+  readonly events: Events
   /** The highest global position of the events. */
   readonly globalPosition: number
 }
@@ -91,32 +93,21 @@ const toAppend = <S, Event, Recorded, R>(
   events: ReadonlyArray<Event>,
   commandId: string | undefined
 ) =>
-  Effect.map(encode(events), (messages): Append => ({
-    streamName,
-    expectedVersion: expectedVersion(fold),
-    messages: commandId === undefined
-      ? messages
-      : messages.map(({ data, metadata, type }, index) => ({
-        id: eventId(commandId, streamName, index),
-        type,
-        data,
-        metadata
-      }))
-  }))
-
-/** Checks of the streams without events, at the versions that were found. */
-const toChecks = (
-  decided: ReadonlyArray<{
-    readonly stream: { readonly streamName: string }
-    readonly fold: Fold<unknown>
-    readonly events: ReadonlyArray<unknown>
-  }>
-): ReadonlyArray<Append> =>
-  decided.flatMap(({ events, fold, stream }) =>
-    events.length > 0
-      ? []
-      : { streamName: stream.streamName, expectedVersion: expectedVersion(fold), messages: [] }
-  )
+  Effect.map(encode(events), ({ events, messages }) => {
+    const append: Append = {
+      streamName,
+      expectedVersion: expectedVersion(fold),
+      messages: commandId === undefined
+        ? messages
+        : messages.map(({ data, metadata, type }, index) => ({
+          id: eventId(commandId, streamName, index),
+          type,
+          data,
+          metadata
+        }))
+    }
+    return { append, events }
+  })
 
 /** Whether an append was refused, so that nothing was written. After any other error that is unknown. */
 const isConflict = (cause: Cause.Cause<unknown>): boolean =>
@@ -146,13 +137,16 @@ export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
   extent: (events) => events.length === 0 ? "none" : "all",
   write: (found, events, commandId) =>
     toAppend(stream, found, events, commandId).pipe(
-      Effect.flatMap((one) => Effect.onError(append(one), (cause) => isConflict(cause) ? Effect.void : stream.failed)),
-      Effect.flatMap(({ globalPosition, version }) => {
-        const after = foldAfter(stream, found, events)
-        return after.version === version
-          ? Effect.as(stream.written(after), { after: Option.some(after), globalPosition })
-          : Effect.succeed({ after: Option.none(), globalPosition })
-      })
+      Effect.flatMap(({ append: one, events }) =>
+        Effect.onError(append(one), (cause) => isConflict(cause) ? Effect.void : stream.failed).pipe(
+          Effect.flatMap(({ globalPosition, version }) => {
+            const after = foldAfter(stream, found, events)
+            return after.version === version
+              ? Effect.as(stream.written(after), { after: Option.some(after), events, globalPosition })
+              : Effect.succeed({ after: Option.none(), events, globalPosition })
+          })
+        )
+      )
     ),
   handledBefore: (commandId) =>
     Effect.flatMap(
@@ -210,15 +204,16 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
     return writing.length === 0 ? "none" : writing.length < events.length ? "some" : "all"
   },
   write: Effect.fnUntraced(function*(found, events, commandId) {
-    const decided = Arr.zipWith(found, events, ({ fold, stream }, events) => ({ stream, fold, events }))
-    const writing = decided.filter(({ events }) => events.length > 0)
-    const appends = yield* Effect.forEach(
-      writing,
-      ({ events, fold, stream }) => toAppend(stream, fold, events, commandId)
+    const decided = yield* Effect.forEach(
+      Arr.zip(found, events),
+      ([{ fold, stream }, events]) =>
+        Effect.map(toAppend(stream, fold, events, commandId), (encoded) => ({ stream, fold, ...encoded }))
     )
-    const checks = checkReads ? toChecks(decided) : []
+    const writing = decided.filter(({ events }) => events.length > 0)
+    // An append without messages checks the version.
+    const checking = checkReads ? decided.filter(({ events }) => events.length === 0) : []
     const results = yield* Effect.onError(
-      writeAll([...appends, ...checks]),
+      writeAll([...writing, ...checking].map(({ append }) => append)),
       (cause) => isConflict(cause) ? Effect.void : Effect.forEach(writing, ({ stream }) => stream.failed)
     )
     const written = Arr.zipWith(writing, results, ({ events, fold, stream }, { version }) => ({
@@ -227,10 +222,13 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
       version
     }))
     const globalPosition = Math.max(...results.map(({ globalPosition }) => globalPosition))
-    if (written.some(({ after, version }) => after.version !== version)) return { after: Option.none(), globalPosition }
+    const asRead = decided.map(({ events }) => events)
+    if (written.some(({ after, version }) => after.version !== version)) {
+      return { after: Option.none(), events: asRead, globalPosition }
+    }
     yield* Effect.forEach(written, ({ after, stream }) => stream.written(after), { concurrency })
     const after = decided.map(({ events, fold, stream }) => ({ stream, fold: foldAfter(stream, fold, events) }))
-    return { after: Option.some(after), globalPosition }
+    return { after: Option.some(after), events: asRead, globalPosition }
   }),
   handledBefore: Effect.fnUntraced(function*(commandId) {
     const firsts = yield* Effect.forEach(

@@ -9,6 +9,7 @@ import { MessageStore } from "../../MessageStore.ts"
 import * as Metadata from "../../Metadata.ts"
 import type { InvalidMessage } from "../../StoreError.ts"
 import type { StreamName } from "../../StreamName.ts"
+import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
 import { catchUp, catchUpFromSnapshot, type Fold } from "./fold.ts"
 import type { Snapshots } from "./snapshots.ts"
@@ -21,6 +22,13 @@ export type ReadError = LoadError
 /** An event as it was read, of any category. */
 export interface AnyRecorded {
   readonly recorded: RecordedMessage
+}
+
+/** Events as they are to be written. */
+export interface Encoded<Event> {
+  readonly messages: ReadonlyArray<Message>
+  /** The events as readers of the messages get them. */
+  readonly events: ReadonlyArray<Event>
 }
 
 /** The stream of one entity, and what the entity does with it. */
@@ -41,7 +49,7 @@ export interface EntityStream<S, Event, Recorded, R> {
   readonly events: (from: number, limit: number) => Effect.Effect<ReadonlyArray<Recorded>, ReadError, MessageStore | R>
   /** An event as it was before it was recorded. */
   readonly unrecorded: (event: Recorded) => Event
-  readonly encode: (events: ReadonlyArray<Event>) => Effect.Effect<ReadonlyArray<Message>, InvalidMessage, R>
+  readonly encode: (events: ReadonlyArray<Event>) => Effect.Effect<Encoded<Event>, InvalidMessage, R>
   readonly evolve: (state: S, event: Event) => S
   /** Tells the snapshots and the cache a state whose events have just been written. */
   readonly written: (fold: Fold<S>) => Effect.Effect<void, never, MessageStore>
@@ -121,8 +129,8 @@ const cacheOf = <E extends Category.Events, O extends Category.Options, S>(
     const { transactions } = store[InProcess.TypeId]
     if (transactions === undefined) return Effect.succeed(region)
     return Effect.map(
-      transactions.isActive,
-      (isActive) => isActive ? StateCache.inTransaction(region, transactions) : region
+      isOnItsOwn(transactions),
+      (isAlone) => isAlone ? StateCache.inTransaction(region, transactions) : region
     )
   })
 
@@ -155,7 +163,11 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
         Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
       ),
     unrecorded: unrecorded<C>,
-    encode: (events) => category.encode(streamName, events),
+    encode: (events) =>
+      Effect.flatMap(category.encode(streamName, events), (messages) =>
+        category.readBack === undefined
+          ? Effect.succeed({ messages, events })
+          : Effect.map(category.readBack(streamName, events, messages), (events) => ({ messages, events }))),
     evolve,
     written: (fold) =>
       Effect.flatMap(

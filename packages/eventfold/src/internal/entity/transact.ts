@@ -7,6 +7,7 @@ import { RecordedMessage } from "../../Message.ts"
 import type { MessageStore } from "../../MessageStore.ts"
 import { WrongExpectedVersion } from "../../StoreError.ts"
 import { logFailure } from "../runtime/log.ts"
+import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
 import type { Boundary } from "./boundary.ts"
 import type { Freshness } from "./stateCache.ts"
@@ -142,11 +143,12 @@ const attempt = <Found, Events, Reply, E, R>(tx: Transaction<Found, Events, Repl
 
     const written = yield* noteConflict(tx, boundary.write(found, events, commandId))
     const globalPosition = Option.some(written.globalPosition)
-    if (Option.isSome(written.after)) return { events, after: written.after.value, reply, globalPosition }
+    const { events: asRead } = written
+    if (Option.isSome(written.after)) return { events: asRead, after: written.after.value, reply, globalPosition }
     // The store had these events already, so the latest state has them folded in.
     const before = yield* handledBefore(tx)
     if (Option.isSome(before)) return before.value
-    return { events, after: yield* boundary.loadAgain(found, undefined), reply, globalPosition }
+    return { events: asRead, after: yield* boundary.loadAgain(found, undefined), reply, globalPosition }
   })
 
 /** An attempt that may be refused because of what the same command did before: then the first outcome is the outcome. */
@@ -167,7 +169,8 @@ const attemptOrHandledBefore = <Found, Events, Reply, E, R>(
  * The first attempt goes ahead, in parallel with others. After a conflict the transaction queues for its streams with the
  * others of this process, and so does one that finds a queue: otherwise newcomers would overtake the queue again and again.
  *
- * In a transaction of the application it queues for nothing: that transaction may hold what those ahead in the queue wait for.
+ * In a transaction of the application it queues for nothing, also when it is independent of that transaction: which may hold what
+ * those ahead in the queue wait for.
  */
 const attemptInTurn = <Found, Events, Reply, E, R>(
   tx: Transaction<Found, Events, Reply, E, R>
@@ -175,9 +178,7 @@ const attemptInTurn = <Found, Events, Reply, E, R>(
   const { boundary: { streamNames }, store } = tx
   const { streamQueues: { inTurn, isQueued }, transactions } = store[InProcess.TypeId]
   const next = attemptOrHandledBefore(tx)
-  const queued = transactions === undefined
-    ? inTurn(streamNames, next)
-    : Effect.flatMap(transactions.isActive, (isActive) => isActive ? next : inTurn(streamNames, next))
+  const queued = Effect.flatMap(isOnItsOwn(transactions), (isAlone) => isAlone ? next : inTurn(streamNames, next))
   return Effect.suspend(() => tx.attempts > 0 || isQueued(streamNames) ? queued : next)
 }
 

@@ -30,7 +30,9 @@ const withHandledMarkers = <S, Event, Recorded, R>(
   evolve: (state, event) => isHandledMarker(event) ? state : stream.evolve(state, event),
   encode: (events) => {
     const own = events.filter((event): event is Event => !isHandledMarker(event))
-    return own.length === 0 ? Effect.succeed([handledMarker]) : stream.encode(own)
+    return own.length === 0
+      ? Effect.succeed({ messages: [handledMarker], events: [handledMarker] })
+      : stream.encode(own)
   }
 })
 

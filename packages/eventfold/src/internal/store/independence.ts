@@ -1,5 +1,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type { Transactions } from "../../StoreBackend.ts"
 import { StoreError } from "../../StoreError.ts"
 
 /**
@@ -12,6 +13,18 @@ import { StoreError } from "../../StoreError.ts"
 export const Independence = Context.Reference<boolean>("eventfold/MessageStore/Independence", {
   defaultValue: () => false
 })
+
+/**
+ * Whether the calling fiber must not wait for what other fibers of the process do, such as a read that they share or their turn in
+ * a queue. They may wait for a connection or a lock that the transaction of the fiber holds, which goes on holding it when the
+ * fiber works outside of it for a while.
+ */
+export const isOnItsOwn = (transactions: Transactions | undefined): Effect.Effect<boolean> =>
+  transactions === undefined
+    ? Effect.succeed(false)
+    : Effect.contextWith((context: Context.Context<never>) =>
+      Context.get(context, Independence) ? Effect.succeed(true) : transactions.isActive
+    )
 
 /** The read model whose handlers the calling fiber runs; `undefined` when it runs none. */
 export const Handling = Context.Reference<string | undefined>("eventfold/MessageStore/HandlingReadModel", {

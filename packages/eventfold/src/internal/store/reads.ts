@@ -6,6 +6,7 @@ import { messagePage, type ReadAllResult, type ReadPageResult, type StoreBackend
 import * as StreamName from "../../StreamName.ts"
 import * as Coalescer from "../runtime/coalescer.ts"
 import { checkInt } from "./argumentChecks.ts"
+import { isOnItsOwn } from "./independence.ts"
 import {
   defaultBatchSize,
   type ReadAllError,
@@ -95,7 +96,7 @@ export const makeStreams = (backend: Pick<StoreBackend, "readStream" | "readCate
 
 /** The operations that give one page. Calls for the same page share one read. */
 export const makePages = (backend: Pick<StoreBackend, "readCategory" | "readAll" | "transactions">) => {
-  const isInTransaction = backend.transactions?.isActive ?? Effect.succeed(false)
+  const isAlone = isOnItsOwn(backend.transactions)
 
   const ofCategory = Effect.fn("MessageStore.readCategoryPage")(
     function*(name: string, options: ReadCategoryPageOptions) {
@@ -127,8 +128,8 @@ export const makePages = (backend: Pick<StoreBackend, "readCategory" | "readAll"
     read: Effect.Effect<ReadPageResult, E>
   ) =>
     Effect.flatMap(
-      isInTransaction,
-      (isInTransaction) => isInTransaction ? read : share(JSON.stringify(key), Effect.yieldNow, read)
+      isAlone,
+      (isAlone) => isAlone ? read : share(JSON.stringify(key), Effect.yieldNow, read)
     )
 
   return {

@@ -66,7 +66,8 @@ const locksCategory = (operation: string, category: string) =>
 /** Says what an independent write has waited for. */
 const explainLockTimeout = <E>(error: E | StoreError): E | StoreError => {
   if (!(error instanceof StoreError) || !isSqlError(error.cause) || !isLockTimeout(error.cause)) return error
-  const reason = `another transaction has kept a lock for ${lockTimeout}; if it is the one around, which can't end before ` +
+  const reason =
+    `another transaction has kept a lock for ${lockTimeout}; if it is the one around, which can't end before ` +
     `this: append to another category, or before that transaction does (${error.reason})`
   return new StoreError({ operation: error.operation, reason, isRetryable: error.isRetryable, cause: error.cause })
 }

@@ -125,7 +125,8 @@ export const oldSnapshot = (sql: PgClient, operation: string): Effect.Effect<nev
       Effect.fail(
         new StoreError({
           operation,
-          reason: `the caller's transaction has the isolation level ${level.toUpperCase()}, so the expected version would ` +
+          reason:
+            `the caller's transaction has the isolation level ${level.toUpperCase()}, so the expected version would ` +
             "be compared with an old one: begin the transaction with READ COMMITTED, as MessageStore.transaction does, or " +
             "write with MessageStore.independently",
           isRetryable: false

@@ -25,7 +25,9 @@ export interface WakeUps {
 }
 
 const writtenCategories = (appends: ReadonlyArray<EncodedAppend>) =>
-  new Set(appends.filter(({ messages }) => messages.length > 0).map(({ streamName }) => StreamName.category(streamName)))
+  new Set(
+    appends.filter(({ messages }) => messages.length > 0).map(({ streamName }) => StreamName.category(streamName))
+  )
 
 /** Announces and listens until the scope closes. */
 export const make = Effect.fnUntraced(function*(

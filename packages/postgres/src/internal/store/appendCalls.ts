@@ -73,9 +73,7 @@ export const callersTransaction = (sql: PgClient): CallOf => ({
   select: (first, type, call) =>
     sql<OutcomeRow>`SELECT called.*
       FROM (SELECT current_setting('transaction_isolation') AS isolation OFFSET 0) AS caller,
-        LATERAL ${
-      call(sql`CASE WHEN caller.isolation IS NOT NULL THEN ${first}::${sql.literal(type)} END`)
-    } AS called
+        LATERAL ${call(sql`CASE WHEN caller.isolation IS NOT NULL THEN ${first}::${sql.literal(type)} END`)} AS called
       WHERE caller.isolation IN ('read committed', 'read uncommitted')`
 })
 

@@ -45,9 +45,7 @@ type InOneTransaction = (
 
 /** The categories of appends that inline read models read. */
 const coveredCategories = (inline: InlineReadModels | undefined, appends: ReadonlyArray<EncodedAppend>) =>
-  inline === undefined
-    ? []
-    : appends.filter((append) => !isCheck(append)).map(categoryOf).filter(inline.covers)
+  inline === undefined ? [] : appends.filter((append) => !isCheck(append)).map(categoryOf).filter(inline.covers)
 
 const withInlineReadModels = (inline: InlineReadModels | undefined): InOneTransaction => (operation, appends, call) => {
   const categories = coveredCategories(inline, appends)
@@ -67,7 +65,11 @@ const appendCarefully = (
   appends: ReadonlyArray<EncodedAppend>
 ) =>
   retrying(
-    inOneTransaction(operation, appends, callAppend(sql, ownTransaction(sql), appends, { atomic: true, careful: true })),
+    inOneTransaction(
+      operation,
+      appends,
+      callAppend(sql, ownTransaction(sql), appends, { atomic: true, careful: true })
+    ),
     (error) => isPassing(error) || isUniqueViolation(error)
   ).pipe(Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error))
 
@@ -76,7 +78,13 @@ const isToLookAtCarefully = ({ outcome }: OutcomeRow): boolean => outcome === "r
 
 /** Writes all appends or none. First without the careful look, which costs a look-up per message and rarely finds one. */
 const appendAll = (sql: PgClient, inOneTransaction: InOneTransaction, appends: ReadonlyArray<EncodedAppend>) =>
-  retrying(inOneTransaction("writeAll", appends, callAppend(sql, ownTransaction(sql), appends, { atomic: true, careful: false }))).pipe(
+  retrying(
+    inOneTransaction(
+      "writeAll",
+      appends,
+      callAppend(sql, ownTransaction(sql), appends, { atomic: true, careful: false })
+    )
+  ).pipe(
     Effect.filterOrElse(
       (rows) => !rows.some(isToLookAtCarefully),
       () => appendCarefully(sql, inOneTransaction, "writeAll", appends)

@@ -66,7 +66,7 @@ const besideAnother = <A, E, R, E2, R2>(
       Effect.forkChild
     )
     const result = yield* run(Deferred.succeed(begun, undefined)).pipe(
-      Effect.tap(() => Effect.forEach(upTo(10), () => versionOf("none-1"))),
+      Effect.tap(() => Effect.forEach(upTo(10), () => Effect.andThen(Effect.yieldNow, versionOf("none-1")))),
       Effect.tap(() => Effect.sync(() => isCommitting = true)),
       transaction
     )
@@ -290,10 +290,11 @@ const nesting = (it: It) => {
       const streamName = yield* newStream
       yield* transaction(Effect.forEach(upTo(12), (i) => {
         const append = store.append(streamName, numbered(2, i))
-        if (i % 3 === 0) return append
-        return i % 3 === 1 ? transaction(append) : rolledBack(append)
+        if (i % 3 === 1) return append
+        const slow = Effect.tap(append, () => Effect.yieldNow)
+        return i % 3 === 2 ? transaction(slow) : rolledBack(slow)
       }, together))
-      const written = upTo(12).flatMap((i) => i % 3 === 2 ? [] : [i, i + 1])
+      const written = upTo(12).flatMap((i) => i % 3 === 0 ? [] : [i, i + 1])
       const messages = yield* readStream(streamName)
       assert.deepStrictEqual(dataOf(messages).map(Number).toSorted((a, b) => a - b), written.toSorted((a, b) => a - b))
       assert.deepStrictEqual(positions(messages), upTo(written.length))
@@ -383,6 +384,32 @@ const entities = (it: It) => {
         assert(conflict instanceof WrongExpectedVersion)
       }))
       assert.deepStrictEqual(yield* amounts("1"), [5, 6, 7])
+    }))
+
+  it.effect("queue for no stream that a transaction of an entity elsewhere waits to write", () =>
+    Effect.gen(function*() {
+      const { amounts, balance, category, deposited } = yield* newAccount
+      const [isQueued, isLocked] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      let decisions = 0
+      const other = yield* balance.transact("1", () =>
+        Effect.gen(function*() {
+          decisions += 1
+          if (decisions === 1) yield* Effect.orDie(category.append("1", deposited(1)))
+          if (decisions === 2) yield* Effect.andThen(Deferred.succeed(isQueued, undefined), Deferred.await(isLocked))
+          return deposited(2)
+        }), { retry }).pipe(Effect.forkChild)
+      yield* Deferred.await(isQueued)
+      yield* transaction(Effect.gen(function*() {
+        yield* category.append("2", deposited(1))
+        yield* Deferred.succeed(isLocked, undefined)
+        yield* Effect.yieldNow
+        yield* balance.transact("1", () => deposited(3), { retry })
+      })).pipe(Effect.timeoutOrElse({
+        duration: "20 seconds",
+        orElse: () => Effect.die(new Error("the transaction waits for one that waits for it"))
+      }))
+      yield* Fiber.join(other)
+      assert.deepStrictEqual([yield* amounts("1"), decisions], [[1, 3, 2], 3])
     }))
 
   it.effect("give a command one effect", () =>

@@ -2,7 +2,7 @@ import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { deriveId, type Message, nextId } from "eventfold/Message"
-import { type Append, type AppendOptions, MessageStore } from "eventfold/MessageStore"
+import { type Append, type AppendOptions, MessageStore, transaction } from "eventfold/MessageStore"
 import { DuplicateMessageId, WrongExpectedVersion } from "eventfold/StoreError"
 import { newAccount } from "./account.ts"
 import { dataOf, type It, newStream, numbered, readStream, upTo, versionOf, withIds } from "./fixtures.ts"
@@ -219,6 +219,29 @@ export const tests = (it: It): void => {
   describe("appends that keep what is recorded", () => {
     single(it)
     several(it)
+    it.effect("and checks work in a transaction of the application, which stays usable", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const [a, b] = [yield* newStream, yield* newStream]
+        const messages = yield* withIds(numbered(2))
+        const check = { streamName: a, messages: [], expectedVersion: 1 }
+        const [first, ...again] = yield* transaction(Effect.gen(function*() {
+          const first = yield* store.append(a, messages, keep)
+          const second = yield* store.append(a, rewritten(messages), { ...keep, expectedVersion: "noStream" })
+          const wrong = store.writeAll([{ ...check, expectedVersion: 7 }, { streamName: b, messages: numbered(1) }])
+          assert.instanceOf(yield* Effect.flip(wrong), WrongExpectedVersion)
+          const [third, checked, written] = yield* store.writeAll([
+            { streamName: a, messages: rewritten(messages), ...keep },
+            check,
+            { streamName: b, messages: numbered(1) }
+          ])
+          assert.deepStrictEqual([checked?.version, written?.version], [1, 0])
+          return [first, second, third]
+        }))
+        assert.deepStrictEqual(again, [first, first])
+        assert.deepStrictEqual([yield* versionOf(a), yield* versionOf(b)], [1, 0])
+      }))
+
     it.effect("a category's append and toAppend take the option", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore

@@ -25,6 +25,21 @@ export const showEvents = (events: ReadonlyArray<Shown>): string => {
   return line.length <= lineWidth ? line : `[\n${items.map((item) => `  ${item}`).join(",\n")}\n]`
 }
 
+/** Events by the names of their streams, or of their entities. */
+export type ShownByName = Readonly<Record<string, ReadonlyArray<Shown>>>
+
+/** Words and a text for each name: `given account-123 [Opened {}]`. Several take a line each. */
+export const showByName = (words: string, texts: Readonly<Record<string, string>>): string => {
+  const items = Object.entries(texts).map(([name, text]) => `${name} ${text}`)
+  const [item = "nothing"] = items
+  return items.length > 1
+    ? `${words}${items.map((item) => `\n  ${item.replaceAll("\n", "\n  ")}`).join("")}`
+    : `${words} ${item}`
+}
+
+export const showEventsByName = (words: string, events: ShownByName): string =>
+  showByName(words, Object.fromEntries(Object.entries(events).map(([name, events]) => [name, showEvents(events)])))
+
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
 
 /** The fields of an error without its tag. The message is one of them unless a getter makes it of the others. */
@@ -67,5 +82,15 @@ export const showWhen = (
     onNone: () => "of a stream that does not exist",
     onSome: (version) => `at version ${version}`
   })
-  return `when ${decide.name === "" ? "decided" : `${decide.name} decides`} on the state ${show(state)} ${stream}`
+  return `when ${whoDecides(decide)} on the state ${show(state)} ${stream}`
 }
+
+export const showAllGiven = (events: ShownByName): string =>
+  Object.keys(events).length === 0 ? "given no events" : showEventsByName("given the events", events)
+
+export const showWhenAll = (decide: { readonly name: string }, states: Readonly<Record<string, unknown>>): string =>
+  `when ${whoDecides(decide)} on the states ${show(states)}`
+
+/** Who decides, in a sentence. */
+const whoDecides = (decide: { readonly name: string }): string =>
+  decide.name === "" ? "decided" : `${decide.name} decides`

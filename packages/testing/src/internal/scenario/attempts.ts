@@ -4,26 +4,28 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Consumer from "eventfold/Consumer"
 import type { RecordedMessage } from "eventfold/Message"
+import type * as ReadModel from "eventfold/ReadModel"
 import { showRefusal } from "../report/format.ts"
 
-/** A message that a consumer handles. */
+/** A message that a consumer or a read model handles. */
 interface Attempt {
-  readonly consumer: string
+  /** The id of the consumer, or the name of the read model. */
+  readonly by: string
   readonly message: RecordedMessage
 }
 
-/** A message that a consumer has failed on, in its last attempt so far. */
+/** A message that one of them has failed on, in its last attempt so far. */
 export interface FailedAttempt extends Attempt {
   readonly error: unknown
 }
 
-/** A consumer has stopped with an error. */
+/** A consumer or a read model has stopped with an error. */
 export class Stopped extends Data.TaggedError("Stopped")<{
-  readonly consumer: string
+  readonly by: string
   readonly error: unknown
 }> {}
 
-/** What the handlers of some consumers have done so far. */
+/** What the handlers of some consumers and read models have done so far. */
 export interface Attempts {
   readonly started: () => number
   readonly ended: () => number
@@ -32,10 +34,14 @@ export interface Attempts {
   readonly failed: () => ReadonlyArray<FailedAttempt>
   /** The consumer's `handle`, observed. */
   readonly observe: <E, R>(consumer: Consumer.Consumer<E, R>) => Consumer.Consumer<E, R>["handle"]
+  /** The read model's `decode` and `handle`, observed. */
+  readonly observeReadModel: <E, R>(
+    model: ReadModel.ReadModel<E, R>
+  ) => Pick<ReadModel.ReadModel<E, R>, "decode" | "handle">
 }
 
-const show = ({ consumer, message: { position, streamName, type } }: Attempt): string =>
-  `${consumer} on ${type} at ${streamName}/${position}`
+const show = ({ by, message: { position, streamName, type } }: Attempt): string =>
+  `${by} on ${type} at ${streamName}/${position}`
 
 export const make = (): Attempts => {
   const running = new Set<Attempt>()
@@ -51,29 +57,44 @@ export const make = (): Attempts => {
     }
   }
 
+  const observed = <A, E, R>(
+    by: string,
+    messages: ReadonlyArray<RecordedMessage>,
+    handling: Effect.Effect<A, E, R>
+  ) =>
+    Effect.suspend(() => {
+      const attempts = messages.map((message) => ({ by, message }))
+      started += 1
+      attempts.forEach((attempt) => running.add(attempt))
+      return Effect.onExit(handling, (exit) =>
+        Effect.sync(() => {
+          ended += 1
+          attempts.forEach((attempt) => end(attempt, exit))
+        }))
+    })
+
   return {
     started: () => started,
     ended: () => ended,
     running: () => Array.from(running, show),
     failed: () => Array.from(failed.values()),
-    observe: (consumer) => (messages) =>
-      Effect.suspend(() => {
-        const attempts = messages.map((message) => ({ consumer: consumer.id, message }))
-        started += 1
-        attempts.forEach((attempt) => running.add(attempt))
-        return Effect.onExit(consumer.handle(messages), (exit) =>
-          Effect.sync(() => {
-            ended += 1
-            attempts.forEach((attempt) => end(attempt, exit))
-          }))
-      })
+    observe: (consumer) => (messages) => observed(consumer.id, messages, consumer.handle(messages)),
+    observeReadModel: ({ decode, handle, name }) => ({
+      // A message that does not decode never comes to `handle`.
+      decode: (message) =>
+        Effect.onError(
+          decode(message),
+          (cause) => Effect.sync(() => end({ by: name, message }, Exit.failCause(cause)))
+        ),
+      handle: (decoded) => observed(name, decoded.map(({ message }) => message), handle(decoded))
+    })
   }
 }
 
 export const showFailed = (attempt: FailedAttempt): string => `${show(attempt)} failed: ${showRefusal(attempt.error)}`
 
-/** The error that a consumer has stopped with, and the message if it has stopped on one. */
-export const showStopped = ({ consumer, error }: Stopped, failed: ReadonlyArray<FailedAttempt>): string => {
-  const attempt = failed.find((attempt) => attempt.consumer === consumer && attempt.error === error)
-  return attempt === undefined ? `${consumer} failed: ${showRefusal(error)}` : showFailed(attempt)
+/** The error that one of them has stopped with, and the message if it has stopped on one. */
+export const showStopped = ({ by, error }: Stopped, failed: ReadonlyArray<FailedAttempt>): string => {
+  const attempt = failed.find((attempt) => attempt.by === by && attempt.error === error)
+  return attempt === undefined ? `${by} failed: ${showRefusal(error)}` : showFailed(attempt)
 }

@@ -5,7 +5,7 @@ import * as Message from "eventfold/Message"
 import type * as MessageStore from "eventfold/MessageStore"
 import * as Metadata from "eventfold/Metadata"
 import * as StreamName from "eventfold/StreamName"
-import { showEvents, type Shown } from "../report/format.ts"
+import type { Shown, ShownByName } from "../report/format.ts"
 import { record, shown, toArray } from "../spec/recordEvents.ts"
 
 /**
@@ -24,7 +24,7 @@ type AnyCategory = Category.Category<Category.Events, Category.Options>
 type AnyEvent = Category.Event<AnyCategory>
 
 /** Events by stream, as failure messages compare and show them. */
-export type Streams = Readonly<Record<string, ReadonlyArray<Shown>>>
+export type Streams = ShownByName
 
 /** A stream and its events. */
 export interface StreamEntry {
@@ -172,15 +172,6 @@ export const categoriesOf = (entries: ReadonlyArray<Entry>): ReadonlyArray<AnyCa
 
 export const streamsOf = (entries: ReadonlyArray<StreamEntry>): Streams =>
   Object.fromEntries(Array.from(byStream(entries), ([name, { events }]) => [name, events]))
-
-/** Words and events by stream: `given account-123 [Opened {}]`. Several streams take a line each. */
-export const showStreams = (words: string, streams: Streams): string => {
-  const items = Object.entries(streams).map(([name, events]) => `${name} ${showEvents(events)}`)
-  const [item = "nothing"] = items
-  return items.length > 1
-    ? `${words}${items.map((item) => `\n  ${item.replaceAll("\n", "\n  ")}`).join("")}`
-    : `${words} ${item}`
-}
 
 /** Whether a message is bookkeeping of consumers, processes or entities, which no handler has decided to write. */
 export const isBookkeeping = ({ streamName, type }: Message.RecordedMessage): boolean =>

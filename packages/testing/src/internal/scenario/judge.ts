@@ -5,7 +5,7 @@ import type * as Entity from "eventfold/Entity"
 import type { RecordedMessage } from "eventfold/Message"
 import { isComparable, isExpectedError, showExpectedError } from "../report/expectedError.ts"
 import type { Mismatch } from "../report/failure.ts"
-import { plainError, show } from "../report/format.ts"
+import { plainError, show, showEventsByName, showRefusal } from "../report/format.ts"
 import { showStopped } from "./attempts.ts"
 import * as Entries from "./entries.ts"
 import type { Happened } from "./perform.ts"
@@ -27,7 +27,7 @@ const past = { written: "wrote", parked: "parked" }
 
 /** A verb and the messages in their streams. */
 const showMessages = (verb: string, streams: Entries.Streams): string =>
-  Object.keys(streams).length > 1 ? Entries.showStreams(`${verb}:`, streams) : Entries.showStreams(verb, streams)
+  Object.keys(streams).length > 1 ? showEventsByName(`${verb}:`, streams) : showEventsByName(verb, streams)
 
 const compare = Effect.fnUntraced(function*(
   messages: ReadonlyArray<RecordedMessage>,
@@ -64,15 +64,31 @@ export const state = <C extends Category.Any, S>(
     return { expected, instead: `it was ${show(state)}`, diff: { actual: state, expected: wanted } }
   })
 
-/** Judges the error that a consumer stopped with. */
+/** Judges what a query gives when everything is handled. */
+export const query = <A, E, R>(effect: Effect.Effect<A, E, R>, wanted: A): Judge => () =>
+  Effect.match(effect, {
+    onFailure: (error) => ({
+      expected: `the query to give ${show(wanted)}`,
+      instead: `it failed: ${showRefusal(error)}`,
+      diff: { actual: { error: plainError(error) }, expected: wanted }
+    }),
+    onSuccess: (actual) =>
+      Equal.equals(actual, wanted) ? undefined : {
+        expected: `the query to give ${show(wanted)}`,
+        instead: `it gave ${show(actual)}`,
+        diff: { actual, expected: wanted }
+      }
+  })
+
+/** Judges the error that a consumer or a read model stopped with. */
 export const error = (wanted: unknown): Judge =>
-  Effect.fnUntraced(function*({ failed, stopped, written }, categories) {
+  Effect.fnUntraced(function*({ failed, kind, stopped, written }, categories) {
     if (stopped !== undefined && isExpectedError(stopped.error, wanted)) return undefined
     const { actual: streams } = yield* compare(written, [], categories)
     const mismatch = {
       expected: showExpectedError("error", wanted),
       instead: stopped === undefined
-        ? `no consumer failed, and they ${showMessages(past.written, streams)}`
+        ? `no ${kind} failed, and they ${showMessages(past.written, streams)}`
         : showStopped(stopped, failed)
     }
     if (!isComparable(wanted)) return mismatch

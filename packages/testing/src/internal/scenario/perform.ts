@@ -9,18 +9,31 @@ import type { RecordedMessage } from "eventfold/Message"
 import * as MessageStore from "eventfold/MessageStore"
 import * as Parking from "eventfold/Parking"
 import * as PositionStore from "eventfold/PositionStore"
+import * as ReadModel from "eventfold/ReadModel"
+import type { ReadModelStore } from "eventfold/ReadModelStore"
 import { on, track } from "../clock/trackedClock.ts"
 import * as Attempts from "./attempts.ts"
 import { Stopped } from "./attempts.ts"
 import { makePositions, progressOf } from "./progress.ts"
 import { type Restless, untilIdle } from "./untilIdle.ts"
 
-/** Consumers that run. */
+/** What a scenario runs. */
+export interface Cast {
+  readonly consumers: ReadonlyArray<Consumer.Consumer<unknown, unknown>>
+  readonly models: ReadonlyArray<ReadModel.ReadModel<unknown, unknown>>
+}
+
+/** What runs, in words. */
+export const kindOf = ({ models }: Cast): string => models.length === 0 ? "consumer" : "consumer or read model"
+
+type Stores = MessageStore.MessageStore | ReadModelStore
+
+/** Consumers and read models that run. */
 interface Running {
   /** Waits until all messages are handled, those included that the consumers write themselves. */
-  readonly idle: Effect.Effect<void, Stopped | Restless, MessageStore.MessageStore>
+  readonly idle: Effect.Effect<void, Stopped | Restless, Stores>
   /** Lets time pass, and waits for what comes of it. */
-  readonly pass: (duration: Duration.Input) => Effect.Effect<void, Stopped | Restless, MessageStore.MessageStore>
+  readonly pass: (duration: Duration.Input) => Effect.Effect<void, Stopped | Restless, Stores>
   readonly failed: () => ReadonlyArray<Attempts.FailedAttempt>
 }
 
@@ -36,6 +49,8 @@ export interface Happened {
   /** The messages that consumers parked, and those that wait behind them. */
   readonly parked: ReadonlyArray<RecordedMessage>
   readonly stopped: Stopped | undefined
+  /** What runs, in words: `consumer`, or `consumer or read model`. */
+  readonly kind: string
   readonly failed: ReadonlyArray<Attempts.FailedAttempt>
 }
 
@@ -61,25 +76,30 @@ const prepare = <E, R>(
   handle: attempts.observe(consumer)
 })
 
-/** Runs consumers until the scope closes. */
-const start = Effect.fnUntraced(function*<E, R>(
-  consumers: ReadonlyArray<Consumer.Consumer<E, R>>,
-  clock: TestClock.TestClock
-) {
+/** A read model for a scenario: as a consumer, it does not poll. */
+const prepareModel = <E, R>(
+  model: ReadModel.ReadModel<E, R>,
+  attempts: Attempts.Attempts
+): ReadModel.ReadModel<E, R> => ({
+  ...model,
+  options: { ...model.options, poll: { min: "Infinity", max: "Infinity" }, grace: 0 },
+  ...attempts.observeReadModel(model)
+})
+
+const stop = (by: string) => Effect.mapError((error: unknown) => new Stopped({ by, error }))
+
+/** Runs consumers and read models until the scope closes. */
+const start = Effect.fnUntraced(function*({ consumers, models }: Cast, clock: TestClock.TestClock) {
   const tracked = track(clock)
   const positions = makePositions()
   const attempts = Attempts.make()
   const stopped = yield* Deferred.make<never, Stopped>()
 
-  yield* Effect.forEach(
-    consumers,
-    (consumer) =>
-      Effect.mapError(
-        Consumer.run(prepare(consumer, attempts, clock)),
-        (error) => new Stopped({ consumer: consumer.id, error })
-      ),
-    { concurrency: "unbounded", discard: true }
-  ).pipe(
+  const runs = [
+    ...consumers.map((consumer) => stop(consumer.id)(Consumer.run(prepare(consumer, attempts, clock)))),
+    ...models.map((model) => stop(model.name)(ReadModel.run(prepareModel(model, attempts))))
+  ]
+  yield* Effect.all(runs, { concurrency: "unbounded", discard: true }).pipe(
     Effect.andThen(Effect.never),
     Effect.onExit((exit) => Deferred.done(stopped, exit)),
     Effect.provideService(PositionStore.PositionStore, positions.service),
@@ -88,7 +108,7 @@ const start = Effect.fnUntraced(function*<E, R>(
   )
 
   const orStopped = Effect.raceFirst(Deferred.await(stopped))
-  const idle = orStopped(untilIdle(progressOf(consumers, positions), attempts, tracked))
+  const idle = orStopped(untilIdle(progressOf(consumers, models, positions), attempts, tracked))
   const running: Running = {
     idle,
     pass: (duration) => Effect.andThen(orStopped(clock.adjust(duration)), idle),
@@ -104,7 +124,7 @@ const log = Effect.flatMap(MessageStore.MessageStore, (store) => Stream.runColle
 )
 
 /** The messages that are parked for any of the consumers, each once. */
-const parkedFor = Effect.fnUntraced(function*(consumers: ReadonlyArray<Consumer.Consumer<unknown, unknown>>) {
+const parkedFor = Effect.fnUntraced(function*({ consumers }: Cast) {
   const waiting = yield* Effect.forEach(
     consumers.filter(({ options }) => options.onFailure === "park"),
     (consumer) => Stream.runCollect(Parking.list(consumer))
@@ -113,21 +133,21 @@ const parkedFor = Effect.fnUntraced(function*(consumers: ReadonlyArray<Consumer.
   return (yield* log).filter(({ id }) => ids.has(id))
 }, Effect.orDie)
 
-/** Returns the error of a consumer that has stopped, if one has. */
-const stoppedBy = <E>(effect: Effect.Effect<unknown, E | Stopped, MessageStore.MessageStore>) =>
+/** Returns the error of a consumer or read model that has stopped, if one has. */
+const stoppedBy = <E>(effect: Effect.Effect<unknown, E | Stopped, Stores>) =>
   effect.pipe(
     Effect.as(undefined),
     Effect.catchIf((error): error is Extract<E | Stopped, Stopped> => error instanceof Stopped, Effect.succeed)
   )
 
-/** Takes the steps in their order while consumers run. What was written before the end of the last `given` does not count. */
-export const perform = Effect.fnUntraced(function*<E, R>(
-  consumers: ReadonlyArray<Consumer.Consumer<E, R>>,
+/** Takes the steps in their order while consumers and read models run. What was written before the end of the last `given` does not count. */
+export const perform = Effect.fnUntraced(function*(
+  cast: Cast,
   steps: ReadonlyArray<Step>,
   clock: TestClock.TestClock
 ) {
   const store = yield* MessageStore.MessageStore
-  const running = yield* start(consumers, clock)
+  const running = yield* start(cast, clock)
   const own = new Set<string>()
   let before = 0
 
@@ -142,17 +162,26 @@ export const perform = Effect.fnUntraced(function*<E, R>(
 
   const stopped = yield* stoppedBy(Effect.forEach(steps, take, { discard: true }))
   const written = (yield* log).slice(before).filter(({ id }) => !own.has(id))
-  return { written, parked: yield* parkedFor(consumers), stopped, failed: running.failed() } satisfies Happened
+  return {
+    written,
+    parked: yield* parkedFor(cast),
+    stopped,
+    failed: running.failed(),
+    kind: kindOf(cast)
+  } satisfies Happened
 }, Effect.scoped)
 
-/** Lets fresh consumers handle everything again, from the first message on. */
-export const performAgain = Effect.fnUntraced(function*<E, R>(
-  consumers: ReadonlyArray<Consumer.Consumer<E, R>>,
-  clock: TestClock.TestClock
-) {
+/** Lets fresh consumers handle everything again, from the first message on. Read models continue where they are. */
+export const performAgain = Effect.fnUntraced(function*(cast: Cast, clock: TestClock.TestClock) {
   const before = (yield* log).length
-  const running = yield* start(consumers, clock)
+  const running = yield* start(cast, clock)
   const stopped = yield* stoppedBy(running.idle)
   const written = (yield* log).slice(before)
-  return { written, parked: yield* parkedFor(consumers), stopped, failed: running.failed() } satisfies Happened
+  return {
+    written,
+    parked: yield* parkedFor(cast),
+    stopped,
+    failed: running.failed(),
+    kind: kindOf(cast)
+  } satisfies Happened
 }, Effect.scoped)

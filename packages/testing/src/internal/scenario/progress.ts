@@ -3,6 +3,8 @@ import * as Option from "effect/Option"
 import type * as Consumer from "eventfold/Consumer"
 import * as MessageStore from "eventfold/MessageStore"
 import * as PositionStore from "eventfold/PositionStore"
+import * as ReadModel from "eventfold/ReadModel"
+import { ReadModelStore } from "eventfold/ReadModelStore"
 
 /** Positions in memory, which can be looked at at any time. */
 export interface Positions {
@@ -21,7 +23,7 @@ export const makePositions = (): Positions => {
   }
 }
 
-/** How far consumers are. Both texts are only compared: they change when what they stand for does. */
+/** How far consumers and read models are. Both texts are only compared: they change when what they stand for does. */
 export interface Progress {
   /** What is left to handle; empty when nothing is. */
   readonly left: string
@@ -37,12 +39,33 @@ const partsOf = ({ category, id: consumerId, options: { correlation, group } }: 
     consumerGroup: group === undefined || member === undefined ? undefined : { size: group.size, member }
   }))
 
-/** Looks how far consumers are, by their positions and by what the store has for them. */
+/** Looks how far a read model is. It counts what is left when nothing has changed since the last look: a count takes time. */
+const lookerOf = (model: ReadModel.ReadModel<unknown, unknown>) => {
+  let last: Progress = { left: "?", done: "" }
+  return Effect.gen(function*() {
+    const store = yield* MessageStore.MessageStore
+    const builds = yield* (yield* ReadModelStore).builds(model.name)
+    const live = builds.find(({ state, version }) => state === "live" && version === model.version)
+    const end = yield* store.lastPosition
+    const done = `${live?.checkpoint.position} ${end}`
+    if (live === undefined || done !== last.done) last = { left: "?", done }
+    else if (last.left === "?") {
+      const { live } = yield* ReadModel.status(model)
+      const isLeft = Option.exists(live, ({ lag }) => lag.messages > 0)
+      last = { left: isLeft ? "some" : "", done }
+    }
+    return last
+  })
+}
+
+/** Looks how far consumers and read models are, by their positions and by what the store has for them. */
 export const progressOf = (
   consumers: ReadonlyArray<Consumer.Consumer<unknown, unknown>>,
+  models: ReadonlyArray<ReadModel.ReadModel<unknown, unknown>>,
   positions: Positions
-): Effect.Effect<Progress, never, MessageStore.MessageStore> => {
+): Effect.Effect<Progress, never, MessageStore.MessageStore | ReadModelStore> => {
   const parts = consumers.flatMap(partsOf)
+  const lookers = models.map(lookerOf)
 
   return Effect.gen(function*() {
     const store = yield* MessageStore.MessageStore
@@ -53,10 +76,12 @@ export const progressOf = (
       ]))
     const last = found.map(([message]) => Option.match(message, { onNone: () => 0, onSome: (m) => m.globalPosition }))
     const counts = found.map(([, count]) => count)
-    const isLeft = counts.some((count) => count > 0)
-    return { left: isLeft ? [...counts, ...last].join(" ") : "", done: [...counts, ...last].join(" ") }
+    const ofModels = yield* Effect.all(lookers)
+    const isLeft = counts.some((count) => count > 0) || ofModels.some(({ left }) => left !== "")
+    const done = [...counts, ...last, ...ofModels.map(({ done }) => done)].join(" ")
+    return { left: isLeft ? [done, ...ofModels.map(({ left }) => left)].join(" ") : "", done }
   }).pipe(
-    // The consumer itself fails on a category or a group that is wrong.
+    // The consumer or the read model itself fails on a category or a group that is wrong.
     Effect.catchTag(["InvalidCategory", "InvalidArgument"], () => Effect.succeed({ left: "?", done: "?" })),
     Effect.catchTag("StoreError", Effect.die)
   )

@@ -4,10 +4,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
-import type * as Consumer from "eventfold/Consumer"
 import * as MessageStore from "eventfold/MessageStore"
+import * as ReadModel from "eventfold/ReadModel"
 import { type Diff, failure } from "../report/failure.ts"
-import { plainError } from "../report/format.ts"
+import { plainError, showEventsByName } from "../report/format.ts"
 import { showFailed, showStopped } from "./attempts.ts"
 import * as Entries from "./entries.ts"
 import { again, type Judge } from "./judge.ts"
@@ -19,8 +19,7 @@ export type Step =
   | { readonly _tag: "after"; readonly duration: Duration.Input }
 
 /** A scenario as far as it has been told. */
-export interface Told {
-  readonly consumers: ReadonlyArray<Consumer.Consumer<unknown, unknown>>
+export interface Told extends Perform.Cast {
   readonly layers: ReadonlyArray<Layer.Layer<never, never, unknown>>
   readonly steps: ReadonlyArray<Step>
 }
@@ -39,7 +38,7 @@ const isUnwritable = (error: object): error is Entries.Unwritable => "_tag" in e
 /** Messages that can't be written, or another error. */
 const showProblem = (words: string, error: Entries.Unwritable | { readonly message: string }): string =>
   isUnwritable(error)
-    ? `${Entries.showStreams(words, error.streams)}, which a store would refuse: ${error.reason}`
+    ? `${showEventsByName(words, error.streams)}, which a store would refuse: ${error.reason}`
     : `${words} ${error.message}`
 
 /** A step to take, and its line in the story. */
@@ -50,7 +49,7 @@ const prepare = Effect.fnUntraced(function*(step: Step, place: number) {
   const { _tag } = step
   const entries = yield* Entries.toEntries(step.entries)
   const appends = yield* Entries.toAppends(entries, String(place))
-  return { step: { _tag, appends }, line: Entries.showStreams(_tag, Entries.streamsOf(entries)) }
+  return { step: { _tag, appends }, line: showEventsByName(_tag, Entries.streamsOf(entries)) }
 })
 
 /** What tells why a scenario failed: its steps so far, and where the first expectation is. */
@@ -61,10 +60,10 @@ interface Story {
 
 const fail = (story: Story, line: string, diff?: Diff, site = story.site) => failure(site, [...story.lines, line], diff)
 
-/** Fails on the error of a consumer that no expectation is about. */
-const noFailure = (story: Story, { failed, stopped }: Perform.Happened, when = "") =>
+/** Fails on the error of a consumer or read model that no expectation is about. */
+const noFailure = (story: Story, { failed, kind, stopped }: Perform.Happened, when = "") =>
   stopped === undefined ? Effect.void : Effect.fail(
-    fail(story, `then expected no consumer to fail${when}, but ${showStopped(stopped, failed)}`, {
+    fail(story, `then expected no ${kind} to fail${when}, but ${showStopped(stopped, failed)}`, {
       actual: { error: plainError(stopped.error) },
       expected: {}
     })
@@ -89,22 +88,25 @@ const judge = Effect.fnUntraced(function*(
 })
 
 /** Takes the steps of a scenario, and fails with the first expectation that is not met. */
-const run = Effect.fnUntraced(function*({ consumers, steps }: Told, checks: Arr.NonEmptyReadonlyArray<Check>) {
+const run = Effect.fnUntraced(function*(told: Told, checks: Arr.NonEmptyReadonlyArray<Check>) {
+  const { steps } = told
   const story: Story = { lines: [], site: checks[0].site }
   const unlessRefused = Effect.mapError((error: { readonly message: string }) =>
     fail(
       story,
       error instanceof Restless
-        ? `then the consumers did not finish: ${error.message}`
+        ? `then the ${
+          told.models.length === 0 ? "consumers" : "consumers and read models"
+        } did not finish: ${error.message}`
         : `then the store refused the messages: ${error.message}`
     )
   )
 
   const prepared: Array<Perform.Step> = []
-  for (const [index, told] of steps.entries()) {
+  for (const [index, next] of steps.entries()) {
     const { line, step } = yield* Effect.mapError(
-      prepare(told, index),
-      (error) => fail(story, showProblem(told._tag, error))
+      prepare(next, index),
+      (error) => fail(story, showProblem(next._tag, error))
     )
     prepared.push(step)
     story.lines.push(line)
@@ -116,12 +118,12 @@ const run = Effect.fnUntraced(function*({ consumers, steps }: Told, checks: Arr.
   const mayFail = checks.some(({ expects }) => expects === "failure")
 
   const clock = yield* TestClock.testClockWith(Effect.succeed)
-  const once = yield* unlessRefused(Perform.perform(consumers, prepared, clock))
+  const once = yield* unlessRefused(Perform.perform(told, prepared, clock))
   if (!mayFail) yield* noFailure(story, once)
   for (const check of checks) if (check.expects !== "nothing again") yield* judge(story, check, once, categories)
   const nothingAgain = checks.find(({ expects }) => expects === "nothing again")
   if (nothingAgain === undefined) return
-  const twice = yield* unlessRefused(Perform.performAgain(consumers, clock))
+  const twice = yield* unlessRefused(Perform.performAgain(told, clock))
   if (!mayFail) yield* noFailure(story, twice, ` ${again}`)
   yield* judge(story, nothingAgain, twice, categories)
 })
@@ -129,8 +131,9 @@ const run = Effect.fnUntraced(function*({ consumers, steps }: Told, checks: Arr.
 /** Runs a scenario on a store and a test clock of its own, which begins at the time of the test's clock. */
 export const runAlone = Effect.fnUntraced(function*(told: Told, checks: Arr.NonEmptyReadonlyArray<Check>) {
   const now = yield* Clock.currentTimeMillis
-  // As with `Effect.provide`, each layer may need those after it, and all of them the store.
-  const services = [...told.layers, MessageStore.layerMemory].reduce((layer, next) => Layer.provideMerge(layer, next))
+  const stores = Layer.merge(MessageStore.layerMemory, ReadModel.layerMemory)
+  // As with `Effect.provide`, each layer may need those after it, and all of them the stores.
+  const services = [...told.layers, stores].reduce((layer, next) => Layer.provideMerge(layer, next))
   return yield* TestClock.setTime(now).pipe(
     Effect.andThen(Effect.provide(run(told, checks), services, { local: true })),
     Effect.provide(TestClock.layer(), { local: true })

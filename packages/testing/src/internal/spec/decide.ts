@@ -30,14 +30,14 @@ export interface DecisionRun<Recorded, S, Reply, Refusal> {
 }
 
 /** The events and the reply, in whichever form `decide` returns them. */
-const settle = <Event, A extends DecideResult<Event>>(
+export const settle = <D, A extends Entity.Decided<D>>(
   decided: A
 ): Effect.Effect<
-  { readonly decision: Entity.Decision<Event>; readonly reply: Entity.ReplyOf<A> },
+  { readonly decision: D; readonly reply: Entity.ReplyOf<A> },
   Entity.RefusalOf<A>,
   Entity.RequirementsOf<A>
 > => {
-  type Given = Entity.Decision<Event> | Entity.Replied<Entity.Decision<Event>, Entity.ReplyOf<A>>
+  type Given = D | Entity.Replied<D, Entity.ReplyOf<A>>
   const settled = Effect.isEffect(decided) ? decided : Effect.succeed(decided)
   return Effect.map(
     settled as Effect.Effect<Given, Entity.RefusalOf<A>, Entity.RequirementsOf<A>>,
@@ -69,10 +69,12 @@ export const decideOn = <
     const before = fold(initial, given)
     const version = last === -1 ? Option.none() : Option.some(last)
     const run = { given, before, version }
-    const result = yield* Effect.result(Effect.suspend(() => settle<Event, A>(decide(before, version))))
+    const result = yield* Effect.result(
+      Effect.suspend(() => settle<Entity.Decision<Event>, A>(decide(before, version)))
+    )
     if (Result.isFailure(result)) return { ...run, outcome: { _tag: "Refused", refusal: result.failure } as const }
     const { decision, reply } = result.success
-    const recording = yield* Effect.result(recordIn(store, category, "decided", toArray(decision), last + 1))
+    const recording = yield* Effect.result(recordIn(store, category, "decided", toArray(decision), { first: last + 1 }))
     if (Result.isFailure(recording)) return { ...run, outcome: recording.failure }
     const { events, version: now } = recording.success
     const isNew = now > last

@@ -32,6 +32,8 @@ export type Role = "given" | "decided" | "expected"
 export interface Unrecordable {
   readonly _tag: "Unrecordable"
   readonly role: Role
+  /** The name of the entity, among several. */
+  readonly name?: string
   readonly events: ReadonlyArray<Shown>
   readonly reason: string
 }
@@ -82,20 +84,20 @@ const readBack = <E extends Category.Events, O extends Category.Options>(
 
 /**
  * Writes events to a stream and reads them back, as a store would return them: they go through their schemas and through
- * all that a store checks. `first` is the position of the first event.
+ * all that a store checks. `first` is the position of the first event, `id` that of the stream.
  */
 export const recordIn = <E extends Category.Events, O extends Category.Options>(
   store: Store,
   category: Category.Category<E, O>,
   role: Role,
   events: ReadonlyArray<Category.Event<Category.Category<E, O>>>,
-  first = 0
+  { first = 0, id = "spec" }: { readonly first?: number; readonly id?: string } = {}
 ): Effect.Effect<
   Recording<Category.RecordedEvent<Category.Category<E, O>>>,
   Unrecordable,
   Category.Services<Category.Category<E, O>>
 > => {
-  const streamName = `${category.categoryName}-spec`
+  const streamName = `${category.categoryName}-${id}`
 
   return Effect.gen(function*() {
     if (events.length === 0) return { events: [], version: -1 }
