@@ -535,10 +535,10 @@ export const transaction = <A, E, R>(
  *
  * **Gotchas**
  *
- * The append fails with a `StoreError`, not retryable, where it would wait for the caller's transaction: on a client with a
- * single connection, such as PGlite's, and in memory when the transaction has appended before. On PostgreSQL, an append to a
- * category that the transaction has appended to waits for a lock that the transaction holds, and fails with the database's
- * time limit for locks: append to another category.
+ * Where the append would wait for the caller's transaction, it fails with a `StoreError` that is not retryable: on PGlite, which
+ * has one connection; on PostgreSQL, in a category that the transaction has appended to; and in memory, when the transaction has
+ * appended anything. On PostgreSQL it waits for other locks for at most 5 seconds, and within an independent transaction there is
+ * no other independent one.
  *
  * @example
  * ```ts

@@ -386,6 +386,32 @@ const entities = (it: It) => {
       assert.deepStrictEqual(yield* amounts("1"), [5, 6, 7])
     }))
 
+  it.effect("queue for no stream that a transaction of an entity elsewhere waits to write", () =>
+    Effect.gen(function*() {
+      const { amounts, balance, category, deposited } = yield* newAccount
+      const [isQueued, isLocked] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      let decisions = 0
+      const other = yield* balance.transact("1", () =>
+        Effect.gen(function*() {
+          decisions += 1
+          if (decisions === 1) yield* Effect.orDie(category.append("1", deposited(1)))
+          if (decisions === 2) yield* Effect.andThen(Deferred.succeed(isQueued, undefined), Deferred.await(isLocked))
+          return deposited(2)
+        }), { retry }).pipe(Effect.forkChild)
+      yield* Deferred.await(isQueued)
+      yield* transaction(Effect.gen(function*() {
+        yield* category.append("2", deposited(1))
+        yield* Deferred.succeed(isLocked, undefined)
+        yield* Effect.yieldNow
+        yield* balance.transact("1", () => deposited(3), { retry })
+      })).pipe(Effect.timeoutOrElse({
+        duration: "20 seconds",
+        orElse: () => Effect.die(new Error("the transaction waits for one that waits for it"))
+      }))
+      yield* Fiber.join(other)
+      assert.deepStrictEqual([yield* amounts("1"), decisions], [[1, 3, 2], 3])
+    }))
+
   it.effect("give a command one effect", () =>
     Effect.gen(function*() {
       const { amounts, balance, deposited } = yield* newAccount
