@@ -2,7 +2,7 @@
  * What runs beside the librarian: the deadlines of loans, the mails to members, and the table of what is overdue.
  */
 import * as SqlReadModel from "@eventfold/postgres/SqlReadModel"
-import { Console, DateTime, Effect, Layer } from "effect"
+import { Console, DateTime, Duration, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { Consumer, Process, ReadModel } from "eventfold"
 import { Loan, Loans } from "./Lending.ts"
@@ -10,11 +10,14 @@ import { Loan, Loans } from "./Lending.ts"
 /** Reminds half-way through a loan, and notes when it is overdue. What has ended by then needs neither. */
 export const deadlines = Process.make("lending", { entity: Loans, checkpoint: { interval: "100 millis" } })
   .deadline("reminder", ({ status }) => status === "open" ? { events: Loan.events.Reminded({}) } : undefined)
-  .deadline("due", ({ status, terms }) =>
-    status === "open" && terms !== null ? { events: Loan.events.BecameOverdue(terms) } : undefined)
+  .deadline(
+    "due",
+    ({ status, terms }) =>
+      status === "open" && terms !== null ? { events: Loan.events.BecameOverdue(terms) } : undefined
+  )
   .on(Loan, {
     Started: (_, { data: { due }, recorded: { time } }) => ({
-      deadlines: { due, reminder: DateTime.addDuration(time, DateTime.distance(time, due) / 2) }
+      deadlines: { due, reminder: DateTime.addDuration(time, Duration.times(DateTime.distance(time, due), 0.5)) }
     })
   })
 
@@ -42,7 +45,9 @@ export const overdue = SqlReadModel.make("overdue", {
 })
 
 /** The titles that are overdue, and the members that have them. */
-export const listOverdue = Effect.flatMap(SqlClient.SqlClient, (sql) =>
-  sql<{ title: string; member: string }>`SELECT title, member FROM overdue.loans ORDER BY title`)
+export const listOverdue = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) => sql<{ title: string; member: string }>`SELECT title, member FROM overdue.loans ORDER BY title`
+)
 
 export const App = Layer.mergeAll(Process.layer(deadlines), Consumer.layer(mails), ReadModel.layer(overdue))

@@ -78,7 +78,7 @@ export const lend =
   }
 
 /** Decides on a book that is brought back. */
-export const takeBack = (loan: string) => ({ book }: { readonly book: typeof BookState.Type }) =>
+export const giveBack = (loan: string) => ({ book }: { readonly book: typeof BookState.Type }) =>
   book.loan === loan
     ? Effect.succeed({ book: Book.events.Returned({}), loan: Loan.events.Ended({}) })
     : refuse(`"${book.title}" was brought back already`)
@@ -105,4 +105,4 @@ export const borrow = (book: string, member: string, period: Duration.Input) =>
   })
 
 export const bringBack = (book: string, loan: string) =>
-  Entity.transactAll({ book: Books.at(book), loan: Loans.at(loan) }, takeBack(loan))
+  Entity.transactAll({ book: Books.at(book), loan: Loans.at(loan) }, giveBack(loan))
