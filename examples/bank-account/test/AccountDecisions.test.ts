@@ -1,6 +1,7 @@
-import { assert, describe, it } from "@effect/vitest"
+import { describe, it } from "@effect/vitest"
 import { Laws, Spec } from "@eventfold/testing"
 import { Effect } from "effect"
+import type { Category } from "eventfold"
 import * as Account from "../src/Account.ts"
 import * as Money from "../src/Money.ts"
 
@@ -8,6 +9,8 @@ const [alice, bob] = [Account.AccountId.make("alice"), Account.AccountId.make("b
 const cents = (count: number) => Money.Amount.make(count)
 const by = "Tess"
 const { events } = Account.Account
+
+type Event = Category.Event<typeof Account.Account>
 
 const opened = events.Opened({ owner: "Alice" }, { metadata: { by } })
 const deposited = (count: number) => events.Deposited({ cents: cents(count) }, { metadata: { by: "Alice" } })
@@ -21,15 +24,12 @@ const close = Account.decideClose({ account: alice, by })
 
 const spec = Spec(Account.Balance)
 
-/** The state that these events fold into. */
-const state = (...history: ReadonlyArray<Parameters<typeof Account.Balance.evolve>[1]>) =>
-  history.reduce(Account.Balance.evolve, Account.Balance.initial)
+const transfers = Spec.all({ payer: Account.Balance, payee: Account.Balance })
+const transfer = Account.decideTransfer({ from: alice, to: bob, cents: cents(300), by })
+const sent = events.TransferSent({ to: bob, cents: cents(300) }, { metadata: { by } })
 
-const [there, back] = [
-  Account.decideTransfer({ from: alice, to: bob, cents: cents(300), by }),
-  Account.decideTransfer({ from: bob, to: alice, cents: cents(300), by })
-]
-const refusal = (payer: Account.State, payee: Account.State) => Effect.flip(there({ payer, payee }))
+const transferOf = (payer: ReadonlyArray<Event>, payee: ReadonlyArray<Event>) =>
+  transfers.given({ payer, payee }).when(transfer)
 
 describe("opening", () => {
   it.effect("makes an empty account of its owner", () =>
@@ -73,29 +73,32 @@ describe("a withdrawal", () => {
 
 describe("a transfer", () => {
   it.effect("decides for both accounts", () =>
-    Effect.gen(function*() {
-      const { payee, payer } = yield* there({ payer: state(opened, deposited(300)), payee: state(opened) })
-      assert.deepStrictEqual(payer, events.TransferSent({ to: bob, cents: cents(300) }, { metadata: { by } }))
-      assert.deepStrictEqual(payee, events.TransferReceived({ from: alice, cents: cents(300) }, { metadata: { by } }))
-    }))
+    transfers.given({ payer: [opened, deposited(300)], payee: opened })
+      .when(transfer)
+      .then({
+        payer: sent,
+        payee: events.TransferReceived({ from: alice, cents: cents(300) }, { metadata: { by } })
+      })
+      .thenState({
+        payer: { status: "open", owner: "Alice", balance: 0 },
+        payee: { status: "open", owner: "Alice", balance: 300 }
+      }))
 
   it.effect("is refused for what either of them lacks", () =>
     Effect.gen(function*() {
-      const rich = state(opened, deposited(300))
-      assert.deepStrictEqual(yield* refusal(rich, state()), new Account.NoSuchAccount({ account: bob }))
-      assert.deepStrictEqual(yield* refusal(rich, state(opened, closed)), new Account.AccountClosed({ account: bob }))
-      assert.deepStrictEqual(yield* refusal(state(), rich), new Account.NoSuchAccount({ account: alice }))
-      assert.deepStrictEqual(
-        yield* Effect.flip(back({ payer: state(opened, deposited(299)), payee: rich })),
-        new Account.InsufficientFunds({ account: bob, balance: 299, cents: cents(300) })
-      )
+      const rich = [opened, deposited(300)]
+      yield* transferOf(rich, []).thenFails(new Account.NoSuchAccount({ account: bob }))
+      yield* transferOf(rich, [opened, closed]).thenFails(new Account.AccountClosed({ account: bob }))
+      yield* transferOf([], rich).thenFails(new Account.NoSuchAccount({ account: alice }))
+      yield* transferOf([opened, deposited(299)], rich)
+        .thenFails(new Account.InsufficientFunds({ account: alice, balance: 299, cents: cents(300) }))
     }))
 
   it.effect("is a part of the balance, on both sides", () =>
     spec.given([
       opened,
       deposited(500),
-      events.TransferSent({ to: bob, cents: cents(300) }, { metadata: { by } }),
+      sent,
       events.TransferReceived({ from: bob, cents: cents(100) }, { metadata: { by } })
     ]).when(withdraw(300)).then(withdrawn(300)).thenState({ status: "open", owner: "Alice", balance: 0 }))
 })

@@ -39,6 +39,7 @@ import {
   type SourceServices
 } from "./internal/processor/sources.ts"
 import { ofConsumer } from "./internal/processor/subject.ts"
+import { whenWritten, type Written } from "./internal/processor/written.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import type { Incoming, Source } from "./Source.ts"
@@ -57,6 +58,8 @@ export type { Host, Running } from "./internal/processor/host.ts"
 export type { PollOptions } from "./internal/processor/pollPause.ts"
 /** @since 0.1.0 */
 export type { OnStop } from "./internal/processor/runnable.ts"
+/** @since 0.1.0 */
+export type { Written } from "./internal/processor/written.ts"
 /** @since 0.1.0 */
 export { HandlerTimeout } from "./internal/processor/timeLimit.ts"
 /** @since 0.1.0 */
@@ -283,9 +286,18 @@ export const status = Effect.fn("Consumer.status")(function*(
   return yield* Progress.status(consumer)
 })
 
+const untilHandled = Effect.fnUntraced(function*(
+  consumer: Consumer<unknown, unknown>,
+  globalPosition: number,
+  interval: Duration.Input
+) {
+  yield* checkInt("globalPosition", globalPosition, 0)
+  while (!(yield* Progress.isHandled(consumer, globalPosition))) yield* Effect.sleep(interval)
+})
+
 /**
  * Waits, in any process, until the consumer has handled everything up to a global position (inclusive): all members of its
- * group, by the positions that they have written.
+ * group, by the positions that they have written. Returns at once for the none of a transaction that wrote nothing.
  *
  * **Gotchas**
  *
@@ -298,17 +310,14 @@ export const status = Effect.fn("Consumer.status")(function*(
  */
 export const waitFor = Effect.fn("Consumer.waitFor")(function*(
   consumer: Consumer<unknown, unknown>,
-  globalPosition: number,
+  globalPosition: Written,
   options?: {
     /** The pause between two looks at the positions. Defaults to 100 milliseconds. */
     readonly interval?: Duration.Input | undefined
   }
 ): Effect.fn.Return<void, StoreError | InvalidArgument | InvalidCategory, MessageStore> {
   yield* check(consumer)
-  yield* checkInt("globalPosition", globalPosition, 0)
-  while (!(yield* Progress.isHandled(consumer, globalPosition))) {
-    yield* Effect.sleep(options?.interval ?? "100 millis")
-  }
+  yield* whenWritten(globalPosition, (position) => untilHandled(consumer, position, options?.interval ?? "100 millis"))
 })
 
 /**

@@ -298,7 +298,7 @@ export interface Running<out E> {
    * that are written after the call are not waited for, so neither are those of its own reactions. It fails when a consumer
    * fails.
    */
-  readonly waitFor: (globalPosition: number) => Effect.Effect<void, E>
+  readonly waitFor: (globalPosition: Consumer.Written) => Effect.Effect<void, E>
 }
 
 /**
@@ -417,7 +417,7 @@ export const status = Effect.fn("Process.status")(function*(
  */
 export const waitFor = Effect.fn("Process.waitFor")(function*(
   process: Process<unknown, unknown>,
-  globalPosition: number,
+  globalPosition: Consumer.Written,
   options?: {
     /** The pause between two looks at the positions. Defaults to 100 milliseconds. */
     readonly interval?: Duration.Input | undefined

@@ -33,6 +33,7 @@ import type {
   SourceServices
 } from "./internal/processor/sources.ts"
 import { ofReadModel } from "./internal/processor/subject.ts"
+import { whenWritten, type Written } from "./internal/processor/written.ts"
 import * as Builds from "./internal/readModel/builds.ts"
 import { checkBuildOptions, checkDefinition } from "./internal/readModel/checkDefinition.ts"
 import type { BuildOptions, Options, ReadModel } from "./internal/readModel/definition.ts"
@@ -362,8 +363,9 @@ export const status: (
 )
 
 /**
- * Waits, in any process, until the live build has handled everything up to a global position (inclusive). After an append, wait
- * for its position, and the tables have one's own writes.
+ * Waits, in any process, until the live build has handled everything up to a global position (inclusive). After an append or a
+ * transaction, wait for its position, and the tables have one's own writes. Returns at once for the none of a transaction that
+ * wrote nothing.
  *
  * **Details**
  *
@@ -381,15 +383,18 @@ export const status: (
  */
 export const waitFor = Effect.fn("ReadModel.waitFor")(function*(
   model: AnyModel,
-  globalPosition: number,
+  globalPosition: Written,
   options?: {
     /** How often to look at what other processes have done. Defaults to 100 milliseconds. */
     readonly interval?: Duration.Input | undefined
   }
 ): Effect.fn.Return<void, StatusError | ReadModelChanged, MessageStore | ReadModelStore> {
   yield* checkDefinition(model)
-  yield* checkInt("globalPosition", globalPosition, 0)
-  yield* waitForPosition(model, globalPosition, options?.interval ?? "100 millis")
+  yield* whenWritten(globalPosition, (position) =>
+    Effect.andThen(
+      checkInt("globalPosition", position, 0),
+      waitForPosition(model, position, options?.interval ?? "100 millis")
+    ))
 })
 
 /**

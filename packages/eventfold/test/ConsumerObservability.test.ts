@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Layer, Logger, Metric, Option, References, Schedule, Schema, Tracer } from "effect"
 import { TestClock } from "effect/testing"
-import { Category, Consumer, MessageStore, Metadata, TraceContext } from "eventfold"
+import { Category, Consumer, FailureReport, MessageStore, Metadata, TraceContext } from "eventfold"
 
 const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
 
@@ -181,6 +181,72 @@ interface Line {
   readonly message: string
   readonly about: unknown
 }
+
+/** Runs an effect and gives its log lines. */
+const logsOf = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
+  const lines: Array<Line> = []
+  const logger = Logger.make(({ fiber, logLevel, message }) => {
+    lines.push({ level: logLevel, message: String(message), about: fiber.getRef(References.CurrentLogAnnotations) })
+  })
+  return effect.pipe(
+    Effect.as(lines),
+    Effect.provide(Layer.merge(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "All")))
+  )
+}
+
+class TooMuch extends Schema.TaggedError<TooMuch>()("TooMuch", { amount: Schema.Int, limit: Schema.BigInt }) {}
+
+const tooMuch = { kind: "error", tag: "TooMuch", message: "TooMuch", fields: { amount: 5, limit: "4" } }
+
+const consumerOf = (id: string, options: Consumer.Options) =>
+  Consumer.make(id, { retry: Schedule.recurs(1), ...options }).on(Account, {
+    Deposited: ({ data: { amount } }) => new TooMuch({ amount, limit: 4n })
+  })
+
+/** The lines that have a failure: what they say, and the failure. */
+const failures = (lines: ReadonlyArray<Line>) =>
+  lines.flatMap(({ about, message }) =>
+    typeof about === "object" && about !== null && "error" in about ? [[message, about.error]] : []
+  )
+
+it.layer(MessageStore.layerMemory)("logs of failures", (it) => {
+  it.effect("have the tag and the fields of the error, whether it is retried, skipped, parked or stops the consumer", () =>
+    Effect.gen(function*() {
+      const { globalPosition } = yield* deposit("a", 5)
+      const retried = ["consumer failed to handle a message and retries it", tooMuch]
+      for (
+        const [onFailure, words] of [
+          ["skip", "consumer failed to handle a message and skips it"],
+          ["park", "consumer failed to handle a message; it parks the message and later ones with its cardinal id"]
+        ] as const
+      ) {
+        const lines = yield* logsOf(handleAll(consumerOf(onFailure, { onFailure }), globalPosition))
+        assert.deepStrictEqual(failures(lines), [retried, [words, tooMuch]])
+      }
+      const stopped = yield* logsOf(Effect.flip(Consumer.run(consumerOf("stop", {}))))
+      assert.deepStrictEqual(failures(stopped), [
+        retried,
+        ["consumer failed to handle a message and stops", tooMuch]
+      ])
+      const ignored = yield* logsOf(
+        Consumer.launch(Consumer.layer(consumerOf("ignore", {}), { onStop: "ignore" })).pipe(
+          Effect.timeoutOption("1 minute"),
+          (launched) => Effect.raceFirst(launched, Effect.andThen(TestClock.adjust("2 minutes"), Effect.never))
+        )
+      )
+      assert.deepInclude(failures(ignored), ["consumer failed; the program continues without it", tooMuch])
+      assert.notInclude(JSON.stringify([stopped, ignored]), import.meta.filename)
+    }))
+
+  it.effect("have the stack only when the switch is set", () =>
+    Effect.gen(function*() {
+      yield* deposit("b", 5)
+      const lines = yield* logsOf(Effect.flip(Consumer.run(consumerOf("stacks", {})))).pipe(
+        Effect.provideService(FailureReport.IncludeStack, true)
+      )
+      assert.include(JSON.stringify(failures(lines)), "ConsumerObservability.test.ts")
+    }))
+})
 
 it.layer(MessageStore.layerMemory)("logs", (it) => {
   it.effect("lines name the message, and show nothing of its content", () => {

@@ -105,6 +105,9 @@ export type Exact<Out, Name> = [Unknown<Plain<Out>>] extends [never]
   ? [Unnamed<Plain<Out>, Name>] extends [never] ? unknown : Unnamed<Plain<Out>, Name>
   : Unknown<Plain<Out>>
 
+/** What a reaction gives, or nothing but what is wrong with it. */
+type Checked<Out, Name> = unknown extends Exact<Out, Name> ? Out : Exact<Out, Name>
+
 /** What the reaction to an event of a type gets. */
 type EventOf<From extends Category.Any, K> = K extends keyof From["Events"]
   ? Extract<Category.RecordedEvent<From>, { readonly type: K }>
@@ -139,7 +142,7 @@ export type Reactions<
         state: S,
         event: EventOf<From, P>,
         id: Category.Id<C>
-      ) => Reacted<Category.Event<C>, Name> & Outs[P] & Exact<Outs[P], Name>
+      ) => Checked<Outs[P], Name>
     }
     & { readonly [P in K]: ReactionTo<C, S, Name, From, P> }
     & NoFunction

@@ -8,6 +8,7 @@ import type * as Scope from "effect/Scope"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
 import { logFailure } from "../runtime/log.ts"
 import type { Subject } from "./subject.ts"
+import type { Written } from "./written.ts"
 
 /**
  * A consumer or read model that runs in this process.
@@ -35,7 +36,7 @@ export interface Running<out E> {
    * later. When another process runs the consumer or another member of its group, it completes as `Consumer.waitFor` does,
    * with the checkpoint. A message that was skipped or parked counts as handled.
    */
-  readonly waitFor: (globalPosition: number) => Effect.Effect<void, E>
+  readonly waitFor: (globalPosition: Written) => Effect.Effect<void, E>
 }
 
 declare const HostError: unique symbol

@@ -9,6 +9,7 @@ import type { RunningStatus } from "../../ConsumerStatus.ts"
 import { logFailure } from "../runtime/log.ts"
 import { type Host, HostService, type Running } from "./host.ts"
 import type { Subject } from "./subject.ts"
+import { whenWritten } from "./written.ts"
 
 /**
  * What a program does when one of its consumers fails.
@@ -45,8 +46,11 @@ const makeRunning = Effect.fnUntraced(function*<E, R, A, E2, R2>(
     category,
     status,
     await: Deferred.await(ended),
-    waitFor: (globalPosition) =>
-      Effect.raceFirst(Effect.provide(waitFor(globalPosition), context), Deferred.await(ended))
+    waitFor: (written) =>
+      whenWritten(
+        written,
+        (globalPosition) => Effect.raceFirst(Effect.provide(waitFor(globalPosition), context), Deferred.await(ended))
+      )
   }
   const ending = Effect.onExit(
     around(run),

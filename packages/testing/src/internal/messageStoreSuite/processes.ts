@@ -45,7 +45,7 @@ const newChain = Effect.map(newCategory, (name) => {
     initial: "new",
     evolve: { Started: () => "started" as const, GivenUp: () => "given up" as const }
   })
-  const process = Process.make(fulfilment.name, {
+  const process = Process.make(fulfilment.categoryName, {
     entity: progress,
     retry: Schedule.recurs(0),
     checkpoint: { every: 1 }
@@ -67,7 +67,7 @@ const newChain = Effect.map(newCategory, (name) => {
         send: Process.send(shipping, id, shipping.events.Stopped({ after: `${state} ${recorded.position}` }))
       })
     })
-  const deadlines = `${fulfilment.name}:deadline`
+  const deadlines = `${fulfilment.categoryName}:deadline`
   const categories = [
     order.categoryName,
     payment.categoryName,
@@ -154,9 +154,9 @@ const redelivery = (it: It) => {
       yield* order.append(["1", "2"], order.events.Placed({}, { metadata: { properties: { tenant: "t" } } }))
       yield* runUntil(process, shipping.name, 1)
       const [placed] = yield* readStream(`${order.categoryName}-1+2`)
-      const [started] = yield* readStream(`${fulfilment.name}-1+2`)
+      const [started] = yield* readStream(`${fulfilment.categoryName}-1+2`)
       const charges = yield* readStream(`${payment.categoryName}-1+2`)
-      const [set, passed] = yield* readStream(`${fulfilment.name}:deadline-1+2`)
+      const [set, passed] = yield* readStream(`${fulfilment.categoryName}:deadline-1+2`)
       assert(placed !== undefined && passed !== undefined)
       for (const message of [started, ...charges, set]) {
         assert.deepStrictEqual(message?.metadata, { ...Metadata.follow(placed) })
@@ -259,23 +259,29 @@ const handles = (it: It) =>
       const { fulfilment, order, place, process } = yield* newChain
       const { globalPosition } = yield* place("1")
       const before = yield* Process.status(process)
-      assert.deepStrictEqual([before.name, before.lag.messages], [fulfilment.name, 1])
+      assert.deepStrictEqual([before.name, before.lag.messages], [fulfilment.categoryName, 1])
 
       yield* Effect.scoped(Effect.gen(function*() {
         const running = yield* Process.start(process)
         assert.deepStrictEqual(running.consumers.map(({ category }) => category), [
-          order.name,
-          `${fulfilment.name}:deadline`
+          order.categoryName,
+          `${fulfilment.categoryName}:deadline`
         ])
         yield* running.waitFor(globalPosition)
         // It has reacted when the wait ends.
-        assert.deepStrictEqual((yield* readStream(`${fulfilment.name}-1`)).slice(0, 1).map(({ type }) => type), [
-          "Started"
+        assert.deepStrictEqual(
+          (yield* readStream(`${fulfilment.categoryName}-1`)).slice(0, 1).map(({ type }) => type),
+          [
+            "Started"
+          ]
+        )
+        assert.deepStrictEqual(Object.keys(yield* running.status), [
+          order.categoryName,
+          `${fulfilment.categoryName}:deadline`
         ])
-        assert.deepStrictEqual(Object.keys(yield* running.status), [order.name, `${fulfilment.name}:deadline`])
         yield* Process.waitFor(process, globalPosition)
-        yield* awaitMessages(fulfilment.name, 3)
-        const last = (yield* readCategory(order.name)).at(-1)?.globalPosition ?? 0
+        yield* awaitMessages(fulfilment.categoryName, 3)
+        const last = (yield* readCategory(order.categoryName)).at(-1)?.globalPosition ?? 0
         yield* running.waitFor(last)
         yield* Process.waitFor(process, last)
       }))

@@ -5,7 +5,7 @@ import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Entity from "eventfold/Entity"
-import { deriveId } from "eventfold/Message"
+import { deriveId, nextId } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import { InvalidArgument, WrongExpectedVersion } from "eventfold/StoreError"
 import { newAccount } from "./account.ts"
@@ -166,7 +166,63 @@ const transfers = (it: It) =>
       }))
   })
 
+const positions = (it: It) =>
+  describe("positions of transactions", () => {
+    it.effect("are those of the last event that was written, and none without events", () =>
+      Effect.gen(function*() {
+        const { balance, category, deposited } = yield* newAccount
+        const last = Effect.map(category.lastEvent("1"), Option.map(({ recorded }) => recorded.globalPosition))
+        const first = yield* balance.transact("1", () => [deposited(1), deposited(2)])
+        assert.isTrue(Option.isSome(first.globalPosition))
+        assert.deepStrictEqual(first.globalPosition, yield* last)
+        yield* category.append("2", deposited(1))
+        const second = yield* balance.transact("1", () => deposited(3))
+        assert.deepStrictEqual(second.globalPosition, yield* last)
+        assert.deepStrictEqual((yield* balance.transact("1", () => [])).globalPosition, Option.none())
+      }))
+
+    it.effect("are those of the first time when a command is repeated, or the ids are recorded", () =>
+      Effect.gen(function*() {
+        const { balance, category, deposited } = yield* newAccount
+        const send = balance.transact("1", () => [deposited(1), deposited(2)], { commandId: "a command" })
+        const [id, other] = [yield* nextId, yield* nextId]
+        const sameIds = balance.transact("2", () => [{ ...deposited(3), id }, { ...deposited(4), id: other }])
+        const first = [(yield* send).globalPosition, (yield* sameIds).globalPosition]
+        assert.isTrue(first.every(Option.isSome))
+        yield* category.append("1", deposited(5))
+        yield* category.append("2", deposited(6))
+        // A repeated command has the position of then also when it would decide nothing now.
+        const now = balance.transact("1", ({ balance }) => balance === 0 ? deposited(1) : [], {
+          commandId: "a command"
+        })
+        assert.deepStrictEqual([(yield* send).globalPosition, (yield* sameIds).globalPosition], first)
+        assert.deepStrictEqual((yield* now).globalPosition, first[0])
+      }))
+
+    it.effect("of several streams are the highest one", () =>
+      Effect.gen(function*() {
+        const { balance, category, deposited } = yield* newAccount
+        const targets = { a: balance.at("1"), b: balance.at("2") }
+        const send = Entity.transactAll(targets, () => ({ a: [deposited(1), deposited(2)], b: deposited(3) }), {
+          commandId: "to both"
+        })
+        const first = yield* send
+        const written = yield* Effect.forEach(["1", "2"], (id) => category.lastEvent(id))
+        const highest = Math.max(
+          ...written.map((event) => Option.getOrThrow(event).recorded.globalPosition)
+        )
+        assert.deepStrictEqual(first.globalPosition, Option.some(highest))
+        yield* category.append("2", deposited(4))
+        assert.deepStrictEqual((yield* send).globalPosition, Option.some(highest))
+        const one = yield* Entity.transactAll(targets, () => ({ a: deposited(5) }))
+        const last = Option.getOrThrow(yield* category.lastEvent("1"))
+        assert.deepStrictEqual(one.globalPosition, Option.some(last.recorded.globalPosition))
+        assert.deepStrictEqual((yield* Entity.transactAll(targets, () => ({}))).globalPosition, Option.none())
+      }))
+  })
+
 export const tests = (it: It): void => {
   commands(it)
+  positions(it)
   transfers(it)
 }
