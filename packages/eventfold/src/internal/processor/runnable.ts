@@ -47,8 +47,10 @@ const makeRunning = Effect.fnUntraced(function*<E, R, A, E2, R2>(
     status,
     await: Deferred.await(ended),
     waitFor: (written) =>
-      whenWritten(written, (globalPosition) =>
-        Effect.raceFirst(Effect.provide(waitFor(globalPosition), context), Deferred.await(ended)))
+      whenWritten(
+        written,
+        (globalPosition) => Effect.raceFirst(Effect.provide(waitFor(globalPosition), context), Deferred.await(ended))
+      )
   }
   const ending = Effect.onExit(
     around(run),
