@@ -494,7 +494,7 @@ export const make = <const Name extends string, const E extends Events, const O 
 ): Category<E, O> => {
   type Services = ServicesOf<E, O>
   type Given = Unrecorded<E, O> | ReadonlyArray<Unrecorded<E, O>>
-  const { id, recordedId, streamName } = idCodec<IdOf<O>, RecordedIdOf<O>>(name, options?.id)
+  const { id, recorded, streamName } = idCodec<IdOf<O>, RecordedIdOf<O>>(name, options?.id)
   const messages = messageCodec<Services>(name, {
     events: new Map(
       Object.entries(events).map(([type, definition]) => [
@@ -506,7 +506,7 @@ export const make = <const Name extends string, const E extends Events, const O 
       | { readonly [field: string]: Schema.Codec<unknown, unknown, Services, Services> }
       | undefined,
     unknownTypes: options?.unknownTypes ?? "skip",
-    recordedId
+    ids: recorded
   })
 
   const encodeIn = (

@@ -9,12 +9,18 @@ import { firstIssue, type Misfit } from "./jsonCodec.ts"
 /** An id as it is in a stream name: a string, or the parts of a compound id. */
 type Plain = string | ReadonlyArray<string>
 
+/** The ids of the streams of recorded messages. Every message that is read needs one, so it costs next to nothing. */
+export interface RecordedIds<Id> {
+  /** The id of a stream that needs no decoding; none for others, and for those without an id. */
+  readonly known: (streamName: string) => Id | undefined
+  readonly decode: (streamName: string) => Effect.Effect<Id, Misfit>
+}
+
 /** Between the ids of a category and the names of its streams. A compound id without a schema is read as one text. */
 export interface IdCodec<Id, RecordedId> {
   readonly streamName: (id: Id) => Effect.Effect<StreamName.StreamName, StreamName.InvalidStreamName>
   readonly id: (streamName: string) => Effect.Effect<RecordedId, StreamName.InvalidStreamName>
-  /** The id of the stream of a recorded message. Every message that is read takes this way, so it costs next to nothing. */
-  readonly recordedId: (streamName: string) => Effect.Effect<RecordedId, Misfit>
+  readonly recorded: RecordedIds<RecordedId>
 }
 
 const misfit = (name: string) => (error: Schema.SchemaError) => {
@@ -72,24 +78,23 @@ export const idCodec = <Id, RecordedId>(
   const decodeRecorded = (name: string) =>
     Effect.mapErrorEager(id(name), ({ reason }): Misfit => ({ path: ["streamName"], reason }))
 
-  const prefix = `${category}-`
   if (decode === undefined) {
+    const prefix = `${category}-`
     // A name that is recorded has been checked, so the rest of it is the id.
-    const recordedId = (name: string) =>
-      name.length > prefix.length && name.startsWith(prefix)
-        ? Effect.succeed(name.slice(prefix.length) as RecordedId)
-        : decodeRecorded(name)
-    return { streamName, id, recordedId }
+    const known = (name: string) =>
+      name.length > prefix.length && name.startsWith(prefix) ? name.slice(prefix.length) as RecordedId : undefined
+    return { streamName, id, recorded: { known, decode: decodeRecorded } }
   }
 
-  // Messages of one stream often come together. What is remembered depends on the name alone.
-  let lastName: string | undefined
-  let lastId: Effect.Effect<RecordedId, Misfit> = Effect.never
-  const recordedId = (name: string) =>
-    name === lastName ? lastId : Effect.mapEager(decodeRecorded(name), (id) => {
-      lastName = name
-      lastId = Effect.succeed(id)
-      return id
-    })
-  return { streamName, id, recordedId }
+  // Messages of one stream often come together. The id depends on the name alone.
+  let last: { readonly name: string; readonly id: RecordedId } | undefined
+  const recorded: RecordedIds<RecordedId> = {
+    known: (name) => name === last?.name ? last.id : undefined,
+    decode: (name) =>
+      Effect.mapEager(decodeRecorded(name), (id) => {
+        last = { name, id }
+        return id
+      })
+  }
+  return { streamName, id, recorded }
 }

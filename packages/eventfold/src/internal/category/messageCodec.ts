@@ -6,6 +6,7 @@ import type { Message, RecordedMessage } from "../../Message.ts"
 import * as Metadata from "../../Metadata.ts"
 import * as Eager from "../runtime/eagerLoop.ts"
 import type { EventCodec } from "./eventCodec.ts"
+import type { RecordedIds } from "./idCodec.ts"
 import { jsonCodec, type Misfit, unlikeItsSchema } from "./jsonCodec.ts"
 
 /**
@@ -132,9 +133,9 @@ export const messageCodec = <R>(category: string, options: {
   readonly events: ReadonlyMap<string, EventCodec<R>>
   readonly metadata: FieldSchemas<R> | undefined
   readonly unknownTypes: "skip" | "refuse"
-  readonly recordedId: (streamName: string) => Effect.Effect<unknown, Misfit>
+  readonly ids: RecordedIds<unknown>
 }): MessageCodec<R> => {
-  const { events, recordedId, unknownTypes } = options
+  const { events, ids, unknownTypes } = options
   const metadata = options.metadata === undefined ? undefined : metadataCodec(options.metadata)
   const known = `the category ${category}, whose events are ${[...events.keys()].join(", ")}`
 
@@ -152,25 +153,34 @@ export const messageCodec = <R>(category: string, options: {
       ))
   }
 
+  const decodeWith = (
+    codec: EventCodec<R>,
+    recorded: RecordedMessage,
+    id: unknown
+  ): Effect.Effect<Option.Option<UntypedRecordedEvent>, Misfit, R> => {
+    const { type } = recorded
+    const decoding = codec.decode(recorded.data, recorded.metadata)
+    if (metadata === undefined) return Effect.mapEager(decoding, (data) => Option.some({ type, data, id, recorded }))
+    return Effect.zipWith(decoding, metadata.decode(recorded.metadata ?? {}), (data, own) =>
+      Option.some({
+        type,
+        data,
+        id,
+        metadata: { ...metadata.others(Metadata.fromJson(recorded.metadata)), ...own as object },
+        recorded
+      }))
+  }
+
   const decode: MessageCodec<R>["decode"] = (recorded) => {
     const codec = events.get(recorded.type)
     if (codec === undefined) {
       const isSkipped = unknownTypes === "skip" || recorded.type === handledType
       return isSkipped ? Effect.succeedNone : unknownType(`not an event of ${known}`)
     }
-    const { type } = recorded
-    return Effect.flatMapEager(recordedId(recorded.streamName), (id) => {
-      const decoding = codec.decode(recorded.data, recorded.metadata)
-      if (metadata === undefined) return Effect.mapEager(decoding, (data) => Option.some({ type, data, id, recorded }))
-      return Effect.zipWith(decoding, metadata.decode(recorded.metadata ?? {}), (data, own) =>
-        Option.some({
-          type,
-          data,
-          id,
-          metadata: { ...metadata.others(Metadata.fromJson(recorded.metadata)), ...own as object },
-          recorded
-        }))
-    })
+    const id = ids.known(recorded.streamName)
+    return id === undefined
+      ? Effect.flatMapEager(ids.decode(recorded.streamName), (id) => decodeWith(codec, recorded, id))
+      : decodeWith(codec, recorded, id)
   }
 
   const readBack = (event: UntypedEvent, data: Schema.Json): Effect.Effect<UntypedEvent, Misfit, R> => {

@@ -27,7 +27,7 @@ export type Level = TransactionConnection.Service
 export const levelOf = (sql: PgClient, context: Context.Context<never>): Level | undefined =>
   Context.getOrUndefined(context, sql.transactionService)
 
-/** By connection, which each transaction has anew: why the server has given a transaction up. It must not commit. */
+/** By connection, which is another object for each transaction: why the server has given it up. It must not commit. */
 const givenUp = new WeakMap<Level[0], StoreError>()
 
 /** Marks a failure of the work itself, to tell it from a failure of the transaction around it. */
