@@ -11,20 +11,20 @@ import type * as GitLog from "./GitLog.ts"
 const change = { commit: Schema.String, author: Schema.String, time: Schema.DateTimeUtc }
 
 /** What happened to a file. */
-export const File = Category.make("file", {
+export class File extends Category.make("file", {
   Added: change,
   Modified: change,
   TypeChanged: change,
   Deleted: change
-})
+}) {}
 
 /**
  * A checkpoint, written together with changes of files: the commit of the last change, how many changes of that commit are
  * left to record, and the total number of commits (this one included) and of changes so far.
  */
-export const Repository = Category.make("repository", {
+export class Repository extends Category.make("repository", {
   Recorded: { commit: Schema.String, left: Schema.Int, commits: Schema.Int, changes: Schema.Int }
-})
+}) {}
 
 const FileState = Schema.Struct({
   alive: Schema.Boolean,

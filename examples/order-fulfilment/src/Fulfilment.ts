@@ -8,13 +8,13 @@ import { Line, Order, OrderId } from "./Order.ts"
 import { Payment, PaymentCommand } from "./Payment.ts"
 import { Shipping } from "./Shipping.ts"
 
-export const Fulfilment = Category.make("fulfilment", {
+export class Fulfilment extends Category.make("fulfilment", {
   Started: { lines: Schema.Array(Line), payWithin: Schema.DurationFromMillis },
   Paid: {},
   Completed: {},
   Cancelled: {},
   RefundRequested: {}
-}, { id: OrderId })
+}, { id: OrderId }) {}
 
 const State = Schema.Struct({
   status: Schema.Literals(["new", "paying", "shipping", "completed", "cancelled"]),

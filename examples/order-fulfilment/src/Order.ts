@@ -24,7 +24,7 @@ export const Line = Schema.Struct({
 
 export type Line = typeof Line.Type
 
-export const Order = Category.make("order", {
+export class Order extends Category.make("order", {
   Placed: {
     lines: Schema.NonEmptyArray(Line),
     total: Cents,
@@ -35,7 +35,7 @@ export const Order = Category.make("order", {
   Paid: { reference: Schema.String },
   Shipped: { parcel: Schema.String },
   Cancelled: { reason: Schema.String }
-}, { id: OrderId })
+}, { id: OrderId }) {}
 
 const State = Schema.Struct({
   status: Schema.Literals(["unplaced", "placed", "paid", "shipped", "cancelled"]),

@@ -7,16 +7,16 @@ import { Category, Consumer, Entity } from "eventfold"
 import { Cents, OrderId } from "./Order.ts"
 import { PaymentProvider } from "./PaymentProvider.ts"
 
-export const PaymentCommand = Category.make("payment:command", {
+export class PaymentCommand extends Category.make("payment:command", {
   Charge: { cents: Cents, card: Schema.NonEmptyString },
   Refund: {}
-}, { id: OrderId })
+}, { id: OrderId }) {}
 
-export const Payment = Category.make("payment", {
+export class Payment extends Category.make("payment", {
   Charged: { cents: Cents, reference: Schema.String },
   Declined: { reason: Schema.String },
   Refunded: { cents: Cents }
-}, { id: OrderId })
+}, { id: OrderId }) {}
 
 const State = Schema.Struct({
   status: Schema.Literals(["open", "charged", "declined", "refunded"]),

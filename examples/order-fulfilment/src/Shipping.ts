@@ -5,10 +5,10 @@ import { Schema } from "effect"
 import { Category, Consumer, Entity } from "eventfold"
 import { Line, OrderId } from "./Order.ts"
 
-export const Shipping = Category.make("shipping", {
+export class Shipping extends Category.make("shipping", {
   Requested: { lines: Schema.Array(Line) },
   Shipped: { parcel: Schema.String }
-}, { id: OrderId })
+}, { id: OrderId }) {}
 
 const State = Schema.Literals(["none", "requested", "shipped"])
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Option, Schedule, Schema } from "effect"
+import { DateTime, Effect, Layer, Option, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Entity, EntityCache, StoreError } from "eventfold"
 import {
@@ -375,7 +375,7 @@ describe("a conflict", () => {
       assert.deepStrictEqual([error.actual, error.missed], [Option.some(0), []])
       assert.lengthOf(lines, 1)
       assert.match(lines[0] ?? "", /^Warn: "transaction could not read the messages that it missed"/)
-    }).pipe(Effect.provide(store), Effect.provide(layer))
+    }).pipe(Effect.provide(Layer.merge(store, layer)))
   })
 })
 

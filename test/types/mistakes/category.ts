@@ -25,3 +25,8 @@ export const anEventOfAnotherCategory = () => {
   // >     Type '"Closed"' is not assignable to type '"Deposited"'.
   return Account.append("1", Other.events.Closed({}))
 }
+
+export class AClass extends Category.make("account", { Opened: {} }) {}
+
+// > Expected 1 arguments, but got 0.
+export const anInstance = new AClass()
