@@ -99,7 +99,7 @@ export const is = <E>(error: E): error is E & StoreFailure => classes.some((fail
  *
  * class Overdrawn extends Schema.TaggedError<Overdrawn>()("Overdrawn", { balance: Schema.Int }) {}
  *
- * /** What an HTTP handler answers to a command. *\/
+ * // What an HTTP handler answers to a command.
  * const answer = <A, R>(command: Effect.Effect<A, Overdrawn | Entity.TransactError, R>) =>
  *   command.pipe(
  *     Effect.as({ status: 204, text: "" }),
