@@ -90,13 +90,17 @@ describe("a program of consumers", () => {
       assert.strictEqual(yield* positionOf(store, "one"), 0)
     }))
 
-  it.live("a consumer that fails ends it with 1, logs the error once, and the others write their positions", () =>
+  it.live("a consumer that fails ends it with 1, reports the error once, and the others write their positions", () =>
     Effect.gen(function*() {
       const { start, store } = yield* setUp(3)
       const child = yield* start("failing")
       yield* hasEnded(child)
       assert.strictEqual(yield* child.exitCode, 1)
-      assert.lengthOf(child.lines.filter((line) => line.includes("refused by the handler")), 1)
+      // The consumer logs the failure as data, and the program reports it.
+      const about = child.lines.filter((line) => line.includes("refused by the handler"))
+      assert.lengthOf(about.filter((line) => line.includes("message: 'refused by the handler'")), 1)
+      assert.lengthOf(about.filter((line) => line.includes("Refused: refused by the handler")), 1)
+      assert.lengthOf(about, 2)
       assert.deepStrictEqual(said(child, "good ends"), [1, 2, 3])
       assert.strictEqual(yield* positionOf(store, "good"), 3)
       assert.strictEqual(yield* positionOf(store, "bad"), 0)
