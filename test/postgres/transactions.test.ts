@@ -424,7 +424,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
         assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, category)), [1, 2])
       }))
 
-    it.effect("goes on after an append was interrupted", () =>
+    it.effect("can't commit after an append was interrupted that the server had begun", () =>
       Effect.gen(function*() {
         const { sql, store } = yield* open()
         const other = yield* open()
@@ -437,19 +437,58 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           yield* Deferred.await(isDone)
         })))
         yield* Deferred.await(isLocked)
-        yield* sql.withTransaction(Effect.gen(function*() {
+        const exit = yield* Effect.exit(sql.withTransaction(Effect.gen(function*() {
           yield* store.append(`${kept}-1`, message(1))
+          yield* sql`INSERT INTO public.notes VALUES (${kept})`
           const waiting = yield* Effect.forkChild(store.append(`${locked}-1`, message(1)))
           yield* until("the append waits for the category", isWaiting(other.sql))
           yield* within("for the interruption", "10 seconds")(Fiber.interrupt(waiting))
-          yield* store.append(`${kept}-1`, message(2))
-          yield* sql`INSERT INTO public.notes VALUES (${kept})`
-        }))
+        })))
         yield* Deferred.succeed(isDone, undefined)
         yield* Fiber.join(holder)
-        assert.lengthOf(yield* notes(sql, kept), 1)
-        assert.lengthOf(yield* Store.readCategory(store, kept), 2)
+        assert.isTrue(Exit.isFailure(exit))
+        assert.lengthOf(yield* notes(sql, kept), 0)
+        assert.lengthOf(yield* Store.readCategory(store, kept), 0)
         assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, locked)), [0])
+      }))
+
+    it.effect("keeps what its other fibers write beside appends that are refused", () =>
+      Effect.gen(function*() {
+        const { sql, store } = yield* open()
+        const category = yield* newCategory
+        const taken = { ...message(1), id: yield* nextId }
+        yield* store.append(`${category}-taken`, taken)
+        const count = 30
+        const refused = [
+          Effect.asVoid(store.append(`${category}-1`, { ...taken, data: { n: 2 } })),
+          Effect.asVoid(store.append(`${category}-1`, message(1), { expectedVersion: 7 })),
+          Effect.asVoid(store.writeAll([
+            { streamName: `${category}-1`, messages: message(1) },
+            { streamName: `${category}-2`, messages: { ...taken, data: { n: 2 } } }
+          ]))
+        ]
+        yield* sql.withTransaction(Effect.all([
+          ...refused.map((append) => Effect.asVoid(Effect.flip(append))),
+          ...Store.upTo(count).map(() => Effect.asVoid(sql`INSERT INTO public.notes VALUES (${category})`)),
+          Effect.asVoid(store.append(`${category}-3`, message(3)))
+        ], together))
+        assert.lengthOf(yield* notes(sql, category), count)
+        assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, category)), [1, 3])
+      }))
+
+    it.effect("fails in words what a fiber appends that it does not wait for", () =>
+      Effect.gen(function*() {
+        const { sql, store } = yield* open()
+        const category = yield* newCategory
+        const hasEnded = Latch.makeUnsafe()
+        const scope = yield* Effect.scope
+        const late = yield* sql.withTransaction(
+          Effect.forkIn(Effect.andThen(hasEnded.await, Effect.flip(store.append(`${category}-1`, message(1)))), scope)
+        )
+        yield* hasEnded.open
+        const error = yield* Fiber.join(late)
+        expectStoreError(error, false)
+        assert.include(error.message, "join the fiber before the transaction ends")
       }))
 
     it.effect("wakes readers, also of other processes, when it commits and not before", () =>
@@ -550,6 +589,19 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           const failed = results.filter((result) => result._tag === "Failure")
           assert.isNotEmpty(failed)
           for (const { failure } of failed) expectStoreError(failure, true, "kept a lock for 5s")
+        }))
+
+      it.effect("waits for no savepoint of the transaction around", () =>
+        Effect.gen(function*() {
+          const { sql, store } = yield* open()
+          const category = yield* newCategory
+          const isInSavepoint = Latch.makeUnsafe()
+          yield* sql.withTransaction(Effect.gen(function*() {
+            const append = MessageStore.independently(store.append(`${category}-1`, message(1)))
+            const fiber = yield* Effect.forkChild(Effect.andThen(isInSavepoint.await, append))
+            yield* sql.withTransaction(Effect.andThen(isInSavepoint.open, Fiber.join(fiber)))
+          })).pipe(within("for the append", "20 seconds"))
+          assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, category)), [1])
         }))
 
       it.effect("is served on a pool of one, by a connection beside the pool", () =>

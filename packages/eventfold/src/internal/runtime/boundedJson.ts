@@ -202,6 +202,8 @@ const reported = new Set(["_tag", "message", "stack", "cause"])
 /** The fields of an error beside its tag, message and cause, each encoded by its schema where it has one. */
 export const fieldsOf = (error: object, budget: Budget, above: ReadonlyArray<object> = [error]): JsonObject =>
   orElse(() => {
+    // Their keys are indexes, as many as there are elements: the message says what they are.
+    if (ArrayBuffer.isView(error) || Array.isArray(error)) return {}
     const schemas: FieldSchemas = orElse(() => schemasOf(error), {})
     const keys = Object.keys(error).filter((key) => !reported.has(key))
     return objectOf(keys, budget, (key) => {

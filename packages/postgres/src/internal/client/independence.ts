@@ -11,7 +11,7 @@ import { type EncodedAppend, Independence, type StoreBackend, type Transactions 
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import { isInProcess, makeBeside } from "./connections.ts"
-import { passingSchedule } from "./retries.ts"
+import { once, passingSchedule } from "./retries.ts"
 import { isLockTimeout, storeError } from "./sqlError.ts"
 import { inTransaction, levelOf } from "./transactions.ts"
 
@@ -71,6 +71,23 @@ const explainLockTimeout = <E>(error: E | StoreError): E | StoreError => {
     `this: append to another category, or before that transaction does (${error.reason})`
   return new StoreError({ operation: error.operation, reason, isRetryable: error.isRetryable, cause: error.cause })
 }
+
+/**
+ * How long an independent write may take. Handlers of inline read models, which are in a savepoint, may wait for a savepoint that
+ * another fiber has in the transaction around, and that one for them.
+ */
+const writeTimeout = "30 seconds"
+
+const bounded = <A, E>(operation: string, write: Effect.Effect<A, E>): Effect.Effect<A, E | StoreError> =>
+  Effect.timeoutOrElse(write, {
+    duration: writeTimeout,
+    orElse: () =>
+      Effect.fail(refusal(
+        operation,
+        `the independent write has not ended after ${writeTimeout}: the caller's transaction may wait for it and it for the ` +
+          "transaction, so write before the transaction or after it"
+      ))
+  })
 
 const isWorthRetrying = (error: unknown): boolean =>
   error instanceof StoreError && error.isRetryable && !(isSqlError(error.cause) && isLockTimeout(error.cause))
@@ -142,7 +159,10 @@ export const make = Effect.fnUntraced(function*(sql: PgClient): Effect.fn.Return
       afterCommit: (effect) => placed((place) => place === "joined" ? sql.afterCommit(effect) : effect)
     },
     read: <A, E>(operation: string, read: Effect.Effect<A, E>) =>
-      placed((place): Effect.Effect<A, E | StoreError> => place === "outside" ? readOutside(operation, read) : read),
+      placed((place): Effect.Effect<A, E | StoreError> => {
+        if (place === "alone") return read
+        return place === "outside" ? readOutside(operation, read) : once(read)
+      }),
     write: <A, E>(
       operation: string,
       appends: ReadonlyArray<EncodedAppend>,
@@ -155,7 +175,10 @@ export const make = Effect.fnUntraced(function*(sql: PgClient): Effect.fn.Return
           besideFor(operation),
           Effect.andThen(
             requireUnlocked(operation, appends),
-            Effect.retry(transactionOutside(operation, joined), { schedule: passingSchedule, while: isWorthRetrying })
+            Effect.retry(bounded(operation, transactionOutside(operation, joined)), {
+              schedule: passingSchedule,
+              while: isWorthRetrying
+            })
           )
         )
       })

@@ -1,3 +1,4 @@
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
@@ -13,7 +14,17 @@ export const passingSchedule: Schedule.Schedule<unknown> = Schedule.max([
   Schedule.recurs(8)
 ])
 
-/** Retries statements that fail for a reason that passes. Statements that succeed at once pay nothing for the schedule. */
+/** Whether statements are in a transaction of the caller, which does not survive what could be retried. */
+const IsOnce = Context.Reference<boolean>("@eventfold/postgres/IsOnce", { defaultValue: () => false })
+
+/** Runs statements in a transaction of the caller: none of them is retried. */
+export const once = <A, E>(statements: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.provideService(statements, IsOnce, true)
+
+/**
+ * Retries statements that fail for a reason that passes, unless they run {@link once}. Statements that succeed at once pay nothing
+ * for the schedule.
+ */
 export const retrying = <A, E>(
   statements: Effect.Effect<A, E | SqlError>,
   isRetryable = isPassing
@@ -26,7 +37,10 @@ export const retrying = <A, E>(
       attempt = statements
       return current
     })
-    return Effect.retry(next, { schedule: passingSchedule, while: isWorthRetrying })
+    return Effect.flatMap(
+      IsOnce,
+      (isOnce) => isOnce ? next : Effect.retry(next, { schedule: passingSchedule, while: isWorthRetrying })
+    )
   })
 }
 

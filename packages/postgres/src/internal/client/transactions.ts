@@ -115,6 +115,34 @@ export const inSavepoint =
     })
 
 /**
+ * Runs one statement in the caller's transaction, once. What fails it fails the transaction on the server, so what the store does
+ * later in the transaction fails alike. Says so when the transaction has ended: a fiber may outlive the one that it was forked in.
+ */
+export const inStatement =
+  (sql: PgClient, operation: string) => <A, E, R>(statement: Effect.Effect<A, E | StoreError, R>) =>
+    Effect.contextWith((context: Context.Context<R>) => {
+      const level = levelOf(sql, context)
+      return unlessGivenUp(
+        sql,
+        Effect.tapError(statement, (error) => {
+          if (level === undefined || !(error instanceof StoreError) || !isSqlError(error.cause)) return Effect.void
+          givenUp.set(level[0], error)
+          return Effect.catchCause(sql.afterCommit(Effect.void), () => Effect.fail(hasEnded(operation, error)))
+        })
+      )
+    })
+
+const hasEnded = (operation: string, { cause }: StoreError) =>
+  new StoreError({
+    operation,
+    reason:
+      "the transaction that the fiber was forked in has ended, and whether it has taken this write along is unknown: " +
+      "join the fiber before the transaction ends, or fork it outside of the transaction",
+    isRetryable: false,
+    cause
+  })
+
+/**
  * Fails in a transaction of the caller that does not see what others have committed since it began: a version would be
  * compared with an old one.
  */

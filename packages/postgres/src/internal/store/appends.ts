@@ -4,11 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { type AppendResult, type EncodedAppend, isCheck, mayHaveWritten } from "eventfold/StoreBackend"
-import type { StoreError } from "eventfold/StoreError"
+import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import { retrying } from "../client/retries.ts"
 import { isPassing, isUniqueViolation, storeError } from "../client/sqlError.ts"
-import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
+import { inStatement, oldSnapshot } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import {
   atomicResults,
@@ -132,49 +132,43 @@ const commitGroup = (
     })
   )
 
-/** How often a write in a transaction of the caller looks again after a race for an id or a position, which it has lost. */
-const maxLooks = 3
+/** Another transaction wrote one of the ids while the look for them found none. */
+const lostRace = (operation: Operation, cause: SqlError) =>
+  new StoreError({
+    operation,
+    reason: "another writer has just written a message with one of the ids: run the transaction again",
+    isRetryable: true,
+    cause
+  })
 
 /**
- * Writes in the transaction of the caller: in a savepoint, and not again after a failure that the transaction does not
- * survive. Wakes the readers when the transaction commits.
+ * Writes in the transaction of the caller, and wakes the readers when it commits.
+ *
+ * It is one statement, which looks for the ids first: a refusal is an answer and no error, so the transaction stays usable
+ * without a savepoint. A rollback to a savepoint would also undo what other fibers of the transaction have written meanwhile.
+ * What fails the statement fails the transaction: it can't commit any more. Only inline read models need a savepoint, because
+ * they may refuse after statements of their own.
  */
 const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | undefined) => {
   const caller = callersTransaction(sql)
-
-  const attempt = (
-    operation: Operation,
-    appends: ReadonlyArray<EncodedAppend>,
-    call: Effect.Effect<ReadonlyArray<OutcomeRow>, SqlError>
-  ): Effect.Effect<ReadonlyArray<OutcomeRow>, SqlError | StoreError> => {
-    const checked = Effect.flatMap(
-      call,
-      (rows) => rows.length === 0 ? oldSnapshot(sql, operation) : Effect.succeed(rows)
-    )
-    const categories = coveredCategories(inline, appends)
-    return inline === undefined || categories.length === 0
-      ? inSavepoint(sql, operation)(checked)
-      : inline.inSavepointOf(operation, categories, checked)
-  }
 
   const write = (
     operation: Operation,
     appends: ReadonlyArray<EncodedAppend>
   ): Effect.Effect<ReadonlyArray<AppendResult>, Refusal | StoreError> => {
-    const call = operation === "append"
-      ? callGroup(sql, caller, appends)
-      : callAppend(sql, caller, appends, { atomic: true, careful: false })
-    const carefully = Effect.retry(
-      attempt(operation, appends, callAppend(sql, caller, appends, { atomic: true, careful: true })),
-      { times: maxLooks, while: (error) => isSqlError(error) && isUniqueViolation(error) }
+    const call = Effect.flatMap(
+      callAppend(sql, caller, appends, { atomic: true, careful: true }),
+      (rows) => rows.length === 0 ? oldSnapshot(sql, operation) : Effect.succeed(rows)
     )
-    return attempt(operation, appends, call).pipe(
-      Effect.filterOrElse(
-        (rows) => operation === "append" || !rows.some(isToLookAtCarefully),
-        () => carefully
-      ),
-      Effect.catchIf((error) => isSqlError(error) && isUniqueViolation(error), () => carefully),
-      Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error),
+    const failed = Effect.mapError((error: SqlError | StoreError) => {
+      if (!isSqlError(error)) return error
+      return isUniqueViolation(error) ? lostRace(operation, error) : storeError(operation)(error)
+    })
+    const categories = coveredCategories(inline, appends)
+    const written = inline === undefined || categories.length === 0
+      ? inStatement(sql, operation)(failed(call))
+      : failed(inline.inSavepointOf(operation, categories, call))
+    return written.pipe(
       Effect.flatMap((rows) => atomicResults(appends, rows)),
       (results) => wakeUps.wakingAfterCommit(appends, results)
     )

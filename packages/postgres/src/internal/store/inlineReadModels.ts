@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { RecordedMessage } from "eventfold/Message"
+import * as Metadata from "eventfold/Metadata"
 import * as ReadModel from "eventfold/ReadModel"
 import type { Build, Service } from "eventfold/ReadModelStore"
 import { Independence } from "eventfold/StoreBackend"
@@ -114,6 +115,8 @@ const runHandlers = (
   ).pipe(
     // The append may be outside of its caller's transaction. The handlers are in the append's.
     Effect.provideService(Independence, false),
+    // The context is that of some append. What it gives to messages is not about those that the handlers get.
+    Metadata.without,
     Effect.catchCause((cause): Effect.Effect<never, SqlError | HandlerFailed> => {
       const error = Cause.squash(cause)
       if (Cause.hasInterrupts(cause)) return Effect.interrupt
