@@ -15,6 +15,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import * as Category from "eventfold/Category"
 import type { RecordedMessage } from "eventfold/Message"
 import { independently, MessageStore } from "eventfold/MessageStore"
+import * as Metadata from "eventfold/Metadata"
 import * as ReadModel from "eventfold/ReadModel"
 import { StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import { clients } from "../support/Clients.ts"
@@ -305,6 +306,25 @@ layer(Database.layer(), { excludeTestServices: true })("an inline read model", (
       assert(error instanceof StoreError)
       assert.include(error.message, "does not accept it")
       assert.deepStrictEqual(told, [10, 11])
+    }))
+
+  it.effect("gives the metadata of no append to what its side effects write", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.make()
+      const plain = yield* Store.open(url)
+      const Echo = SqlReadModel.make("echo", { version: 1, tables: ["CREATE TABLE echo (n integer)"] }).on("echo", {
+        Numbered: ({ streamName }: RecordedMessage) =>
+          ReadModel.sideEffect(Effect.orDie(plain.append(`echoed-${streamName.slice(5)}`, Store.numbered(1))))
+      })
+      const store = yield* open(url, [Echo])
+      yield* Effect.forEach(["a", "b", "c"], (tenant) =>
+        store.append(`echo-${tenant}`, Store.numbered(1)).pipe(Metadata.with({ properties: { tenant } })), together)
+      const tenants = (yield* Store.readCategory(plain, "echo")).map(({ metadata }) =>
+        metadata
+      )
+      assert.sameDeepMembers([...tenants], ["a", "b", "c"].map((tenant) => ({ properties: { tenant } })))
+      const echoed = (yield* Store.readCategory(plain, "echoed")).map(({ metadata }) => metadata)
+      assert.deepStrictEqual([...echoed], [null, null, null])
     }))
 })
 

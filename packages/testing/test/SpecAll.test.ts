@@ -254,16 +254,16 @@ export const misused = () => {
   // @ts-expect-error a decision on another state
   bank.when(({ payer }: { readonly payer: string }) => ({ payer: payer === "" ? one : [] }))
   // @ts-expect-error expected events of no entity
-  bank.when(() => ({})).then({ payr: one })
+  const events = bank.when(() => ({})).then({ payr: one })
   // @ts-expect-error the state of no entity
-  bank.when(() => ({})).thenState({ payr: 1 })
+  const state = bank.when(() => ({})).thenState({ payr: 1 })
   // @ts-expect-error another state
-  bank.when(() => ({})).thenState({ payer: "1" })
+  const stateOfType = bank.when(() => ({})).thenState({ payer: "1" })
   // @ts-expect-error a reply of another type
-  bank.when(transfer(1)).thenReply("1")
+  const reply = bank.when(transfer(1)).thenReply("1")
   // @ts-expect-error a decision that is never refused
-  bank.when(() => ({})).thenFails(InsufficientFunds)
+  const refusal = bank.when(() => ({})).thenFails(InsufficientFunds)
   // @ts-expect-error nothing is expected yet
   const effect: Effect.Effect<void, SpecFailed> = bank.when(() => ({}))
-  return effect
+  return [events, state, stateOfType, reply, refusal, effect]
 }

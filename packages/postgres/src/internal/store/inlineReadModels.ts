@@ -115,8 +115,6 @@ const runHandlers = (
   ).pipe(
     // The append may be outside of its caller's transaction. The handlers are in the append's.
     Effect.provideService(Independence, false),
-    // The context is that of some append. What it gives to messages is not about those that the handlers get.
-    Metadata.without,
     Effect.catchCause((cause): Effect.Effect<never, SqlError | HandlerFailed> => {
       const error = Cause.squash(cause)
       if (Cause.hasInterrupts(cause)) return Effect.interrupt
@@ -177,6 +175,7 @@ const make = (
       handling(categories, append).pipe(
         inTransaction(sql, operation),
         ReadModel.afterCommit,
+        ofNoAppend,
         Effect.mapError((error) => {
           if (error._tag === "HandlerFailed") return refusalOf(operation, error)
           return error._tag === "StoreError" && isSqlError(error.cause) ? error.cause : error
@@ -187,10 +186,17 @@ const make = (
         keepingSearchPath(sql),
         inSavepoint(sql, operation),
         sideEffectsAfterCommit(sql),
+        ofNoAppend,
         Effect.mapError((error) => error._tag === "HandlerFailed" ? refusalOf(operation, error) : error)
       )
   }
 }
+
+/**
+ * Runs handlers and their side effects without the metadata of the context. That is the context of some append, and the handlers
+ * may get messages of others.
+ */
+const ofNoAppend = Metadata.without
 
 /** The handlers enter the schemas of their read models, and the caller's statements after them must not find those. */
 const keepingSearchPath = (sql: PgClient) => <A, E>(statements: Effect.Effect<A, E>) =>
