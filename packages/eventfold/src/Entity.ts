@@ -278,8 +278,21 @@ export interface Options<C extends Category.Any, S> {
   readonly weight?: ((state: NoInfer<S>) => number) | undefined
 }
 
-/** Any state. Its primitives are named, so that the compiler keeps literals: `Sent: () => "sent"` gives `"sent"`. */
-type AnyState = string | number | bigint | boolean | symbol | {} | null | undefined
+/**
+ * Any state. Its primitives, members and elements are named, so that the compiler keeps the literals that a function of
+ * `evolve` gives, also deep in the state: `{ ...state, status: "paid" }` has `"paid"` and not `string`.
+ */
+type AnyState =
+  | ""
+  | 0
+  | 0n
+  | boolean
+  | null
+  | undefined
+  | {}
+  | { readonly [field: string]: AnyState }
+  | ReadonlyArray<AnyState>
+  | []
 
 const loaded = <S>({ state, version }: Pick<Fold<S>, "state" | "version">): Loaded<S> => ({
   state,

@@ -59,6 +59,43 @@ export const anotherState = Entity.make(Account, {
   evolve: { Opened: () => "opened", Deposited: (balance) => balance }
 })
 
+const Phase = Schema.Struct({ status: Schema.Literals(["open", "paid"]), count: Schema.Int })
+const Payment = Schema.Union([
+  Schema.TaggedStruct("Open", { count: Schema.Int }),
+  Schema.TaggedStruct("Paid", { by: Schema.String })
+])
+
+export const anotherLiteral = Entity.make(Account, {
+  state: Phase,
+  initial: { status: "open", count: 0 },
+  evolve: {
+    // > Type '"payd"' is not assignable to type '"open" | "paid"'.
+    Opened: (state) => ({ ...state, status: "payd" }),
+    Deposited: (state, { amount }) => ({ ...state, count: amount })
+  }
+})
+
+export const aStateWithoutAField = Entity.make(Account, {
+  state: Phase,
+  initial: { status: "open", count: 0 },
+  evolve: {
+    // > Property 'count' is missing in type '{ status: "paid"; }' but required in type '{ readonly status: "open" | "paid"; readonly count: number; }'.
+    Opened: () => ({ status: "paid" }),
+    Deposited: (state) => state
+  }
+})
+
+export const aTagWithoutItsFields = Entity.make(Account, {
+  state: Payment,
+  initial: { _tag: "Open", count: 0 },
+  evolve: {
+    // > Type '{ _tag: "Paid"; }' is not assignable to type '{ readonly _tag: "Open"; readonly count: number; } | { readonly _tag: "Paid"; readonly by: string; }'.
+    // >   Property 'by' is missing in type '{ _tag: "Paid"; }' but required in type '{ readonly _tag: "Paid"; readonly by: string; }'.
+    Opened: () => ({ _tag: "Paid" }),
+    Deposited: (state) => state
+  }
+})
+
 export const anInitialStateOfAnotherType = Entity.make(Account, {
   state: Schema.Int,
   // > Type 'string' is not assignable to type 'number'.
