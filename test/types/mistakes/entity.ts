@@ -109,7 +109,8 @@ export const anUnknownEvent = () => {
 }
 // > Type 'NewEvent<"Taken", { readonly count: number; }, Metadata>' is not assignable to type 'Decided<Decision<Event<typeof Account>>>'.
 // >   Type 'NewEvent<"Taken", { readonly count: number; }, Metadata>' is not assignable to type 'NewEvent<"Deposited", { readonly amount: number; }, Metadata>'.
-// >     Type '"Taken"' is not assignable to type '"Deposited"'.
+// >     Types of property 'type' are incompatible.
+// >       Type '"Taken"' is not assignable to type '"Deposited"'.
 export const anEventOfAnotherCategory = () => Balance.transact("1", () => Stock.events.Taken({ count: 1 }))
 
 export const anEventOfAnotherCategoryInAnEffect = () =>
@@ -117,7 +118,8 @@ export const anEventOfAnotherCategoryInAnEffect = () =>
   // >   Type 'Effect<NewEvent<"Taken", { readonly count: number; }, Metadata>, never, never>' is not assignable to type 'Effect<Replied<Decision<Event<typeof Account>>, unknown> | Decision<Event<typeof Account>>, unknown, unknown>' with 'exactOptionalPropertyTypes: true'. Consider adding 'undefined' to the types of the target's properties.
   // >     Type 'NewEvent<"Taken", { readonly count: number; }, Metadata>' is not assignable to type 'Replied<Decision<Event<typeof Account>>, unknown> | Decision<Event<typeof Account>>'.
   // >       Type 'NewEvent<"Taken", { readonly count: number; }, Metadata>' is not assignable to type 'NewEvent<"Deposited", { readonly amount: number; }, Metadata>'.
-  // >         Type '"Taken"' is not assignable to type '"Deposited"'.
+  // >         Types of property 'type' are incompatible.
+  // >           Type '"Taken"' is not assignable to type '"Deposited"'.
   Balance.transact("1", () => Effect.succeed(Stock.events.Taken({ count: 1 })))
 // > Type '"Closed"' is not assignable to type '"Opened"'.
 export const anEventAsAPlainObject = () => Balance.transact("1", () => ({ type: "Closed", data: {} }))
@@ -142,7 +144,8 @@ export const anEventOfAnotherTarget = () =>
     // > Type 'NewEvent<"Taken", { readonly count: number; }, Metadata>' is not assignable to type 'Decision<Event<typeof Account>> | undefined'.
     // >   Type 'NewEvent<"Taken", { readonly count: number; }, Metadata>' is not assignable to type 'NewEvent<"Deposited", { readonly amount: number; }, Metadata> | NewEvent<"Opened", {}, Metadata> | readonly Event<typeof Account>[]'.
     // >     Type 'NewEvent<"Taken", { readonly count: number; }, Metadata>' is not assignable to type 'NewEvent<"Deposited", { readonly amount: number; }, Metadata>'.
-    // >       Type '"Taken"' is not assignable to type '"Deposited"'.
+    // >       Types of property 'type' are incompatible.
+    // >         Type '"Taken"' is not assignable to type '"Deposited"'.
     account: Stock.events.Taken({ count: 1 })
   }))
 // > Type 'Entity<typeof Account, number>' is missing the following properties from type 'AnyTarget': id, [TargetTypeId]
