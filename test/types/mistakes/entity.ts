@@ -139,6 +139,32 @@ export const aTargetOfNoSuchNameWithAReply = () =>
     // > Type 'Replied<{ readonly account: NewEvent<"Opened", {}, Metadata>; readonly stok: NewEvent<"Taken", { readonly count: number; }, Metadata>; }, number>' is not assignable to type '"There is no target stok"'.
     Entity.reply({ account: Account.events.Opened({}), stok: Stock.events.Taken({ count: 1 }) }, 1))
 
+export const onlyATargetOfNoSuchName = () =>
+  // > Type '{ acount: Category.NewEvent<"Opened", {}, Metadata>; }' is not assignable to type '"There is no target acount"'.
+  Entity.transactAll({ account: Balance.at("1"), stock: Left.at("2") }, () => ({ acount: Account.events.Opened({}) }))
+
+export const onlyATargetOfNoSuchNameInAnEffect = () =>
+  Entity.transactAll(
+    { account: Balance.at("1"), stock: Left.at("2") },
+    // > Type 'Effect<{ acount: NewEvent<"Opened", {}, Metadata>; }, never, never>' is not assignable to type '"There is no target acount"'.
+    () => Effect.succeed({ acount: Account.events.Opened({}) })
+  )
+
+export const onlyATargetOfNoSuchNameWithAReply = () =>
+  Entity.transactAll(
+    { account: Balance.at("1"), stock: Left.at("2") },
+    // > Type 'Replied<{ readonly acount: NewEvent<"Opened", {}, Metadata>; }, number>' is not assignable to type '"There is no target acount"'.
+    () => Entity.reply({ acount: Account.events.Opened({}) }, 1)
+  )
+
+export const anEventWithoutATarget = () =>
+  // > Type 'NewEvent<"Opened", {}, Metadata>' is not assignable to type 'Decided<Decisions<{ account: Target<typeof Account, number>; stock: Target<typeof Stock, number>; }>>'.
+  Entity.transactAll({ account: Balance.at("1"), stock: Left.at("2") }, () => Account.events.Opened({}))
+
+export const aRecordOfEvents = (events: { readonly [name: string]: Category.Event<typeof Account> }) =>
+  // > Type '{ readonly [name: string]: Event<typeof Account>; }' is not assignable to type '`There is no target ${string}`'.
+  Entity.transactAll({ account: Balance.at("1"), stock: Left.at("2") }, () => events)
+
 export const anEventOfAnotherTarget = () =>
   Entity.transactAll({ account: Balance.at("1"), stock: Left.at("2") }, () => ({
     // > Type 'NewEvent<"Taken", { readonly count: number; }, Metadata>' is not assignable to type 'Decision<Event<typeof Account>> | undefined'.
