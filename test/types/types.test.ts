@@ -136,4 +136,24 @@ layer(Compiled.layer, { excludeTestServices: true, timeout: "2 minutes" })("the 
       assert.isAtMost(expected.withdraw.length, 300)
       assert.isAtMost(expected.move.length, 300)
     }))
+
+  it.effect("declares events with metadata by the fields of the metadata", () =>
+    Effect.gen(function*() {
+      const declared = yield* (yield* Compiled).declared("metadata.d.ts")
+      const fields = "{ readonly userId: Schema.String; readonly tenant: Schema.optionalKey<Schema.Int>; }"
+      const expired = `Category.NewEvent<"Expired", {}, ${fields}>`
+      const expected = {
+        expire: `const expire: (userId: string) => ${expired}`,
+        decideExpire: `const decideExpire: (state: typeof Loans.state.Type) => ${expired}[]`,
+        start: "const start: (book: string) => Effect.Effect<{ " +
+          `loan: Category.NewEvent<"Started", { readonly book: string; }, ${fields}>; ` +
+          `book: Category.NewEvent<"Lent", { readonly loan: string; }, import("eventfold/Metadata").Metadata>; ` +
+          "}, never, never>"
+      }
+      assert.deepStrictEqual({
+        expire: declared.get("expire"),
+        decideExpire: declared.get("decideExpire"),
+        start: declared.get("start")
+      }, expected)
+    }))
 })

@@ -51,12 +51,12 @@ export const Balance = Entity.make(Account, {
   state: State,
   initial: { status: "unopened", owner: "", balance: 0 },
   evolve: {
-    Opened: (state, { owner }): State => ({ ...state, status: "open", owner }),
+    Opened: (state, { owner }) => ({ ...state, status: "open", owner }),
     Deposited: (state, { cents }) => add(state, cents),
     Withdrawn: (state, { cents }) => add(state, -cents),
     TransferSent: (state, { cents }) => add(state, -cents),
     TransferReceived: (state, { cents }) => add(state, cents),
-    Closed: (state): State => ({ ...state, status: "closed" })
+    Closed: (state) => ({ ...state, status: "closed" })
   },
   // Every 50 events a snapshot is written. A load reads the last snapshot and the events after it.
   snapshots: { version: 1, every: 50 }

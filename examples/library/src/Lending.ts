@@ -24,8 +24,6 @@ const LoanState = Schema.Struct({
   terms: Schema.NullOr(Schema.Struct(Terms))
 })
 
-export type LoanState = typeof LoanState.Type
-
 export const Books = Entity.make(Book, {
   state: BookState,
   initial: { title: "", loan: null },
@@ -46,10 +44,10 @@ export const Loans = Entity.make(Loan, {
   state: LoanState,
   initial: { status: "none", terms: null },
   evolve: {
-    Started: (_, terms): LoanState => ({ status: "open", terms }),
+    Started: (_, terms) => ({ status: "open", terms }),
     Reminded: (loan) => loan,
-    BecameOverdue: (loan): LoanState => ({ ...loan, status: "overdue" }),
-    Ended: (loan): LoanState => ({ ...loan, status: "ended" })
+    BecameOverdue: (loan) => ({ ...loan, status: "overdue" }),
+    Ended: (loan) => ({ ...loan, status: "ended" })
   }
 })
 

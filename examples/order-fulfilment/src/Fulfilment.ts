@@ -22,16 +22,14 @@ const State = Schema.Struct({
   payWithin: Schema.DurationFromMillis
 })
 
-export type State = typeof State.Type
-
 export const Fulfilments = Entity.make(Fulfilment, {
   state: State,
   initial: { status: "new", lines: [], payWithin: Duration.zero },
   evolve: {
-    Started: (_, { lines, payWithin }): State => ({ status: "paying", lines, payWithin }),
-    Paid: (state): State => ({ ...state, status: "shipping" }),
-    Completed: (state): State => ({ ...state, status: "completed" }),
-    Cancelled: (state): State => ({ ...state, status: "cancelled" }),
+    Started: (_, { lines, payWithin }) => ({ status: "paying", lines, payWithin }),
+    Paid: (state) => ({ ...state, status: "shipping" }),
+    Completed: (state) => ({ ...state, status: "completed" }),
+    Cancelled: (state) => ({ ...state, status: "cancelled" }),
     RefundRequested: (state) => state
   }
 })

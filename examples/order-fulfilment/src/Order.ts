@@ -49,10 +49,10 @@ export const Orders = Entity.make(Order, {
   state: State,
   initial: { status: "unplaced", total: 0 },
   evolve: {
-    Placed: (_, { total }): State => ({ status: "placed", total }),
-    Paid: (state): State => ({ ...state, status: "paid" }),
-    Shipped: (state): State => ({ ...state, status: "shipped" }),
-    Cancelled: (state): State => ({ ...state, status: "cancelled" })
+    Placed: (_, { total }) => ({ status: "placed", total }),
+    Paid: (state) => ({ ...state, status: "paid" }),
+    Shipped: (state) => ({ ...state, status: "shipped" }),
+    Cancelled: (state) => ({ ...state, status: "cancelled" })
   }
 })
 

@@ -30,9 +30,9 @@ export const Payments = Entity.make(Payment, {
   state: State,
   initial: { status: "open", cents: 0, reference: "" },
   evolve: {
-    Charged: (_, { cents, reference }): State => ({ status: "charged", cents, reference }),
-    Declined: (state): State => ({ ...state, status: "declined" }),
-    Refunded: (state): State => ({ ...state, status: "refunded" })
+    Charged: (_, { cents, reference }) => ({ status: "charged", cents, reference }),
+    Declined: (state) => ({ ...state, status: "declined" }),
+    Refunded: (state) => ({ ...state, status: "refunded" })
   }
 })
 

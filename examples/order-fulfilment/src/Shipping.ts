@@ -17,7 +17,7 @@ export type State = typeof State.Type
 export const Parcels = Entity.make(Shipping, {
   state: State,
   initial: "none",
-  evolve: { Requested: (): State => "requested", Shipped: (): State => "shipped" }
+  evolve: { Requested: () => "requested", Shipped: () => "shipped" }
 })
 
 /** A parcel that was shipped is not shipped again. */

@@ -111,8 +111,17 @@ type MetadataOf<O> = O extends { readonly metadata: infer F extends Schema.Struc
   ? Schema.Struct.Type<F> & Omit<Metadata.Standard, keyof F>
   : Metadata.Metadata
 
-/** What an event leaves out may come from the context. */
-type GivenMetadataOf<O> = O extends { readonly metadata: Fields } ? Partial<MetadataOf<O>> : Metadata.Metadata
+/** The fields of the metadata, or its type when a category has no schema for it. */
+type MetadataFieldsOf<O> = O extends { readonly metadata: infer F extends Fields } ? F : Metadata.Metadata
+
+type Given<F> = F extends Fields ? PartialMetadata<F> : F
+
+/** What an event leaves out may come from the context. One mapped type, which the compiler prints by its name. */
+type PartialMetadata<F extends Fields> = {
+  readonly [K in keyof F | keyof Metadata.Standard]?: K extends keyof F ? F[K]["Type"]
+    : K extends keyof Metadata.Standard ? Required<Metadata.Standard>[K]
+    : never
+}
 
 type ServicesOf<E, O> =
   | { readonly [K in keyof E]: DefinitionServices<E[K]> }[keyof E]
@@ -121,19 +130,22 @@ type ServicesOf<E, O> =
 /**
  * An event of one type before it is written. The constructors in {@link Category} `events` make them.
  *
+ * `F` is the option `metadata` of the category: the schemas of the fields. Without that option it is the type of free
+ * metadata.
+ *
  * @category models
  * @since 0.1.0
  */
-export interface NewEvent<Type extends string, Data, M = Metadata.Metadata> {
+export interface NewEvent<Type extends string, Data, F = Metadata.Metadata> {
   readonly type: Type
   readonly data: Data
   readonly id?: string | undefined
-  readonly metadata?: M | undefined
+  readonly metadata?: Given<F> | undefined
 }
 
 /** An event before it is written. */
 type Unrecorded<E, O> = {
-  readonly [K in keyof E & string]: NewEvent<K, Data<E[K]>, GivenMetadataOf<O>>
+  readonly [K in keyof E & string]: NewEvent<K, Data<E[K]>, MetadataFieldsOf<O>>
 }[keyof E & string]
 
 /** An event as it was read. */
@@ -158,12 +170,13 @@ type Recorded<E, O> = {
 }[keyof E & string]
 
 /**
- * What an event may have beside its data: the second argument of the constructors in {@link Category} `events`.
+ * What an event may have beside its data: the second argument of the constructors in {@link Category} `events`. `F` is that
+ * of a {@link NewEvent}.
  *
  * @category options
  * @since 0.1.0
  */
-export interface EventOptions<M = Metadata.Metadata> {
+export interface EventOptions<F = Metadata.Metadata> {
   /**
    * The message id, a UUID. Defaults to a new one. When events have ids, appending them again is safe: the store recognises
    * them and does not write them twice.
@@ -173,7 +186,7 @@ export interface EventOptions<M = Metadata.Metadata> {
    * The metadata of this event. What it leaves out comes from the option `metadata` of a transaction, or from the context:
    * see `Metadata.with`.
    */
-  readonly metadata?: M | undefined
+  readonly metadata?: Given<F> | undefined
 }
 
 /**
@@ -242,7 +255,7 @@ export type RecordedId<C extends Any> = RecordedIdOf<C["Options"]>
  * @category models
  * @since 0.1.0
  */
-export type GivenMetadata<C extends Any> = GivenMetadataOf<C["Options"]>
+export type GivenMetadata<C extends Any> = Given<MetadataFieldsOf<C["Options"]>>
 
 /**
  * The services that a category's schemas and upcasts need; usually `never`.
@@ -290,8 +303,8 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
 export type Constructors<E extends Events, O extends Options = {}> = {
   readonly [K in keyof E & string]: (
     data: Data<E[K]>,
-    options?: EventOptions<GivenMetadataOf<O>>
-  ) => NewEvent<K, Data<E[K]>, GivenMetadataOf<O>>
+    options?: EventOptions<MetadataFieldsOf<O>>
+  ) => NewEvent<K, Data<E[K]>, MetadataFieldsOf<O>>
 }
 
 /**

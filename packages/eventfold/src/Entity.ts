@@ -278,8 +278,21 @@ export interface Options<C extends Category.Any, S> {
   readonly weight?: ((state: NoInfer<S>) => number) | undefined
 }
 
-/** Any state. Its primitives are named, so that the compiler keeps literals: `Sent: () => "sent"` gives `"sent"`. */
-type AnyState = string | number | bigint | boolean | symbol | {} | null | undefined
+/**
+ * Any state. Its primitives, members and elements are named, so that the compiler keeps the literals that a function of
+ * `evolve` gives, also deep in the state: `{ ...state, status: "paid" }` has `"paid"` and not `string`.
+ */
+type AnyState =
+  | ""
+  | 0
+  | 0n
+  | boolean
+  | null
+  | undefined
+  | {}
+  | { readonly [field: string]: AnyState }
+  | ReadonlyArray<AnyState>
+  | []
 
 const loaded = <S>({ state, version }: Pick<Fold<S>, "state" | "version">): Loaded<S> => ({
   state,
@@ -443,9 +456,16 @@ export type Decisions<T extends Targets> = {
   readonly [K in keyof T]?: Decision<Category.Event<CategoryOf<T[K]>>> | undefined
 }
 
-/** The result of `decide`, unless it has a name that no target has: the compiler would not find it in an inferred type. */
-type OnlyTargets<T, A> = Exclude<NamesIn<Settled<A>>, keyof T> extends infer Name
-  ? [Name] extends [never] ? A : `There is no target ${Name & string}`
+/** Decisions that may have other names too, so that {@link OnlyTargets} can say which these are. */
+type NamedDecisions<T extends Targets> = Decisions<T> | (Decisions<T> & { readonly [name: string]: unknown })
+
+/**
+ * The result of `decide`, unless it has a name that no target has: the compiler would not find it in an inferred type. When
+ * the result is no decision at all, the compiler takes the bound for `A`, and says what a decision is.
+ */
+type OnlyTargets<T extends Targets, A> = [Decided<NamedDecisions<T>>] extends [A] ? Decided<Decisions<T>>
+  : Exclude<NamesIn<Settled<A>>, keyof T> extends infer Name
+    ? [Name] extends [never] ? A : `There is no target ${Name & string}`
   : never
 
 type NamesIn<B> = B extends Replied<infer D, infer _Reply> ? NamesIn<D> : B extends unknown ? keyof B : never
@@ -509,7 +529,7 @@ export interface TransactedAll<T extends Targets, Reply = void> {
  * @category running
  * @since 0.1.0
  */
-export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
+export const transactAll: <T extends Targets, A extends Decided<NamedDecisions<T>>>(
   targets: T,
   decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => OnlyTargets<T, A>,
   options?: TransactAllOptions
@@ -517,7 +537,7 @@ export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
   TransactedAll<T, ReplyOf<A>>,
   RefusalOf<A> | TransactError,
   RequirementsOf<A> | MessageStore.MessageStore | ServicesOf<T[keyof T]>
-> = Effect.fn("Entity.transactAll")(function*<T extends Targets, A extends Decided<Decisions<T>>>(
+> = Effect.fn("Entity.transactAll")(function*<T extends Targets, A extends Decided<NamedDecisions<T>>>(
   targets: T,
   decide: (states: { readonly [K in keyof T]: StateOf<T[K]> }) => A | OnlyTargets<T, A>,
   options?: TransactAllOptions
@@ -545,7 +565,7 @@ export const transactAll: <T extends Targets, A extends Decided<Decisions<T>>>(
     ),
     (found) =>
       Effect.map(
-        outcome<Decisions<T>, A>(
+        outcome<NamedDecisions<T>, A>(
           decide(byName(found.map(({ fold }) => fold.state)) as { readonly [K in keyof T]: StateOf<T[K]> }) as A
         ),
         ({ decision, reply }) => ({

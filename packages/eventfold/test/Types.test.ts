@@ -490,6 +490,13 @@ export const several = () => {
   const replied = Entity.transactAll(targets, () => Effect.succeed(Entity.reply({ payer: [paid], stock: [] }, 7)))
   exactly<Success<typeof replied>["reply"], number>()
 
+  // A decision may be of a type with a name.
+  interface Plan {
+    readonly stock?: Category.Event<typeof Stock>
+  }
+  void Entity.transactAll(targets, (): Plan => ({ stock: taken }))
+  void Entity.transactAll(targets, (): Entity.Decisions<typeof targets> => ({}))
+
   // @ts-expect-error an event of another target
   void Entity.transactAll(targets, () => ({ payer: taken }))
   // @ts-expect-error one of another target among them, in an effect

@@ -162,9 +162,17 @@ export type EventsOf<M extends Entities> = {
  */
 export type StatesOf<M extends Entities> = { readonly [K in keyof M]: M[K]["initial"] }
 
-/** What the compiler says of a name that no entity has. It would not find it in an inferred type. */
-type OnlyNames<M, A> = Exclude<NamesIn<A extends Effect.Effect<infer B, infer _E, infer _R> ? B : A>, keyof M> extends
-  infer Wrong ? [Wrong] extends [never] ? unknown : `the spec has no entity named ${Wrong & string}` : never
+/** Events that may have other names too, so that {@link OnlyNames} can say which these are. */
+type NamedEvents<M extends Entities> = EventsOf<M> | (EventsOf<M> & { readonly [name: string]: unknown })
+
+/**
+ * What the compiler says of a name that no entity has. It would not find it in an inferred type. When the result is no
+ * decision at all, the compiler takes the bound for `A`, and says what a decision is.
+ */
+type OnlyNames<M extends Entities, A> = [Entity.Decided<NamedEvents<M>>] extends [A] ? Entity.Decided<EventsOf<M>>
+  : Exclude<NamesIn<A extends Effect.Effect<infer B, infer _E, infer _R> ? B : A>, keyof M> extends infer Wrong
+    ? [Wrong] extends [never] ? A : `the spec has no entity named ${Wrong & string}`
+  : never
 
 type NamesIn<B> = B extends Entity.Replied<infer D, infer _Reply> ? NamesIn<D> : B extends unknown ? keyof B : never
 
@@ -176,8 +184,8 @@ type NamesIn<B> = B extends Entity.Replied<infer D, infer _Reply> ? NamesIn<D> :
  */
 export interface GivenAll<M extends Entities> {
   /** The decision: a function of the states by name, as `Entity.transactAll` takes it. */
-  readonly when: <A extends Entity.Decided<EventsOf<M>>>(
-    decide: (states: StatesOf<M>) => A & OnlyNames<M, A>
+  readonly when: <A extends Entity.Decided<NamedEvents<M>>>(
+    decide: (states: StatesOf<M>) => OnlyNames<M, A>
   ) => When<
     EventsOf<M>,
     Partial<StatesOf<M>>,

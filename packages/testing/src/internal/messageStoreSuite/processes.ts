@@ -43,7 +43,7 @@ const newChain = Effect.map(newCategory, (name) => {
   const progress = Entity.make(fulfilment, {
     state: Schema.Literals(["new", "started", "given up"]),
     initial: "new",
-    evolve: { Started: () => "started" as const, GivenUp: () => "given up" as const }
+    evolve: { Started: () => "started", GivenUp: () => "given up" }
   })
   const process = Process.make(fulfilment.categoryName, {
     entity: progress,
