@@ -78,8 +78,8 @@ it.layer(MessageStore.layerMemory)("a time limit", (it) => {
       assert.instanceOf(error, Consumer.HandlerTimeout)
       assert.strictEqual(
         error.message,
-        "the handler of test took longer than 10s for Deposited at global position 2 of stream account-1: make it faster, " +
-          "or raise the timeout"
+        "the handler of the consumer test took longer than 10s for Deposited at global position 2 of stream account-1: make " +
+          "it faster, or raise the timeout"
       )
       assert.deepStrictEqual(ended, [9])
       assert.deepStrictEqual(yield* position, Option.some(1))

@@ -142,7 +142,12 @@ const failures = <R>(it: It<R>, counting: Counting<R>) => {
       const error = yield* Effect.flip(quietly(ReadModel.run(define(stopping, "stop"))))
       assert.instanceOf(error, ReadModel.HandlerTimeout)
       if (error instanceof ReadModel.HandlerTimeout) {
-        assert.deepStrictEqual([error.processor, error.millis, error.messages], [stopping, 500, 1])
+        assert.deepStrictEqual([error.kind, error.handledBy, error.millis, error.messages], [
+          "read model",
+          stopping,
+          500,
+          1
+        ])
       }
       const stream = `${category}-1`
       assert.deepStrictEqual({ ...yield* counting.counts(stopping) }, { [stream]: 2, [`sum of ${stream}`]: 1 })
