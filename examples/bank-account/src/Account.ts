@@ -16,13 +16,15 @@ export type AccountId = typeof AccountId.Type
 /** The name of a person: text that fits into one line of a terminal. */
 export const PersonName = Schema.String.check(Schema.isPattern(/^\P{C}{1,80}$/u))
 
+/** The first version of this program wrote euros: `{ "amount": 12.5 }`. Such events are read as cents. */
+export const Deposited = Category.version({ amount: Money.Euros }).upcast(
+  { cents: Money.Amount },
+  ({ amount }) => Effect.map(Money.fromEuros(amount), (cents) => ({ cents }))
+)
+
 export class Account extends Category.make("account", {
   Opened: { owner: PersonName },
-  // The first version of this program wrote euros: `{ "amount": 12.5 }`. Such events are read as cents.
-  Deposited: Category.version({ amount: Schema.Finite }).upcast(
-    { cents: Money.Amount },
-    ({ amount }) => Effect.map(Money.fromEuros(amount), (cents) => ({ cents }))
-  ),
+  Deposited,
   Withdrawn: { cents: Money.Amount },
   TransferSent: { cents: Money.Amount, to: AccountId },
   TransferReceived: { cents: Money.Amount, from: AccountId },

@@ -27,6 +27,9 @@ export const format = (cents: number): string =>
   // A text with an exponent is exact. A number of euros would be rounded to a binary fraction.
   euros.format(`${cents}e-2` as `${number}`)
 
+/** An amount as a number of euros with a fraction: of those that are an {@link Amount} in cents. */
+export const Euros = Schema.Finite.check(Schema.isBetween({ minimum: 0.01, maximum: 10_000_000_000 }))
+
 /** Makes an amount of a number of euros with a fraction. */
 export const fromEuros = (euros: number): Effect.Effect<Amount, Schema.SchemaError> =>
   decodeAmount(Math.round(euros * 100))

@@ -90,11 +90,11 @@ export type CategoryName = typeof CategoryName.Type
  * @since 0.1.0
  */
 export class InvalidStreamName extends Schema.TaggedError<InvalidStreamName>()("InvalidStreamName", {
-  name: Schema.String,
+  streamName: Schema.String,
   reason: Schema.String
 }) {
   override get message(): string {
-    return `the stream name ${JSON.stringify(this.name)} ${this.reason}`
+    return `the stream name ${JSON.stringify(this.streamName)} ${this.reason}`
   }
 }
 
@@ -105,11 +105,11 @@ export class InvalidStreamName extends Schema.TaggedError<InvalidStreamName>()("
  * @since 0.1.0
  */
 export class InvalidCategory extends Schema.TaggedError<InvalidCategory>()("InvalidCategory", {
-  name: Schema.String,
+  category: Schema.String,
   reason: Schema.String
 }) {
   override get message(): string {
-    return `the category name ${JSON.stringify(this.name)} ${this.reason}`
+    return `the category name ${JSON.stringify(this.category)} ${this.reason}`
   }
 }
 
@@ -123,7 +123,7 @@ export const parse = (name: string): Effect.Effect<StreamName, InvalidStreamName
   const reason = nameProblem(name)
   return reason === undefined
     ? Effect.succeed(name as StreamName)
-    : Effect.fail(new InvalidStreamName({ name, reason }))
+    : Effect.fail(new InvalidStreamName({ streamName: name, reason }))
 }
 
 /**
@@ -135,7 +135,10 @@ export const parse = (name: string): Effect.Effect<StreamName, InvalidStreamName
 export const parseWithId = (name: string): Effect.Effect<StreamName, InvalidStreamName> =>
   isCategory(name) && name !== ""
     ? Effect.fail(
-      new InvalidStreamName({ name, reason: "is the name of a category: a stream name has a dash and an id" })
+      new InvalidStreamName({
+        streamName: name,
+        reason: "is the name of a category: a stream name has a dash and an id"
+      })
     )
     : parse(name)
 
@@ -149,7 +152,7 @@ export const parseCategory = (name: string): Effect.Effect<CategoryName, Invalid
   const reason = categoryProblem(name)
   return reason === undefined
     ? Effect.succeed(name as CategoryName)
-    : Effect.fail(new InvalidCategory({ name, reason }))
+    : Effect.fail(new InvalidCategory({ category: name, reason }))
 }
 
 /**
@@ -182,13 +185,13 @@ export const make = (
   const name = `${category}-${parts.join("+")}`
   const problem = categoryProblem(category)
   if (problem !== undefined) {
-    return Effect.fail(new InvalidStreamName({ name, reason: `has a category that ${problem}` }))
+    return Effect.fail(new InvalidStreamName({ streamName: name, reason: `has a category that ${problem}` }))
   }
   if (parts.length === 0 || parts.includes("")) {
-    return Effect.fail(new InvalidStreamName({ name, reason: "has an empty id" }))
+    return Effect.fail(new InvalidStreamName({ streamName: name, reason: "has an empty id" }))
   }
   if (parts.slice(0, -1).some((part) => part.includes("+"))) {
-    return Effect.fail(new InvalidStreamName({ name, reason: "has a + within a part of its compound id" }))
+    return Effect.fail(new InvalidStreamName({ streamName: name, reason: "has a + within a part of its compound id" }))
   }
   return parse(name)
 }

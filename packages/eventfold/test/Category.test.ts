@@ -118,7 +118,7 @@ describe("streamName", () => {
 
   it.effect("fails for an empty id, in every operation that takes one", () =>
     Effect.gen(function*() {
-      const error = new StreamName.InvalidStreamName({ name: "ledger-", reason: "has an empty id" })
+      const error = new StreamName.InvalidStreamName({ streamName: "ledger-", reason: "has an empty id" })
       assert.deepStrictEqual(yield* Effect.flip(Ledger.streamName("")), error)
       assert.deepStrictEqual(yield* Effect.flip(Ledger.append("", rename)), error)
       assert.deepStrictEqual(yield* Effect.flip(Stream.runDrain(Ledger.readStream(""))), error)

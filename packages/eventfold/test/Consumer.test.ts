@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, Option, Queue, Schedule, Schema } from "effect"
+import { Deferred, Duration, Effect, Fiber, Option, Predicate, Queue, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Category, Consumer, MessageStore, PositionStore } from "eventfold"
 
@@ -55,6 +55,31 @@ it.layer(MessageStore.layerMemory)("failing", (it) => {
     }))
 })
 
+class Away extends Schema.TaggedError<Away>()("Away", {}) {}
+
+it.layer(MessageStore.layerMemory)("a retry with a condition", (it) => {
+  it.effect("is given the error: a refusal is skipped at once, what may pass is tried again", () =>
+    Effect.gen(function*() {
+      const handled = yield* Queue.unbounded<number>()
+      const attempts: Array<number> = []
+      const consumer = Consumer.make("test", {
+        retry: Schedule.while(Schedule.recurs(2), ({ input }) => !Predicate.isTagged(input, "Refused")),
+        onFailure: "skip"
+      }).on(Account, {
+        Deposited: ({ data: { amount } }) => {
+          attempts.push(amount)
+          if (amount === 1) return Effect.fail(new Refused())
+          return amount === 2 ? Effect.fail(new Away()) : Queue.offer(handled, amount)
+        }
+      })
+      yield* Effect.forEach([1, 2, 3], (amount) => deposit("1", amount))
+      const fiber = yield* Effect.forkChild(Consumer.run(consumer))
+      assert.strictEqual(yield* Queue.take(handled), 3)
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(attempts, [1, 2, 2, 2, 3])
+    }))
+})
+
 it.layer(MessageStore.layerMemory)("a time limit", (it) => {
   it.effect("ends a handler that takes longer, at each attempt, and not one that takes less", () =>
     Effect.gen(function*() {
@@ -78,8 +103,8 @@ it.layer(MessageStore.layerMemory)("a time limit", (it) => {
       assert.instanceOf(error, Consumer.HandlerTimeout)
       assert.strictEqual(
         error.message,
-        "the handler of test took longer than 10s for Deposited at global position 2 of stream account-1: make it faster, " +
-          "or raise the timeout"
+        "the handler of the consumer test took longer than 10s for Deposited at global position 2 of stream account-1: make " +
+          "it faster, or raise the timeout"
       )
       assert.deepStrictEqual(ended, [9])
       assert.deepStrictEqual(yield* position, Option.some(1))

@@ -52,12 +52,12 @@ const samples = [
   ],
   [
     StreamName.InvalidStreamName,
-    new StreamName.InvalidStreamName({ name: "", reason: "is empty" }),
+    new StreamName.InvalidStreamName({ streamName: "", reason: "is empty" }),
     `the stream name "" is empty`
   ],
   [
     StreamName.InvalidCategory,
-    new StreamName.InvalidCategory({ name: "", reason: "is empty" }),
+    new StreamName.InvalidCategory({ category: "", reason: "is empty" }),
     `the category name "" is empty`
   ],
   [

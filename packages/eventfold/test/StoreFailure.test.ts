@@ -17,8 +17,8 @@ const failures: ReadonlyArray<StoreFailure.StoreFailure> = [
   new StoreError.InvalidArgument({ argument: "from", value: "1.5", expected: "a whole number" }),
   new StoreError.Unsupported({ operation: "writeAll", remedy: "install the schema" }),
   new StoreError.StoreError({ operation: "append", reason: "disk full", isRetryable: true }),
-  new StreamName.InvalidStreamName({ name: "", reason: "is empty" }),
-  new StreamName.InvalidCategory({ name: "", reason: "is empty" }),
+  new StreamName.InvalidStreamName({ streamName: "", reason: "is empty" }),
+  new StreamName.InvalidCategory({ category: "", reason: "is empty" }),
   new Category.DecodeError({
     streamName: "account-1",
     position: 0,

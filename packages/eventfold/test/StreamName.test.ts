@@ -237,7 +237,7 @@ describe("what a name may be", () => {
       }
       for (const [name, reason] of refused) {
         const error = yield* Effect.flip(StreamName.parse(name))
-        assert.deepStrictEqual(error, new StreamName.InvalidStreamName({ name, reason }))
+        assert.deepStrictEqual(error, new StreamName.InvalidStreamName({ streamName: name, reason }))
         assert.strictEqual(error.message, `the stream name ${JSON.stringify(name)} ${reason}`)
         const issue = yield* Effect.flip(Schema.decodeEffect(StreamName.StreamName)(name))
         assert.include(issue.message, `a stream name that ${reason}`)
@@ -267,7 +267,7 @@ describe("what a name may be", () => {
       const withoutDash = refused.filter(([name]) => !name.includes("-"))
       for (const [name, reason] of [...withDash, ...withoutDash]) {
         const error = yield* Effect.flip(StreamName.parseCategory(name))
-        assert.deepStrictEqual(error, new StreamName.InvalidCategory({ name, reason }))
+        assert.deepStrictEqual(error, new StreamName.InvalidCategory({ category: name, reason }))
         assert.strictEqual(error.message, `the category name ${JSON.stringify(name)} ${reason}`)
         const issue = yield* Effect.flip(Schema.decodeEffect(StreamName.CategoryName)(name))
         assert.include(issue.message, `a category name that ${reason}`)

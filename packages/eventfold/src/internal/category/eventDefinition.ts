@@ -184,8 +184,11 @@ const upcasted = <D extends Definition, Before extends Definition, R>(
  * import { Category } from "eventfold"
  * import { Schema } from "effect"
  *
+ * // Bounded, so that every amount has cents that are an integer: `Laws.roundTrips` checks that.
+ * const Euros = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000_000 }))
+ *
  * const Account = Category.make("account", {
- *   Deposited: Category.version({ amount: Schema.Finite })
+ *   Deposited: Category.version({ amount: Euros })
  *     .upcast({ cents: Schema.Int }, ({ amount }) => ({ cents: Math.round(amount * 100) }))
  *     .upcast({ cents: Schema.Int, currency: Schema.String }, ({ cents }) => ({ cents, currency: "EUR" }))
  * })

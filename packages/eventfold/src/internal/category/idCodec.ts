@@ -26,8 +26,15 @@ export interface IdCodec<Id, RecordedId> {
 const misfit = (name: string) => (error: Schema.SchemaError) => {
   const { path, reason } = firstIssue(error)
   const part = path.length === 0 ? "" : ` at ${path.join(".")}`
-  return new StreamName.InvalidStreamName({ name, reason: `has an id that does not fit its schema${part}: ${reason}` })
+  return new StreamName.InvalidStreamName({
+    streamName: name,
+    reason: `has an id that does not fit its schema${part}: ${reason}`
+  })
 }
+
+/** An id that does not fit its schema, for a message: as it would be in a name. */
+const shown = (id: unknown): string =>
+  typeof id === "string" ? id : Array.isArray(id) ? id.map(shown).join("+") : Formatter.format(id)
 
 const hasPlus = (plain: Plain): boolean => typeof plain !== "string" && plain.some((part) => part.includes("+"))
 
@@ -46,13 +53,13 @@ export const idCodec = <Id, RecordedId>(
   const streamName = (id: Id): Effect.Effect<StreamName.StreamName, StreamName.InvalidStreamName> => {
     if (encode === undefined) return StreamName.make(category, id as Plain)
     return Effect.flatMapEager(
-      Effect.mapErrorEager(encode(id), (error) => misfit(`${category}-${Formatter.format(id)}`)(error)),
+      Effect.mapErrorEager(encode(id), (error) => misfit(`${category}-${shown(id)}`)(error)),
       (plain) =>
         Effect.flatMapEager(StreamName.make(category, plain), (name) => {
           // Without a schema the last part may have one, because nothing takes the id apart again.
           if (!hasPlus(plain)) return Effect.succeed(name)
           return Effect.fail(
-            new StreamName.InvalidStreamName({ name, reason: "has a + within a part of its compound id" })
+            new StreamName.InvalidStreamName({ streamName: name, reason: "has a + within a part of its compound id" })
           )
         })
     )
@@ -61,16 +68,19 @@ export const idCodec = <Id, RecordedId>(
   const id = Effect.fnUntraced(function*(name: string) {
     yield* StreamName.parseWithId(name)
     if (StreamName.category(name) !== category) {
-      return yield* new StreamName.InvalidStreamName({ name, reason: `does not belong to the category ${category}` })
+      return yield* new StreamName.InvalidStreamName({
+        streamName: name,
+        reason: `does not belong to the category ${category}`
+      })
     }
     const text = Option.getOrElse(StreamName.id(name), () => "")
-    if (text === "") return yield* new StreamName.InvalidStreamName({ name, reason: "has an empty id" })
+    if (text === "") return yield* new StreamName.InvalidStreamName({ streamName: name, reason: "has an empty id" })
     if (decode === undefined) return text as RecordedId
     const id = (yield* Effect.mapError(decode(isCompound ? text.split("+") : text), misfit(name))) as Id & RecordedId
     const own = yield* streamName(id)
     if (own === name) return id
     return yield* new StreamName.InvalidStreamName({
-      name,
+      streamName: name,
       reason: `is not the name of its id's stream, which is ${own}`
     })
   })

@@ -63,7 +63,11 @@ export interface Options {
     /** After this time, if there were messages. Defaults to one second. */
     readonly interval?: Duration.Input | undefined
   } | undefined
-  /** When a handler that failed runs again. Defaults to `Consumer.defaultRetry`. A `DecodeError` is not retried. */
+  /**
+   * When a handler that failed runs again. Its input is the error, so
+   * `Schedule.while(Consumer.defaultRetry, ({ input }) => !Predicate.isTagged(input, "Refused"))` leaves a refusal to `onFailure`
+   * at once. Defaults to `Consumer.defaultRetry`. A `DecodeError` is not retried.
+   */
   readonly retry?: Schedule.Schedule<unknown> | undefined
   /**
    * How long a handler may take for a message, or for a batch. One that takes longer is interrupted and fails with

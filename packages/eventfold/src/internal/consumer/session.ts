@@ -44,7 +44,7 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, 
   const members = yield* persist(Members.load(consumer))
   const checkpoints = yield* CheckpointWriter.make(consumer, { activity, persist, members })
 
-  const limited = TimeLimit.make(consumer.id, options.timeout)
+  const limited = TimeLimit.make("consumer", consumer.id, options.timeout)
   const handler = {
     subject,
     handle: (messages: Messages) => limited(messages, consumer.handle(messages)),

@@ -57,7 +57,7 @@ export interface Completed<Found, Events, Reply> {
  * @category errors
  * @since 0.1.0
  */
-export class Conflict extends WrongExpectedVersion.extend<Conflict>("eventfold/Entity/Conflict")({
+export class Conflict extends WrongExpectedVersion.extend<Conflict>("Conflict")({
   /** How many times the transaction decided, from 1. */
   attempts: Schema.Int,
   /** The messages of the stream that the last decision did not see, the first 100 of them. */

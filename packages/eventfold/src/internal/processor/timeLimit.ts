@@ -16,8 +16,10 @@ import type { Messages } from "./activity.ts"
  * @category errors
  */
 export class HandlerTimeout extends Schema.TaggedError<HandlerTimeout>()("HandlerTimeout", {
+  /** Whose handler it was. */
+  kind: Schema.Literals(["consumer", "read model"]),
   /** The id of the consumer, or the name of the read model. */
-  processor: Schema.String,
+  handledBy: Schema.String,
   /** The time limit, in milliseconds. */
   millis: Schema.Number,
   /** The stream of the message that was handled, or of the first one of several. */
@@ -29,9 +31,9 @@ export class HandlerTimeout extends Schema.TaggedError<HandlerTimeout>()("Handle
   messages: Schema.Int
 }) {
   override get message(): string {
-    const { globalPosition, messages, millis, processor, streamName, type } = this
+    const { globalPosition, handledBy, kind, messages, millis, streamName, type } = this
     const others = messages === 1 ? "" : ` and ${messages - 1} more`
-    return `the handler of ${processor} took longer than ${
+    return `the handler of the ${kind} ${handledBy} took longer than ${
       Duration.format(Duration.millis(millis))
     } for ${type} at global ` +
       `position ${globalPosition} of stream ${streamName}${others}: make it faster, or raise the timeout`
@@ -57,7 +59,11 @@ export type TimeLimit = <E, R>(
 ) => Effect.Effect<void, E | HandlerTimeout, R>
 
 /** The time limit of a consumer or read model. Without one, handling costs nothing more. */
-export const make = (processor: string, timeout: Duration.Input | undefined): TimeLimit => {
+export const make = (
+  kind: HandlerTimeout["kind"],
+  handledBy: string,
+  timeout: Duration.Input | undefined
+): TimeLimit => {
   if (timeout === undefined || !Duration.isFinite(Duration.fromInputUnsafe(timeout))) {
     return (_messages, handling) => handling
   }
@@ -68,7 +74,7 @@ export const make = (processor: string, timeout: Duration.Input | undefined): Ti
       orElse: () => {
         const [{ globalPosition, streamName, type }] = messages
         return Effect.fail(
-          new HandlerTimeout({ processor, millis, streamName, globalPosition, type, messages: messages.length })
+          new HandlerTimeout({ kind, handledBy, millis, streamName, globalPosition, type, messages: messages.length })
         )
       }
     })

@@ -476,7 +476,8 @@ const timeLimits = (it: It) =>
       assert.deepStrictEqual(
         error,
         new Consumer.HandlerTimeout({
-          processor: "stopping",
+          kind: "consumer",
+          handledBy: "stopping",
           millis: 30,
           streamName: `${category}-1`,
           globalPosition: slow?.globalPosition ?? 0,

@@ -142,7 +142,8 @@ const failures = <R>(it: It<R>, counting: Counting<R>) => {
       const error = yield* Effect.flip(quietly(ReadModel.run(define(stopping, "stop"))))
       assert.instanceOf(error, ReadModel.HandlerTimeout)
       if (error instanceof ReadModel.HandlerTimeout) {
-        assert.deepStrictEqual([error.processor, error.millis, error.messages], [stopping, 500, 1])
+        assert.deepStrictEqual([error.handledBy, error.millis, error.messages], [stopping, 500, 1])
+        assert.include(error.message, `the handler of the read model ${stopping} took longer than 500ms`)
       }
       const stream = `${category}-1`
       assert.deepStrictEqual({ ...yield* counting.counts(stopping) }, { [stream]: 2, [`sum of ${stream}`]: 1 })
