@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -375,8 +376,11 @@ export { Independence } from "./internal/store/independence.ts"
  * @since 0.1.0
  */
 export interface Transactions {
-  /** Whether the calling fiber is in a transaction that its reads and writes take part in. It must cost next to nothing. */
-  readonly isActive: Effect.Effect<boolean>
+  /**
+   * Whether a fiber with this context is in a transaction that its reads and writes take part in. Each load of an entity asks, so
+   * it must cost next to nothing.
+   */
+  readonly isActive: (context: Context.Context<never>) => boolean
   /**
    * Runs an effect in a transaction, in the fiber of the caller; in a savepoint of the caller's transaction when it is in one.
    *

@@ -126,8 +126,8 @@ describe("effects after the commit", () => {
       const { afterCommit, isActive, run } = transactions
       const seen: Array<unknown> = []
       const note = (name: string) =>
-        afterCommit(Effect.map(isActive, (isActive) => {
-          seen.push(name, isActive)
+        afterCommit(Effect.map(Effect.context<never>(), (context) => {
+          seen.push(name, isActive(context))
         }))
       const result = yield* run(Effect.gen(function*() {
         yield* note("first")

@@ -31,7 +31,7 @@ describe("pages that are read in the same moment", () => {
   const messages = [{ type: "Happened", data: 1 }, { type: "Other", data: 2 }]
 
   /** A store with a message of two types, and how often its log has been read. */
-  const counting = Effect.fnUntraced(function*(isActive?: Effect.Effect<boolean>) {
+  const counting = Effect.fnUntraced(function*(isActive?: () => boolean) {
     const memory = yield* MemoryStore.make
     const reads = { category: 0, all: 0 }
     const gate = yield* Latch.make(true)
@@ -143,7 +143,7 @@ describe("pages that are read in the same moment", () => {
 
   it.effect("are not shared by fibers that are in a transaction", () =>
     Effect.gen(function*() {
-      const { reads, store } = yield* counting(Effect.succeed(true))
+      const { reads, store } = yield* counting(() => true)
       yield* Effect.forEach(times(3), () => store.readCategoryPage("account"), { concurrency })
       yield* Effect.forEach(times(3), () => store.readAllPage(), { concurrency })
       assert.deepStrictEqual(reads, { category: 3, all: 3 })

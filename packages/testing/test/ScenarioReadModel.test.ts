@@ -219,10 +219,12 @@ export const misused = () => {
   const scenario = Scenario(OpenOrders, failing()).when()
   const closed: Effect.Effect<void, ScenarioFailed> = scenario.thenQuery(open.entries, [])
   // @ts-expect-error a row of another type
-  scenario.thenQuery(open.entries, [["order-1", "5"]])
+  const row = scenario.thenQuery(open.entries, [["order-1", "5"]])
   // @ts-expect-error an error that none of them has
-  scenario.thenFails(Effect.never)
+  const failure = scenario.thenFails(Effect.never)
+  // @effect-diagnostics missingEffectContext:off -- the compiler reports it as well
   // @ts-expect-error a service that nothing provides
-  const missing: Effect.Effect<void, ScenarioFailed> = scenario.thenQuery(Effect.as(Rate, 1), 1)
-  return [closed, missing]
+  const missing = Effect.runPromise(scenario.thenQuery(Effect.as(Rate, 1), 1))
+  // @effect-diagnostics missingEffectContext:error
+  return [closed, row, failure, missing]
 }

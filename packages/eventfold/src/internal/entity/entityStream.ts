@@ -1,3 +1,4 @@
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -123,14 +124,15 @@ const cacheOf = <E extends Category.Events, O extends Category.Options, S>(
   store: MessageStore["Service"],
   model: Model<E, O, S>
 ): Effect.Effect<Region<S, ReadError> | undefined> =>
-  Effect.flatMap(EntityCache, (cache) => {
+  Effect.contextWith((context: Context.Context<never>) => {
+    const cache = Context.get(context, EntityCache)
     if (Option.isNone(cache)) return Effect.succeed(undefined)
     const region = cache.value.region<S, ReadError>(store, model, model.weight)
     const { transactions } = store[InProcess.TypeId]
-    if (transactions === undefined) return Effect.succeed(region)
-    return Effect.map(
-      isOnItsOwn(transactions),
-      (isAlone) => isAlone ? StateCache.inTransaction(region, transactions) : region
+    return Effect.succeed(
+      transactions !== undefined && isOnItsOwn(transactions, context)
+        ? StateCache.inTransaction(region, transactions)
+        : region
     )
   })
 

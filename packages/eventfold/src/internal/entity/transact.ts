@@ -1,4 +1,5 @@
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
@@ -178,7 +179,9 @@ const attemptInTurn = <Found, Events, Reply, E, R>(
   const { boundary: { streamNames }, store } = tx
   const { streamQueues: { inTurn, isQueued }, transactions } = store[InProcess.TypeId]
   const next = attemptOrHandledBefore(tx)
-  const queued = Effect.flatMap(isOnItsOwn(transactions), (isAlone) => isAlone ? next : inTurn(streamNames, next))
+  const queued = Effect.contextWith((context: Context.Context<R>) =>
+    isOnItsOwn(transactions, context) ? next : inTurn(streamNames, next)
+  )
   return Effect.suspend(() => tx.attempts > 0 || isQueued(streamNames) ? queued : next)
 }
 

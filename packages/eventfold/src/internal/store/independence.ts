@@ -15,16 +15,12 @@ export const Independence = Context.Reference<boolean>("eventfold/MessageStore/I
 })
 
 /**
- * Whether the calling fiber must not wait for what other fibers of the process do, such as a read that they share or their turn in
- * a queue. They may wait for a connection or a lock that the transaction of the fiber holds, which goes on holding it when the
- * fiber works outside of it for a while.
+ * Whether a fiber must not wait for what other fibers of the process do, such as a read that they share or their turn in a queue.
+ * They may wait for a connection or a lock that the transaction of the fiber holds, which goes on holding it when the fiber works
+ * outside of it for a while.
  */
-export const isOnItsOwn = (transactions: Transactions | undefined): Effect.Effect<boolean> =>
-  transactions === undefined
-    ? Effect.succeed(false)
-    : Effect.contextWith((context: Context.Context<never>) =>
-      Context.get(context, Independence) ? Effect.succeed(true) : transactions.isActive
-    )
+export const isOnItsOwn = (transactions: Transactions | undefined, context: Context.Context<never>): boolean =>
+  transactions !== undefined && (transactions.isActive(context) || Context.get(context, Independence))
 
 /** The read model whose handlers the calling fiber runs; `undefined` when it runs none. */
 export const Handling = Context.Reference<string | undefined>("eventfold/MessageStore/HandlingReadModel", {

@@ -189,7 +189,7 @@ export const make = (log: Log): MemoryTransactions => {
     })
 
   return {
-    isActive: Effect.withFiber((fiber) => Effect.succeed(levelOf(fiber) !== undefined)),
+    isActive: (context) => Context.get(context, Current) !== undefined && !Context.get(context, Independence),
     run: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       Effect.withFiber<A, E | StoreError, R>((fiber) => {
         const parent = levelOf(fiber)

@@ -1,3 +1,4 @@
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
@@ -96,8 +97,6 @@ export const makeStreams = (backend: Pick<StoreBackend, "readStream" | "readCate
 
 /** The operations that give one page. Calls for the same page share one read. */
 export const makePages = (backend: Pick<StoreBackend, "readCategory" | "readAll" | "transactions">) => {
-  const isAlone = isOnItsOwn(backend.transactions)
-
   const ofCategory = Effect.fn("MessageStore.readCategoryPage")(
     function*(name: string, options: ReadCategoryPageOptions) {
       yield* Effect.annotateCurrentSpan("eventfold.category", name)
@@ -127,9 +126,8 @@ export const makePages = (backend: Pick<StoreBackend, "readCategory" | "readAll"
     key: ReadonlyArray<unknown>,
     read: Effect.Effect<ReadPageResult, E>
   ) =>
-    Effect.flatMap(
-      isAlone,
-      (isAlone) => isAlone ? read : share(JSON.stringify(key), Effect.yieldNow, read)
+    Effect.contextWith((context: Context.Context<never>) =>
+      isOnItsOwn(backend.transactions, context) ? read : share(JSON.stringify(key), Effect.yieldNow, read)
     )
 
   return {

@@ -1,4 +1,5 @@
 import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -135,7 +136,9 @@ const wakeAfterCommit = <A, E extends { readonly _tag: string }>(
   })
   return Effect.onExit(write, (exit) => {
     if (exit._tag === "Success") return afterCommit(wakeAll)
-    return mayHaveWritten(exit) ? Effect.flatMap(isActive, (isActive) => isActive ? Effect.void : wakeAll) : Effect.void
+    return mayHaveWritten(exit)
+      ? Effect.contextWith((context: Context.Context<never>) => isActive(context) ? Effect.void : wakeAll)
+      : Effect.void
   })
 }
 

@@ -151,7 +151,7 @@ export const make = Effect.fnUntraced(function*(sql: PgClient): Effect.fn.Return
 
   return {
     transactions: {
-      isActive: placed((place) => Effect.succeed(place === "joined")),
+      isActive: (context) => placeOf(context) === "joined",
       run: (effect) =>
         placed((place) =>
           place === "outside" ? transactionOutside("transaction", effect) : inTransaction(sql, "transaction")(effect)
