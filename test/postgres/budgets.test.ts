@@ -75,20 +75,20 @@ layer(Layer.provideMerge(countedStore, Database.layer()), { excludeTestServices:
       )
     }))
 
-  it.effect("in a transaction of the caller, an append or several are 1", () =>
+  it.effect("in a transaction of the caller, an append or several are 3: a savepoint, the append, its release", () =>
     Effect.gen(function*() {
       const { append, transaction, writeAll } = yield* store
       const [begin, commit] = [1, 1]
       assert.strictEqual(yield* costOf(transaction(Effect.void)), begin + commit)
-      assert.strictEqual(yield* costOf(transaction(append("in-1", Store.numbered(1)))), begin + 1 + commit)
-      assert.strictEqual(yield* costOf(transaction(append("in-1", Store.numbered(1_000)))), begin + 1 + commit)
+      assert.strictEqual(yield* costOf(transaction(append("in-1", Store.numbered(1)))), begin + 3 + commit)
+      assert.strictEqual(yield* costOf(transaction(append("in-1", Store.numbered(1_000)))), begin + 3 + commit)
       const refused = Effect.flip(append("in-1", Store.numbered(1), { expectedVersion: 5 }))
-      assert.strictEqual(yield* costOf(transaction(refused)), begin + 1 + commit)
+      assert.strictEqual(yield* costOf(transaction(refused)), begin + 3 + commit)
       const both = writeAll([
         { streamName: "in-2", messages: Store.numbered(10) },
         { streamName: "two-in-2", messages: Store.numbered(10), expectedVersion: "noStream" }
       ])
-      assert.strictEqual(yield* costOf(transaction(both)), begin + 1 + commit)
+      assert.strictEqual(yield* costOf(transaction(both)), begin + 3 + commit)
     }))
 
   it.effect("64 concurrent appends to a category are 1 group, or 2 when one is under way, also when some are refused", () =>

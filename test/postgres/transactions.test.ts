@@ -377,8 +377,9 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
         const observer = yield* SqlClient
         for (const isOfTheStore of [true, false]) {
           const holdsB = Latch.makeUnsafe()
-          // It begins to wait first, and so is the first to find the deadlock.
+          // The server looks for a deadlock once in each wait: here when the other one waits too, and there much later.
           const ignoring = Effect.gen(function*() {
+            yield* sql`SET LOCAL deadlock_timeout = '3s'`
             yield* sql`INSERT INTO public.notes VALUES (${a})`
             yield* store.append(`${a}-1`, message(1))
             yield* holdsB.await
@@ -387,6 +388,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
             expectStoreError(yield* Effect.flip(store.append(`${b}-1`, message(1))), true, "40P01")
           })
           const opposite = Effect.gen(function*() {
+            yield* other.sql`SET LOCAL deadlock_timeout = '1min'`
             yield* other.store.append(`${b}-2`, message(2))
             yield* holdsB.open
             yield* until("the other one waits", isWaiting(observer))
@@ -602,6 +604,24 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
             yield* sql.withTransaction(Effect.andThen(isInSavepoint.open, Fiber.join(fiber)))
           })).pipe(within("for the append", "20 seconds"))
           assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, category)), [1])
+        }))
+
+      it.effect("as a transaction ends while an append of the transaction around waits for it", () =>
+        Effect.gen(function*() {
+          const { sql, store } = yield* open()
+          const observer = yield* SqlClient
+          const [held, other] = [yield* newCategory, yield* newCategory]
+          const isHeld = Latch.makeUnsafe()
+          const independent = MessageStore.independently(store.transaction(Effect.gen(function*() {
+            yield* store.append(`${held}-1`, message(1))
+            yield* isHeld.open
+            yield* until("the append of the transaction around waits", isWaiting(observer))
+            yield* store.append(`${other}-1`, message(2))
+          })))
+          const own = Effect.andThen(isHeld.await, store.append(`${held}-1`, message(3)))
+          yield* sql.withTransaction(Effect.all([own, independent], together)).pipe(within("for both", "20 seconds"))
+          assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, held)), [1, 3])
+          assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, other)), [2])
         }))
 
       it.effect("is served on a pool of one, by a connection beside the pool", () =>

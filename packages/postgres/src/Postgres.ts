@@ -184,10 +184,11 @@ const open = Effect.fnUntraced(function*(
  * **Details**
  *
  * In a transaction of the client (`sql.withTransaction`, or `MessageStore.transaction`), appends and reads are a part of it: rows
- * of the application and events are committed together, or not at all. An append is then one statement, whatever its size. A
- * refused one leaves the transaction usable. It is not retried, not committed in a group with others, and keeps other writers of
- * its category waiting until the transaction ends. What fails its statement, such as a deadlock, ends the whole transaction with
- * a `StoreError`. Transactions at REPEATABLE READ and SERIALIZABLE are refused, with a `StoreError` that says so.
+ * of the application and events are committed together, or not at all. An append is then three round trips, whatever its size,
+ * for the savepoint around it. A refused one leaves the transaction usable. It is not retried, not committed in a group with
+ * others, and keeps other writers of its category waiting until the transaction ends. What fails its statement, such as a
+ * deadlock, ends the whole transaction with a `StoreError`. Transactions at REPEATABLE READ and SERIALIZABLE are refused, with a
+ * `StoreError` that says so.
  *
  * What is done by `MessageStore.independently` in a transaction is outside of it, on up to two connections beside the client's
  * pool, which open when they are needed. Such an append waits for locks for at most 5 seconds. A client of PGlite has a single

@@ -6,6 +6,7 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import { isSqlError } from "effect/sql/SqlError"
 import { type EncodedAppend, Independence, type StoreBackend, type Transactions } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
@@ -62,6 +63,23 @@ const locksCategory = (operation: string, category: string) =>
     `the caller's transaction has locked the category ${category} until it ends, so an independent append to it would wait ` +
       "for itself: append to another category, or before the transaction does"
   )
+
+/** The keys under which the context has what makes the savepoints of a transaction take turns. Effect does not export them. */
+const turnKeys = "effect/sql/SqlClient/TransactionSemaphore/"
+
+/**
+ * Gives a transaction beside the caller's turns of its own for its savepoints. With those of the caller's transaction, it would
+ * wait for savepoints in that, which may wait for it.
+ */
+const withOwnTurns = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.updateContext(effect, (context: Context.Context<R>) => {
+    let own = context
+    for (const key of context.mapUnsafe.keys()) {
+      if (!key.startsWith(turnKeys)) continue
+      own = Context.add(own, Context.Service<Semaphore.Semaphore>(key), Semaphore.makeUnsafe(1)) as Context.Context<R>
+    }
+    return own
+  })
 
 /** Says what an independent write has waited for. */
 const explainLockTimeout = <E>(error: E | StoreError): E | StoreError => {
@@ -125,7 +143,8 @@ export const make = Effect.fnUntraced(function*(sql: PgClient): Effect.fn.Return
           ? Effect.die(new Error("a transaction has no connection"))
           : limited.pipe(
             Effect.provideService(sql.transactionService, level),
-            Effect.provideService(Independence, false)
+            Effect.provideService(Independence, false),
+            withOwnTurns
           )
       }).pipe(inTransaction(client, operation), Effect.mapError(explainLockTimeout)))
 

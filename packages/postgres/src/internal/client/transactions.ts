@@ -90,44 +90,47 @@ export const inTransaction =
         )
       }))
 
-const isDeadlock = (error: unknown): error is StoreError =>
-  error instanceof StoreError && isSqlError(error.cause) && error.cause.reason._tag === "DeadlockError"
+/** Keeps the caller's transaction from committing. */
+const giveUp = (sql: PgClient, level: Level, error: StoreError): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (givenUp.has(level[0])) return Effect.void
+    givenUp.set(level[0], error)
+    return Effect.ignore(sql`DO $$BEGIN RAISE 'an append has failed in this transaction'; END$$`.unprepared)
+  })
+
+const interrupted = (operation: string) =>
+  new StoreError({
+    operation,
+    reason: "it was interrupted in a transaction, which can't commit now",
+    isRetryable: true
+  })
 
 /**
- * Runs work in a savepoint of the caller's transaction, once. A failure or an interruption rolls the work back, and leaves
- * the transaction usable.
+ * Runs work in a savepoint of the caller's transaction, once and when no other fiber of the transaction is in one. What is
+ * refused comes out of the work as a value, or as an error that is not of the server: the transaction stays usable.
  *
- * After a deadlock the transaction is not usable: what it holds is what another transaction waits for, so the same work would
- * meet the next deadlock. The caller may handle the failure and go on, so an error in the transaction keeps it from
- * committing without the work.
+ * What fails the work on the server, or interrupts it, fails the transaction. The rollback to the savepoint also undoes what
+ * other fibers have written meanwhile, so an error in the transaction keeps it from committing without that. Says so when the
+ * transaction has ended: a fiber may outlive the one that it was forked in.
  */
 export const inSavepoint =
   (sql: PgClient, operation: string) => <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> =>
     Effect.contextWith((context: Context.Context<R>) => {
       const level = levelOf(sql, context)
-      return unlessGivenUp(sql, inTransaction(sql, operation)(work)).pipe(
+      if (level === undefined) return inTransaction(sql, operation)(work)
+      let hasBegun = false
+      const begun = Effect.suspend(() => {
+        hasBegun = true
+        return work
+      })
+      return unlessGivenUp(sql, inTransaction(sql, operation)(begun)).pipe(
+        Effect.onInterrupt(() => hasBegun ? giveUp(sql, level, interrupted(operation)) : Effect.void),
         Effect.tapError((error) => {
-          if (level === undefined || !isDeadlock(error) || givenUp.has(level[0])) return Effect.void
-          givenUp.set(level[0], error)
-          return Effect.ignore(sql`DO $$BEGIN RAISE 'a deadlock has ended this transaction'; END$$`.unprepared)
-        })
-      )
-    })
-
-/**
- * Runs one statement in the caller's transaction, once. What fails it fails the transaction on the server, so what the store does
- * later in the transaction fails alike. Says so when the transaction has ended: a fiber may outlive the one that it was forked in.
- */
-export const inStatement =
-  (sql: PgClient, operation: string) => <A, E, R>(statement: Effect.Effect<A, E | StoreError, R>) =>
-    Effect.contextWith((context: Context.Context<R>) => {
-      const level = levelOf(sql, context)
-      return unlessGivenUp(
-        sql,
-        Effect.tapError(statement, (error) => {
-          if (level === undefined || !(error instanceof StoreError) || !isSqlError(error.cause)) return Effect.void
-          givenUp.set(level[0], error)
-          return Effect.catchCause(sql.afterCommit(Effect.void), () => Effect.fail(hasEnded(operation, error)))
+          if (!(error instanceof StoreError) || !isSqlError(error.cause)) return Effect.void
+          return Effect.andThen(
+            giveUp(sql, level, error),
+            Effect.catchCause(sql.afterCommit(Effect.void), () => Effect.fail(hasEnded(operation, error)))
+          )
         })
       )
     })

@@ -8,7 +8,7 @@ import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import { retrying } from "../client/retries.ts"
 import { isPassing, isUniqueViolation, storeError } from "../client/sqlError.ts"
-import { inStatement, oldSnapshot } from "../client/transactions.ts"
+import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import {
   atomicResults,
@@ -144,10 +144,9 @@ const lostRace = (operation: Operation, cause: SqlError) =>
 /**
  * Writes in the transaction of the caller, and wakes the readers when it commits.
  *
- * It is one statement, which looks for the ids first: a refusal is an answer and no error, so the transaction stays usable
- * without a savepoint. A rollback to a savepoint would also undo what other fibers of the transaction have written meanwhile.
- * What fails the statement fails the transaction: it can't commit any more. Only inline read models need a savepoint, because
- * they may refuse after statements of their own.
+ * It looks for the ids first: a refusal is an answer and no error, so the savepoint is released and not rolled back. A rollback
+ * would also undo what other fibers of the transaction have written meanwhile. The savepoint is for the turn: another one that
+ * is rolled back must not undo this append.
  */
 const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | undefined) => {
   const caller = callersTransaction(sql)
@@ -166,7 +165,7 @@ const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | 
     })
     const categories = coveredCategories(inline, appends)
     const written = inline === undefined || categories.length === 0
-      ? inStatement(sql, operation)(failed(call))
+      ? inSavepoint(sql, operation)(failed(call))
       : failed(inline.inSavepointOf(operation, categories, call))
     return written.pipe(
       Effect.flatMap((rows) => atomicResults(appends, rows)),
