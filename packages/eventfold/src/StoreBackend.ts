@@ -324,8 +324,13 @@ export const mayHaveWritten = <A, E extends { readonly _tag: string }>(exit: Exi
   exit._tag === "Success" ||
   !exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error._tag !== "StoreError")
 
-/** The categories that get messages. */
-const categoriesOf = (appends: ReadonlyArray<EncodedAppend>): ReadonlySet<string> => {
+/**
+ * The categories that get messages from appends, each once. A check writes nothing, so its category is left out.
+ *
+ * @category writing
+ * @since 0.1.0
+ */
+export const writtenCategories = (appends: ReadonlyArray<EncodedAppend>): ReadonlySet<string> => {
   const names = new Set<string>()
   for (const append of appends) {
     if (!isCheck(append)) names.add(category(append.streamName))
@@ -346,7 +351,7 @@ export const wakeUnlessRefused = <A, E extends { readonly _tag: string }>(
 ): Effect.Effect<A, E> =>
   Effect.onExit(write, (exit) =>
     mayHaveWritten(exit)
-      ? Effect.forEach(categoriesOf(appends), wake, { discard: true })
+      ? Effect.forEach(writtenCategories(appends), wake, { discard: true })
       : Effect.void)
 
 /**

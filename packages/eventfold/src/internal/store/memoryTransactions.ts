@@ -93,11 +93,13 @@ export const make = (log: Log): MemoryTransactions => {
   })
   let holder: Holder | undefined
 
-  /** The level that the operations of a fiber take part in. */
-  const levelOf = (fiber: Fiber.Fiber<unknown, unknown>): Level | undefined => {
-    const level = fiber.getRef(Current)
-    return level === undefined || fiber.getRef(Independence) ? undefined : level
+  /** The level that the operations of a fiber with this context take part in. */
+  const levelIn = (context: Context.Context<never>): Level | undefined => {
+    const level = Context.get(context, Current)
+    return level === undefined || Context.get(context, Independence) ? undefined : level
   }
+
+  const levelOf = (fiber: Fiber.Fiber<unknown, unknown>): Level | undefined => levelIn(fiber.context)
 
   const writeOutside = <A, E>(
     operation: string,
@@ -189,7 +191,7 @@ export const make = (log: Log): MemoryTransactions => {
     })
 
   return {
-    isActive: (context) => Context.get(context, Current) !== undefined && !Context.get(context, Independence),
+    isActive: (context) => levelIn(context) !== undefined,
     run: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       Effect.withFiber<A, E | StoreError, R>((fiber) => {
         const parent = levelOf(fiber)

@@ -11,7 +11,8 @@ import {
   type StoreBackend,
   type Transactions,
   type Wake,
-  wakeUnlessRefused
+  wakeUnlessRefused,
+  writtenCategories
 } from "../../StoreBackend.ts"
 import * as StreamName from "../../StreamName.ts"
 import * as Coalescer from "../runtime/coalescer.ts"
@@ -131,8 +132,7 @@ const wakeAfterCommit = <A, E extends { readonly _tag: string }>(
   const wakeAll = Effect.suspend(() => {
     const [first] = appends
     if (appends.length === 1 && first !== undefined) return wake(StreamName.category(first.streamName))
-    const categories = new Set(appends.map(({ streamName }) => StreamName.category(streamName)))
-    return Effect.forEach(categories, wake, { discard: true })
+    return Effect.forEach(writtenCategories(appends), wake, { discard: true })
   })
   return Effect.onExit(write, (exit) => {
     if (exit._tag === "Success") return afterCommit(wakeAll)

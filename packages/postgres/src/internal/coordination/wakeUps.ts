@@ -2,8 +2,13 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { nextId } from "eventfold/Message"
-import { type EncodedAppend, type StoreBackend, type Wake, wakeUnlessRefused } from "eventfold/StoreBackend"
-import * as StreamName from "eventfold/StreamName"
+import {
+  type EncodedAppend,
+  type StoreBackend,
+  type Wake,
+  wakeUnlessRefused,
+  writtenCategories
+} from "eventfold/StoreBackend"
 import { isInProcess } from "../client/connections.ts"
 import { listen, makeAnnouncer } from "./announcements.ts"
 
@@ -23,11 +28,6 @@ export interface WakeUps {
   ) => Effect.Effect<A, E>
   readonly watch: NonNullable<StoreBackend["watch"]>
 }
-
-const writtenCategories = (appends: ReadonlyArray<EncodedAppend>) =>
-  new Set(
-    appends.filter(({ messages }) => messages.length > 0).map(({ streamName }) => StreamName.category(streamName))
-  )
 
 /** Announces and listens until the scope closes. */
 export const make = Effect.fnUntraced(function*(

@@ -4,7 +4,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type { Fragment, Statement } from "effect/sql/Statement"
+import type { Fragment } from "effect/sql/Statement"
 import type { AppendResult, EncodedAppend, EncodedMessage } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import { bigints, integers, safePosition, texts, uuids, wireVersion } from "../client/wireValues.ts"
@@ -50,43 +50,20 @@ export const atomicResults = (appends: ReadonlyArray<EncodedAppend>, rows: Reado
   return Effect.forEach(refused.length > 0 ? refused : outcomes, ([append, row]) => resultOf(append, row))
 }
 
-/** How a call is made, and what is to hold of the transaction that it is made in. */
-export interface CallOf {
-  /** Selects the outcomes of a function, whose first argument is given: the name of a stream, or the names of streams. */
-  readonly select: (
-    first: PgTypes.Parameter | string,
-    type: "text" | "text[]",
-    call: (first: Fragment | PgTypes.Parameter | string) => Fragment
-  ) => Statement<OutcomeRow>
+/** `atomic`: all appends or none. `careful`: looks first for messages that are recorded already. */
+interface Mode {
+  readonly atomic: boolean
+  readonly careful: boolean
 }
 
-/** Calls in a transaction of its own. */
-export const ownTransaction = (sql: PgClient): CallOf => ({
-  select: (first, _, call) => sql<OutcomeRow>`SELECT * FROM ${call(first)}`
-})
-
-/**
- * Calls in the caller's transaction, unless its snapshot may be older than the wait for the locks: then there are no
- * outcomes, and the function does not run.
- */
-export const callersTransaction = (sql: PgClient): CallOf => ({
-  select: (first, type, call) =>
-    sql<OutcomeRow>`SELECT called.*
-      FROM (SELECT current_setting('transaction_isolation') AS isolation OFFSET 0) AS caller,
-        LATERAL ${call(sql`CASE WHEN caller.isolation IS NOT NULL THEN ${first}::${sql.literal(type)} END`)} AS called
-      WHERE caller.isolation IN ('read committed', 'read uncommitted')`
-})
-
-/** `atomic`: all appends or none. `careful`: looks first for messages that are recorded already. */
-export const callAppend = (
+const appendFunction = (
   sql: PgClient,
-  { select }: CallOf,
+  streamNames: PgTypes.Parameter | Fragment,
   appends: ReadonlyArray<EncodedAppend>,
-  mode: { readonly atomic: boolean; readonly careful: boolean }
-) => {
+  { atomic, careful }: Mode
+): Fragment => {
   const messages = appends.flatMap((append) => append.messages)
-  return select(texts(appends.map((append) => append.streamName)), "text[]", (streamNames) =>
-    sql`eventfold.append(
+  return sql`eventfold.append(
     ${streamNames},
     ${bigints(appends.map((append) => wireVersion(append.expectedVersion)))},
     ${integers(appends.map((append) => append.messages.length))},
@@ -94,32 +71,48 @@ export const callAppend = (
     ${texts(messages.map((message) => message.type))},
     ${texts(messages.map((message) => message.data))},
     ${texts(messages.map((message) => message.metadata ?? ""))},
-    ${mode.atomic},
-    ${mode.careful}
-  )`)
+    ${atomic},
+    ${careful}
+  )`
+}
+
+const streamNamesOf = (appends: ReadonlyArray<EncodedAppend>) => texts(appends.map((append) => append.streamName))
+
+/** Appends in a transaction of its own. */
+export const callAppend = (sql: PgClient, appends: ReadonlyArray<EncodedAppend>, mode: Mode) =>
+  sql<OutcomeRow>`SELECT * FROM ${appendFunction(sql, streamNamesOf(appends), appends, mode)}`
+
+/**
+ * Appends in the caller's transaction, all or none and carefully, unless its snapshot may be older than the wait for the
+ * locks: then there are no outcomes, and the function does not run.
+ */
+export const callAppendJoined = (sql: PgClient, appends: ReadonlyArray<EncodedAppend>) => {
+  const streamNames = sql`CASE WHEN caller.isolation IS NOT NULL THEN ${streamNamesOf(appends)}::text[] END`
+  return sql<OutcomeRow>`SELECT called.*
+    FROM (SELECT current_setting('transaction_isolation') AS isolation OFFSET 0) AS caller,
+      LATERAL ${appendFunction(sql, streamNames, appends, { atomic: true, careful: true })} AS called
+    WHERE caller.isolation IN ('read committed', 'read uncommitted')`
 }
 
 const callAppendMessage = (
   sql: PgClient,
-  { select }: CallOf,
   { expectedVersion, streamName }: EncodedAppend,
   message: EncodedMessage
 ) =>
-  select(streamName, "text", (name) =>
-    sql`eventfold.append_message(
-    ${name},
+  sql<OutcomeRow>`SELECT * FROM eventfold.append_message(
+    ${streamName},
     ${wireVersion(expectedVersion)},
     ${message.id},
     ${message.type},
     ${message.data},
     ${message.metadata}
-  )`)
+  )`
 
 /** The leanest call that writes each append of a group or refuses it by itself. */
-export const callGroup = (sql: PgClient, of: CallOf, group: ReadonlyArray<EncodedAppend>) => {
+export const callGroup = (sql: PgClient, group: ReadonlyArray<EncodedAppend>) => {
   const [append, ...others] = group
   const [message, ...more] = append?.messages ?? []
   return append !== undefined && message !== undefined && others.length === 0 && more.length === 0
-    ? callAppendMessage(sql, of, append, message)
-    : callAppend(sql, of, group, { atomic: false, careful: false })
+    ? callAppendMessage(sql, append, message)
+    : callAppend(sql, group, { atomic: false, careful: false })
 }

@@ -3,7 +3,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { type AppendResult, type EncodedAppend, isCheck, mayHaveWritten } from "eventfold/StoreBackend"
+import { type AppendResult, type EncodedAppend, mayHaveWritten, writtenCategories } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import { retrying } from "../client/retries.ts"
@@ -13,10 +13,9 @@ import type { WakeUps } from "../coordination/wakeUps.ts"
 import {
   atomicResults,
   callAppend,
-  callersTransaction,
+  callAppendJoined,
   callGroup,
   type OutcomeRow,
-  ownTransaction,
   type Refusal,
   resultOf
 } from "./appendCalls.ts"
@@ -45,7 +44,7 @@ type InOneTransaction = (
 
 /** The categories of appends that inline read models read. */
 const coveredCategories = (inline: InlineReadModels | undefined, appends: ReadonlyArray<EncodedAppend>) =>
-  inline === undefined ? [] : appends.filter((append) => !isCheck(append)).map(categoryOf).filter(inline.covers)
+  inline === undefined ? [] : [...writtenCategories(appends)].filter(inline.covers)
 
 const withInlineReadModels = (inline: InlineReadModels | undefined): InOneTransaction => (operation, appends, call) => {
   const categories = coveredCategories(inline, appends)
@@ -68,7 +67,7 @@ const appendCarefully = (
     inOneTransaction(
       operation,
       appends,
-      callAppend(sql, ownTransaction(sql), appends, { atomic: true, careful: true })
+      callAppend(sql, appends, { atomic: true, careful: true })
     ),
     (error) => isPassing(error) || isUniqueViolation(error)
   ).pipe(Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error))
@@ -82,7 +81,7 @@ const appendAll = (sql: PgClient, inOneTransaction: InOneTransaction, appends: R
     inOneTransaction(
       "writeAll",
       appends,
-      callAppend(sql, ownTransaction(sql), appends, { atomic: true, careful: false })
+      callAppend(sql, appends, { atomic: true, careful: false })
     )
   ).pipe(
     Effect.filterOrElse(
@@ -117,7 +116,7 @@ const commitGroup = (
   wakeUps: WakeUps
 ): GroupCommit.Commit<EncodedAppend, AppendResult, Refusal | StoreError> =>
 (group) =>
-  retrying(inOneTransaction("append", group, callGroup(sql, ownTransaction(sql), group))).pipe(
+  retrying(inOneTransaction("append", group, callGroup(sql, group))).pipe(
     Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
     Effect.catch((error) =>
       isSqlError(error) && isPassing(error)
@@ -149,14 +148,12 @@ const lostRace = (operation: Operation, cause: SqlError) =>
  * is rolled back must not undo this append.
  */
 const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | undefined) => {
-  const caller = callersTransaction(sql)
-
   const write = (
     operation: Operation,
     appends: ReadonlyArray<EncodedAppend>
   ): Effect.Effect<ReadonlyArray<AppendResult>, Refusal | StoreError> => {
     const call = Effect.flatMap(
-      callAppend(sql, caller, appends, { atomic: true, careful: true }),
+      callAppendJoined(sql, appends),
       (rows) => rows.length === 0 ? oldSnapshot(sql, operation) : Effect.succeed(rows)
     )
     const failed = Effect.mapError((error: SqlError | StoreError) => {

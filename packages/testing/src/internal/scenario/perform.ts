@@ -140,6 +140,15 @@ const stoppedBy = <E>(effect: Effect.Effect<unknown, E | Stopped, Stores>) =>
     Effect.catchIf((error): error is Extract<E | Stopped, Stopped> => error instanceof Stopped, Effect.succeed)
   )
 
+/** What has happened to everybody on stage, at the end of a performance. */
+const happened = (cast: Cast, running: Running, ended: Pick<Happened, "written" | "stopped">) =>
+  Effect.map(parkedFor(cast), (parked): Happened => ({
+    ...ended,
+    parked,
+    failed: running.failed(),
+    kind: kindOf(cast)
+  }))
+
 /** Takes the steps in their order while consumers and read models run. What was written before the end of the last `given` does not count. */
 export const perform = Effect.fnUntraced(function*(
   cast: Cast,
@@ -162,13 +171,7 @@ export const perform = Effect.fnUntraced(function*(
 
   const stopped = yield* stoppedBy(Effect.forEach(steps, take, { discard: true }))
   const written = (yield* log).slice(before).filter(({ id }) => !own.has(id))
-  return {
-    written,
-    parked: yield* parkedFor(cast),
-    stopped,
-    failed: running.failed(),
-    kind: kindOf(cast)
-  } satisfies Happened
+  return yield* happened(cast, running, { written, stopped })
 }, Effect.scoped)
 
 /** Lets fresh consumers handle everything again, from the first message on. Read models continue where they are. */
@@ -177,11 +180,5 @@ export const performAgain = Effect.fnUntraced(function*(cast: Cast, clock: TestC
   const running = yield* start(cast, clock)
   const stopped = yield* stoppedBy(running.idle)
   const written = (yield* log).slice(before)
-  return {
-    written,
-    parked: yield* parkedFor(cast),
-    stopped,
-    failed: running.failed(),
-    kind: kindOf(cast)
-  } satisfies Happened
+  return yield* happened(cast, running, { written, stopped })
 }, Effect.scoped)
