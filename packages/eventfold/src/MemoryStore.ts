@@ -7,7 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { parseJson } from "./internal/runtime/storableJson.ts"
+import { parseJson } from "./internal/runtime/parseJson.ts"
 import { isBookkeeping } from "./internal/store/bookkeeping.ts"
 import * as MemoryLog from "./internal/store/memoryLog.ts"
 import type { Row } from "./internal/store/memoryLog.ts"

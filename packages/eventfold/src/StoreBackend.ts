@@ -33,6 +33,23 @@ export interface EncodedMessage {
 }
 
 /**
+ * Parses the JSON text of stored data or metadata. A backend uses it in place of `JSON.parse`.
+ *
+ * **Details**
+ *
+ * `JSON.parse` of Node 23 to 26 may give a key with an escape (`"\\n"`, `"\\""`) the name of a key that it parsed earlier; see
+ * https://github.com/nodejs/node/issues/63785. This function gives each key its own name.
+ *
+ * **Gotchas**
+ *
+ * Like `JSON.parse`, throws a `SyntaxError` on a text that is not JSON, which a store never holds.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export { parseJson } from "./internal/runtime/parseJson.ts"
+
+/**
  * Messages for one stream. Within one call of the backend, all ids are distinct.
  *
  * **Details**

@@ -1,5 +1,3 @@
-import type * as Schema from "effect/Schema"
-
 /** Why no store could keep a value, and where in the value. */
 export interface JsonProblem {
   readonly path: ReadonlyArray<string | number>
@@ -82,6 +80,3 @@ export const jsonEquals = (a: unknown, b: unknown): boolean => {
   const right = Object.entries(b)
   return left.size === right.length && right.every(([key, value]) => left.has(key) && jsonEquals(left.get(key), value))
 }
-
-/** Parses a text that a store has written as JSON. */
-export const parseJson = (text: string): Schema.Json => JSON.parse(text)

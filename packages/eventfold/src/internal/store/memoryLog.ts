@@ -10,7 +10,8 @@ import * as ExpectedVersion from "../../ExpectedVersion.ts"
 import { type AppendResult, type EncodedAppend, type EncodedMessage, isCheck } from "../../StoreBackend.ts"
 import { DuplicateMessageId, WrongExpectedVersion } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
-import { jsonEquals, parseJson } from "../runtime/storableJson.ts"
+import { parseJson } from "../runtime/parseJson.ts"
+import { jsonEquals } from "../runtime/storableJson.ts"
 
 /** A row of the log. It keeps JSON as text, so that no reader shares an object with another reader or with the writer. */
 export interface Row extends EncodedMessage {

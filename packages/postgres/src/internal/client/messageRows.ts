@@ -5,7 +5,7 @@ import type * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { MessageId, RecordedMessage } from "eventfold/Message"
-import type { MessagePage } from "eventfold/StoreBackend"
+import { type MessagePage, parseJson } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
 import type { StreamName } from "eventfold/StreamName"
 import { query } from "./retries.ts"
@@ -34,7 +34,7 @@ export const messageColumns = (sql: PgClient): Fragment =>
   sql`id::varchar, stream_name, type, position, global_position, data::varchar, metadata::varchar, time`
 
 /** The text form of a jsonb, which is always JSON. */
-const parseJson = (text: string | null): Schema.Json => text === null ? null : JSON.parse(text)
+const parse = (text: string | null): Schema.Json => text === null ? null : parseJson(text)
 
 /** Decodes rows that have the columns of `message_store.message`. */
 export const recordedMessages = (
@@ -54,8 +54,8 @@ export const recordedMessages = (
       type: row[2],
       position,
       globalPosition,
-      data: parseJson(row[5]),
-      metadata: parseJson(row[6]),
+      data: parse(row[5]),
+      metadata: parse(row[6]),
       time: DateTime.fromDateUnsafe(row[7])
     })
   }

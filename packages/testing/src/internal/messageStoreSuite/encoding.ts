@@ -3,6 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { MessageStore } from "eventfold/MessageStore"
+import { parseJson } from "eventfold/StoreBackend"
 import { type It, newCategory, newStream, readStream } from "./fixtures.ts"
 
 /** JSON without NUL characters and lone surrogates, which PostgreSQL can't store. */
@@ -35,10 +36,21 @@ export const tests = (it: It) =>
             const metadata = { nested: data }
             const { version } = yield* store.append(stream, { type: "A", data, metadata })
             const [message] = yield* readStream(stream, { from: version })
-            assert.deepStrictEqual(message?.data, JSON.parse(JSON.stringify(data)))
-            assert.deepStrictEqual(message?.metadata, JSON.parse(JSON.stringify(metadata)))
+            assert.deepStrictEqual(message?.data, parseJson(JSON.stringify(data)))
+            assert.deepStrictEqual(message?.metadata, parseJson(JSON.stringify(metadata)))
           })
         )))
+
+    it.effect("keys with escapes keep their names, whatever has been read before", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const stream = yield* newStream
+        const values = ["\\", "\t", "\"", "\\t", "\t1"].map((key) => ({ a: 1, [key]: { [key]: key } }))
+        for (const value of values) yield* store.append(stream, { type: "A", data: value, metadata: value })
+        const messages = yield* readStream(stream)
+        assert.deepStrictEqual(messages.map((message) => message.data), values)
+        assert.deepStrictEqual(messages.map((message) => message.metadata), values)
+      }))
 
     it.effect("numbers keep every digit that a number has", () =>
       Effect.gen(function*() {
