@@ -25,6 +25,7 @@ import {
 } from "./Install.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
+import * as Pool from "./internal/client/pool.ts"
 import * as Statements from "./internal/client/statements.ts"
 import * as Leases from "./internal/coordination/leases.ts"
 import * as WakeUps from "./internal/coordination/wakeUps.ts"
@@ -32,7 +33,7 @@ import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
 import * as StockBackend from "./internal/stock/backend.ts"
 import * as Backend from "./internal/store/backend.ts"
 import { open as openInline } from "./internal/store/inlineReadModels.ts"
-import { checkUrl, fromSqlError, type OpenError } from "./OpenError.ts"
+import { fromSqlError, type OpenError } from "./OpenError.ts"
 
 /**
  * @since 0.1.0
@@ -260,12 +261,7 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
  */
 export const layerPool = (
   options: PgClient.PgPoolConfig
-): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> => {
-  const config = poolConfig(options)
-  return PgClient.layerFrom(
-    Effect.andThen(checkUrl(config), Effect.mapError(PgClient.make(config), fromSqlError(config)))
-  )
-}
+): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> => PgClient.layerFrom(Pool.make(options))
 
 /**
  * The store on a connection pool of its own, which closes with the layer.
@@ -309,10 +305,3 @@ export const layerConfig = (
   options: Config.Wrap<Options>
 ): Layer.Layer<MessageStore.MessageStore, OpenError | Config.ConfigError> =>
   Layer.unwrap(Effect.map(Config.unwrap(options), (options) => layer(options)))
-
-const poolConfig = (options: PgClient.PgPoolConfig): PgClient.PgPoolConfig => ({
-  applicationName: "eventfold",
-  // The server sends a page of large messages as one reply.
-  maxMessageSize: 2 ** 30,
-  ...options
-})
