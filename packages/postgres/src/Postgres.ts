@@ -6,6 +6,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Config from "effect/Config"
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
@@ -96,6 +97,19 @@ export interface StoreOptions {
    * transaction is lost with the failure: repeat the whole transaction.
    */
   readonly retry?: Schedule.Schedule<unknown> | undefined
+  /**
+   * How long a write waits for a lock: that of a category, which another transaction holds until it ends, or one on the table of
+   * messages. Then it fails with a retryable `StoreError` that names the category and who holds its lock, and nothing is written.
+   * Defaults to 10 seconds, because transactions that write are shorter, and who waits for a write seldom waits longer.
+   *
+   * **Details**
+   *
+   * It is the server's `lock_timeout`, set for the statement alone. The layer does not send a write again that has waited for so
+   * long; consumers, read models and processes do, as after every failure that passes. An append that joins a transaction of the
+   * application keeps the `lock_timeout` that the application has set there. An append that has come while a group of its category
+   * is being committed waits for that group first. `Infinity` waits without an end.
+   */
+  readonly lockTimeout?: Duration.Input | undefined
 }
 
 /**
