@@ -2,8 +2,9 @@
  * Measures what helps a large table, for the advice in docs/performance.md: `node test/benchmarks/largeTable.ts 10000000`.
  * Each change is measured beside the table as it is installed.
  */
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { NodeServices } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
+import * as Main from "@eventfold/example-command-line/Main"
 import { install } from "@eventfold/test/support/Installer"
 import * as PostgresServer from "@eventfold/test/support/PostgresServer"
 import { Argument, Command } from "effect/cli"
@@ -239,5 +240,5 @@ const command = Command.make("largeTable", {
 
 Command.run(command, { version: "0.1.0" }).pipe(
   Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain
+  Main.run
 )

@@ -2,7 +2,8 @@
  * Measures eventfold beside its peers, in one run: `pnpm bench`, `pnpm bench --quick`, `pnpm bench category-idle write`.
  * Or this build beside the one of another checkout: `pnpm bench --against ../other`.
  */
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { NodeServices } from "@effect/platform-node"
+import * as Main from "@eventfold/example-command-line/Main"
 import * as PostgresServer from "@eventfold/test/support/PostgresServer"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Console from "effect/Console"
@@ -250,5 +251,5 @@ const command = Command.make("bench", {
 Command.run(command, { version: "0.1.0" }).pipe(
   Effect.tapErrorTag("CheckoutError", ({ message }) => Console.error(message)),
   Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain
+  Main.run
 )

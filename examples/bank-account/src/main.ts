@@ -1,8 +1,9 @@
 /**
  * The command line: a command for each operation on an account, and a tour of them all.
  */
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { NodeServices } from "@effect/platform-node"
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"
+import * as Main from "@eventfold/example-command-line/Main"
 import * as Pglite from "@eventfold/pglite/Pglite"
 import { Config, Console, DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
@@ -163,5 +164,5 @@ root.pipe(
   Command.withSubcommands([open, deposit, withdraw, transfer, statement, close]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain
+  Main.run
 )

@@ -4,7 +4,9 @@ import * as Program from "@eventfold/example-command-line/Program"
 import { Effect, FileSystem, Stream } from "effect"
 import { fileURLToPath } from "node:url"
 
-const { prints, run, spawn } = Program.make(fileURLToPath(new URL("../src/main.ts", import.meta.url)), { USER: "Tess" })
+const { prints, run, spawn, unread } = Program.make(fileURLToPath(new URL("../src/main.ts", import.meta.url)), {
+  USER: "Tess"
+})
 
 const assertOneLineError = Effect.fnUntraced(function*(folder: string, args: string, line: string) {
   const { code, stderr, stdout } = yield* run(folder, args)
@@ -35,6 +37,14 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
       assert.match(tour, /--at [^]*│ deposit[^\n]*\n└[^\n]*\nalice: €100.00\n/)
       assert.isTrue(tour.endsWith("In the end\nalice: €0.00 (closed)\nbob: €70.00\ncarol: €19.50"))
       assert.deepStrictEqual(yield* fs.readDirectory(folder), [])
+    }), 60_000)
+
+  it.effect("ends quietly when its reader does", () =>
+    Effect.gen(function*() {
+      const folder = yield* Program.temporaryFolder
+      for (const args of ["", "open alice", "statement alice", "--help"]) {
+        assert.strictEqual(yield* unread(folder, args), "exit code 0\n", args)
+      }
     }), 60_000)
 
   it.effect("keeps accounts in a folder, from one run to the next", () =>

@@ -65,5 +65,19 @@ export const make = (main: string, env: Record<string, string> = {}) => {
     return stdout.trimEnd()
   })
 
-  return { spawn, run, prints }
+  /** Runs the program with a reader that leaves at once, and gives what it says on stderr and its exit code. */
+  const unread = (folder: string, args: string | ReadonlyArray<string>) =>
+    Effect.scoped(Effect.gen(function*() {
+      const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
+      const words = typeof args === "string" ? args.split(" ").filter((arg) => arg !== "") : args
+      const script = "{ \"$0\" \"$@\"; echo \"exit code $?\" >&2; } | true"
+      const command = ChildProcess.make("sh", ["-c", script, process.execPath, main, ...words], {
+        cwd: folder,
+        env,
+        extendEnv: true
+      })
+      return yield* text((yield* spawner.spawn(command)).stderr)
+    }))
+
+  return { spawn, run, prints, unread }
 }

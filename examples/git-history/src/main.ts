@@ -1,8 +1,9 @@
 /**
  * The command line: the repository, and the store for its history.
  */
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { NodeServices } from "@effect/platform-node"
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"
+import * as Main from "@eventfold/example-command-line/Main"
 import { Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Git from "./Git.ts"
@@ -27,5 +28,5 @@ const command = Command.make("git-history", {
 
 Command.run(command, { version: "0.1.0" }).pipe(
   Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain
+  Main.run
 )

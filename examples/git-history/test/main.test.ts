@@ -48,6 +48,13 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the demo", (it) => 
       assertOneLineError(yield* run(folder, [repository]), /--data/)
     }), 60_000)
 
+  it.effect("ends quietly when its reader does", () =>
+    Effect.gen(function*() {
+      const [folder, repository] = [yield* Program.temporaryFolder, yield* Repo.empty()]
+      yield* Repo.importCommits(repository, [Repo.commit([Repo.write("a", "1")])])
+      assert.strictEqual(yield* Program.make(main).unread(folder, [repository]), "exit code 0\n")
+    }), 60_000)
+
   it.effect("says in one line what is wrong", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem

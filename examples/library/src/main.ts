@@ -1,8 +1,8 @@
 /**
  * A day at the library, on a new embedded database: `npx pnpm library`. A second stands for a fortnight.
  */
-import { NodeRuntime } from "@effect/platform-node"
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"
+import * as Main from "@eventfold/example-command-line/Main"
 import { Console, Effect, References, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { Consumer, MessageStore, ReadModel } from "eventfold"
@@ -53,5 +53,5 @@ const program = Effect.gen(function*() {
 program.pipe(
   Effect.provide(CommandLine.databaseLayer({ store: "memory", data: "" })),
   Effect.provideService(References.MinimumLogLevel, "Warn"),
-  NodeRuntime.runMain
+  Main.run
 )

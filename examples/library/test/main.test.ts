@@ -6,10 +6,17 @@ import { fileURLToPath } from "node:url"
 
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
+const library = Program.make(file("../src/main.ts"))
+
 it.live("the day is that of the README", () =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
-    const printed = yield* Program.make(file("../src/main.ts")).prints(yield* Program.temporaryFolder, "")
+    const printed = yield* library.prints(yield* Program.temporaryFolder, "")
     const [, , , shown] = (yield* fs.readFileString(file("../README.md"))).split("```")
     assert.strictEqual(`\n${printed}\n`, shown)
+  }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
+
+it.live("the day ends quietly when its reader does", () =>
+  Effect.gen(function*() {
+    assert.strictEqual(yield* library.unread(yield* Program.temporaryFolder, ""), "exit code 0\n")
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))

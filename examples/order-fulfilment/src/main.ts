@@ -1,8 +1,9 @@
 /**
  * The command line: a tour, and a command for each part of the program.
  */
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { NodeServices } from "@effect/platform-node"
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"
+import * as Main from "@eventfold/example-command-line/Main"
 import * as Progress from "@eventfold/example-command-line/Progress"
 import { Console, Duration, Effect, Layer, Logger, Option, References, Schema, type Stdio } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
@@ -186,5 +187,5 @@ root.pipe(
   Command.withSubcommands([run, place, status, report, rebuild, parked, replay]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain({ teardown: Consumer.teardown })
+  (program) => Main.run(program, { teardown: Consumer.teardown })
 )

@@ -7,7 +7,7 @@ import { ReadModel } from "eventfold"
 import { fileURLToPath } from "node:url"
 import { orders } from "../src/ReadModels.ts"
 
-const { prints, run, spawn } = Program.make(fileURLToPath(new URL("../src/main.ts", import.meta.url)))
+const { prints, run, spawn, unread } = Program.make(fileURLToPath(new URL("../src/main.ts", import.meta.url)))
 
 /** Runs it until it has printed all of these, each of them in a line of its own, and asks it to stop. */
 const runUntil = Effect.fnUntraced(function*(folder: string, args: string, parts: ReadonlyArray<string>) {
@@ -88,6 +88,15 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
       assert.strictEqual(days.reduce((sum, [, orders]) => sum + Number(orders), 0), 3)
       assert.isTrue(tour.endsWith("\nrevenue: €164.00"))
       assert.deepStrictEqual(yield* fs.readDirectory(folder), [])
+    }), 60_000)
+
+  it.effect("end quietly when their reader does", () =>
+    Effect.gen(function*() {
+      const folder = yield* Program.temporaryFolder
+      // `run` ends by itself only when it is stopped.
+      for (const args of ["", "place 1", "run", "report"]) {
+        assert.strictEqual(yield* unread(folder, args), "exit code 0\n", args)
+      }
     }), 60_000)
 
   it.effect("resume where they were stopped", () =>
