@@ -90,12 +90,26 @@ for (const { client, name: on } of clients) {
         yield* rows(`CREATE SCHEMA ${name}`)
         const error = yield* Effect.flip(store.create(define(name, [items]), { after: 0, checkpoint: at(0) }))
         assert(error instanceof Unsupported)
-        assert.include(error.message, `DROP SCHEMA "${name}" CASCADE`)
+        assert.include(error.message, `the schema ${name} exists and is not this read model's`)
+        assert.include(error.message, "another name")
+        assert.notMatch(error.message, /drop/i)
         assert.deepStrictEqual(yield* store.builds(name), [])
-        const eventfold = yield* Effect.flip(
-          store.create(define("eventfold", [items]), { after: 0, checkpoint: at(0) })
-        )
-        assert.instanceOf(eventfold, Unsupported)
+        assert.deepStrictEqual(yield* rows(`SELECT to_regnamespace('${name}')::text`), [[name]])
+      }))
+
+    it.effect("refuses the names of schemas that are never a read model's, and never advises to drop one", () =>
+      Effect.gen(function*() {
+        const store = yield* ReadModelStore
+        for (const name of ["message_store", "eventfold", "public", "information_schema", "pg_catalog", "pg_orders"]) {
+          const error = yield* Effect.flip(store.create(define(name, [items]), { after: 0, checkpoint: at(0) }))
+          assert(error instanceof Unsupported, name)
+          assert.include(
+            error.message,
+            name.startsWith("pg_") ? "PostgreSQL's" : `the schema ${name} is not a read model's`
+          )
+          assert.notMatch(error.message, /drop/i)
+          assert.deepStrictEqual(yield* store.builds(name), [])
+        }
         const numbered = yield* Effect.flip(
           store.create(define("orders_2", [items]), { after: 0, checkpoint: at(0) })
         )

@@ -46,6 +46,12 @@ export interface Tables {
  * Handlers change the tables through `SqlClient`, by their bare names. They run in the transaction that moves the
  * checkpoint.
  *
+ * **Gotchas**
+ *
+ * The name is that of a schema, so it can't be `message_store`, `eventfold`, `public` or `information_schema`, begin with
+ * `pg_`, end in `_` and a number, or be that of a schema which is there already. When the read model is first built, it fails
+ * with `Unsupported`, which says so.
+ *
  * @example
  * ```ts
  * import { SqlReadModel } from "@eventfold/postgres"

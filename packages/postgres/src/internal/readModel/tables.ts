@@ -33,8 +33,26 @@ const findDependents = Effect.fnUntraced(function*(sql: PgClient, readModel: str
   const names = rows.map(({ name }) => name).join(", ")
   return rows.length === 0
     ? undefined
-    : `the replaced tables would keep ${names}: drop what is named, or make it by the read model's \`tables\``
+    : `the replaced tables would keep ${names}: whoever made it has to take it away first; what the read model's ` +
+      "`tables` make, each build has of its own"
 })
+
+/** Schemas that are there before any read model, or that PostgreSQL keeps for itself. */
+const reserved = new Set(["message_store", "eventfold", "public", "information_schema"])
+
+/** Why a read model can't have a name, of those that any store accepts. */
+const whyRefused = (name: string): string | undefined => {
+  if (reserved.has(name)) return `the schema ${name} is not a read model's; give the read model another name`
+  if (name.startsWith("pg_")) {
+    return "schemas whose names begin with pg_ are PostgreSQL's; give the read model a name that does not begin with pg_"
+  }
+  return /_\d+$/.test(name)
+    ? "schemas of builds end in _ and a number; give the read model a name that does not end in _ and a number"
+    : undefined
+}
+
+/** A schema of this name is there. Whose it is, only its owner knows: the words never advise to drop it. */
+const isTaken = (schema: string) => `the schema ${schema} exists and is not this read model's`
 
 /** Makes the schema of a build and its tables, in the caller's transaction. */
 export const makeTables = Effect.fnUntraced(function*(
@@ -43,11 +61,8 @@ export const makeTables = Effect.fnUntraced(function*(
   build: Build
 ): Effect.fn.Return<void, StoreError | Unsupported | SqlError> {
   const operation = `making the tables of the read model ${name}`
-  if (/_\d+$/.test(name)) {
-    const remedy =
-      "schemas of builds end in _ and a number; give the read model a name that does not end in _ and a number"
-    return yield* new Unsupported({ operation, remedy })
-  }
+  const refused = whyRefused(name)
+  if (refused !== undefined) return yield* new Unsupported({ operation, remedy: refused })
   if (build.state === "building") {
     const remedy = yield* findDependents(sql, name)
     if (remedy !== undefined) return yield* new Unsupported({ operation, remedy })
@@ -75,8 +90,7 @@ const makeSchema = Effect.fnUntraced(function*(sql: PgClient, operation: string,
     Effect.mapError((error) => {
       const user = session?.user ?? "the user"
       if (errorCode(error) === "42P06") {
-        const remedy = `the schema ${schema} exists and is not this read model's; drop it with ` +
-          `DROP SCHEMA "${schema}" CASCADE, or give the read model another name`
+        const remedy = `${isTaken(schema)}; give the read model another name`
         return new Unsupported({ operation, remedy })
       }
       if (error.reason._tag !== "AuthorizationError") return error
@@ -100,8 +114,19 @@ export const replaceTables = Effect.fnUntraced(function*(
 })
 
 /** Gives the schema of a build the name of the read model, when there is no live build. */
-export const installTables = (sql: PgClient, build: Build): Effect.Effect<unknown, SqlError> =>
-  sql`ALTER SCHEMA ${sql(schemaOf(build))} RENAME TO ${sql(build.readModel)}`.unprepared
+export const installTables = (sql: PgClient, build: Build): Effect.Effect<unknown, StoreError | SqlError> =>
+  Effect.mapError(
+    sql`ALTER SCHEMA ${sql(schemaOf(build))} RENAME TO ${sql(build.readModel)}`.unprepared,
+    (error) =>
+      errorCode(error) === "42P06"
+        ? new StoreError({
+          operation: "switchTo",
+          reason: `${isTaken(build.readModel)}, which needs the name`,
+          isRetryable: false,
+          cause: error
+        })
+        : error
+  )
 
 /** How long a drop waits for queries that still read the tables. Later queries wait behind it meanwhile. */
 const dropLockTimeout = "200ms"
@@ -116,7 +141,7 @@ export const dropTables = Effect.fnUntraced(function*(
     set_config('lock_timeout', ${dropLockTimeout}, true),
     (SELECT string_agg(name, ', ') FROM eventfold.dependents(${schema}) AS name) AS names`
   if (row?.names != null) {
-    const reason = `the schema ${schema} would take ${row.names} with it: drop what is named first`
+    const reason = `the schema ${schema} would take ${row.names} with it: whoever made it has to take it away first`
     return yield* new StoreError({ operation: "drop", reason, isRetryable: false })
   }
   yield* sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`.unprepared
