@@ -219,6 +219,12 @@ export const run = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>): 
 /**
  * Runs a consumer in the background until the scope closes, as {@link run} does, and gives a handle to it.
  *
+ * **Details**
+ *
+ * The end of `start: "end"` is fixed before this returns: what is written afterwards is handled. When another process has the
+ * lease, that process handles it; or this one does, from the position of the other one, once the lease is free. While the
+ * store is away, a start at the end waits for it.
+ *
  * **Gotchas**
  *
  * A failure of the consumer surfaces only through the handle's `await` and `waitFor`. Use {@link layer} when the program
@@ -292,7 +298,8 @@ const untilHandled = Effect.fnUntraced(function*(
   interval: Duration.Input
 ) {
   yield* checkInt("globalPosition", globalPosition, 0)
-  while (!(yield* Progress.isHandled(consumer, globalPosition))) yield* Effect.sleep(interval)
+  const start = Progress.startElsewhere(consumer)
+  while (!(yield* Progress.isHandled(consumer, globalPosition, start))) yield* Effect.sleep(interval)
 })
 
 /**
@@ -301,7 +308,8 @@ const untilHandled = Effect.fnUntraced(function*(
  *
  * **Gotchas**
  *
- * It waits without an end: give it a `timeout`. A consumer writes its position up to `checkpoint.interval` (one second by
+ * It waits without an end: give it a `timeout`. It waits for a consumer with `start: "end"` that has not written its first
+ * position, because only that position tells where its end was. A consumer writes its position up to `checkpoint.interval` (one second by
  * default) after a message is handled, so this completes that much later. In the consumer's own process,
  * `Running.waitFor` completes with the handler.
  *
@@ -363,7 +371,10 @@ export const layer = <E, R, const S extends OnStop = "fail">(
     readonly onStop?: S | undefined
   }
 ): Layer.Layer<never, never, R | MessageStore | Host<S extends "ignore" ? never : E | RunError>> =>
-  Runnable.layer<E | RunError, R | MessageStore, never, never, S>(runnable(consumer), options?.onStop ?? "fail" as S)
+  Runnable.layer<E | RunError, R | MessageStore, never, MessageStore, S>(
+    runnable(consumer),
+    options?.onStop ?? "fail" as S
+  )
 
 /**
  * Runs a program of layers with consumers among them, as `Layer.launch` does: until it is interrupted, or until a consumer

@@ -1,7 +1,21 @@
-import { assert, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, Option, Predicate, Queue, Schedule, Schema } from "effect"
+import { assert, describe, it } from "@effect/vitest"
+import {
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Predicate,
+  Queue,
+  Schedule,
+  Schema,
+  Scope,
+  Struct
+} from "effect"
 import { TestClock } from "effect/testing"
-import { Category, Consumer, MessageStore, PositionStore } from "eventfold"
+import { Category, Consumer, MessageStore, PositionStore, StoreError } from "eventfold"
 
 const Account = Category.make("account", { Deposited: { amount: Schema.Int }, Closed: {} })
 
@@ -156,4 +170,114 @@ it.layer(MessageStore.layerMemory)("beginning at the end", (it) => {
       assert.deepStrictEqual(yield* position, Option.some(1))
       yield* Fiber.interrupt(fiber)
     }))
+})
+
+const kinds = (seen: Array<string>) => {
+  const note = ({ streamName }: { readonly streamName: string }) => Effect.sync(() => seen.push(streamName))
+  const Other = Category.make("other", { Closed: {} })
+  return {
+    category: Consumer.make("one", { start: "end" }).on(Account, { Deposited: ({ recorded }) => note(recorded) }),
+    several: Consumer.make("several", { start: "end" })
+      .on(Account, { Deposited: ({ recorded }) => note(recorded) })
+      .on(Other, { Closed: () => Effect.void }),
+    everything: Consumer.make("everything", { start: "end" }).on(Consumer.all, note),
+    group: Consumer.make("group", { start: "end", group: { size: 2, members: [0, 1] } }).on(Account, {
+      Deposited: ({ recorded }) => note(recorded)
+    })
+  }
+}
+
+describe("starting at the end", () => {
+  for (const kind of Struct.keys(kinds([]))) {
+    it.effect(`handles what is appended directly after the start: ${kind}`, () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        yield* deposit("before", 1)
+        const running = yield* Consumer.start(kinds(seen)[kind])
+        const { globalPosition } = yield* deposit("after", 2)
+        yield* running.waitFor(globalPosition)
+        assert.deepStrictEqual(seen, ["account-after"])
+      }).pipe(Effect.provide(Layer.fresh(MessageStore.layerMemory))))
+
+    it.effect(`handles it too when the lease becomes free much later: ${kind}`, () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        yield* deposit("before", 1)
+        const store = yield* MessageStore.MessageStore
+        const held = yield* Scope.make()
+        const names: Array<string> = []
+        // The leases of whatever members the consumer has.
+        const first = yield* Consumer.start(kinds([])[kind]).pipe(
+          Effect.provideService(MessageStore.MessageStore, {
+            ...store,
+            lease: (name) => {
+              names.push(name)
+              return store.lease(name)
+            }
+          }),
+          Scope.provide(held)
+        )
+        yield* Effect.repeat(first.status, { until: ({ isActive }) => isActive })
+        yield* Scope.close(held, Exit.void)
+        assert.isAbove(names.length, 0)
+        const consumer = kinds(seen)[kind]
+        const positions = yield* PositionStore.PositionStore
+        const other = yield* Scope.make()
+        for (const name of names) assert.isTrue(Option.isSome(yield* Scope.provide(store.lease(name), other)))
+
+        const running = yield* Consumer.start(consumer).pipe(
+          // No position is recorded: the holder died before it wrote one.
+          Effect.provideService(PositionStore.PositionStore, {
+            get: () => Effect.succeedNone,
+            put: positions.put
+          })
+        )
+        const { globalPosition } = yield* deposit("after", 2)
+        const waiting = yield* Effect.forkChild(running.waitFor(globalPosition))
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual(seen, [])
+        assert.isUndefined(waiting.pollUnsafe(), "nobody has handled it")
+        yield* Scope.close(other, Exit.void)
+        yield* TestClock.adjust("1 minute")
+        yield* Fiber.join(waiting)
+        assert.deepStrictEqual(seen, ["account-after"])
+      }).pipe(Effect.provide(Layer.fresh(MessageStore.layerMemory))))
+  }
+
+  it.effect("is waited for, from another process, until its first position is written", () =>
+    Effect.gen(function*() {
+      const consumer = kinds([]).category
+      const { globalPosition } = yield* deposit("a", 1)
+      const waiting = yield* Effect.forkChild(Consumer.waitFor(consumer, globalPosition))
+      yield* TestClock.adjust("1 minute")
+      assert.isUndefined(waiting.pollUnsafe(), "no consumer has run")
+      yield* Consumer.start(consumer)
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(waiting)
+    }).pipe(Effect.provide(Layer.fresh(MessageStore.layerMemory))))
+
+  it.effect("waits for a store that is away", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const store = yield* MessageStore.MessageStore
+      let isAway = true
+      const away = new StoreError.StoreError({ operation: "lastCategoryMessage", reason: "away", isRetryable: true })
+      const starting = yield* Consumer.start(kinds(seen).category).pipe(
+        Effect.provideService(MessageStore.MessageStore, {
+          ...store,
+          lastCategoryMessage: (category) =>
+            Effect.suspend(() => isAway ? Effect.fail(away) : store.lastCategoryMessage(category))
+        }),
+        Effect.forkChild
+      )
+      yield* TestClock.adjust("1 minute")
+      assert.isUndefined(starting.pollUnsafe())
+      yield* deposit("before", 1)
+      isAway = false
+      yield* TestClock.adjust("1 minute")
+      const running = yield* Fiber.join(starting)
+      const { globalPosition } = yield* deposit("after", 1)
+      yield* running.waitFor(globalPosition)
+      assert.deepStrictEqual(seen, ["account-after"])
+    }).pipe(Effect.provide(Layer.fresh(MessageStore.layerMemory))))
 })

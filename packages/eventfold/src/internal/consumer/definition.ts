@@ -14,6 +14,12 @@ import { allName } from "../store/bookkeeping.ts"
  * Where a consumer without a position starts: with the first message of its sources, with the first one written from now on,
  * at a global position (inclusive), or with the first message written at a time or later.
  *
+ * **Details**
+ *
+ * Now is before `Consumer.start` returns: what the program appends directly afterwards is handled. The end is written as the
+ * consumer's position as soon as it has its lease. A process that waits for the lease keeps the end of its own start until
+ * it finds such a position.
+ *
  * @since 0.1.0
  * @category options
  */

@@ -7,7 +7,7 @@ import * as StreamName from "../../StreamName.ts"
 import type { Consumer } from "./definition.ts"
 import { GroupSizeChanged } from "./errors.ts"
 import * as LowWaterMark from "./lowWaterMark.ts"
-import { startAfter } from "./startPosition.ts"
+import type { StartAfter } from "./startPosition.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>
 
@@ -74,11 +74,11 @@ const checkGroupSize = Effect.fnUntraced(
 )
 
 /** A member at its recorded position, or where the consumer starts. */
-const loadMember = Effect.fnUntraced(function*(consumer: AnyConsumer, key: Key) {
+const loadMember = Effect.fnUntraced(function*(consumer: AnyConsumer, key: Key, startAfter: StartAfter) {
   const { options: { group, start = "beginning" } } = consumer
   const positions = yield* PositionStore
   const recorded = yield* positions.get(key)
-  const after = Option.isSome(recorded) ? recorded.value.position : yield* startAfter(consumer)
+  const after = Option.isSome(recorded) ? recorded.value.position : yield* startAfter
   const mark = LowWaterMark.make(after)
   let written = Option.isSome(recorded) || start === "beginning" ? after : undefined
   let isDueSoon = false
@@ -113,10 +113,10 @@ const loadMember = Effect.fnUntraced(function*(consumer: AnyConsumer, key: Key) 
   return member
 })
 
-export const load = Effect.fnUntraced(function*(consumer: AnyConsumer) {
+export const load = Effect.fnUntraced(function*(consumer: AnyConsumer, startAfter: StartAfter) {
   const { options: { group } } = consumer
   yield* checkGroupSize(consumer)
-  const all = yield* Effect.forEach(keysOf(consumer), (key) => loadMember(consumer, key))
+  const all = yield* Effect.forEach(keysOf(consumer), (key) => loadMember(consumer, key, startAfter))
   const byMember = new Map(all.map((member) => [member.member, member]))
   const members: Members = {
     all,

@@ -14,7 +14,7 @@ import { filtersOf } from "../processor/logReader.ts"
 import { correlates } from "../processor/sources.ts"
 import { isBookkeeping } from "../store/bookkeeping.ts"
 import { type Consumer, readsAll } from "./definition.ts"
-import { startAfter } from "./startPosition.ts"
+import { type StartAfter, startAfter } from "./startPosition.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>
 
@@ -46,10 +46,14 @@ const rangeOf = (
 })
 
 /** The recorded position of a member, and the position after which the member continues or starts. */
-export const recorded = Effect.fnUntraced(function*(consumer: AnyConsumer, { key }: StoredMember) {
+export const recorded = Effect.fnUntraced(function*(
+  consumer: AnyConsumer,
+  { key }: StoredMember,
+  start: StartAfter = startAfter(consumer)
+) {
   const positions = yield* PositionStore
   const found = yield* positions.get(key)
-  const after = Option.isSome(found) ? found.value.position : yield* startAfter(consumer)
+  const after = Option.isSome(found) ? found.value.position : yield* start
   return { position: Option.map(found, ({ position }) => position), after }
 })
 
@@ -154,15 +158,23 @@ export const status = Effect.fnUntraced(function*(consumer: AnyConsumer) {
   return status
 })
 
+/**
+ * Where a consumer starts, for one who waits for it in another process. Where its end was fixed is known only from the
+ * positions that it writes: without one, it may have everything before it.
+ */
+export const startElsewhere = (consumer: AnyConsumer): StartAfter =>
+  consumer.options.start === "end" ? Effect.succeed(0) : startAfter(consumer)
+
 /** Whether the selected members have handled everything up to a global position, by their recorded positions. */
 export const isHandled = Effect.fnUntraced(function*(
   consumer: AnyConsumer,
   globalPosition: number,
+  start: StartAfter,
   isSelected: (member: number | undefined) => boolean = () => true
 ) {
   for (const member of membersOf(consumer, consumer.options.group?.size)) {
     if (!isSelected(member.key.member)) continue
-    const { after } = yield* recorded(consumer, member)
+    const { after } = yield* recorded(consumer, member, start)
     if (after >= globalPosition) continue
     // A member does not write its position for messages of other members, so it may stay below and still be done.
     const { heldBack, message, through } = yield* nextOf(consumer, member, after)

@@ -8,6 +8,7 @@ import type { RunError } from "./errors.ts"
 import * as Members from "./members.ts"
 import { isHandled } from "./progress.ts"
 import * as Session from "./session.ts"
+import * as StartPosition from "./startPosition.ts"
 
 /** The pause between two looks at what another process has handled. */
 const pollInterval = "100 millis"
@@ -20,14 +21,18 @@ export interface Runner<E, R> {
   readonly waitFor: (globalPosition: number) => Effect.Effect<void, ReadCategoryError, MessageStore>
 }
 
-export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>): Effect.fn.Return<Runner<E, R>> {
+/** What is written after it returns comes after the end that a consumer starts at. */
+export const make = Effect.fnUntraced(function*<E, R>(
+  consumer: Consumer<E, R>
+): Effect.fn.Return<Runner<E, R>, never, MessageStore> {
   const { category } = consumer
   const keys = Members.keysOf(consumer)
+  const startAfter = yield* StartPosition.fix(consumer)
   const lifecycle = yield* Lifecycle.make<Session.Session<E, R>>(ofConsumer(consumer))
   const details = ({ positions }: Session.Session<E, R>) => ({ category, positions: positions() })
 
   const untilLost = Effect.gen(function*() {
-    const session = lifecycle.start(Session.make(consumer, lifecycle.activity), details)
+    const session = lifecycle.start(Session.make(consumer, startAfter, lifecycle.activity), details)
     yield* lifecycle.whileLeased(keys.map(Members.leaseName), Effect.flatMap(session, ({ run }) => run))
     yield* lifecycle.current()?.abandon ?? Effect.void
   })
@@ -40,7 +45,7 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>):
     while (true) {
       const session = lifecycle.current()
       if (session === undefined) {
-        if (yield* isHandled(consumer, globalPosition, runsHere)) return
+        if (yield* isHandled(consumer, globalPosition, startAfter, runsHere)) return
         yield* Effect.timeoutOption(lifecycle.changedFrom(undefined), pollInterval)
       } else if (
         yield* Effect.raceFirst(
@@ -53,7 +58,7 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>):
 
   const waitFor = Effect.fnUntraced(function*(globalPosition: number) {
     yield* waitForOwn(globalPosition)
-    while (!(yield* isHandled(consumer, globalPosition, (member) => !runsHere(member)))) {
+    while (!(yield* isHandled(consumer, globalPosition, startAfter, (member) => !runsHere(member)))) {
       yield* Effect.sleep(pollInterval)
     }
   })

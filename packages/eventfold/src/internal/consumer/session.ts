@@ -14,6 +14,7 @@ import { type Consumer, type Options, readsAll } from "./definition.ts"
 import * as Follower from "./follower.ts"
 import * as Members from "./members.ts"
 import * as MessageLanes from "./messageLanes.ts"
+import type { StartAfter } from "./startPosition.ts"
 
 /** A consumer at work, from when it has its leases until it loses them, fails or is stopped. */
 export interface Session<E, R> extends Work {
@@ -29,8 +30,12 @@ const onlyMember = ({ group }: Options) => {
   return group === undefined || member === undefined || others.length > 0 ? undefined : { size: group.size, member }
 }
 
-/** Begins where the consumer's positions are. Handlers end and checkpoints are written when the scope closes. */
-export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, activity: Activity) {
+/** Begins where the consumer's positions are, or where it starts. Handlers end and checkpoints are written when the scope closes. */
+export const make = Effect.fnUntraced(function*<E, R>(
+  consumer: Consumer<E, R>,
+  startAfter: StartAfter,
+  activity: Activity
+) {
   const { category, options, selection } = consumer
   const subject = ofConsumer(consumer)
   const persist = retryOutages(subject)
@@ -41,7 +46,7 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, 
     correlation: options.correlation,
     consumerGroup: onlyMember(options)
   })
-  const members = yield* persist(Members.load(consumer))
+  const members = yield* persist(Members.load(consumer, startAfter))
   const checkpoints = yield* CheckpointWriter.make(consumer, { activity, persist, members })
 
   const limited = TimeLimit.make("consumer", consumer.id, options.timeout)

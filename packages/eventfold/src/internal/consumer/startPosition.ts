@@ -1,7 +1,9 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { MessageStore } from "../../MessageStore.ts"
+import { MessageStore, type ReadCategoryError } from "../../MessageStore.ts"
+import { retryOutages } from "../processor/outage.ts"
+import { ofConsumer } from "../processor/subject.ts"
 import { type Consumer, readsAll } from "./definition.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>
@@ -19,7 +21,7 @@ export const endOf = Effect.fnUntraced(function*(consumer: AnyConsumer) {
   return Option.match(heldBack, { onNone: () => last, onSome: ({ position }) => Math.min(last, position - 1) })
 })
 
-/** The global position after which a consumer without a recorded position starts. */
+/** The global position after which a consumer without a recorded position starts; its end is where the end is now. */
 export const startAfter = Effect.fnUntraced(function*(consumer: AnyConsumer) {
   const { category, options: { start = "beginning" }, selection: { categories } } = consumer
   const store = yield* MessageStore
@@ -34,3 +36,17 @@ export const startAfter = Effect.fnUntraced(function*(consumer: AnyConsumer) {
   )
   return after
 })
+
+/** Gives the global position after which a consumer without a recorded position starts. */
+export type StartAfter = Effect.Effect<number, ReadCategoryError, MessageStore>
+
+/**
+ * Where a consumer starts, with its end fixed now: what is written from now on comes after it, however long the consumer
+ * waits for its lease. While the store is away, this waits for it. Another failure is the consumer's.
+ */
+export const fix = Effect.fnUntraced(
+  function*(consumer: AnyConsumer): Effect.fn.Return<StartAfter, never, MessageStore> {
+    if (consumer.options.start !== "end") return startAfter(consumer)
+    return Effect.fromResult(yield* Effect.result(retryOutages(ofConsumer(consumer))(endOf(consumer))))
+  }
+)
