@@ -1,0 +1,248 @@
+/**
+ * The bound on the client's side of how long a statement may take. Without it, a statement on a connection that has fallen
+ * silent would never end, and nor would what waits behind it.
+ */
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Scope from "effect/Scope"
+import type { Connection } from "effect/sql/SqlConnection"
+import { ConnectionError, SqlError } from "effect/sql/SqlError"
+import * as Stream from "effect/Stream"
+import { isInProcess } from "./connections.ts"
+import { levelOf } from "./transactions.ts"
+
+/**
+ * How long a statement may take, if the options do not say. It is far longer than any statement of the store takes on a server
+ * that is well.
+ */
+export const defaultTimeout: Duration.Input = "30 seconds"
+
+/** How many times as long a statement may take that goes through many rows. */
+const patience = 10
+
+/** How many times a watch looks at the statements in flight within their bound. */
+const looks = 8
+
+/** Whether a statement may take {@link patience} times as long. */
+const IsPatient = Context.Reference<boolean>("@eventfold/postgres/IsPatient", { defaultValue: () => false })
+
+/** Lets statements take longer that go through many rows, as far as those of their tables or their range are many. */
+export const patiently = <A, E, R>(statements: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(statements, IsPatient, true)
+
+/** Bounds the statements of a store. */
+export interface Bound {
+  /**
+   * Runs one statement, with the wait for its connection. After the bound it fails with an `SqlError`, at once. The statement
+   * is interrupted meanwhile: the client asks the server to cancel it, waits for some seconds, and then drops the connection.
+   * Whether the statement took effect is unknown.
+   *
+   * In a transaction of the store nothing is added, because its connection bounds each statement.
+   */
+  readonly statement: <A, E, R>(statement: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+  /**
+   * Runs a transaction of a client on a connection that bounds each of its statements, those of the application as well. The
+   * connection is dropped when the server does not answer one.
+   */
+  readonly transaction: (
+    sql: PgClient
+  ) => <A, E, R>(transaction: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+}
+
+/** A statement in flight. */
+interface InFlight {
+  /** The look at which it began. */
+  readonly since: number
+  readonly giveUp: () => void
+}
+
+/** Runs a statement with a context and within a bound. Says when it gives the statement up. */
+type Watch = <A, E, R>(
+  context: Context.Context<R>,
+  statement: Effect.Effect<A, E, R>,
+  whenSilent?: (error: SqlError) => void
+) => Effect.Effect<A, E | SqlError>
+
+const noAnswer = (duration: Duration.Duration): SqlError => {
+  const message = `the server gave no answer within ${Duration.format(duration)}, the bound that statementTimeout sets, or the ` +
+    "client had no connection free for that long"
+  return new SqlError({ reason: new ConnectionError({ cause: new Error(message), message, operation: "execute" }) })
+}
+
+/**
+ * Watches the statements that may take up to a duration. One fiber does for all, and sleeps while there are none: a statement
+ * costs an entry in a set and no timer.
+ *
+ * The fiber counts its looks, and not the time. So a process that was frozen does not give up the statements whose answers
+ * have arrived meanwhile.
+ */
+const makeWatch = Effect.fnUntraced(function*(duration: Duration.Duration): Effect.fn.Return<Watch, never, Scope.Scope> {
+  // In the order in which they began.
+  const inFlight = new Set<InFlight>()
+  const hasAny = Latch.makeUnsafe()
+  let look = 0
+
+  const giveUpOverdue = () => {
+    look += 1
+    for (const statement of inFlight) {
+      if (look - statement.since <= looks) break
+      inFlight.delete(statement)
+      statement.giveUp()
+    }
+    if (inFlight.size === 0) hasAny.closeUnsafe()
+  }
+  yield* hasAny.await.pipe(
+    Effect.andThen(Effect.sleep(Duration.millis(Duration.toMillis(duration) / looks))),
+    Effect.andThen(Effect.sync(giveUpOverdue)),
+    Effect.forever,
+    Effect.forkScoped
+  )
+
+  return <A, E, R>(
+    context: Context.Context<R>,
+    statement: Effect.Effect<A, E, R>,
+    whenSilent?: (error: SqlError) => void
+  ) =>
+    Effect.callback<A, E | SqlError>((resume) => {
+      // A fiber of its own: to interrupt a statement that the server does not answer takes seconds.
+      const fiber = Effect.runForkWith(context)(statement)
+      const exit = fiber.pollUnsafe()
+      if (exit !== undefined) return resume(exit)
+      const entry: InFlight = {
+        since: look,
+        giveUp: () => {
+          const error = noAnswer(duration)
+          whenSilent?.(error)
+          resume(Effect.fail(error))
+          fiber.interruptUnsafe()
+        }
+      }
+      inFlight.add(entry)
+      hasAny.openUnsafe()
+      fiber.addObserver((exit) => {
+        inFlight.delete(entry)
+        resume(exit)
+      })
+      return Effect.suspend(() => {
+        inFlight.delete(entry)
+        return Fiber.interrupt(fiber)
+      })
+    })
+})
+
+/**
+ * The connection of a transaction, whose statements are bounded. Once the server has not answered one, it gets no other.
+ */
+class BoundedConnection implements Connection {
+  readonly #connection: Connection
+  readonly #watch: Watch
+  readonly #release: Effect.Effect<void>
+  #silent: SqlError | undefined
+
+  constructor(connection: Connection, watch: Watch, release: Effect.Effect<void>) {
+    this.#connection = connection
+    this.#watch = watch
+    this.#release = release
+  }
+
+  #run<A, E>(statement: Effect.Effect<A, E>): Effect.Effect<A, E | SqlError> {
+    return Effect.contextWith((context: Context.Context<never>): Effect.Effect<A, E | SqlError> =>
+      this.#silent === undefined
+        ? this.#watch(context, statement, (error) => {
+          this.#silent = error
+        })
+        : Effect.fail(this.#silent)
+    )
+  }
+
+  /** The end of the transaction is the end of its connection, before the client runs what waits for the commit. */
+  #runLast<A, E>(sql: string, statement: Effect.Effect<A, E>): Effect.Effect<A, E | SqlError> {
+    const run = this.#run(statement)
+    return sql === "COMMIT" || sql === "ROLLBACK" ? Effect.onExit(run, () => this.#release) : run
+  }
+
+  execute(...args: Parameters<Connection["execute"]>) {
+    return this.#runLast(args[0], this.#connection.execute(...args))
+  }
+
+  executeRaw(...args: Parameters<Connection["executeRaw"]>) {
+    return this.#runLast(args[0], this.#connection.executeRaw(...args))
+  }
+
+  executeValues(...args: Parameters<Connection["executeValues"]>) {
+    return this.#run(this.#connection.executeValues(...args))
+  }
+
+  executeValuesUnprepared(...args: Parameters<Connection["executeValuesUnprepared"]>) {
+    return this.#run(this.#connection.executeValuesUnprepared(...args))
+  }
+
+  executeUnprepared(...args: Parameters<Connection["executeUnprepared"]>) {
+    return this.#run(this.#connection.executeUnprepared(...args))
+  }
+
+  /** Each wait for rows is bounded. */
+  executeStream(...args: Parameters<Connection["executeStream"]>): ReturnType<Connection["executeStream"]> {
+    return Stream.unwrap(Effect.gen({ self: this }, function*() {
+      const rows = yield* Scope.make()
+      yield* Effect.addFinalizer((exit) => {
+        const end = Scope.close(rows, exit)
+        return this.#silent === undefined ? end : Effect.forkDetach(end)
+      })
+      const pull = yield* Scope.provide(Stream.toPull(this.#connection.executeStream(...args)), rows)
+      return Stream.fromPull(Effect.succeed(this.#run(pull)))
+    }))
+  }
+}
+
+const unbounded: Bound = { statement: (statement) => statement, transaction: () => (transaction) => transaction }
+
+/**
+ * Bounds the statements on a client, while the scope is open. Those of a PGlite are not bounded: it is in this process, and its
+ * only session could not be opened again.
+ */
+export const make = Effect.fnUntraced(function*(
+  sql: PgClient,
+  timeout: Duration.Input = defaultTimeout
+): Effect.fn.Return<Bound, never, Scope.Scope> {
+  const duration = Duration.fromInputUnsafe(timeout)
+  if (isInProcess(sql) || !Duration.isFinite(duration)) return unbounded
+  const usual = yield* makeWatch(duration)
+  const patient = yield* makeWatch(Duration.times(duration, patience))
+
+  const watch: Watch = (context, statement, whenSilent) =>
+    (Context.get(context, IsPatient) ? patient : usual)(context, statement, whenSilent)
+
+  const acquire = Effect.fnUntraced(function*(client: PgClient, scope: Scope.Closeable) {
+    const context = Context.make(Scope.Scope, scope)
+    const connection = yield* watch(context, client.reserve)
+    return new BoundedConnection(connection, watch, Effect.suspend(() => Scope.close(scope, Exit.void)))
+  })
+
+  return {
+    statement: <A, E, R>(statement: Effect.Effect<A, E, R>) =>
+      Effect.contextWith((context: Context.Context<R>): Effect.Effect<A, E | SqlError, R> => {
+        const level = levelOf(sql, context)
+        return level !== undefined && level[0] instanceof BoundedConnection ? statement : watch(context, statement)
+      }),
+    transaction: (client) => <A, E, R>(transaction: Effect.Effect<A, E, R>) =>
+      Effect.contextWith((context: Context.Context<R>) => {
+        if (levelOf(client, context) !== undefined) return transaction
+        return Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(Scope.make(), (scope) =>
+            restore(acquire(client, scope)).pipe(
+              // At this level the client begins a transaction on the connection that it is given.
+              Effect.flatMap((connection) =>
+                restore(Effect.provideService(transaction, client.transactionService, [connection, -1]))
+              ),
+              Effect.onExit((exit) => Scope.close(scope, exit))
+            ))
+        )
+      })
+  }
+})
