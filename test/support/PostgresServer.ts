@@ -28,6 +28,11 @@ export interface PostgresServer {
   readonly restart: Effect.Effect<void, PostgresServerError>
   /** The same, but as a replica of a server that sends nothing, until `pg_promote()`. */
   readonly restartAsReplica: Effect.Effect<void, PostgresServerError>
+  /**
+   * Starts a second server on a copy of the data as it is now, for which this one restarts. It is a replica to which nothing is
+   * sent, until `pg_promote()`. The end of the scope removes it.
+   */
+  readonly startReplica: Effect.Effect<PostgresServer, PostgresServerError, Scope.Scope>
 }
 
 /** The folder of the server programs that come from npm. */
@@ -63,13 +68,29 @@ export const start = Effect.fnUntraced(function*(options: { readonly bin?: strin
   const account = yield* unprivileged
   const folder = yield* temporaryFolder(account)
   const bin = yield* reachable(options.bin ?? (yield* embeddedBinaries), folder, account)
-  const data = join(folder, "data")
+  const place: Place = { folder, bin, data: join(folder, "data"), account }
   yield* run(
     join(bin, "initdb"),
-    ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
+    ["-D", place.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
     account
   )
 
+  return yield* serve(place)
+})
+
+/** Where a server is and how it runs. */
+interface Place {
+  readonly folder: string
+  readonly bin: string
+  readonly data: string
+  readonly account: Account | undefined
+}
+
+/** Runs a server on its data until the scope ends. */
+const serve = Effect.fnUntraced(function*(
+  place: Place
+): Effect.fn.Return<PostgresServer, PostgresServerError, Scope.Scope> {
+  const { account, bin, data, folder } = place
   let port = yield* freePort
   const first = launch(bin, data, port, account).pipe(
     // Another process may have taken the port since.
@@ -105,16 +126,26 @@ export const start = Effect.fnUntraced(function*(options: { readonly bin?: strin
     yield* kill
     server.current.child = yield* relaunch(bin, data, port, account)
   }))
+  const startReplica = Effect.gen(function*() {
+    const folder = yield* temporaryFolder(account)
+    const copy = { ...place, folder, data: join(folder, "data") }
+    yield* stop(server.current.child)
+    yield* run("cp", ["-a", data, copy.data], account)
+    yield* asReplica(copy.data)
+    yield* restart
+    return yield* serve(copy)
+  })
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     kill,
     restart,
-    restartAsReplica: Effect.andThen(
-      attempt("Can't make it a replica", () => writeFile(join(data, "standby.signal"), "")),
-      restart
-    )
+    restartAsReplica: Effect.andThen(asReplica(data), restart),
+    startReplica
   }
 })
+
+const asReplica = (data: string) =>
+  attempt("Can't make it a replica", () => writeFile(join(data, "standby.signal"), ""))
 
 interface Account {
   readonly uid: number

@@ -8,6 +8,7 @@ import * as Config from "effect/Config"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Schedule from "effect/Schedule"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as MessageStore from "eventfold/MessageStore"
@@ -24,6 +25,7 @@ import {
 } from "./Install.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
+import * as Statements from "./internal/client/statements.ts"
 import * as Leases from "./internal/coordination/leases.ts"
 import * as WakeUps from "./internal/coordination/wakeUps.ts"
 import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
@@ -81,6 +83,18 @@ export interface StoreOptions {
    * appends follows their commits, off their path. Defaults to true.
    */
   readonly announce?: boolean | undefined
+  /**
+   * For how long the store repeats a call that failed for a reason that passes: a lost connection, a server that restarts or
+   * fails over, a deadlock. Defaults to pauses that double from 50 milliseconds to a second, for 30 seconds, because that
+   * outlasts a usual failover.
+   *
+   * **Details**
+   *
+   * When the schedule ends, the call fails with a `StoreError` whose `isRetryable` is true. Interruption ends a call at once, so
+   * `Effect.timeout` sets a bound for one call. What is done in a transaction of the caller is never repeated, because the
+   * transaction is lost with the failure: repeat the whole transaction.
+   */
+  readonly retry?: Schedule.Schedule<unknown> | undefined
 }
 
 /**
@@ -165,17 +179,18 @@ const open = Effect.fnUntraced(function*(
   const { functions, schema } = yield* ensureInstalled(sql, options)
   const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
   const lease = Leases.make(sql)
-  const places = Places.make(sql)
+  const statements = Statements.make(sql, { retry: options.retry })
+  const places = Places.make(statements)
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
-    return StockBackend.make(sql, gapRule, yield* wakeUps, yield* lease, yield* places)
+    return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, yield* places)
   }
   const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
   if (unusable !== undefined) return yield* unusable
   const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
-  const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(sql, call, inline, context)
-  return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, yield* places, inlineReadModels)
+  const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(statements, call, inline, context)
+  return yield* Backend.make(statements, call, yield* wakeUps, yield* lease, yield* places, inlineReadModels)
 })
 
 /**
