@@ -6,6 +6,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Config from "effect/Config"
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
@@ -23,6 +24,7 @@ import {
   requestedInstallation,
   whyUnusable
 } from "./Install.ts"
+import type { Bounded } from "./internal/client/bound.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
 import * as Statements from "./internal/client/statements.ts"
@@ -95,6 +97,27 @@ export interface StoreOptions {
    * transaction is lost with the failure: repeat the whole transaction.
    */
   readonly retry?: Schedule.Schedule<unknown> | undefined
+  /**
+   * How long the store waits for the server's answer to one statement, and for a connection of the pool. Defaults to 30
+   * seconds, because that is far longer than any statement of the store takes on a server that is well.
+   * `Duration.infinity` switches the bound off.
+   *
+   * **Details**
+   *
+   * A statement without an answer is given up, its connection is closed, and the store sends the statement again as `retry`
+   * has it: an append is still written once, by the ids of its messages. When the schedule ends, the call fails with a
+   * `StoreError` whose `isRetryable` is true and whose reason names this option. A watch looks at the statements now and then,
+   * so one may take up to an eighth longer.
+   *
+   * In `MessageStore.transaction`, and in handlers of inline read models, each statement of the application is bounded as well.
+   * In a transaction that the application begins by `sql.withTransaction`, only those of the store are. Counts of messages may
+   * take ten times as long, because they read all that they count. The installation of the schema is not bounded.
+   *
+   * **Gotchas**
+   *
+   * A statement that waits for a lock is one without an answer. A store on PGlite has no bound: its server is this process.
+   */
+  readonly statementTimeout?: Duration.Input | undefined
 }
 
 /**
@@ -158,8 +181,8 @@ const installed = Effect.fnUntraced(function*(sql: PgClient.PgClient): Effect.fn
 })
 
 /** What a database has installed, after an installation if the options ask for one and it is due. */
-const ensureInstalled = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreOptions) {
-  const look = Effect.mapError(installed(sql), fromSqlError(sql.config))
+const ensureInstalled = Effect.fnUntraced(function*({ bound, sql }: Bounded, options: StoreOptions) {
+  const look = Effect.mapError(bound.statement(installed(sql)), fromSqlError(sql.config))
   const installation = requestedInstallation(options.install)
   const found = yield* look
   if (installation === undefined) return found
@@ -176,10 +199,10 @@ const open = Effect.fnUntraced(function*(
   options: StoreOptions & Inline<ReadonlyArray<InlineModel>>,
   context: Context.Context<never>
 ) {
-  const { functions, schema } = yield* ensureInstalled(sql, options)
+  const statements = yield* Statements.make(sql, { retry: options.retry, timeout: options.statementTimeout })
+  const { functions, schema } = yield* ensureInstalled(statements, options)
   const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
   const lease = Leases.make(sql)
-  const statements = Statements.make(sql, { retry: options.retry })
   const places = Places.make(statements)
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {

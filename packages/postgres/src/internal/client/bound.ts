@@ -14,7 +14,7 @@ import type { Connection } from "effect/sql/SqlConnection"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import { isInProcess } from "./connections.ts"
-import { levelOf } from "./transactions.ts"
+import { type Level, levelOf } from "./transactions.ts"
 
 /**
  * How long a statement may take, if the options do not say. It is far longer than any statement of the store takes on a server
@@ -42,7 +42,7 @@ export interface Bound {
    * is interrupted meanwhile: the client asks the server to cancel it, waits for some seconds, and then drops the connection.
    * Whether the statement took effect is unknown.
    *
-   * In a transaction of the store nothing is added, because its connection bounds each statement.
+   * In a transaction of a store nothing is added, because its connection bounds each statement.
    */
   readonly statement: <A, E, R>(statement: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
   /**
@@ -52,6 +52,14 @@ export interface Bound {
   readonly transaction: (
     sql: PgClient
   ) => <A, E, R>(transaction: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
+  /** Runs a savepoint in a transaction of the caller. Its statements are bounded, and the caller's others are not. */
+  readonly savepoint: (sql: PgClient) => <A, E, R>(savepoint: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+/** A client, and the bound of the statements on it. */
+export interface Bounded {
+  readonly sql: PgClient
+  readonly bound: Bound
 }
 
 /** A statement in flight. */
@@ -69,7 +77,8 @@ type Watch = <A, E, R>(
 ) => Effect.Effect<A, E | SqlError>
 
 const noAnswer = (duration: Duration.Duration): SqlError => {
-  const message = `the server gave no answer within ${Duration.format(duration)}, the bound that statementTimeout sets, or the ` +
+  const message =
+    `the server gave no answer within ${Duration.format(duration)}, the bound that statementTimeout sets, or the ` +
     "client had no connection free for that long"
   return new SqlError({ reason: new ConnectionError({ cause: new Error(message), message, operation: "execute" }) })
 }
@@ -81,59 +90,61 @@ const noAnswer = (duration: Duration.Duration): SqlError => {
  * The fiber counts its looks, and not the time. So a process that was frozen does not give up the statements whose answers
  * have arrived meanwhile.
  */
-const makeWatch = Effect.fnUntraced(function*(duration: Duration.Duration): Effect.fn.Return<Watch, never, Scope.Scope> {
-  // In the order in which they began.
-  const inFlight = new Set<InFlight>()
-  const hasAny = Latch.makeUnsafe()
-  let look = 0
+const makeWatch = Effect.fnUntraced(
+  function*(duration: Duration.Duration): Effect.fn.Return<Watch, never, Scope.Scope> {
+    // In the order in which they began.
+    const inFlight = new Set<InFlight>()
+    const hasAny = Latch.makeUnsafe()
+    let look = 0
 
-  const giveUpOverdue = () => {
-    look += 1
-    for (const statement of inFlight) {
-      if (look - statement.since <= looks) break
-      inFlight.delete(statement)
-      statement.giveUp()
-    }
-    if (inFlight.size === 0) hasAny.closeUnsafe()
-  }
-  yield* hasAny.await.pipe(
-    Effect.andThen(Effect.sleep(Duration.millis(Duration.toMillis(duration) / looks))),
-    Effect.andThen(Effect.sync(giveUpOverdue)),
-    Effect.forever,
-    Effect.forkScoped
-  )
-
-  return <A, E, R>(
-    context: Context.Context<R>,
-    statement: Effect.Effect<A, E, R>,
-    whenSilent?: (error: SqlError) => void
-  ) =>
-    Effect.callback<A, E | SqlError>((resume) => {
-      // A fiber of its own: to interrupt a statement that the server does not answer takes seconds.
-      const fiber = Effect.runForkWith(context)(statement)
-      const exit = fiber.pollUnsafe()
-      if (exit !== undefined) return resume(exit)
-      const entry: InFlight = {
-        since: look,
-        giveUp: () => {
-          const error = noAnswer(duration)
-          whenSilent?.(error)
-          resume(Effect.fail(error))
-          fiber.interruptUnsafe()
-        }
+    const giveUpOverdue = () => {
+      look += 1
+      for (const statement of inFlight) {
+        if (look - statement.since <= looks) break
+        inFlight.delete(statement)
+        statement.giveUp()
       }
-      inFlight.add(entry)
-      hasAny.openUnsafe()
-      fiber.addObserver((exit) => {
-        inFlight.delete(entry)
-        resume(exit)
+      if (inFlight.size === 0) hasAny.closeUnsafe()
+    }
+    yield* hasAny.await.pipe(
+      Effect.andThen(Effect.sleep(Duration.millis(Duration.toMillis(duration) / looks))),
+      Effect.andThen(Effect.sync(giveUpOverdue)),
+      Effect.forever,
+      Effect.forkScoped
+    )
+
+    return <A, E, R>(
+      context: Context.Context<R>,
+      statement: Effect.Effect<A, E, R>,
+      whenSilent?: (error: SqlError) => void
+    ) =>
+      Effect.callback<A, E | SqlError>((resume) => {
+        // A fiber of its own: to interrupt a statement that the server does not answer takes seconds.
+        const fiber = Effect.runForkWith(context)(statement)
+        const exit = fiber.pollUnsafe()
+        if (exit !== undefined) return resume(exit)
+        const entry: InFlight = {
+          since: look,
+          giveUp: () => {
+            const error = noAnswer(duration)
+            whenSilent?.(error)
+            resume(Effect.fail(error))
+            fiber.interruptUnsafe()
+          }
+        }
+        inFlight.add(entry)
+        hasAny.openUnsafe()
+        fiber.addObserver((exit) => {
+          inFlight.delete(entry)
+          resume(exit)
+        })
+        return Effect.suspend(() => {
+          inFlight.delete(entry)
+          return Fiber.interrupt(fiber)
+        })
       })
-      return Effect.suspend(() => {
-        inFlight.delete(entry)
-        return Fiber.interrupt(fiber)
-      })
-    })
-})
+  }
+)
 
 /**
  * The connection of a transaction, whose statements are bounded. Once the server has not answered one, it gets no other.
@@ -200,7 +211,49 @@ class BoundedConnection implements Connection {
   }
 }
 
-const unbounded: Bound = { statement: (statement) => statement, transaction: () => (transaction) => transaction }
+/** Whether statements are in a savepoint of a store, in a transaction of the application. */
+const IsInSavepoint = Context.Reference<boolean>("@eventfold/postgres/IsInSavepoint", { defaultValue: () => false })
+
+/** Marks a connection of the application that {@link boundSavepoints} has changed. */
+const hasBoundSavepoints = Symbol("@eventfold/postgres/hasBoundSavepoints")
+
+/**
+ * Has a connection of the application's transaction bound the statements in savepoints of a store. The client sends the
+ * statements of a savepoint itself, on the connection object that the transaction began with. It makes an object for each
+ * transaction.
+ */
+const boundSavepoints = (connection: Connection, watch: Watch): void => {
+  if (hasBoundSavepoints in connection) return
+  const plain: Connection = {
+    execute: connection.execute.bind(connection),
+    executeRaw: connection.executeRaw.bind(connection),
+    executeStream: connection.executeStream.bind(connection),
+    executeValues: connection.executeValues.bind(connection),
+    executeValuesUnprepared: connection.executeValuesUnprepared.bind(connection),
+    executeUnprepared: connection.executeUnprepared.bind(connection)
+  }
+  const bounded = new BoundedConnection(plain, watch, Effect.void)
+  const chosen = <A, E>(run: (connection: Connection) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.flatMap(IsInSavepoint, (isInSavepoint) => run(isInSavepoint ? bounded : plain))
+  const changed: Connection = {
+    execute: (...args) => chosen((connection) => connection.execute(...args)),
+    executeRaw: (...args) => chosen((connection) => connection.executeRaw(...args)),
+    executeStream: (...args) =>
+      Stream.unwrap(
+        Effect.map(IsInSavepoint, (isInSavepoint) => (isInSavepoint ? bounded : plain).executeStream(...args))
+      ),
+    executeValues: (...args) => chosen((connection) => connection.executeValues(...args)),
+    executeValuesUnprepared: (...args) => chosen((connection) => connection.executeValuesUnprepared(...args)),
+    executeUnprepared: (...args) => chosen((connection) => connection.executeUnprepared(...args))
+  }
+  Object.assign(connection, changed, { [hasBoundSavepoints]: true })
+}
+
+const unbounded: Bound = {
+  statement: (statement) => statement,
+  transaction: () => (transaction) => transaction,
+  savepoint: () => (savepoint) => savepoint
+}
 
 /**
  * Bounds the statements on a client, while the scope is open. Those of a PGlite are not bounded: it is in this process, and its
@@ -218,31 +271,37 @@ export const make = Effect.fnUntraced(function*(
   const watch: Watch = (context, statement, whenSilent) =>
     (Context.get(context, IsPatient) ? patient : usual)(context, statement, whenSilent)
 
-  const acquire = Effect.fnUntraced(function*(client: PgClient, scope: Scope.Closeable) {
-    const context = Context.make(Scope.Scope, scope)
-    const connection = yield* watch(context, client.reserve)
-    return new BoundedConnection(connection, watch, Effect.suspend(() => Scope.close(scope, Exit.void)))
-  })
-
   return {
     statement: <A, E, R>(statement: Effect.Effect<A, E, R>) =>
       Effect.contextWith((context: Context.Context<R>): Effect.Effect<A, E | SqlError, R> => {
         const level = levelOf(sql, context)
         return level !== undefined && level[0] instanceof BoundedConnection ? statement : watch(context, statement)
       }),
+
     transaction: (client) => <A, E, R>(transaction: Effect.Effect<A, E, R>) =>
-      Effect.contextWith((context: Context.Context<R>) => {
+      Effect.contextWith((context: Context.Context<R>): Effect.Effect<A, E | SqlError, R> => {
         if (levelOf(client, context) !== undefined) return transaction
         return Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(Scope.make(), (scope) =>
-            restore(acquire(client, scope)).pipe(
-              // At this level the client begins a transaction on the connection that it is given.
-              Effect.flatMap((connection) =>
-                restore(Effect.provideService(transaction, client.transactionService, [connection, -1]))
-              ),
-              Effect.onExit((exit) => Scope.close(scope, exit))
-            ))
+          Effect.flatMap(Scope.make(), (scope) => {
+            const release = Effect.suspend(() => Scope.close(scope, Exit.void))
+            return restore(watch(Context.add(context, Scope.Scope, scope), client.reserve)).pipe(
+              Effect.flatMap((connection) => {
+                // At level -1 the client begins a transaction, on the connection that it is given.
+                const level: Level = [new BoundedConnection(connection, watch, release), -1]
+                return restore(Effect.provideService(transaction, client.transactionService, level))
+              }),
+              Effect.onExit(() => release)
+            )
+          })
         )
+      }),
+
+    savepoint: (client) => <A, E, R>(savepoint: Effect.Effect<A, E, R>) =>
+      Effect.contextWith((context: Context.Context<R>) => {
+        const level = levelOf(client, context)
+        if (level === undefined || level[0] instanceof BoundedConnection) return savepoint
+        boundSavepoints(level[0], watch)
+        return Effect.provideService(savepoint, IsInSavepoint, true)
       })
   }
 })
