@@ -27,6 +27,7 @@ import {
 import type { Bounded } from "./internal/client/bound.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
+import * as Pool from "./internal/client/pool.ts"
 import * as Statements from "./internal/client/statements.ts"
 import * as Leases from "./internal/coordination/leases.ts"
 import * as WakeUps from "./internal/coordination/wakeUps.ts"
@@ -34,7 +35,7 @@ import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
 import * as StockBackend from "./internal/stock/backend.ts"
 import * as Backend from "./internal/store/backend.ts"
 import { open as openInline } from "./internal/store/inlineReadModels.ts"
-import { checkUrl, fromSqlError, type OpenError } from "./OpenError.ts"
+import { fromSqlError, type OpenError } from "./OpenError.ts"
 
 /**
  * @since 0.1.0
@@ -115,9 +116,23 @@ export interface StoreOptions {
    *
    * **Gotchas**
    *
-   * A statement that waits for a lock is one without an answer. A store on PGlite has no bound: its server is this process.
+   * A statement that waits for a lock is one without an answer; writes have `lockTimeout` for that. A store on PGlite has no
+   * bound: its server is this process, and its only session could not be opened again.
    */
   readonly statementTimeout?: Duration.Input | undefined
+  /**
+   * How long a write waits for a lock: that of a category, which another transaction holds until it ends, or one on the table of
+   * messages. Then it fails with a retryable `StoreError` that names the category and who holds its lock, and nothing is written.
+   * Defaults to 10 seconds, because transactions that write are shorter, and who waits for a write seldom waits longer.
+   *
+   * **Details**
+   *
+   * It is the server's `lock_timeout`, set for the statement alone. The layer does not send a write again that has waited for so
+   * long; consumers, read models and processes do, as after every failure that passes. An append that joins a transaction of the
+   * application keeps the `lock_timeout` that the application has set there. An append that has come while a group of its category
+   * is being committed waits for that group first. `Infinity` waits without an end.
+   */
+  readonly lockTimeout?: Duration.Input | undefined
 }
 
 /**
@@ -201,7 +216,7 @@ const open = Effect.fnUntraced(function*(
 ) {
   const statements = yield* Statements.make(sql, { retry: options.retry, timeout: options.statementTimeout })
   const { functions, schema } = yield* ensureInstalled(statements, options)
-  const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
+  const wakeUps = WakeUps.make(statements, { announce: options.announce ?? true })
   const lease = Leases.make(sql)
   const places = Places.make(statements)
   const { inline = [] } = options
@@ -283,12 +298,7 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
  */
 export const layerPool = (
   options: PgClient.PgPoolConfig
-): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> => {
-  const config = poolConfig(options)
-  return PgClient.layerFrom(
-    Effect.andThen(checkUrl(config), Effect.mapError(PgClient.make(config), fromSqlError(config)))
-  )
-}
+): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> => PgClient.layerFrom(Pool.make(options))
 
 /**
  * The store on a connection pool of its own, which closes with the layer.
@@ -332,10 +342,3 @@ export const layerConfig = (
   options: Config.Wrap<Options>
 ): Layer.Layer<MessageStore.MessageStore, OpenError | Config.ConfigError> =>
   Layer.unwrap(Effect.map(Config.unwrap(options), (options) => layer(options)))
-
-const poolConfig = (options: PgClient.PgPoolConfig): PgClient.PgPoolConfig => ({
-  applicationName: "eventfold",
-  // The server sends a page of large messages as one reply.
-  maxMessageSize: 2 ** 30,
-  ...options
-})

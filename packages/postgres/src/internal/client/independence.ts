@@ -160,10 +160,10 @@ export const make = Effect.fnUntraced(function*(
   /** Fails when the caller's transaction has locked one of the categories. A transaction that is broken can't tell. */
   const requireUnlocked = Effect.fnUntraced(function*(operation: string, appends: ReadonlyArray<EncodedAppend>) {
     const categories = [...new Set(appends.map(({ streamName }) => StreamName.category(streamName)))]
-    const rows = yield* sql<{ readonly category: string }>`SELECT names.category
+    const rows = yield* bound.statement(sql<{ readonly category: string }>`SELECT names.category
       FROM unnest(${categories}::varchar[]) AS names (category)
       JOIN pg_locks ON (classid::bigint << 32) | objid::bigint = message_store.hash_64(names.category)
-      WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND objsubid = 1 AND granted`.pipe(
+      WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND objsubid = 1 AND granted`).pipe(
       Effect.catch(() => Effect.succeed([]))
     )
     const [row] = rows

@@ -1,4 +1,3 @@
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { nextId } from "eventfold/Message"
@@ -9,6 +8,7 @@ import {
   wakeUnlessRefused,
   writtenCategories
 } from "eventfold/StoreBackend"
+import type { Bounded } from "../client/bound.ts"
 import { isInProcess } from "../client/connections.ts"
 import { listen, makeAnnouncer } from "./announcements.ts"
 
@@ -31,12 +31,12 @@ export interface WakeUps {
 
 /** Announces and listens until the scope closes. */
 export const make = Effect.fnUntraced(function*(
-  sql: PgClient,
+  { bound, sql }: Bounded,
   options: { readonly announce: boolean }
 ): Effect.fn.Return<WakeUps, never, Scope.Scope> {
   const hasOtherProcesses = !isInProcess(sql)
   const self = yield* nextId
-  const announce = options.announce && hasOtherProcesses ? yield* makeAnnouncer(sql, self) : undefined
+  const announce = options.announce && hasOtherProcesses ? yield* makeAnnouncer({ bound, sql }, self) : undefined
   let wake: Wake | undefined
 
   const written = Effect.fnUntraced(function*(category: string) {
