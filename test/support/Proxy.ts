@@ -32,6 +32,8 @@ export interface Proxy {
   readonly silence: Proxy["cut"]
   /** Silences the connections that are open now. New ones are served. */
   readonly silenceOpen: Effect.Effect<void>
+  /** Cuts the connections that have fallen silent. */
+  readonly cutSilent: Effect.Effect<void>
   /** The connections that have fallen silent and are still open. */
   readonly silent: Effect.Effect<number>
   /** Passes nothing any more from the next request on that contains the text. Connections stay open. */
@@ -58,7 +60,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
   const traps: Array<Trap> = []
   let silence: "never" | Buffer | "now" = "never"
   const sockets = new Set<Socket>()
-  const open = new Set<{ isSilent: boolean }>()
+  const open = new Set<{ isSilent: boolean; readonly cut: () => void }>()
 
   const set = (what: Trap["what"]): Proxy["cut"] => (when, containing, times = 1) =>
     Effect.sync(() => {
@@ -83,7 +85,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
       client.destroy()
       server.destroy()
     }
-    const connection = { isSilent: false }
+    const connection = { isSilent: false, cut }
     open.add(connection)
     const trip = ({ what }: Trap) => {
       if (what === "silence") {
@@ -146,6 +148,9 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
     silence: set("silence"),
     silenceOpen: Effect.sync(() => {
       for (const connection of open) connection.isSilent = true
+    }),
+    cutSilent: Effect.sync(() => {
+      for (const { cut, isSilent } of open) if (isSilent) cut()
     }),
     silent: Effect.sync(() => [...open].filter(({ isSilent }) => isSilent).length),
     silenceFrom: (containing) =>

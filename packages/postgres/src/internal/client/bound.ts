@@ -146,35 +146,49 @@ const makeWatch = Effect.fnUntraced(
   }
 )
 
+interface Ends {
+  /** Runs in the fiber of the transaction, before its first statement. */
+  readonly begin: (fiber: Fiber.Fiber<unknown, unknown>) => void
+  /** Runs after its last statement. */
+  readonly end: Effect.Effect<void>
+}
+
 /**
  * The connection of a transaction, whose statements are bounded. Once the server has not answered one, it gets no other.
  */
 class BoundedConnection implements Connection {
   readonly #connection: Connection
   readonly #watch: Watch
-  readonly #release: Effect.Effect<void>
+  readonly #ends: Ends | undefined
+  #hasBegun = false
   #silent: SqlError | undefined
 
-  constructor(connection: Connection, watch: Watch, release: Effect.Effect<void>) {
+  constructor(connection: Connection, watch: Watch, ends?: Ends) {
     this.#connection = connection
     this.#watch = watch
-    this.#release = release
+    this.#ends = ends
   }
 
   #run<A, E>(statement: Effect.Effect<A, E>): Effect.Effect<A, E | SqlError> {
-    return Effect.contextWith((context: Context.Context<never>): Effect.Effect<A, E | SqlError> =>
-      this.#silent === undefined
-        ? this.#watch(context, statement, (error) => {
+    return Effect.withFiber((fiber): Effect.Effect<A, E | SqlError> => {
+      if (!this.#hasBegun) {
+        this.#hasBegun = true
+        this.#ends?.begin(fiber)
+      }
+      return this.#silent === undefined
+        ? this.#watch(fiber.context, statement, (error) => {
           this.#silent = error
         })
         : Effect.fail(this.#silent)
-    )
+    })
   }
 
   /** The end of the transaction is the end of its connection, before the client runs what waits for the commit. */
   #runLast<A, E>(sql: string, statement: Effect.Effect<A, E>): Effect.Effect<A, E | SqlError> {
     const run = this.#run(statement)
-    return sql === "COMMIT" || sql === "ROLLBACK" ? Effect.onExit(run, () => this.#release) : run
+    if (this.#ends === undefined || (sql !== "COMMIT" && sql !== "ROLLBACK")) return run
+    const { end } = this.#ends
+    return Effect.onExit(run, () => end)
   }
 
   execute(...args: Parameters<Connection["execute"]>) {
@@ -232,7 +246,7 @@ const boundSavepoints = (connection: Connection, watch: Watch): void => {
     executeValuesUnprepared: connection.executeValuesUnprepared.bind(connection),
     executeUnprepared: connection.executeUnprepared.bind(connection)
   }
-  const bounded = new BoundedConnection(plain, watch, Effect.void)
+  const bounded = new BoundedConnection(plain, watch)
   const chosen = <A, E>(run: (connection: Connection) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
     Effect.flatMap(IsInSavepoint, (isInSavepoint) => run(isInSavepoint ? bounded : plain))
   const changed: Connection = {
@@ -286,8 +300,11 @@ export const make = Effect.fnUntraced(function*(
             const release = Effect.suspend(() => Scope.close(scope, Exit.void))
             return restore(watch(Context.add(context, Scope.Scope, scope), client.reserve)).pipe(
               Effect.flatMap((connection) => {
-                // At level -1 the client begins a transaction, on the connection that it is given.
-                const level: Level = [new BoundedConnection(connection, watch, release), -1]
+                // At level -1 the client begins a transaction, on the connection that it is given. What the client runs after
+                // the commit must not find that level.
+                const begin: Ends["begin"] = (fiber) =>
+                  fiber.setContext(Context.omit(client.transactionService)(fiber.context))
+                const level: Level = [new BoundedConnection(connection, watch, { begin, end: release }), -1]
                 return restore(Effect.provideService(transaction, client.transactionService, level))
               }),
               Effect.onExit(() => release)

@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import type { Reactivity } from "effect/reactivity/Reactivity"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { keepAlive } from "./connections.ts"
 import { checkUrl, fromSqlError, type OpenError } from "../../OpenError.ts"
+import { keepAlive } from "./connections.ts"
 
 /** What a pool of `layerPool` keeps in its configuration, from which all its connections are made. */
 const poolKey: unique symbol = Symbol("@eventfold/postgres/pool")
