@@ -5,6 +5,7 @@ import { PgClient } from "@effect/sql-pg"
 import { assert, layer } from "@effect/vitest"
 import { Postgres, SqlReadModel } from "@eventfold/postgres"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -16,6 +17,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
 import * as Category from "eventfold/Category"
 import * as Consumer from "eventfold/Consumer"
 import { MessageStore } from "eventfold/MessageStore"
@@ -156,7 +158,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "30 seconds" })(
 
     it.effect("ends in a retryable error that names the option, when the retries have ended as well", () =>
       Effect.gen(function*() {
-        const { proxy, store } = yield* open({ retry: Schedule.recurs(1) })
+        const { proxy, store } = yield* open({ retry: Schedule.recurs(1), announce: false })
         const category = yield* newCategory
         yield* proxy.silence("before the request", category, 100)
         const operations = [
@@ -321,5 +323,63 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "30 seconds" })("o
       }
       assert.deepStrictEqual([...seen], [1, 2, 4])
       yield* within("for the end", "10 seconds")(Fiber.interrupt(running))
+    }))
+})
+
+const ended = <A, E>(reading: Fiber.Fiber<A, E>) =>
+  TestClock.withLive(within("for the read", "5 seconds")(Fiber.join(reading)))
+
+layer(Database.layer(), { timeout: "30 seconds" })("the bound of a statement", (it) => {
+  /** A read of a silent connection, after so much time has passed. */
+  const afterSilence = Effect.fnUntraced(function*<A, E>(
+    options: Omit<Postgres.Options, "url">,
+    read: (store: Store.Store, category: string) => Effect.Effect<A, E>
+  ) {
+    const { proxy, store } = yield* open({ statementTimeout: undefined, announce: false, ...options })
+    const category = yield* newCategory
+    yield* store.append(`${category}-1`, Store.numbered(3))
+    yield* proxy.silence("before the reply", category)
+    const reading = yield* Effect.forkChild(read(store, category))
+    yield* TestClock.withLive(until("it is silent", Effect.map(proxy.silent, (count) => count > 0)))
+    return reading
+  })
+  it.effect("is 30 seconds by default, and an eighth more at most", () =>
+    Effect.gen(function*() {
+      const reading = yield* afterSilence({ retry: Schedule.recurs(0) }, (store, category) =>
+        Effect.flip(Store.readCategory(store, category)))
+      yield* TestClock.adjust("29999 millis")
+      assert.isUndefined(reading.pollUnsafe())
+      yield* TestClock.adjust("3751 millis")
+      assert.include((yield* ended(reading)).message, "no answer within 30s")
+    }))
+
+  it.effect("is ten times as long for a count, which reads all that it counts", () =>
+    Effect.gen(function*() {
+      const reading = yield* afterSilence({}, (store, category) => store.countCategory(category))
+      yield* TestClock.adjust("299 seconds")
+      assert.isUndefined(reading.pollUnsafe())
+      yield* TestClock.adjust("40 seconds")
+      assert.strictEqual(yield* ended(reading), 3)
+    }))
+
+  it.effect("can be switched off", () =>
+    Effect.gen(function*() {
+      const reading = yield* afterSilence({ statementTimeout: Duration.infinity }, Store.readCategory)
+      yield* TestClock.adjust("1 day")
+      assert.isUndefined(reading.pollUnsafe())
+    }))
+
+  it.effect("of the listener for announcements is some seconds: it connects again, and wakes all", () =>
+    Effect.gen(function*() {
+      const { proxy, store } = yield* open()
+      const wakeUps = yield* store.wakeUps(yield* newCategory)
+      const woken = TestClock.withLive(within("for a wake-up", "5 seconds")(wakeUps.await))
+      // It is connected, and does not close the connection while the server answers.
+      yield* woken
+      yield* proxy.silenceOpen
+      yield* TestClock.adjust("10 seconds")
+      yield* TestClock.adjust("5 seconds")
+      yield* TestClock.adjust("100 millis")
+      yield* woken
     }))
 })

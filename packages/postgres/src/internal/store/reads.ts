@@ -64,7 +64,7 @@ interface CountRow {
 
 /** A count reads all that it counts. */
 const readCount = ({ query }: Statements, operation: string, rows: Effect.Effect<ReadonlyArray<CountRow>, SqlError>) =>
-  Effect.map(query(operation, patiently(rows)), ([row]) => Number(row?.count ?? 0n))
+  Effect.map(patiently(query(operation, rows)), ([row]) => Number(row?.count ?? 0n))
 
 /** Reads of one category. */
 const categoryReads = (
