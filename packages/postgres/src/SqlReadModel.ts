@@ -18,6 +18,7 @@ import {
   requestedInstallation,
   whyUnusable
 } from "./Install.ts"
+import * as Pool from "./internal/client/pool.ts"
 import * as Statements from "./internal/client/statements.ts"
 import * as Store from "./internal/readModel/store.ts"
 import { fromSqlError, type OpenError } from "./OpenError.ts"
@@ -135,6 +136,7 @@ export const layer = (
     ReadModelStore,
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
+      yield* Pool.checkSessions(sql)
       const look = Effect.mapError(installedSchema(sql), fromSqlError(sql.config))
       const installation = requestedInstallation(options.install)
       let schema = yield* look
