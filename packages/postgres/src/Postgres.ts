@@ -6,8 +6,10 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Config from "effect/Config"
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Schedule from "effect/Schedule"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as MessageStore from "eventfold/MessageStore"
@@ -24,13 +26,15 @@ import {
 } from "./Install.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
+import * as Pool from "./internal/client/pool.ts"
+import * as Statements from "./internal/client/statements.ts"
 import * as Leases from "./internal/coordination/leases.ts"
 import * as WakeUps from "./internal/coordination/wakeUps.ts"
 import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
 import * as StockBackend from "./internal/stock/backend.ts"
 import * as Backend from "./internal/store/backend.ts"
 import { open as openInline } from "./internal/store/inlineReadModels.ts"
-import { checkUrl, fromSqlError, type OpenError } from "./OpenError.ts"
+import { fromSqlError, type OpenError } from "./OpenError.ts"
 
 /**
  * @since 0.1.0
@@ -81,6 +85,31 @@ export interface StoreOptions {
    * appends follows their commits, off their path. Defaults to true.
    */
   readonly announce?: boolean | undefined
+  /**
+   * For how long the store repeats a call that failed for a reason that passes: a lost connection, a server that restarts or
+   * fails over, a deadlock. Defaults to pauses that double from 50 milliseconds to a second, for 30 seconds, because that
+   * outlasts a usual failover.
+   *
+   * **Details**
+   *
+   * When the schedule ends, the call fails with a `StoreError` whose `isRetryable` is true. Interruption ends a call at once, so
+   * `Effect.timeout` sets a bound for one call. What is done in a transaction of the caller is never repeated, because the
+   * transaction is lost with the failure: repeat the whole transaction.
+   */
+  readonly retry?: Schedule.Schedule<unknown> | undefined
+  /**
+   * How long a write waits for a lock: that of a category, which another transaction holds until it ends, or one on the table of
+   * messages. Then it fails with a retryable `StoreError` that names the category and who holds its lock, and nothing is written.
+   * Defaults to 10 seconds, because transactions that write are shorter, and who waits for a write seldom waits longer.
+   *
+   * **Details**
+   *
+   * It is the server's `lock_timeout`, set for the statement alone. The layer does not send a write again that has waited for so
+   * long; consumers, read models and processes do, as after every failure that passes. An append that joins a transaction of the
+   * application keeps the `lock_timeout` that the application has set there. An append that has come while a group of its category
+   * is being committed waits for that group first. `Infinity` waits without an end.
+   */
+  readonly lockTimeout?: Duration.Input | undefined
 }
 
 /**
@@ -165,17 +194,18 @@ const open = Effect.fnUntraced(function*(
   const { functions, schema } = yield* ensureInstalled(sql, options)
   const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
   const lease = Leases.make(sql)
-  const places = Places.make(sql)
+  const statements = Statements.make(sql, { retry: options.retry })
+  const places = Places.make(statements)
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
-    return StockBackend.make(sql, gapRule, yield* wakeUps, yield* lease, yield* places)
+    return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, yield* places)
   }
   const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
   if (unusable !== undefined) return yield* unusable
   const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
-  const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(sql, call, inline, context)
-  return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, yield* places, inlineReadModels)
+  const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(statements, call, inline, context)
+  return yield* Backend.make(statements, call, yield* wakeUps, yield* lease, yield* places, inlineReadModels)
 })
 
 /**
@@ -245,12 +275,7 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
  */
 export const layerPool = (
   options: PgClient.PgPoolConfig
-): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> => {
-  const config = poolConfig(options)
-  return PgClient.layerFrom(
-    Effect.andThen(checkUrl(config), Effect.mapError(PgClient.make(config), fromSqlError(config)))
-  )
-}
+): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> => PgClient.layerFrom(Pool.make(options))
 
 /**
  * The store on a connection pool of its own, which closes with the layer.
@@ -294,10 +319,3 @@ export const layerConfig = (
   options: Config.Wrap<Options>
 ): Layer.Layer<MessageStore.MessageStore, OpenError | Config.ConfigError> =>
   Layer.unwrap(Effect.map(Config.unwrap(options), (options) => layer(options)))
-
-const poolConfig = (options: PgClient.PgPoolConfig): PgClient.PgPoolConfig => ({
-  applicationName: "eventfold",
-  // The server sends a page of large messages as one reply.
-  maxMessageSize: 2 ** 30,
-  ...options
-})

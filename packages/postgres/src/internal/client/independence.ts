@@ -12,8 +12,8 @@ import { type EncodedAppend, Independence, type StoreBackend, type Transactions 
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import { isInProcess, makeBeside } from "./connections.ts"
-import { once, passingSchedule } from "./retries.ts"
 import { isLockTimeout, storeError } from "./sqlError.ts"
+import type { Statements } from "./statements.ts"
 import { inTransaction, levelOf } from "./transactions.ts"
 
 /**
@@ -111,7 +111,9 @@ const isWorthRetrying = (error: unknown): boolean =>
   error instanceof StoreError && error.isRetryable && !(isSqlError(error.cause) && isLockTimeout(error.cause))
 
 /** Chooses for the operations on a client. The connections beside its pool close with the scope. */
-export const make = Effect.fnUntraced(function*(sql: PgClient): Effect.fn.Return<Places, never, Scope.Scope> {
+export const make = Effect.fnUntraced(function*(
+  { once, retrying, sql }: Statements
+): Effect.fn.Return<Places, never, Scope.Scope> {
   const beside = isInProcess(sql) ? undefined : yield* makeBeside(sql)
 
   const placeOf = (context: Context.Context<never>): Place =>
@@ -194,10 +196,7 @@ export const make = Effect.fnUntraced(function*(sql: PgClient): Effect.fn.Return
           besideFor(operation),
           Effect.andThen(
             requireUnlocked(operation, appends),
-            Effect.retry(bounded(operation, transactionOutside(operation, joined)), {
-              schedule: passingSchedule,
-              while: isWorthRetrying
-            })
+            retrying(bounded(operation, transactionOutside(operation, joined)), isWorthRetrying)
           )
         )
       })

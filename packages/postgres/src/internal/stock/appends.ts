@@ -7,8 +7,8 @@ import * as ExpectedVersion from "eventfold/ExpectedVersion"
 import { type AppendResult, type EncodedAppend, isCheck } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
 import { stockSearchPath } from "../client/functionCalls.ts"
-import { retrying } from "../client/retries.ts"
 import { isUniqueViolation, storeError } from "../client/sqlError.ts"
+import type { Statements } from "../client/statements.ts"
 import { inSavepoint, requireFreshSnapshot } from "../client/transactions.ts"
 import { safePosition, wireVersion } from "../client/wireValues.ts"
 
@@ -147,7 +147,7 @@ const check = (sql: PgClient, append: EncodedAppend): Effect.Effect<WrittenRow, 
 
 /** The results of a write whose messages are all recorded. Its checks passed when they were written. */
 const repeatedResults = (
-  sql: PgClient,
+  { retrying, sql }: Statements,
   operation: string,
   appends: ReadonlyArray<EncodedAppend>,
   recorded: ReadonlyArray<{ readonly append: EncodedAppend; readonly row: RecordedRow }>
@@ -161,18 +161,18 @@ const repeatedResults = (
 
 /** What became of appends that could not be written: an earlier call has recorded them, or they are refused. */
 const resolve = Effect.fnUntraced(function*(
-  sql: PgClient,
+  statements: Statements,
   operation: string,
   appends: ReadonlyArray<EncodedAppend>,
   failure: SqlError | VersionRefusal
 ) {
   const rows = yield* Effect.forEach(
     appends.filter((append) => !isCheck(append)),
-    (append) => Effect.map(retrying(findRecorded(sql, append)), ([row]) => ({ append, row }))
+    (append) => Effect.map(statements.retrying(findRecorded(statements.sql, append)), ([row]) => ({ append, row }))
   ).pipe(Effect.mapError(storeError(operation)))
   const recorded = rows.flatMap(({ append, row }) => row?.same === true ? [{ append, row }] : [])
   if (recorded.length > 0 && recorded.length === rows.length) {
-    return yield* repeatedResults(sql, operation, appends, recorded)
+    return yield* repeatedResults(statements, operation, appends, recorded)
   }
   if (failure._tag === "VersionRefusal" && !recorded.some(({ append }) => append === failure.append)) {
     return yield* failure.error
@@ -195,9 +195,10 @@ type Run = (
 ) => Effect.Effect<ReadonlyArray<WrittenRow>, SqlError | VersionRefusal | StoreError>
 
 const makeWrites = (
-  sql: PgClient,
+  statements: Statements,
   run: { readonly one: Run; readonly several: Run }
 ) => {
+  const { sql } = statements
   const write = (
     operation: string,
     appends: ReadonlyArray<EncodedAppend>,
@@ -209,7 +210,7 @@ const makeWrites = (
         if (failure._tag === "StoreError") return Effect.fail(failure)
         return failure._tag === "SqlError" && !isUniqueViolation(failure)
           ? Effect.fail(storeError(operation)(failure))
-          : resolve(sql, operation, appends, failure)
+          : resolve(statements, operation, appends, failure)
       }
     })
 
@@ -235,14 +236,15 @@ const makeWrites = (
 }
 
 /** The writes of the store: each a transaction of its own, or in the transaction of the caller. */
-export const make = (sql: PgClient) => {
-  const inCallersTransaction: Run = (operation, statements) =>
-    inSavepoint(sql, operation)(Effect.andThen(requireFreshSnapshot(sql, operation), statements))
+export const make = (statements: Statements) => {
+  const { retrying, sql } = statements
+  const inCallersTransaction: Run = (operation, write) =>
+    inSavepoint(sql, operation)(Effect.andThen(requireFreshSnapshot(sql, operation), write))
   return {
-    alone: makeWrites(sql, {
-      one: (_, statements) => retrying(statements),
-      several: (_, statements) => retrying(sql.withTransaction(statements))
+    alone: makeWrites(statements, {
+      one: (_, write) => retrying(write),
+      several: (_, write) => retrying(sql.withTransaction(write))
     }),
-    joined: makeWrites(sql, { one: inCallersTransaction, several: inCallersTransaction })
+    joined: makeWrites(statements, { one: inCallersTransaction, several: inCallersTransaction })
   }
 }

@@ -6,8 +6,8 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { type AppendResult, type EncodedAppend, mayHaveWritten, writtenCategories } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
-import { retrying } from "../client/retries.ts"
 import { isPassing, isUniqueViolation, storeError } from "../client/sqlError.ts"
+import type { Statements } from "../client/statements.ts"
 import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import {
@@ -58,7 +58,7 @@ const withInlineReadModels = (inline: InlineReadModels | undefined): InOneTransa
  * writer that takes no lock, or that writes the same id to another category.
  */
 const appendCarefully = (
-  sql: PgClient,
+  { retrying, sql }: Statements,
   inOneTransaction: InOneTransaction,
   operation: Operation,
   appends: ReadonlyArray<EncodedAppend>
@@ -69,30 +69,34 @@ const appendCarefully = (
       appends,
       callAppend(sql, appends, { atomic: true, careful: true })
     ),
-    (error) => isPassing(error) || isUniqueViolation(error)
+    (error) => isSqlError(error) && (isPassing(error) || isUniqueViolation(error))
   ).pipe(Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error))
 
 /** Only a careful call says of all appends whether they are recorded. */
 const isToLookAtCarefully = ({ outcome }: OutcomeRow): boolean => outcome === "recorded" || outcome === "duplicate"
 
 /** Writes all appends or none. First without the careful look, which costs a look-up per message and rarely finds one. */
-const appendAll = (sql: PgClient, inOneTransaction: InOneTransaction, appends: ReadonlyArray<EncodedAppend>) =>
-  retrying(
+const appendAll = (
+  statements: Statements,
+  inOneTransaction: InOneTransaction,
+  appends: ReadonlyArray<EncodedAppend>
+) =>
+  statements.retrying(
     inOneTransaction(
       "writeAll",
       appends,
-      callAppend(sql, appends, { atomic: true, careful: false })
+      callAppend(statements.sql, appends, { atomic: true, careful: false })
     )
   ).pipe(
     Effect.filterOrElse(
       (rows) => !rows.some(isToLookAtCarefully),
-      () => appendCarefully(sql, inOneTransaction, "writeAll", appends)
+      () => appendCarefully(statements, inOneTransaction, "writeAll", appends)
     ),
     Effect.catchTag(
       "SqlError",
       (error) =>
         isUniqueViolation(error)
-          ? appendCarefully(sql, inOneTransaction, "writeAll", appends)
+          ? appendCarefully(statements, inOneTransaction, "writeAll", appends)
           : Effect.fail(storeError("writeAll")(error))
     ),
     Effect.flatMap((rows) => atomicResults(appends, rows))
@@ -100,8 +104,8 @@ const appendAll = (sql: PgClient, inOneTransaction: InOneTransaction, appends: R
 
 /** Writes one append in a transaction of its own. */
 const appendSingly = Effect.fnUntraced(
-  function*(sql: PgClient, inOneTransaction: InOneTransaction, append: EncodedAppend) {
-    const rows = yield* appendCarefully(sql, inOneTransaction, "append", [append])
+  function*(statements: Statements, inOneTransaction: InOneTransaction, append: EncodedAppend) {
+    const rows = yield* appendCarefully(statements, inOneTransaction, "append", [append])
     return yield* Arr.isReadonlyArrayNonEmpty(rows)
       ? resultOf(append, Arr.headNonEmpty(rows))
       : Effect.die(new Error("eventfold.append gave no outcome"))
@@ -111,18 +115,18 @@ const appendSingly = Effect.fnUntraced(
 
 /** Commits a group, with a result for each append, and then wakes the readers of its category. */
 const commitGroup = (
-  sql: PgClient,
+  statements: Statements,
   inOneTransaction: InOneTransaction,
   wakeUps: WakeUps
 ): GroupCommit.Commit<EncodedAppend, AppendResult, Refusal | StoreError> =>
 (group) =>
-  retrying(inOneTransaction("append", group, callGroup(sql, group))).pipe(
+  statements.retrying(inOneTransaction("append", group, callGroup(statements.sql, group))).pipe(
     Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
     Effect.catch((error) =>
       isSqlError(error) && isPassing(error)
         ? Effect.succeed(group.map(() => Exit.fail(storeError("append")(error))))
         // One of them broke the transaction. Singly, each append gets its own result.
-        : Effect.forEach(group, (append) => appendSingly(sql, inOneTransaction, append))
+        : Effect.forEach(group, (append) => appendSingly(statements, inOneTransaction, append))
     ),
     // Here and not in the callers, which may have been interrupted. A group is of one category.
     Effect.tap((exits) => {
@@ -185,7 +189,7 @@ const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | 
  * writes are serial anyway.
  */
 export const make = Effect.fnUntraced(function*(
-  sql: PgClient,
+  statements: Statements,
   wakeUps: WakeUps,
   inline: InlineReadModels | undefined
 ) {
@@ -194,12 +198,12 @@ export const make = Effect.fnUntraced(function*(
     laneOf: categoryOf,
     sizeOf,
     maxSize: maxGroupSize,
-    commit: commitGroup(sql, inOneTransaction, wakeUps)
+    commit: commitGroup(statements, inOneTransaction, wakeUps)
   })
   return {
     append,
     appendAll: (appends: ReadonlyArray<EncodedAppend>) =>
-      wakeUps.waking(appends, appendAll(sql, inOneTransaction, appends)),
-    joined: makeJoined(sql, wakeUps, inline)
+      wakeUps.waking(appends, appendAll(statements, inOneTransaction, appends)),
+    joined: makeJoined(statements.sql, wakeUps, inline)
   }
 })
