@@ -133,6 +133,9 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "30 seconds" })(
         yield* proxy.silence("before the reply", category)
         const impatient = Effect.timeoutOption(store.append(`${category}-1`, { type: "A", data: 0 }), "50 millis")
         assert.isTrue((yield* impatient)._tag === "None")
+        yield* proxy.silence("before the reply", `${category}-2`)
+        const [elapsed] = yield* Effect.timed(Effect.timeoutOption(store.streamVersion(`${category}-2`), "50 millis"))
+        assert.isBelow(Duration.toMillis(elapsed), 3_000)
         yield* within("for the lane", "5 seconds")(store.append(`${category}-1`, { type: "A", data: 1 }))
         assert.deepStrictEqual(yield* written(store, `${category}-1`), [0, 1])
       }))
@@ -360,6 +363,13 @@ layer(Database.layer(), { timeout: "30 seconds" })("the bound of a statement", (
       assert.isUndefined(reading.pollUnsafe())
       yield* TestClock.adjust("40 seconds")
       assert.strictEqual(yield* ended(reading), 3)
+    }))
+
+  it.effect("of zero or less is refused", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.Database
+      const error = yield* Effect.flip(Store.open(url, { statementTimeout: 0 }))
+      assert.include(error.message, "statementTimeout is 0, and must be more than 0")
     }))
 
   it.effect("can be switched off", () =>

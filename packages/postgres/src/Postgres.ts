@@ -189,7 +189,8 @@ export type InlineServices<Model extends InlineModel> = Model extends ReadModel<
 
 /**
  * A pool of connections and the store on it: `url`, or `host`, `port`, `database`, `username` and `password`;
- * `maxConnections` (defaults to 10), and everything else that `PgClient` takes.
+ * `maxConnections` (defaults to 10), `keepAlive` (defaults to 30 seconds, because otherwise nothing tells that the other end of
+ * an idle connection has gone), and everything else that `PgClient` takes.
  *
  * @since 0.1.0
  * @category options
@@ -303,7 +304,8 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
  *
  * **When to use**
  *
- * When the application has statements of its own: provide {@link layerClient} with this client.
+ * When the application has statements of its own: provide {@link layerClient} with this client. `keepAlive` defaults to 30
+ * seconds, as for {@link layer}.
  *
  * @example
  * ```ts

@@ -9,10 +9,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Connection } from "effect/sql/SqlConnection"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
+import { describeDatabase, OpenError, OpenFailed } from "../../OpenError.ts"
 import { isInProcess } from "./connections.ts"
 import { type Level, levelOf } from "./transactions.ts"
 
@@ -27,6 +29,12 @@ const patience = 10
 
 /** How many times a watch looks at the statements in flight within their bound. */
 const looks = 8
+
+/**
+ * How long the interruption of a statement waits until the client has cancelled it. On a server that answers that takes
+ * milliseconds; on a silent connection five seconds.
+ */
+const interruptionTimeout = "1 second"
 
 /** Whether a statement may take {@link patience} times as long. */
 const IsPatient = Context.Reference<boolean>("@eventfold/postgres/IsPatient", { defaultValue: () => false })
@@ -76,12 +84,16 @@ type Watch = <A, E, R>(
   whenSilent?: (error: SqlError) => void
 ) => Effect.Effect<A, E | SqlError>
 
-const noAnswer = (duration: Duration.Duration): SqlError => {
-  const message =
-    `the server gave no answer within ${Duration.format(duration)}, the bound that statementTimeout sets, or the ` +
-    "client had no connection free for that long"
-  return new SqlError({ reason: new ConnectionError({ cause: new Error(message), message, operation: "execute" }) })
-}
+const silence = (message: string): SqlError =>
+  new SqlError({ reason: new ConnectionError({ cause: new Error(message), message, operation: "execute" }) })
+
+const noAnswer = (duration: Duration.Duration): SqlError =>
+  silence(
+    `the server gave no answer within ${
+      Duration.format(duration)
+    }, the bound that statementTimeout sets, or the client had no ` +
+      "connection free for that long"
+  )
 
 /**
  * Watches the statements that may take up to a duration. One fiber does for all, and sleeps while there are none: a statement
@@ -140,7 +152,15 @@ const makeWatch = Effect.fnUntraced(
         })
         return Effect.suspend(() => {
           inFlight.delete(entry)
-          return Fiber.interrupt(fiber)
+          fiber.interruptUnsafe()
+          return Effect.map(
+            Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), interruptionTimeout),
+            (ended) => {
+              if (Option.isNone(ended)) {
+                whenSilent?.(silence("the server did not answer the interruption of a statement"))
+              }
+            }
+          )
         })
       })
   }
@@ -271,13 +291,19 @@ const unbounded: Bound = {
 
 /**
  * Bounds the statements on a client, while the scope is open. Those of a PGlite are not bounded: it is in this process, and its
- * only session could not be opened again.
+ * only session could not be opened again. Fails when the bound is not above zero.
  */
 export const make = Effect.fnUntraced(function*(
   sql: PgClient,
   timeout: Duration.Input = defaultTimeout
-): Effect.fn.Return<Bound, never, Scope.Scope> {
+): Effect.fn.Return<Bound, OpenError, Scope.Scope> {
   const duration = Duration.fromInputUnsafe(timeout)
+  if (!Duration.isPositive(duration)) {
+    const detail =
+      `statementTimeout is ${Duration.format(duration)}, and must be more than 0: Duration.infinity switches the ` +
+      "bound off"
+    return yield* new OpenError({ database: describeDatabase(sql.config), reason: new OpenFailed({ detail }) })
+  }
   if (isInProcess(sql) || !Duration.isFinite(duration)) return unbounded
   const usual = yield* makeWatch(duration)
   const patient = yield* makeWatch(Duration.times(duration, patience))

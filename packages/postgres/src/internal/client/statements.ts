@@ -9,6 +9,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { StoreError } from "eventfold/StoreError"
+import type { OpenError } from "../../OpenError.ts"
 import * as Bound from "./bound.ts"
 import { isLockTimeout, isPassing, storeError } from "./sqlError.ts"
 
@@ -55,7 +56,7 @@ const isPassingError = (error: unknown): boolean => isSqlError(error) && isPassi
 export const make = Effect.fnUntraced(function*(
   sql: PgClient,
   { retry = defaultRetry, timeout }: Options
-): Effect.fn.Return<Statements, never, Scope.Scope> {
+): Effect.fn.Return<Statements, OpenError, Scope.Scope> {
   const bound = yield* Bound.make(sql, timeout)
   const retrying: Statements["retrying"] = <A, E>(
     statements: Effect.Effect<A, E>,
