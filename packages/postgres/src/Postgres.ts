@@ -194,7 +194,7 @@ const open = Effect.fnUntraced(function*(
   const { functions, schema } = yield* ensureInstalled(sql, options)
   const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
   const lease = Leases.make(sql)
-  const statements = Statements.make(sql, { retry: options.retry })
+  const statements = yield* Statements.make(sql, { retry: options.retry })
   const places = Places.make(statements)
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {

@@ -144,6 +144,6 @@ export const layer = (
       }
       const unusable = whyUnusable(sql, { schema, missing: "eventfold" })
       if (unusable !== undefined) return yield* unusable
-      return Store.make(Statements.make(sql, { retry: options.retry }))
+      return Store.make(yield* Statements.make(sql, { retry: options.retry }))
     })
   )

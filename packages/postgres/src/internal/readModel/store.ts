@@ -156,7 +156,7 @@ const switchTo = <E, R>(sql: PgClient, build: Build, prepare: Prepare<E, R>) =>
   )
 
 /** The store of read models on a database with the `eventfold` schema. */
-export const make = ({ query, sql }: Statements): Service => {
+export const make = ({ query, renewing, sql }: Statements): Service => {
   const onClient = provideClient(sql)
 
   return makeService({
@@ -166,32 +166,34 @@ export const make = ({ query, sql }: Statements): Service => {
         sql<BuildRow>`SELECT * FROM eventfold.read_models WHERE read_model = ${readModel} ORDER BY number`
       ).pipe(Effect.flatMap((rows) => Effect.forEach(rows, buildOf))),
 
-    create: (definition, options) => create(sql, definition, options),
+    create: (definition, options) => renewing(create(sql, definition, options)),
 
     advance: (build, to, handle) =>
-      inTransaction(sql, "advance")(
-        Effect.tap(changedBuild("advance", build, moveCheckpoint(sql, build, to)), () => onClient(handle))
+      renewing(
+        inTransaction(sql, "advance")(
+          Effect.tap(changedBuild("advance", build, moveCheckpoint(sql, build, to)), () => onClient(handle))
+        )
       ),
 
-    switchTo: (build, prepare) => switchTo(sql, build, prepare),
+    switchTo: (build, prepare) => renewing(switchTo(sql, build, prepare)),
 
     rewind: (build, to) =>
-      changedBuild(
+      renewing(changedBuild(
         "rewind",
         build,
         sql<BuildRow>`UPDATE eventfold.read_models SET (${checkpointColumns(sql)}) = ROW (${checkpointValues(sql, to)})
           WHERE ${isBuild(sql, build)} RETURNING *`
-      ),
+      )),
 
     accept: (build, fingerprint) =>
-      changedBuild(
+      renewing(changedBuild(
         "accept",
         build,
         sql<BuildRow>`UPDATE eventfold.read_models SET fingerprint = ${fingerprint} WHERE ${
           isBuild(sql, build)
         } RETURNING *`
-      ),
+      )),
 
-    drop: (build) => drop(sql, build)
+    drop: (build) => renewing(drop(sql, build))
   })
 }
