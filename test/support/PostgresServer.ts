@@ -147,13 +147,14 @@ const serve = Effect.fnUntraced(function*(
 const asReplica = (data: string) =>
   attempt("Can't make it a replica", () => writeFile(join(data, "standby.signal"), ""))
 
-interface Account {
+/** The user that a program runs as. */
+export interface Account {
   readonly uid: number
   readonly gid: number
 }
 
 /** The user that runs the server: the current one, or `nobody` instead of root. */
-const unprivileged: Effect.Effect<Account | undefined, PostgresServerError> = Effect.gen(function*() {
+export const unprivileged: Effect.Effect<Account | undefined, PostgresServerError> = Effect.gen(function*() {
   if (process.getuid?.() !== 0) return undefined
   const passwd = yield* attempt("Can't read /etc/passwd", () => readFile("/etc/passwd", "utf8"))
   const found = /^nobody:[^:]*:(\d+):(\d+):/m.exec(passwd)
@@ -163,7 +164,8 @@ const unprivileged: Effect.Effect<Account | undefined, PostgresServerError> = Ef
   return { uid: Number(found[1]), gid: Number(found[2]) }
 })
 
-const temporaryFolder = (account: Account | undefined) =>
+/** A folder of that user, which the end of the scope removes. */
+export const temporaryFolder = (account: Account | undefined) =>
   Effect.acquireRelease(
     attempt("Can't make a temporary folder", async () => {
       const folder = await mkdtemp(join(tmpdir(), "eventfold-postgres-"))
@@ -189,7 +191,8 @@ const reachable = (bin: string, folder: string, account: Account | undefined) =>
       }))
   )
 
-const freePort: Effect.Effect<number, PostgresServerError> = attempt(
+/** A port on which nothing listens, as far as one can know. */
+export const freePort: Effect.Effect<number, PostgresServerError> = attempt(
   "No free port",
   () =>
     new Promise<number>((resolve, reject) => {
@@ -279,7 +282,8 @@ const run = (command: string, args: ReadonlyArray<string>, account?: Account) =>
     return stdout
   })
 
-function attempt<A>(
+/** Runs what may fail for a reason of the machine's. */
+export function attempt<A>(
   message: string,
   promise: (signal: AbortSignal) => Promise<A>
 ): Effect.Effect<A, PostgresServerError> {
