@@ -79,11 +79,17 @@ export interface RecordedMessage {
   readonly position: number
   /** The ordinal in the store, from 1, perhaps with gaps. */
   readonly globalPosition: number
-  /** Also `null` when another client has stored SQL's NULL. */
+  /**
+   * Also `null` when another client has stored SQL's NULL. A number that JavaScript does not have, which only another client can
+   * store, is the nearest one that it has, or its text when the store reads exact numbers.
+   */
   readonly data: Schema.Json
   /** Any JSON, as the writer stored it; `null` when there is none. `Metadata.fromJson` reads metadata from it. */
   readonly metadata: Schema.Json
-  /** When the message was written, by the store's clock, to the millisecond. */
+  /**
+   * When the message was written, by the store's clock, to the millisecond. The last time of a `Date` when another client has
+   * stored one that a `Date` does not have.
+   */
   readonly time: DateTime.Utc
 }
 

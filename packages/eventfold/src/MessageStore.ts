@@ -187,6 +187,13 @@ export class MessageStore extends Context.Service<MessageStore, {
    * A category's messages become visible in the order of their global positions. So a reader that continues after the last
    * message it has seen misses none. Fails with `InvalidCategory` for a name with a dash, and with `InvalidArgument` for an
    * option out of range.
+   *
+   * **Gotchas**
+   *
+   * The order is that of writers that lock the category, as appends and Message DB's functions do. A plain `INSERT` into the
+   * table takes no lock: when it commits after a later message, a reader that has passed its global position misses it. Have it
+   * call `message_store.acquire_lock` first, or read with `readAll` and the filter `categories`, which
+   * waits for it.
    */
   readonly readCategory: (
     category: string,

@@ -42,12 +42,28 @@ export interface EncodedMessage {
  *
  * **Gotchas**
  *
- * Like `JSON.parse`, throws a `SyntaxError` on a text that is not JSON, which a store never holds.
+ * Like `JSON.parse`, throws a `SyntaxError` on a text that is not JSON, which a store never holds. Like it, reads the nearest
+ * number of JavaScript in the place of one that JavaScript does not have: `9007199254740993` loses its last digit, and `1e400`
+ * becomes `Infinity`. {@link parseExactJson} does not.
  *
  * @category encoding
  * @since 0.1.0
  */
 export { parseJson } from "./internal/runtime/parseJson.ts"
+
+/**
+ * Parses the JSON text of stored data or metadata as {@link parseJson} does, and gives each number that a JavaScript number
+ * would change as its text: `9007199254740993` as `"9007199254740993"`. A backend with the option of exact numbers uses it.
+ *
+ * **Details**
+ *
+ * A number is kept when writing it again gives the same value: `0.1` and `1e20` are. It is changed when it has more digits
+ * than a number of JavaScript keeps, or is too large for one, as `1e400`.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export { parseExactJson } from "./internal/runtime/parseJson.ts"
 
 /**
  * Messages for one stream. Within one call of the backend, all ids are distinct.

@@ -187,6 +187,8 @@ export const layerClient = (options: Options = {}): Layer.Layer<PgClient.PgClien
  * @category layers
  */
 export const layer = <const Models extends ReadonlyArray<Postgres.InlineModel> = []>(
-  options: Options & Postgres.Inline<Models> = {}
+  options: Options & Postgres.Inline<Models> & Pick<Postgres.StoreOptions, "exactNumbers"> = {}
 ): Layer.Layer<MessageStore, OpenError, Postgres.InlineServices<Models[number]>> =>
-  Postgres.layerClient({ install: true, inline: options.inline }).pipe(Layer.provide(layerClient(options)))
+  Postgres.layerClient({ install: true, inline: options.inline, exactNumbers: options.exactNumbers }).pipe(
+    Layer.provide(layerClient(options))
+  )

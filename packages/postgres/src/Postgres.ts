@@ -152,6 +152,18 @@ export interface StoreOptions {
    * is being committed waits for that group first. `Infinity` waits without an end.
    */
   readonly lockTimeout?: Duration.Input | undefined
+  /**
+   * Read a number of data or metadata as its text when a JavaScript number would change it: 2^53 + 1 as `"9007199254740993"`, and
+   * also 1e400 and a decimal with more digits than a number keeps. A schema of a number then refuses it with a `DecodeError`,
+   * wherever events are decoded: by categories, entities, consumers and read models. `Schema.BigInt` accepts it.
+   *
+   * **Details**
+   *
+   * Defaults to false, because it costs a look at every text that is read, and no program in JavaScript writes such numbers. The
+   * nearest number is then read in their place: 2^53 + 1 without its last digit, and 1e400 as `Infinity`, which `Schema.Finite`
+   * and `Schema.Int` refuse. `Schema.Int` also refuses every integer beyond 2^53 - 1.
+   */
+  readonly exactNumbers?: boolean | undefined
 }
 
 /**
@@ -235,7 +247,11 @@ const open = Effect.fnUntraced(function*(
   context: Context.Context<never>
 ) {
   yield* Pool.checkSessions(sql)
-  const statements = yield* Statements.make(sql, { retry: options.retry, timeout: options.statementTimeout })
+  const statements = yield* Statements.make(sql, {
+    exactNumbers: options.exactNumbers,
+    retry: options.retry,
+    timeout: options.statementTimeout
+  })
   const { functions, schema } = yield* ensureInstalled(statements, options)
   const lasting = options.directUrl === undefined || isInProcess(sql)
     ? sql.config

@@ -45,8 +45,26 @@ function* tokens(text: string): Generator<string> {
 const closed = ({ entries, isObject }: Open): Schema.Json =>
   isObject ? Object.fromEntries(entries) : entries.map(([, value]) => value)
 
+/** The significant digits of a number and its exponent: numbers of the same value have the same. */
+const canonical = (text: string): string => {
+  const [, whole = "", fraction = "", exponent = "0"] = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? []
+  const digits = whole + fraction
+  let start = 0
+  while (digits[start] === "0") start++
+  if (start === digits.length) return "0"
+  let end = digits.length
+  while (digits[end - 1] === "0") end--
+  return `${digits.slice(start, end)}e${Number(exponent) - fraction.length + (digits.length - end)}`
+}
+
+/** The value of a token that is no punctuation mark: of a number that another one would replace, its text. */
+const exactValue = (part: string): Schema.Json => {
+  const value: Schema.Json = JSON.parse(part)
+  return typeof value !== "number" || canonical(part) === canonical(String(value)) ? value : part
+}
+
 /** Parses valid JSON, its keys and its plain values one by one, without recursion: JSON may be deeper than the call stack. */
-const parseInParts = (text: string): Schema.Json => {
+const parseInParts = (text: string, valueOf: (part: string) => Schema.Json = JSON.parse): Schema.Json => {
   const root: Open = { name: "", isObject: false, entries: [] }
   const open = [root]
   let innermost = root
@@ -70,7 +88,7 @@ const parseInParts = (text: string): Schema.Json => {
     } else if (isKey) {
       name = JSON.parse(part)
     } else {
-      innermost.entries.push([name, JSON.parse(part)])
+      innermost.entries.push([name, valueOf(part)])
     }
   }
   return root.entries[0]?.[1] ?? null
@@ -85,3 +103,13 @@ const parseInParts = (text: string): Schema.Json => {
  */
 export const parseJson = (text: string): Schema.Json =>
   text.includes("\\") && escapedKey.test(text) ? parseInParts(text) : JSON.parse(text)
+
+/** What a number may have that is not exact: more than 15 digits, or an exponent. */
+const longNumber = /[\d.]{16}|\d[eE][+-]?\d/
+
+/**
+ * Parses a text that a store has written as JSON, and gives each number that a JavaScript number would change as its text.
+ * Texts with numbers that may be such, which are few, are parsed in parts.
+ */
+export const parseExactJson = (text: string): Schema.Json =>
+  longNumber.test(text) ? parseInParts(text, exactValue) : parseJson(text)

@@ -7,6 +7,34 @@ export interface JsonProblem {
 /** A cycle has no end, and PostgreSQL's own limit depends on its stack size. */
 const maxDepth = 1_000
 
+/** How many bytes the strings of one value may have together: more do not fit into a jsonb. */
+export const maxJsonBytes = 2 ** 28 - 1
+
+/** How many bytes the rest of a value may have. */
+interface Budget {
+  left: number
+}
+
+/** The number of bytes of a text in UTF-8. */
+const utf8Length = (text: string): number => {
+  let bytes = text.length
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    // Both halves of a surrogate pair have two of its four bytes.
+    if (unit >= 0x80) bytes += unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2
+  }
+  return bytes
+}
+
+/** Takes a text from a budget. Short texts count as if they were ASCII: only long ones are worth the look at each character. */
+const isOverBudget = (text: string, budget: Budget): boolean => {
+  if (text.length > budget.left) return true
+  budget.left -= text.length * 4 > budget.left ? utf8Length(text) : text.length
+  return budget.left < 0
+}
+
+const tooLong = "is too long: PostgreSQL's jsonb holds less than 256 MiB of text"
+
 /** Why PostgreSQL cannot store a text; `undefined` when it can. */
 export const textProblem = (text: string): string | undefined => {
   if (text.includes("\u0000")) return "contains a NUL character, which PostgreSQL cannot store"
@@ -29,10 +57,13 @@ const isPlainObject = (value: object): value is { readonly [key: string]: unknow
  * The first part of a value that `JSON.stringify` would silently change or that PostgreSQL's jsonb would refuse; `undefined`
  * when every store can keep the value as it is. A property that is `undefined` counts as absent.
  */
-export const jsonProblem = (value: unknown, depth = 0): JsonProblem | undefined => {
+export const jsonProblem = (value: unknown, maxBytes = maxJsonBytes): JsonProblem | undefined =>
+  problemOf(value, { left: maxBytes }, 0)
+
+const problemOf = (value: unknown, budget: Budget, depth: number): JsonProblem | undefined => {
   switch (typeof value) {
     case "string": {
-      const reason = textProblem(value)
+      const reason = isOverBudget(value, budget) ? tooLong : textProblem(value)
       return reason === undefined ? undefined : { path: [], reason }
     }
     case "number":
@@ -40,17 +71,17 @@ export const jsonProblem = (value: unknown, depth = 0): JsonProblem | undefined 
     case "boolean":
       return undefined
     case "object":
-      return value === null ? undefined : containerProblem(value, depth)
+      return value === null ? undefined : containerProblem(value, budget, depth)
     default:
       return { path: [], reason: `is a ${typeof value}, which JSON does not have` }
   }
 }
 
-const containerProblem = (value: object, depth: number): JsonProblem | undefined => {
+const containerProblem = (value: object, budget: Budget, depth: number): JsonProblem | undefined => {
   if (depth >= maxDepth) return { path: [], reason: `is nested deeper than ${maxDepth} levels` }
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
-      const problem = jsonProblem(value[i], depth + 1)
+      const problem = problemOf(value[i], budget, depth + 1)
       if (problem !== undefined) return { path: [i, ...problem.path], reason: problem.reason }
     }
     return undefined
@@ -61,9 +92,10 @@ const containerProblem = (value: object, depth: number): JsonProblem | undefined
   for (const key of Object.keys(value)) {
     const property = value[key]
     if (property === undefined) continue
+    if (isOverBudget(key, budget)) return { path: [key.slice(0, 100)], reason: tooLong }
     const reason = textProblem(key)
     if (reason !== undefined) return { path: [], reason: `has a key that ${reason}` }
-    const problem = jsonProblem(property, depth + 1)
+    const problem = problemOf(property, budget, depth + 1)
     if (problem !== undefined) return { path: [key, ...problem.path], reason: problem.reason }
   }
   return undefined

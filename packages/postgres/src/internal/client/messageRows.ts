@@ -5,7 +5,7 @@ import type * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { MessageId, RecordedMessage } from "eventfold/Message"
-import { type MessagePage, parseJson } from "eventfold/StoreBackend"
+import type { MessagePage } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
 import type { StreamName } from "eventfold/StreamName"
 import type { Statements } from "./statements.ts"
@@ -33,13 +33,23 @@ export const dataColumn = 5
 export const messageColumns = (sql: PgClient): Fragment =>
   sql`id::varchar, stream_name, type, position, global_position, data::varchar, metadata::varchar, time`
 
-/** The text form of a jsonb, which is always JSON. */
-const parse = (text: string | null): Schema.Json => text === null ? null : parseJson(text)
+/** The last time that a `Date` has. */
+const lastTime = DateTime.makeUnsafe(8.64e15)
+
+/**
+ * A time. Who may INSERT into the table may give it `infinity`, `-infinity`, or a year that a `Date` does not have: the client
+ * gives an invalid `Date` for each of them. They are read as the last time, so that the message can be read, handled and parked
+ * like others.
+ */
+const timeOf = (time: Date): DateTime.Utc => Number.isNaN(time.getTime()) ? lastTime : DateTime.fromDateUnsafe(time)
 
 /** Decodes rows that have the columns of `message_store.message`. */
 export const recordedMessages = (
+  { parseJson }: Pick<Statements, "parseJson">,
   rows: ReadonlyArray<ReadonlyArray<unknown>>
 ): Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError> => {
+  // The text form of a jsonb is always JSON.
+  const parse = (text: string | null): Schema.Json => text === null ? null : parseJson(text)
   const messages: Array<RecordedMessage> = []
   for (const columns of rows) {
     const row = columns as MessageRow
@@ -56,19 +66,19 @@ export const recordedMessages = (
       globalPosition,
       data: parse(row[5]),
       metadata: parse(row[6]),
-      time: DateTime.fromDateUnsafe(row[7])
+      time: timeOf(row[7])
     })
   }
   return Effect.succeed(messages)
 }
 
 /** A page that decodes its messages when they are asked for. */
-const messagePage = (rows: ReadonlyArray<ReadonlyArray<unknown>>): MessagePage => {
+const messagePage = (statements: Statements, rows: ReadonlyArray<ReadonlyArray<unknown>>): MessagePage => {
   const last = rows.at(-1) as MessageRow | undefined
   return {
     length: rows.length,
     last: last === undefined ? undefined : { position: Number(last[3]), globalPosition: Number(last[4]) },
-    slice: (start, end) => Effect.suspend(() => recordedMessages(rows.slice(start, end)))
+    slice: (start, end) => Effect.suspend(() => recordedMessages(statements, rows.slice(start, end)))
   }
 }
 
@@ -76,9 +86,9 @@ const messagePage = (rows: ReadonlyArray<ReadonlyArray<unknown>>): MessagePage =
 type Values = Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, SqlError>
 
 /** Reads messages. */
-export const readMessages = ({ query }: Statements, operation: string, rows: Values) =>
-  Effect.flatMap(query(operation, rows), recordedMessages)
+export const readMessages = (statements: Statements, operation: string, rows: Values) =>
+  Effect.flatMap(statements.query(operation, rows), (rows) => recordedMessages(statements, rows))
 
 /** Reads a page of messages. */
-export const readMessagePage = ({ query }: Statements, operation: string, rows: Values) =>
-  Effect.map(query(operation, rows), messagePage)
+export const readMessagePage = (statements: Statements, operation: string, rows: Values) =>
+  Effect.map(statements.query(operation, rows), (rows) => messagePage(statements, rows))

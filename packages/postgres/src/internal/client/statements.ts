@@ -6,8 +6,10 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import { parseExactJson, parseJson } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
 import type { OpenError } from "../../OpenError.ts"
 import * as Bound from "./bound.ts"
@@ -18,12 +20,16 @@ import { isOfReadOnlySession, isWorthRepeating, storeError } from "./sqlError.ts
 export interface Options {
   /** How long failures that pass are retried. Defaults to {@link defaultRetry}. */
   readonly retry?: Schedule.Schedule<unknown> | undefined
+  /** Whether numbers of data and metadata that a JavaScript number would change are read as texts. Defaults to false. */
+  readonly exactNumbers?: boolean | undefined
   /** How long one statement may take. Defaults to that of `bound.ts`. */
   readonly timeout?: Duration.Input | undefined
 }
 
 /** Runs the statements of a store on its client. */
 export interface Statements extends Bound.Bounded {
+  /** Parses the data and the metadata of messages. */
+  readonly parseJson: (text: string) => Schema.Json
   /** Runs a query for an operation of the store: bounds it, retries failures that pass, and fails with a `StoreError`. */
   readonly query: <A>(operation: string, statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, StoreError>
   /**
@@ -64,7 +70,8 @@ const isErrorWorthRepeating = (error: unknown): boolean => isSqlError(error) && 
 const makeWith = Effect.fnUntraced(function*(
   sql: PgClient,
   bound: Bound.Bound,
-  retry: Schedule.Schedule<unknown>
+  retry: Schedule.Schedule<unknown>,
+  parse: (text: string) => Schema.Json
 ): Effect.fn.Return<Statements, never, Scope.Scope> {
   const renew = yield* ReadOnlySessions.make(sql)
 
@@ -90,19 +97,20 @@ const makeWith = Effect.fnUntraced(function*(
   return {
     sql,
     bound,
+    parseJson: parse,
     query: (operation, statements) => Effect.mapError(retrying(bound.statement(statements)), storeError(operation)),
     retrying,
     once: (statements) => Effect.provideService(statements, IsOnce, true),
     renewing,
     renew,
-    on: (other) => makeWith(other, bound, retry)
+    on: (other) => makeWith(other, bound, retry, parse)
   }
 })
 
 /** Runs the statements of a store on a client, until the scope closes. */
 export const make = Effect.fnUntraced(function*(
   sql: PgClient,
-  { retry = defaultRetry, timeout }: Options
+  { exactNumbers = false, retry = defaultRetry, timeout }: Options
 ): Effect.fn.Return<Statements, OpenError, Scope.Scope> {
-  return yield* makeWith(sql, yield* Bound.make(sql, timeout), retry)
+  return yield* makeWith(sql, yield* Bound.make(sql, timeout), retry, exactNumbers ? parseExactJson : parseJson)
 })

@@ -96,7 +96,7 @@ const Footer = Schema.fromJsonString(Schema.Struct({
 const decodeFooter = Schema.decodeUnknownEffect(Footer)
 
 /** Reads a page by `eventfold.read_all`, whose last row describes the page. */
-export const readPage = ({ query, sql }: Statements): ReadPage =>
+export const readPage = ({ parseJson, query, sql }: Statements): ReadPage =>
   Effect.fnUntraced(function*({ categories, from, limit, types }, final) {
     const rows = yield* query(
       "readAll",
@@ -107,6 +107,6 @@ export const readPage = ({ query, sql }: Statements): ReadPage =>
     const { last, run, through, writers } = yield* decodeFooter(rows.at(-1)?.[dataColumn]).pipe(
       Effect.mapError(({ message }) => new StoreError({ operation: "readAll", reason: message, isRetryable: false }))
     )
-    const messages = yield* recordedMessages(rows.slice(0, -1))
+    const messages = yield* recordedMessages({ parseJson }, rows.slice(0, -1))
     return { messages, through, last, run, writers: writers ?? undefined }
   })

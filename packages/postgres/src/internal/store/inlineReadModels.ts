@@ -14,7 +14,6 @@ import type { Build, Service } from "eventfold/ReadModelStore"
 import { Independence } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import { describeDatabase, NotInline, OpenError } from "../../OpenError.ts"
-import type { Bounded } from "../client/bound.ts"
 import { provideClient } from "../client/connections.ts"
 import type { FunctionCall } from "../client/functionCalls.ts"
 import { recordedMessages } from "../client/messageRows.ts"
@@ -93,7 +92,12 @@ const lockLiveBuild = Effect.fnUntraced(function*(sql: PgClient, { fingerprint, 
  * The messages of the category after a build's checkpoint. The append holds the lock of the category, so it has the
  * last.
  */
-const unhandledMessages = (sql: PgClient, call: FunctionCall, category: string, { checkpoint }: Build) =>
+const unhandledMessages = (
+  { parseJson, sql }: Statements,
+  call: FunctionCall,
+  category: string,
+  { checkpoint }: Build
+) =>
   Effect.flatMap(
     sql`${
       call(category, (name) =>
@@ -101,7 +105,7 @@ const unhandledMessages = (sql: PgClient, call: FunctionCall, category: string, 
           BigInt(maxCatchUp + 1)
         }) AS called`)
     }`.values,
-    recordedMessages
+    (rows) => recordedMessages({ parseJson }, rows)
   )
 
 /** Runs the handlers of a read model, and tells a failure that passes from a refusal. */
@@ -129,15 +133,16 @@ const runHandlers = (
 
 /** Brings a read model up to date in the transaction of an append. */
 const catchUp = Effect.fnUntraced(function*(
-  sql: PgClient,
+  statements: Statements,
   call: FunctionCall,
   { category, model }: InlineModel,
   context: Context.Context<never>
 ) {
+  const { sql } = statements
   const build = yield* lockLiveBuild(sql, model)
   // Another version is live. The worker puts this one in its place.
   if (build === undefined) return
-  const messages = yield* unhandledMessages(sql, call, category, build)
+  const messages = yield* unhandledMessages(statements, call, category, build)
   const [last] = messages.slice(-1)
   if (last === undefined || messages.length > maxCatchUp) return
   const { checkpoint, number } = build
@@ -152,12 +157,12 @@ const catchUp = Effect.fnUntraced(function*(
 
 /** The handlers get their services from the context. */
 const make = (
-  bounded: Bounded,
+  statements: Statements,
   call: FunctionCall,
   models: ReadonlyArray<InlineModel>,
   context: Context.Context<never>
 ): InlineReadModels => {
-  const { sql } = bounded
+  const { sql } = statements
   const byCategory = Map.groupBy(models, ({ category }) => category)
 
   /** Runs an append, and then the handlers of the read models of its categories. */
@@ -168,7 +173,7 @@ const make = (
       ({ model }) => model.name,
       Order.String
     )
-    const catchUpAll = Effect.forEach(affected, (one) => catchUp(sql, call, one, context), { discard: true })
+    const catchUpAll = Effect.forEach(affected, (one) => catchUp(statements, call, one, context), { discard: true })
     return Effect.tap(append, () => catchUpAll)
   }
 
@@ -176,7 +181,7 @@ const make = (
     covers: (category) => byCategory.has(category),
     inTransactionOf: (operation, categories, append) =>
       handling(categories, append).pipe(
-        inTransaction(bounded, operation),
+        inTransaction(statements, operation),
         ReadModel.afterCommit,
         ofNoAppend,
         Effect.mapError((error) => {
@@ -187,7 +192,7 @@ const make = (
     inSavepointOf: (operation, categories, append) =>
       handling(categories, append).pipe(
         keepingSearchPath(sql),
-        inSavepoint(bounded, operation),
+        inSavepoint(statements, operation),
         sideEffectsAfterCommit(sql),
         ofNoAppend,
         Effect.mapError((error) => error._tag === "HandlerFailed" ? refusalOf(operation, error) : error)
