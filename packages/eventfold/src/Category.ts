@@ -350,18 +350,16 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
     events: ReadonlyArray<Unrecorded<E, O>>
   ) => Effect.Effect<ReadonlyArray<Message>, InvalidMessage, ServicesOf<E, O>>
   /**
-   * The events as readers of their messages get them. `undefined` when that is the events as they were, because all of the
-   * category's events are written in their newest version.
+   * The events with the data that readers of their messages get: what was lost on the way is lost at once. Fails with
+   * `InvalidMessage` when an event could not be read.
    *
    * @internal
    */
-  readonly readBack:
-    | ((
-      streamName: string,
-      events: ReadonlyArray<Unrecorded<E, O>>,
-      messages: ReadonlyArray<Message>
-    ) => Effect.Effect<ReadonlyArray<Unrecorded<E, O>>, InvalidMessage, ServicesOf<E, O>>)
-    | undefined
+  readonly readBack: (
+    streamName: string,
+    events: ReadonlyArray<Unrecorded<E, O>>,
+    messages: ReadonlyArray<Message>
+  ) => Effect.Effect<ReadonlyArray<Unrecorded<E, O>>, InvalidMessage, ServicesOf<E, O>>
   /**
    * Decodes a message of the category into an event. Gives none for a message of an unknown type that the category skips. Fails
    * with {@link DecodeError} when the data, the metadata or the id of the stream does not fit.
@@ -552,14 +550,23 @@ export const make = <const Name extends string, const E extends Events, const O 
     >
 
   const { readBack: readEventBack } = messages
-  const readBack = readEventBack === undefined
-    ? undefined
-    : (streamName: string, events: ReadonlyArray<Unrecorded<E, O>>, messages: ReadonlyArray<Message>) =>
-      Effect.forEach(
-        events,
-        (event: UntypedEvent, index) =>
-          Effect.mapError(readEventBack(event, messages[index]?.data ?? null), invalid(streamName, index, event))
-      ) as Effect.Effect<ReadonlyArray<Unrecorded<E, O>>, InvalidMessage, Services>
+  const readBack = (
+    streamName: string,
+    events: ReadonlyArray<Unrecorded<E, O>>,
+    messages: ReadonlyArray<Message>
+  ): Effect.Effect<ReadonlyArray<Unrecorded<E, O>>, InvalidMessage, Services> =>
+    Effect.suspend(() => {
+      const read: Array<UntypedEvent> = []
+      const readNext = (event: UntypedEvent) =>
+        Effect.mapErrorEager(
+          readEventBack(event, messages[read.length]?.data as Schema.Json),
+          invalid(streamName, read.length, event)
+        )
+      return Effect.as(
+        Eager.forEach(events, readNext, (event) => read.push(event)),
+        read as ReadonlyArray<UntypedEvent> as ReadonlyArray<Unrecorded<E, O>>
+      )
+    })
 
   const toAppend = (id: IdOf<O>, events: Given, options?: MessageStore.AppendOptions) =>
     Effect.flatMap(

@@ -273,7 +273,7 @@ describe("decode", () => {
   it.effect("a reader gets what came before, then the error", () =>
     Effect.gen(function*() {
       yield* Ledger.append("1", [rename, rename])
-      yield* write({ type: "Closed", data: null })
+      yield* write({ type: "Closed", data: 5 })
       const seen: Array<number> = []
       const error = yield* Ledger.readStream("1", { batchSize: 2 }).pipe(
         Stream.runForEach(({ recorded }) => Effect.sync(() => seen.push(recorded.position))),

@@ -11,8 +11,8 @@ export interface EventCodec<R> {
   /** The reasons of its misfits complete a sentence whose subject is the path. */
   readonly encode: (data: unknown) => Effect.Effect<Schema.Json, Misfit, R>
   readonly decode: (data: Schema.Json, metadata: Schema.Json) => Effect.Effect<unknown, Misfit, R>
-  /** What readers get of an event that was encoded as an older version; `undefined` when the newest is written. */
-  readonly readBack: ((data: Schema.Json) => Effect.Effect<unknown, Misfit, R>) | undefined
+  /** What readers get of data that `encode` gave. */
+  readonly readBack: (data: Schema.Json) => Effect.Effect<unknown, Misfit, R>
 }
 
 /** A step between the data of two versions. */
@@ -60,7 +60,7 @@ export const eventCodec = <R>(
   schema: Schema.Codec<unknown, unknown, R, R>,
   schemaVersions: "check" | "ignore"
 ): EventCodec<R> => {
-  const { decode, encode } = jsonCodec("data", schema)
+  const { decode, encode, readBack } = jsonCodec("data", schema)
   const isOther = (schemaVersion: Schema.Json | undefined): schemaVersion is Schema.Json =>
     schemaVersions === "check" && schemaVersion != null && versionNumber(schemaVersion) !== 1
   const also = "; if another client writes schemaVersion and means something else, the category can ignore it: " +
@@ -77,7 +77,7 @@ export const eventCodec = <R>(
       const schemaVersion = schemaVersionIn(metadata)
       return isOther(schemaVersion) ? Effect.fail(unknownVersion(schemaVersion, 1, also)) : decode(json)
     },
-    readBack: undefined
+    readBack
   }
 }
 
@@ -150,6 +150,6 @@ export const versionedCodec = <R>(
         ? decodeFrom(version, json)
         : Effect.fail(unknownVersion(schemaVersion, count))
     },
-    readBack: written === count ? undefined : (json) => decodeFrom(written, json)
+    readBack: written === count ? current.readBack : (json) => decodeFrom(written, json)
   }
 }

@@ -37,11 +37,8 @@ export interface MessageCodec<R> {
   /** Whether what the context gives to messages matters here. Where there is no schema for it, only the store adds it. */
   readonly takesAmbient: boolean
   readonly encode: (event: UntypedEvent, ambient: Metadata.Ambient | undefined) => Effect.Effect<Message, Misfit, R>
-  /**
-   * The event as readers of its message get it; `undefined` when that is the event as it was, for the events of every type,
-   * because all of them are written in their newest version.
-   */
-  readonly readBack: ((event: UntypedEvent, data: Schema.Json) => Effect.Effect<UntypedEvent, Misfit, R>) | undefined
+  /** The event with the data that readers of its message get, by the data of the message. */
+  readonly readBack: (event: UntypedEvent, data: Schema.Json) => Effect.Effect<UntypedEvent, Misfit, R>
   /** None for a message of an unknown type that is skipped. */
   readonly decode: (
     recorded: RecordedMessage
@@ -185,15 +182,15 @@ export const messageCodec = <R>(category: string, options: {
 
   const readBack = (event: UntypedEvent, data: Schema.Json): Effect.Effect<UntypedEvent, Misfit, R> => {
     const codec = events.get(event.type)
-    return codec?.readBack === undefined
+    return codec === undefined
       ? Effect.succeed(event)
-      : Effect.map(codec.readBack(data), (data) => ({ ...event, data }))
+      : Effect.mapEager(codec.readBack(data), (data) => ({ ...event, data }))
   }
 
   return {
     takesAmbient: metadata !== undefined,
     encode,
-    readBack: [...events.values()].some(({ readBack }) => readBack !== undefined) ? readBack : undefined,
+    readBack,
     decode
   }
 }

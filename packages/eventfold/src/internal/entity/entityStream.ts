@@ -169,10 +169,10 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
       ),
     unrecorded: unrecorded<C>,
     encode: (events) =>
-      Effect.flatMap(category.encode(streamName, events), (messages) =>
-        category.readBack === undefined
-          ? Effect.succeed({ messages, events })
-          : Effect.map(category.readBack(streamName, events, messages), (events) => ({ messages, events }))),
+      Effect.flatMap(
+        category.encode(streamName, events),
+        (messages) => Effect.map(category.readBack(streamName, events, messages), (events) => ({ messages, events }))
+      ),
     evolve,
     written: (fold) => {
       // Not after a sign that the database is another one: the state may have begun in the former one.
