@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# cloudevents 10.0.0: in binary mode a body of JSON is parsed for application/json only, and even there not when it is a number, a
-# boolean or null.
+# cloudevents 10.0.0: in binary mode a body of JSON is parsed for application/json only, and even there not when it is a number,
+# a boolean or null.
 #
 # One would guess that a body is read as JSON whenever its content type says that it is JSON, application/vnd.shop.order+json as
-# much as application/json, and that the consumer gets the same data in binary mode as in structured mode. HTTP.binary does write
-# JSON for a type with +json, yet HTTP.toEvent gives the text back. With application/json an object or array is parsed, the body 5
-# is the string "5", false is the string "false", which is true where a condition asks, and null is the string "null". So a number
-# and a string of digits cannot be told apart any more.
+# much as application/json, and that the consumer gets the same data in binary mode as in structured mode. HTTP.binary does
+# write JSON for a type with +json, yet HTTP.toEvent gives the text back. With application/json an object or array is parsed,
+# the body 5 is the string "5", false is the string "false", which is true where a condition asks, and null is the string
+# "null". So a number and a string of digits cannot be told apart any more.
 #
 # Seen on 2026-11-28 with cloudevents 10.0.0:
 #   application/json {"sku":1}: data is object {"sku":1}

@@ -2,8 +2,8 @@
 # cloudevents 10.0.0: HTTP.toEvent loses the data of a structured event when it is 0, false, "" or null.
 #
 # One would guess that the data of an event in JSON format is whatever the member "data" holds: any JSON value is allowed there,
-# and the specification tells null from no data. The SDK writes these values as it should and reads them back as undefined, as if
-# the event had no data. 1, true, "a" and [] arrive. The same holds for events in a batch.
+# and the specification tells null from no data. The SDK writes these values as it should and reads them back as undefined, as
+# if the event had no data. 1, true, "a" and [] arrive. The same holds for events in a batch.
 #
 # Seen on 2026-11-28 with cloudevents 10.0.0:
 #   sent 0: in the message 0, read back undefined
@@ -15,7 +15,8 @@
 #   sent in a batch [0,false,"",null,1,[]], read back [0,false,"",null,1,[]]
 #
 # What it does to users: a counter that is back at zero, a switch that is turned off and a text that is emptied look like events
-# without data; a consumer that takes a default for undefined takes the opposite of what was sent. Wrap such values in an object.
+# without data; a consumer that takes a default for undefined takes the opposite of what was sent. Wrap such values in an
+# object.
 set -euo pipefail
 
 work=$(mktemp -d)

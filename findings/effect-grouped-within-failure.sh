@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # effect 4.1.0: Stream.groupedWithin loses the group it was filling when the stream fails; Stream.grouped hands it on first.
 #
-# One would guess that `groupedWithin(n, duration)` is `grouped(n)` with a time limit, so that the elements before a failure arrive
-# in both, the last of them in a group that is not full. `grouped` does that. `groupedWithin` fails at once: up to n - 1 elements
-# that came through the stream are never seen, also those that came long before the failure, within the time limit. The end of
-# the stream is not affected: then the last group arrives in both.
+# One would guess that `groupedWithin(n, duration)` is `grouped(n)` with a time limit, so that the elements before a failure
+# arrive in both, the last of them in a group that is not full. `grouped` does that. `groupedWithin` fails at once: up to n - 1
+# elements that came through the stream are never seen, also those that came long before the failure, within the time limit. The
+# end of the stream is not affected: then the last group arrives in both.
 #
 # Seen on 2026-11-28 with effect 4.1.0, for the elements 1 to 5 and then the end or a failure:
 #   grouped, end: [[1,2],[3,4],[5]]
@@ -12,8 +12,8 @@
 #   grouped, failure: [[1,2],[3,4],[5]] failure
 #   groupedWithin, failure: [[1,2],[3,4]] failure
 #
-# What it does to users: a consumer that writes events in batches drops the last ones whenever its source fails. With a retry that
-# goes on behind the last element that was read, rather than the last that was written, they are lost for good.
+# What it does to users: a consumer that writes events in batches drops the last ones whenever its source fails. With a retry
+# that goes on behind the last element that was read, rather than the last that was written, they are lost for good.
 set -euo pipefail
 
 work=$(mktemp -d)

@@ -2,10 +2,10 @@
 # effect 4.1.0: the JSON codec of a union of Number and String turns the texts "NaN", "Infinity" and "-Infinity" into numbers.
 #
 # One would guess that such a union needs nothing in JSON, which has both, and that a text comes back as the text it was; if
-# anything is at risk it is the number NaN. Schema.toCodecJson writes NaN and the infinities as strings and reads these strings as
-# numbers, in a union too. With Number first the text "Infinity" is a number afterwards; with String first the number NaN is a
-# text. Finite in place of Number is right. (Unions of String with BigInt or Date have the same trouble for more texts, but there
-# one would look for it.)
+# anything is at risk it is the number NaN. Schema.toCodecJson writes NaN and the infinities as strings and reads these strings
+# as numbers, in a union too. With Number first the text "Infinity" is a number afterwards; with String first the number NaN is
+# a text. Finite in place of Number is right. (Unions of String with BigInt or Date have the same trouble for more texts, but
+# there one would look for it.)
 #
 # Seen on 2026-11-28 with effect 4.1.0:
 #   Number, String: text "12" -> text "12", text "Infinity" -> number Infinity, text "NaN" -> number NaN, number NaN -> number NaN

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # effect 4.1.0: an RcMap with idleTimeToLive keeps a failed lookup, and every request for the key keeps it longer.
 #
-# One would guess that a lookup that failed has given no resource to keep, so that the next RcMap.get tries again, as it does in an
-# RcMap without idleTimeToLive and in an RcRef with it. The failure is kept like a resource instead: for the idle time since its
-# last use, and a request that gets the kept failure is a use. With one failure at the first request and requests that come more
-# often than the idle time, the key never works again. LayerMap is made of it. (Cache keeps failures too, but says so, and for a
-# time that does not start again.)
+# One would guess that a lookup that failed has given no resource to keep, so that the next RcMap.get tries again, as it does in
+# an RcMap without idleTimeToLive and in an RcRef with it. The failure is kept like a resource instead: for the idle time since
+# its last use, and a request that gets the kept failure is a use. With one failure at the first request and requests that come
+# more often than the idle time, the key never works again. LayerMap is made of it. (Cache keeps failures too, but says so, and
+# for a time that does not start again.)
 #
 # Known as a symptom in https://github.com/anomalyco/opencode/issues/38404.
 #

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # effect 4.1.0: `sql.and` and `sql.or` put no parentheses around their conditions, and none around a single one.
 #
-# One would guess that sql.and([a, b]) holds where a holds and b holds, whatever stands in them. The texts are joined as they are,
-# with one pair of parentheses around the whole if there are two or more. A condition that has an OR in its text is taken apart by
-# the AND next to it; a list of one condition lets it run into the statement around it. Conditions that are made with `sql.or`
-# bring their parentheses along, unless they have one element, which may be such a text again.
+# One would guess that sql.and([a, b]) holds where a holds and b holds, whatever stands in them. The texts are joined as they
+# are, with one pair of parentheses around the whole if there are two or more. A condition that has an OR in its text is taken
+# apart by the AND next to it; a list of one condition lets it run into the statement around it. Conditions that are made with
+# `sql.or` bring their parentheses along, unless they have one element, which may be such a text again.
 #
-# Seen on 2026-11-28 with effect 4.1.0, @effect/sql-pg 4.0.5 and @electric-sql/pglite 0.5.17, where one row is open and over 100:
+# Seen on 2026-11-28 with effect 4.1.0, @effect/sql-pg 4.0.5 and @electric-sql/pglite 0.5.17, where one row is open and over
+# 100:
 #   and([large, open or late]): where (amount > 100 AND state = 'open' or state = 'late') -> 2 rows
 #   and([open or late]) and large: where state = 'open' or state = 'late' and amount > 100 -> 2 rows
 #   and([large, or([open, late])]): where (amount > 100 AND (state = 'open' OR state = 'late')) -> 1 row
 #
-# What it does to users: a filter that is put together from parts gives too many rows, for some parts only. Write the parentheses
-# in the text of each part that has an OR.
+# What it does to users: a filter that is put together from parts gives too many rows, for some parts only. Write the
+# parentheses in the text of each part that has an OR.
 set -euo pipefail
 
 work=$(mktemp -d)

@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# effect 4.1.0: an SQL expression among the values of `sql.insert` or `sql.update` is dropped, and NULL or a part of it is written.
+# effect 4.1.0: an SQL expression among the values of `sql.insert` or `sql.update` is dropped, and NULL or a part of it is
+# written.
 #
-# One would guess that a fragment is a fragment everywhere: sql.update({ updated_at: sql`now()` }) sets the column to now(), or the
-# fragment is refused. Only the first segment of such a fragment is looked at. When that is a parameter its value alone is written,
-# so `${10} + 1` writes 10; when it is text, as in now() or total + ${5}, NULL is written. The statement succeeds and the types
-# allow it. (`sql.json(..)` is a fragment too, and works.)
+# One would guess that a fragment is a fragment everywhere: sql.update({ updated_at: sql`now()` }) sets the column to now(), or
+# the fragment is refused. Only the first segment of such a fragment is looked at. When that is a parameter its value alone is
+# written, so `${10} + 1` writes 10; when it is text, as in now() or total + ${5}, NULL is written. The statement succeeds and
+# the types allow it. (`sql.json(..)` is a fragment too, and works.)
 #
-# Seen on 2026-11-28 with effect 4.1.0, @effect/sql-pg 4.0.5 and @electric-sql/pglite 0.5.17, the compiled statement and the row:
+# Seen on 2026-11-28 with effect 4.1.0, @effect/sql-pg 4.0.5 and @electric-sql/pglite 0.5.17, the compiled statement and the
+# row:
 #   insert into account ("id","total","note") VALUES ($1,$2,$3) returning * [1,10,"a"] -> {"id":1,"total":10,"note":"a"}
 #   update account set "total" = $1, "note" = $2 returning * [null,null] -> {"id":1,"total":null,"note":null}
 #
-# What it does to users: counters, timestamps and concatenated texts become NULL or half of what was written down, in a column that
-# allows it without a word. Write such columns in the text of the statement.
+# What it does to users: counters, timestamps and concatenated texts become NULL or half of what was written down, in a column
+# that allows it without a word. Write such columns in the text of the statement.
 set -euo pipefail
 
 work=$(mktemp -d)

@@ -3,8 +3,8 @@
 #
 # One would guess that rows with different keys are inserted with all their columns and the default of the table where a row has
 # none, or that they are refused. The columns are the keys of the first row. A value under any other key is not written, and a
-# column that a later row lacks gets NULL rather than its default; so the same rows in another order are stored differently.
-# The types accept it: Record<string, unknown>, and optional fields of a row type. `sql.updateValues` does the same.
+# column that a later row lacks gets NULL rather than its default; so the same rows in another order are stored differently. The
+# types accept it: Record<string, unknown>, and optional fields of a row type. `sql.updateValues` does the same.
 #
 # Seen on 2026-11-28 with effect 4.1.0, @effect/sql-pg 4.0.5 and @electric-sql/pglite 0.5.17:
 #   plain row first: [{"id":1,"note":null,"state":"open"},{"id":2,"note":null,"state":"open"}]

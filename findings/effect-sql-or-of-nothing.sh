@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # effect 4.1.0: `sql.or([])` is true.
 #
-# One would guess that a disjunction of no conditions holds for no row, as sql.in("id", []) does and as Array.some does, or that it
-# is refused. `sql.or` gives 1=1 for the empty list, the same as `sql.and`. So a statement for the rows that match any of a list
-# finds fewer rows the shorter the list is, and all rows when it is empty. @effect/sql 0.52.1, for version 3, has it too.
+# One would guess that a disjunction of no conditions holds for no row, as sql.in("id", []) does and as Array.some does, or that
+# it is refused. `sql.or` gives 1=1 for the empty list, the same as `sql.and`. So a statement for the rows that match any of a
+# list finds fewer rows the shorter the list is, and all rows when it is empty. @effect/sql 0.52.1, for version 3, has it too.
 #
 # Seen on 2026-11-28 with effect 4.1.0, @effect/sql-pg 4.0.5 and @electric-sql/pglite 0.5.17, of 3 rows:
 #   or of 2 conditions: 2 rows
@@ -11,8 +11,8 @@
 #   or of no condition: 3 rows
 #   in of no value: 0 rows
 #
-# What it does to users: DELETE ... WHERE ${sql.or(matches)} empties the table when there was nothing to delete. Test for the empty
-# list first.
+# What it does to users: DELETE ... WHERE ${sql.or(matches)} empties the table when there was nothing to delete. Test for the
+# empty list first.
 set -euo pipefail
 
 work=$(mktemp -d)

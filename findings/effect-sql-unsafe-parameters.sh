@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # effect 4.1.0: the parameters of `sql.unsafe(text, parameters)` are lost when it is used inside another statement.
 #
-# One would guess that sql.unsafe("level = $1", [2]) can be put into a template like any fragment, parameters included, as the types
-# say and as its own `compile` shows. The text is put in as it is, its values go to those of the statement, and nothing is counted.
-# $1 in the text is the first parameter of the whole statement, and the parameters behind the fragment start with $1 once more. The
-# values that are left over go unused, which PostgreSQL accepts where it knows their types: numbers, booleans and dates do not even
-# cause an error (strings do).
+# One would guess that sql.unsafe("level = $1", [2]) can be put into a template like any fragment, parameters included, as the
+# types say and as its own `compile` shows. The text is put in as it is, its values go to those of the statement, and nothing is
+# counted. $1 in the text is the first parameter of the whole statement, and the parameters behind the fragment start with $1
+# once more. The values that are left over go unused, which PostgreSQL accepts where it knows their types: numbers, booleans and
+# dates do not even cause an error (strings do).
 #
-# Seen on 2026-11-28 with effect 4.1.0, @effect/sql-pg 4.0.5 and @electric-sql/pglite 0.5.17, wanted is the account of level 2 and
-# owner 1:
+# Seen on 2026-11-28 with effect 4.1.0, @effect/sql-pg 4.0.5 and @electric-sql/pglite 0.5.17, wanted is the account of level 2
+# and owner 1:
 #   alone: where level = $1 [2] -> owner 1 level 2, owner 2 level 2
 #   after a parameter: where owner = $1 and level = $1 [1,2] -> owner 1 level 1
 #   before a parameter: where level = $1 and owner = $1 [2,1] -> owner 2 level 2

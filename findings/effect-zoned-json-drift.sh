@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# effect 4.1.0: a DateTime.Zoned moves by up to 30 seconds with each trip through JSON, where its zone has an offset with seconds.
+# effect 4.1.0: a DateTime.Zoned moves by up to 30 seconds with each trip through JSON, where its zone has an offset with
+# seconds.
 #
-# One would guess that decoding what was encoded gives the same instant. The text has the local time to the millisecond, the zone
-# by name and the offset in hours and minutes, and it is read by the offset. Zones had offsets with seconds until the 20th century,
-# Liberia until 1972 (-00:44:30). The offset is rounded, so the instant is off, and the zone, which would tell, is not asked. As
-# each trip is off by as much, a value that is stored again and again drifts further.
+# One would guess that decoding what was encoded gives the same instant. The text has the local time to the millisecond, the
+# zone by name and the offset in hours and minutes, and it is read by the offset. Zones had offsets with seconds until the 20th
+# century, Liberia until 1972 (-00:44:30). The offset is rounded, so the instant is off, and the zone, which would tell, is not
+# asked. As each trip is off by as much, a value that is stored again and again drifts further.
 #
 # Seen on 2026-11-28 with effect 4.1.0 (Schema.toCodecJson of Schema.DateTimeZoned), for 12:00:00 UTC and three trips:
 #   2026-06-01 in Europe/Berlin: 12:00:00.000Z, 12:00:00.000Z, 12:00:00.000Z

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# @event-driven-io/emmett-postgresql 0.42.0: texts of digits in events come back as bigint, and small bigints come back as texts.
+# @event-driven-io/emmett-postgresql 0.42.0: texts of digits in events come back as bigint, and small bigints come back as
+# texts.
 #
-# One would guess that a string in the data of an event is read as that string. The store reads JSON with a rule that makes a bigint
-# of a string of 16 characters and more, if it starts with a digit, is an integer for JavaScript, and is too large to be a safe
-# one. The rule knows nothing of the event: long numbers of orders, parcels, cards and posts are text up to some value and bigint
-# from there on, leading zeros go, and so does the form 0x.., which BigInt() takes too. It is there to bring back bigints, which
-# are stored as strings; but those that are safe integers stay strings. Metadata is read the same way.
+# One would guess that a string in the data of an event is read as that string. The store reads JSON with a rule that makes a
+# bigint of a string of 16 characters and more, if it starts with a digit, is an integer for JavaScript, and is too large to be
+# a safe one. The rule knows nothing of the event: long numbers of orders, parcels, cards and posts are text up to some value
+# and bigint from there on, leading zeros go, and so does the form 0x.., which BigInt() takes too. It is there to bring back
+# bigints, which are stored as strings; but those that are safe integers stay strings. Metadata is read the same way.
 #
 # Seen on 2026-11-28 with @event-driven-io/emmett and emmett-postgresql 0.42.0, on @electric-sql/pglite 0.5.17:
 #   order number "9007199254740991" -> string 9007199254740991
@@ -14,8 +15,8 @@
 #   address "0x52908400098527886e0f7030069857d2e4169ee7" -> bigint 471360049350540672339372329809862569580528312039
 #   amount 5n -> string 5
 #
-# What it does to users: comparing with === fails, JSON.stringify throws, a lookup by the text finds nothing: for some values, months
-# after the first test. Put a letter before such texts, and convert bigints yourself.
+# What it does to users: comparing with === fails, JSON.stringify throws, a lookup by the text finds nothing: for some values,
+# months after the first test. Put a letter before such texts, and convert bigints yourself.
 set -euo pipefail
 
 work=$(mktemp -d)

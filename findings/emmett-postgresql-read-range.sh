@@ -1,22 +1,23 @@
 #!/usr/bin/env bash
-# @event-driven-io/emmett-postgresql 0.42.0: readStream takes a range for another than the in-memory store does, reads one event more
-# than maxCount, and gives the version of the last event that it read for the version of the stream.
+# @event-driven-io/emmett-postgresql 0.42.0: readStream takes a range for another than the in-memory store does, reads one event
+# more than maxCount, and gives the version of the last event that it read for the version of the stream.
 #
-# One would guess that { from, to, maxCount } mean the same in both stores of one library, that maxCount bounds the number of events,
-# and that currentStreamVersion is the version of the stream. In memory, `from` is how many events to pass over. In PostgreSQL it is
-# the position of the first event to read, and with `from` the limit is one too high. There currentStreamVersion is the position of
-# the last event that was read, so it is what one asked for; and a range behind the end says that the stream does not exist.
+# One would guess that { from, to, maxCount } mean the same in both stores of one library, that maxCount bounds the number of
+# events, and that currentStreamVersion is the version of the stream. In memory, `from` is how many events to pass over. In
+# PostgreSQL it is the position of the first event to read, and with `from` the limit is one too high. There
+# currentStreamVersion is the position of the last event that was read, so it is what one asked for; and a range behind the end
+# says that the stream does not exist.
 #
-# Seen on 2026-11-28 with @event-driven-io/emmett and emmett-postgresql 0.42.0, on @electric-sql/pglite 0.5.17, for the 5 events of a
-# stream, with currentStreamVersion behind "of":
+# Seen on 2026-11-28 with @event-driven-io/emmett and emmett-postgresql 0.42.0, on @electric-sql/pglite 0.5.17, for the 5 events
+# of a stream, with currentStreamVersion behind "of":
 #   from 2: in memory 3 4 5 of 5, PostgreSQL 2 3 4 5 of 5
 #   from 2, maxCount 2: in memory 3 4 of 5, PostgreSQL 2 3 4 of 4
 #   from 1, to 3: in memory 2 3 of 5, PostgreSQL 1 2 3 of 3
 #   maxCount 2: in memory 1 2 of 5, PostgreSQL 1 2 of 2
 #   from 6: in memory none of 5, PostgreSQL no stream
 #
-# What it does to users: reading in pages of n, or on from a snapshot at version v, is right in tests and applies an event twice in
-# production; and a version from a read of a part makes the next append fail, or pass for a new stream.
+# What it does to users: reading in pages of n, or on from a snapshot at version v, is right in tests and applies an event twice
+# in production; and a version from a read of a part makes the next append fail, or pass for a new stream.
 set -euo pipefail
 
 work=$(mktemp -d)

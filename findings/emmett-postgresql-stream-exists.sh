@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # @event-driven-io/emmett-postgresql 0.42.0: STREAM_DOES_NOT_EXIST and STREAM_EXISTS are accepted and not checked.
 #
-# One would guess that appendToStream with expectedStreamVersion STREAM_DOES_NOT_EXIST fails when the stream is there already, and
-# with STREAM_EXISTS when it is not, as they do in the in-memory store of emmett, whose constants they are, and as a number that is
-# wrong does in both stores. The PostgreSQL store turns the two into "no expectation", and the append succeeds. Its result cannot
-# tell either: createdNewStream is true for the stream that was there.
+# One would guess that appendToStream with expectedStreamVersion STREAM_DOES_NOT_EXIST fails when the stream is there already,
+# and with STREAM_EXISTS when it is not, as they do in the in-memory store of emmett, whose constants they are, and as a number
+# that is wrong does in both stores. The PostgreSQL store turns the two into "no expectation", and the append succeeds. Its
+# result cannot tell either: createdNewStream is true for the stream that was there.
 #
 # Seen on 2026-11-28 with @event-driven-io/emmett and emmett-postgresql 0.42.0, on @electric-sql/pglite 0.5.17:
 #   in memory, must not exist, on a stream of 1 event: ExpectedVersionConflictError
@@ -14,8 +14,8 @@
 #   PostgreSQL, must exist, on no stream: appended as 1, createdNewStream true
 #   PostgreSQL, version 7, on a stream of 1 event: ExpectedVersionConflictError
 #
-# What it does to users: an account is opened twice and a name is taken twice, and the tests with the in-memory store pass. Expect
-# the version 0n for a new stream, and a version that was read for one that must be there.
+# What it does to users: an account is opened twice and a name is taken twice, and the tests with the in-memory store pass.
+# Expect the version 0n for a new stream, and a version that was read for one that must be there.
 set -euo pipefail
 
 work=$(mktemp -d)

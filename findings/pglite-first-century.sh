@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # @electric-sql/pglite 0.5.17: timestamps of the years 1 to 99 are read as years of the 20th and 21st century.
 #
-# One would guess that a timestamp of the year 1 is read as that or refused. The text that PostgreSQL gives is handed to `new Date`,
-# which takes 0001-01-01 00:00:00+00 (not quite ISO, no T in it) by older rules and a year below 100 for the short form of
-# another: 0 to 49 mean 2000 to 2049, 50 to 99 mean 1950 to 1999. date columns are read right. 0001-01-01 00:00:00 is how .NET
-# (DateTime.MinValue) and Go (the zero time) write "no time", so tables that they fill are full of it.
+# One would guess that a timestamp of the year 1 is read as that or refused. The text that PostgreSQL gives is handed to `new
+# Date`, which takes 0001-01-01 00:00:00+00 (not quite ISO, no T in it) by older rules and a year below 100 for the short form
+# of another: 0 to 49 mean 2000 to 2049, 50 to 99 mean 1950 to 1999. date columns are read right. 0001-01-01 00:00:00 is how
+# .NET (DateTime.MinValue) and Go (the zero time) write "no time", so tables that they fill are full of it.
 #
 # Seen on 2026-11-28 with @electric-sql/pglite 0.5.17:
 #   timestamptz 0001-01-01 00:00:00+00: 2001-01-01T00:00:00.000Z
@@ -13,8 +13,8 @@
 #   date 0001-01-01: 0001-01-01T00:00:00.000Z
 #   found by the Date that was read: 0 of 1 row
 #
-# What it does to users: "never" becomes New Year of 2001, sorts among real dates, passes for a plausible date, and is written back
-# as such. The client pg and sql-pg over the same PGlite read the year right.
+# What it does to users: "never" becomes New Year of 2001, sorts among real dates, passes for a plausible date, and is written
+# back as such. The client pg and sql-pg over the same PGlite read the year right.
 set -euo pipefail
 
 work=$(mktemp -d)

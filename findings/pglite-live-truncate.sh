@@ -2,9 +2,9 @@
 # @electric-sql/pglite 0.5.17: a live query does not notice TRUNCATE, nor rows written straight to a partition or a child table.
 #
 # One would guess that a live query shows the result of its query again whenever that changed, whatever statement changed it. It
-# watches INSERT, UPDATE and DELETE of the tables that its view names. A table that is emptied with TRUNCATE keeps all its rows on
-# the screen until another row is written. For a partitioned table only the statements count that name it: those that name the
-# partition are missed. The rows themselves are read right the next time.
+# watches INSERT, UPDATE and DELETE of the tables that its view names. A table that is emptied with TRUNCATE keeps all its rows
+# on the screen until another row is written. For a partitioned table only the statements count that name it: those that name
+# the partition are missed. The rows themselves are read right the next time.
 #
 # Seen on 2026-11-28 with @electric-sql/pglite 0.5.17, the counts that the callback got for one row, then the statement:
 #   delete from note: 1, 0

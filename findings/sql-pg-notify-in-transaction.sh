@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # @effect/sql-pg 4.0.5: `notify` of the client leaves the transaction that it is called in.
 #
-# One would guess that `sql.notify(channel, payload)` inside `sql.withTransaction` is part of the transaction, as every statement
-# there is and as NOTIFY is in PostgreSQL: sent when the transaction commits, never sent when it rolls back.
-# `notify` takes a connection from the pool, whatever transaction the fiber is in. The message is out at once: listeners look for
-# rows that are not committed yet, and hear of rows that never will be. The call also needs a second connection. A statement with
+# One would guess that `sql.notify(channel, payload)` inside `sql.withTransaction` is part of the transaction, as every
+# statement there is and as NOTIFY is in PostgreSQL: sent when the transaction commits, never sent when it rolls back. `notify`
+# takes a connection from the pool, whatever transaction the fiber is in. The message is out at once: listeners look for rows
+# that are not committed yet, and hear of rows that never will be. The call also needs a second connection. A statement with
 # pg_notify() behaves as one would guess.
 #
 # Each connection has a PGlite database of its own here, so that what it gets tells which connection it went over.
@@ -13,8 +13,8 @@
 #   committed: the transaction heard ["by a statement"], another connection heard ["by notify"]
 #   rolled back: the transaction heard [], another connection heard ["by notify"]
 #
-# What it does to users: an outbox or a wake-up that is announced with `notify` in the transaction that writes it is announced too
-# early and also when it is not written. Write `SELECT pg_notify(...)` as a statement.
+# What it does to users: an outbox or a wake-up that is announced with `notify` in the transaction that writes it is announced
+# too early and also when it is not written. Write `SELECT pg_notify(...)` as a statement.
 set -euo pipefail
 
 work=$(mktemp -d)
