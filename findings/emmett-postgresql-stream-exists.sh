@@ -4,15 +4,19 @@
 # One would guess that appendToStream with expectedStreamVersion STREAM_DOES_NOT_EXIST fails when the stream is there already,
 # and with STREAM_EXISTS when it is not, as they do in the in-memory store of emmett, whose constants they are, and as a number
 # that is wrong does in both stores. The PostgreSQL store turns the two into "no expectation", and the append succeeds. Its
-# result cannot tell either: createdNewStream is true for the stream that was there.
+# result cannot tell either: createdNewStream is true for the stream that was there. CommandHandler appends the first events of
+# a stream with STREAM_DOES_NOT_EXIST, so of two commands that meet on a new stream both are carried out, each decided on the
+# empty state.
 #
 # Seen on 2026-11-28 with @event-driven-io/emmett and emmett-postgresql 0.42.0, on @electric-sql/pglite 0.5.17:
 #   in memory, must not exist, on a stream of 1 event: ExpectedVersionConflictError
 #   in memory, must exist, on no stream: ExpectedVersionConflictError
 #   in memory, version 7, on a stream of 1 event: ExpectedVersionConflictError
+#   in memory, two commands to open account-4: opened, ExpectedVersionConflictError; 1 event
 #   PostgreSQL, must not exist, on a stream of 1 event: appended as 2, createdNewStream true
 #   PostgreSQL, must exist, on no stream: appended as 1, createdNewStream true
 #   PostgreSQL, version 7, on a stream of 1 event: ExpectedVersionConflictError
+#   PostgreSQL, two commands to open account-4: opened, opened; 2 events
 #
 # What it does to users: an account is opened twice and a name is taken twice, and the tests with the in-memory store pass.
 # Expect the version 0n for a new stream, and a version that was read for one that must be there.
@@ -54,26 +58,46 @@ export const start = async () => {
 JS
 
 cat > exists.mjs <<'JS'
-import { getInMemoryEventStore, STREAM_DOES_NOT_EXIST, STREAM_EXISTS } from "@event-driven-io/emmett"
+import { CommandHandler, getInMemoryEventStore, STREAM_DOES_NOT_EXIST, STREAM_EXISTS } from "@event-driven-io/emmett"
 import { getPostgreSQLEventStore } from "@event-driven-io/emmett-postgresql"
 import { start } from "./server.mjs"
 
 const { stop, url } = await start()
 const postgres = getPostgreSQLEventStore(url)
 const opened = [{ type: "Opened", data: {} }]
+const handle = CommandHandler({ evolve: () => "open", initialState: () => "none" })
 for (const [name, store] of Object.entries({ "in memory": getInMemoryEventStore(), PostgreSQL: postgres })) {
+  const outcome = (promise, success) => promise.then(success, (error) => error.constructor.name.replace(/^_/, ""))
   const append = async (what, stream, expectedStreamVersion) => {
-    const outcome = await store.appendToStream(stream, opened, { expectedStreamVersion }).then(
-      (result) => `appended as ${result.nextExpectedStreamVersion}, createdNewStream ${result.createdNewStream}`,
-      (error) => error.constructor.name.replace(/^_/, "")
+    const result = await outcome(
+      store.appendToStream(stream, opened, { expectedStreamVersion }),
+      ({ createdNewStream, nextExpectedStreamVersion: version }) =>
+        `appended as ${version}, createdNewStream ${createdNewStream}`
     )
-    console.log(`${name}, ${what}: ${outcome}`)
+    console.log(`${name}, ${what}: ${result}`)
   }
   await store.appendToStream("account-1", opened)
   await append("must not exist, on a stream of 1 event", "account-1", STREAM_DOES_NOT_EXIST)
   await append("must exist, on no stream", "account-2", STREAM_EXISTS)
   await store.appendToStream("account-3", opened)
   await append("version 7, on a stream of 1 event", "account-3", 7n)
+
+  // the second command is decided and carried out while the first is being decided
+  const open = (meanwhile) =>
+    outcome(
+      handle(store, "account-4", async (state) => {
+        if (state === "open") throw new Error("is open")
+        await meanwhile()
+        return opened
+      }),
+      () => "opened"
+    )
+  let second
+  const first = await open(async () => {
+    second = await open(async () => {})
+  })
+  const { events: { length } } = await store.readStream("account-4")
+  console.log(`${name}, two commands to open account-4: ${second}, ${first}; ${length} event${length === 1 ? "" : "s"}`)
 }
 await postgres.close()
 await stop()
@@ -84,8 +108,10 @@ diff seen - <<'EXPECTED'
 in memory, must not exist, on a stream of 1 event: ExpectedVersionConflictError
 in memory, must exist, on no stream: ExpectedVersionConflictError
 in memory, version 7, on a stream of 1 event: ExpectedVersionConflictError
+in memory, two commands to open account-4: opened, ExpectedVersionConflictError; 1 event
 PostgreSQL, must not exist, on a stream of 1 event: appended as 2, createdNewStream true
 PostgreSQL, must exist, on no stream: appended as 1, createdNewStream true
 PostgreSQL, version 7, on a stream of 1 event: ExpectedVersionConflictError
+PostgreSQL, two commands to open account-4: opened, opened; 2 events
 EXPECTED
 echo "as on 2026-11-28"
