@@ -4,9 +4,9 @@
 # One would guess that Equal.equals compares objects of a class that does not implement Equal by reference, as version 3 did,
 # and that what it cannot see into is at least not equal. Version 4 compares the keys of such objects, their own and those of
 # the prototype, and a field #cents is no key. So any two instances are equal whose state is in # fields, in a WeakMap or inside
-# the engine. No error and no type says so.
+# the engine, unless a getter shows it; a method does not. No error and no type says so.
 #
-# Seen on 2026-11-28 with effect 4.1.0, for Money of 1, 2 and 3 cents:
+# Seen on 2026-11-28 with effect 4.1.0, for instances of 1, 2 and 3 cents:
 #   Equal.equals(1 cent, 2 cents): private field true, public field false
 #   Stream.changes: private field 1, public field 1 2 3
 #   Array.dedupe: private field 1, public field 1 2 3
