@@ -34,6 +34,8 @@ const connectionTo = (db) =>
   new Duplex({
     read() {},
     write(chunk, _encoding, done) {
+      const terminate = chunk[0] === 88
+      if (terminate) return done()
       db.execProtocolRaw(new Uint8Array(chunk)).then((reply) => {
         if (reply.length > 0) this.push(Buffer.from(reply))
         done()
@@ -45,10 +47,12 @@ const connectionTo = (db) =>
     }
   })
 
+const databases = [await PGlite.create(), await PGlite.create()]
+let heard = [[], []]
+for (const index of [0, 1]) await databases[index].listen("orders", (payload) => heard[index].push(payload))
+
 const run = async (name, end) => {
-  const databases = [await PGlite.create(), await PGlite.create()]
-  const heard = [[], []]
-  for (const index of [0, 1]) await databases[index].listen("orders", (payload) => heard[index].push(payload))
+  heard = [[], []]
   let opened = 0
   const pool = PgClient.layer({
     stream: () => connectionTo(databases[opened++]),
@@ -68,11 +72,11 @@ const run = async (name, end) => {
   console.log(
     `${name}: the transaction heard ${JSON.stringify(heard[0])}, another connection heard ${JSON.stringify(heard[1])}`
   )
-  for (const db of databases) await db.close()
 }
 
 await run("committed", Effect.void)
 await run("rolled back", Effect.fail("no"))
+for (const db of databases) await db.close()
 JS
 node notify.mjs | tee seen
 
