@@ -258,7 +258,12 @@ export const whyUnusable = (
   })
 }
 
-/** Runs statements in a transaction. The database runs one installation at a time. */
+/**
+ * Runs statements in a transaction. The database runs one installation at a time.
+ *
+ * They have no bound of time: one installation waits for another, and an index over all messages may take hours. The keep-alive
+ * of the client ends them when the server has gone.
+ */
 const exclusively = <A>(sql: PgClient.PgClient, effect: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
   sql.withTransaction(Effect.gen(function*() {
     yield* sql`SELECT pg_advisory_xact_lock(${Sql.installLock})`

@@ -25,6 +25,7 @@ import {
   requestedInstallation,
   whyUnusable
 } from "./Install.ts"
+import type { Bounded } from "./internal/client/bound.ts"
 import { isInProcess } from "./internal/client/connections.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
@@ -117,6 +118,28 @@ export interface StoreOptions {
    */
   readonly retry?: Schedule.Schedule<unknown> | undefined
   /**
+   * How long the store waits for the server's answer to one statement, and for a connection of the pool. Defaults to 30
+   * seconds, because that is far longer than any statement of the store takes on a server that is well.
+   * `Duration.infinity` switches the bound off.
+   *
+   * **Details**
+   *
+   * A statement without an answer is given up, its connection is closed, and the store sends the statement again as `retry`
+   * has it: an append is still written once, by the ids of its messages. When the schedule ends, the call fails with a
+   * `StoreError` whose `isRetryable` is true and whose reason names this option. A watch looks at the statements now and then,
+   * so one may take up to an eighth longer.
+   *
+   * In `MessageStore.transaction`, and in handlers of inline read models, each statement of the application is bounded as well.
+   * In a transaction that the application begins by `sql.withTransaction`, only those of the store are. Counts of messages may
+   * take ten times as long, because they read all that they count. The installation of the schema is not bounded.
+   *
+   * **Gotchas**
+   *
+   * A statement that waits for a lock is one without an answer; writes have `lockTimeout` for that. A store on PGlite has no
+   * bound: its server is this process, and its only session could not be opened again.
+   */
+  readonly statementTimeout?: Duration.Input | undefined
+  /**
    * How long a write waits for a lock: that of a category, which another transaction holds until it ends, or one on the table of
    * messages. Then it fails with a retryable `StoreError` that names the category and who holds its lock, and nothing is written.
    * Defaults to 10 seconds, because transactions that write are shorter, and who waits for a write seldom waits longer.
@@ -166,7 +189,8 @@ export type InlineServices<Model extends InlineModel> = Model extends ReadModel<
 
 /**
  * A pool of connections and the store on it: `url`, or `host`, `port`, `database`, `username` and `password`;
- * `maxConnections` (defaults to 10), and everything else that `PgClient` takes.
+ * `maxConnections` (defaults to 10), `keepAlive` (defaults to 30 seconds, because otherwise nothing tells that the other end of
+ * an idle connection has gone), and everything else that `PgClient` takes.
  *
  * @since 0.1.0
  * @category options
@@ -192,8 +216,8 @@ const installed = Effect.fnUntraced(function*(sql: PgClient.PgClient): Effect.fn
 })
 
 /** What a database has installed, after an installation if the options ask for one and it is due. */
-const ensureInstalled = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreOptions) {
-  const look = Effect.mapError(installed(sql), fromSqlError(sql.config))
+const ensureInstalled = Effect.fnUntraced(function*({ bound, sql }: Bounded, options: StoreOptions) {
+  const look = Effect.mapError(bound.statement(installed(sql)), fromSqlError(sql.config))
   const installation = requestedInstallation(options.install)
   const found = yield* look
   if (installation === undefined) return found
@@ -211,13 +235,13 @@ const open = Effect.fnUntraced(function*(
   context: Context.Context<never>
 ) {
   yield* Pool.checkSessions(sql)
-  const { functions, schema } = yield* ensureInstalled(sql, options)
+  const statements = yield* Statements.make(sql, { retry: options.retry, timeout: options.statementTimeout })
+  const { functions, schema } = yield* ensureInstalled(statements, options)
   const lasting = options.directUrl === undefined || isInProcess(sql)
     ? sql.config
-    : yield* Pool.openDirect(sql, options.directUrl)
-  const wakeUps = WakeUps.make(sql, lasting, { announce: options.announce ?? true })
+    : yield* Pool.openDirect(statements, options.directUrl)
+  const wakeUps = WakeUps.make(statements, lasting, { announce: options.announce ?? true })
   const lease = Leases.make(sql, lasting)
-  const statements = Statements.make(sql, { retry: options.retry })
   const places = Places.make(statements)
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {
@@ -280,7 +304,8 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
  *
  * **When to use**
  *
- * When the application has statements of its own: provide {@link layerClient} with this client.
+ * When the application has statements of its own: provide {@link layerClient} with this client. `keepAlive` defaults to 30
+ * seconds, as for {@link layer}.
  *
  * @example
  * ```ts

@@ -112,7 +112,7 @@ const isWorthRetrying = (error: unknown): boolean =>
 
 /** Chooses for the operations on a client. The connections beside its pool close with the scope. */
 export const make = Effect.fnUntraced(function*(
-  { once, retrying, sql }: Statements
+  { bound, once, retrying, sql }: Statements
 ): Effect.fn.Return<Places, never, Scope.Scope> {
   const beside = isInProcess(sql) ? undefined : yield* makeBeside(sql)
 
@@ -148,22 +148,22 @@ export const make = Effect.fnUntraced(function*(
             Effect.provideService(Independence, false),
             withOwnTurns
           )
-      }).pipe(inTransaction(client, operation), Effect.mapError(explainLockTimeout)))
+      }).pipe(inTransaction({ sql: client, bound }, operation), Effect.mapError(explainLockTimeout)))
 
   const readOutside = <A, E>(operation: string, read: Effect.Effect<A, E>) =>
     Effect.flatMap(besideFor(operation), (client) =>
       Effect.scoped(Effect.flatMap(
-        Effect.mapError(client.reserve, storeError(operation)),
+        Effect.mapError(bound.statement(client.reserve), storeError(operation)),
         (connection) => Effect.provideService(read, sql.transactionService, [connection, 0])
       )))
 
   /** Fails when the caller's transaction has locked one of the categories. A transaction that is broken can't tell. */
   const requireUnlocked = Effect.fnUntraced(function*(operation: string, appends: ReadonlyArray<EncodedAppend>) {
     const categories = [...new Set(appends.map(({ streamName }) => StreamName.category(streamName)))]
-    const rows = yield* sql<{ readonly category: string }>`SELECT names.category
+    const rows = yield* bound.statement(sql<{ readonly category: string }>`SELECT names.category
       FROM unnest(${categories}::varchar[]) AS names (category)
       JOIN pg_locks ON (classid::bigint << 32) | objid::bigint = message_store.hash_64(names.category)
-      WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND objsubid = 1 AND granted`.pipe(
+      WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND objsubid = 1 AND granted`).pipe(
       Effect.catch(() => Effect.succeed([]))
     )
     const [row] = rows
@@ -175,7 +175,9 @@ export const make = Effect.fnUntraced(function*(
       isActive: (context) => placeOf(context) === "joined",
       run: (effect) =>
         placed((place) =>
-          place === "outside" ? transactionOutside("transaction", effect) : inTransaction(sql, "transaction")(effect)
+          place === "outside"
+            ? transactionOutside("transaction", effect)
+            : inTransaction({ sql, bound }, "transaction")(effect)
         ),
       afterCommit: (effect) => placed((place) => place === "joined" ? sql.afterCommit(effect) : effect)
     },

@@ -6,26 +6,28 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { StoreError } from "eventfold/StoreError"
+import type { OpenError } from "../../OpenError.ts"
+import * as Bound from "./bound.ts"
 import { isLockTimeout, isPassing, storeError } from "./sqlError.ts"
 
 /** How the statements of a store are run. */
 export interface Options {
   /** How long failures that pass are retried. Defaults to {@link defaultRetry}. */
   readonly retry?: Schedule.Schedule<unknown> | undefined
-  /** How long one statement may take. */
+  /** How long one statement may take. Defaults to that of `bound.ts`. */
   readonly timeout?: Duration.Input | undefined
 }
 
 /** Runs the statements of a store on its client. */
-export interface Statements {
-  readonly sql: PgClient
-  /** Runs a query for an operation of the store: retries failures that pass, and fails with a `StoreError`. */
+export interface Statements extends Bound.Bounded {
+  /** Runs a query for an operation of the store: bounds it, retries failures that pass, and fails with a `StoreError`. */
   readonly query: <A>(operation: string, statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, StoreError>
   /**
    * Retries statements that fail for a reason that passes, unless they run `once`. Statements that succeed at once pay nothing for
-   * the schedule.
+   * the schedule. Whoever makes the statements bounds them: some are whole transactions.
    */
   readonly retrying: <A, E>(
     statements: Effect.Effect<A, E>,
@@ -51,7 +53,11 @@ const IsOnce = Context.Reference<boolean>("@eventfold/postgres/IsOnce", { defaul
 const isPassingError = (error: unknown): boolean => isSqlError(error) && isPassing(error) && !isLockTimeout(error)
 
 /** Runs the statements of a store on a client. */
-export const make = (sql: PgClient, { retry = defaultRetry }: Options): Statements => {
+export const make = Effect.fnUntraced(function*(
+  sql: PgClient,
+  { retry = defaultRetry, timeout }: Options
+): Effect.fn.Return<Statements, OpenError, Scope.Scope> {
+  const bound = yield* Bound.make(sql, timeout)
   const retrying: Statements["retrying"] = <A, E>(
     statements: Effect.Effect<A, E>,
     isRetryable: (error: E) => boolean = isPassingError
@@ -71,8 +77,9 @@ export const make = (sql: PgClient, { retry = defaultRetry }: Options): Statemen
 
   return {
     sql,
-    query: (operation, statements) => Effect.mapError(retrying(statements), storeError(operation)),
+    bound,
+    query: (operation, statements) => Effect.mapError(retrying(bound.statement(statements)), storeError(operation)),
     retrying,
     once: (statements) => Effect.provideService(statements, IsOnce, true)
   }
-}
+})
