@@ -6,13 +6,14 @@ import * as Effect from "effect/Effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
+import { copyConfig, settingsOf } from "./pool.ts"
 
 /**
  * Whether the database is a PGlite: a single session in this process. No other process uses it, and a second connection
  * would end the first.
  */
 export const isInProcess = (sql: PgClient): boolean => {
-  const pool: PgPoolConfig = sql.config
+  const pool: PgPoolConfig = settingsOf(sql.config)?.client ?? sql.config
   return pool.stream !== undefined && pool.maxConnections === 1
 }
 
@@ -24,7 +25,7 @@ const maxBeside = 2
  * It opens a connection when it needs one, and closes it when it has been idle for a minute.
  */
 export const makeBeside = (sql: PgClient): Effect.Effect<PgClient, never, Scope.Scope> => {
-  const config: PgPoolConfig = { ...sql.config, minConnections: 0, maxConnections: maxBeside, multiplex: false }
+  const config = copyConfig(sql.config, { minConnections: 0, maxConnections: maxBeside, multiplex: false })
   return Client.make(config).pipe(
     Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
     // It connects later.
