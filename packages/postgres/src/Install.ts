@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
 import { describeDatabase, fromSqlError } from "./internal/client/openErrors.ts"
+import * as Pool from "./internal/client/openPool.ts"
 import { errorCode, errorText } from "./internal/client/sqlError.ts"
 import { OpenError, OpenFailed, SchemaMissing, SchemaOutdated, SchemaTooNew } from "./OpenError.ts"
 
@@ -69,6 +70,7 @@ export interface InstallOptions {
 export const install = Effect.fn("Postgres.install")(
   function*(options: InstallOptions = {}): Effect.fn.Return<void, OpenError, PgClient.PgClient> {
     const sql = yield* PgClient.PgClient
+    yield* Pool.checkSessions(sql)
     const files = yield* readFiles(sql, Sql.files)
     yield* exclusively(
       sql,
@@ -144,6 +146,7 @@ export const uninstall = Effect.fn("Postgres.uninstall")(
     options: UninstallOptions
   ): Effect.fn.Return<Uninstalled, OpenError | UninstallRefused, PgClient.PgClient> {
     const sql = yield* PgClient.PgClient
+    yield* Pool.checkSessions(sql)
     const files = yield* readFiles(sql, Sql.uninstallFiles)
     return yield* exclusively(
       sql,
@@ -248,7 +251,12 @@ export const whyUnusable = (
   })
 }
 
-/** Runs statements in a transaction. The database runs one installation at a time. */
+/**
+ * Runs statements in a transaction. The database runs one installation at a time.
+ *
+ * They have no bound of time: one installation waits for another, and an index over all messages may take hours. The keep-alive
+ * of the client ends them when the server has gone.
+ */
 const exclusively = <A>(sql: PgClient.PgClient, effect: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
   sql.withTransaction(Effect.gen(function*() {
     yield* sql`SELECT pg_advisory_xact_lock(${Sql.installLock})`

@@ -7,12 +7,13 @@ import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
 import { copyConfig, settingsOf } from "./pool.ts"
+import { keepAlive } from "./poolSettings.ts"
 
 /**
  * Whether the database is a PGlite: a single session in this process. No other process uses it, and a second connection
  * would end the first.
  */
-export const isInProcess = (sql: PgClient): boolean => {
+export const isInProcess = (sql: { readonly config: PgPoolConfig }): boolean => {
   const pool: PgPoolConfig = settingsOf(sql.config)?.client ?? sql.config
   return pool.stream !== undefined && pool.maxConnections === 1
 }
@@ -25,7 +26,12 @@ const maxBeside = 2
  * It opens a connection when it needs one, and closes it when it has been idle for a minute.
  */
 export const makeBeside = (sql: PgClient): Effect.Effect<PgClient, never, Scope.Scope> => {
-  const config = copyConfig(sql.config, { minConnections: 0, maxConnections: maxBeside, multiplex: false })
+  const config = copyConfig(sql.config, {
+    keepAlive: sql.config.keepAlive ?? keepAlive,
+    minConnections: 0,
+    maxConnections: maxBeside,
+    multiplex: false
+  })
   return Client.make(config).pipe(
     Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
     // It connects later.
@@ -37,7 +43,7 @@ export const makeBeside = (sql: PgClient): Effect.Effect<PgClient, never, Scope.
  * Opens a connection outside of the pool, for a session that lasts, so that it works with a pool of any size. Keep-alives
  * tell that the other end has gone: a session that mostly listens would not notice otherwise.
  */
-export const openDedicated = (config: PgClientConfig) => PgConnection.make({ keepAlive: "30 seconds", ...config })
+export const openDedicated = (config: PgClientConfig) => PgConnection.make({ keepAlive, ...config })
 
 /** Provides this client to the handlers of read models, whatever other client the application has. */
 export const provideClient = (sql: PgClient) => {

@@ -69,8 +69,8 @@ const reasonOf = (config: PgClientConfig, error: SqlError): OpenErrorReason => {
   // A dropped database ends its sessions with 57P04.
   if (code === "3D000" || code === "57P04") return new DatabaseNotFound({ detail })
   if (code === "25006") return new ReadOnly({ detail })
-  // The server understood who asks, and refuses what is asked for.
-  if (code === "08P01") return new OpenFailed({ detail, cause: error })
+  // A pooler that does not know a setting of the startup packet.
+  if (code === "08P01") return new OpenFailed({ detail: `${detail}: ${startupRemedy}`, cause: error })
   switch (error.reason._tag) {
     case "AuthenticationError":
       return new AuthenticationFailed({
@@ -84,6 +84,10 @@ const reasonOf = (config: PgClientConfig, error: SqlError): OpenErrorReason => {
       return new OpenFailed({ detail, cause: error })
   }
 }
+
+const startupRemedy =
+  "a pooler or server on the way refuses how this client begins; if it names a startup parameter, leave that out of " +
+  "`startupParameters`, `startupOptions` and the URL, or have the pooler ignore it (PgBouncer's ignore_startup_parameters)"
 
 const tlsAdvice = (code: string): string => {
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {

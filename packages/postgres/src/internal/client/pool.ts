@@ -6,11 +6,14 @@ import * as Redacted from "effect/Redacted"
 import type { Duplex } from "node:stream"
 import * as Hosts from "./hosts.ts"
 import type { PoolSettings } from "./poolSettings.ts"
+import type { Sharing } from "./sessions.ts"
 import * as Sockets from "./sockets.ts"
 
 /** What a pool keeps in its configuration, and in all copies of it. */
 interface Pool {
   connectionsBegun: number
+  /** How the connections keep their sessions, once that is known. */
+  sharing?: Sharing
   readonly settings: PoolSettings
   /** The configuration with changes, for connections beside the pool. */
   readonly copy: (changes: PgPoolConfig) => PgPoolConfig
@@ -29,6 +32,14 @@ const poolOf = (config: PgClientConfig & WithPool): Pool | undefined => config[p
  * that the application has made without `layerPool`, or on a stream of its own.
  */
 export const connectionsBegun = (sql: PgClient): number | undefined => poolOf(sql.config)?.connectionsBegun
+
+/** How the connections of a pool of `layerPool` keep their sessions, once that is known. */
+export const sharingOf = (config: PgClientConfig): Sharing | undefined => poolOf(config)?.sharing
+
+export const setSharing = (config: PgClientConfig, sharing: Sharing): void => {
+  const pool = poolOf(config)
+  if (pool !== undefined) pool.sharing = sharing
+}
 
 /** The settings of a pool of `layerPool`. */
 export const settingsOf = (config: PgClientConfig): PoolSettings | undefined => poolOf(config)?.settings

@@ -49,6 +49,11 @@ export interface PoolOptions extends Omit<PgPoolConfig, "password"> {
    */
   readonly connectTimeout?: Duration.Input | undefined
   /**
+   * How long a connection is idle before TCP keep-alives ask whether the other end is still there. Defaults to what the URL says,
+   * and else to 30 seconds, because otherwise nothing tells that the other end of an idle connection has gone.
+   */
+  readonly keepAlive?: Duration.Input | undefined
+  /**
    * TLS by Node's options, in place of what the URL says. `true` verifies the server's certificate and its host name, as
    * `sslmode=verify-full` does. Defaults to what the URL says, and else to none.
    */
@@ -63,6 +68,7 @@ export interface Problem extends ConnectionUrl.Problem {
 
 /** How to make the connections of a pool. */
 export interface PoolSettings {
+  readonly options: PoolOptions
   /** What the client takes, without URL, host, password and TLS. */
   readonly client: PgPoolConfig
   readonly hosts: Hosts
@@ -72,6 +78,12 @@ export interface PoolSettings {
   /** User, hosts and database. */
   readonly description: string
 }
+
+/**
+ * How long a connection is idle before the operating system asks the other end whether it is still there. After about ten
+ * seconds more without an answer it ends the connection.
+ */
+export const keepAlive: Duration.Input = "30 seconds"
 
 const targets = ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"] as const
 
@@ -113,6 +125,7 @@ export const make = (options: PoolOptions): Result.Result<PoolSettings, Problem>
   }
   const { host: _host, password: _password, port: _port, ssl, url: _url, ...others } = options
   return Result.succeed({
+    options,
     client: {
       // The server sends a page of large messages as one reply.
       maxMessageSize: 2 ** 30,
@@ -176,15 +189,35 @@ const hostList = (
   }))
 }
 
-/** Keep-alives tell that the other end has gone: a session that mostly listens would not notice otherwise. */
 const keepAliveOf = (given: ConnectionUrl.Parameters): Duration.Input | undefined => {
   if (given.get("keepalives") === "0") return undefined
   const idle = Number(given.get("keepalives_idle") ?? 0)
-  return idle <= 0 ? "30 seconds" : Duration.seconds(idle)
+  return idle <= 0 ? keepAlive : Duration.seconds(idle)
 }
 
 const connectTimeoutOf = (given: ConnectionUrl.Parameters): Duration.Input | undefined => {
   const seconds = given.get("connect_timeout")
   if (seconds === undefined) return undefined
   return Number(seconds) <= 0 ? Duration.infinity : Duration.seconds(Number(seconds))
+}
+
+/**
+ * The settings of the same pool at another URL. What that leaves out, the password and TLS, is as it was.
+ */
+export const at = (
+  url: Redacted.Redacted,
+  { hosts, options, password }: PoolSettings
+): Result.Result<PoolSettings, Problem> => {
+  const { database: _database, host: _host, password: _password, path: _path, port: _port, ...others } = options
+  const { ssl: _ssl, stream: _stream, targetSessionAttrs: _attrs, username: _username, ...kept } = others
+  return Result.map(make({ ...kept, url }), (settings) => {
+    const tls = /[?&]ssl(mode|rootcert)?=/.test(Redacted.value(url)) ? settings.hosts.tls : hosts.tls
+    const own = settings.password ?? password
+    return {
+      ...settings,
+      password: own,
+      isPlain: settings.isPlain && tls === undefined && !Effect.isEffect(options.password),
+      hosts: { ...settings.hosts, tls }
+    }
+  })
 }

@@ -1,4 +1,3 @@
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -6,7 +5,8 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { type AppendResult, type EncodedAppend, mayHaveWritten, writtenCategories } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
-import { isPassing, isUniqueViolation, storeError } from "../client/sqlError.ts"
+import type { Bounded } from "../client/bound.ts"
+import { isPassing, isUniqueViolation, isWorthRepeating, storeError } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
 import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
@@ -46,12 +46,13 @@ type InOneTransaction = (
 const coveredCategories = (inline: InlineReadModels | undefined, appends: ReadonlyArray<EncodedAppend>) =>
   inline === undefined ? [] : [...writtenCategories(appends)].filter(inline.covers)
 
-const withInlineReadModels = (inline: InlineReadModels | undefined): InOneTransaction => (operation, appends, call) => {
-  const categories = coveredCategories(inline, appends)
-  return inline === undefined || categories.length === 0
-    ? call
-    : inline.inTransactionOf(operation, categories, call)
-}
+const withInlineReadModels =
+  ({ bound }: Statements, inline: InlineReadModels | undefined): InOneTransaction => (operation, appends, call) => {
+    const categories = coveredCategories(inline, appends)
+    return inline === undefined || categories.length === 0
+      ? bound.statement(call)
+      : inline.inTransactionOf(operation, categories, call)
+  }
 
 /**
  * Writes all appends or none, after a look for messages that are recorded already. Retries lost races as well: against a
@@ -69,7 +70,7 @@ const appendCarefully = (
       appends,
       callAppend(sql, appends, { atomic: true, careful: true })
     ),
-    (error) => isSqlError(error) && (isPassing(error) || isUniqueViolation(error))
+    (error) => isSqlError(error) && (isWorthRepeating(error) || isUniqueViolation(error))
   ).pipe(Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error))
 
 /** Only a careful call says of all appends whether they are recorded. */
@@ -151,7 +152,8 @@ const lostRace = (operation: Operation, cause: SqlError) =>
  * would also undo what other fibers of the transaction have written meanwhile. The savepoint is for the turn: another one that
  * is rolled back must not undo this append.
  */
-const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | undefined) => {
+const makeJoined = (bounded: Bounded, wakeUps: WakeUps, inline: InlineReadModels | undefined) => {
+  const { sql } = bounded
   const write = (
     operation: Operation,
     appends: ReadonlyArray<EncodedAppend>
@@ -166,7 +168,7 @@ const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | 
     })
     const categories = coveredCategories(inline, appends)
     const written = inline === undefined || categories.length === 0
-      ? inSavepoint(sql, operation)(failed(call))
+      ? inSavepoint(bounded, operation)(failed(call))
       : failed(inline.inSavepointOf(operation, categories, call))
     return written.pipe(
       Effect.flatMap((rows) => atomicResults(appends, rows)),
@@ -193,7 +195,7 @@ export const make = Effect.fnUntraced(function*(
   wakeUps: WakeUps,
   inline: InlineReadModels | undefined
 ) {
-  const inOneTransaction = withInlineReadModels(inline)
+  const inOneTransaction = withInlineReadModels(statements, inline)
   const append = yield* GroupCommit.make({
     laneOf: categoryOf,
     sizeOf,
@@ -204,6 +206,6 @@ export const make = Effect.fnUntraced(function*(
     append,
     appendAll: (appends: ReadonlyArray<EncodedAppend>) =>
       wakeUps.waking(appends, appendAll(statements, inOneTransaction, appends)),
-    joined: makeJoined(statements.sql, wakeUps, inline)
+    joined: makeJoined(statements, wakeUps, inline)
   }
 })
