@@ -57,7 +57,6 @@ const reasonOf = (config: PgClientConfig, error: SqlError): OpenErrorReason => {
   const code = errorCode(error) ?? ""
   const { cause } = error.reason
   const settings = settingsOf(config)
-  const isWithoutPassword = settings !== undefined && settings.password === undefined
   if (cause instanceof NoPassword) return new PasswordUnavailable({ detail, cause: cause.cause })
   if (cause instanceof NoHost) return new Unreachable({ why: "noHost", detail })
   if (cause instanceof FileUnreadable) return new InvalidUrl({ parameter: cause.parameter, detail })
@@ -73,9 +72,7 @@ const reasonOf = (config: PgClientConfig, error: SqlError): OpenErrorReason => {
   if (code === "08P01") return new OpenFailed({ detail: `${detail}: ${startupRemedy}`, cause: error })
   switch (error.reason._tag) {
     case "AuthenticationError":
-      return new AuthenticationFailed({
-        detail: isWithoutPassword ? `${detail}; no password was given` : detail
-      })
+      return new AuthenticationFailed({ detail: `${detail}${hintAtLogin(settings, detail)}` })
     case "AuthorizationError":
       return new PermissionDenied({ detail })
     case "ConnectionError":
@@ -83,6 +80,12 @@ const reasonOf = (config: PgClientConfig, error: SqlError): OpenErrorReason => {
     default:
       return new OpenFailed({ detail, cause: error })
   }
+}
+
+const hintAtLogin = (settings: PoolSettings.PoolSettings | undefined, detail: string): string => {
+  if (settings === undefined) return ""
+  if (detail.includes("no encryption")) return "; the server may ask for TLS: set sslmode=require or more"
+  return settings.password === undefined ? "; no password was given" : ""
 }
 
 const startupRemedy =
