@@ -4,6 +4,7 @@
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
 import { Postgres } from "@eventfold/postgres"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -146,6 +147,66 @@ describe("the parameters of a URL", () => {
     }))
 })
 
+/** What the client says, and a server's answer to it, as an error with an SQLSTATE. */
+const errorOf = (code: string) => {
+  const fields = Buffer.from(`SFATAL\0VFATAL\0C${code}\0Mit is ${code}\0\0`)
+  const length = Buffer.alloc(4)
+  length.writeInt32BE(fields.length + 4)
+  return Buffer.concat([Buffer.from("E"), length, fields])
+}
+
+/** The port of a server that gives each client this answer, and hangs up. */
+const answering = (answer: Uint8Array | string) => {
+  const sockets = new Set<Socket>()
+  return Proxy.listen((socket) => {
+    sockets.add(socket)
+    socket.on("error", () => {})
+    socket.once("data", () => socket.end(answer))
+  }, sockets)
+}
+
+describe("what a server says while the store is opened", () => {
+  it.live.each([
+    ["57P03", "Unreachable", "notReady"],
+    ["57P01", "Unreachable", "notReady"],
+    ["57P02", "Unreachable", "notReady"],
+    ["53300", "Unreachable", "full"],
+    ["53100", "Unreachable", "full"],
+    ["53200", "Unreachable", "full"],
+    ["08006", "Unreachable", "noAnswer"],
+    ["28000", "AuthenticationFailed", undefined],
+    ["28P01", "AuthenticationFailed", undefined],
+    ["3D000", "DatabaseNotFound", undefined],
+    ["57P04", "DatabaseNotFound", undefined],
+    ["42501", "PermissionDenied", undefined],
+    ["08P01", "OpenFailed", undefined],
+    ["0A000", "OpenFailed", undefined],
+    ["22023", "OpenFailed", undefined],
+    ["55000", "OpenFailed", undefined]
+  ])("%s is %s, %s", ([code = "", tag, why]) =>
+    Effect.gen(function*() {
+      const port = yield* answering(errorOf(code))
+      const reason = yield* refusal({ url: Redacted.make(`postgres://app@127.0.0.1:${port}/shop`) })
+      assert.strictEqual(reason._tag, tag)
+      assert.include(reason.message, `it is ${code}`)
+      if (reason._tag === "Unreachable") assert.strictEqual(reason.why, why)
+    }))
+
+  it.live.each(["HTTP/1.1 400 Bad Request\r\n\r\n", ""])(
+    "what is not PostgreSQL: %j",
+    (answer) =>
+      Effect.gen(function*() {
+        const port = yield* answering(answer)
+        const url = `postgres://app@127.0.0.1:${port}/shop`
+        const reason = yield* refusal({ url: Redacted.make(url) })
+        assert.instanceOf(reason, Postgres.Unreachable)
+        assert.strictEqual(reason.why, "noAnswer")
+        const encrypted = yield* refusal({ url: Redacted.make(`${url}?sslmode=require`) })
+        assert.strictEqual(encrypted._tag, answer === "" ? "Unreachable" : "TlsFailed")
+      })
+  )
+})
+
 describe("several hosts", () => {
   it.live("are tried in their order, each for as long as connectTimeout, and all are named when none can be used", () =>
     Effect.gen(function*() {
@@ -154,7 +215,8 @@ describe("several hosts", () => {
       const sockets = new Set<Socket>()
       const silent = yield* Proxy.listen((socket) => sockets.add(socket), sockets)
       const closed = yield* freePort
-      const dead = `127.0.0.1:${silent},127.0.0.1:${closed}`
+      const starting = yield* answering(errorOf("57P03"))
+      const dead = `127.0.0.1:${silent},127.0.0.1:${closed},127.0.0.1:${starting}`
       const options = { connectTimeout: "300 millis" } as const
       assert.strictEqual(
         yield* reached(`postgres://postgres@${dead},${host}${pathname}`, { connectTimeout: "1 second" }),
@@ -165,6 +227,7 @@ describe("several hosts", () => {
       assert.strictEqual(reason.why, "noHost")
       assert.include(reason.message, `127.0.0.1:${silent}: no answer within 300ms`)
       assert.include(reason.message, `127.0.0.1:${closed}: connect ECONNREFUSED`)
+      assert.include(reason.message, `127.0.0.1:${starting}: it is 57P03`)
       // By options: one port for all.
       assert.strictEqual(
         yield* Effect.scoped(Effect.flatMap(
@@ -222,7 +285,7 @@ describe("several hosts", () => {
         yield* first.kill
         yield* second.promote
         yield* store.append("account-1", Store.numbered(1, 1))
-        if (Option.isSome(lease)) yield* Effect.flip(lease.value.lost)
+        if (Option.isSome(lease)) yield* lease.value.lost
         yield* until(
           "the lease is there again",
           Effect.orElseSucceed(Effect.map(Effect.scoped(store.lease("only")), Option.isSome), () => false)
@@ -285,6 +348,9 @@ describe("a password from an Effect", () => {
       assert.isTrue(Option.isSome(yield* store.lease("only")))
       yield* store.wakeUps("account")
       yield* until("the store listens", Effect.sync(() => asked === before + 2))
+      yield* Effect.scoped(Layer.build(
+        Postgres.layerConfig({ url: Config.succeed(options.url), password: Config.succeed(options.password) })
+      ))
       // A new one in the pool.
       yield* admin`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ${role}`
       yield* store.append("account-1", Store.numbered(1, 2))

@@ -75,7 +75,7 @@ export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable"
       case "full":
         return `the server has no room (${this.detail}): close other connections or raise its limits, and try again`
       case "noHost":
-        return `no server can be used (${this.detail}): check the hosts, or try again once one of them is ready`
+        return `${this.detail}: check the hosts, or try again once one of them is ready`
     }
   }
 }

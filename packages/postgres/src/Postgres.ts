@@ -366,7 +366,7 @@ export const layer = <const Models extends ReadonlyArray<InlineModel> = []>(
   layerClient(options).pipe(Layer.provide(layerPool(options)))
 
 /**
- * As {@link layer}, with options from `Config`.
+ * As {@link layer}, with options from `Config`. A password that is an Effect is given as `Config.succeed(effect)`.
  *
  * @example
  * ```ts
