@@ -29,7 +29,9 @@ import type { Bounded } from "./internal/client/bound.ts"
 import { isInProcess } from "./internal/client/connections.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
-import * as Pool from "./internal/client/pool.ts"
+import { fromSqlError } from "./internal/client/openErrors.ts"
+import * as Pool from "./internal/client/openPool.ts"
+import type { PoolOptions } from "./internal/client/poolSettings.ts"
 import * as Statements from "./internal/client/statements.ts"
 import * as Leases from "./internal/coordination/leases.ts"
 import * as WakeUps from "./internal/coordination/wakeUps.ts"
@@ -37,7 +39,7 @@ import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
 import * as StockBackend from "./internal/stock/backend.ts"
 import * as Backend from "./internal/store/backend.ts"
 import { open as openInline } from "./internal/store/inlineReadModels.ts"
-import { fromSqlError, type OpenError } from "./OpenError.ts"
+import type { OpenError } from "./OpenError.ts"
 
 /**
  * @since 0.1.0
@@ -46,16 +48,20 @@ import { fromSqlError, type OpenError } from "./OpenError.ts"
 export {
   AuthenticationFailed,
   DatabaseNotFound,
+  InvalidOption,
   InvalidUrl,
   NotDirect,
   NotInline,
   OpenError,
   OpenFailed,
+  PasswordUnavailable,
   PermissionDenied,
+  ReadOnly,
   SchemaMissing,
   SchemaOutdated,
   SchemaTooNew,
   SessionsShared,
+  TlsFailed,
   Unreachable
 } from "./OpenError.ts"
 
@@ -72,6 +78,18 @@ export {
   type UninstallOptions,
   UninstallRefused
 } from "./Install.ts"
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export type { TargetSessionAttrs } from "./internal/client/hosts.ts"
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export type { PoolOptions } from "./internal/client/poolSettings.ts"
 
 /**
  * How a store on PostgreSQL is opened.
@@ -188,14 +206,12 @@ export type InlineServices<Model extends InlineModel> = Model extends ReadModel<
   : never
 
 /**
- * A pool of connections and the store on it: `url`, or `host`, `port`, `database`, `username` and `password`;
- * `maxConnections` (defaults to 10), `keepAlive` (defaults to 30 seconds, because otherwise nothing tells that the other end of
- * an idle connection has gone), and everything else that `PgClient` takes.
+ * A pool of connections and the store on it.
  *
  * @since 0.1.0
  * @category options
  */
-export interface Options extends PgClient.PgPoolConfig, StoreOptions {}
+export interface Options extends PoolOptions, StoreOptions {}
 
 /** What a database has installed. */
 interface Installed {
@@ -322,9 +338,8 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
  * @since 0.1.0
  * @category layers
  */
-export const layerPool = (
-  options: PgClient.PgPoolConfig
-): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> => PgClient.layerFrom(Pool.make(options))
+export const layerPool = (options: PoolOptions): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> =>
+  PgClient.layerFrom(Pool.make(options))
 
 /**
  * The store on a connection pool of its own, which closes with the layer.
@@ -351,7 +366,7 @@ export const layer = <const Models extends ReadonlyArray<InlineModel> = []>(
   layerClient(options).pipe(Layer.provide(layerPool(options)))
 
 /**
- * As {@link layer}, with options from `Config`.
+ * As {@link layer}, with options from `Config`. A password that is an Effect is given as `Config.succeed(effect)`.
  *
  * @example
  * ```ts

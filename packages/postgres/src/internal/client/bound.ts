@@ -14,8 +14,9 @@ import * as Scope from "effect/Scope"
 import type { Connection } from "effect/sql/SqlConnection"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
-import { describeDatabase, OpenError, OpenFailed } from "../../OpenError.ts"
+import { OpenError, OpenFailed } from "../../OpenError.ts"
 import { isInProcess } from "./connections.ts"
+import { describeDatabase } from "./openErrors.ts"
 import { type Level, levelOf } from "./transactions.ts"
 
 /**
