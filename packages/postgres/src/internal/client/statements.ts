@@ -31,6 +31,8 @@ export interface Statements {
     statements: Effect.Effect<A, E>,
     isRetryable?: (error: E) => boolean
   ) => Effect.Effect<A, E>
+  /** How many statements have failed for a reason that passes: each may have lost its connection. */
+  readonly failures: () => number
   /** Runs statements in a transaction of the caller: none of them is retried. */
   readonly once: <A, E>(statements: Effect.Effect<A, E>) => Effect.Effect<A, E>
 }
@@ -52,15 +54,18 @@ const isPassingError = (error: unknown): boolean => isSqlError(error) && isPassi
 
 /** Runs the statements of a store on a client. */
 export const make = (sql: PgClient, { retry = defaultRetry }: Options): Statements => {
+  let failures = 0
   const retrying: Statements["retrying"] = <A, E>(
     statements: Effect.Effect<A, E>,
     isRetryable: (error: E) => boolean = isPassingError
   ): Effect.Effect<A, E> =>
     Effect.catchIf(statements, isRetryable, (error) => {
+      failures += 1
       let attempt: Effect.Effect<A, E> = Effect.fail(error)
+      const again = Effect.tapError(statements, () => Effect.sync(() => failures += 1))
       const next = Effect.suspend(() => {
         const current = attempt
-        attempt = statements
+        attempt = again
         return current
       })
       return Effect.flatMap(
@@ -73,6 +78,7 @@ export const make = (sql: PgClient, { retry = defaultRetry }: Options): Statemen
     sql,
     query: (operation, statements) => Effect.mapError(retrying(statements), storeError(operation)),
     retrying,
+    failures: () => failures,
     once: (statements) => Effect.provideService(statements, IsOnce, true)
   }
 }

@@ -19,7 +19,8 @@ const leasesInProcess = new WeakMap<PgClient, StoreBackend["lease"]>()
  * them, and closes a moment after the last or with the scope. On a PGlite, leases within the process.
  */
 export const make = Effect.fnUntraced(function*(
-  sql: PgClient
+  sql: PgClient,
+  opened: () => void
 ): Effect.fn.Return<StoreBackend["lease"], never, Scope.Scope> {
   if (isInProcess(sql)) {
     const leases = leasesInProcess.get(sql) ?? makeLocalLeases()
@@ -31,9 +32,10 @@ export const make = Effect.fnUntraced(function*(
   const scope = yield* Effect.scope
   const session: RcRef.RcRef<LeaseSession.LeaseSession, StoreError> = yield* RcRef.make({
     // A session that is lost is replaced, in a fiber of its own: the session's fiber may end by it.
-    acquire: Effect.suspend(() =>
-      LeaseSession.open(sql.config, Effect.forkIn(RcRef.invalidate(session), scope, { startImmediately: true }))
-    ),
+    acquire: Effect.suspend(() => {
+      opened()
+      return LeaseSession.open(sql.config, Effect.forkIn(RcRef.invalidate(session), scope, { startImmediately: true }))
+    }),
     idleTimeToLive: idleTime
   })
   return Effect.fnUntraced(function*(name) {

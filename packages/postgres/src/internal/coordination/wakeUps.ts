@@ -32,7 +32,7 @@ export interface WakeUps {
 /** Announces and listens until the scope closes. */
 export const make = Effect.fnUntraced(function*(
   sql: PgClient,
-  options: { readonly announce: boolean }
+  options: { readonly announce: boolean; readonly opened: () => void }
 ): Effect.fn.Return<WakeUps, never, Scope.Scope> {
   const hasOtherProcesses = !isInProcess(sql)
   const self = yield* nextId
@@ -54,7 +54,12 @@ export const make = Effect.fnUntraced(function*(
       Effect.suspend(() => {
         // Kept after the last reader stops waiting: the store gives the same function the next time.
         wake = given
-        return hasOtherProcesses ? Effect.asVoid(Effect.forkScoped(listen(sql.config, self, given))) : Effect.void
+        // The listener wakes all readers when it has connected.
+        const noting: Wake = (category) => {
+          if (category === undefined) options.opened()
+          return given(category)
+        }
+        return hasOtherProcesses ? Effect.asVoid(Effect.forkScoped(listen(sql.config, self, noting))) : Effect.void
       })
   }
 })

@@ -3,7 +3,7 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { type AppendResult, type EncodedAppend, mayHaveWritten, writtenCategories } from "eventfold/StoreBackend"
+import { type AppendResult, type EncodedAppend, type Lineage, mayHaveWritten, writtenCategories } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import { isPassing, isUniqueViolation, storeError } from "../client/sqlError.ts"
@@ -34,6 +34,45 @@ const sizeOf = ({ messages }: EncodedAppend): number => {
 const categoryOf = ({ streamName }: EncodedAppend): string => StreamName.category(streamName)
 
 type Operation = "append" | "writeAll"
+
+/** An append, and the generation of the store in which its caller decided on it. */
+interface Request {
+  readonly append: EncodedAppend
+  readonly generation: number
+}
+
+/** A version that no stream has. */
+const impossible = Number.MAX_SAFE_INTEGER
+
+/**
+ * Appends for a database that has taken the place of the one that their callers have seen. One that is recorded there already was
+ * written before. Otherwise it is refused where it expects a version, which was that of another history.
+ */
+const elsewhere = (append: EncodedAppend): EncodedAppend =>
+  typeof append.expectedVersion === "number" ? { ...append, expectedVersion: impossible } : append
+
+/**
+ * Runs an attempt to write requests: as they are, or as they are `elsewhere` when the database may be another one than their callers
+ * have seen. It looks when there is a sign of that, which is what a lost connection between two attempts is.
+ */
+const guarded = <A, E>(
+  { once }: Statements,
+  lineage: Lineage | undefined,
+  requests: ReadonlyArray<Request>,
+  write: (appends: ReadonlyArray<EncodedAppend>, isElsewhere: boolean) => Effect.Effect<A, E>
+): Effect.Effect<A, E> => {
+  const plain = write(requests.map(({ append }) => append), false)
+  if (lineage === undefined || !requests.some(({ append }) => typeof append.expectedVersion === "number")) return plain
+  const isHere = ({ generation }: Request) => !lineage.isDue() && lineage.generation() === generation
+  const attempt = Effect.suspend(() =>
+    requests.every(isHere)
+      ? plain
+      : write(requests.map((request) => isHere(request) ? request.append : elsewhere(request.append)), true)
+  )
+  // One that can't tell which database it is counts as another one.
+  const look = Effect.ignore(once(lineage.look))
+  return Effect.suspend(() => lineage.isDue() ? Effect.andThen(look, attempt) : attempt)
+}
 
 /** Runs a call, with the inline read models of its categories in its transaction. */
 type InOneTransaction = (
@@ -79,15 +118,13 @@ const isToLookAtCarefully = ({ outcome }: OutcomeRow): boolean => outcome === "r
 const appendAll = (
   statements: Statements,
   inOneTransaction: InOneTransaction,
-  appends: ReadonlyArray<EncodedAppend>
-) =>
-  statements.retrying(
-    inOneTransaction(
-      "writeAll",
-      appends,
-      callAppend(statements.sql, appends, { atomic: true, careful: false })
-    )
-  ).pipe(
+  lineage: Lineage | undefined,
+  requests: ReadonlyArray<Request>
+) => {
+  const appends = requests.map(({ append }) => append)
+  const write = guarded(statements, lineage, requests, (appends, careful) =>
+    inOneTransaction("writeAll", appends, callAppend(statements.sql, appends, { atomic: true, careful })))
+  return statements.retrying(write).pipe(
     Effect.filterOrElse(
       (rows) => !rows.some(isToLookAtCarefully),
       () => appendCarefully(statements, inOneTransaction, "writeAll", appends)
@@ -101,6 +138,7 @@ const appendAll = (
     ),
     Effect.flatMap((rows) => atomicResults(appends, rows))
   )
+}
 
 /** Writes one append in a transaction of its own. */
 const appendSingly = Effect.fnUntraced(
@@ -117,10 +155,20 @@ const appendSingly = Effect.fnUntraced(
 const commitGroup = (
   statements: Statements,
   inOneTransaction: InOneTransaction,
+  lineage: Lineage | undefined,
   wakeUps: WakeUps
-): GroupCommit.Commit<EncodedAppend, AppendResult, Refusal | StoreError> =>
-(group) =>
-  statements.retrying(inOneTransaction("append", group, callGroup(statements.sql, group))).pipe(
+): GroupCommit.Commit<Request, AppendResult, Refusal | StoreError> =>
+(requests) => {
+  const group = requests.map(({ append }) => append)
+  const write = guarded(statements, lineage, requests, (appends, isElsewhere) =>
+    inOneTransaction(
+      "append",
+      appends,
+      isElsewhere
+        ? callAppend(statements.sql, appends, { atomic: false, careful: true })
+        : callGroup(statements.sql, appends)
+    ))
+  return statements.retrying(write).pipe(
     Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
     Effect.catch((error) =>
       isSqlError(error) && isPassing(error)
@@ -134,6 +182,7 @@ const commitGroup = (
       return first !== undefined && exits.some(mayHaveWritten) ? wakeUps.written(categoryOf(first)) : Effect.void
     })
   )
+}
 
 /** Another transaction wrote one of the ids while the look for them found none. */
 const lostRace = (operation: Operation, cause: SqlError) =>
@@ -191,19 +240,23 @@ const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | 
 export const make = Effect.fnUntraced(function*(
   statements: Statements,
   wakeUps: WakeUps,
+  lineage: Lineage | undefined,
   inline: InlineReadModels | undefined
 ) {
+  const generation = () => lineage?.generation() ?? 0
   const inOneTransaction = withInlineReadModels(inline)
   const append = yield* GroupCommit.make({
-    laneOf: categoryOf,
-    sizeOf,
+    laneOf: ({ append }: Request) => categoryOf(append),
+    sizeOf: ({ append }: Request) => sizeOf(append),
     maxSize: maxGroupSize,
-    commit: commitGroup(statements, inOneTransaction, wakeUps)
+    commit: commitGroup(statements, inOneTransaction, lineage, wakeUps)
   })
   return {
-    append,
-    appendAll: (appends: ReadonlyArray<EncodedAppend>) =>
-      wakeUps.waking(appends, appendAll(statements, inOneTransaction, appends)),
+    append: (one: EncodedAppend) => append({ append: one, generation: generation() }),
+    appendAll: (appends: ReadonlyArray<EncodedAppend>) => {
+      const requests = appends.map((append): Request => ({ append, generation: generation() }))
+      return wakeUps.waking(appends, appendAll(statements, inOneTransaction, lineage, requests))
+    },
     joined: makeJoined(statements.sql, wakeUps, inline)
   }
 })
