@@ -3,7 +3,13 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { type AppendResult, type EncodedAppend, type Lineage, mayHaveWritten, writtenCategories } from "eventfold/StoreBackend"
+import {
+  type AppendResult,
+  type EncodedAppend,
+  type Lineage,
+  mayHaveWritten,
+  writtenCategories
+} from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import { isPassing, isUniqueViolation, storeError } from "../client/sqlError.ts"
@@ -44,12 +50,19 @@ interface Request {
 /** A version that no stream has. */
 const impossible = Number.MAX_SAFE_INTEGER
 
+/** Positions and snapshots are about the messages of the database that they were made from. */
+const aboutMessages = /:(?:position|snapshot)(?::|$)/
+
+/** Whether an append is right only in the history that its caller has seen. */
+const isOfItsHistory = ({ expectedVersion, streamName }: EncodedAppend): boolean =>
+  typeof expectedVersion === "number" || aboutMessages.test(StreamName.category(streamName))
+
 /**
  * Appends for a database that has taken the place of the one that their callers have seen. One that is recorded there already was
- * written before. Otherwise it is refused where it expects a version, which was that of another history.
+ * written before. Otherwise it is refused where it is about another history.
  */
 const elsewhere = (append: EncodedAppend): EncodedAppend =>
-  typeof append.expectedVersion === "number" ? { ...append, expectedVersion: impossible } : append
+  isOfItsHistory(append) ? { ...append, expectedVersion: impossible } : append
 
 /**
  * Runs an attempt to write requests: as they are, or as they are `elsewhere` when the database may be another one than their callers
@@ -62,7 +75,7 @@ const guarded = <A, E>(
   write: (appends: ReadonlyArray<EncodedAppend>, isElsewhere: boolean) => Effect.Effect<A, E>
 ): Effect.Effect<A, E> => {
   const plain = write(requests.map(({ append }) => append), false)
-  if (lineage === undefined || !requests.some(({ append }) => typeof append.expectedVersion === "number")) return plain
+  if (lineage === undefined) return plain
   const isHere = ({ generation }: Request) => !lineage.isDue() && lineage.generation() === generation
   const attempt = Effect.suspend(() =>
     requests.every(isHere)
@@ -71,7 +84,10 @@ const guarded = <A, E>(
   )
   // One that can't tell which database it is counts as another one.
   const look = Effect.ignore(once(lineage.look))
-  return Effect.suspend(() => lineage.isDue() ? Effect.andThen(look, attempt) : attempt)
+  return Effect.suspend(() => {
+    if (requests.every(isHere) || !requests.some(({ append }) => isOfItsHistory(append))) return plain
+    return lineage.isDue() ? Effect.andThen(look, attempt) : attempt
+  })
 }
 
 /** Runs a call, with the inline read models of its categories in its transaction. */
@@ -122,8 +138,13 @@ const appendAll = (
   requests: ReadonlyArray<Request>
 ) => {
   const appends = requests.map(({ append }) => append)
-  const write = guarded(statements, lineage, requests, (appends, careful) =>
-    inOneTransaction("writeAll", appends, callAppend(statements.sql, appends, { atomic: true, careful })))
+  const write = guarded(
+    statements,
+    lineage,
+    requests,
+    (appends, careful) =>
+      inOneTransaction("writeAll", appends, callAppend(statements.sql, appends, { atomic: true, careful }))
+  )
   return statements.retrying(write).pipe(
     Effect.filterOrElse(
       (rows) => !rows.some(isToLookAtCarefully),

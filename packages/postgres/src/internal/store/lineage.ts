@@ -1,6 +1,6 @@
+import type * as Effect from "effect/Effect"
 import { type Lineage, makeLineage, type StoreIdentity } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
-import type * as Effect from "effect/Effect"
 import { isInProcess } from "../client/connections.ts"
 import { connectionsBegun } from "../client/pool.ts"
 import type { Statements } from "../client/statements.ts"
