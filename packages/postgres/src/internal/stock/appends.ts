@@ -1,7 +1,7 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { SqlError } from "effect/sql/SqlError"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import * as ExpectedVersion from "eventfold/ExpectedVersion"
 import { type AppendResult, type EncodedAppend, isCheck } from "eventfold/StoreBackend"
@@ -9,7 +9,7 @@ import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "event
 import { stockSearchPath } from "../client/functionCalls.ts"
 import { isUniqueViolation, storeError } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
-import { inSavepoint, requireFreshSnapshot } from "../client/transactions.ts"
+import { inSavepoint, inTransaction, requireFreshSnapshot } from "../client/transactions.ts"
 import { safePosition, wireVersion } from "../client/wireValues.ts"
 
 /**
@@ -147,7 +147,7 @@ const check = (sql: PgClient, append: EncodedAppend): Effect.Effect<WrittenRow, 
 
 /** The results of a write whose messages are all recorded. Its checks passed when they were written. */
 const repeatedResults = (
-  { retrying, sql }: Statements,
+  { query, sql }: Statements,
   operation: string,
   appends: ReadonlyArray<EncodedAppend>,
   recorded: ReadonlyArray<{ readonly append: EncodedAppend; readonly row: RecordedRow }>
@@ -155,7 +155,7 @@ const repeatedResults = (
   Effect.forEach(appends, (append) => {
     const found = recorded.find((one) => one.append === append)
     return found === undefined
-      ? Effect.flatMap(Effect.mapError(retrying(look(sql, append)), storeError(operation)), resultOf)
+      ? Effect.flatMap(query(operation, look(sql, append)), resultOf)
       : resultOf(found.row)
   })
 
@@ -166,10 +166,11 @@ const resolve = Effect.fnUntraced(function*(
   appends: ReadonlyArray<EncodedAppend>,
   failure: SqlError | VersionRefusal
 ) {
+  const { query, sql } = statements
   const rows = yield* Effect.forEach(
     appends.filter((append) => !isCheck(append)),
-    (append) => Effect.map(statements.retrying(findRecorded(statements.sql, append)), ([row]) => ({ append, row }))
-  ).pipe(Effect.mapError(storeError(operation)))
+    (append) => Effect.map(query(operation, findRecorded(sql, append)), ([row]) => ({ append, row }))
+  )
   const recorded = rows.flatMap(({ append, row }) => row?.same === true ? [{ append, row }] : [])
   if (recorded.length > 0 && recorded.length === rows.length) {
     return yield* repeatedResults(statements, operation, appends, recorded)
@@ -237,13 +238,19 @@ const makeWrites = (
 
 /** The writes of the store: each a transaction of its own, or in the transaction of the caller. */
 export const make = (statements: Statements) => {
-  const { retrying, sql } = statements
+  const { bound, retrying, sql } = statements
+  /** A failure of the transaction comes out as that of a statement. */
+  const inOwnTransaction: Run = (operation, write) =>
+    Effect.mapError(
+      inTransaction(statements, operation)(write),
+      (error) => error._tag === "StoreError" && isSqlError(error.cause) ? error.cause : error
+    )
   const inCallersTransaction: Run = (operation, write) =>
-    inSavepoint(sql, operation)(Effect.andThen(requireFreshSnapshot(sql, operation), write))
+    inSavepoint(statements, operation)(Effect.andThen(requireFreshSnapshot(sql, operation), write))
   return {
     alone: makeWrites(statements, {
-      one: (_, write) => retrying(write),
-      several: (_, write) => retrying(sql.withTransaction(write))
+      one: (_, write) => retrying(bound.statement(write)),
+      several: (operation, write) => retrying(inOwnTransaction(operation, write))
     }),
     joined: makeWrites(statements, { one: inCallersTransaction, several: inCallersTransaction })
   }

@@ -1,4 +1,3 @@
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,7 +11,8 @@ import {
 } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
-import { isPassing, isUniqueViolation, storeError } from "../client/sqlError.ts"
+import type { Bounded } from "../client/bound.ts"
+import { isPassing, isUniqueViolation, isWorthRepeating, storeError } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
 import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
@@ -73,20 +73,22 @@ const guarded = <A, E>(
   lineage: Lineage | undefined,
   requests: ReadonlyArray<Request>,
   write: (appends: ReadonlyArray<EncodedAppend>, isElsewhere: boolean) => Effect.Effect<A, E>
-): Effect.Effect<A, E> => {
+): Effect.Effect<A, E | SqlError | StoreError> => {
   const plain = write(requests.map(({ append }) => append), false)
   if (lineage === undefined) return plain
-  const isHere = ({ generation }: Request) => !lineage.isDue() && lineage.generation() === generation
+  const isHere = ({ generation }: Request) => lineage.generation() === generation
   const attempt = Effect.suspend(() =>
     requests.every(isHere)
       ? plain
       : write(requests.map((request) => isHere(request) ? request.append : elsewhere(request.append)), true)
   )
-  // One that can't tell which database it is counts as another one.
-  const look = Effect.ignore(once(lineage.look))
-  return Effect.suspend(() => {
-    if (requests.every(isHere) || !requests.some(({ append }) => isOfItsHistory(append))) return plain
-    return lineage.isDue() ? Effect.andThen(look, attempt) : attempt
+  // Without an answer nothing is sent: the attempt has failed, and the next one asks again.
+  const look = Effect.mapError(once(lineage.look), (error) => isSqlError(error.cause) ? error.cause : error)
+  return Effect.suspend((): Effect.Effect<A, E | SqlError | StoreError> => {
+    const isDue = lineage.isDue()
+    if (!isDue && requests.every(isHere)) return plain
+    if (!requests.some(({ append }) => isOfItsHistory(append))) return plain
+    return isDue ? Effect.andThen(look, attempt) : attempt
   })
 }
 
@@ -101,12 +103,13 @@ type InOneTransaction = (
 const coveredCategories = (inline: InlineReadModels | undefined, appends: ReadonlyArray<EncodedAppend>) =>
   inline === undefined ? [] : [...writtenCategories(appends)].filter(inline.covers)
 
-const withInlineReadModels = (inline: InlineReadModels | undefined): InOneTransaction => (operation, appends, call) => {
-  const categories = coveredCategories(inline, appends)
-  return inline === undefined || categories.length === 0
-    ? call
-    : inline.inTransactionOf(operation, categories, call)
-}
+const withInlineReadModels =
+  ({ bound }: Statements, inline: InlineReadModels | undefined): InOneTransaction => (operation, appends, call) => {
+    const categories = coveredCategories(inline, appends)
+    return inline === undefined || categories.length === 0
+      ? bound.statement(call)
+      : inline.inTransactionOf(operation, categories, call)
+  }
 
 /**
  * Writes all appends or none, after a look for messages that are recorded already. Retries lost races as well: against a
@@ -124,7 +127,7 @@ const appendCarefully = (
       appends,
       callAppend(sql, appends, { atomic: true, careful: true })
     ),
-    (error) => isSqlError(error) && (isPassing(error) || isUniqueViolation(error))
+    (error) => isSqlError(error) && (isWorthRepeating(error) || isUniqueViolation(error))
   ).pipe(Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error))
 
 /** Only a careful call says of all appends whether they are recorded. */
@@ -221,7 +224,8 @@ const lostRace = (operation: Operation, cause: SqlError) =>
  * would also undo what other fibers of the transaction have written meanwhile. The savepoint is for the turn: another one that
  * is rolled back must not undo this append.
  */
-const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | undefined) => {
+const makeJoined = (bounded: Bounded, wakeUps: WakeUps, inline: InlineReadModels | undefined) => {
+  const { sql } = bounded
   const write = (
     operation: Operation,
     appends: ReadonlyArray<EncodedAppend>
@@ -236,7 +240,7 @@ const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | 
     })
     const categories = coveredCategories(inline, appends)
     const written = inline === undefined || categories.length === 0
-      ? inSavepoint(sql, operation)(failed(call))
+      ? inSavepoint(bounded, operation)(failed(call))
       : failed(inline.inSavepointOf(operation, categories, call))
     return written.pipe(
       Effect.flatMap((rows) => atomicResults(appends, rows)),
@@ -265,7 +269,7 @@ export const make = Effect.fnUntraced(function*(
   inline: InlineReadModels | undefined
 ) {
   const generation = () => lineage?.generation() ?? 0
-  const inOneTransaction = withInlineReadModels(inline)
+  const inOneTransaction = withInlineReadModels(statements, inline)
   const append = yield* GroupCommit.make({
     laneOf: ({ append }: Request) => categoryOf(append),
     sizeOf: ({ append }: Request) => sizeOf(append),
@@ -278,6 +282,6 @@ export const make = Effect.fnUntraced(function*(
       const requests = appends.map((append): Request => ({ append, generation: generation() }))
       return wakeUps.waking(appends, appendAll(statements, inOneTransaction, lineage, requests))
     },
-    joined: makeJoined(statements.sql, wakeUps, inline)
+    joined: makeJoined(statements, wakeUps, inline)
   }
 })
