@@ -38,7 +38,7 @@ const failingOver = Effect.gen(function*() {
   const failOver = (...deposits: ReadonlyArray<number>) =>
     Effect.gen(function*() {
       current = yield* MemoryStore.make
-      yield* write("account-1", ...deposits.map((amount) => ({ type: "Deposited", data: { amount } })))
+      for (const amount of deposits) yield* write("account-1", { type: "Deposited", data: { amount } })
       timeline += 1
       yield* reconnect
     }).pipe(Effect.provideService(MessageStore.MessageStore, store), Effect.orDie)
