@@ -251,6 +251,8 @@ const open = Effect.fnUntraced(function*(
   const places = Places.make(statements)
   const identity = makeIdentity(statements)
   const lineage = Lineage.make(statements, sessions, identity)
+  // So that the first load needs none. If it fails, the first load looks.
+  if (lineage !== undefined) yield* Effect.ignore(statements.once(lineage.look))
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
