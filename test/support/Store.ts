@@ -20,6 +20,17 @@ export const open = (
 ): Effect.Effect<Store, Postgres.OpenError, Scope.Scope> =>
   Effect.map(Layer.build(Postgres.layer({ ...options, url: Redacted.make(url) })), Context.get(MessageStore))
 
+/**
+ * Opens a store, and all the connections of its pool: tests that count round trips don't count how a store notices that a new
+ * connection leads to the same server.
+ */
+export const openWarm = (url: string, maxConnections: number): Effect.Effect<Store, Postgres.OpenError, Scope.Scope> =>
+  Effect.tap(open(url, { maxConnections }), (store) =>
+    Effect.orDie(Effect.andThen(
+      Effect.all(Array.from({ length: 4 * maxConnections }, () => store.lastPosition), { concurrency: "unbounded" }),
+      Effect.andThen(store.append("warm-0", numbered(1)), store.append("warm-0", numbered(1), { expectedVersion: 0 }))
+    )))
+
 /** Messages with their numbers as data. */
 export const numbered = (count: number, first = 0): ReadonlyArray<Message> =>
   Array.from({ length: count }, (_, i) => ({ type: "Numbered", data: first + i }))

@@ -38,7 +38,9 @@ import * as WakeUps from "./internal/coordination/wakeUps.ts"
 import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
 import * as StockBackend from "./internal/stock/backend.ts"
 import * as Backend from "./internal/store/backend.ts"
+import { makeIdentity } from "./internal/store/identity.ts"
 import { open as openInline } from "./internal/store/inlineReadModels.ts"
+import * as Lineage from "./internal/store/lineage.ts"
 import type { OpenError } from "./OpenError.ts"
 
 /**
@@ -256,19 +258,35 @@ const open = Effect.fnUntraced(function*(
   const lasting = options.directUrl === undefined || isInProcess(sql)
     ? sql.config
     : yield* Pool.openDirect(statements, options.directUrl)
-  const wakeUps = WakeUps.make(statements, lasting, { announce: options.announce ?? true })
-  const lease = Leases.make(sql, lasting)
+  const sessions = Lineage.makeSessions()
+  const wakeUps = WakeUps.make(statements, lasting, {
+    announce: options.announce ?? true,
+    opened: sessions.opened
+  })
+  const lease = Leases.make(sql, lasting, sessions.opened)
   const places = Places.make(statements)
+  const identity = makeIdentity(statements)
+  const lineage = Lineage.make(statements, sessions, identity)
+  // So that the first load needs none. If it fails, the first load looks.
+  if (lineage !== undefined) yield* Effect.ignore(statements.once(lineage.look))
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
-    return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, yield* places)
+    return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, yield* places, { identity, lineage })
   }
   const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
   if (unusable !== undefined) return yield* unusable
   const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
   const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(statements, call, inline, context)
-  return yield* Backend.make(statements, call, yield* wakeUps, yield* lease, yield* places, inlineReadModels)
+  return yield* Backend.make(
+    statements,
+    call,
+    yield* wakeUps,
+    yield* lease,
+    yield* places,
+    { identity, lineage },
+    inlineReadModels
+  )
 })
 
 /**

@@ -7,7 +7,6 @@ import type { Statements } from "../client/statements.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import type { GapRule } from "../readAll/gapRule.ts"
 import { makeReadAll } from "../readAll/readAll.ts"
-import { makeIdentity } from "../store/identity.ts"
 import { makeReads } from "../store/reads.ts"
 import * as Appends from "./appends.ts"
 import { readPage } from "./readAll.ts"
@@ -29,7 +28,8 @@ export const make = (
   rule: GapRule,
   wakeUps: WakeUps,
   lease: StoreBackend["lease"],
-  places: Places
+  places: Places,
+  { identity, lineage }: Pick<StoreBackend, "identity" | "lineage">
 ): StoreBackend => {
   const { sql } = statements
   const { alone, joined } = Appends.make(statements)
@@ -37,8 +37,9 @@ export const make = (
     ...placeReads(places, {
       ...makeReads(statements, stockFunctionCall(sql), () => noBackwards),
       ...makeReadAll(statements, rule, readPage(statements, rule)),
-      identity: makeIdentity(statements)
+      identity
     }),
+    lineage,
     transactions: places.transactions,
     append: (request) =>
       places.write("append", [request], {

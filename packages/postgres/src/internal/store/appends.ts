@@ -1,14 +1,22 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { type AppendResult, type EncodedAppend, mayHaveWritten, writtenCategories } from "eventfold/StoreBackend"
+import { ConnectionError, isSqlError, SqlError } from "effect/sql/SqlError"
+import {
+  type AppendResult,
+  type EncodedAppend,
+  type Lineage,
+  mayHaveWritten,
+  writtenCategories
+} from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import type { Bounded } from "../client/bound.ts"
 import { isPassing, isUniqueViolation, isWorthRepeating, storeError } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
-import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
+import { inSavepoint, isInTransaction, oldSnapshot } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import {
   atomicResults,
@@ -34,6 +42,115 @@ const sizeOf = ({ messages }: EncodedAppend): number => {
 const categoryOf = ({ streamName }: EncodedAppend): string => StreamName.category(streamName)
 
 type Operation = "append" | "writeAll"
+
+/** An append, and the generation of the store in which its caller decided on it. */
+interface Request {
+  readonly append: EncodedAppend
+  readonly generation: number
+}
+
+/** A version that no stream has. */
+const impossible = Number.MAX_SAFE_INTEGER
+
+/** Positions and snapshots are about the messages of the database that they were made from. */
+const aboutMessages = /:(?:position|snapshot)(?::|$)/
+
+/** Whether an append is right only in the history that its caller has seen. */
+const isOfItsHistory = ({ expectedVersion, streamName }: EncodedAppend): boolean =>
+  typeof expectedVersion === "number" ||
+  (streamName.includes(":") && aboutMessages.test(StreamName.category(streamName)))
+
+/**
+ * Appends for a database that has taken the place of the one that their callers have seen. One that is recorded there already was
+ * written before. Otherwise it is refused where it is about another history.
+ */
+const elsewhere = (append: EncodedAppend): EncodedAppend =>
+  isOfItsHistory(append) ? { ...append, expectedVersion: impossible } : append
+
+/** Keeps appends from a database that has taken the place of the one that their callers have seen. */
+interface Guard {
+  readonly lineage: Lineage
+  /** Whether no append has been answered for a while: the pool may have lost its connections without a word meanwhile. */
+  readonly isQuiet: () => boolean
+  readonly answered: () => void
+}
+
+/** After this time without an answer the connection of an append is looked at, in milliseconds. No failover is that fast. */
+const quietTime = 500
+
+const makeGuard = Effect.fnUntraced(function*(lineage: Lineage) {
+  const clock = yield* Clock.Clock
+  let answeredAt = Number.NEGATIVE_INFINITY
+  const guard: Guard = {
+    lineage,
+    isQuiet: () => clock.currentTimeMillisUnsafe() - answeredAt > quietTime,
+    answered: () => {
+      answeredAt = clock.currentTimeMillisUnsafe()
+    }
+  }
+  return guard
+})
+
+const isNew = "the connection is new, and which database it leads to has to be looked at first"
+
+/** Nothing was sent. */
+const newConnection = new SqlError({
+  reason: new ConnectionError({ cause: new Error(isNew), message: isNew, operation: "execute" })
+})
+
+/** Runs a call unless the connection that it gets is new: then it fails with `newConnection`. */
+const onKnownConnection = <A, E>(
+  sql: PgClient,
+  guard: Guard | undefined,
+  call: Effect.Effect<A, E>
+): Effect.Effect<A, E | SqlError> => {
+  if (guard === undefined) return call
+  const { answered, isQuiet, lineage } = guard
+  const checked: Effect.Effect<A, E | SqlError> = Effect.suspend((): Effect.Effect<A, E | SqlError> =>
+    lineage.isDue() ? Effect.fail(newConnection) : Effect.tap(call, () => Effect.sync(answered))
+  )
+  const reserved = Effect.scoped(Effect.flatMap(
+    sql.reserve,
+    (connection) => Effect.provideService(checked, sql.transactionService, [connection, 0])
+  ))
+  return Effect.suspend((): Effect.Effect<A, E | SqlError> =>
+    isQuiet()
+      ? Effect.flatMap(isInTransaction(sql), (isIn) => isIn ? checked : reserved)
+      : Effect.tap(call, () => Effect.sync(answered))
+  )
+}
+
+/**
+ * Runs an attempt to write requests: as they are, or as they are `elsewhere` when the database may be another one than their callers
+ * have seen. It looks when there is a sign of that, which is what a lost connection between two attempts is.
+ */
+const guarded = <A, E>(
+  { once }: Statements,
+  guard: Guard | undefined,
+  requests: ReadonlyArray<Request>,
+  write: (
+    appends: ReadonlyArray<EncodedAppend>,
+    isElsewhere: boolean,
+    guard: Guard | undefined
+  ) => Effect.Effect<A, E>
+): Effect.Effect<A, E | SqlError | StoreError> => {
+  const appends = requests.map(({ append }) => append)
+  if (guard === undefined || !appends.some(isOfItsHistory)) return write(appends, false, undefined)
+  const { lineage } = guard
+  const isHere = ({ generation }: Request) => lineage.generation() === generation
+  const plain = write(appends, false, guard)
+  const attempt = Effect.suspend(() =>
+    requests.every(isHere)
+      ? plain
+      : write(requests.map((request) => isHere(request) ? request.append : elsewhere(request.append)), true, undefined)
+  )
+  // Without an answer nothing is sent: the attempt has failed, and the next one asks again.
+  const look = Effect.mapError(once(lineage.look), (error) => isSqlError(error.cause) ? error.cause : error)
+  const next: Effect.Effect<A, E | SqlError | StoreError> = Effect.suspend(() =>
+    lineage.isDue() ? Effect.andThen(look, attempt) : attempt
+  )
+  return Effect.catchIf(next, (error) => error === newConnection, () => next)
+}
 
 /** Runs a call, with the inline read models of its categories in its transaction. */
 type InOneTransaction = (
@@ -80,15 +197,18 @@ const isToLookAtCarefully = ({ outcome }: OutcomeRow): boolean => outcome === "r
 const appendAll = (
   statements: Statements,
   inOneTransaction: InOneTransaction,
-  appends: ReadonlyArray<EncodedAppend>
-) =>
-  statements.retrying(
+  guard: Guard | undefined,
+  requests: ReadonlyArray<Request>
+) => {
+  const { sql } = statements
+  const appends = requests.map(({ append }) => append)
+  const write = guarded(statements, guard, requests, (appends, careful, guard) =>
     inOneTransaction(
       "writeAll",
       appends,
-      callAppend(statements.sql, appends, { atomic: true, careful: false })
-    )
-  ).pipe(
+      onKnownConnection(sql, guard, callAppend(sql, appends, { atomic: true, careful }))
+    ))
+  return statements.retrying(write).pipe(
     Effect.filterOrElse(
       (rows) => !rows.some(isToLookAtCarefully),
       () => appendCarefully(statements, inOneTransaction, "writeAll", appends)
@@ -102,6 +222,7 @@ const appendAll = (
     ),
     Effect.flatMap((rows) => atomicResults(appends, rows))
   )
+}
 
 /** Writes one append in a transaction of its own. */
 const appendSingly = Effect.fnUntraced(
@@ -118,10 +239,23 @@ const appendSingly = Effect.fnUntraced(
 const commitGroup = (
   statements: Statements,
   inOneTransaction: InOneTransaction,
+  guard: Guard | undefined,
   wakeUps: WakeUps
-): GroupCommit.Commit<EncodedAppend, AppendResult, Refusal | StoreError> =>
-(group) =>
-  statements.retrying(inOneTransaction("append", group, callGroup(statements.sql, group))).pipe(
+): GroupCommit.Commit<Request, AppendResult, Refusal | StoreError> =>
+(requests) => {
+  const group = requests.map(({ append }) => append)
+  const { sql } = statements
+  const write = guarded(statements, guard, requests, (appends, isElsewhere, guard) =>
+    inOneTransaction(
+      "append",
+      appends,
+      onKnownConnection(
+        sql,
+        guard,
+        isElsewhere ? callAppend(sql, appends, { atomic: false, careful: true }) : callGroup(sql, appends)
+      )
+    ))
+  return statements.retrying(write).pipe(
     Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
     Effect.catch((error) =>
       isSqlError(error) && isPassing(error)
@@ -135,6 +269,7 @@ const commitGroup = (
       return first !== undefined && exits.some(mayHaveWritten) ? wakeUps.written(categoryOf(first)) : Effect.void
     })
   )
+}
 
 /** Another transaction wrote one of the ids while the look for them found none. */
 const lostRace = (operation: Operation, cause: SqlError) =>
@@ -193,19 +328,24 @@ const makeJoined = (bounded: Bounded, wakeUps: WakeUps, inline: InlineReadModels
 export const make = Effect.fnUntraced(function*(
   statements: Statements,
   wakeUps: WakeUps,
+  lineage: Lineage | undefined,
   inline: InlineReadModels | undefined
 ) {
+  const guard = lineage === undefined ? undefined : yield* makeGuard(lineage)
+  const generation = () => lineage?.generation() ?? 0
   const inOneTransaction = withInlineReadModels(statements, inline)
   const append = yield* GroupCommit.make({
-    laneOf: categoryOf,
-    sizeOf,
+    laneOf: ({ append }: Request) => categoryOf(append),
+    sizeOf: ({ append }: Request) => sizeOf(append),
     maxSize: maxGroupSize,
-    commit: commitGroup(statements, inOneTransaction, wakeUps)
+    commit: commitGroup(statements, inOneTransaction, guard, wakeUps)
   })
   return {
-    append,
-    appendAll: (appends: ReadonlyArray<EncodedAppend>) =>
-      wakeUps.waking(appends, appendAll(statements, inOneTransaction, appends)),
+    append: (one: EncodedAppend) => append({ append: one, generation: generation() }),
+    appendAll: (appends: ReadonlyArray<EncodedAppend>) => {
+      const requests = appends.map((append): Request => ({ append, generation: generation() }))
+      return wakeUps.waking(appends, appendAll(statements, inOneTransaction, guard, requests))
+    },
     joined: makeJoined(statements, wakeUps, inline)
   }
 })

@@ -8,7 +8,6 @@ import type { WakeUps } from "../coordination/wakeUps.ts"
 import { installedGapRule } from "../readAll/gapRule.ts"
 import { makeReadAll, readPage } from "../readAll/readAll.ts"
 import * as Appends from "./appends.ts"
-import { makeIdentity } from "./identity.ts"
 import type { InlineReadModels } from "./inlineReadModels.ts"
 import { makeReads } from "./reads.ts"
 
@@ -30,15 +29,17 @@ export const make = Effect.fnUntraced(function*(
   wakeUps: WakeUps,
   lease: StoreBackend["lease"],
   places: Places,
+  { identity, lineage }: Pick<StoreBackend, "identity" | "lineage">,
   inline: InlineReadModels | undefined
 ) {
-  const { append, appendAll, joined } = yield* Appends.make(statements, wakeUps, inline)
+  const { append, appendAll, joined } = yield* Appends.make(statements, wakeUps, lineage, inline)
   const backend: StoreBackend = {
     ...placeReads(places, {
       ...makeReads(statements, call, readBackwards(statements)),
       ...makeReadAll(statements, installedGapRule(statements.sql), readPage(statements)),
-      identity: makeIdentity(statements)
+      identity
     }),
+    lineage,
     transactions: places.transactions,
     append: (request) => places.write("append", [request], { alone: append(request), joined: joined.append(request) }),
     writeAll: (appends) =>
