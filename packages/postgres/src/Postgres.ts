@@ -9,6 +9,7 @@ import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -25,6 +26,7 @@ import {
   whyUnusable
 } from "./Install.ts"
 import type { Bounded } from "./internal/client/bound.ts"
+import { isInProcess } from "./internal/client/connections.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
 import * as Pool from "./internal/client/pool.ts"
@@ -45,6 +47,7 @@ export {
   AuthenticationFailed,
   DatabaseNotFound,
   InvalidUrl,
+  NotDirect,
   NotInline,
   OpenError,
   OpenFailed,
@@ -52,6 +55,7 @@ export {
   SchemaMissing,
   SchemaOutdated,
   SchemaTooNew,
+  SessionsShared,
   Unreachable
 } from "./OpenError.ts"
 
@@ -86,6 +90,21 @@ export interface StoreOptions {
    * appends follows their commits, off their path. Defaults to true.
    */
   readonly announce?: boolean | undefined
+  /**
+   * Where the sessions that last are opened, those of leases and of LISTEN, when the client goes through a pooler that shares the
+   * server's sessions between transactions: the URL of the same database at the server itself, or through a pooler in session mode.
+   * Defaults to none, because the client's own connections do where there is no such pooler.
+   *
+   * **Details**
+   *
+   * All else goes through the client. A URL without a password is used with the client's password.
+   *
+   * **Gotchas**
+   *
+   * Behind such a pooler and without this option, `MessageStore.lease` fails with `Unsupported`, and so do consumers, read models
+   * and processes. Writes of other processes wake no readers here, which then find them when they poll. See the guide to poolers.
+   */
+  readonly directUrl?: Redacted.Redacted | undefined
   /**
    * For how long the store repeats a call that failed for a reason that passes: a lost connection, a server that restarts or
    * fails over, a deadlock. Defaults to pauses that double from 50 milliseconds to a second, for 30 seconds, because that
@@ -215,10 +234,14 @@ const open = Effect.fnUntraced(function*(
   options: StoreOptions & Inline<ReadonlyArray<InlineModel>>,
   context: Context.Context<never>
 ) {
+  yield* Pool.checkSessions(sql)
   const statements = yield* Statements.make(sql, { retry: options.retry, timeout: options.statementTimeout })
   const { functions, schema } = yield* ensureInstalled(statements, options)
-  const wakeUps = WakeUps.make(statements, { announce: options.announce ?? true })
-  const lease = Leases.make(sql)
+  const lasting = options.directUrl === undefined || isInProcess(sql)
+    ? sql.config
+    : yield* Pool.openDirect(sql, options.directUrl)
+  const wakeUps = WakeUps.make(statements, lasting, { announce: options.announce ?? true })
+  const lease = Leases.make(sql, lasting)
   const places = Places.make(statements)
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {
@@ -258,7 +281,8 @@ const open = Effect.fnUntraced(function*(
  * **Gotchas**
  *
  * LISTEN and the locks of leases need a session of their own. Through a pooler that shares sessions between transactions,
- * wake-ups are only those of this process, and leases do not work.
+ * wake-ups are only those of this process, and leases are `Unsupported`, unless the store has a `directUrl`. A client that prepares
+ * statements by name does harm there: the layer refuses it with the reason {@link SessionsShared}.
  *
  * @since 0.1.0
  * @category layers

@@ -19,6 +19,7 @@ import {
   requestedInstallation,
   whyUnusable
 } from "./Install.ts"
+import * as Pool from "./internal/client/pool.ts"
 import * as Statements from "./internal/client/statements.ts"
 import * as Store from "./internal/readModel/store.ts"
 import { fromSqlError, type OpenError } from "./OpenError.ts"
@@ -147,6 +148,7 @@ export const layer = (
     ReadModelStore,
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
+      yield* Pool.checkSessions(sql)
       const statements = yield* Statements.make(sql, { retry: options.retry, timeout: options.statementTimeout })
       const look = Effect.mapError(statements.bound.statement(installedSchema(sql)), fromSqlError(sql.config))
       const installation = requestedInstallation(options.install)

@@ -12,7 +12,7 @@ import { SqlClient } from "effect/sql/SqlClient"
  * Whether the database is a PGlite: a single session in this process. No other process uses it, and a second connection
  * would end the first.
  */
-export const isInProcess = (sql: PgClient): boolean => {
+export const isInProcess = (sql: { readonly config: PgPoolConfig }): boolean => {
   const pool: PgPoolConfig = sql.config
   return pool.stream !== undefined && pool.maxConnections === 1
 }

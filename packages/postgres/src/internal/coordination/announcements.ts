@@ -16,6 +16,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { Wake } from "eventfold/StoreBackend"
 import type { Bounded } from "../client/bound.ts"
 import { openDedicated } from "../client/connections.ts"
+import { sharingOf } from "../client/sessions.ts"
 import { outsideTransaction } from "../client/transactions.ts"
 
 /** The channel of LISTEN and NOTIFY. Each database has its own channels. */
@@ -106,10 +107,12 @@ export const makeAnnouncer = Effect.fnUntraced(function*({ bound, sql }: Bounded
 
 /**
  * Listens to other processes on a dedicated connection, and connects again when it is lost or has fallen silent. It then wakes
- * all readers, in place of the announcements that were lost meanwhile.
+ * all readers, in place of the announcements that were lost meanwhile. Ends when a pooler gives it no session of its own, to
+ * listen with.
  */
-export const listen = (config: PgClientConfig, self: string, wake: Wake): Effect.Effect<never> => {
+export const listen = (config: PgClientConfig, self: string, wake: Wake): Effect.Effect<void> => {
   let delay = firstDelay
+  let hasSession = true
 
   const session = Effect.gen(function*() {
     // This scope outlives the connection's, so that the connection closes before UNLISTEN: a statement to a server that
@@ -117,6 +120,8 @@ export const listen = (config: PgClientConfig, self: string, wake: Wake): Effect
     const listening = yield* Effect.scope
     return yield* Effect.scoped(Effect.gen(function*() {
       const connection = yield* openDedicated(config)
+      hasSession = (yield* Scope.provide(sharingOf(connection, config), listening)) === "own"
+      if (!hasSession) return
       const pinned = yield* Scope.provide(connection.pin, listening)
       const notifications = yield* Effect.timeout(Scope.provide(pinned.listen(channel), listening), answerTimeout)
       delay = firstDelay
@@ -142,7 +147,11 @@ export const listen = (config: PgClientConfig, self: string, wake: Wake): Effect
 
   return Effect.scoped(session).pipe(
     Effect.ignoreCause({ log: "Debug", message: "listener for announcements is not connected; connecting again" }),
-    Effect.andThen(backOff),
-    Effect.forever
+    Effect.andThen(Effect.suspend(() => hasSession ? backOff : Effect.void)),
+    Effect.repeat({ while: () => hasSession }),
+    Effect.andThen(Effect.logWarning(
+      "store does not hear of the writes of other processes, so its readers find them when they poll: a pooler on the way to " +
+        "the server shares its sessions between transactions; open the store with a `directUrl`"
+    ))
   )
 }

@@ -1,3 +1,4 @@
+import type { PgClientConfig } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { nextId } from "eventfold/Message"
@@ -29,12 +30,14 @@ export interface WakeUps {
   readonly watch: NonNullable<StoreBackend["watch"]>
 }
 
-/** Announces and listens until the scope closes. */
+/** Announces and listens until the scope closes. Listens on a connection of the second configuration. */
 export const make = Effect.fnUntraced(function*(
   { bound, sql }: Bounded,
+  lasting: PgClientConfig,
   options: { readonly announce: boolean }
 ): Effect.fn.Return<WakeUps, never, Scope.Scope> {
   const hasOtherProcesses = !isInProcess(sql)
+  let canListen = hasOtherProcesses
   const self = yield* nextId
   const announce = options.announce && hasOtherProcesses ? yield* makeAnnouncer({ bound, sql }, self) : undefined
   let wake: Wake | undefined
@@ -54,7 +57,9 @@ export const make = Effect.fnUntraced(function*(
       Effect.suspend(() => {
         // Kept after the last reader stops waiting: the store gives the same function the next time.
         wake = given
-        return hasOtherProcesses ? Effect.asVoid(Effect.forkScoped(listen(sql.config, self, given))) : Effect.void
+        if (!canListen) return Effect.void
+        const listening = Effect.andThen(listen(lasting, self, given), Effect.sync(() => canListen = false))
+        return Effect.asVoid(Effect.forkScoped(listening))
       })
   }
 })
