@@ -239,7 +239,7 @@ const open = Effect.fnUntraced(function*(
   const { functions, schema } = yield* ensureInstalled(statements, options)
   const lasting = options.directUrl === undefined || isInProcess(sql)
     ? sql.config
-    : yield* Pool.openDirect(sql, options.directUrl)
+    : yield* Pool.openDirect(statements, options.directUrl)
   const wakeUps = WakeUps.make(statements, lasting, { announce: options.announce ?? true })
   const lease = Leases.make(sql, lasting)
   const places = Places.make(statements)

@@ -5,6 +5,7 @@ import type { Reactivity } from "effect/reactivity/Reactivity"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { checkUrl, describeDatabase, fromSqlError, NotDirect, OpenError, SessionsShared } from "../../OpenError.ts"
+import type { Bounded } from "./bound.ts"
 import { isInProcess, keepAlive, openDedicated } from "./connections.ts"
 import { findSharing, type Sharing } from "./sessions.ts"
 
@@ -115,7 +116,7 @@ const place = `SELECT current_database(), pg_postmaster_start_time()::text`
  * and no wake-up would come.
  */
 export const openDirect = Effect.fnUntraced(function*(
-  sql: PgClient,
+  { bound, sql }: Bounded,
   directUrl: Redacted.Redacted
 ): Effect.fn.Return<PgClientConfig, OpenError> {
   const config = directConfig(sql, directUrl)
@@ -124,9 +125,11 @@ export const openDirect = Effect.fnUntraced(function*(
     new OpenError({ database: describeDatabase(config), reason: new NotDirect({ detail }) })
   const sharing = yield* Effect.mapError(findSharing(config), fromSqlError(config))
   if (sharing !== "own") return yield* refuse(`leads through a pooler that shares sessions between ${sharing}`)
-  const [here] = yield* Effect.mapError(sql.unsafe(place).values, fromSqlError(sql.config))
+  const [here] = yield* Effect.mapError(bound.statement(sql.unsafe(place).values), fromSqlError(sql.config))
   const [there] = yield* Effect.mapError(
-    Effect.scoped(Effect.flatMap(openDedicated(config), ({ queryValues }) => queryValues(place, [], false))),
+    bound.statement(
+      Effect.scoped(Effect.flatMap(openDedicated(config), ({ queryValues }) => queryValues(place, [], false)))
+    ),
     fromSqlError(config)
   )
   return here?.join(" ") === there?.join(" ")
