@@ -23,8 +23,10 @@ import {
   requestedInstallation,
   whyUnusable
 } from "./Install.ts"
+import { makeBeside } from "./internal/client/connections.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
+import * as LockWaits from "./internal/client/lockWaits.ts"
 import * as Leases from "./internal/coordination/leases.ts"
 import * as WakeUps from "./internal/coordination/wakeUps.ts"
 import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
@@ -179,17 +181,19 @@ const open = Effect.fnUntraced(function*(
   const { functions, schema } = yield* ensureInstalled(sql, options)
   const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
   const lease = Leases.make(sql)
-  const places = Places.make(sql)
+  const beside = yield* makeBeside(sql)
+  const lockWaits = LockWaits.make(sql, beside, options.lockTimeout)
+  const places = Places.make(sql, beside, lockWaits)
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
-    return StockBackend.make(sql, gapRule, yield* wakeUps, yield* lease, yield* places)
+    return StockBackend.make(sql, gapRule, yield* wakeUps, yield* lease, places, lockWaits)
   }
   const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
   if (unusable !== undefined) return yield* unusable
   const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
   const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(sql, call, inline, context)
-  return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, yield* places, inlineReadModels)
+  return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, places, lockWaits, inlineReadModels)
 })
 
 /**

@@ -21,9 +21,10 @@ const maxBeside = 2
 
 /**
  * A client beside the application's, with connections of its own: what runs on it never waits for the application's pool.
- * It opens a connection when it needs one, and closes it when it has been idle for a minute.
+ * It opens a connection when it needs one, and closes it when it has been idle for a minute. PGlite has no second connection.
  */
-export const makeBeside = (sql: PgClient): Effect.Effect<PgClient, never, Scope.Scope> => {
+export const makeBeside = (sql: PgClient): Effect.Effect<PgClient | undefined, never, Scope.Scope> => {
+  if (isInProcess(sql)) return Effect.succeed(undefined)
   const config: PgPoolConfig = { ...sql.config, minConnections: 0, maxConnections: maxBeside, multiplex: false }
   return Client.make(config).pipe(
     Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),

@@ -6,11 +6,14 @@ import type { Fragment } from "effect/sql/Statement"
 import * as ExpectedVersion from "eventfold/ExpectedVersion"
 import { type AppendResult, type EncodedAppend, isCheck } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
-import { stockSearchPath } from "../client/functionCalls.ts"
+import * as StreamName from "eventfold/StreamName"
+import { stockSearchPath, stockWritePath } from "../client/functionCalls.ts"
+import { isToSendAgain, type LockWaits } from "../client/lockWaits.ts"
 import { retrying } from "../client/retries.ts"
 import { isUniqueViolation, storeError } from "../client/sqlError.ts"
 import { inSavepoint, requireFreshSnapshot } from "../client/transactions.ts"
 import { safePosition, wireVersion } from "../client/wireValues.ts"
+import * as WriteTurns from "../store/writeTurns.ts"
 
 /**
  * Where an append was written; without a position when the stream's version (null for no stream) was not the expected
@@ -50,11 +53,12 @@ const givenMessages = (sql: PgClient, { messages }: EncodedAppend): Fragment =>
   ) WITH ORDINALITY AS given (id, type, data, metadata, ordinal)`
 
 /** One statement: lock, version, messages in their order. Each function sees what the ones before it wrote. */
-const write = (sql: PgClient, append: EncodedAppend) => {
+const write = (sql: PgClient, lockWaits: LockWaits, append: EncodedAppend) => {
+  const path = stockWritePath(sql, lockWaits)
   const name = sql`${append.streamName}::varchar`
   const expected = sql`${wireVersion(append.expectedVersion)}::bigint`
-  return sql<WrittenRow>`SELECT before.version, written.position, last.global_position
-    FROM ${stockSearchPath(sql)},
+  return sql<WrittenRow>`SELECT before.version, written.position, last.global_position, ${path.restored} AS restored
+    FROM ${path.found},
     LATERAL (
       SELECT message_store.stream_version(
         CASE WHEN found.path IS NOT NULL AND message_store.acquire_lock(${name}) IS NOT NULL THEN ${name} END
@@ -106,15 +110,18 @@ const findRecorded = (sql: PgClient, append: EncodedAppend) =>
     LEFT JOIN message_store.messages AS stored ON stored.id = given.id::uuid`
 
 /** Locks the categories of all appends in one global order, so that concurrent calls never deadlock. */
-const lockInOrder = (sql: PgClient, appends: ReadonlyArray<EncodedAppend>) =>
-  sql`SELECT message_store.acquire_lock(ordered.name)
+const lockInOrder = (sql: PgClient, lockWaits: LockWaits, appends: ReadonlyArray<EncodedAppend>) => {
+  const path = stockWritePath(sql, lockWaits)
+  return sql`SELECT count(message_store.acquire_lock(found.name)), ${path.restored}
     FROM (
-      SELECT names.name
-      FROM ${stockSearchPath(sql)}, unnest(${appends.map((append) => append.streamName)}::varchar[]) AS names (name)
+      SELECT names.name, found.lock_timeout
+      FROM ${path.found}, unnest(${appends.map((append) => append.streamName)}::varchar[]) AS names (name)
       WHERE found.path IS NOT NULL
       ORDER BY message_store.hash_64(message_store.category(names.name))
       OFFSET 0
-    ) AS ordered`
+    ) AS found
+    GROUP BY found.lock_timeout`
+}
 
 const refuseVersion = (append: EncodedAppend, version: bigint | null): Effect.Effect<never, VersionRefusal> => {
   const { expectedVersion: expected, streamName } = append
@@ -123,8 +130,12 @@ const refuseVersion = (append: EncodedAppend, version: bigint | null): Effect.Ef
   return Effect.fail({ _tag: "VersionRefusal", append, error })
 }
 
-const writeOne = (sql: PgClient, append: EncodedAppend): Effect.Effect<WrittenRow, SqlError | VersionRefusal> =>
-  Effect.flatMap(write(sql, append), ([row]) => {
+const writeOne = (
+  sql: PgClient,
+  lockWaits: LockWaits,
+  append: EncodedAppend
+): Effect.Effect<WrittenRow, SqlError | VersionRefusal> =>
+  Effect.flatMap(write(sql, lockWaits, append), ([row]) => {
     if (row === undefined) return Effect.die(new Error("write_message gave no row"))
     return row.position === null ? refuseVersion(append, row.version) : Effect.succeed(row)
   })
@@ -191,11 +202,13 @@ type Refusal = WrongExpectedVersion | DuplicateMessageId
 /** How the statements of a write are run. */
 type Run = (
   operation: string,
+  appends: ReadonlyArray<EncodedAppend>,
   statements: Effect.Effect<ReadonlyArray<WrittenRow>, SqlError | VersionRefusal>
 ) => Effect.Effect<ReadonlyArray<WrittenRow>, SqlError | VersionRefusal | StoreError>
 
 const makeWrites = (
   sql: PgClient,
+  lockWaits: LockWaits,
   run: { readonly one: Run; readonly several: Run }
 ) => {
   const write = (
@@ -208,7 +221,7 @@ const makeWrites = (
       onFailure: (failure) => {
         if (failure._tag === "StoreError") return Effect.fail(failure)
         return failure._tag === "SqlError" && !isUniqueViolation(failure)
-          ? Effect.fail(storeError(operation)(failure))
+          ? Effect.flip(lockWaits.failure(operation, appends, failure))
           : resolve(sql, operation, appends, failure)
       }
     })
@@ -216,7 +229,7 @@ const makeWrites = (
   return {
     append: (append: EncodedAppend): Effect.Effect<AppendResult, Refusal | StoreError> =>
       Effect.flatMap(
-        write("append", [append], run.one("append", Effect.map(writeOne(sql, append), (row) => [row]))),
+        write("append", [append], run.one("append", [append], Effect.map(writeOne(sql, lockWaits, append), (row) => [row]))),
         ([result]) => result === undefined ? Effect.die(new Error("an append gave no result")) : Effect.succeed(result)
       ),
     appendAll: (appends: ReadonlyArray<EncodedAppend>) =>
@@ -225,9 +238,10 @@ const makeWrites = (
         appends,
         run.several(
           "writeAll",
+          appends,
           Effect.andThen(
-            lockInOrder(sql, appends),
-            Effect.forEach(appends, (append) => isCheck(append) ? check(sql, append) : writeOne(sql, append))
+            lockInOrder(sql, lockWaits, appends),
+            Effect.forEach(appends, (append) => isCheck(append) ? check(sql, append) : writeOne(sql, lockWaits, append))
           )
         )
       )
@@ -235,14 +249,17 @@ const makeWrites = (
 }
 
 /** The writes of the store: each a transaction of its own, or in the transaction of the caller. */
-export const make = (sql: PgClient) => {
-  const inCallersTransaction: Run = (operation, statements) =>
+export const make = (sql: PgClient, lockWaits: LockWaits) => {
+  const turns = WriteTurns.make(sql)
+  const inTurn = (appends: ReadonlyArray<EncodedAppend>) =>
+    turns.apart(appends.map(({ streamName }) => StreamName.category(streamName)))
+  const inCallersTransaction: Run = (operation, _, statements) =>
     inSavepoint(sql, operation)(Effect.andThen(requireFreshSnapshot(sql, operation), statements))
   return {
-    alone: makeWrites(sql, {
-      one: (_, statements) => retrying(statements),
-      several: (_, statements) => retrying(sql.withTransaction(statements))
+    alone: makeWrites(sql, lockWaits, {
+      one: (_, appends, statements) => retrying(inTurn(appends)(statements), isToSendAgain),
+      several: (_, appends, statements) => retrying(inTurn(appends)(sql.withTransaction(statements)), isToSendAgain)
     }),
-    joined: makeWrites(sql, { one: inCallersTransaction, several: inCallersTransaction })
+    joined: makeWrites(sql, lockWaits, { one: inCallersTransaction, several: inCallersTransaction })
   }
 }

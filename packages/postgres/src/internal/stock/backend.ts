@@ -4,6 +4,7 @@ import type { StoreBackend } from "eventfold/StoreBackend"
 import { Unsupported } from "eventfold/StoreError"
 import { stockFunctionCall } from "../client/functionCalls.ts"
 import { placeReads, type Places } from "../client/independence.ts"
+import type { LockWaits } from "../client/lockWaits.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import type { GapRule } from "../readAll/gapRule.ts"
 import { makeReadAll } from "../readAll/readAll.ts"
@@ -29,9 +30,10 @@ export const make = (
   rule: GapRule,
   wakeUps: WakeUps,
   lease: StoreBackend["lease"],
-  places: Places
+  places: Places,
+  lockWaits: LockWaits
 ): StoreBackend => {
-  const { alone, joined } = Appends.make(sql)
+  const { alone, joined } = Appends.make(sql, lockWaits)
   return {
     ...placeReads(places, {
       ...makeReads(sql, stockFunctionCall(sql), () => noBackwards),

@@ -6,8 +6,9 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { type AppendResult, type EncodedAppend, mayHaveWritten, writtenCategories } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
+import { isToSendAgain, type LockWaits } from "../client/lockWaits.ts"
 import { retrying } from "../client/retries.ts"
-import { isPassing, isUniqueViolation, storeError } from "../client/sqlError.ts"
+import { isPassing, isUniqueViolation } from "../client/sqlError.ts"
 import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import {
@@ -21,6 +22,7 @@ import {
 } from "./appendCalls.ts"
 import * as GroupCommit from "./groupCommit.ts"
 import type { InlineReadModels } from "./inlineReadModels.ts"
+import * as WriteTurns from "./writeTurns.ts"
 
 /** A group of concurrent appends adds up to at most this size, in messages; a large message counts for several. */
 const maxGroupSize = 2_000
@@ -35,6 +37,12 @@ const categoryOf = ({ streamName }: EncodedAppend): string => StreamName.categor
 
 type Operation = "append" | "writeAll"
 
+/** What each write needs. */
+interface Writer {
+  readonly sql: PgClient
+  readonly lockWaits: LockWaits
+}
+
 /** Runs a call, with the inline read models of its categories in its transaction. */
 type InOneTransaction = (
   operation: Operation,
@@ -46,11 +54,17 @@ type InOneTransaction = (
 const coveredCategories = (inline: InlineReadModels | undefined, appends: ReadonlyArray<EncodedAppend>) =>
   inline === undefined ? [] : [...writtenCategories(appends)].filter(inline.covers)
 
-const withInlineReadModels = (inline: InlineReadModels | undefined): InOneTransaction => (operation, appends, call) => {
+/** Each attempt has a turn of its own, so that no write has one while it pauses or its side effects run. */
+const withInlineReadModels = (
+  inline: InlineReadModels | undefined,
+  turnOf: (appends: ReadonlyArray<EncodedAppend>) => WriteTurns.InTurn
+): InOneTransaction =>
+(operation, appends, call) => {
   const categories = coveredCategories(inline, appends)
+  const inTurn = turnOf(appends)
   return inline === undefined || categories.length === 0
-    ? call
-    : inline.inTransactionOf(operation, categories, call)
+    ? inTurn(call)
+    : inline.inTransactionOf(operation, categories, call, inTurn)
 }
 
 /**
@@ -58,7 +72,7 @@ const withInlineReadModels = (inline: InlineReadModels | undefined): InOneTransa
  * writer that takes no lock, or that writes the same id to another category.
  */
 const appendCarefully = (
-  sql: PgClient,
+  { lockWaits, sql }: Writer,
   inOneTransaction: InOneTransaction,
   operation: Operation,
   appends: ReadonlyArray<EncodedAppend>
@@ -67,41 +81,44 @@ const appendCarefully = (
     inOneTransaction(
       operation,
       appends,
-      callAppend(sql, appends, { atomic: true, careful: true })
+      callAppend(sql, lockWaits, appends, { atomic: true, careful: true })
     ),
-    (error) => isPassing(error) || isUniqueViolation(error)
-  ).pipe(Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error))
+    (error) => isToSendAgain(error) || isUniqueViolation(error)
+  ).pipe(
+    Effect.catch((error) => isSqlError(error) ? Effect.flip(lockWaits.failure(operation, appends, error)) : Effect.fail(error))
+  )
 
 /** Only a careful call says of all appends whether they are recorded. */
 const isToLookAtCarefully = ({ outcome }: OutcomeRow): boolean => outcome === "recorded" || outcome === "duplicate"
 
 /** Writes all appends or none. First without the careful look, which costs a look-up per message and rarely finds one. */
-const appendAll = (sql: PgClient, inOneTransaction: InOneTransaction, appends: ReadonlyArray<EncodedAppend>) =>
+const appendAll = (writer: Writer, inOneTransaction: InOneTransaction, appends: ReadonlyArray<EncodedAppend>) =>
   retrying(
     inOneTransaction(
       "writeAll",
       appends,
-      callAppend(sql, appends, { atomic: true, careful: false })
-    )
+      callAppend(writer.sql, writer.lockWaits, appends, { atomic: true, careful: false })
+    ),
+    isToSendAgain
   ).pipe(
     Effect.filterOrElse(
       (rows) => !rows.some(isToLookAtCarefully),
-      () => appendCarefully(sql, inOneTransaction, "writeAll", appends)
+      () => appendCarefully(writer, inOneTransaction, "writeAll", appends)
     ),
     Effect.catchTag(
       "SqlError",
       (error) =>
         isUniqueViolation(error)
-          ? appendCarefully(sql, inOneTransaction, "writeAll", appends)
-          : Effect.fail(storeError("writeAll")(error))
+          ? appendCarefully(writer, inOneTransaction, "writeAll", appends)
+          : Effect.flip(writer.lockWaits.failure("writeAll", appends, error))
     ),
     Effect.flatMap((rows) => atomicResults(appends, rows))
   )
 
 /** Writes one append in a transaction of its own. */
 const appendSingly = Effect.fnUntraced(
-  function*(sql: PgClient, inOneTransaction: InOneTransaction, append: EncodedAppend) {
-    const rows = yield* appendCarefully(sql, inOneTransaction, "append", [append])
+  function*(writer: Writer, inOneTransaction: InOneTransaction, append: EncodedAppend) {
+    const rows = yield* appendCarefully(writer, inOneTransaction, "append", [append])
     return yield* Arr.isReadonlyArrayNonEmpty(rows)
       ? resultOf(append, Arr.headNonEmpty(rows))
       : Effect.die(new Error("eventfold.append gave no outcome"))
@@ -111,18 +128,18 @@ const appendSingly = Effect.fnUntraced(
 
 /** Commits a group, with a result for each append, and then wakes the readers of its category. */
 const commitGroup = (
-  sql: PgClient,
+  writer: Writer,
   inOneTransaction: InOneTransaction,
   wakeUps: WakeUps
 ): GroupCommit.Commit<EncodedAppend, AppendResult, Refusal | StoreError> =>
 (group) =>
-  retrying(inOneTransaction("append", group, callGroup(sql, group))).pipe(
+  retrying(inOneTransaction("append", group, callGroup(writer.sql, writer.lockWaits, group)), isToSendAgain).pipe(
     Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
     Effect.catch((error) =>
       isSqlError(error) && isPassing(error)
-        ? Effect.succeed(group.map(() => Exit.fail(storeError("append")(error))))
+        ? Effect.map(writer.lockWaits.failure("append", group, error), (failure) => group.map(() => Exit.fail(failure)))
         // One of them broke the transaction. Singly, each append gets its own result.
-        : Effect.forEach(group, (append) => appendSingly(sql, inOneTransaction, append))
+        : Effect.forEach(group, (append) => appendSingly(writer, inOneTransaction, append))
     ),
     // Here and not in the callers, which may have been interrupted. A group is of one category.
     Effect.tap((exits) => {
@@ -147,18 +164,20 @@ const lostRace = (operation: Operation, cause: SqlError) =>
  * would also undo what other fibers of the transaction have written meanwhile. The savepoint is for the turn: another one that
  * is rolled back must not undo this append.
  */
-const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | undefined) => {
+const makeJoined = ({ lockWaits, sql }: Writer, wakeUps: WakeUps, inline: InlineReadModels | undefined) => {
   const write = (
     operation: Operation,
     appends: ReadonlyArray<EncodedAppend>
   ): Effect.Effect<ReadonlyArray<AppendResult>, Refusal | StoreError> => {
     const call = Effect.flatMap(
-      callAppendJoined(sql, appends),
+      callAppendJoined(sql, lockWaits, appends),
       (rows) => rows.length === 0 ? oldSnapshot(sql, operation) : Effect.succeed(rows)
     )
-    const failed = Effect.mapError((error: SqlError | StoreError) => {
-      if (!isSqlError(error)) return error
-      return isUniqueViolation(error) ? lostRace(operation, error) : storeError(operation)(error)
+    const failed = Effect.catch((error: SqlError | StoreError) => {
+      if (!isSqlError(error)) return Effect.fail(error)
+      return isUniqueViolation(error)
+        ? Effect.fail(lostRace(operation, error))
+        : Effect.flip(lockWaits.failure(operation, appends, error))
     })
     const categories = coveredCategories(inline, appends)
     const written = inline === undefined || categories.length === 0
@@ -187,19 +206,21 @@ const makeJoined = (sql: PgClient, wakeUps: WakeUps, inline: InlineReadModels | 
 export const make = Effect.fnUntraced(function*(
   sql: PgClient,
   wakeUps: WakeUps,
+  lockWaits: LockWaits,
   inline: InlineReadModels | undefined
 ) {
-  const inOneTransaction = withInlineReadModels(inline)
+  const writer = { sql, lockWaits }
+  const turns = WriteTurns.make(sql)
   const append = yield* GroupCommit.make({
     laneOf: categoryOf,
     sizeOf,
     maxSize: maxGroupSize,
-    commit: commitGroup(sql, inOneTransaction, wakeUps)
+    commit: commitGroup(writer, withInlineReadModels(inline, () => turns.ofGroup), wakeUps)
   })
+  const apart = withInlineReadModels(inline, (appends) => turns.apart(appends.map(categoryOf)))
   return {
     append,
-    appendAll: (appends: ReadonlyArray<EncodedAppend>) =>
-      wakeUps.waking(appends, appendAll(sql, inOneTransaction, appends)),
-    joined: makeJoined(sql, wakeUps, inline)
+    appendAll: (appends: ReadonlyArray<EncodedAppend>) => wakeUps.waking(appends, appendAll(writer, apart, appends)),
+    joined: makeJoined(writer, wakeUps, inline)
   }
 })

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type { StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import type { FunctionCall } from "../client/functionCalls.ts"
 import { placeReads, type Places } from "../client/independence.ts"
+import type { LockWaits } from "../client/lockWaits.ts"
 import { messageColumns, readMessagePage } from "../client/messageRows.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import { installedGapRule } from "../readAll/gapRule.ts"
@@ -29,9 +30,10 @@ export const make = Effect.fnUntraced(function*(
   wakeUps: WakeUps,
   lease: StoreBackend["lease"],
   places: Places,
+  lockWaits: LockWaits,
   inline: InlineReadModels | undefined
 ) {
-  const { append, appendAll, joined } = yield* Appends.make(sql, wakeUps, inline)
+  const { append, appendAll, joined } = yield* Appends.make(sql, wakeUps, lockWaits, inline)
   const backend: StoreBackend = {
     ...placeReads(places, {
       ...makeReads(sql, call, readBackwards(sql)),

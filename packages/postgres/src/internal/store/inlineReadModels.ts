@@ -24,6 +24,7 @@ import { buildOf, type BuildRow, checkpointColumns, checkpointValues } from "../
 import * as ReadModelStore from "../readModel/store.ts"
 import { enterSchema } from "../readModel/tables.ts"
 import { makeIdentity } from "./identity.ts"
+import type { InTurn } from "./writeTurns.ts"
 
 /**
  * An append catches up at most this many messages, which other writers have appended to its category or the worker has not
@@ -50,7 +51,8 @@ export interface InlineReadModels {
   readonly inTransactionOf: <A>(
     operation: string,
     categories: ReadonlyArray<string>,
-    append: Effect.Effect<A, SqlError>
+    append: Effect.Effect<A, SqlError>,
+    inTurn: InTurn
   ) => Effect.Effect<A, SqlError | StoreError>
   /** The same in a savepoint of the caller's transaction. Side effects of the handlers run when that commits. */
   readonly inSavepointOf: <A>(
@@ -171,9 +173,10 @@ const make = (
 
   return {
     covers: (category) => byCategory.has(category),
-    inTransactionOf: (operation, categories, append) =>
+    inTransactionOf: (operation, categories, append, inTurn) =>
       handling(categories, append).pipe(
         inTransaction(sql, operation),
+        inTurn,
         ReadModel.afterCommit,
         ofNoAppend,
         Effect.mapError((error) => {
