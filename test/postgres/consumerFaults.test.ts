@@ -234,7 +234,11 @@ layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })("a serve
     () =>
       Effect.gen(function*() {
         const server = yield* Mortal
-        const [reader, writer] = [yield* Store.open(server.database), yield* Store.open(server.database)]
+        const impatient = { retry: Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(5)]) }
+        const [reader, writer] = [
+          yield* Store.open(server.database, impatient),
+          yield* Store.open(server.database, impatient)
+        ]
         const streams = Store.upTo(6).map((i) => `mortal-${i}`)
         const { assertComplete, consumer, count } = following("mortal")
         const fiber = yield* run(reader, consumer)
@@ -257,7 +261,6 @@ layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })("a serve
           const writers = yield* Effect.forkChild(write)
           yield* until("it is at work", Effect.sync(() => count() > round * 240 + 30), "30 seconds")
           yield* server.kill
-          // By itself a store tries again for some seconds.
           if (round === 2) {
             yield* until("the writers' store gives up", Effect.sync(() => failures > 0), "30 seconds")
           }

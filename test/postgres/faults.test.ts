@@ -194,7 +194,7 @@ layer(Database.layer(), { excludeTestServices: true })("a writer in trouble", (i
 
   it.effect("that gives up waiting for the lock tells so, and other categories never wait for it", () =>
     Effect.gen(function*() {
-      const store = yield* open({ startupParameters: { lock_timeout: "100ms" } })
+      const store = yield* open({ startupParameters: { lock_timeout: "1s" } })
       const [held, free] = [yield* newCategory, yield* newCategory]
       const errors = yield* whileLocked(
         held,
@@ -641,7 +641,9 @@ layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })("a serve
   it.effect("and stays away: calls fail within a bound as worth a retry, and succeed when it is back", () =>
     Effect.gen(function*() {
       const server = yield* Mortal
-      const store = yield* Store.open(server.database)
+      const store = yield* Store.open(server.database, {
+        retry: Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(5)])
+      })
       yield* store.append("away-1", Store.numbered(3))
       yield* server.kill
       const id = yield* nextId

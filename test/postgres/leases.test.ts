@@ -237,6 +237,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a s
       yield* within("for the end of the layer", "2 seconds")(Scope.close(scope, Exit.void))
       yield* within("for the end of the lease", "2 seconds")(Scope.close(held, Exit.void))
       const error = yield* Effect.flip(store.lease("two"))
+      assert.instanceOf(error, StoreError)
       assert.isTrue(error.isRetryable)
       yield* server.restart
       yield* hold(store, "two")

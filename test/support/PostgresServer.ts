@@ -28,6 +28,11 @@ export interface PostgresServer {
   readonly restart: Effect.Effect<void, PostgresServerError>
   /** The same, but as a replica of a server that sends nothing, until `pg_promote()`. */
   readonly restartAsReplica: Effect.Effect<void, PostgresServerError>
+  /**
+   * Starts a second server on a copy of the data as it is now, for which this one restarts. It is a replica to which nothing is
+   * sent, until `pg_promote()`. The end of the scope removes it.
+   */
+  readonly startReplica: Effect.Effect<PostgresServer, PostgresServerError, Scope.Scope>
 }
 
 /** The folder of the server programs that come from npm. */
@@ -63,13 +68,29 @@ export const start = Effect.fnUntraced(function*(options: { readonly bin?: strin
   const account = yield* unprivileged
   const folder = yield* temporaryFolder(account)
   const bin = yield* reachable(options.bin ?? (yield* embeddedBinaries), folder, account)
-  const data = join(folder, "data")
+  const place: Place = { folder, bin, data: join(folder, "data"), account }
   yield* run(
     join(bin, "initdb"),
-    ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
+    ["-D", place.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
     account
   )
 
+  return yield* serve(place)
+})
+
+/** Where a server is and how it runs. */
+interface Place {
+  readonly folder: string
+  readonly bin: string
+  readonly data: string
+  readonly account: Account | undefined
+}
+
+/** Runs a server on its data until the scope ends. */
+const serve = Effect.fnUntraced(function*(
+  place: Place
+): Effect.fn.Return<PostgresServer, PostgresServerError, Scope.Scope> {
+  const { account, bin, data, folder } = place
   let port = yield* freePort
   const first = launch(bin, data, port, account).pipe(
     // Another process may have taken the port since.
@@ -105,24 +126,35 @@ export const start = Effect.fnUntraced(function*(options: { readonly bin?: strin
     yield* kill
     server.current.child = yield* relaunch(bin, data, port, account)
   }))
+  const startReplica = Effect.gen(function*() {
+    const folder = yield* temporaryFolder(account)
+    const copy = { ...place, folder, data: join(folder, "data") }
+    yield* stop(server.current.child)
+    yield* run("cp", ["-a", data, copy.data], account)
+    yield* asReplica(copy.data)
+    yield* restart
+    return yield* serve(copy)
+  })
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     kill,
     restart,
-    restartAsReplica: Effect.andThen(
-      attempt("Can't make it a replica", () => writeFile(join(data, "standby.signal"), "")),
-      restart
-    )
+    restartAsReplica: Effect.andThen(asReplica(data), restart),
+    startReplica
   }
 })
 
-interface Account {
+const asReplica = (data: string) =>
+  attempt("Can't make it a replica", () => writeFile(join(data, "standby.signal"), ""))
+
+/** The user that a program runs as. */
+export interface Account {
   readonly uid: number
   readonly gid: number
 }
 
 /** The user that runs the server: the current one, or `nobody` instead of root. */
-const unprivileged: Effect.Effect<Account | undefined, PostgresServerError> = Effect.gen(function*() {
+export const unprivileged: Effect.Effect<Account | undefined, PostgresServerError> = Effect.gen(function*() {
   if (process.getuid?.() !== 0) return undefined
   const passwd = yield* attempt("Can't read /etc/passwd", () => readFile("/etc/passwd", "utf8"))
   const found = /^nobody:[^:]*:(\d+):(\d+):/m.exec(passwd)
@@ -132,7 +164,8 @@ const unprivileged: Effect.Effect<Account | undefined, PostgresServerError> = Ef
   return { uid: Number(found[1]), gid: Number(found[2]) }
 })
 
-const temporaryFolder = (account: Account | undefined) =>
+/** A folder of that user, which the end of the scope removes. */
+export const temporaryFolder = (account: Account | undefined) =>
   Effect.acquireRelease(
     attempt("Can't make a temporary folder", async () => {
       const folder = await mkdtemp(join(tmpdir(), "eventfold-postgres-"))
@@ -158,7 +191,8 @@ const reachable = (bin: string, folder: string, account: Account | undefined) =>
       }))
   )
 
-const freePort: Effect.Effect<number, PostgresServerError> = attempt(
+/** A port on which nothing listens, as far as one can know. */
+export const freePort: Effect.Effect<number, PostgresServerError> = attempt(
   "No free port",
   () =>
     new Promise<number>((resolve, reject) => {
@@ -248,7 +282,8 @@ const run = (command: string, args: ReadonlyArray<string>, account?: Account) =>
     return stdout
   })
 
-function attempt<A>(
+/** Runs what may fail for a reason of the machine's. */
+export function attempt<A>(
   message: string,
   promise: (signal: AbortSignal) => Promise<A>
 ): Effect.Effect<A, PostgresServerError> {

@@ -43,7 +43,7 @@ import { whenWritten, type Written } from "./internal/processor/written.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import type { Incoming, Source } from "./Source.ts"
-import type { InvalidArgument, StoreError } from "./StoreError.ts"
+import type { InvalidArgument, StoreError, Unsupported } from "./StoreError.ts"
 import type { InvalidCategory } from "./StreamName.ts"
 
 /** @since 0.1.0 */
@@ -330,7 +330,8 @@ export const waitFor = Effect.fn("Consumer.waitFor")(function*(
  * can't start meanwhile. If it is interrupted, run it again: until then members refuse to start, with
  * {@link GroupSizeChanged}.
  *
- * It fails with {@link ConsumerIsRunning} when a member runs in any process.
+ * It fails with {@link ConsumerIsRunning} when a member runs in any process, and with `Unsupported` when the store can't hold
+ * leases.
  *
  * @since 0.1.0
  * @category operating
@@ -338,7 +339,11 @@ export const waitFor = Effect.fn("Consumer.waitFor")(function*(
 export const regroup = Effect.fn("Consumer.regroup")(function*(
   consumer: Consumer<unknown, unknown>,
   size: number
-): Effect.fn.Return<number, ConsumerIsRunning | StoreError | InvalidArgument | InvalidCategory, MessageStore> {
+): Effect.fn.Return<
+  number,
+  ConsumerIsRunning | Unsupported | StoreError | InvalidArgument | InvalidCategory,
+  MessageStore
+> {
   yield* check(consumer)
   yield* checkInt("size", size, 1)
   return yield* Regroup.regroup(consumer, size)

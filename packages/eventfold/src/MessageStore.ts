@@ -365,6 +365,9 @@ export class MessageStore extends Context.Service<MessageStore, {
    * Gives none when the name has a holder, in another process or in this one. The name is any text; it has nothing to do with
    * categories. The lease ends when the scope closes, and when the process ends, however it ends.
    *
+   * Fails with `Unsupported` when the way to the store can't hold leases, as through a pooler that shares the server's sessions
+   * between transactions. The error says what would.
+   *
    * **Gotchas**
    *
    * A lease is no proof that no other worker is active. On PostgreSQL, a holder that is frozen (a stopped process, a suspended
@@ -386,7 +389,7 @@ export class MessageStore extends Context.Service<MessageStore, {
    *   }).pipe(Effect.scoped)
    * ```
    */
-  readonly lease: (name: string) => Effect.Effect<Option.Option<Lease>, StoreError, Scope.Scope>
+  readonly lease: (name: string) => Effect.Effect<Option.Option<Lease>, Unsupported | StoreError, Scope.Scope>
   /**
    * Subscribes to wake-ups for a category, or for all categories when it is absent, until the scope closes.
    *

@@ -489,8 +489,10 @@ export interface StoreBackend {
    * Tries once, without waiting, to become the only holder of a name among all users of the store, in this process and in
    * others. Gives none when the name has a holder, even if that is the same caller. Releases the lease when the scope closes.
    * The service closes the scope at once when there is no lease.
+   *
+   * Fails with `Unsupported`, at once, when the way to the store can't hold leases. Consumers then end with that error.
    */
-  readonly lease: (name: string) => Effect.Effect<Option.Option<Lease>, StoreError, Scope.Scope>
+  readonly lease: (name: string) => Effect.Effect<Option.Option<Lease>, Unsupported | StoreError, Scope.Scope>
   /**
    * Wakes readers for writes that the service does not see: those of other processes, and those whose callers have gone.
    *

@@ -9,6 +9,7 @@ import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Schedule from "effect/Schedule"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as MessageStore from "eventfold/MessageStore"
@@ -27,13 +28,15 @@ import { makeBeside } from "./internal/client/connections.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
 import * as LockWaits from "./internal/client/lockWaits.ts"
+import * as Pool from "./internal/client/pool.ts"
+import * as Statements from "./internal/client/statements.ts"
 import * as Leases from "./internal/coordination/leases.ts"
 import * as WakeUps from "./internal/coordination/wakeUps.ts"
 import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
 import * as StockBackend from "./internal/stock/backend.ts"
 import * as Backend from "./internal/store/backend.ts"
 import { open as openInline } from "./internal/store/inlineReadModels.ts"
-import { checkUrl, fromSqlError, type OpenError } from "./OpenError.ts"
+import { fromSqlError, type OpenError } from "./OpenError.ts"
 
 /**
  * @since 0.1.0
@@ -84,6 +87,18 @@ export interface StoreOptions {
    * appends follows their commits, off their path. Defaults to true.
    */
   readonly announce?: boolean | undefined
+  /**
+   * For how long the store repeats a call that failed for a reason that passes: a lost connection, a server that restarts or
+   * fails over, a deadlock. Defaults to pauses that double from 50 milliseconds to a second, for 30 seconds, because that
+   * outlasts a usual failover.
+   *
+   * **Details**
+   *
+   * When the schedule ends, the call fails with a `StoreError` whose `isRetryable` is true. Interruption ends a call at once, so
+   * `Effect.timeout` sets a bound for one call. What is done in a transaction of the caller is never repeated, because the
+   * transaction is lost with the failure: repeat the whole transaction.
+   */
+  readonly retry?: Schedule.Schedule<unknown> | undefined
   /**
    * How long a write waits for a lock: that of a category, which another transaction holds until it ends, or one on the table of
    * messages. Then it fails with a retryable `StoreError` that names the category and who holds its lock, and nothing is written.
@@ -182,18 +197,19 @@ const open = Effect.fnUntraced(function*(
   const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
   const lease = Leases.make(sql)
   const beside = yield* makeBeside(sql)
+  const statements = Statements.make(sql, { retry: options.retry })
   const lockWaits = LockWaits.make(sql, beside, options.lockTimeout)
-  const places = Places.make(sql, beside, lockWaits)
+  const places = Places.make(statements, beside, lockWaits)
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
-    return StockBackend.make(sql, gapRule, yield* wakeUps, yield* lease, places, lockWaits)
+    return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, places, lockWaits)
   }
   const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
   if (unusable !== undefined) return yield* unusable
   const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
-  const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(sql, call, inline, context)
-  return yield* Backend.make(sql, call, yield* wakeUps, yield* lease, places, lockWaits, inlineReadModels)
+  const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(statements, call, inline, context)
+  return yield* Backend.make(statements, call, yield* wakeUps, yield* lease, places, lockWaits, inlineReadModels)
 })
 
 /**
@@ -263,12 +279,7 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
  */
 export const layerPool = (
   options: PgClient.PgPoolConfig
-): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> => {
-  const config = poolConfig(options)
-  return PgClient.layerFrom(
-    Effect.andThen(checkUrl(config), Effect.mapError(PgClient.make(config), fromSqlError(config)))
-  )
-}
+): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> => PgClient.layerFrom(Pool.make(options))
 
 /**
  * The store on a connection pool of its own, which closes with the layer.
@@ -312,10 +323,3 @@ export const layerConfig = (
   options: Config.Wrap<Options>
 ): Layer.Layer<MessageStore.MessageStore, OpenError | Config.ConfigError> =>
   Layer.unwrap(Effect.map(Config.unwrap(options), (options) => layer(options)))
-
-const poolConfig = (options: PgClient.PgPoolConfig): PgClient.PgPoolConfig => ({
-  applicationName: "eventfold",
-  // The server sends a page of large messages as one reply.
-  maxMessageSize: 2 ** 30,
-  ...options
-})

@@ -7,6 +7,7 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Schedule from "effect/Schedule"
 import * as ReadModel from "eventfold/ReadModel"
 import { ReadModelStore } from "eventfold/ReadModelStore"
 import {
@@ -17,6 +18,7 @@ import {
   requestedInstallation,
   whyUnusable
 } from "./Install.ts"
+import * as Statements from "./internal/client/statements.ts"
 import * as Store from "./internal/readModel/store.ts"
 import { fromSqlError, type OpenError } from "./OpenError.ts"
 
@@ -107,6 +109,11 @@ export interface Options {
    * Defaults to false, because the user of an application seldom has the rights.
    */
   readonly install?: boolean | InstallOptions | undefined
+  /**
+   * For how long the store repeats a read that failed for a reason that passes, as `Postgres.StoreOptions` has it. Defaults to
+   * 30 seconds, because that outlasts a usual failover. What moves a checkpoint is repeated by the read model's worker.
+   */
+  readonly retry?: Schedule.Schedule<unknown> | undefined
 }
 
 /**
@@ -137,6 +144,6 @@ export const layer = (
       }
       const unusable = whyUnusable(sql, { schema, missing: "eventfold" })
       if (unusable !== undefined) return yield* unusable
-      return Store.make(sql)
+      return Store.make(Statements.make(sql, { retry: options.retry }))
     })
   )

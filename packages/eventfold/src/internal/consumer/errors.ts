@@ -1,6 +1,6 @@
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { InvalidArgument, StoreError } from "../../StoreError.ts"
+import type { InvalidArgument, StoreError, Unsupported } from "../../StoreError.ts"
 import type { InvalidCategory } from "../../StreamName.ts"
 import type { HandlerTimeout } from "../processor/timeLimit.ts"
 
@@ -50,9 +50,9 @@ export class ConsumerIsRunning extends Schema.TaggedError<ConsumerIsRunning>()("
 
 /**
  * The errors of a consumer that are not its handlers': a store that fails for good (outages are waited for), invalid options,
- * a group of another size, and a handler that took longer than the `timeout`.
+ * a group of another size, a store that can't hold leases (`Unsupported`), and a handler that took longer than the `timeout`.
  *
  * @since 0.1.0
  * @category errors
  */
-export type RunError = StoreError | InvalidArgument | InvalidCategory | GroupSizeChanged | HandlerTimeout
+export type RunError = StoreError | Unsupported | InvalidArgument | InvalidCategory | GroupSizeChanged | HandlerTimeout

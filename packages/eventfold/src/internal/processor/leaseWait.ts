@@ -3,7 +3,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { MessageStore } from "../../MessageStore.ts"
 import type { Lease } from "../../StoreBackend.ts"
-import type { StoreError } from "../../StoreError.ts"
+import type { StoreError, Unsupported } from "../../StoreError.ts"
 import { log } from "../runtime/log.ts"
 import { retryOutages } from "./outage.ts"
 import type { Subject } from "./subject.ts"
@@ -15,7 +15,7 @@ const leaseInterval = "1 second"
 export const acquireLease = Effect.fnUntraced(function*(
   subject: Subject,
   name: string
-): Effect.fn.Return<Lease, StoreError, MessageStore | Scope.Scope> {
+): Effect.fn.Return<Lease, Unsupported | StoreError, MessageStore | Scope.Scope> {
   const store = yield* MessageStore
   let isLogged = false
   while (true) {

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
 import type { MessageStore } from "../../MessageStore.ts"
-import type { StoreError } from "../../StoreError.ts"
+import type { StoreError, Unsupported } from "../../StoreError.ts"
 import { log } from "../runtime/log.ts"
 import * as Activity from "./activity.ts"
 import { acquireLease } from "./leaseWait.ts"
@@ -41,7 +41,7 @@ export interface Lifecycle<W extends Work> {
   readonly whileLeased: <A, E, R>(
     leases: ReadonlyArray<string>,
     effect: Effect.Effect<A, E, R>
-  ) => Effect.Effect<void, E | StoreError, R | MessageStore | Scope.Scope>
+  ) => Effect.Effect<void, E | Unsupported | StoreError, R | MessageStore | Scope.Scope>
   /** Starts work that stops when the scope closes, and logs both. The log describes the work by `details`. */
   readonly start: <E, R>(
     make: Effect.Effect<W, E, R>,

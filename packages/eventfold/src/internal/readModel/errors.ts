@@ -136,7 +136,7 @@ export class BuildNotFound extends Schema.TaggedError<BuildNotFound>()("BuildNot
  * The errors of a read model beside those of its handlers:
  *
  * - `StoreError`: the store failed for good. While it is only away, the read model waits and resumes.
- * - `Unsupported`: the store has no tables of this kind.
+ * - `Unsupported`: the store has no tables of this kind, or can't hold leases.
  * - `InvalidArgument`, `InvalidCategory`: an option or a category is invalid.
  * - `ReadModelChanged`: another definition of the same version filled the live build.
  * - `StoreChanged`: the log is not the one that the live build was filled from.

@@ -11,8 +11,8 @@ import { type EncodedAppend, Independence, type StoreBackend, type Transactions 
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import type { LockWaits } from "./lockWaits.ts"
-import { once, passingSchedule } from "./retries.ts"
 import { isLockTimeout, storeError } from "./sqlError.ts"
+import type { Statements } from "./statements.ts"
 import { inTransaction, levelOf } from "./transactions.ts"
 
 /** Where an operation runs: by itself, in the transaction of the caller, or outside of that. */
@@ -80,7 +80,8 @@ const withOwnTurns = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A,
  */
 const explainLockTimeout = <E>(error: E | StoreError): E | StoreError => {
   if (!(error instanceof StoreError) || !isSqlError(error.cause) || !isLockTimeout(error.cause)) return error
-  const reason = `${error.reason}; the transaction around may wait for that one, and can't end before this: append to another ` +
+  const reason =
+    `${error.reason}; the transaction around may wait for that one, and can't end before this: append to another ` +
     "category, or before the transaction does"
   return new StoreError({ operation: error.operation, reason, isRetryable: error.isRetryable, cause: error.cause })
 }
@@ -106,7 +107,11 @@ const isWorthRetrying = (error: unknown): boolean =>
   error instanceof StoreError && error.isRetryable && !(isSqlError(error.cause) && isLockTimeout(error.cause))
 
 /** Chooses for the operations on a client, which has another one `beside` it. */
-export const make = (sql: PgClient, beside: PgClient | undefined, lockWaits: LockWaits): Places => {
+export const make = (
+  { once, retrying, sql }: Statements,
+  beside: PgClient | undefined,
+  lockWaits: LockWaits
+): Places => {
   const placeOf = (context: Context.Context<never>): Place =>
     levelOf(sql, context) === undefined ? "alone" : Context.get(context, Independence) ? "outside" : "joined"
 
@@ -184,10 +189,7 @@ export const make = (sql: PgClient, beside: PgClient | undefined, lockWaits: Loc
           besideFor(operation),
           Effect.andThen(
             requireUnlocked(operation, appends),
-            Effect.retry(bounded(operation, transactionOutside(operation, joined)), {
-              schedule: passingSchedule,
-              while: isWorthRetrying
-            })
+            retrying(bounded(operation, transactionOutside(operation, joined)), isWorthRetrying)
           )
         )
       })

@@ -12,7 +12,7 @@ import type { EncodedAppend } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import { shown, shownColumns, shownJoins, type ShownRow } from "./otherTransactions.ts"
-import { isLockTimeout, isPassing, storeError } from "./sqlError.ts"
+import { isLockTimeout, storeError } from "./sqlError.ts"
 
 const defaultTimeout = "10 seconds"
 
@@ -47,12 +47,6 @@ export const hasWaitedInVain = (error: unknown): boolean => {
   return isSqlError(cause) && isLockTimeout(cause)
 }
 
-/**
- * Whether to send a write again. One that has waited for a lock has done all the waiting that is asked for: the next would wait as
- * long, with a connection of the pool.
- */
-export const isToSendAgain = (error: SqlError): boolean => isPassing(error) && !isLockTimeout(error)
-
 /** A lock that a write waits for, and a transaction that holds it. */
 interface HolderRow extends ShownRow {
   /** Null for the table of messages. */
@@ -82,9 +76,15 @@ const describe = (categories: ReadonlyArray<string>, rows: ReadonlyArray<HolderR
   const names = `the lock of the categor${categories.length === 1 ? "y" : "ies"} ${categories.join(", ")}`
   if (rows === undefined) return `${names}; who holds it could not be found out`
   if (rows.length === 0) return `${names} or of a row that a handler changes; who held it has ended`
-  const held = Map.groupBy(rows, ({ category }) => category === null ? "the table of messages" : `the category ${category}`)
-  return Array.from(held, ([what, by]) =>
-    `the lock of ${what}, which is held by ${by.map((row) => HeldBack.formatWriter(shown(row))).join(" and ")}`).join(", and ")
+  const held = Map.groupBy(
+    rows,
+    ({ category }) => category === null ? "the table of messages" : `the category ${category}`
+  )
+  return Array.from(
+    held,
+    ([what, by]) =>
+      `the lock of ${what}, which is held by ${by.map((row) => HeldBack.formatWriter(shown(row))).join(" and ")}`
+  ).join(", and ")
 }
 
 /** `beside` is the client to ask on: a connection of the pool may be what everybody waits for. PGlite has none. */
@@ -131,6 +131,8 @@ export const make = (
     },
     stalled: (operation, appends) => Effect.map(ask(appends), (what) => inVain(operation, what)),
     noConnection: (operation) =>
-      Effect.succeed(inVain(operation, "a connection: those of the pool that writes may use wait for the locks of categories"))
+      Effect.succeed(
+        inVain(operation, "a connection: those of the pool that writes may use wait for the locks of categories")
+      )
   }
 }

@@ -8,7 +8,7 @@ import type { MessageId, RecordedMessage } from "eventfold/Message"
 import { type MessagePage, parseJson } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
 import type { StreamName } from "eventfold/StreamName"
-import { query } from "./retries.ts"
+import type { Statements } from "./statements.ts"
 import { unsafePosition } from "./wireValues.ts"
 
 /**
@@ -76,8 +76,9 @@ const messagePage = (rows: ReadonlyArray<ReadonlyArray<unknown>>): MessagePage =
 type Values = Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, SqlError>
 
 /** Reads messages. */
-export const readMessages = (operation: string, rows: Values) =>
+export const readMessages = ({ query }: Statements, operation: string, rows: Values) =>
   Effect.flatMap(query(operation, rows), recordedMessages)
 
 /** Reads a page of messages. */
-export const readMessagePage = (operation: string, rows: Values) => Effect.map(query(operation, rows), messagePage)
+export const readMessagePage = ({ query }: Statements, operation: string, rows: Values) =>
+  Effect.map(query(operation, rows), messagePage)

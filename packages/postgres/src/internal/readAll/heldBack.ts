@@ -1,10 +1,9 @@
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { HeldBack } from "eventfold/HeldBack"
 import { StoreError } from "eventfold/StoreError"
 import { shown, shownColumns, shownJoins, type ShownRow } from "../client/otherTransactions.ts"
-import { query } from "../client/retries.ts"
+import type { Statements } from "../client/statements.ts"
 import { safePosition } from "../client/wireValues.ts"
 import { type Known, type Look, mayWrite } from "./finality.ts"
 import { type GapRule, writerNames } from "./gapRule.ts"
@@ -25,7 +24,7 @@ interface LookRow {
 }
 
 /** Looks at the last message, and then at the transactions that may write below it. */
-export const lookAtWriters = (sql: PgClient, rule: GapRule): Effect.Effect<Look, StoreError> =>
+export const lookAtWriters = ({ query, sql }: Statements, rule: GapRule): Effect.Effect<Look, StoreError> =>
   Effect.gen(function*() {
     const rows = sql<LookRow>`SELECT
       coalesce((SELECT max(global_position) FROM message_store.messages), 0) AS last,
@@ -49,7 +48,7 @@ interface WriterRow extends ShownRow {
  * message.
  */
 export const diagnose = (
-  sql: PgClient,
+  { query, sql }: Statements,
   rule: GapRule,
   after: number,
   known: Known

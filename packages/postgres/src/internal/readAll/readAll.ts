@@ -1,4 +1,3 @@
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -6,7 +5,7 @@ import type { RecordedMessage } from "eventfold/Message"
 import type { AllPage, ReadAllResult, StoreBackend } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import { dataColumn, recordedMessages } from "../client/messageRows.ts"
-import { query } from "../client/retries.ts"
+import type { Statements } from "../client/statements.ts"
 import { isInTransaction } from "../client/transactions.ts"
 import * as Finality from "./finality.ts"
 import type { GapRule } from "./gapRule.ts"
@@ -39,7 +38,7 @@ const pauses = [2, 4, 8, 16, 32, 64, 80]
  * it sees messages of its own that may be rolled back.
  */
 export const makeReadAll = (
-  sql: PgClient,
+  statements: Statements,
   rule: GapRule,
   readPage: ReadPage
 ): Pick<StoreBackend, "readAll" | "heldBack"> => {
@@ -47,7 +46,7 @@ export const makeReadAll = (
 
   const readAll = Effect.fnUntraced(function*(page: AllPage): Effect.fn.Return<ReadAllResult, StoreError> {
     const { from, limit } = page
-    const isSharing = !(yield* isInTransaction(sql))
+    const isSharing = !(yield* isInTransaction(statements.sql))
     let attempts = 0
     while (true) {
       const before = isSharing ? shared : Finality.nothing
@@ -65,7 +64,7 @@ export const makeReadAll = (
 
       const pause = pauses[attempts++]
       if (pause === undefined) {
-        const heldBack = yield* diagnose(sql, rule, from - 1, known)
+        const heldBack = yield* diagnose(statements, rule, from - 1, known)
         if (Option.isSome(heldBack)) return { messages, through: from - 1, hasMore: false, heldBack }
       } else {
         yield* Effect.sleep(pause)
@@ -74,14 +73,14 @@ export const makeReadAll = (
   })
 
   const heldBack = Effect.fnUntraced(function*(from: number) {
-    const isSharing = !(yield* isInTransaction(sql))
+    const isSharing = !(yield* isInTransaction(statements.sql))
     const before = isSharing ? shared : Finality.nothing
-    const look = yield* lookAtWriters(sql, rule)
+    const look = yield* lookAtWriters(statements, rule)
     const known = Finality.learn(isSharing ? shared : before, before, look, from)
     if (isSharing) shared = known
     const after = Math.max(from - 1, known.final)
     if (look.last <= after) return Option.none()
-    return Option.filter(yield* diagnose(sql, rule, after, known), ({ writers }) => writers.length > 0)
+    return Option.filter(yield* diagnose(statements, rule, after, known), ({ writers }) => writers.length > 0)
   })
 
   return { readAll, heldBack }
@@ -97,7 +96,7 @@ const Footer = Schema.fromJsonString(Schema.Struct({
 const decodeFooter = Schema.decodeUnknownEffect(Footer)
 
 /** Reads a page by `eventfold.read_all`, whose last row describes the page. */
-export const readPage = (sql: PgClient): ReadPage =>
+export const readPage = ({ query, sql }: Statements): ReadPage =>
   Effect.fnUntraced(function*({ categories, from, limit, types }, final) {
     const rows = yield* query(
       "readAll",

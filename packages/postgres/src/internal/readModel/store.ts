@@ -14,8 +14,8 @@ import {
 } from "eventfold/ReadModelStore"
 import { StoreError } from "eventfold/StoreError"
 import { provideClient } from "../client/connections.ts"
-import { query } from "../client/retries.ts"
 import { isUniqueViolation, storeError } from "../client/sqlError.ts"
+import type { Statements } from "../client/statements.ts"
 import { inTransaction } from "../client/transactions.ts"
 import {
   buildOf,
@@ -156,7 +156,7 @@ const switchTo = <E, R>(sql: PgClient, build: Build, prepare: Prepare<E, R>) =>
   )
 
 /** The store of read models on a database with the `eventfold` schema. */
-export const make = (sql: PgClient): Service => {
+export const make = ({ query, sql }: Statements): Service => {
   const onClient = provideClient(sql)
 
   return makeService({

@@ -6,11 +6,10 @@ import type { Fragment } from "effect/sql/Statement"
 import * as ExpectedVersion from "eventfold/ExpectedVersion"
 import { type AppendResult, type EncodedAppend, isCheck } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
-import * as StreamName from "eventfold/StreamName"
 import { stockSearchPath, stockWritePath } from "../client/functionCalls.ts"
-import { isToSendAgain, type LockWaits } from "../client/lockWaits.ts"
-import { retrying } from "../client/retries.ts"
+import type { LockWaits } from "../client/lockWaits.ts"
 import { isUniqueViolation, storeError } from "../client/sqlError.ts"
+import type { Statements } from "../client/statements.ts"
 import { inSavepoint, requireFreshSnapshot } from "../client/transactions.ts"
 import { safePosition, wireVersion } from "../client/wireValues.ts"
 import * as WriteTurns from "../store/writeTurns.ts"
@@ -158,7 +157,7 @@ const check = (sql: PgClient, append: EncodedAppend): Effect.Effect<WrittenRow, 
 
 /** The results of a write whose messages are all recorded. Its checks passed when they were written. */
 const repeatedResults = (
-  sql: PgClient,
+  { retrying, sql }: Statements,
   operation: string,
   appends: ReadonlyArray<EncodedAppend>,
   recorded: ReadonlyArray<{ readonly append: EncodedAppend; readonly row: RecordedRow }>
@@ -172,18 +171,18 @@ const repeatedResults = (
 
 /** What became of appends that could not be written: an earlier call has recorded them, or they are refused. */
 const resolve = Effect.fnUntraced(function*(
-  sql: PgClient,
+  statements: Statements,
   operation: string,
   appends: ReadonlyArray<EncodedAppend>,
   failure: SqlError | VersionRefusal
 ) {
   const rows = yield* Effect.forEach(
     appends.filter((append) => !isCheck(append)),
-    (append) => Effect.map(retrying(findRecorded(sql, append)), ([row]) => ({ append, row }))
+    (append) => Effect.map(statements.retrying(findRecorded(statements.sql, append)), ([row]) => ({ append, row }))
   ).pipe(Effect.mapError(storeError(operation)))
   const recorded = rows.flatMap(({ append, row }) => row?.same === true ? [{ append, row }] : [])
   if (recorded.length > 0 && recorded.length === rows.length) {
-    return yield* repeatedResults(sql, operation, appends, recorded)
+    return yield* repeatedResults(statements, operation, appends, recorded)
   }
   if (failure._tag === "VersionRefusal" && !recorded.some(({ append }) => append === failure.append)) {
     return yield* failure.error
@@ -207,10 +206,11 @@ type Run = (
 ) => Effect.Effect<ReadonlyArray<WrittenRow>, SqlError | VersionRefusal | StoreError>
 
 const makeWrites = (
-  sql: PgClient,
+  statements: Statements,
   lockWaits: LockWaits,
   run: { readonly one: Run; readonly several: Run }
 ) => {
+  const { sql } = statements
   const write = (
     operation: string,
     appends: ReadonlyArray<EncodedAppend>,
@@ -222,14 +222,18 @@ const makeWrites = (
         if (failure._tag === "StoreError") return Effect.fail(failure)
         return failure._tag === "SqlError" && !isUniqueViolation(failure)
           ? Effect.flip(lockWaits.failure(operation, appends, failure))
-          : resolve(sql, operation, appends, failure)
+          : resolve(statements, operation, appends, failure)
       }
     })
 
   return {
     append: (append: EncodedAppend): Effect.Effect<AppendResult, Refusal | StoreError> =>
       Effect.flatMap(
-        write("append", [append], run.one("append", [append], Effect.map(writeOne(sql, lockWaits, append), (row) => [row]))),
+        write(
+          "append",
+          [append],
+          run.one("append", [append], Effect.map(writeOne(sql, lockWaits, append), (row) => [row]))
+        ),
         ([result]) => result === undefined ? Effect.die(new Error("an append gave no result")) : Effect.succeed(result)
       ),
     appendAll: (appends: ReadonlyArray<EncodedAppend>) =>
@@ -249,17 +253,16 @@ const makeWrites = (
 }
 
 /** The writes of the store: each a transaction of its own, or in the transaction of the caller. */
-export const make = (sql: PgClient, lockWaits: LockWaits) => {
-  const turns = WriteTurns.make(sql)
-  const inTurn = (appends: ReadonlyArray<EncodedAppend>) =>
-    turns.apart(appends.map(({ streamName }) => StreamName.category(streamName)))
-  const inCallersTransaction: Run = (operation, _, statements) =>
-    inSavepoint(sql, operation)(Effect.andThen(requireFreshSnapshot(sql, operation), statements))
+export const make = (statements: Statements, lockWaits: LockWaits) => {
+  const { retrying, sql } = statements
+  const turns = WriteTurns.make(sql, lockWaits)
+  const inCallersTransaction: Run = (operation, _, write) =>
+    inSavepoint(sql, operation)(Effect.andThen(requireFreshSnapshot(sql, operation), write))
   return {
-    alone: makeWrites(sql, lockWaits, {
-      one: (_, appends, statements) => retrying(inTurn(appends)(statements), isToSendAgain),
-      several: (_, appends, statements) => retrying(inTurn(appends)(sql.withTransaction(statements)), isToSendAgain)
+    alone: makeWrites(statements, lockWaits, {
+      one: (operation, appends, write) => retrying(turns.apart(operation, appends)(write)),
+      several: (operation, appends, write) => retrying(turns.apart(operation, appends)(sql.withTransaction(write)))
     }),
-    joined: makeWrites(sql, lockWaits, { one: inCallersTransaction, several: inCallersTransaction })
+    joined: makeWrites(statements, lockWaits, { one: inCallersTransaction, several: inCallersTransaction })
   }
 }

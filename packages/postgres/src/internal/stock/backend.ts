@@ -1,10 +1,10 @@
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type { StoreBackend } from "eventfold/StoreBackend"
 import { Unsupported } from "eventfold/StoreError"
 import { stockFunctionCall } from "../client/functionCalls.ts"
 import { placeReads, type Places } from "../client/independence.ts"
 import type { LockWaits } from "../client/lockWaits.ts"
+import type { Statements } from "../client/statements.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import type { GapRule } from "../readAll/gapRule.ts"
 import { makeReadAll } from "../readAll/readAll.ts"
@@ -26,19 +26,20 @@ const noBackwards = Effect.fail(
  * where they do not suffice.
  */
 export const make = (
-  sql: PgClient,
+  statements: Statements,
   rule: GapRule,
   wakeUps: WakeUps,
   lease: StoreBackend["lease"],
   places: Places,
   lockWaits: LockWaits
 ): StoreBackend => {
-  const { alone, joined } = Appends.make(sql, lockWaits)
+  const { sql } = statements
+  const { alone, joined } = Appends.make(statements, lockWaits)
   return {
     ...placeReads(places, {
-      ...makeReads(sql, stockFunctionCall(sql), () => noBackwards),
-      ...makeReadAll(sql, rule, readPage(sql, rule)),
-      identity: makeIdentity(sql)
+      ...makeReads(statements, stockFunctionCall(sql), () => noBackwards),
+      ...makeReadAll(statements, rule, readPage(statements, rule)),
+      identity: makeIdentity(statements)
     }),
     transactions: places.transactions,
     append: (request) =>

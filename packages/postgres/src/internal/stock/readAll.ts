@@ -2,7 +2,7 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type { AllPage } from "eventfold/StoreBackend"
 import { messageColumns, readMessages } from "../client/messageRows.ts"
-import { query } from "../client/retries.ts"
+import type { Statements } from "../client/statements.ts"
 import { isInTransaction } from "../client/transactions.ts"
 import { safePosition } from "../client/wireValues.ts"
 import { type GapRule, writerNames } from "../readAll/gapRule.ts"
@@ -103,8 +103,9 @@ const messagesThrough = (sql: PgClient, { categories, from, limit, types }: AllP
 }
 
 /** Reads pages as `eventfold.read_all` does, which says why, in two statements: a look, and then the page. */
-export const readPage = (sql: PgClient, rule: GapRule): ReadPage =>
+export const readPage = (statements: Statements, rule: GapRule): ReadPage =>
   Effect.fnUntraced(function*(page, final) {
+    const { query, sql } = statements
     const { categories, from, types } = page
     const [row] = yield* query("readAll", look(sql, rule, page, final))
     if (row === undefined) return yield* Effect.die(new Error("looking at the end of the log gave no row"))
@@ -118,6 +119,8 @@ export const readPage = (sql: PgClient, rule: GapRule): ReadPage =>
     const through = isLong && row.first !== null
       ? Math.min(safe, (yield* safePosition(row.first)) + maxPositions - 1)
       : safe
-    const messages = through < from ? [] : yield* readMessages("readAll", messagesThrough(sql, page, through))
+    const messages = through < from
+      ? []
+      : yield* readMessages(statements, "readAll", messagesThrough(sql, page, through))
     return { last, run: row.run, writers: row.writers ?? undefined, through, messages }
   })

@@ -1,4 +1,3 @@
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -6,9 +5,9 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { type AppendResult, type EncodedAppend, mayHaveWritten, writtenCategories } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
-import { isToSendAgain, type LockWaits } from "../client/lockWaits.ts"
-import { retrying } from "../client/retries.ts"
-import { isPassing, isUniqueViolation } from "../client/sqlError.ts"
+import type { LockWaits } from "../client/lockWaits.ts"
+import { isLockTimeout, isPassing, isUniqueViolation } from "../client/sqlError.ts"
+import type { Statements } from "../client/statements.ts"
 import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import {
@@ -39,7 +38,7 @@ type Operation = "append" | "writeAll"
 
 /** What each write needs. */
 interface Writer {
-  readonly sql: PgClient
+  readonly statements: Statements
   readonly lockWaits: LockWaits
 }
 
@@ -57,11 +56,11 @@ const coveredCategories = (inline: InlineReadModels | undefined, appends: Readon
 /** Each attempt has a turn of its own, so that no write has one while it pauses or its side effects run. */
 const withInlineReadModels = (
   inline: InlineReadModels | undefined,
-  turnOf: (appends: ReadonlyArray<EncodedAppend>) => WriteTurns.InTurn
+  turnOf: WriteTurns.WriteTurns["apart"]
 ): InOneTransaction =>
 (operation, appends, call) => {
   const categories = coveredCategories(inline, appends)
-  const inTurn = turnOf(appends)
+  const inTurn = turnOf(operation, appends)
   return inline === undefined || categories.length === 0
     ? inTurn(call)
     : inline.inTransactionOf(operation, categories, call, inTurn)
@@ -72,20 +71,22 @@ const withInlineReadModels = (
  * writer that takes no lock, or that writes the same id to another category.
  */
 const appendCarefully = (
-  { lockWaits, sql }: Writer,
+  { lockWaits, statements }: Writer,
   inOneTransaction: InOneTransaction,
   operation: Operation,
   appends: ReadonlyArray<EncodedAppend>
 ) =>
-  retrying(
+  statements.retrying(
     inOneTransaction(
       operation,
       appends,
-      callAppend(sql, lockWaits, appends, { atomic: true, careful: true })
+      callAppend(statements.sql, lockWaits, appends, { atomic: true, careful: true })
     ),
-    (error) => isToSendAgain(error) || isUniqueViolation(error)
+    (error) => isSqlError(error) && ((isPassing(error) && !isLockTimeout(error)) || isUniqueViolation(error))
   ).pipe(
-    Effect.catch((error) => isSqlError(error) ? Effect.flip(lockWaits.failure(operation, appends, error)) : Effect.fail(error))
+    Effect.catch((error) =>
+      isSqlError(error) ? Effect.flip(lockWaits.failure(operation, appends, error)) : Effect.fail(error)
+    )
   )
 
 /** Only a careful call says of all appends whether they are recorded. */
@@ -93,13 +94,12 @@ const isToLookAtCarefully = ({ outcome }: OutcomeRow): boolean => outcome === "r
 
 /** Writes all appends or none. First without the careful look, which costs a look-up per message and rarely finds one. */
 const appendAll = (writer: Writer, inOneTransaction: InOneTransaction, appends: ReadonlyArray<EncodedAppend>) =>
-  retrying(
+  writer.statements.retrying(
     inOneTransaction(
       "writeAll",
       appends,
-      callAppend(writer.sql, writer.lockWaits, appends, { atomic: true, careful: false })
-    ),
-    isToSendAgain
+      callAppend(writer.statements.sql, writer.lockWaits, appends, { atomic: true, careful: false })
+    )
   ).pipe(
     Effect.filterOrElse(
       (rows) => !rows.some(isToLookAtCarefully),
@@ -133,14 +133,23 @@ const commitGroup = (
   wakeUps: WakeUps
 ): GroupCommit.Commit<EncodedAppend, AppendResult, Refusal | StoreError> =>
 (group) =>
-  retrying(inOneTransaction("append", group, callGroup(writer.sql, writer.lockWaits, group)), isToSendAgain).pipe(
+  writer.statements.retrying(
+    inOneTransaction("append", group, callGroup(writer.statements.sql, writer.lockWaits, group))
+  ).pipe(
     Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
-    Effect.catch((error) =>
-      isSqlError(error) && isPassing(error)
-        ? Effect.map(writer.lockWaits.failure("append", group, error), (failure) => group.map(() => Exit.fail(failure)))
-        // One of them broke the transaction. Singly, each append gets its own result.
-        : Effect.forEach(group, (append) => appendSingly(writer, inOneTransaction, append))
-    ),
+    Effect.catch((error) => {
+      if (isSqlError(error) && isPassing(error)) {
+        return Effect.map(writer.lockWaits.failure("append", group, error), (failure) =>
+          group.map(() => Exit.fail(failure)))
+      }
+      if (error._tag === "StoreError" && error.isRetryable) {
+        return Effect.succeed(group.map(() =>
+          Exit.fail(error)
+        ))
+      }
+      // One of them broke the transaction. Singly, each append gets its own result.
+      return Effect.forEach(group, (append) => appendSingly(writer, inOneTransaction, append))
+    }),
     // Here and not in the callers, which may have been interrupted. A group is of one category.
     Effect.tap((exits) => {
       const [first] = group
@@ -164,7 +173,11 @@ const lostRace = (operation: Operation, cause: SqlError) =>
  * would also undo what other fibers of the transaction have written meanwhile. The savepoint is for the turn: another one that
  * is rolled back must not undo this append.
  */
-const makeJoined = ({ lockWaits, sql }: Writer, wakeUps: WakeUps, inline: InlineReadModels | undefined) => {
+const makeJoined = (
+  { lockWaits, statements: { sql } }: Writer,
+  wakeUps: WakeUps,
+  inline: InlineReadModels | undefined
+) => {
   const write = (
     operation: Operation,
     appends: ReadonlyArray<EncodedAppend>
@@ -204,20 +217,20 @@ const makeJoined = ({ lockWaits, sql }: Writer, wakeUps: WakeUps, inline: Inline
  * writes are serial anyway.
  */
 export const make = Effect.fnUntraced(function*(
-  sql: PgClient,
+  statements: Statements,
   wakeUps: WakeUps,
   lockWaits: LockWaits,
   inline: InlineReadModels | undefined
 ) {
-  const writer = { sql, lockWaits }
-  const turns = WriteTurns.make(sql)
+  const writer = { statements, lockWaits }
+  const turns = WriteTurns.make(statements.sql, lockWaits)
   const append = yield* GroupCommit.make({
     laneOf: categoryOf,
     sizeOf,
     maxSize: maxGroupSize,
-    commit: commitGroup(writer, withInlineReadModels(inline, () => turns.ofGroup), wakeUps)
+    commit: commitGroup(writer, withInlineReadModels(inline, turns.ofGroup), wakeUps)
   })
-  const apart = withInlineReadModels(inline, (appends) => turns.apart(appends.map(categoryOf)))
+  const apart = withInlineReadModels(inline, turns.apart)
   return {
     append,
     appendAll: (appends: ReadonlyArray<EncodedAppend>) => wakeUps.waking(appends, appendAll(writer, apart, appends)),

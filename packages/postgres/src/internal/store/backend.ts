@@ -1,10 +1,10 @@
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type { StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import type { FunctionCall } from "../client/functionCalls.ts"
 import { placeReads, type Places } from "../client/independence.ts"
 import type { LockWaits } from "../client/lockWaits.ts"
 import { messageColumns, readMessagePage } from "../client/messageRows.ts"
+import type { Statements } from "../client/statements.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import { installedGapRule } from "../readAll/gapRule.ts"
 import { makeReadAll, readPage } from "../readAll/readAll.ts"
@@ -14,10 +14,11 @@ import type { InlineReadModels } from "./inlineReadModels.ts"
 import { makeReads } from "./reads.ts"
 
 /** Reads from the table, because Message DB has no function that reads backwards. */
-const readBackwards = (sql: PgClient) => ({ from, limit, streamName }: StreamPage) =>
+const readBackwards = (statements: Statements) => ({ from, limit, streamName }: StreamPage) =>
   readMessagePage(
+    statements,
     "readStream",
-    sql`SELECT ${messageColumns(sql)}
+    statements.sql`SELECT ${messageColumns(statements.sql)}
       FROM message_store.messages
       WHERE stream_name = ${streamName} AND position <= ${BigInt(from ?? Number.MAX_SAFE_INTEGER)}
       ORDER BY position DESC LIMIT ${BigInt(limit)}`.values
@@ -25,7 +26,7 @@ const readBackwards = (sql: PgClient) => ({ from, limit, streamName }: StreamPag
 
 /** The store on a database with the `message_store` and `eventfold` schemas. */
 export const make = Effect.fnUntraced(function*(
-  sql: PgClient,
+  statements: Statements,
   call: FunctionCall,
   wakeUps: WakeUps,
   lease: StoreBackend["lease"],
@@ -33,12 +34,12 @@ export const make = Effect.fnUntraced(function*(
   lockWaits: LockWaits,
   inline: InlineReadModels | undefined
 ) {
-  const { append, appendAll, joined } = yield* Appends.make(sql, wakeUps, lockWaits, inline)
+  const { append, appendAll, joined } = yield* Appends.make(statements, wakeUps, lockWaits, inline)
   const backend: StoreBackend = {
     ...placeReads(places, {
-      ...makeReads(sql, call, readBackwards(sql)),
-      ...makeReadAll(sql, installedGapRule(sql), readPage(sql)),
-      identity: makeIdentity(sql)
+      ...makeReads(statements, call, readBackwards(statements)),
+      ...makeReadAll(statements, installedGapRule(statements.sql), readPage(statements)),
+      identity: makeIdentity(statements)
     }),
     transactions: places.transactions,
     append: (request) => places.write("append", [request], { alone: append(request), joined: joined.append(request) }),

@@ -1,9 +1,8 @@
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type { StoreIdentity } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
 import { isInProcess } from "../client/connections.ts"
-import { query } from "../client/retries.ts"
+import type { Statements } from "../client/statements.ts"
 
 interface DatabaseRow {
   readonly database: string
@@ -21,7 +20,7 @@ interface ControlRow {
  * Which store the database is. PostgreSQL refuses a whole statement that names a function which the role may not execute,
  * so the first statement asks for the rights.
  */
-export const makeIdentity = (sql: PgClient): Effect.Effect<StoreIdentity, StoreError> => {
+export const makeIdentity = ({ query, sql }: Statements): Effect.Effect<StoreIdentity, StoreError> => {
   const database = sql<DatabaseRow>`SELECT
       oid::text AS database,
       datname::text AS name,

@@ -18,6 +18,7 @@ import { provideClient } from "../client/connections.ts"
 import type { FunctionCall } from "../client/functionCalls.ts"
 import { recordedMessages } from "../client/messageRows.ts"
 import { isPassing, storeError } from "../client/sqlError.ts"
+import type { Statements } from "../client/statements.ts"
 import { inSavepoint, inTransaction, levelOf, outsideTransaction } from "../client/transactions.ts"
 import { safePosition } from "../client/wireValues.ts"
 import { buildOf, type BuildRow, checkpointColumns, checkpointValues } from "../readModel/buildRows.ts"
@@ -241,12 +242,13 @@ const categoryOf = ({ categories }: AnyReadModel): { readonly category: string }
 
 /** Checks that the read models can be inline, and makes the tables that are missing. */
 export const open = Effect.fnUntraced(function*(
-  sql: PgClient,
+  statements: Statements,
   call: FunctionCall,
   models: ReadonlyArray<AnyReadModel>,
   context: Context.Context<never>
 ): Effect.fn.Return<InlineReadModels, OpenError> {
-  const store = ReadModelStore.make(sql)
+  const { sql } = statements
+  const store = ReadModelStore.make(statements)
   const inline: Array<InlineModel> = []
   for (const model of models) {
     const { name } = model
@@ -256,7 +258,7 @@ export const open = Effect.fnUntraced(function*(
     if ("refusal" in found) return yield* refuse(found.refusal)
     if (inline.some((other) => other.model.name === name)) return yield* refuse("it is given twice: give it once")
     inline.push({ category: found.category, model })
-    yield* createFirstBuild(sql, store, model).pipe(
+    yield* createFirstBuild(statements, store, model).pipe(
       // Another process has created it.
       Effect.catchTag("BuildMoved", () => Effect.void),
       Effect.mapError((error) => refuse(error.message))
@@ -265,14 +267,14 @@ export const open = Effect.fnUntraced(function*(
   return make(sql, call, inline, context)
 })
 
-const createFirstBuild = Effect.fnUntraced(function*(sql: PgClient, store: Service, model: AnyReadModel) {
+const createFirstBuild = Effect.fnUntraced(function*(statements: Statements, store: Service, model: AnyReadModel) {
   if ((yield* store.builds(model.name)).length > 0) return
-  const [row] = yield* sql<{ readonly last: bigint }>`SELECT coalesce(max(global_position), 0) AS last
+  const [row] = yield* statements.sql<{ readonly last: bigint }>`SELECT coalesce(max(global_position), 0) AS last
     FROM message_store.messages`.pipe(Effect.mapError(storeError("lastPosition")))
   const checkpoint = {
     position: 0,
     last: Option.none(),
-    store: yield* makeIdentity(sql),
+    store: yield* makeIdentity(statements),
     history: yield* safePosition(row?.last ?? 0n)
   }
   yield* store.create(model, { after: 0, checkpoint })

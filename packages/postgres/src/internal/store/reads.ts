@@ -1,4 +1,3 @@
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -7,14 +6,19 @@ import type { CategoryPage, CategoryRange, CountAllRange, StoreBackend, StreamPa
 import type { CategoryName, StreamName } from "eventfold/StreamName"
 import type { FunctionCall } from "../client/functionCalls.ts"
 import { messageColumns, readMessagePage, readMessages } from "../client/messageRows.ts"
-import { query } from "../client/retries.ts"
+import type { Statements } from "../client/statements.ts"
 import { safePosition, wireNumber } from "../client/wireValues.ts"
 import { categoryFilters, isNotBookkeeping, isOfTypes, opaque } from "./filters.ts"
 
 type StreamReads = Pick<StoreBackend, "readStream" | "lastMessage" | "streamVersion" | "findMessage">
 
 /** Reads of one stream. */
-const streamReads = (sql: PgClient, call: FunctionCall, backwards: StoreBackend["readStream"]): StreamReads => {
+const streamReads = (
+  statements: Statements,
+  call: FunctionCall,
+  backwards: StoreBackend["readStream"]
+): StreamReads => {
+  const { query, sql } = statements
   const forwards = ({ from, limit, streamName }: StreamPage) =>
     sql`${
       call(
@@ -38,9 +42,13 @@ const streamReads = (sql: PgClient, call: FunctionCall, backwards: StoreBackend[
 
   return {
     readStream: (page) =>
-      page.direction === "forwards" ? readMessagePage("readStream", forwards(page).values) : backwards(page),
-    lastMessage: (streamName, type) => Effect.map(readMessages("lastMessage", last(streamName, type).values), Arr.head),
-    findMessage: (streamName, id) => Effect.map(readMessages("findMessage", find(streamName, id)), Arr.head),
+      page.direction === "forwards"
+        ? readMessagePage(statements, "readStream", forwards(page).values)
+        : backwards(page),
+    lastMessage: (streamName, type) =>
+      Effect.map(readMessages(statements, "lastMessage", last(streamName, type).values), Arr.head),
+    findMessage: (streamName, id) =>
+      Effect.map(readMessages(statements, "findMessage", find(streamName, id)), Arr.head),
     streamVersion: (streamName) =>
       Effect.flatMap(
         query("streamVersion", version(streamName)),
@@ -53,14 +61,15 @@ interface CountRow {
   readonly count: bigint
 }
 
-const readCount = (operation: string, rows: Effect.Effect<ReadonlyArray<CountRow>, SqlError>) =>
+const readCount = ({ query }: Statements, operation: string, rows: Effect.Effect<ReadonlyArray<CountRow>, SqlError>) =>
   Effect.map(query(operation, rows), ([row]) => Number(row?.count ?? 0n))
 
 /** Reads of one category. */
 const categoryReads = (
-  sql: PgClient,
+  statements: Statements,
   call: FunctionCall
 ): Pick<StoreBackend, "readCategory" | "lastCategoryMessage" | "countCategory"> => {
+  const { sql } = statements
   const page = ({ category, consumerGroup, correlation, from, limit }: CategoryPage) =>
     sql`${
       call(category, (name) =>
@@ -102,16 +111,19 @@ const categoryReads = (
   return {
     readCategory: (request) =>
       readMessagePage(
+        statements,
         "readCategory",
         request.types === undefined ? page(request).values : pageOfTypes(request, request.types).valuesUnprepared
       ),
-    lastCategoryMessage: (category) => Effect.map(readMessages("lastCategoryMessage", last(category)), Arr.head),
-    countCategory: (range) => readCount("countCategory", count(range))
+    lastCategoryMessage: (category) =>
+      Effect.map(readMessages(statements, "lastCategoryMessage", last(category)), Arr.head),
+    countCategory: (range) => readCount(statements, "countCategory", count(range))
   }
 }
 
 /** Reads of the whole store that need no finality. */
-const storeReads = (sql: PgClient): Pick<StoreBackend, "messageAt" | "lastPosition" | "countAll"> => {
+const storeReads = (statements: Statements): Pick<StoreBackend, "messageAt" | "lastPosition" | "countAll"> => {
+  const { query, sql } = statements
   const at = (globalPosition: number) =>
     sql`SELECT ${messageColumns(sql)} FROM message_store.messages
       WHERE global_position = ${BigInt(globalPosition)}`
@@ -134,12 +146,13 @@ const storeReads = (sql: PgClient): Pick<StoreBackend, "messageAt" | "lastPositi
     }`.unprepared
 
   return {
-    messageAt: (globalPosition) => Effect.map(readMessages("messageAt", at(globalPosition).values), Arr.head),
+    messageAt: (globalPosition) =>
+      Effect.map(readMessages(statements, "messageAt", at(globalPosition).values), Arr.head),
     lastPosition: Effect.flatMap(
       query("lastPosition", lastPosition),
       ([row]) => row === undefined ? Effect.succeed(0) : safePosition(row.global_position)
     ),
-    countAll: (range) => readCount("countAll", countAll(range))
+    countAll: (range) => readCount(statements, "countAll", countAll(range))
   }
 }
 
@@ -147,8 +160,12 @@ const storeReads = (sql: PgClient): Pick<StoreBackend, "messageAt" | "lastPositi
  * The reads that are the same on every Message DB: through the functions of `message_store`, and from its table where the
  * functions do not suffice. Only reading a stream backwards differs.
  */
-export const makeReads = (sql: PgClient, call: FunctionCall, backwards: StoreBackend["readStream"]) => ({
-  ...streamReads(sql, call, backwards),
-  ...categoryReads(sql, call),
-  ...storeReads(sql)
+export const makeReads = (
+  statements: Statements,
+  call: FunctionCall,
+  backwards: StoreBackend["readStream"]
+) => ({
+  ...streamReads(statements, call, backwards),
+  ...categoryReads(statements, call),
+  ...storeReads(statements)
 })

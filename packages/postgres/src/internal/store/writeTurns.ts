@@ -23,16 +23,15 @@ const maxPerCategory = 2
 const maxWrites = (connections: number): number => Math.max(1, connections - Math.max(1, Math.ceil(connections / 4)))
 
 /** Runs an attempt of a write when it is its turn. */
-export type InTurn = (
-  operation: string,
-  appends: ReadonlyArray<EncodedAppend>
-) => <A, E, R>(write: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreError, R>
+export type InTurn = <A, E>(write: Effect.Effect<A, E>) => Effect.Effect<A, E | StoreError>
+
+type TurnOf = (operation: string, appends: ReadonlyArray<EncodedAppend>) => InTurn
 
 export interface WriteTurns {
   /** For the write of a group. A category has one group at a time. */
-  readonly ofGroup: InTurn
+  readonly ofGroup: TurnOf
   /** For a write that is in no group: when it is its turn in each of its categories. */
-  readonly apart: InTurn
+  readonly apart: TurnOf
 }
 
 /** What lets a number of writes in at a time, in the order in which they came. */
@@ -55,27 +54,27 @@ const hasEnded = (exit: Exit.Exit<unknown, unknown>): boolean =>
  * Lets a write in. It waits as long as others come out, however many are before it. When none does, it waits no longer than for a
  * lock, because that is what those wait for that are in.
  */
-const through = <A, E, R>(
+const through = <A, E>(
   gate: Gate,
   duration: Duration.Duration,
   stalled: Effect.Effect<StoreError>,
-  write: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | StoreError, R> =>
+  write: Effect.Effect<A, E>
+): Effect.Effect<A, E | StoreError> =>
   Effect.uninterruptibleMask((restore) => {
     gate.users += 1
     const counted = Effect.onExit(write, (exit) => Effect.sync(() => hasEnded(exit) && gate.ended++))
-    const entered: Effect.Effect<A, E | StoreError, R> = gate.users <= gate.max
+    const entered: Effect.Effect<A, E | StoreError> = gate.users <= gate.max
       ? gate.semaphore.withPermit(counted)
       : unlessStalled(gate, duration, stalled, counted)
     return Effect.onExit(restore(entered), () => Effect.sync(() => gate.users -= 1))
   })
 
-const unlessStalled = <A, E, R>(
+const unlessStalled = <A, E>(
   gate: Gate,
   duration: Duration.Duration,
   stalled: Effect.Effect<StoreError>,
-  write: Effect.Effect<A, E, R>
-): Effect.Effect<A, E | StoreError, R> => {
+  write: Effect.Effect<A, E>
+): Effect.Effect<A, E | StoreError> => {
   let state: "waits" | "is in" | "has given up" = "waits"
   const entered = gate.semaphore.withPermit(Effect.suspend(() => {
     if (state === "has given up") return Effect.never
@@ -102,13 +101,13 @@ export const make = (sql: PgClient, lockWaits: LockWaits): WriteTurns => {
   const writes = makeGate(maxWrites(maxConnections))
   const ofCategories = new Map<string, Gate>()
 
-  const ofGroup: InTurn = (operation) => (write) => through(writes, duration, lockWaits.noConnection(operation), write)
+  const ofGroup: TurnOf = (operation) => (write) => through(writes, duration, lockWaits.noConnection(operation), write)
 
-  const inCategory = <A, E, R>(
+  const inCategory = <A, E>(
     category: string,
     stalled: Effect.Effect<StoreError>,
-    write: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E | StoreError, R> =>
+    write: Effect.Effect<A, E>
+  ): Effect.Effect<A, E | StoreError> =>
     Effect.suspend(() => {
       const gate = ofCategories.get(category) ?? makeGate(maxPerCategory)
       ofCategories.set(category, gate)
@@ -120,11 +119,11 @@ export const make = (sql: PgClient, lockWaits: LockWaits): WriteTurns => {
 
   return {
     ofGroup,
-    apart: (operation, appends) => (write) => {
+    apart: (operation, appends) => <A, E>(write: Effect.Effect<A, E>) => {
       const stalled = lockWaits.stalled(operation, appends)
       // All writes queue in the same order, so that two that want the same categories don't wait for each other.
       const categories = [...new Set(appends.map(({ streamName }) => StreamName.category(streamName)))].sort()
-      return categories.reduceRight<Effect.Effect<Effect.Success<typeof write>, Effect.Error<typeof write> | StoreError, Effect.Services<typeof write>>>(
+      return categories.reduceRight<Effect.Effect<A, E | StoreError>>(
         (then, category) => inCategory(category, stalled, then),
         ofGroup(operation, appends)(write)
       )
