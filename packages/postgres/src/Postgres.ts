@@ -225,7 +225,7 @@ const open = Effect.fnUntraced(function*(
  * `StoreError` that says so.
  *
  * What is done by `MessageStore.independently` in a transaction is outside of it, on up to two connections beside the client's
- * pool, which open when they are needed. Such an append waits for locks for at most 5 seconds. A client of PGlite has a single
+ * pool, which open when they are needed. A client of PGlite has a single
  * connection, so there it is refused.
  *
  * On a Message DB without the `eventfold` schema the store works through the functions and the table of `message_store`:

@@ -20,7 +20,7 @@ import {
   resultOf
 } from "./appendCalls.ts"
 import * as GroupCommit from "./groupCommit.ts"
-import type { InlineReadModels } from "./inlineReadModels.ts"
+import { type InlineReadModels, IsInCommit } from "./inlineReadModels.ts"
 import * as WriteTurns from "./writeTurns.ts"
 
 /** A group of concurrent appends adds up to at most this size, in messages; a large message counts for several. */
@@ -231,8 +231,12 @@ export const make = Effect.fnUntraced(function*(
     commit: commitGroup(writer, withInlineReadModels(inline, turns.ofGroup), wakeUps)
   })
   const apart = withInlineReadModels(inline, turns.apart)
+  const appendApart = (request: EncodedAppend) =>
+    wakeUps.waking([request], Effect.flatten(appendSingly(writer, apart, request)))
   return {
-    append,
+    append: inline === undefined
+      ? append
+      : (request: EncodedAppend) => Effect.flatMap(IsInCommit, (is) => is ? appendApart(request) : append(request)),
     appendAll: (appends: ReadonlyArray<EncodedAppend>) => wakeUps.waking(appends, appendAll(writer, apart, appends)),
     joined: makeJoined(writer, wakeUps, inline)
   }
