@@ -1,5 +1,5 @@
 /**
- * A TCP proxy in front of a PostgreSQL server: it counts round trips, and cuts connections at the worst moments.
+ * A TCP proxy in front of a PostgreSQL server: it counts round trips, and cuts or silences connections at the worst moments.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -25,11 +25,23 @@ export interface Proxy {
     containing: string,
     times?: number
   ) => Effect.Effect<void>
+  /**
+   * As {@link Proxy.cut}, but the connections fall silent: they stay open, and nothing passes on them any more. New ones are
+   * served.
+   */
+  readonly silence: Proxy["cut"]
+  /** Silences the connections that are open now. New ones are served. */
+  readonly silenceOpen: Effect.Effect<void>
+  /** Cuts the connections that have fallen silent. */
+  readonly cutSilent: Effect.Effect<void>
+  /** The connections that have fallen silent and are still open. */
+  readonly silent: Effect.Effect<number>
   /** Passes nothing any more from the next request on that contains the text. Connections stay open. */
   readonly silenceFrom: (containing: string) => Effect.Effect<void>
 }
 
 interface Trap {
+  readonly what: "cut" | "silence"
   readonly when: "before the request" | "before the reply"
   readonly text: Buffer
   times: number
@@ -48,6 +60,12 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
   const traps: Array<Trap> = []
   let silence: "never" | Buffer | "now" = "never"
   const sockets = new Set<Socket>()
+  const open = new Set<{ isSilent: boolean; readonly cut: () => void }>()
+
+  const set = (what: Trap["what"]): Proxy["cut"] => (when, containing, times = 1) =>
+    Effect.sync(() => {
+      traps.push({ what, when, text: Buffer.from(containing), times })
+    })
 
   const trapFor = (chunk: Buffer): Trap | undefined => {
     const trap = traps.find(({ text, times }) => times > 0 && chunk.includes(text))
@@ -60,30 +78,36 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
     client.setNoDelay(true)
     const counter = readyCounter()
     let ready = 0
-    let cutOnReply = false
+    let onReply: Trap | undefined
     let isAnnouncement = false
     let isLease = false
     const cut = () => {
       client.destroy()
       server.destroy()
     }
-    const trip = () => {
-      counts.cuts++
-      cut()
+    const connection = { isSilent: false, cut }
+    open.add(connection)
+    const trip = ({ what }: Trap) => {
+      if (what === "silence") {
+        connection.isSilent = true
+      } else {
+        counts.cuts++
+        cut()
+      }
     }
 
     client.on("data", (chunk: Buffer) => {
       if (typeof silence === "object" && chunk.includes(silence)) silence = "now"
-      if (silence === "now") return
+      if (silence === "now" || connection.isSilent) return
       const trap = trapFor(chunk)
-      if (trap?.when === "before the request") return trip()
-      if (trap !== undefined) cutOnReply = true
+      if (trap?.when === "before the request") return trip(trap)
+      if (trap !== undefined) onReply = trap
       if (chunk.includes(announcement)) isAnnouncement = true
       if (chunk.includes(leaseChannel)) isLease = true
       server.write(chunk)
     })
     server.on("data", (chunk: Buffer) => {
-      if (silence === "now") return
+      if (silence === "now" || connection.isSilent) return
       const more = counter(chunk)
       // The first one ends the login. A connection has one request at a time.
       const answers = ready === 0 ? Math.max(0, more - 1) : more
@@ -96,8 +120,8 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
         counts.roundTrips += answers
       }
       ready += more
-      if (!cutOnReply) client.write(chunk)
-      else if (more > 0) trip()
+      if (onReply === undefined) client.write(chunk)
+      else if (more > 0) trip(onReply)
     })
     for (const socket of [client, server]) {
       sockets.add(socket)
@@ -105,6 +129,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
       socket.on("end", () => (socket === client ? server : client).end())
       socket.on("close", () => {
         sockets.delete(socket)
+        open.delete(connection)
         cut()
       })
     }
@@ -119,10 +144,15 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
     announcements: Effect.sync(() => counts.announcements),
     leases: Effect.sync(() => counts.leases),
     cuts: Effect.sync(() => counts.cuts),
-    cut: (when, containing, times = 1) =>
-      Effect.sync(() => {
-        traps.push({ when, text: Buffer.from(containing), times })
-      }),
+    cut: set("cut"),
+    silence: set("silence"),
+    silenceOpen: Effect.sync(() => {
+      for (const connection of open) connection.isSilent = true
+    }),
+    cutSilent: Effect.sync(() => {
+      for (const { cut, isSilent } of open) if (isSilent) cut()
+    }),
+    silent: Effect.sync(() => [...open].filter(({ isSilent }) => isSilent).length),
     silenceFrom: (containing) =>
       Effect.sync(() => {
         silence = Buffer.from(containing)

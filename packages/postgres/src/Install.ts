@@ -8,6 +8,7 @@ import * as Sql from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Pool from "./internal/client/pool.ts"
 import { errorCode, errorText } from "./internal/client/sqlError.ts"
 import {
   describeDatabase,
@@ -76,6 +77,7 @@ export interface InstallOptions {
 export const install = Effect.fn("Postgres.install")(
   function*(options: InstallOptions = {}): Effect.fn.Return<void, OpenError, PgClient.PgClient> {
     const sql = yield* PgClient.PgClient
+    yield* Pool.checkSessions(sql)
     const files = yield* readFiles(sql, Sql.files)
     yield* exclusively(
       sql,
@@ -151,6 +153,7 @@ export const uninstall = Effect.fn("Postgres.uninstall")(
     options: UninstallOptions
   ): Effect.fn.Return<Uninstalled, OpenError | UninstallRefused, PgClient.PgClient> {
     const sql = yield* PgClient.PgClient
+    yield* Pool.checkSessions(sql)
     const files = yield* readFiles(sql, Sql.uninstallFiles)
     return yield* exclusively(
       sql,
@@ -255,7 +258,12 @@ export const whyUnusable = (
   })
 }
 
-/** Runs statements in a transaction. The database runs one installation at a time. */
+/**
+ * Runs statements in a transaction. The database runs one installation at a time.
+ *
+ * They have no bound of time: one installation waits for another, and an index over all messages may take hours. The keep-alive
+ * of the client ends them when the server has gone.
+ */
 const exclusively = <A>(sql: PgClient.PgClient, effect: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
   sql.withTransaction(Effect.gen(function*() {
     yield* sql`SELECT pg_advisory_xact_lock(${Sql.installLock})`

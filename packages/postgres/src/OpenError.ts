@@ -154,6 +154,43 @@ export class NotInline extends Schema.TaggedError<NotInline>()("NotInline", {
 }
 
 /**
+ * A pooler gives the client's connections sessions of the server that they share with others, and the client needs more.
+ *
+ * **Details**
+ *
+ * - Between transactions: the client prepares statements by name, which belong to one session. Others would run another one's
+ *   statement, or none. Give the client `prepare: false`; `Postgres.layer` and `Postgres.layerPool` do so by themselves.
+ * - Between statements: then there are no transactions, so the store can't work.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SessionsShared extends Schema.TaggedError<SessionsShared>()("SessionsShared", {
+  /** For how long the pooler gives a connection a session: for a transaction, or for a statement. */
+  between: Schema.Literals(["transactions", "statements"])
+}) {
+  override get message(): string {
+    return this.between === "transactions"
+      ? "a pooler shares the server's sessions between transactions, and this client prepares statements by name, which belong " +
+        "to one session: give the client `prepare: false`, or let `Postgres.layerPool` make it, or connect to the server itself"
+      : "a pooler shares the server's sessions between statements, so there are no transactions: have it share them between " +
+        "transactions, as PgBouncer does with pool_mode = transaction, or connect to the server itself"
+  }
+}
+
+/**
+ * `directUrl` does not lead to sessions of the server that holds the store's database, so leases and wake-ups could not work there.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotDirect extends Schema.TaggedError<NotDirect>()("NotDirect", { detail: Schema.String }) {
+  override get message(): string {
+    return `directUrl ${this.detail}: give the URL of the same database at the server itself, or through a pooler in session mode`
+  }
+}
+
+/**
  * Anything else that failed while the database was opened or the schemas were installed.
  *
  * @since 0.1.0
@@ -184,6 +221,8 @@ export const OpenErrorReason = Schema.Union([
   SchemaOutdated,
   SchemaTooNew,
   NotInline,
+  SessionsShared,
+  NotDirect,
   OpenFailed
 ])
 
@@ -245,6 +284,10 @@ export const checkUrl = (config: PgClientConfig): Effect.Effect<void, OpenError>
 export const fromSqlError = (config: PgClientConfig) => (error: SqlError): OpenError =>
   new OpenError({ database: describeDatabase(config), reason: reasonOf(error) })
 
+const startupRemedy =
+  "a pooler or server on the way refuses how this client begins; if it names a startup parameter, leave that out of " +
+  "`startupParameters`, `startupOptions` and the URL, or have the pooler ignore it (PgBouncer's ignore_startup_parameters)"
+
 const reasonOf = (error: SqlError): OpenErrorReason => {
   const hint = errorHint(error)
   const detail = hint === undefined ? errorText(error) : `${errorText(error)}; ${hint}`
@@ -254,6 +297,8 @@ const reasonOf = (error: SqlError): OpenErrorReason => {
     case "AuthorizationError":
       return new PermissionDenied({ detail })
     case "ConnectionError":
+      // A pooler that does not know a setting of the startup packet.
+      if (errorCode(error) === "08P01") return new OpenFailed({ detail: `${detail}: ${startupRemedy}`, cause: error })
       return new Unreachable({ detail })
     default:
       return errorCode(error) === "3D000" ? new DatabaseNotFound({ detail }) : new OpenFailed({ detail, cause: error })

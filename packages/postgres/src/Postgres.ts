@@ -9,6 +9,7 @@ import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -24,7 +25,8 @@ import {
   requestedInstallation,
   whyUnusable
 } from "./Install.ts"
-import { makeBeside } from "./internal/client/connections.ts"
+import type { Bounded } from "./internal/client/bound.ts"
+import { isInProcess, makeBeside } from "./internal/client/connections.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
 import * as LockWaits from "./internal/client/lockWaits.ts"
@@ -46,6 +48,7 @@ export {
   AuthenticationFailed,
   DatabaseNotFound,
   InvalidUrl,
+  NotDirect,
   NotInline,
   OpenError,
   OpenFailed,
@@ -53,6 +56,7 @@ export {
   SchemaMissing,
   SchemaOutdated,
   SchemaTooNew,
+  SessionsShared,
   Unreachable
 } from "./OpenError.ts"
 
@@ -88,6 +92,21 @@ export interface StoreOptions {
    */
   readonly announce?: boolean | undefined
   /**
+   * Where the sessions that last are opened, those of leases and of LISTEN, when the client goes through a pooler that shares the
+   * server's sessions between transactions: the URL of the same database at the server itself, or through a pooler in session mode.
+   * Defaults to none, because the client's own connections do where there is no such pooler.
+   *
+   * **Details**
+   *
+   * All else goes through the client. A URL without a password is used with the client's password.
+   *
+   * **Gotchas**
+   *
+   * Behind such a pooler and without this option, `MessageStore.lease` fails with `Unsupported`, and so do consumers, read models
+   * and processes. Writes of other processes wake no readers here, which then find them when they poll. See the guide to poolers.
+   */
+  readonly directUrl?: Redacted.Redacted | undefined
+  /**
    * For how long the store repeats a call that failed for a reason that passes: a lost connection, a server that restarts or
    * fails over, a deadlock. Defaults to pauses that double from 50 milliseconds to a second, for 30 seconds, because that
    * outlasts a usual failover.
@@ -99,6 +118,28 @@ export interface StoreOptions {
    * transaction is lost with the failure: repeat the whole transaction.
    */
   readonly retry?: Schedule.Schedule<unknown> | undefined
+  /**
+   * How long the store waits for the server's answer to one statement, and for a connection of the pool. Defaults to 30
+   * seconds, because that is far longer than any statement of the store takes on a server that is well.
+   * `Duration.infinity` switches the bound off.
+   *
+   * **Details**
+   *
+   * A statement without an answer is given up, its connection is closed, and the store sends the statement again as `retry`
+   * has it: an append is still written once, by the ids of its messages. When the schedule ends, the call fails with a
+   * `StoreError` whose `isRetryable` is true and whose reason names this option. A watch looks at the statements now and then,
+   * so one may take up to an eighth longer.
+   *
+   * In `MessageStore.transaction`, and in handlers of inline read models, each statement of the application is bounded as well.
+   * In a transaction that the application begins by `sql.withTransaction`, only those of the store are. Counts of messages may
+   * take ten times as long, because they read all that they count. The installation of the schema is not bounded.
+   *
+   * **Gotchas**
+   *
+   * A statement that waits for a lock is one without an answer; writes have `lockTimeout` for that. A store on PGlite has no
+   * bound: its server is this process, and its only session could not be opened again.
+   */
+  readonly statementTimeout?: Duration.Input | undefined
   /**
    * How long a write waits for a lock: that of a category, which another transaction holds until it ends, or one on the table of
    * messages. Then it fails with a retryable `StoreError` that names the category and who holds its lock, and nothing is written.
@@ -149,7 +190,8 @@ export type InlineServices<Model extends InlineModel> = Model extends ReadModel<
 
 /**
  * A pool of connections and the store on it: `url`, or `host`, `port`, `database`, `username` and `password`;
- * `maxConnections` (defaults to 10), and everything else that `PgClient` takes.
+ * `maxConnections` (defaults to 10), `keepAlive` (defaults to 30 seconds, because otherwise nothing tells that the other end of
+ * an idle connection has gone), and everything else that `PgClient` takes.
  *
  * @since 0.1.0
  * @category options
@@ -175,8 +217,8 @@ const installed = Effect.fnUntraced(function*(sql: PgClient.PgClient): Effect.fn
 })
 
 /** What a database has installed, after an installation if the options ask for one and it is due. */
-const ensureInstalled = Effect.fnUntraced(function*(sql: PgClient.PgClient, options: StoreOptions) {
-  const look = Effect.mapError(installed(sql), fromSqlError(sql.config))
+const ensureInstalled = Effect.fnUntraced(function*({ bound, sql }: Bounded, options: StoreOptions) {
+  const look = Effect.mapError(bound.statement(installed(sql)), fromSqlError(sql.config))
   const installation = requestedInstallation(options.install)
   const found = yield* look
   if (installation === undefined) return found
@@ -193,11 +235,15 @@ const open = Effect.fnUntraced(function*(
   options: StoreOptions & Inline<ReadonlyArray<InlineModel>>,
   context: Context.Context<never>
 ) {
-  const { functions, schema } = yield* ensureInstalled(sql, options)
-  const wakeUps = WakeUps.make(sql, { announce: options.announce ?? true })
-  const lease = Leases.make(sql)
-  const beside = yield* makeBeside(sql)
-  const statements = Statements.make(sql, { retry: options.retry })
+  yield* Pool.checkSessions(sql)
+  const statements = yield* Statements.make(sql, { retry: options.retry, timeout: options.statementTimeout })
+  const { functions, schema } = yield* ensureInstalled(statements, options)
+  const lasting = options.directUrl === undefined || isInProcess(sql)
+    ? sql.config
+    : yield* Pool.openDirect(sql, options.directUrl)
+  const wakeUps = WakeUps.make(statements, lasting, { announce: options.announce ?? true })
+  const lease = Leases.make(sql, lasting)
+  const beside = isInProcess(sql) ? undefined : yield* statements.on(yield* makeBeside(sql))
   const lockWaits = LockWaits.make(sql, beside, options.lockTimeout)
   const places = Places.make(statements, beside, lockWaits)
   const { inline = [] } = options
@@ -238,7 +284,8 @@ const open = Effect.fnUntraced(function*(
  * **Gotchas**
  *
  * LISTEN and the locks of leases need a session of their own. Through a pooler that shares sessions between transactions,
- * wake-ups are only those of this process, and leases do not work.
+ * wake-ups are only those of this process, and leases are `Unsupported`, unless the store has a `directUrl`. A client that prepares
+ * statements by name does harm there: the layer refuses it with the reason {@link SessionsShared}.
  *
  * @since 0.1.0
  * @category layers
@@ -260,7 +307,8 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
  *
  * **When to use**
  *
- * When the application has statements of its own: provide {@link layerClient} with this client.
+ * When the application has statements of its own: provide {@link layerClient} with this client. `keepAlive` defaults to 30
+ * seconds, as for {@link layer}.
  *
  * @example
  * ```ts

@@ -5,6 +5,7 @@
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import type * as Arr from "effect/Array"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
@@ -18,6 +19,7 @@ import {
   requestedInstallation,
   whyUnusable
 } from "./Install.ts"
+import * as Pool from "./internal/client/pool.ts"
 import * as Statements from "./internal/client/statements.ts"
 import * as Store from "./internal/readModel/store.ts"
 import { fromSqlError, type OpenError } from "./OpenError.ts"
@@ -114,6 +116,17 @@ export interface Options {
    * 30 seconds, because that outlasts a usual failover. What moves a checkpoint is repeated by the read model's worker.
    */
   readonly retry?: Schedule.Schedule<unknown> | undefined
+  /**
+   * How long one statement may wait for the server's answer, and a transaction for a connection of the pool, as
+   * `Postgres.StoreOptions` has it; those of the handlers as well. Defaults to 30 seconds. Give more when a handler has
+   * statements that take longer, such as `REFRESH MATERIALIZED VIEW`. `Duration.infinity` switches the bound off.
+   *
+   * **Details**
+   *
+   * The step that did not get its answer is rolled back, its connection is closed, and the worker takes the step again.
+   * Statements that make tables or compare them may take ten times as long.
+   */
+  readonly statementTimeout?: Duration.Input | undefined
 }
 
 /**
@@ -135,7 +148,9 @@ export const layer = (
     ReadModelStore,
     Effect.gen(function*() {
       const sql = yield* PgClient.PgClient
-      const look = Effect.mapError(installedSchema(sql), fromSqlError(sql.config))
+      yield* Pool.checkSessions(sql)
+      const statements = yield* Statements.make(sql, { retry: options.retry, timeout: options.statementTimeout })
+      const look = Effect.mapError(statements.bound.statement(installedSchema(sql)), fromSqlError(sql.config))
       const installation = requestedInstallation(options.install)
       let schema = yield* look
       if (installation !== undefined && !isCurrent(schema)) {
@@ -144,6 +159,6 @@ export const layer = (
       }
       const unusable = whyUnusable(sql, { schema, missing: "eventfold" })
       if (unusable !== undefined) return yield* unusable
-      return Store.make(Statements.make(sql, { retry: options.retry }))
+      return Store.make(statements)
     })
   )

@@ -2,6 +2,7 @@ import * as Client from "@effect/sql-pg/PgClient"
 import { PgClient, type PgClientConfig, type PgPoolConfig } from "@effect/sql-pg/PgClient"
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
@@ -11,21 +12,32 @@ import { SqlClient } from "effect/sql/SqlClient"
  * Whether the database is a PGlite: a single session in this process. No other process uses it, and a second connection
  * would end the first.
  */
-export const isInProcess = (sql: PgClient): boolean => {
+export const isInProcess = (sql: { readonly config: PgPoolConfig }): boolean => {
   const pool: PgPoolConfig = sql.config
   return pool.stream !== undefined && pool.maxConnections === 1
 }
+
+/**
+ * How long a connection is idle before the operating system asks the other end whether it is still there. After about ten
+ * seconds more without an answer it ends the connection.
+ */
+export const keepAlive: Duration.Input = "30 seconds"
 
 /** The most connections of a client beside the application's. */
 const maxBeside = 2
 
 /**
  * A client beside the application's, with connections of its own: what runs on it never waits for the application's pool.
- * It opens a connection when it needs one, and closes it when it has been idle for a minute. PGlite has no second connection.
+ * It opens a connection when it needs one, and closes it when it has been idle for a minute.
  */
-export const makeBeside = (sql: PgClient): Effect.Effect<PgClient | undefined, never, Scope.Scope> => {
-  if (isInProcess(sql)) return Effect.succeed(undefined)
-  const config: PgPoolConfig = { ...sql.config, minConnections: 0, maxConnections: maxBeside, multiplex: false }
+export const makeBeside = (sql: PgClient): Effect.Effect<PgClient, never, Scope.Scope> => {
+  const config: PgPoolConfig = {
+    keepAlive,
+    ...sql.config,
+    minConnections: 0,
+    maxConnections: maxBeside,
+    multiplex: false
+  }
   return Client.make(config).pipe(
     Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
     // It connects later.
@@ -37,7 +49,7 @@ export const makeBeside = (sql: PgClient): Effect.Effect<PgClient | undefined, n
  * Opens a connection outside of the pool, for a session that lasts, so that it works with a pool of any size. Keep-alives
  * tell that the other end has gone: a session that mostly listens would not notice otherwise.
  */
-export const openDedicated = (config: PgClientConfig) => PgConnection.make({ keepAlive: "30 seconds", ...config })
+export const openDedicated = (config: PgClientConfig) => PgConnection.make({ keepAlive, ...config })
 
 /** Provides this client to the handlers of read models, whatever other client the application has. */
 export const provideClient = (sql: PgClient) => {

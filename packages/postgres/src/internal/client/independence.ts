@@ -2,7 +2,6 @@
  * Where the operations of a store run when their fiber is in a transaction on the client: in that transaction, or outside of
  * it when the fiber has asked for that by `MessageStore.independently`.
  */
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
@@ -106,10 +105,10 @@ const bounded = <A, E>(operation: string, write: Effect.Effect<A, E>): Effect.Ef
 const isWorthRetrying = (error: unknown): boolean =>
   error instanceof StoreError && error.isRetryable && !(isSqlError(error.cause) && isLockTimeout(error.cause))
 
-/** Chooses for the operations on a client, which has another one `beside` it. */
+/** Chooses for the operations on a client, and for those on the client `beside` it. */
 export const make = (
-  { once, retrying, sql }: Statements,
-  beside: PgClient | undefined,
+  { bound, once, renewing, sql }: Statements,
+  beside: Statements | undefined,
   lockWaits: LockWaits
 ): Places => {
   const placeOf = (context: Context.Context<never>): Place =>
@@ -118,45 +117,48 @@ export const make = (
   const placed = <A, E, R>(run: (place: Place) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.contextWith((context: Context.Context<R>) => run(placeOf(context)))
 
-  /** The client beside the pool, if the caller can get a connection of it without waiting for itself. */
-  const besideFor = (operation: string): Effect.Effect<PgClient, StoreError> =>
+  /** What runs beside the pool, if the caller can get a connection there without waiting for itself. */
+  const besideFor = (operation: string): Effect.Effect<Statements, StoreError> =>
     Effect.contextWith((context: Context.Context<never>) =>
       beside === undefined
         ? Effect.fail(onlyConnection(operation))
-        : levelOf(beside, context) === undefined
+        : levelOf(beside.sql, context) === undefined
         ? Effect.succeed(beside)
         : Effect.fail(alreadyOutside(operation))
     )
 
   /** Runs an effect in a transaction beside the caller's. In it, that is the transaction of `sql`. */
   const transactionOutside = <A, E, R>(operation: string, effect: Effect.Effect<A, E, R>) =>
-    Effect.flatMap(besideFor(operation), (client) =>
-      Effect.contextWith((context: Context.Context<never>) => {
-        const level = levelOf(client, context)
-        const limited = Effect.andThen(Effect.mapError(sql`SELECT ${lockWaits.limited}`, storeError(operation)), effect)
-        return level === undefined
-          ? Effect.die(new Error("a transaction has no connection"))
-          : limited.pipe(
-            Effect.provideService(sql.transactionService, level),
-            Effect.provideService(Independence, false),
-            withOwnTurns
-          )
-      }).pipe(inTransaction(client, operation), Effect.mapError(explainLockTimeout)))
+    Effect.flatMap(
+      besideFor(operation),
+      ({ renewing, sql: client }) =>
+        Effect.contextWith((context: Context.Context<never>) => {
+          const level = levelOf(client, context)
+          const limited = Effect.andThen(Effect.mapError(sql`SELECT ${lockWaits.limited}`, storeError(operation)), effect)
+          return level === undefined
+            ? Effect.die(new Error("a transaction has no connection"))
+            : limited.pipe(
+              Effect.provideService(sql.transactionService, level),
+              Effect.provideService(Independence, false),
+              withOwnTurns
+            )
+        }).pipe(inTransaction({ sql: client, bound }, operation), renewing, Effect.mapError(explainLockTimeout))
+    )
 
   const readOutside = <A, E>(operation: string, read: Effect.Effect<A, E>) =>
-    Effect.flatMap(besideFor(operation), (client) =>
+    Effect.flatMap(besideFor(operation), (beside) =>
       Effect.scoped(Effect.flatMap(
-        Effect.mapError(client.reserve, storeError(operation)),
+        Effect.mapError(bound.statement(beside.sql.reserve), storeError(operation)),
         (connection) => Effect.provideService(read, sql.transactionService, [connection, 0])
       )))
 
   /** Fails when the caller's transaction has locked one of the categories. A transaction that is broken can't tell. */
   const requireUnlocked = Effect.fnUntraced(function*(operation: string, appends: ReadonlyArray<EncodedAppend>) {
     const categories = [...new Set(appends.map(({ streamName }) => StreamName.category(streamName)))]
-    const rows = yield* sql<{ readonly category: string }>`SELECT names.category
+    const rows = yield* bound.statement(sql<{ readonly category: string }>`SELECT names.category
       FROM unnest(${categories}::varchar[]) AS names (category)
       JOIN pg_locks ON (classid::bigint << 32) | objid::bigint = message_store.hash_64(names.category)
-      WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND objsubid = 1 AND granted`.pipe(
+      WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND objsubid = 1 AND granted`).pipe(
       Effect.catch(() => Effect.succeed([]))
     )
     const [row] = rows
@@ -168,7 +170,9 @@ export const make = (
       isActive: (context) => placeOf(context) === "joined",
       run: (effect) =>
         placed((place) =>
-          place === "outside" ? transactionOutside("transaction", effect) : inTransaction(sql, "transaction")(effect)
+          place === "outside"
+            ? transactionOutside("transaction", effect)
+            : renewing(inTransaction({ sql, bound }, "transaction")(effect))
         ),
       afterCommit: (effect) => placed((place) => place === "joined" ? sql.afterCommit(effect) : effect)
     },
@@ -185,12 +189,13 @@ export const make = (
       placed((place): Effect.Effect<A, E | StoreError> => {
         if (place === "alone") return alone
         if (place === "joined") return joined
-        return Effect.andThen(
+        return Effect.flatMap(
           besideFor(operation),
-          Effect.andThen(
-            requireUnlocked(operation, appends),
-            retrying(bounded(operation, transactionOutside(operation, joined)), isWorthRetrying)
-          )
+          ({ retrying }) =>
+            Effect.andThen(
+              requireUnlocked(operation, appends),
+              retrying(bounded(operation, transactionOutside(operation, joined)), isWorthRetrying)
+            )
         )
       })
   }

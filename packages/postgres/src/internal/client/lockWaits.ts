@@ -12,6 +12,7 @@ import type { EncodedAppend } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import { shown, shownColumns, shownJoins, type ShownRow } from "./otherTransactions.ts"
+import type { Bounded } from "./bound.ts"
 import { isLockTimeout, storeError } from "./sqlError.ts"
 
 const defaultTimeout = "10 seconds"
@@ -90,7 +91,7 @@ const describe = (categories: ReadonlyArray<string>, rows: ReadonlyArray<HolderR
 /** `beside` is the client to ask on: a connection of the pool may be what everybody waits for. PGlite has none. */
 export const make = (
   sql: PgClient,
-  beside: PgClient | undefined,
+  beside: Bounded | undefined,
   timeout: Duration.Input = defaultTimeout
 ): LockWaits => {
   const duration = Duration.fromInputUnsafe(timeout)
@@ -103,7 +104,7 @@ export const make = (
   const ask = (appends: ReadonlyArray<EncodedAppend>) => {
     const categories = [...new Set(appends.map(({ streamName }) => StreamName.category(streamName)))]
     if (beside === undefined) return Effect.succeed(describe(categories, undefined))
-    return holders(beside, categories).pipe(
+    return beside.bound.statement(holders(beside.sql, categories)).pipe(
       Effect.timeoutOption(askTimeout),
       Effect.map((rows) => describe(categories, rows._tag === "Some" ? rows.value : undefined)),
       Effect.catch(() => Effect.succeed(describe(categories, undefined)))

@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import { BeginTransaction, type TransactionConnection } from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { StoreError } from "eventfold/StoreError"
+import type { Bounded } from "./bound.ts"
 import { storeError } from "./sqlError.ts"
 
 /** Whether the caller is in a transaction on this client. */
@@ -55,9 +56,12 @@ const isCollision = (error: unknown): error is SqlError =>
  *
  * The isolation level is READ COMMITTED, whatever the database's default is: a statement that waited for a row which
  * another transaction changed has to see the change.
+ *
+ * Each statement is bounded. When the server does not answer one, the transaction fails and its connection is dropped.
  */
 export const inTransaction =
-  (sql: PgClient, operation: string) => <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> =>
+  ({ bound, sql }: Bounded, operation: string) =>
+  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> =>
     Effect.flatMap(BeginTransaction, (begin) =>
       Effect.suspend(() => {
         let workExit: Exit.Exit<A, E> | undefined
@@ -72,6 +76,7 @@ export const inTransaction =
           workExit.cause.reasons.some((reason) => reason._tag === "Die" && reason.defect === defect)
 
         return sql.withTransaction(body).pipe(
+          bound.transaction(sql),
           Effect.provideService(BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
           Effect.mapError((error) => {
             if (!(error instanceof WorkFailed)) return storeError(operation)(error)
@@ -114,16 +119,18 @@ const interrupted = (operation: string) =>
  * transaction has ended: a fiber may outlive the one that it was forked in.
  */
 export const inSavepoint =
-  (sql: PgClient, operation: string) => <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> =>
+  (bounded: Bounded, operation: string) =>
+  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E | StoreError, R> =>
     Effect.contextWith((context: Context.Context<R>) => {
+      const { bound, sql } = bounded
       const level = levelOf(sql, context)
-      if (level === undefined) return inTransaction(sql, operation)(work)
+      if (level === undefined) return inTransaction(bounded, operation)(work)
       let hasBegun = false
       const begun = Effect.suspend(() => {
         hasBegun = true
         return work
       })
-      return unlessGivenUp(sql, inTransaction(sql, operation)(begun)).pipe(
+      return unlessGivenUp(sql, inTransaction(bounded, operation)(begun)).pipe(
         Effect.onInterrupt(() => hasBegun ? giveUp(sql, level, interrupted(operation)) : Effect.void),
         Effect.tapError((error) => {
           if (!(error instanceof StoreError) || !isSqlError(error.cause)) return Effect.void
@@ -131,7 +138,8 @@ export const inSavepoint =
             giveUp(sql, level, error),
             Effect.catchCause(sql.afterCommit(Effect.void), () => Effect.fail(hasEnded(operation, error)))
           )
-        })
+        }),
+        bound.savepoint(sql)
       )
     })
 

@@ -2,9 +2,10 @@
  * Announcements tell other processes by LISTEN and NOTIFY which categories were written. They are hints: a lost one
  * costs latency, because readers poll as well.
  */
-import type { PgClient, PgClientConfig } from "@effect/sql-pg/PgClient"
+import type { PgClientConfig } from "@effect/sql-pg/PgClient"
 import type * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
@@ -13,7 +14,9 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Wake } from "eventfold/StoreBackend"
+import type { Bounded } from "../client/bound.ts"
 import { openDedicated } from "../client/connections.ts"
+import { sharingOf } from "../client/sessions.ts"
 import { outsideTransaction } from "../client/transactions.ts"
 
 /** The channel of LISTEN and NOTIFY. Each database has its own channels. */
@@ -30,6 +33,9 @@ const lastAnnouncementTimeout = "1 second"
 
 /** How long the listener waits before it connects again: first, and at most, in milliseconds. */
 const [firstDelay, maxDelay] = [100, 5_000]
+
+/** How often the listener asks the server for a sign of life, and how long it waits for any answer. */
+const [heartbeatInterval, answerTimeout] = ["10 seconds", "5 seconds"] as const
 
 /**
  * The payload. `from` is the store that sent it and has already woken its own readers. Without `categories` it stands
@@ -65,7 +71,7 @@ const announcedCategories = (notifications: ReadonlyArray<PgConnection.Notificat
  * transaction that writes would serialize all commits of the server. One statement is in flight at a time, and the next
  * one takes all that was written meanwhile. A statement that fails is not repeated.
  */
-export const makeAnnouncer = Effect.fnUntraced(function*(sql: PgClient, self: string) {
+export const makeAnnouncer = Effect.fnUntraced(function*({ bound, sql }: Bounded, self: string) {
   const pending = new Set<string>()
   const hasPending = Latch.makeUnsafe()
   const oneAtATime = Semaphore.makeUnsafe(1)
@@ -75,7 +81,9 @@ export const makeAnnouncer = Effect.fnUntraced(function*(sql: PgClient, self: st
     if (pending.size === 0) return
     const payload = encodeAnnouncement(self, pending)
     pending.clear()
-    yield* sql`SELECT set_config('synchronous_commit', 'off', true), pg_notify(${channel}, ${payload})`
+    yield* bound.statement(
+      sql`SELECT set_config('synchronous_commit', 'off', true), pg_notify(${channel}, ${payload})`
+    )
   }).pipe(
     outsideTransaction(sql),
     Effect.withTracerEnabled(false),
@@ -98,11 +106,13 @@ export const makeAnnouncer = Effect.fnUntraced(function*(sql: PgClient, self: st
 })
 
 /**
- * Listens to other processes on a dedicated connection, and connects again when it is lost. It then wakes all readers, in
- * place of the announcements that were lost meanwhile.
+ * Listens to other processes on a dedicated connection, and connects again when it is lost or has fallen silent. It then wakes
+ * all readers, in place of the announcements that were lost meanwhile. Ends when a pooler gives it no session of its own, to
+ * listen with.
  */
-export const listen = (config: PgClientConfig, self: string, wake: Wake): Effect.Effect<never> => {
+export const listen = (config: PgClientConfig, self: string, wake: Wake): Effect.Effect<void> => {
   let delay = firstDelay
+  let hasSession = true
 
   const session = Effect.gen(function*() {
     // This scope outlives the connection's, so that the connection closes before UNLISTEN: a statement to a server that
@@ -110,12 +120,21 @@ export const listen = (config: PgClientConfig, self: string, wake: Wake): Effect
     const listening = yield* Effect.scope
     return yield* Effect.scoped(Effect.gen(function*() {
       const connection = yield* openDedicated(config)
-      const notifications = yield* Scope.provide(connection.listen(channel), listening)
+      hasSession = (yield* Scope.provide(sharingOf(connection, config), listening)) === "own"
+      if (!hasSession) return
+      const pinned = yield* Scope.provide(connection.pin, listening)
+      const notifications = yield* Effect.timeout(Scope.provide(pinned.listen(channel), listening), answerTimeout)
       delay = firstDelay
       yield* wake(undefined)
+      // In a fiber of its own: to interrupt a statement that the server does not answer would take seconds.
+      const heartbeat = Effect.forkIn(pinned.query("SELECT 1"), listening).pipe(
+        Effect.flatMap((asked) => Effect.timeout(Fiber.join(asked), answerTimeout)),
+        Effect.delay(heartbeatInterval)
+      )
       return yield* Queue.takeAll(notifications).pipe(
         Effect.flatMap((taken) => Effect.forEach(announcedCategories(taken, self), wake, { discard: true })),
-        Effect.forever
+        Effect.forever,
+        Effect.raceFirst(Effect.forever(heartbeat))
       )
     }))
   })
@@ -128,7 +147,11 @@ export const listen = (config: PgClientConfig, self: string, wake: Wake): Effect
 
   return Effect.scoped(session).pipe(
     Effect.ignoreCause({ log: "Debug", message: "listener for announcements is not connected; connecting again" }),
-    Effect.andThen(backOff),
-    Effect.forever
+    Effect.andThen(Effect.suspend(() => hasSession ? backOff : Effect.void)),
+    Effect.repeat({ while: () => hasSession }),
+    Effect.andThen(Effect.logWarning(
+      "store does not hear of the writes of other processes, so its readers find them when they poll: a pooler on the way to " +
+        "the server shares its sessions between transactions; open the store with a `directUrl`"
+    ))
   )
 }

@@ -7,9 +7,10 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
-import { StoreError } from "eventfold/StoreError"
+import { StoreError, Unsupported } from "eventfold/StoreError"
 import { createHash } from "node:crypto"
 import { openDedicated } from "../client/connections.ts"
+import { sharingOf } from "../client/sessions.ts"
 import { errorText, storeError } from "../client/sqlError.ts"
 
 /** How often a session that holds leases asks the server for a sign of life. */
@@ -51,11 +52,22 @@ export interface LeaseSession {
   readonly lost: Effect.Effect<StoreError>
 }
 
+/** A pooler between has given the connection another session, although its first one seemed to be its own. */
+const anotherSession = lossOf("the connection has another session of the server now, without its locks")
+
+/** The locks of a session that is shared would be held by whoever gets it next. */
+const unsupported = new Unsupported({
+  operation: "leases",
+  remedy:
+    "a pooler on the way to the server shares its sessions between transactions, and a lease is a lock of a session; open " +
+    "the store with a `directUrl` that leads to the server itself, or through a pooler in session mode"
+})
+
 /** Opens a session, until the scope closes or the session is lost. Runs `onLost` when it is lost. */
 export const open = Effect.fnUntraced(function*(
   config: PgClientConfig,
   onLost: Effect.Effect<unknown>
-): Effect.fn.Return<LeaseSession, StoreError, Scope.Scope> {
+): Effect.fn.Return<LeaseSession, Unsupported | StoreError, Scope.Scope> {
   const scope = yield* Effect.scope
   // Scopes close in the opposite order, so the connection closes first and ends its statements. To interrupt a
   // statement that the server does not answer would take seconds.
@@ -63,6 +75,8 @@ export const open = Effect.fnUntraced(function*(
   const connected = yield* Scope.fork(scope)
 
   const connection = yield* Effect.mapError(Scope.provide(openDedicated(config), connected), storeError("lease"))
+  const sharing = yield* Effect.mapError(Scope.provide(sharingOf(connection, config), statements), storeError("lease"))
+  if (sharing !== "own") return yield* unsupported
   const pinned = yield* Scope.provide(connection.pin, statements)
   const failures = yield* Scope.provide(pinned.listen(channel), statements).pipe(
     Effect.mapError(storeError("lease")),
@@ -88,13 +102,18 @@ export const open = Effect.fnUntraced(function*(
     yield* Effect.catch(ask("SELECT pg_advisory_unlock($1, $2)", key), (error) => Deferred.fail(broken, error))
   })
 
-  yield* ask(`SELECT set_config('idle_session_timeout', '${serverTimeout}', false)`)
+  const [set] = yield* ask(`SELECT set_config('idle_session_timeout', '${serverTimeout}', false), pg_backend_pid()`)
+  const session = set?.[1]
+  const heartbeat = Effect.flatMap(
+    ask("SELECT pg_backend_pid()"),
+    ([row]) => row?.[0] === session ? Effect.void : Effect.fail(anotherSession)
+  )
 
   yield* Effect.raceAllFirst([
     Effect.forever(Queue.take(failures)).pipe(
       Effect.mapError((error) => lossOf(`the connection is gone: ${errorText(error)}`, error))
     ),
-    Effect.forever(Effect.delay(ask("SELECT 1"), heartbeatInterval)),
+    Effect.forever(Effect.delay(heartbeat, heartbeatInterval)),
     Deferred.await(broken)
   ]).pipe(
     Effect.catch((error) =>
@@ -110,8 +129,12 @@ export const open = Effect.fnUntraced(function*(
     lock: (name) => {
       const key = lockKey(name)
       return Effect.acquireRelease(
-        ask("SELECT pg_try_advisory_lock($1, $2)", key).pipe(
-          Effect.map(([row]) => row?.[0] === true),
+        ask("SELECT CASE WHEN pg_backend_pid() = $3 THEN pg_try_advisory_lock($1, $2) END", [...key, session]).pipe(
+          Effect.flatMap(([row]) =>
+            typeof row?.[0] === "boolean"
+              ? Effect.succeed(row[0])
+              : Effect.andThen(Deferred.fail(broken, anotherSession), Effect.fail(anotherSession))
+          ),
           // The server may have locked it all the same.
           Effect.onError(() => unlock(key))
         ),

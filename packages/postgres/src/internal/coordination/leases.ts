@@ -1,10 +1,10 @@
-import type { PgClient } from "@effect/sql-pg/PgClient"
+import type { PgClient, PgClientConfig } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as RcRef from "effect/RcRef"
 import type * as Scope from "effect/Scope"
 import { makeLocalLeases, type StoreBackend } from "eventfold/StoreBackend"
-import type { StoreError } from "eventfold/StoreError"
+import type { StoreError, Unsupported } from "eventfold/StoreError"
 import { isInProcess } from "../client/connections.ts"
 import * as LeaseSession from "./leaseSession.ts"
 
@@ -16,10 +16,11 @@ const leasesInProcess = new WeakMap<PgClient, StoreBackend["lease"]>()
 
 /**
  * Leases as advisory locks. All leases that are held through this store share one session. It opens with the first of
- * them, and closes a moment after the last or with the scope. On a PGlite, leases within the process.
+ * them, on a connection of the second configuration, and closes a moment after the last or with the scope. On a PGlite, leases within the process.
  */
 export const make = Effect.fnUntraced(function*(
-  sql: PgClient
+  sql: PgClient,
+  lasting: PgClientConfig
 ): Effect.fn.Return<StoreBackend["lease"], never, Scope.Scope> {
   if (isInProcess(sql)) {
     const leases = leasesInProcess.get(sql) ?? makeLocalLeases()
@@ -29,10 +30,10 @@ export const make = Effect.fnUntraced(function*(
   // PostgreSQL lets a session take a lock again that it holds, so this tells the holders within the process apart.
   const local = makeLocalLeases()
   const scope = yield* Effect.scope
-  const session: RcRef.RcRef<LeaseSession.LeaseSession, StoreError> = yield* RcRef.make({
+  const session: RcRef.RcRef<LeaseSession.LeaseSession, Unsupported | StoreError> = yield* RcRef.make({
     // A session that is lost is replaced, in a fiber of its own: the session's fiber may end by it.
     acquire: Effect.suspend(() =>
-      LeaseSession.open(sql.config, Effect.forkIn(RcRef.invalidate(session), scope, { startImmediately: true }))
+      LeaseSession.open(lasting, Effect.forkIn(RcRef.invalidate(session), scope, { startImmediately: true }))
     ),
     idleTimeToLive: idleTime
   })

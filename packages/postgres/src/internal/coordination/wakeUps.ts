@@ -1,4 +1,4 @@
-import type { PgClient } from "@effect/sql-pg/PgClient"
+import type { PgClientConfig } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { nextId } from "eventfold/Message"
@@ -9,6 +9,7 @@ import {
   wakeUnlessRefused,
   writtenCategories
 } from "eventfold/StoreBackend"
+import type { Bounded } from "../client/bound.ts"
 import { isInProcess } from "../client/connections.ts"
 import { listen, makeAnnouncer } from "./announcements.ts"
 
@@ -29,14 +30,16 @@ export interface WakeUps {
   readonly watch: NonNullable<StoreBackend["watch"]>
 }
 
-/** Announces and listens until the scope closes. */
+/** Announces and listens until the scope closes. Listens on a connection of the second configuration. */
 export const make = Effect.fnUntraced(function*(
-  sql: PgClient,
+  { bound, sql }: Bounded,
+  lasting: PgClientConfig,
   options: { readonly announce: boolean }
 ): Effect.fn.Return<WakeUps, never, Scope.Scope> {
   const hasOtherProcesses = !isInProcess(sql)
+  let canListen = hasOtherProcesses
   const self = yield* nextId
-  const announce = options.announce && hasOtherProcesses ? yield* makeAnnouncer(sql, self) : undefined
+  const announce = options.announce && hasOtherProcesses ? yield* makeAnnouncer({ bound, sql }, self) : undefined
   let wake: Wake | undefined
 
   const written = Effect.fnUntraced(function*(category: string) {
@@ -54,7 +57,9 @@ export const make = Effect.fnUntraced(function*(
       Effect.suspend(() => {
         // Kept after the last reader stops waiting: the store gives the same function the next time.
         wake = given
-        return hasOtherProcesses ? Effect.asVoid(Effect.forkScoped(listen(sql.config, self, given))) : Effect.void
+        if (!canListen) return Effect.void
+        const listening = Effect.andThen(listen(lasting, self, given), Effect.sync(() => canListen = false))
+        return Effect.asVoid(Effect.forkScoped(listening))
       })
   }
 })

@@ -13,6 +13,7 @@ import {
   type TableDifference
 } from "eventfold/ReadModelStore"
 import { StoreError } from "eventfold/StoreError"
+import { type Bounded, patiently } from "../client/bound.ts"
 import { provideClient } from "../client/connections.ts"
 import { isUniqueViolation, storeError } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
@@ -51,7 +52,7 @@ const changedBuild = (operation: string, build: Build, rows: Effect.Effect<Reado
   )
 
 const create = (
-  sql: PgClient,
+  { bound, sql }: Bounded,
   definition: Definition,
   { after, checkpoint }: { readonly after: number; readonly checkpoint: Checkpoint }
 ) =>
@@ -70,7 +71,7 @@ const create = (
     const build = yield* buildOf(row)
     yield* makeTables(sql, definition, build)
     return build
-  }).pipe(ownStatements("create"), inTransaction(sql, "create"))
+  }).pipe(ownStatements("create"), inTransaction({ bound, sql }, "create"))
 
 /** Moves the checkpoint, from which on others wait, and enters the schema for the handlers: one statement. */
 const moveCheckpoint = (sql: PgClient, build: Build, to: Checkpoint) => {
@@ -95,7 +96,7 @@ const setState = (sql: PgClient, build: Build, state: "live" | "retired") =>
 const isInUse = (error: unknown): boolean =>
   error instanceof StoreError && isSqlError(error.cause) && error.cause.reason._tag === "LockTimeoutError"
 
-const drop = (sql: PgClient, build: Build) =>
+const drop = ({ bound, sql }: Bounded, build: Build) =>
   Effect.andThen(
     changedBuild(
       "drop",
@@ -104,7 +105,7 @@ const drop = (sql: PgClient, build: Build) =>
     ),
     ownStatements("drop")(dropTables(sql, build))
   ).pipe(
-    inTransaction(sql, "drop"),
+    inTransaction({ bound, sql }, "drop"),
     Effect.retry({ while: isInUse, schedule: Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(4)]) })
   )
 
@@ -126,8 +127,9 @@ const replaceLive = Effect.fnUntraced(function*<E, R>(sql: PgClient, build: Buil
   const found = builds.find(({ number }) => number === build.number)
   if (found === undefined || found === live || !isUnchanged(found, build)) return yield* moved(build)
 
+  // The comparison reads both tables to their ends.
   const differences = live === undefined ? Effect.succeed([]) : ownStatements("compare")(
-    differencesOf(sql, schemaOf(live), schemaOf(build))
+    patiently(differencesOf(sql, schemaOf(live), schemaOf(build)))
   )
   const prepared = yield* prepare(Option.fromNullishOr(live), differences)
   if (live === undefined) {
@@ -141,14 +143,14 @@ const replaceLive = Effect.fnUntraced(function*<E, R>(sql: PgClient, build: Buil
   return { live: yield* setState(sql, prepared, "live"), retired }
 })
 
-const switchTo = <E, R>(sql: PgClient, build: Build, prepare: Prepare<E, R>) =>
-  replaceLive(sql, build, prepare).pipe(
-    inTransaction(sql, "switchTo"),
+const switchTo = <E, R>(bounded: Bounded, build: Build, prepare: Prepare<E, R>) =>
+  replaceLive(bounded.sql, build, prepare).pipe(
+    inTransaction(bounded, "switchTo"),
     // In transactions of their own, because queries may still read the tables. The next switch tries again.
     Effect.tap(({ retired }) =>
       Effect.forEach(
         retired,
-        (old) => Effect.ignore(drop(sql, old), { log: "Warn", message: "retired build could not be dropped" }),
+        (old) => Effect.ignore(drop(bounded, old), { log: "Warn", message: "retired build could not be dropped" }),
         { discard: true }
       )
     ),
@@ -156,7 +158,8 @@ const switchTo = <E, R>(sql: PgClient, build: Build, prepare: Prepare<E, R>) =>
   )
 
 /** The store of read models on a database with the `eventfold` schema. */
-export const make = ({ query, sql }: Statements): Service => {
+export const make = (statements: Statements): Service => {
+  const { bound, query, renewing, sql } = statements
   const onClient = provideClient(sql)
 
   return makeService({
@@ -166,32 +169,34 @@ export const make = ({ query, sql }: Statements): Service => {
         sql<BuildRow>`SELECT * FROM eventfold.read_models WHERE read_model = ${readModel} ORDER BY number`
       ).pipe(Effect.flatMap((rows) => Effect.forEach(rows, buildOf))),
 
-    create: (definition, options) => create(sql, definition, options),
+    create: (definition, options) => renewing(create(statements, definition, options)),
 
     advance: (build, to, handle) =>
-      inTransaction(sql, "advance")(
-        Effect.tap(changedBuild("advance", build, moveCheckpoint(sql, build, to)), () => onClient(handle))
+      renewing(
+        inTransaction(statements, "advance")(
+          Effect.tap(changedBuild("advance", build, moveCheckpoint(sql, build, to)), () => onClient(handle))
+        )
       ),
 
-    switchTo: (build, prepare) => switchTo(sql, build, prepare),
+    switchTo: (build, prepare) => renewing(switchTo(statements, build, prepare)),
 
     rewind: (build, to) =>
-      changedBuild(
+      renewing(changedBuild(
         "rewind",
         build,
-        sql<BuildRow>`UPDATE eventfold.read_models SET (${checkpointColumns(sql)}) = ROW (${checkpointValues(sql, to)})
-          WHERE ${isBuild(sql, build)} RETURNING *`
-      ),
+        bound.statement(sql<BuildRow>`UPDATE eventfold.read_models
+          SET (${checkpointColumns(sql)}) = ROW (${checkpointValues(sql, to)})
+          WHERE ${isBuild(sql, build)} RETURNING *`)
+      )),
 
     accept: (build, fingerprint) =>
-      changedBuild(
+      renewing(changedBuild(
         "accept",
         build,
-        sql<BuildRow>`UPDATE eventfold.read_models SET fingerprint = ${fingerprint} WHERE ${
-          isBuild(sql, build)
-        } RETURNING *`
-      ),
+        bound.statement(sql<BuildRow>`UPDATE eventfold.read_models SET fingerprint = ${fingerprint}
+          WHERE ${isBuild(sql, build)} RETURNING *`)
+      )),
 
-    drop: (build) => drop(sql, build)
+    drop: (build) => renewing(drop(statements, build))
   })
 }

@@ -5,6 +5,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import type { Build, Definition } from "eventfold/ReadModelStore"
 import { StoreError, Unsupported } from "eventfold/StoreError"
+import { patiently } from "../client/bound.ts"
 import { errorCode, errorText, storeError } from "../client/sqlError.ts"
 import { schemaOf } from "./buildRows.ts"
 
@@ -54,7 +55,8 @@ export const makeTables = Effect.fnUntraced(function*(
   }
   yield* makeSchema(sql, operation, schemaOf(build))
   for (const statement of tables) {
-    yield* Effect.mapError(sql.unsafe(asOneStatement(statement)).unprepared, (error) => {
+    // The application may fill its tables from others.
+    yield* Effect.mapError(patiently(sql.unsafe(asOneStatement(statement)).unprepared), (error) => {
       const { isRetryable, reason } = storeError("create")(error)
       return new StoreError({
         operation: "create",

@@ -1,7 +1,7 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { SqlError } from "effect/sql/SqlError"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import * as ExpectedVersion from "eventfold/ExpectedVersion"
 import { type AppendResult, type EncodedAppend, isCheck } from "eventfold/StoreBackend"
@@ -10,7 +10,7 @@ import { stockSearchPath, stockWritePath } from "../client/functionCalls.ts"
 import type { LockWaits } from "../client/lockWaits.ts"
 import { isUniqueViolation, storeError } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
-import { inSavepoint, requireFreshSnapshot } from "../client/transactions.ts"
+import { inSavepoint, inTransaction, requireFreshSnapshot } from "../client/transactions.ts"
 import { safePosition, wireVersion } from "../client/wireValues.ts"
 import * as WriteTurns from "../store/writeTurns.ts"
 
@@ -157,7 +157,7 @@ const check = (sql: PgClient, append: EncodedAppend): Effect.Effect<WrittenRow, 
 
 /** The results of a write whose messages are all recorded. Its checks passed when they were written. */
 const repeatedResults = (
-  { retrying, sql }: Statements,
+  { query, sql }: Statements,
   operation: string,
   appends: ReadonlyArray<EncodedAppend>,
   recorded: ReadonlyArray<{ readonly append: EncodedAppend; readonly row: RecordedRow }>
@@ -165,7 +165,7 @@ const repeatedResults = (
   Effect.forEach(appends, (append) => {
     const found = recorded.find((one) => one.append === append)
     return found === undefined
-      ? Effect.flatMap(Effect.mapError(retrying(look(sql, append)), storeError(operation)), resultOf)
+      ? Effect.flatMap(query(operation, look(sql, append)), resultOf)
       : resultOf(found.row)
   })
 
@@ -176,10 +176,11 @@ const resolve = Effect.fnUntraced(function*(
   appends: ReadonlyArray<EncodedAppend>,
   failure: SqlError | VersionRefusal
 ) {
+  const { query, sql } = statements
   const rows = yield* Effect.forEach(
     appends.filter((append) => !isCheck(append)),
-    (append) => Effect.map(statements.retrying(findRecorded(statements.sql, append)), ([row]) => ({ append, row }))
-  ).pipe(Effect.mapError(storeError(operation)))
+    (append) => Effect.map(query(operation, findRecorded(sql, append)), ([row]) => ({ append, row }))
+  )
   const recorded = rows.flatMap(({ append, row }) => row?.same === true ? [{ append, row }] : [])
   if (recorded.length > 0 && recorded.length === rows.length) {
     return yield* repeatedResults(statements, operation, appends, recorded)
@@ -254,14 +255,21 @@ const makeWrites = (
 
 /** The writes of the store: each a transaction of its own, or in the transaction of the caller. */
 export const make = (statements: Statements, lockWaits: LockWaits) => {
-  const { retrying, sql } = statements
+  const { bound, retrying, sql } = statements
   const turns = WriteTurns.make(sql, lockWaits)
+  /** A failure of the transaction comes out as that of a statement. */
+  const inOwnTransaction: Run = (operation, _, write) =>
+    Effect.mapError(
+      inTransaction(statements, operation)(write),
+      (error) => error._tag === "StoreError" && isSqlError(error.cause) ? error.cause : error
+    )
   const inCallersTransaction: Run = (operation, _, write) =>
-    inSavepoint(sql, operation)(Effect.andThen(requireFreshSnapshot(sql, operation), write))
+    inSavepoint(statements, operation)(Effect.andThen(requireFreshSnapshot(sql, operation), write))
   return {
     alone: makeWrites(statements, lockWaits, {
-      one: (operation, appends, write) => retrying(turns.apart(operation, appends)(write)),
-      several: (operation, appends, write) => retrying(turns.apart(operation, appends)(sql.withTransaction(write)))
+      one: (operation, appends, write) => retrying(turns.apart(operation, appends)(bound.statement(write))),
+      several: (operation, appends, write) =>
+        retrying(turns.apart(operation, appends)(inOwnTransaction(operation, appends, write)))
     }),
     joined: makeWrites(statements, lockWaits, { one: inCallersTransaction, several: inCallersTransaction })
   }

@@ -5,8 +5,9 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { type AppendResult, type EncodedAppend, mayHaveWritten, writtenCategories } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
+import type { Bounded } from "../client/bound.ts"
 import type { LockWaits } from "../client/lockWaits.ts"
-import { isLockTimeout, isPassing, isUniqueViolation } from "../client/sqlError.ts"
+import { isPassing, isUniqueViolation, isWorthRepeating } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
 import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
@@ -55,6 +56,7 @@ const coveredCategories = (inline: InlineReadModels | undefined, appends: Readon
 
 /** Each attempt has a turn of its own, so that no write has one while it pauses or its side effects run. */
 const withInlineReadModels = (
+  { bound }: Statements,
   inline: InlineReadModels | undefined,
   turnOf: WriteTurns.WriteTurns["apart"]
 ): InOneTransaction =>
@@ -62,7 +64,7 @@ const withInlineReadModels = (
   const categories = coveredCategories(inline, appends)
   const inTurn = turnOf(operation, appends)
   return inline === undefined || categories.length === 0
-    ? inTurn(call)
+    ? inTurn(bound.statement(call))
     : inline.inTransactionOf(operation, categories, call, inTurn)
 }
 
@@ -82,7 +84,7 @@ const appendCarefully = (
       appends,
       callAppend(statements.sql, lockWaits, appends, { atomic: true, careful: true })
     ),
-    (error) => isSqlError(error) && ((isPassing(error) && !isLockTimeout(error)) || isUniqueViolation(error))
+    (error) => isSqlError(error) && (isWorthRepeating(error) || isUniqueViolation(error))
   ).pipe(
     Effect.catch((error) =>
       isSqlError(error) ? Effect.flip(lockWaits.failure(operation, appends, error)) : Effect.fail(error)
@@ -174,10 +176,12 @@ const lostRace = (operation: Operation, cause: SqlError) =>
  * is rolled back must not undo this append.
  */
 const makeJoined = (
-  { lockWaits, statements: { sql } }: Writer,
+  { lockWaits, statements }: Writer,
   wakeUps: WakeUps,
   inline: InlineReadModels | undefined
 ) => {
+  const bounded: Bounded = statements
+  const { sql } = bounded
   const write = (
     operation: Operation,
     appends: ReadonlyArray<EncodedAppend>
@@ -194,7 +198,7 @@ const makeJoined = (
     })
     const categories = coveredCategories(inline, appends)
     const written = inline === undefined || categories.length === 0
-      ? inSavepoint(sql, operation)(failed(call))
+      ? inSavepoint(bounded, operation)(failed(call))
       : failed(inline.inSavepointOf(operation, categories, call))
     return written.pipe(
       Effect.flatMap((rows) => atomicResults(appends, rows)),
@@ -228,9 +232,9 @@ export const make = Effect.fnUntraced(function*(
     laneOf: categoryOf,
     sizeOf,
     maxSize: maxGroupSize,
-    commit: commitGroup(writer, withInlineReadModels(inline, turns.ofGroup), wakeUps)
+    commit: commitGroup(writer, withInlineReadModels(statements, inline, turns.ofGroup), wakeUps)
   })
-  const apart = withInlineReadModels(inline, turns.apart)
+  const apart = withInlineReadModels(statements, inline, turns.apart)
   const appendApart = (request: EncodedAppend) =>
     wakeUps.waking([request], Effect.flatten(appendSingly(writer, apart, request)))
   return {

@@ -14,10 +14,11 @@ import type { Build, Service } from "eventfold/ReadModelStore"
 import { Independence } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import { describeDatabase, NotInline, OpenError } from "../../OpenError.ts"
+import type { Bounded } from "../client/bound.ts"
 import { provideClient } from "../client/connections.ts"
 import type { FunctionCall } from "../client/functionCalls.ts"
 import { recordedMessages } from "../client/messageRows.ts"
-import { isPassing, storeError } from "../client/sqlError.ts"
+import { isPassing } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
 import { inSavepoint, inTransaction, levelOf, outsideTransaction } from "../client/transactions.ts"
 import { safePosition } from "../client/wireValues.ts"
@@ -172,11 +173,12 @@ const catchUp = Effect.fnUntraced(function*(
 
 /** The handlers get their services from the context. */
 const make = (
-  sql: PgClient,
+  bounded: Bounded,
   call: FunctionCall,
   models: ReadonlyArray<InlineModel>,
   context: Context.Context<never>
 ): InlineReadModels => {
+  const { sql } = bounded
   const byCategory = Map.groupBy(models, ({ category }) => category)
 
   /** Runs an append, and then the handlers of the read models of its categories. */
@@ -198,7 +200,7 @@ const make = (
     covers: (category) => byCategory.has(category),
     inTransactionOf: (operation, categories, append, inTurn) =>
       handling(categories, append).pipe(
-        inTransaction(sql, operation),
+        inTransaction(bounded, operation),
         inTurn,
         ReadModel.afterCommit,
         ofNoAppend,
@@ -211,7 +213,7 @@ const make = (
     inSavepointOf: (operation, categories, append) =>
       handling(categories, append).pipe(
         keepingSearchPath(sql),
-        inSavepoint(sql, operation),
+        inSavepoint(bounded, operation),
         sideEffectsAfterCommit(sql),
         ofNoAppend,
         Effect.mapError((error) => error._tag === "HandlerFailed" ? refusalOf(operation, error) : error)
@@ -287,13 +289,17 @@ export const open = Effect.fnUntraced(function*(
       Effect.mapError((error) => refuse(error.message))
     )
   }
-  return make(sql, call, inline, context)
+  return make(statements, call, inline, context)
 })
 
 const createFirstBuild = Effect.fnUntraced(function*(statements: Statements, store: Service, model: AnyReadModel) {
   if ((yield* store.builds(model.name)).length > 0) return
-  const [row] = yield* statements.sql<{ readonly last: bigint }>`SELECT coalesce(max(global_position), 0) AS last
-    FROM message_store.messages`.pipe(Effect.mapError(storeError("lastPosition")))
+  const [row] = yield* statements.query(
+    "lastPosition",
+    statements.sql<
+      { readonly last: bigint }
+    >`SELECT coalesce(max(global_position), 0) AS last FROM message_store.messages`
+  )
   const checkpoint = {
     position: 0,
     last: Option.none(),

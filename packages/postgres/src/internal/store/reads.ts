@@ -4,6 +4,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { MessageId } from "eventfold/Message"
 import type { CategoryPage, CategoryRange, CountAllRange, StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import type { CategoryName, StreamName } from "eventfold/StreamName"
+import { patiently } from "../client/bound.ts"
 import type { FunctionCall } from "../client/functionCalls.ts"
 import { messageColumns, readMessagePage, readMessages } from "../client/messageRows.ts"
 import type { Statements } from "../client/statements.ts"
@@ -61,8 +62,9 @@ interface CountRow {
   readonly count: bigint
 }
 
+/** A count reads all that it counts. */
 const readCount = ({ query }: Statements, operation: string, rows: Effect.Effect<ReadonlyArray<CountRow>, SqlError>) =>
-  Effect.map(query(operation, rows), ([row]) => Number(row?.count ?? 0n))
+  Effect.map(patiently(query(operation, rows)), ([row]) => Number(row?.count ?? 0n))
 
 /** Reads of one category. */
 const categoryReads = (
