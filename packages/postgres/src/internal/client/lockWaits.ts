@@ -76,7 +76,7 @@ const holders = (sql: PgClient, categories: ReadonlyArray<string>) =>
 const describe = (categories: ReadonlyArray<string>, rows: ReadonlyArray<HolderRow> | undefined): string => {
   const names = `the lock of the categor${categories.length === 1 ? "y" : "ies"} ${categories.join(", ")}`
   if (rows === undefined) return `${names}; who holds it could not be found out`
-  if (rows.length === 0) return `${names} or of a row that a handler changes; who held it has ended`
+  if (rows.length === 0) return `${names}, or for one that a handler needs; who held it has ended`
   const held = Map.groupBy(
     rows,
     ({ category }) => category === null ? "the table of messages" : `the category ${category}`

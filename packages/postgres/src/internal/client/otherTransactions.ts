@@ -49,7 +49,7 @@ export const shown = (row: ShownRow): Writer => ({
   preparedAs: row.gid ?? undefined,
   state: row.state ?? undefined,
   since: row.since === null ? undefined : DateTime.fromDateUnsafe(row.since),
-  age: row.age === null ? undefined : Duration.seconds(row.age),
+  age: row.age === null ? undefined : Duration.millis(Math.round(row.age * 1000)),
   applicationName: row.application_name ?? undefined,
   user: row.user ?? undefined,
   clientAddress: row.client_address ?? undefined,
