@@ -36,6 +36,8 @@ export interface LockWaits {
     appends: ReadonlyArray<EncodedAppend>,
     error: SqlError
   ) => Effect.Effect<StoreError>
+  /** The same in a transaction of the application, which may have set another limit. */
+  readonly failureJoined: LockWaits["failure"]
   /** Why a write fails that has waited for others of this process, which wait for a lock of its categories. */
   readonly stalled: (operation: string, appends: ReadonlyArray<EncodedAppend>) => Effect.Effect<StoreError>
   /** Why a write fails that has waited for others, which wait for the locks of any categories. */
@@ -114,10 +116,15 @@ export const make = (
   const inVain = (operation: string, what: string, cause?: SqlError) =>
     new StoreError({
       operation,
-      reason: `nothing was written: it has waited for ${limit} for ${what}`,
+      reason: `nothing was written: it has waited for ${what}`,
       isRetryable: true,
       ...(cause === undefined ? {} : { cause })
     })
+
+  const failureAfter = (waited: string): LockWaits["failure"] => (operation, appends, error) => {
+    if (!isLockTimeout(error)) return Effect.succeed(storeError(operation)(error))
+    return Effect.map(ask(appends), (what) => inVain(operation, `${waited} for ${what} [55P03]`, error))
+  }
 
   return {
     duration,
@@ -126,14 +133,12 @@ export const make = (
       WHEN '0' THEN set_config('lock_timeout', ${setting}, true)
       ELSE ''
     END`,
-    failure: (operation, appends, error) => {
-      if (!isLockTimeout(error)) return Effect.succeed(storeError(operation)(error))
-      return Effect.map(ask(appends), (what) => inVain(operation, `${what} [55P03]`, error))
-    },
-    stalled: (operation, appends) => Effect.map(ask(appends), (what) => inVain(operation, what)),
+    failure: failureAfter(limit),
+    failureJoined: failureAfter(`${limit}, or the lock_timeout of the transaction,`),
+    stalled: (operation, appends) => Effect.map(ask(appends), (what) => inVain(operation, `${limit} for ${what}`)),
     noConnection: (operation) =>
       Effect.succeed(
-        inVain(operation, "a connection: those of the pool that writes may use wait for the locks of categories")
+        inVain(operation, `${limit} for a connection: those of the pool that writes may use wait for locks of categories`)
       )
   }
 }

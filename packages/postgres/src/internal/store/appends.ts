@@ -194,7 +194,7 @@ const makeJoined = (
       if (!isSqlError(error)) return Effect.fail(error)
       return isUniqueViolation(error)
         ? Effect.fail(lostRace(operation, error))
-        : Effect.flip(lockWaits.failure(operation, appends, error))
+        : Effect.flip(lockWaits.failureJoined(operation, appends, error))
     })
     const categories = coveredCategories(inline, appends)
     const written = inline === undefined || categories.length === 0
