@@ -134,7 +134,10 @@ export const make = (
       ({ renewing, sql: client }) =>
         Effect.contextWith((context: Context.Context<never>) => {
           const level = levelOf(client, context)
-          const limited = Effect.andThen(Effect.mapError(sql`SELECT ${lockWaits.limited}`, storeError(operation)), effect)
+          const limited = Effect.andThen(
+            Effect.mapError(sql`SELECT ${lockWaits.limited}`, storeError(operation)),
+            effect
+          )
           return level === undefined
             ? Effect.die(new Error("a transaction has no connection"))
             : limited.pipe(

@@ -11,8 +11,8 @@ import * as HeldBack from "eventfold/HeldBack"
 import type { EncodedAppend } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
-import { shown, shownColumns, shownJoins, type ShownRow } from "./otherTransactions.ts"
 import type { Bounded } from "./bound.ts"
+import { shown, shownColumns, shownJoins, type ShownRow } from "./otherTransactions.ts"
 import { isLockTimeout, storeError } from "./sqlError.ts"
 
 const defaultTimeout = "10 seconds"
@@ -90,6 +90,14 @@ const describe = (categories: ReadonlyArray<string>, rows: ReadonlyArray<HolderR
   ).join(", and ")
 }
 
+const inVain = (operation: string, what: string, cause?: SqlError) =>
+  new StoreError({
+    operation,
+    reason: `nothing was written: it has waited for ${what}`,
+    isRetryable: true,
+    ...(cause === undefined ? {} : { cause })
+  })
+
 /** `beside` is the client to ask on: a connection of the pool may be what everybody waits for. PGlite has none. */
 export const make = (
   sql: PgClient,
@@ -113,14 +121,6 @@ export const make = (
     )
   }
 
-  const inVain = (operation: string, what: string, cause?: SqlError) =>
-    new StoreError({
-      operation,
-      reason: `nothing was written: it has waited for ${what}`,
-      isRetryable: true,
-      ...(cause === undefined ? {} : { cause })
-    })
-
   const failureAfter = (waited: string): LockWaits["failure"] => (operation, appends, error) => {
     if (!isLockTimeout(error)) return Effect.succeed(storeError(operation)(error))
     return Effect.map(ask(appends), (what) => inVain(operation, `${waited} for ${what} [55P03]`, error))
@@ -138,7 +138,10 @@ export const make = (
     stalled: (operation, appends) => Effect.map(ask(appends), (what) => inVain(operation, `${limit} for ${what}`)),
     noConnection: (operation) =>
       Effect.succeed(
-        inVain(operation, `${limit} for a connection: those of the pool that writes may use wait for locks of categories`)
+        inVain(
+          operation,
+          `${limit} for a connection: those of the pool that writes may use wait for locks of categories`
+        )
       )
   }
 }

@@ -271,6 +271,9 @@ export const make = (statements: Statements, lockWaits: LockWaits) => {
       several: (operation, appends, write) =>
         retrying(turns.apart(operation, appends)(inOwnTransaction(operation, appends, write)))
     }),
-    joined: makeWrites(statements, { ...lockWaits, failure: lockWaits.failureJoined }, { one: inCallersTransaction, several: inCallersTransaction })
+    joined: makeWrites(statements, { ...lockWaits, failure: lockWaits.failureJoined }, {
+      one: inCallersTransaction,
+      several: inCallersTransaction
+    })
   }
 }
