@@ -592,7 +592,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           const failed = results.filter((result) => result._tag === "Failure")
           assert.isNotEmpty(failed)
           for (const { failure } of failed) {
-            expectStoreError(failure, true, "waited for 1s", "idle in transaction", "the transaction around")
+            expectStoreError(failure, true, "waited for 1s", "the transaction around")
           }
         }))
 
