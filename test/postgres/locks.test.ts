@@ -109,7 +109,7 @@ const stalledCategory = Effect.gen(function*() {
 })
 
 /** A store on a client that the application uses as well. */
-const openOnClient = (options: Postgres.StoreOptions = { lockTimeout }) =>
+const openOnClient = (options: Postgres.StoreOptions = { lockTimeout: "500 millis" }) =>
   Effect.gen(function*() {
     const { url } = yield* Database.Database
     const services = yield* Layer.build(
@@ -135,7 +135,7 @@ const inTransactionOfTheApplication = Effect.gen(function*() {
   ]
   for (const write of toHeld) {
     const error = yield* Effect.flip(sql.withTransaction(write)).pipe(within("for the lock timeout", "5 seconds"))
-    expectLockTimeout(error, "1s 500ms", held, `process ${holder.pid}`)
+    expectLockTimeout(error, "500ms", held, `process ${holder.pid}`)
   }
   for (const own of ["0", "200ms"]) {
     yield* sql.withTransaction(Effect.gen(function*() {
@@ -157,7 +157,7 @@ const inTransactionOfTheApplication = Effect.gen(function*() {
 /** Each kind of append to a category that the transaction around has locked by the functions of Message DB. */
 const lockedByTheCaller = Effect.gen(function*() {
   const { sql, store } = yield* openOnClient()
-  const other = yield* open()
+  const other = yield* open({ lockTimeout: "500 millis" })
   const category = yield* newCategory
   yield* sql.withTransaction(Effect.gen(function*() {
     yield* sql`SELECT set_config('search_path', 'message_store, public', true)`
