@@ -26,9 +26,10 @@ import {
   whyUnusable
 } from "./Install.ts"
 import type { Bounded } from "./internal/client/bound.ts"
-import { isInProcess } from "./internal/client/connections.ts"
+import { isInProcess, makeBeside } from "./internal/client/connections.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
+import * as LockWaits from "./internal/client/lockWaits.ts"
 import { fromSqlError } from "./internal/client/openErrors.ts"
 import * as Pool from "./internal/client/openPool.ts"
 import type { PoolOptions } from "./internal/client/poolSettings.ts"
@@ -264,7 +265,9 @@ const open = Effect.fnUntraced(function*(
     opened: sessions.opened
   })
   const lease = Leases.make(sql, lasting, sessions.opened)
-  const places = Places.make(statements)
+  const beside = isInProcess(sql) ? undefined : yield* statements.on(yield* makeBeside(sql))
+  const lockWaits = LockWaits.make(sql, beside, options.lockTimeout)
+  const places = Places.make(statements, beside, lockWaits)
   const identity = makeIdentity(statements)
   const lineage = Lineage.make(statements, sessions, identity)
   // So that the first load needs none. If it fails, the first load looks.
@@ -272,7 +275,10 @@ const open = Effect.fnUntraced(function*(
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
-    return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, yield* places, { identity, lineage })
+    return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, places, lockWaits, {
+      identity,
+      lineage
+    })
   }
   const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
   if (unusable !== undefined) return yield* unusable
@@ -283,7 +289,8 @@ const open = Effect.fnUntraced(function*(
     call,
     yield* wakeUps,
     yield* lease,
-    yield* places,
+    places,
+    lockWaits,
     { identity, lineage },
     inlineReadModels
   )
@@ -302,7 +309,7 @@ const open = Effect.fnUntraced(function*(
  * `StoreError` that says so.
  *
  * What is done by `MessageStore.independently` in a transaction is outside of it, on up to two connections beside the client's
- * pool, which open when they are needed. Such an append waits for locks for at most 5 seconds. A client of PGlite has a single
+ * pool, which open when they are needed. A client of PGlite has a single
  * connection, so there it is refused.
  *
  * On a Message DB without the `eventfold` schema the store works through the functions and the table of `message_store`:

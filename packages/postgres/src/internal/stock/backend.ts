@@ -3,6 +3,7 @@ import type { StoreBackend } from "eventfold/StoreBackend"
 import { Unsupported } from "eventfold/StoreError"
 import { stockFunctionCall } from "../client/functionCalls.ts"
 import { placeReads, type Places } from "../client/independence.ts"
+import type { LockWaits } from "../client/lockWaits.ts"
 import type { Statements } from "../client/statements.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import type { GapRule } from "../readAll/gapRule.ts"
@@ -29,10 +30,11 @@ export const make = (
   wakeUps: WakeUps,
   lease: StoreBackend["lease"],
   places: Places,
+  lockWaits: LockWaits,
   { identity, lineage }: Pick<StoreBackend, "identity" | "lineage">
 ): StoreBackend => {
   const { sql } = statements
-  const { alone, joined } = Appends.make(statements)
+  const { alone, joined } = Appends.make(statements, lockWaits)
   return {
     ...placeReads(places, {
       ...makeReads(statements, stockFunctionCall(sql), () => noBackwards),

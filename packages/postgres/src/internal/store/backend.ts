@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type { StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import type { FunctionCall } from "../client/functionCalls.ts"
 import { placeReads, type Places } from "../client/independence.ts"
+import type { LockWaits } from "../client/lockWaits.ts"
 import { messageColumns, readMessagePage } from "../client/messageRows.ts"
 import type { Statements } from "../client/statements.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
@@ -29,10 +30,11 @@ export const make = Effect.fnUntraced(function*(
   wakeUps: WakeUps,
   lease: StoreBackend["lease"],
   places: Places,
+  lockWaits: LockWaits,
   { identity, lineage }: Pick<StoreBackend, "identity" | "lineage">,
   inline: InlineReadModels | undefined
 ) {
-  const { append, appendAll, joined } = yield* Appends.make(statements, wakeUps, lineage, inline)
+  const { append, appendAll, joined } = yield* Appends.make(statements, wakeUps, lockWaits, lineage, inline)
   const backend: StoreBackend = {
     ...placeReads(places, {
       ...makeReads(statements, call, readBackwards(statements)),
