@@ -126,7 +126,7 @@ layer(Server.layer, { excludeTestServices: true, timeout: "1 minute" })("a serve
           const error = yield* Effect.flip(store.readAllPage(options))
           assert(error instanceof StoreError)
           assert.include(error.reason.toLowerCase(), "read everything on the primary")
-          assert.isFalse(error.isRetryable)
+          assert.isTrue(error.isRetryable)
         }
         assert.instanceOf(yield* Effect.flip(store.heldBack()), StoreError)
       }

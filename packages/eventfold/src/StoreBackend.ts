@@ -280,6 +280,29 @@ export interface StoreIdentity {
 }
 
 /**
+ * Notices that a database has become another one under the same address: after a failover that lost the last messages, or after a
+ * restore. What was read of the former one may be of a history that no longer exists.
+ *
+ * **Details**
+ *
+ * Caches of states ask before they use what they have, and transactions before they append. So `isDue` and `generation` must cost
+ * next to nothing: most times nothing has happened.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Lineage {
+  /** Whether something has happened since the last look after which the database may be another one. */
+  readonly isDue: () => boolean
+  /** How many times another database was found. What was read in an earlier generation no longer counts. */
+  readonly generation: () => number
+  /** Looks which database it is, if that is due. Runs outside of transactions. */
+  readonly look: Effect.Effect<void, StoreError>
+}
+
+export { makeLineage } from "./internal/store/lineage.ts"
+
+/**
  * Makes its holder the only one of a name, until the scope closes or the lease is lost.
  *
  * @category models
@@ -469,6 +492,11 @@ export interface StoreBackend {
   readonly countAll: (range: CountAllRange) => Effect.Effect<number, StoreError>
   /** Must ask the database each time, which may have become another one. */
   readonly identity: Effect.Effect<StoreIdentity, StoreError>
+  /**
+   * Notices that the database has become another one, so that what is remembered of the former one is forgotten; made by
+   * {@link makeLineage}. Without this member it never does, as in memory.
+   */
+  readonly lineage?: Lineage | undefined
   /** The last message of a stream, or the last one of a type. */
   readonly lastMessage: (
     streamName: StreamName,

@@ -6,6 +6,7 @@ import type { RecordedMessage } from "../../Message.ts"
 import * as StreamName from "../../StreamName.ts"
 import type { Messages } from "../processor/activity.ts"
 import * as JobLanes from "../runtime/jobLanes.ts"
+import type { Stopping } from "../runtime/stopping.ts"
 import type { Consumer } from "./definition.ts"
 
 /** Work for a lane: a message to handle, or a task that waits for the messages before it. */
@@ -28,7 +29,8 @@ const laneOf = (streamName: string): string => Option.getOrElse(StreamName.cardi
 
 export const make = Effect.fnUntraced(function*<E, R>(
   { handlesAtOnce, options: { concurrency = 1, grace = "10 seconds" } }: Consumer<unknown, unknown>,
-  handle: (messages: Messages) => Effect.Effect<void, E, R>
+  handle: (messages: Messages) => Effect.Effect<void, E, R>,
+  stopping: Stopping
 ): Effect.fn.Return<MessageLanes<E, R>, never, R | Scope.Scope> {
   type AnyJob = Job<E, R>
 
@@ -38,6 +40,8 @@ export const make = Effect.fnUntraced(function*<E, R>(
   const runMixed = Effect.fnUntraced(function*(jobs: Arr.NonEmptyReadonlyArray<AnyJob>) {
     for (const group of Arr.groupWith(jobs, (a, b) => a._tag === "Message" && b._tag === "Message")) {
       const messages = group.flatMap((job) => job._tag === "Message" ? [job] : [])
+      // What is left of the batch is delivered again.
+      if (stopping.isStopping()) return yield* Effect.interrupt
       if (Arr.isArrayNonEmpty(messages)) yield* runMessages(messages)
       for (const job of group) if (job._tag === "Task") yield* job.task
     }
@@ -54,7 +58,8 @@ export const make = Effect.fnUntraced(function*<E, R>(
     run,
     batchSize: handlesAtOnce,
     concurrency,
-    grace
+    grace,
+    stopping
   })
   const laneFor = concurrency === 1 ? () => "" : laneOf
   return {

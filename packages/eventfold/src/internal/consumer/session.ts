@@ -5,10 +5,11 @@ import type { Activity, Messages } from "../processor/activity.ts"
 import { makeAttempt, makeHandle } from "../processor/handleMessages.ts"
 import type { Work } from "../processor/lifecycle.ts"
 import * as LogReader from "../processor/logReader.ts"
-import { retryOutages } from "../processor/outage.ts"
+import { retryOutages, retryOutagesUntilStop } from "../processor/outage.ts"
 import * as Spans from "../processor/spans.ts"
 import { ofConsumer } from "../processor/subject.ts"
 import * as TimeLimit from "../processor/timeLimit.ts"
+import * as Stopping from "../runtime/stopping.ts"
 import * as CheckpointWriter from "./checkpointWriter.ts"
 import { type Consumer, type Options, readsAll } from "./definition.ts"
 import * as Follower from "./follower.ts"
@@ -51,17 +52,20 @@ export const make = Effect.fnUntraced(function*<E, R>(consumer: Consumer<E, R>, 
     retry: options.retry,
     onFailure: options.onFailure === "skip" ? "skip" : "stop"
   } as const
-  const attempt = makeAttempt(handler, activity, yield* Spans.make(subject))
+  const stopping = Stopping.make()
+  const attempt = makeAttempt(handler, { activity, stopping, traced: yield* Spans.make(subject) })
   const parking = options.onFailure === "park"
     ? yield* Parking.start(consumer, {
       activity,
       attempt,
       persist,
+      persistInLane: retryOutagesUntilStop(subject, stopping),
       positionOf: (streamName) => members.of({ streamName })?.mark.position(),
+      stopping,
       subject
     })
     : undefined
-  const lanes = yield* MessageLanes.make(consumer, makeHandle(handler, attempt, activity, parking))
+  const lanes = yield* MessageLanes.make(consumer, makeHandle(handler, attempt, activity, parking), stopping)
   const follower = yield* Follower.make(consumer, { reader, members, lanes, onDone: checkpoints.done, persist })
 
   const replays = parking === undefined ? Effect.never : parking.run(lanes.offerTask)

@@ -127,8 +127,8 @@ const cacheOf = <E extends Category.Events, O extends Category.Options, S>(
   Effect.contextWith((context: Context.Context<never>) => {
     const cache = Context.get(context, EntityCache)
     if (Option.isNone(cache)) return Effect.succeed(undefined)
-    const region = cache.value.region<S, ReadError>(store, model, model.weight)
-    const { transactions } = store[InProcess.TypeId]
+    const { lineage, transactions } = store[InProcess.TypeId]
+    const region = cache.value.region<S, ReadError>(store, model, model.weight, lineage)
     return Effect.succeed(
       transactions !== undefined && isOnItsOwn(transactions, context)
         ? StateCache.inTransaction(region, transactions)
@@ -146,6 +146,9 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
   const store = yield* MessageStore
   const streamName = yield* category.streamName(id)
   const cache = yield* cacheOf(store, model)
+  const { lineage } = store[InProcess.TypeId]
+  const generation = lineage?.generation()
+  const dropped = cache === undefined ? Effect.void : cache.drop(streamName)
   const refreshFrom = (known: Option.Option<Fold<S>>) => refresh(model, streamName, known)
 
   const stream: EntityStream<S, Category.Event<C>, Category.RecordedEvent<C>, Category.Services<C>> = {
@@ -171,12 +174,15 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
           ? Effect.succeed({ messages, events })
           : Effect.map(category.readBack(streamName, events, messages), (events) => ({ messages, events }))),
     evolve,
-    written: (fold) =>
-      Effect.flatMap(
+    written: (fold) => {
+      // Not after a sign that the database is another one: the state may have begun in the former one.
+      if (lineage !== undefined && (lineage.isDue() || lineage.generation() !== generation)) return dropped
+      return Effect.flatMap(
         snapshots === undefined ? Effect.succeed(fold) : snapshots.write(streamName, fold),
         (fold) => cache === undefined ? Effect.void : cache.put(streamName, fold)
-      ),
-    failed: cache === undefined ? Effect.void : cache.drop(streamName)
+      )
+    },
+    failed: dropped
   }
   return stream
 })

@@ -5,7 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import type { Transactions } from "../../StoreBackend.ts"
+import type { Lineage, Transactions } from "../../StoreBackend.ts"
+import type { StoreError } from "../../StoreError.ts"
+import { stillHolds } from "../store/lineage.ts"
 import type { Fold } from "./fold.ts"
 import * as SharedRefresh from "./sharedRefresh.ts"
 import * as WeightedLru from "./weightedLru.ts"
@@ -52,18 +54,26 @@ export interface Region<S, E> {
     streamName: string,
     freshness: Freshness,
     refresh: Refresh<S, E, R>
-  ) => Effect.Effect<Fold<S>, E, R>
+  ) => Effect.Effect<Fold<S>, E | StoreError, R>
   /** Keeps the state after an append. */
   readonly put: (streamName: string, fold: Fold<S>) => Effect.Effect<void>
   readonly drop: (streamName: string) => Effect.Effect<void>
-  /** The cached state, however old. */
+  /** The cached state, however old; none when it may be of another database. */
   readonly peek: (streamName: string) => Option.Option<Fold<S>>
 }
 
 /** The service behind `EntityCache`. */
 export interface Service {
-  /** The region of an entity, by any two objects that stand for its store and for itself. */
-  readonly region: <S, E>(store: object, entity: object, weight: (state: S) => number) => Region<S, E>
+  /**
+   * The region of an entity, by any two objects that stand for its store and for itself. It forgets its states when the store's
+   * database becomes another one.
+   */
+  readonly region: <S, E>(
+    store: object,
+    entity: object,
+    weight: (state: S) => number,
+    lineage?: Lineage | undefined
+  ) => Region<S, E>
   /** The number of entities, with those whose first read is still running. */
   readonly size: () => number
 }
@@ -73,7 +83,7 @@ interface Entry<S, E> extends WeightedLru.Entry {
   fold: Option.Option<Fold<S>>
   /** When the state was last known to be the latest, in milliseconds. */
   currentAt: number
-  readonly refreshes: SharedRefresh.Refreshes<Fold<S>, E>
+  readonly refreshes: SharedRefresh.Refreshes<Fold<S>, E | StoreError>
 }
 
 /** What the regions of a cache share. */
@@ -91,9 +101,24 @@ const isFresh = ({ clock }: Shared, currentAt: number, freshness: Freshness): bo
   return clock.currentTimeMillisUnsafe() - currentAt <= Duration.toMillis(freshness.maxAge)
 }
 
-const makeRegion = <S, E>(shared: Shared, weight: (state: S) => number): Region<S, E> => {
+/** The lineage of a store whose database never becomes another one. */
+const unchanging: Lineage = { isDue: () => false, generation: () => 0, look: Effect.void }
+
+const makeRegion = <S, E>(
+  shared: Shared,
+  weight: (state: S) => number,
+  lineage: Lineage = unchanging
+): Region<S, E> => {
   const { clock, lru, scope } = shared
   const entries = new Map<string, Entry<S, E>>()
+  let generation = lineage.generation()
+
+  /** Forgets all states when the database has become another one. The reads that are under way no longer have an entry. */
+  const forgetOthers = () => {
+    if (generation === lineage.generation()) return
+    generation = lineage.generation()
+    for (const entry of [...entries.values()]) lru.remove(entry)
+  }
 
   const add = (streamName: string): Entry<S, E> => {
     const entry: Entry<S, E> = {
@@ -109,6 +134,7 @@ const makeRegion = <S, E>(shared: Shared, weight: (state: S) => number): Region<
   }
 
   const use = (streamName: string): Entry<S, E> => {
+    forgetOthers()
     const now = clock.currentTimeMillisUnsafe()
     lru.removeIdle(now)
     const entry = entries.get(streamName) ?? add(streamName)
@@ -128,18 +154,30 @@ const makeRegion = <S, E>(shared: Shared, weight: (state: S) => number): Region<
   const readAndKeep = <R>(entry: Entry<S, E>, refresh: Refresh<S, E, R>) =>
     Effect.suspend(() => {
       const startedAt = clock.currentTimeMillisUnsafe()
-      return Effect.map(refresh(entry.fold), (fold) => {
+      const began = lineage.generation()
+      const kept = (fold: Fold<S>) => {
         keep(entry, fold, startedAt)
         return fold
-      })
+      }
+      // The read may itself have opened the connection to another database: then it has added to a state of the former one.
+      const checked = (fold: Fold<S>): Effect.Effect<Fold<S>, E | StoreError, R> =>
+        Effect.flatMap(stillHolds(lineage, began), (holds) => {
+          if (holds) return Effect.succeed(kept(fold))
+          lru.remove(entry)
+          return refresh(Option.none())
+        })
+      return Effect.flatMap(
+        refresh(entry.fold),
+        (fold): Effect.Effect<Fold<S>, E | StoreError, R> =>
+          lineage.isDue() || lineage.generation() !== began ? checked(fold) : Effect.succeed(kept(fold))
+      )
     })
 
   const removeIfEmpty = (entry: Entry<S, E>) => {
     if (Option.isNone(entry.fold)) lru.remove(entry)
   }
 
-  return {
-    get: (streamName, freshness, refresh) =>
+  const find: Region<S, E>["get"] = (streamName, freshness, refresh) =>
       Effect.uninterruptibleMask((restore) => {
         if (shared.isClosed) return restore(refresh(Option.none()))
         const entry = use(streamName)
@@ -159,6 +197,13 @@ const makeRegion = <S, E>(shared: Shared, weight: (state: S) => number): Region<
               () => refresh(Option.none())
             ))
         })
+      })
+
+  return {
+    get: (streamName, freshness, refresh) =>
+      Effect.suspend(() => {
+        const found = find(streamName, freshness, refresh)
+        return lineage.isDue() ? Effect.andThen(lineage.look, found) : found
       }),
     put: (streamName, fold) => Effect.sync(() => keep(use(streamName), fold, clock.currentTimeMillisUnsafe())),
     drop: (streamName) =>
@@ -166,7 +211,10 @@ const makeRegion = <S, E>(shared: Shared, weight: (state: S) => number): Region<
         const entry = entries.get(streamName)
         if (entry !== undefined) lru.remove(entry)
       }),
-    peek: (streamName) => entries.get(streamName)?.fold ?? Option.none()
+    peek: (streamName) => {
+      forgetOthers()
+      return lineage.isDue() ? Option.none() : entries.get(streamName)?.fold ?? Option.none()
+    }
   }
 }
 
@@ -197,11 +245,11 @@ const sweepRegularly = ({ clock, lru }: Shared, timeToLiveMillis: number) => {
 /** The region of each pair of a store and an entity, made when it is first asked for. */
 const makeRegions = (shared: Shared): Service["region"] => {
   const regions = new WeakMap<object, WeakMap<object, Region<unknown, unknown>>>()
-  return <S, E>(store: object, entity: object, weight: (state: S) => number) => {
+  return <S, E>(store: object, entity: object, weight: (state: S) => number, lineage?: Lineage | undefined) => {
     const ofStore = regions.get(store) ?? new WeakMap<object, Region<unknown, unknown>>()
     regions.set(store, ofStore)
     const found = ofStore.get(entity) as Region<S, E> | undefined
-    const region = found ?? makeRegion<S, E>(shared, weight)
+    const region = found ?? makeRegion<S, E>(shared, weight, lineage)
     ofStore.set(entity, region as Region<unknown, unknown>)
     return region
   }

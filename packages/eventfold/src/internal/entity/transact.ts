@@ -6,10 +6,11 @@ import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { RecordedMessage } from "../../Message.ts"
 import type { MessageStore } from "../../MessageStore.ts"
-import { WrongExpectedVersion } from "../../StoreError.ts"
+import { type StoreError, WrongExpectedVersion } from "../../StoreError.ts"
 import { logFailure } from "../runtime/log.ts"
 import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
+import { stillHolds } from "../store/lineage.ts"
 import type { Boundary } from "./boundary.ts"
 import type { Freshness } from "./stateCache.ts"
 
@@ -84,7 +85,33 @@ interface Transaction<Found, Events, Reply, E, R> {
   found: Found | undefined
   /** The conflict that ended the last attempt. */
   conflict: WrongExpectedVersion | undefined
+  /** The generation of the store in which the state was loaded. */
+  generation: number
 }
+
+/** Whether a transaction has to look at which database the store is. It costs next to nothing. */
+const mayBeOutdated = <Found, Events, Reply, E, R>(
+  { generation, store }: Transaction<Found, Events, Reply, E, R>
+): boolean => {
+  const { lineage } = store[InProcess.TypeId]
+  return lineage !== undefined && (lineage.isDue() || lineage.generation() !== generation)
+}
+
+/**
+ * Whether the state that a transaction decided on is of a database that another one has replaced: after a failover, say, that lost
+ * the last messages. An append at its version may match by chance. In a transaction of the application, both are on one connection.
+ */
+const isOutdated = <Found, Events, Reply, E, R>(
+  { generation, store }: Transaction<Found, Events, Reply, E, R>
+): Effect.Effect<boolean, StoreError> =>
+  Effect.contextWith((context: Context.Context<never>) => {
+    const { lineage, transactions } = store[InProcess.TypeId]
+    return lineage === undefined || isOnItsOwn(transactions, context)
+      ? Effect.succeed(false)
+      : Effect.map(stillHolds(lineage, generation), (holds) => !holds)
+  })
+
+const generationOf = (store: MessageStore["Service"]): number => store[InProcess.TypeId].lineage?.generation() ?? 0
 
 /** Whether an error is the transaction's own conflict. `decide` may fail with anything, also with the conflict of another one. */
 const isOwnConflict = (
@@ -119,13 +146,18 @@ const handledBefore = <Found, Events, Reply, E, R>(
   )
 
 /** Loads, decides and writes, once. */
-const attempt = <Found, Events, Reply, E, R>(tx: Transaction<Found, Events, Reply, E, R>) =>
+const attempt = <Found, Events, Reply, E, R>(
+  tx: Transaction<Found, Events, Reply, E, R>
+): Effect.Effect<Completed<Found, Events, Reply>, E | WrongExpectedVersion | StoreError, R> =>
   Effect.gen(function*() {
     const { boundary, decide, options: { alwaysCheck, commandId, freshness } } = tx
     tx.attempts += 1
-    const found = tx.found === undefined
+    const known = mayBeOutdated(tx) && (yield* isOutdated(tx)) ? undefined : tx.found
+    const generation = generationOf(tx.store)
+    const found = known === undefined
       ? yield* boundary.load(freshness)
-      : yield* boundary.loadAgain(tx.found, tx.conflict)
+      : yield* boundary.loadAgain(known, tx.conflict)
+    tx.generation = generation
     tx.found = found
     tx.conflict = undefined
     const check = () => noteConflict(tx, boundary.check(found))
@@ -142,6 +174,7 @@ const attempt = <Found, Events, Reply, E, R>(tx: Transaction<Found, Events, Repl
       return { events, after: found, reply, globalPosition: Option.none() }
     }
 
+    if (mayBeOutdated(tx) && (yield* isOutdated(tx))) return yield* attempt(tx)
     const written = yield* noteConflict(tx, boundary.write(found, events, commandId))
     const globalPosition = Option.some(written.globalPosition)
     const { events: asRead } = written
@@ -216,7 +249,7 @@ export const transact = <Found, Events, Reply, E, R, Refusal, RDecide>(
   boundary: Boundary<Found, Events, E, R>,
   decide: Decide<Found, Events, Reply, Refusal, RDecide>,
   options: Options
-): Effect.Effect<Completed<Found, Events, Reply>, E | Refusal | Conflict, R | RDecide> =>
+): Effect.Effect<Completed<Found, Events, Reply>, E | Refusal | Conflict | StoreError, R | RDecide> =>
   Effect.suspend(() => {
     const tx: Transaction<Found, Events, Reply, E | Refusal, R | RDecide> = {
       store,
@@ -225,9 +258,10 @@ export const transact = <Found, Events, Reply, E, R, Refusal, RDecide>(
       options,
       attempts: 0,
       found: undefined,
-      conflict: undefined
+      conflict: undefined,
+      generation: generationOf(store)
     }
-    type Failure = E | Refusal | WrongExpectedVersion
+    type Failure = E | Refusal | WrongExpectedVersion | StoreError
     const isOwn = (error: Failure): error is Failure & WrongExpectedVersion => isOwnConflict(tx, error)
     return Effect.retry(attemptInTurn(tx), { schedule: options.retry, while: isOwn }).pipe(
       Effect.catchIf(isOwn, (conflict) => giveUp(tx, conflict))

@@ -8,6 +8,7 @@ import type { Activity } from "../processor/activity.ts"
 import type { Attempt } from "../processor/handleMessages.ts"
 import type { RetryOutages } from "../processor/outage.ts"
 import type { Subject } from "../processor/subject.ts"
+import type { Stopping } from "../runtime/stopping.ts"
 import * as Admission from "./admission.ts"
 import * as ParkingCategory from "./category.ts"
 import * as KnownStreams from "./knownStreams.ts"
@@ -26,8 +27,11 @@ export interface Options<R> {
   readonly activity: Activity
   readonly attempt: Attempt<R>
   readonly persist: RetryOutages
+  /** For what is done in the lanes, where a stop waits for it. */
+  readonly persistInLane: RetryOutages
   /** The position of the consumer in a stream. None when another member of its group handles the stream. */
   readonly positionOf: (streamName: string) => number | undefined
+  readonly stopping: Stopping
   readonly subject: Subject
 }
 
@@ -70,25 +74,24 @@ const makeRequests = Effect.gen(function*() {
  */
 export const start = Effect.fnUntraced(function*<R>(
   consumer: ParkingConsumer,
-  { activity, attempt, persist, positionOf, subject }: Options<R>
+  { activity, attempt, persist, persistInLane, positionOf, stopping, subject }: Options<R>
 ) {
   const { concurrency = 1, poll } = consumer.options
   const parking = yield* ParkingCategory.make(consumer)
   const known = KnownStreams.make(positionOf)
   const follow = yield* Follower.make({ known, parking, persist, poll, positionOf })
-  const { admit, park, refresh } = Admission.make({ activity, known, parking, persist })
+  const { admit, park, refresh } = Admission.make({ activity, known, parking, persist: persistInLane })
 
   const requests = yield* makeRequests
   known.requested().forEach(requests.add)
 
-  let isStopping = false
   const replaying: Replay.Options<R> = {
     activity,
     attempt,
-    isStopping: () => isStopping,
+    isStopping: stopping.isStopping,
     known,
     parking,
-    persist,
+    persist: persistInLane,
     subject
   }
 
@@ -113,6 +116,6 @@ export const start = Effect.fnUntraced(function*<R>(
         if (type === "Dropped" && known.get(id) !== undefined) offerTask(streamName, refresh(id))
       })
       return yield* Effect.raceAllFirst([following, replays])
-    }, Effect.ensuring(Effect.sync(() => isStopping = true)))
+    })
   }
 })

@@ -7,6 +7,7 @@ import { DecodeError } from "../../Category.ts"
 import * as FailureReport from "../../FailureReport.ts"
 import type { RecordedMessage } from "../../Message.ts"
 import { log } from "../runtime/log.ts"
+import { retryUntilStop, type Stopping } from "../runtime/stopping.ts"
 import type { Activity, Messages } from "./activity.ts"
 import type { Traced } from "./spans.ts"
 import type { Subject } from "./subject.ts"
@@ -51,7 +52,10 @@ export interface Parker<E, R> {
   readonly park: (message: RecordedMessage, failure: Failure) => Effect.Effect<void, E, R>
 }
 
-/** Handles messages together, with retries. Gives the failure, if the last attempt failed; an interruption is none. */
+/**
+ * Handles messages together, with retries. Gives the failure, if the last attempt failed; an interruption is none. It interrupts
+ * itself where it would begin another attempt and the processor stops: the messages are delivered again.
+ */
 export type Attempt<R> = (messages: Messages) => Effect.Effect<Option.Option<Failure>, never, R>
 
 /** How a consumer or read model handles messages. */
@@ -65,19 +69,24 @@ export interface Handler<out E, out R> {
   readonly isFatal?: ((error: unknown) => boolean) | undefined
 }
 
+/** What attempts to handle messages need of their processor. */
+export interface AttemptOptions {
+  readonly activity: Activity
+  readonly stopping: Stopping
+  readonly traced: Traced
+}
+
 export const makeAttempt = <E, R>(
   { handle, isFatal = () => false, retry = defaultRetry, subject }: Handler<E, R>,
-  activity: Activity,
-  traced: Traced
+  { activity, stopping, traced }: AttemptOptions
 ): Attempt<R> => {
   /** The first failure is often one that passes, such as a conflict: only the next ones are warnings. */
-  const logRetry = (messages: Messages, attempts: number, error: FailureReport.FailureReport) =>
-    log(attempts === 1 ? "Debug" : "Warn", `${subject.kind} failed to handle a message and retries it`, {
-      ...describe(subject, Arr.headNonEmpty(messages)),
-      messages: messages.length,
-      attempts,
-      error
-    })
+  const logRetry = (messages: Messages, attempts: number, error: FailureReport.FailureReport) => {
+    const about = { ...describe(subject, Arr.headNonEmpty(messages)), messages: messages.length, attempts, error }
+    return stopping.isStopping()
+      ? log("Warn", `${subject.kind} failed to handle a message while it stops, and leaves it to the next run`, about)
+      : log(attempts === 1 ? "Debug" : "Warn", `${subject.kind} failed to handle a message and retries it`, about)
+  }
 
   return (messages) =>
     Effect.suspend(() => {
@@ -88,11 +97,11 @@ export const makeAttempt = <E, R>(
         begun = activity.now()
         return handle(messages)
       })
-      const willRetry = (error: E) => {
+      const willRetry = (error: unknown) => {
         if (error instanceof DecodeError || isFatal(error)) return Effect.succeed(false)
         activity.attemptFailed(begun)
         return Effect.flatMap(FailureReport.fromCause(Cause.fail(error)), (report) => {
-          activity.willRetry(messages, attempts, report)
+          if (!stopping.isStopping()) activity.willRetry(messages, attempts, report)
           return Effect.as(logRetry(messages, attempts, report), true)
         })
       }
@@ -104,9 +113,10 @@ export const makeAttempt = <E, R>(
           isFirst = false
           return Effect.fail(error)
         })
-        return Effect.retry(next, { schedule: retry, while: willRetry })
+        return retryUntilStop(next, Schedule.while(retry, ({ input }) => willRetry(input)), stopping)
       }
 
+      if (stopping.isStopping()) return Effect.interrupt
       return Effect.matchCauseEffect(traced(messages, Effect.catch(attempt, retryAfter)), {
         onSuccess: () => {
           activity.handled(messages, begun)

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { StoreError } from "../../StoreError.ts"
 import { logFailure } from "../runtime/log.ts"
+import { retryUntilStop, type Stopping } from "../runtime/stopping.ts"
 import type { Subject } from "./subject.ts"
 
 /** Whether the store failed in a way that may pass. */
@@ -21,6 +22,14 @@ export const retryOutages = (subject: Subject): RetryOutages => (effect) =>
   effect.pipe(
     Effect.tapError((error) => isOutage(error) ? logOutage(subject, error) : Effect.void),
     Effect.retry({ schedule: backoff, while: isOutage })
+  )
+
+/** As `retryOutages`, for work that may be told to stop: then the pause between two attempts ends, and the effect with it. */
+export const retryOutagesUntilStop = (subject: Subject, stopping: Stopping): RetryOutages => (effect) =>
+  retryUntilStop(
+    Effect.tapError(effect, (error) => isOutage(error) ? logOutage(subject, error) : Effect.void),
+    Schedule.while(backoff, ({ input }) => isOutage(input)),
+    stopping
   )
 
 /** How long a finalizer waits for the store to take its last write. */

@@ -14,7 +14,7 @@ import type { LogReader } from "../processor/logReader.ts"
 import * as Spans from "../processor/spans.ts"
 import * as Subject from "../processor/subject.ts"
 import * as TimeLimit from "../processor/timeLimit.ts"
-import { withGracePeriod } from "../runtime/gracePeriod.ts"
+import * as Stopping from "../runtime/stopping.ts"
 import { type Batch, inBatches } from "./batches.ts"
 import * as BuildWriter from "./buildWriter.ts"
 import { Broken } from "./buildWriter.ts"
@@ -76,6 +76,7 @@ const handlerOf = <E, R>(
   subject: Subject.Subject,
   writer: BuildWriter.BuildWriter<E | TimeLimit.HandlerTimeout, R>,
   limited: TimeLimit.TimeLimit,
+  { waits, works }: Stopping.Stopping,
   pending: Pending<E>
 ): Handler<E | TimeLimit.HandlerTimeout | Broken, R> => ({
   subject,
@@ -91,11 +92,11 @@ const handlerOf = <E, R>(
         if (Exit.isExit(decoded)) return Effect.asVoid(decoded)
         events.push(decoded)
       }
-      return writer.advance(
-        checkpointAfter(writer.build(), pending, Arr.lastNonEmpty(messages)),
-        // The handlers, and not the transaction: its commit is not interrupted.
-        Arr.isArrayNonEmpty(events) ? limited(messages, model.handle(events)) : Effect.void
-      )
+      // The handlers, and not the transaction: its commit is not interrupted.
+      const handling = Arr.isArrayNonEmpty(events) ? limited(messages, model.handle(events)) : Effect.void
+      const to = checkpointAfter(writer.build(), pending, Arr.lastNonEmpty(messages))
+      // Until the handlers begin, the transaction only waits: for a connection, and for whoever has locked the build.
+      return Effect.ensuring(Effect.andThen(waits, writer.advance(to, Effect.andThen(works, handling))), works)
     })
 })
 
@@ -116,8 +117,10 @@ export const make = Effect.fnUntraced(function*<E, R>(
   const writer = BuildWriter.make<E | TimeLimit.HandlerTimeout, R>(yield* ReadModelStore, clock, first, { sideEffects })
   const pending: Pending<E> = { page: unread(begin), batches: [] }
   const limited = TimeLimit.make("read model", model.name, model.options.timeout)
-  const handler = handlerOf(model, subject, writer, limited, pending)
-  const handle = makeHandle(handler, makeAttempt(handler, activity, yield* Spans.make(subject)), activity, undefined)
+  const stopping = Stopping.make()
+  const handler = handlerOf(model, subject, writer, limited, stopping, pending)
+  const attempt = makeAttempt(handler, { activity, stopping, traced: yield* Spans.make(subject) })
+  const handle = makeHandle(handler, attempt, activity, undefined)
   let handled = 0
 
   const handleBatch = Effect.fnUntraced(function*(batch: Batch) {
@@ -143,7 +146,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
       return pending.page.hasMore
     }
     yield* throttled(batch.length)
-    yield* withGracePeriod(grace)(handleBatch(batch))
+    yield* Stopping.withGracePeriod(stopping, grace)(handleBatch(batch))
     return pending.batches.length > 0 || pending.page.hasMore
   }, Effect.mapError((error) => error instanceof Broken ? error.error : error))
 

@@ -4,13 +4,8 @@ import { MessageStore } from "../../MessageStore.ts"
 import { type Build, type Checkpoint, ReadModelStore } from "../../ReadModelStore.ts"
 import type { StoreIdentity } from "../../StoreBackend.ts"
 import { log } from "../runtime/log.ts"
+import { isSame } from "../store/lineage.ts"
 import { StoreChanged } from "./errors.ts"
-
-const keys = ["system", "database", "timeline"] as const
-
-/** Whether two identities are of the same store, as far as both know. */
-const isSame = (a: StoreIdentity, b: StoreIdentity): boolean =>
-  keys.every((key) => a[key] === undefined || b[key] === undefined || a[key] === b[key])
 
 /** The checkpoint of a build that has handled nothing. */
 export const initialCheckpoint = (store: StoreIdentity, history: number): Checkpoint => ({

@@ -6,6 +6,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Latch from "effect/Latch"
 import * as MutableList from "effect/MutableList"
 import type * as Scope from "effect/Scope"
+import type { Stopping } from "./stopping.ts"
 
 /** Jobs in lanes: the jobs of one lane run one after the other, those of different lanes at the same time. */
 export interface Lanes<Job, E> {
@@ -29,6 +30,8 @@ export interface Options<Job, E, R> {
   readonly concurrency: number
   /** How long a job that runs when the scope closes may take to end. Jobs that have not begun are dropped. */
   readonly grace: Duration.Input
+  /** Is told when the scope closes. A job that only waits then ends at once. */
+  readonly stopping: Stopping
 }
 
 interface Batch<Job> {
@@ -73,7 +76,7 @@ const makeBacklog = <Job>() => {
 
 /** After a job has failed, no more jobs begin. */
 export const make = Effect.fnUntraced(function*<Job, E, R>(
-  { batchSize, concurrency, grace, run }: Options<Job, E, R>
+  { batchSize, concurrency, grace, run, stopping }: Options<Job, E, R>
 ): Effect.fn.Return<Lanes<Job, E>, never, R | Scope.Scope> {
   const failed = yield* Deferred.make<never, E>()
   const room = yield* Latch.make()
@@ -88,7 +91,7 @@ export const make = Effect.fnUntraced(function*<Job, E, R>(
   const fork = yield* FiberSet.runtime(fibers)<R>()
   yield* Effect.addFinalizer(() => {
     isStopping = true
-    return Effect.timeoutOption(FiberSet.awaitEmpty(fibers), grace)
+    return Effect.andThen(stopping.begin, Effect.timeoutOption(FiberSet.awaitEmpty(fibers), grace))
   })
 
   /** A worker that finds no batch leaves in the same step: a job that came in between would wait for ever. */

@@ -1,4 +1,4 @@
-import type { Transactions } from "../../StoreBackend.ts"
+import type { Lineage, StoreBackend, Transactions } from "../../StoreBackend.ts"
 import * as StreamQueues from "./streamQueues.ts"
 
 /**
@@ -17,9 +17,12 @@ export interface InProcess {
   readonly streamQueues: StreamQueues.StreamQueues
   /** The transactions that the store takes part in; `undefined` when it takes part in none. */
   readonly transactions: Transactions | undefined
+  /** Notices that the database has become another one; `undefined` where it never does. */
+  readonly lineage: Lineage | undefined
 }
 
-export const make = (transactions: Transactions | undefined): InProcess => ({
+export const make = ({ lineage, transactions }: Pick<StoreBackend, "lineage" | "transactions">): InProcess => ({
   streamQueues: StreamQueues.make(),
-  transactions
+  transactions,
+  lineage
 })

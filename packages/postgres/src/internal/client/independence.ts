@@ -2,7 +2,6 @@
  * Where the operations of a store run when their fiber is in a transaction on the client: in that transaction, or outside of
  * it when the fiber has asked for that by `MessageStore.independently`.
  */
-import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -112,9 +111,9 @@ const isWorthRetrying = (error: unknown): boolean =>
 
 /** Chooses for the operations on a client. The connections beside its pool close with the scope. */
 export const make = Effect.fnUntraced(function*(
-  { bound, once, retrying, sql }: Statements
+  { bound, on, once, renewing, sql }: Statements
 ): Effect.fn.Return<Places, never, Scope.Scope> {
-  const beside = isInProcess(sql) ? undefined : yield* makeBeside(sql)
+  const beside = isInProcess(sql) ? undefined : yield* on(yield* makeBeside(sql))
 
   const placeOf = (context: Context.Context<never>): Place =>
     levelOf(sql, context) === undefined ? "alone" : Context.get(context, Independence) ? "outside" : "joined"
@@ -122,38 +121,41 @@ export const make = Effect.fnUntraced(function*(
   const placed = <A, E, R>(run: (place: Place) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.contextWith((context: Context.Context<R>) => run(placeOf(context)))
 
-  /** The client beside the pool, if the caller can get a connection of it without waiting for itself. */
-  const besideFor = (operation: string): Effect.Effect<PgClient, StoreError> =>
+  /** What runs beside the pool, if the caller can get a connection there without waiting for itself. */
+  const besideFor = (operation: string): Effect.Effect<Statements, StoreError> =>
     Effect.contextWith((context: Context.Context<never>) =>
       beside === undefined
         ? Effect.fail(onlyConnection(operation))
-        : levelOf(beside, context) === undefined
+        : levelOf(beside.sql, context) === undefined
         ? Effect.succeed(beside)
         : Effect.fail(alreadyOutside(operation))
     )
 
   /** Runs an effect in a transaction beside the caller's. In it, that is the transaction of `sql`. */
   const transactionOutside = <A, E, R>(operation: string, effect: Effect.Effect<A, E, R>) =>
-    Effect.flatMap(besideFor(operation), (client) =>
-      Effect.contextWith((context: Context.Context<never>) => {
-        const level = levelOf(client, context)
-        const limited = Effect.andThen(
-          Effect.mapError(sql`SELECT set_config('lock_timeout', ${lockTimeout}, true)`, storeError(operation)),
-          effect
-        )
-        return level === undefined
-          ? Effect.die(new Error("a transaction has no connection"))
-          : limited.pipe(
-            Effect.provideService(sql.transactionService, level),
-            Effect.provideService(Independence, false),
-            withOwnTurns
+    Effect.flatMap(
+      besideFor(operation),
+      ({ renewing, sql: client }) =>
+        Effect.contextWith((context: Context.Context<never>) => {
+          const level = levelOf(client, context)
+          const limited = Effect.andThen(
+            Effect.mapError(sql`SELECT set_config('lock_timeout', ${lockTimeout}, true)`, storeError(operation)),
+            effect
           )
-      }).pipe(inTransaction({ sql: client, bound }, operation), Effect.mapError(explainLockTimeout)))
+          return level === undefined
+            ? Effect.die(new Error("a transaction has no connection"))
+            : limited.pipe(
+              Effect.provideService(sql.transactionService, level),
+              Effect.provideService(Independence, false),
+              withOwnTurns
+            )
+        }).pipe(inTransaction({ sql: client, bound }, operation), renewing, Effect.mapError(explainLockTimeout))
+    )
 
   const readOutside = <A, E>(operation: string, read: Effect.Effect<A, E>) =>
-    Effect.flatMap(besideFor(operation), (client) =>
+    Effect.flatMap(besideFor(operation), (beside) =>
       Effect.scoped(Effect.flatMap(
-        Effect.mapError(bound.statement(client.reserve), storeError(operation)),
+        Effect.mapError(bound.statement(beside.sql.reserve), storeError(operation)),
         (connection) => Effect.provideService(read, sql.transactionService, [connection, 0])
       )))
 
@@ -177,7 +179,7 @@ export const make = Effect.fnUntraced(function*(
         placed((place) =>
           place === "outside"
             ? transactionOutside("transaction", effect)
-            : inTransaction({ sql, bound }, "transaction")(effect)
+            : renewing(inTransaction({ sql, bound }, "transaction")(effect))
         ),
       afterCommit: (effect) => placed((place) => place === "joined" ? sql.afterCommit(effect) : effect)
     },
@@ -194,12 +196,13 @@ export const make = Effect.fnUntraced(function*(
       placed((place): Effect.Effect<A, E | StoreError> => {
         if (place === "alone") return alone
         if (place === "joined") return joined
-        return Effect.andThen(
+        return Effect.flatMap(
           besideFor(operation),
-          Effect.andThen(
-            requireUnlocked(operation, appends),
-            retrying(bounded(operation, transactionOutside(operation, joined)), isWorthRetrying)
-          )
+          ({ retrying }) =>
+            Effect.andThen(
+              requireUnlocked(operation, appends),
+              retrying(bounded(operation, transactionOutside(operation, joined)), isWorthRetrying)
+            )
         )
       })
   }

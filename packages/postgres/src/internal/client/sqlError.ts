@@ -1,5 +1,6 @@
-import type { SqlError } from "effect/sql/SqlError"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { StoreError } from "eventfold/StoreError"
+import { type State, stateOf } from "./sqlStates.ts"
 
 /** The fields of a server's error, which `SqlError` keeps as the cause of its reason. */
 interface ServerError {
@@ -7,6 +8,7 @@ interface ServerError {
   readonly message?: unknown
   readonly detail?: unknown
   readonly hint?: unknown
+  readonly routine?: unknown
 }
 
 const serverError = (error: SqlError): ServerError => {
@@ -33,11 +35,45 @@ export const errorHint = (error: SqlError): string | undefined => {
   return typeof hint === "string" ? hint : undefined
 }
 
-/** The server is shutting down, starting, or full: states that pass. */
-const passing = new Set(["57P01", "57P02", "57P03", "53300"])
+/** Our functions report by this text that a standby can't give what the primary can. It is never translated. */
+const onStandby = /^A replica does not see the transactions that may still fill a gap/
+
+const isOnStandby = (error: SqlError): boolean => {
+  const { message } = serverError(error)
+  return typeof message === "string" && onStandby.test(message)
+}
+
+const sqlState = /^[0-9A-Z]{5}$/
+
+/**
+ * What a failure of SQL is. One without an SQLSTATE is that of a connection, which passes whatever has failed it, or of the client,
+ * which does not.
+ */
+export const stateOfError = (error: SqlError): State => {
+  const { code, routine } = serverError(error)
+  // Node's codes are longer, except for some such as `EPIPE`, whose errors are those of connections.
+  if (typeof code !== "string" || !sqlState.test(code) || /^E[A-Z]+$/.test(code)) {
+    return error.reason._tag === "ConnectionError" ? "passes" : "final"
+  }
+  // An application that reads a standby on purpose learns of it at once.
+  if (code === "55000" && isOnStandby(error)) return "later"
+  return stateOf(code, typeof routine === "string" ? routine : undefined)
+}
 
 /** Whether the same statement may succeed later. */
-export const isPassing = (error: SqlError): boolean => error.isRetryable || passing.has(errorCode(error) ?? "")
+export const isPassing = (error: SqlError): boolean => stateOfError(error) !== "final"
+
+/** Whether the store repeats a statement that failed so. */
+export const isWorthRepeating = (error: SqlError): boolean => {
+  const state = stateOfError(error)
+  return state === "passes" || state === "elsewhere"
+}
+
+/** Whether a failure, of a statement or of an operation, says that its session is that of a standby or takes no writes. */
+export const isOfReadOnlySession = (error: unknown): boolean => {
+  const failure = error instanceof StoreError ? error.cause : error
+  return isSqlError(failure) && (stateOfError(failure) === "elsewhere" || isOnStandby(failure))
+}
 
 /** Whether a statement has waited for a lock for as long as it may. */
 export const isLockTimeout = (error: SqlError): boolean => error.reason._tag === "LockTimeoutError"

@@ -11,7 +11,8 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { StoreError } from "eventfold/StoreError"
 import type { OpenError } from "../../OpenError.ts"
 import * as Bound from "./bound.ts"
-import { isLockTimeout, isPassing, storeError } from "./sqlError.ts"
+import * as ReadOnlySessions from "./readOnlySessions.ts"
+import { isOfReadOnlySession, isWorthRepeating, storeError } from "./sqlError.ts"
 
 /** How the statements of a store are run. */
 export interface Options {
@@ -35,6 +36,15 @@ export interface Statements extends Bound.Bounded {
   ) => Effect.Effect<A, E>
   /** Runs statements in a transaction of the caller: none of them is retried. */
   readonly once: <A, E>(statements: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  /**
+   * Runs a transaction, which its caller may retry, so that the next one gets another session when this one has failed because
+   * its session takes no writes.
+   */
+  readonly renewing: <A, E, R>(transaction: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Gives up the idle sessions of the pool that take no writes. */
+  readonly renew: Effect.Effect<void>
+  /** The same on another client. */
+  readonly on: (sql: PgClient) => Effect.Effect<Statements, never, Scope.Scope>
 }
 
 /**
@@ -49,29 +59,31 @@ export const defaultRetry: Schedule.Schedule<unknown> = Schedule.max([
 /** Whether statements are in a transaction of the caller, which does not survive what could be retried. */
 const IsOnce = Context.Reference<boolean>("@eventfold/postgres/IsOnce", { defaultValue: () => false })
 
-/** A wait for a lock was as long as it may be already, so the store does not repeat it. */
-const isPassingError = (error: unknown): boolean => isSqlError(error) && isPassing(error) && !isLockTimeout(error)
+const isErrorWorthRepeating = (error: unknown): boolean => isSqlError(error) && isWorthRepeating(error)
 
-/** Runs the statements of a store on a client. */
-export const make = Effect.fnUntraced(function*(
+const makeWith = Effect.fnUntraced(function*(
   sql: PgClient,
-  { retry = defaultRetry, timeout }: Options
-): Effect.fn.Return<Statements, OpenError, Scope.Scope> {
-  const bound = yield* Bound.make(sql, timeout)
+  bound: Bound.Bound,
+  retry: Schedule.Schedule<unknown>
+): Effect.fn.Return<Statements, never, Scope.Scope> {
+  const renew = yield* ReadOnlySessions.make(sql)
+
+  const renewing: Statements["renewing"] = Effect.tapError((error) => isOfReadOnlySession(error) ? renew : Effect.void)
+
   const retrying: Statements["retrying"] = <A, E>(
     statements: Effect.Effect<A, E>,
-    isRetryable: (error: E) => boolean = isPassingError
+    isRetryable: (error: E) => boolean = isErrorWorthRepeating
   ): Effect.Effect<A, E> =>
-    Effect.catchIf(statements, isRetryable, (error) => {
+    Effect.catch(statements, (error) => {
       let attempt: Effect.Effect<A, E> = Effect.fail(error)
-      const next = Effect.suspend(() => {
+      const next = renewing(Effect.suspend(() => {
         const current = attempt
         attempt = statements
         return current
-      })
+      }))
       return Effect.flatMap(
         IsOnce,
-        (isOnce) => isOnce ? next : Effect.retry(next, { schedule: retry, while: isRetryable })
+        (isOnce) => isOnce ? Effect.fail(error) : Effect.retry(next, { schedule: retry, while: isRetryable })
       )
     })
 
@@ -80,6 +92,17 @@ export const make = Effect.fnUntraced(function*(
     bound,
     query: (operation, statements) => Effect.mapError(retrying(bound.statement(statements)), storeError(operation)),
     retrying,
-    once: (statements) => Effect.provideService(statements, IsOnce, true)
+    once: (statements) => Effect.provideService(statements, IsOnce, true),
+    renewing,
+    renew,
+    on: (other) => makeWith(other, bound, retry)
   }
+})
+
+/** Runs the statements of a store on a client, until the scope closes. */
+export const make = Effect.fnUntraced(function*(
+  sql: PgClient,
+  { retry = defaultRetry, timeout }: Options
+): Effect.fn.Return<Statements, OpenError, Scope.Scope> {
+  return yield* makeWith(sql, yield* Bound.make(sql, timeout), retry)
 })

@@ -10,12 +10,17 @@ import { type Known, type Look, mayWrite } from "./finality.ts"
 import { type GapRule, writerNames } from "./gapRule.ts"
 
 /** A replica shows no locks of the primary's transactions. `eventfold.read_all` fails with the same text. */
-export const onReplica = (operation: string): StoreError =>
-  new StoreError({
-    operation,
-    reason: "a replica does not see the transactions that may still fill a gap: read everything on the primary",
-    isRetryable: false
-  })
+export const onReplica = ({ renew }: Statements, operation: string): Effect.Effect<never, StoreError> =>
+  Effect.andThen(
+    renew,
+    Effect.fail(
+      new StoreError({
+        operation,
+        reason: "a replica does not see the transactions that may still fill a gap: read everything on the primary",
+        isRetryable: true
+      })
+    )
+  )
 
 interface LookRow {
   readonly last: bigint
@@ -25,8 +30,9 @@ interface LookRow {
 }
 
 /** Looks at the last message, and then at the transactions that may write below it. */
-export const lookAtWriters = ({ query, sql }: Statements, rule: GapRule): Effect.Effect<Look, StoreError> =>
+export const lookAtWriters = (statements: Statements, rule: GapRule): Effect.Effect<Look, StoreError> =>
   Effect.gen(function*() {
+    const { query, sql } = statements
     const rows = sql<LookRow>`SELECT
       coalesce((SELECT max(global_position) FROM message_store.messages), 0) AS last,
       ${writerNames(sql, rule)} AS writers,
@@ -34,7 +40,7 @@ export const lookAtWriters = ({ query, sql }: Statements, rule: GapRule): Effect
       pg_is_in_recovery() AS replica`
     const [row] = yield* query("heldBack", rows)
     if (row === undefined) return yield* Effect.die(new Error("looking at the writers gave no row"))
-    if (row.replica) return yield* onReplica("heldBack")
+    if (row.replica) return yield* onReplica(statements, "heldBack")
     return { last: yield* safePosition(row.last), writers: row.writers, run: row.run }
   })
 

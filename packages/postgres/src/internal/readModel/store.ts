@@ -159,7 +159,7 @@ const switchTo = <E, R>(bounded: Bounded, build: Build, prepare: Prepare<E, R>) 
 
 /** The store of read models on a database with the `eventfold` schema. */
 export const make = (statements: Statements): Service => {
-  const { bound, query, sql } = statements
+  const { bound, query, renewing, sql } = statements
   const onClient = provideClient(sql)
 
   return makeService({
@@ -169,32 +169,34 @@ export const make = (statements: Statements): Service => {
         sql<BuildRow>`SELECT * FROM eventfold.read_models WHERE read_model = ${readModel} ORDER BY number`
       ).pipe(Effect.flatMap((rows) => Effect.forEach(rows, buildOf))),
 
-    create: (definition, options) => create(statements, definition, options),
+    create: (definition, options) => renewing(create(statements, definition, options)),
 
     advance: (build, to, handle) =>
-      inTransaction(statements, "advance")(
-        Effect.tap(changedBuild("advance", build, moveCheckpoint(sql, build, to)), () => onClient(handle))
+      renewing(
+        inTransaction(statements, "advance")(
+          Effect.tap(changedBuild("advance", build, moveCheckpoint(sql, build, to)), () => onClient(handle))
+        )
       ),
 
-    switchTo: (build, prepare) => switchTo(statements, build, prepare),
+    switchTo: (build, prepare) => renewing(switchTo(statements, build, prepare)),
 
     rewind: (build, to) =>
-      changedBuild(
+      renewing(changedBuild(
         "rewind",
         build,
         bound.statement(sql<BuildRow>`UPDATE eventfold.read_models
           SET (${checkpointColumns(sql)}) = ROW (${checkpointValues(sql, to)})
           WHERE ${isBuild(sql, build)} RETURNING *`)
-      ),
+      )),
 
     accept: (build, fingerprint) =>
-      changedBuild(
+      renewing(changedBuild(
         "accept",
         build,
         bound.statement(sql<BuildRow>`UPDATE eventfold.read_models SET fingerprint = ${fingerprint}
           WHERE ${isBuild(sql, build)} RETURNING *`)
-      ),
+      )),
 
-    drop: (build) => drop(statements, build)
+    drop: (build) => renewing(drop(statements, build))
   })
 }

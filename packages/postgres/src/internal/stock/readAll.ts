@@ -109,7 +109,7 @@ export const readPage = (statements: Statements, rule: GapRule): ReadPage =>
     const { categories, from, types } = page
     const [row] = yield* query("readAll", look(sql, rule, page, final))
     if (row === undefined) return yield* Effect.die(new Error("looking at the end of the log gave no row"))
-    if (row.replica && row.writers !== null) return yield* onReplica("readAll")
+    if (row.replica && row.writers !== null) return yield* onReplica(statements, "readAll")
     const last = yield* safePosition(row.last)
     // In a transaction of the caller, both statements may have the same snapshot.
     const isFresh = row.isolation.startsWith("read") || !(yield* isInTransaction(sql))

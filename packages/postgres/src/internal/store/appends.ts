@@ -6,7 +6,7 @@ import { type AppendResult, type EncodedAppend, mayHaveWritten, writtenCategorie
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import type { Bounded } from "../client/bound.ts"
-import { isPassing, isUniqueViolation, storeError } from "../client/sqlError.ts"
+import { isPassing, isUniqueViolation, isWorthRepeating, storeError } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
 import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
@@ -70,7 +70,7 @@ const appendCarefully = (
       appends,
       callAppend(sql, appends, { atomic: true, careful: true })
     ),
-    (error) => isSqlError(error) && (isPassing(error) || isUniqueViolation(error))
+    (error) => isSqlError(error) && (isWorthRepeating(error) || isUniqueViolation(error))
   ).pipe(Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error))
 
 /** Only a careful call says of all appends whether they are recorded. */

@@ -1,0 +1,53 @@
+import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
+import type { Lineage, StoreIdentity } from "../../StoreBackend.ts"
+import type { StoreError } from "../../StoreError.ts"
+
+const keys = ["system", "database", "timeline"] as const
+
+/** Whether two identities are of the same store, as far as both know. */
+export const isSame = (a: StoreIdentity, b: StoreIdentity): boolean =>
+  keys.every((key) => a[key] === undefined || b[key] === undefined || a[key] === b[key])
+
+/** Whether two identities are of the same store and both know all that it takes to tell. */
+const isCertainlySame = (a: StoreIdentity, b: StoreIdentity): boolean =>
+  keys.every((key) => a[key] !== undefined && a[key] === b[key])
+
+/**
+ * Makes the lineage of a store from the signs that its database may have become another one, and from a look at which one it is.
+ *
+ * **Details**
+ *
+ * `signs` counts: a connection that was opened, a statement that failed because its connection was lost. It only rises. There is
+ * one look for all signs until it, and users who need it at the same time share it.
+ *
+ * An identity without its system or its timeline, which the role may not read, can't show that the database is the same. Then
+ * each look counts as another database: what was remembered is read again, which is only slower.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeLineage = (signs: () => number, identity: Effect.Effect<StoreIdentity, StoreError>): Lineage => {
+  const oneAtATime = Semaphore.makeUnsafe(1)
+  let known: StoreIdentity | undefined
+  let lookedAt = -1
+  let generation = 0
+  const isDue = () => signs() !== lookedAt
+  const look = Effect.suspend(() => {
+    // Before the look, which may open a connection itself.
+    const at = signs()
+    if (at === lookedAt) return Effect.void
+    return Effect.map(identity, (found) => {
+      if (known !== undefined && !isCertainlySame(known, found)) generation += 1
+      known = found
+      lookedAt = at
+    })
+  })
+  return { isDue, generation: () => generation, look: oneAtATime.withPermit(look) }
+}
+
+/** Looks if it is due. Gives whether what was known in a generation still holds. */
+export const stillHolds = (lineage: Lineage, generation: number): Effect.Effect<boolean, StoreError> =>
+  lineage.isDue()
+    ? Effect.map(lineage.look, () => lineage.generation() === generation)
+    : Effect.succeed(lineage.generation() === generation)

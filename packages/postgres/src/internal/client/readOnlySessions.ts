@@ -1,0 +1,72 @@
+import type { PgClient } from "@effect/sql-pg/PgClient"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import { isInProcess } from "./connections.ts"
+
+/** How long one look at the pool may take. All of its connections may be in use, or the server silent. */
+const limit = "5 seconds"
+
+/**
+ * Ends itself when it takes no writes, and says how old it is. PostgreSQL lets a role end its own sessions, also on a standby.
+ */
+const look = `SELECT
+    current_setting('transaction_read_only')::boolean,
+    extract(epoch FROM clock_timestamp() - backend_start)::float8 * 1000
+  FROM pg_stat_activity WHERE pid = pg_backend_pid()`
+
+/**
+ * Ends the idle sessions of a client's pool that take no writes, so that new ones are opened. After a failover the old ones may
+ * lead to what is a standby now, while a new one leads to the primary: by the name of the host, or through a proxy. A session also
+ * keeps the `default_transaction_read_only` that it began with.
+ *
+ * A session that takes no writes although it is new says that the server has not changed yet. Then it ends that one only: the next
+ * statement that fails tries again. Calls at the same time share one look, which ends with the scope.
+ */
+export const make = Effect.fnUntraced(function*(
+  sql: PgClient
+): Effect.fn.Return<Effect.Effect<void>, never, Scope.Scope> {
+  // A PGlite is its only session.
+  if (isInProcess(sql)) return Effect.void
+  const scope = yield* Effect.scope
+  const clock = yield* Clock.Clock
+  const oneAtATime = Semaphore.makeUnsafe(1)
+  let looks = 0
+  let previous = clock.currentTimeMillisUnsafe()
+
+  /** Whether another session may be an old one that takes no writes. */
+  const endOne = (since: number) =>
+    Effect.scoped(Effect.gen(function*() {
+      const connection = yield* sql.reserve
+      const [row] = yield* connection.executeValuesUnprepared(look, [])
+      if (row?.[0] !== true) return false
+      yield* Effect.ignore(connection.executeUnprepared("SELECT pg_terminate_backend(pg_backend_pid())", [], undefined))
+      return Number(row[1]) > clock.currentTimeMillisUnsafe() - since
+    }))
+
+  const lookThrough = Effect.suspend(() => {
+    looks++
+    const since = previous
+    previous = clock.currentTimeMillisUnsafe()
+    let goesOn = true
+    return Effect.whileLoop({
+      while: () => goesOn,
+      body: () => endOne(since),
+      step: (isOld) => goesOn = isOld
+    })
+  })
+
+  return Effect.suspend(() => {
+    const asked = looks
+    return oneAtATime.withPermit(Effect.suspend(() => looks > asked ? Effect.void : lookThrough)).pipe(
+      Effect.timeoutOption(limit),
+      Effect.ignore({ log: "Debug", message: "store could not look for sessions that take no writes" }),
+      // In a fiber of its own: to interrupt a statement can take seconds, and who waits for this may be in a hurry.
+      Effect.forkIn(scope),
+      Effect.flatMap(Fiber.await),
+      Effect.asVoid
+    )
+  })
+})
