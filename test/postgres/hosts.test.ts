@@ -47,7 +47,7 @@ const parameters: Readonly<Record<string, { readonly used?: string; readonly ref
   port: { used: "5433", refused: "0" },
   dbname: { used: "shop" },
   user: { used: "app" },
-  password: { used: "secret" },
+  password: { used: "s3cr3t" },
   passfile: { refused: "/tmp/pass" },
   require_auth: { refused: "scram-sha-256" },
   channel_binding: { used: "prefer", refused: "require" },
@@ -69,7 +69,7 @@ const parameters: Readonly<Record<string, { readonly used?: string; readonly ref
   sslcompression: { used: "0", refused: "1" },
   sslcert: { refused: "client.crt" },
   sslkey: { refused: "client.key" },
-  sslpassword: { refused: "secret" },
+  sslpassword: { refused: "s3cr3t" },
   sslcertmode: { used: "allow", refused: "require" },
   sslrootcert: { used: "system", refused: "/root.crt" },
   sslcrl: { refused: "/root.crl" },
@@ -92,7 +92,7 @@ const parameters: Readonly<Record<string, { readonly used?: string; readonly ref
   load_balance_hosts: { used: "random", refused: "yes" },
   oauth_issuer: { refused: "https" },
   oauth_client_id: { refused: "id" },
-  oauth_client_secret: { refused: "secret" },
+  oauth_client_secret: { refused: "s3cr3t" },
   oauth_scope: { refused: "scope" },
   ssl: { used: "true", refused: "false" }
 }
@@ -110,7 +110,7 @@ describe("the parameters of a URL", () => {
       const reason = yield* refusal({ url: url(refused) })
       assert.instanceOf(reason, Postgres.InvalidUrl)
       assert.strictEqual(reason.parameter, name)
-      assert.notInclude(reason.message, "secret")
+      assert.notInclude(reason.message, "s3cr3t")
       assert.include(reason.message, `the URL's parameter ${name} `)
     }))
 

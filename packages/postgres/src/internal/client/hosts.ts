@@ -39,7 +39,10 @@ export const totalTimeout = ({ list, target, timeout }: Hosts): Duration.Duratio
 }
 
 /** None of the servers will do: says of each why. */
-export class NoHost extends Data.Error<{ readonly message: string }> {}
+export class NoHost extends Data.TaggedError("NoHost")<{ readonly message: string }> {}
+
+/** A server does not answer, or is not what is asked for. */
+class Unusable extends Data.TaggedError("Unusable")<{ readonly message: string }> {}
 
 /** A connection on which the startup message can be sent, and where it leads. */
 export interface Opened {
@@ -70,7 +73,7 @@ const openOne = (transport: Sockets.Transport): Effect.Effect<Opened, Error> =>
 const within = ({ timeout }: Hosts) => <A>(opening: Effect.Effect<A, Error>): Effect.Effect<A, Error> =>
   Effect.timeoutOrElse(opening, {
     duration: timeout,
-    orElse: () => Effect.fail(new Error(`no answer within ${Duration.format(timeout)}`))
+    orElse: () => Effect.fail(new Unusable({ message: `no answer within ${Duration.format(timeout)}` }))
   })
 
 /** Tries the servers one after another, as libpq does: a login that is refused ends the search. */
@@ -88,7 +91,7 @@ const search = Effect.fnUntraced(function*(
         const misfit = state === "refuses" ? undefined : whyUnfit(hosts.target, state)
         if (misfit === undefined) return openOne(transport)
         if (hosts.target === "prefer-standby") others.push(transport)
-        return Effect.fail(new Error(misfit))
+        return Effect.fail(new Unusable({ message: misfit }))
       }),
       within(hosts),
       Effect.catch((error) => Effect.sync(() => void failures.push(`${host.label}: ${error.message}`)))
@@ -137,7 +140,9 @@ const probe = (login: PgClientConfig, transport: Sockets.Transport) =>
       Effect.scoped,
       Effect.map(([row]): State | "refuses" => ({ isStandby: row?.[0] === true, isReadOnly: row?.[1] === true })),
       Effect.catch((error) =>
-        isPassedOver(error) ? Effect.fail(new Error(errorText(error))) : Effect.succeed("refuses" as const)
+        isPassedOver(error)
+          ? Effect.fail(new Unusable({ message: errorText(error) }))
+          : Effect.succeed("refuses" as const)
       )
     )
     // To interrupt a statement that the server does not answer takes seconds. Without its socket it fails at once.

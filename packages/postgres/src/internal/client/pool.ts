@@ -49,7 +49,7 @@ export const copyConfig = (config: PgClientConfig, changes: PgPoolConfig): PgPoo
   poolOf(config)?.copy(changes) ?? { ...config, ...changes }
 
 /** The password could not be had. */
-export class NoPassword extends Data.Error<{ readonly message: string; readonly cause: unknown }> {}
+export class NoPassword extends Data.TaggedError("NoPassword")<{ readonly message: string; readonly cause: unknown }> {}
 
 /** The configuration of a pool. */
 export const configure = (settings: PoolSettings): PgPoolConfig => {

@@ -91,7 +91,9 @@ const versionOf = (value: string | undefined): NodeTls.SecureVersion | undefined
   (["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"] as const).find((version) => version === value)
 
 /** A file of certificates that can't be read. */
-export class FileUnreadable extends Data.Error<{ readonly parameter: string; readonly message: string }> {}
+export class FileUnreadable
+  extends Data.TaggedError("FileUnreadable")<{ readonly parameter: string; readonly message: string }>
+{}
 
 const parameterOf = { ca: "sslrootcert", cert: "sslcert", key: "sslkey", crl: "sslcrl" } as const
 
