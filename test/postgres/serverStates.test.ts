@@ -251,4 +251,76 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a d
       yield* awaitHandled(3)
       yield* assertRunning
     }))
+
+  it.effect("that is full for a while is waited for", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.make()
+      const admin = yield* Database.session(url)
+      const { assertRunning, awaitHandled, store } = yield* start(url, "full")
+      yield* admin`CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END; $$`
+      yield* admin`CREATE TRIGGER full_disk BEFORE INSERT ON message_store.messages FOR EACH ROW
+        WHEN (NEW.stream_name <> 'full-1') EXECUTE FUNCTION disk_full()`
+      yield* admin`CREATE TRIGGER full_disk BEFORE UPDATE ON eventfold.read_models FOR EACH ROW
+        EXECUTE FUNCTION disk_full()`
+      const append = yield* Effect.forkChild(store.append("waiting-1", Store.numbered(1)))
+      yield* store.append("full-1", Store.numbered(3))
+      yield* holding(500)
+      yield* assertRunning
+      assert.isUndefined(append.pollUnsafe())
+      const hasty = yield* Store.open(url, briefly)
+      assertPasses(yield* Effect.flip(hasty.append("hasty-1", Store.numbered(1))), "53100")
+
+      yield* admin`DROP TRIGGER full_disk ON message_store.messages`
+      yield* admin`DROP TRIGGER full_disk ON eventfold.read_models`
+      yield* within("for the append", "10 seconds")(Fiber.join(append))
+      yield* awaitHandled(3)
+      yield* assertRunning
+    }))
+
+  it.effect("whose server ends the session of a worker that was frozen while it waited for a lease is asked again", () =>
+    Effect.gen(function*() {
+      const admin = yield* SqlClient
+      const { name, url } = yield* Database.Database
+      const role = `${name}_frozen`
+      yield* Effect.acquireRelease(
+        admin`CREATE ROLE ${admin(role)} LOGIN SUPERUSER PASSWORD 'frozen'`,
+        () => Effect.ignore(admin`DROP ROLE ${admin(role)}`)
+      )
+      // The sessions of leases of this role may be silent for a little more than one second, in place of 15.
+      yield* admin`CREATE SCHEMA hasty`
+      yield* admin`CREATE FUNCTION hasty.set_config(text, text, boolean) RETURNS text LANGUAGE sql AS $$
+        SELECT pg_catalog.set_config($1, CASE $1 WHEN 'idle_session_timeout' THEN '1500ms' ELSE $2 END, $3) $$`
+      yield* admin`ALTER ROLE ${admin(role)} SET search_path = hasty, pg_catalog, public`
+
+      const holder = yield* Store.open(url)
+      const waiting = yield* Store.open(Database.urlAs(url, role, "frozen"))
+      const handled: Array<number> = []
+      const consumer = Consumer.make("frozen").on("frozen", {
+        Numbered: ({ position }) => Effect.sync(() => handled.push(position))
+      })
+      const run = (store: Store.Store) =>
+        Effect.forkChild(Consumer.run(consumer).pipe(Effect.provideService(MessageStore, store), quietly))
+      const first = yield* run(holder)
+      yield* holder.append("frozen-1", Store.numbered(1))
+      yield* until("the first one has the lease", Effect.sync(() => handled.length === 1))
+      const second = yield* run(waiting)
+      const sessions = Effect.map(
+        admin<{ readonly pid: number }>`SELECT pid FROM pg_stat_activity
+          WHERE usename = ${role} AND query LIKE '%pg_try_advisory_lock%'`,
+        (rows) => rows.map(({ pid }) => pid)
+      )
+      yield* until("the second one waits", Effect.map(sessions, (pids) => pids.length === 1))
+      const before = yield* sessions
+      yield* Effect.sync(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_500))
+      yield* until(
+        "it waits in another session",
+        Effect.map(sessions, (pids) => pids.length === 1 && pids[0] !== before[0])
+      )
+      assert.isUndefined(second.pollUnsafe())
+      yield* Fiber.interrupt(first)
+      yield* holder.append("frozen-1", Store.numbered(1, 1))
+      yield* until("the second one takes over", Effect.sync(() => handled.includes(1)))
+      yield* Fiber.interrupt(second)
+    }))
 })
