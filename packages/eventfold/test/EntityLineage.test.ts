@@ -49,7 +49,9 @@ const failingOver = Effect.gen(function*() {
     failOver,
     looks: () => looks,
     hideTimeline: () => knowsTimeline = false,
-    onNextRead: (effect: Effect.Effect<unknown>) => beforeRead = Effect.asVoid(effect)
+    onNextRead: (effect: Effect.Effect<unknown>): void => {
+      beforeRead = Effect.asVoid(effect)
+    }
   }
 })
 
