@@ -8,17 +8,10 @@ import * as Sql from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
-import * as Pool from "./internal/client/pool.ts"
+import { describeDatabase, fromSqlError } from "./internal/client/openErrors.ts"
+import * as Pool from "./internal/client/openPool.ts"
 import { errorCode, errorText } from "./internal/client/sqlError.ts"
-import {
-  describeDatabase,
-  fromSqlError,
-  OpenError,
-  OpenFailed,
-  SchemaMissing,
-  SchemaOutdated,
-  SchemaTooNew
-} from "./OpenError.ts"
+import { OpenError, OpenFailed, SchemaMissing, SchemaOutdated, SchemaTooNew } from "./OpenError.ts"
 
 /**
  * The version of the `eventfold` schema that this library needs and installs.

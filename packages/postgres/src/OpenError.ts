@@ -3,43 +3,124 @@
  *
  * @since 0.1.0
  */
-import type { PgClientConfig } from "@effect/sql-pg/PgClient"
-import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type { SqlError } from "effect/sql/SqlError"
-import { errorCode, errorHint, errorText } from "./internal/client/sqlError.ts"
 
 const install =
   "install it with `psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql`, with `Postgres.install`, or " +
   "with the layer's option `install: true`"
 
 /**
- * The URL is not a PostgreSQL URL, or names no user. The message does not repeat the URL, which may contain a password.
+ * The URL is not a PostgreSQL URL, names no user, or has a parameter that can't be as it is. The message does not repeat the URL,
+ * which may contain a password.
  *
  * @since 0.1.0
  * @category errors
  */
 export class InvalidUrl extends Schema.TaggedError<InvalidUrl>()("InvalidUrl", {
   /** The part that a PostgreSQL URL lacks; absent when the URL is not one. */
-  missing: Schema.optionalKey(Schema.Literal("user"))
+  missing: Schema.optionalKey(Schema.Literal("user")),
+  /** The parameter that can't be as it is, by libpq's name: `port` is also the one behind a host. */
+  parameter: Schema.optionalKey(Schema.String),
+  /** What is wrong with the parameter, and what would be right. */
+  detail: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
-    return this.missing === "user"
-      ? "the URL names no user: write postgres://user@host/database"
-      : "not a PostgreSQL URL: write postgres://user:password@host:port/database, each part percent-encoded"
+    if (this.missing === "user") return "the URL names no user: write postgres://user@host/database"
+    return this.parameter === undefined
+      ? "not a PostgreSQL URL: write postgres://user:password@host:port/database, each part percent-encoded"
+      : `the URL's parameter ${this.parameter} ${this.detail ?? "can't be used"}`
   }
 }
 
 /**
- * No server answers at the host and port.
+ * Options of the layer that exclude each other.
  *
  * @since 0.1.0
  * @category errors
  */
-export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", { detail: Schema.String }) {
+export class InvalidOption extends Schema.TaggedError<InvalidOption>()("InvalidOption", {
+  option: Schema.String,
+  detail: Schema.String
+}) {
   override get message(): string {
-    return `no PostgreSQL server answers (${this.detail}): check host and port, and that the server runs`
+    return `the option ${this.option} ${this.detail}`
+  }
+}
+
+/**
+ * No server takes the connection now. It may later: this is the reason to wait and open the layer again.
+ *
+ * **Details**
+ *
+ * `why` tells what to do:
+ *
+ * - `noAnswer`: nothing that speaks PostgreSQL's protocol answers at the host and port.
+ * - `notReady`: the server starts, stops or recovers (57P01 to 57P03).
+ * - `full`: the server has no connection, memory or disk left (53000 to 53300).
+ * - `noHost`: none of several hosts can be used, or is what `target_session_attrs` asks for; `detail` says why for each.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Unreachable extends Schema.TaggedError<Unreachable>()("Unreachable", {
+  why: Schema.Literals(["noAnswer", "notReady", "full", "noHost"]),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    switch (this.why) {
+      case "noAnswer":
+        return `no PostgreSQL server answers (${this.detail}): check host and port, and that the server runs`
+      case "notReady":
+        return `the server takes no connections yet or any more (${this.detail}): try again in a moment`
+      case "full":
+        return `the server has no room (${this.detail}): close other connections or raise its limits, and try again`
+      case "noHost":
+        return `${this.detail}: check the hosts, or try again once one of them is ready`
+    }
+  }
+}
+
+/**
+ * The connection can't be encrypted as `sslmode` or the option `ssl` asks for.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TlsFailed extends Schema.TaggedError<TlsFailed>()("TlsFailed", {
+  detail: Schema.String,
+  /** What to do. */
+  advice: Schema.String
+}) {
+  override get message(): string {
+    return `${this.detail}: ${this.advice}`
+  }
+}
+
+/**
+ * The Effect that the option `password` has failed, with `cause`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PasswordUnavailable extends Schema.TaggedError<PasswordUnavailable>()("PasswordUnavailable", {
+  detail: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return `${this.detail}: see what the Effect in the option password does`
+  }
+}
+
+/**
+ * The schemas can't be installed, because the server is a standby or its sessions are read-only.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ReadOnly extends Schema.TaggedError<ReadOnly>()("ReadOnly", { detail: Schema.String }) {
+  override get message(): string {
+    return `the server takes no writes (${this.detail}): install on the primary, for example with the URL's parameter ` +
+      "target_session_attrs=read-write"
   }
 }
 
@@ -213,7 +294,10 @@ export class OpenFailed extends Schema.TaggedError<OpenFailed>()("OpenFailed", {
  */
 export const OpenErrorReason = Schema.Union([
   InvalidUrl,
+  InvalidOption,
   Unreachable,
+  TlsFailed,
+  PasswordUnavailable,
   AuthenticationFailed,
   DatabaseNotFound,
   PermissionDenied,
@@ -221,6 +305,7 @@ export const OpenErrorReason = Schema.Union([
   SchemaOutdated,
   SchemaTooNew,
   NotInline,
+  ReadOnly,
   SessionsShared,
   NotDirect,
   OpenFailed
@@ -247,60 +332,5 @@ export class OpenError extends Schema.TaggedError<OpenError>()("OpenError", {
 }) {
   override get message(): string {
     return `cannot open the message store ${this.database}: ${this.reason.message}`
-  }
-}
-
-const parseUrl = (url: Redacted.Redacted): URL | null => {
-  const parsed = URL.parse(Redacted.value(url))
-  // A password with a `/` or `#` that is not encoded would end the host, and its rest would be shown as the database.
-  const isWhole = parsed !== null && !parsed.pathname.includes("@") && !parsed.hash.includes("@")
-  return isWhole && (parsed.protocol === "postgres:" || parsed.protocol === "postgresql:") ? parsed : null
-}
-
-/** @internal */
-export const describeDatabase = (config: PgClientConfig): string => {
-  if (config.url !== undefined) {
-    const url = parseUrl(config.url)
-    return url === null
-      ? "(unreadable URL)"
-      : `${url.username === "" ? "" : `${url.username}@`}${url.host}${url.pathname}`
-  }
-  if (config.stream !== undefined) return config.database ?? "in process"
-  return `${config.username ?? ""}@${config.host ?? "localhost"}:${config.port ?? 5432}/${config.database ?? ""}`
-}
-
-/** @internal */
-export const checkUrl = (config: PgClientConfig): Effect.Effect<void, OpenError> => {
-  if (config.url === undefined) return Effect.void
-  const url = parseUrl(config.url)
-  const refuse = (reason: InvalidUrl) => Effect.fail(new OpenError({ database: describeDatabase(config), reason }))
-  if (url === null) return refuse(new InvalidUrl({}))
-  return url.username === "" && config.username === undefined
-    ? refuse(new InvalidUrl({ missing: "user" }))
-    : Effect.void
-}
-
-/** @internal */
-export const fromSqlError = (config: PgClientConfig) => (error: SqlError): OpenError =>
-  new OpenError({ database: describeDatabase(config), reason: reasonOf(error) })
-
-const startupRemedy =
-  "a pooler or server on the way refuses how this client begins; if it names a startup parameter, leave that out of " +
-  "`startupParameters`, `startupOptions` and the URL, or have the pooler ignore it (PgBouncer's ignore_startup_parameters)"
-
-const reasonOf = (error: SqlError): OpenErrorReason => {
-  const hint = errorHint(error)
-  const detail = hint === undefined ? errorText(error) : `${errorText(error)}; ${hint}`
-  switch (error.reason._tag) {
-    case "AuthenticationError":
-      return new AuthenticationFailed({ detail })
-    case "AuthorizationError":
-      return new PermissionDenied({ detail })
-    case "ConnectionError":
-      // A pooler that does not know a setting of the startup packet.
-      if (errorCode(error) === "08P01") return new OpenFailed({ detail: `${detail}: ${startupRemedy}`, cause: error })
-      return new Unreachable({ detail })
-    default:
-      return errorCode(error) === "3D000" ? new DatabaseNotFound({ detail }) : new OpenFailed({ detail, cause: error })
   }
 }

@@ -26,18 +26,23 @@ import {
   whyUnusable
 } from "./Install.ts"
 import type { Bounded } from "./internal/client/bound.ts"
-import { isInProcess } from "./internal/client/connections.ts"
+import { isInProcess, makeBeside } from "./internal/client/connections.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
-import * as Pool from "./internal/client/pool.ts"
+import * as LockWaits from "./internal/client/lockWaits.ts"
+import { fromSqlError } from "./internal/client/openErrors.ts"
+import * as Pool from "./internal/client/openPool.ts"
+import type { PoolOptions } from "./internal/client/poolSettings.ts"
 import * as Statements from "./internal/client/statements.ts"
 import * as Leases from "./internal/coordination/leases.ts"
 import * as WakeUps from "./internal/coordination/wakeUps.ts"
 import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
 import * as StockBackend from "./internal/stock/backend.ts"
 import * as Backend from "./internal/store/backend.ts"
+import { makeIdentity } from "./internal/store/identity.ts"
 import { open as openInline } from "./internal/store/inlineReadModels.ts"
-import { fromSqlError, type OpenError } from "./OpenError.ts"
+import * as Lineage from "./internal/store/lineage.ts"
+import type { OpenError } from "./OpenError.ts"
 
 /**
  * @since 0.1.0
@@ -46,16 +51,20 @@ import { fromSqlError, type OpenError } from "./OpenError.ts"
 export {
   AuthenticationFailed,
   DatabaseNotFound,
+  InvalidOption,
   InvalidUrl,
   NotDirect,
   NotInline,
   OpenError,
   OpenFailed,
+  PasswordUnavailable,
   PermissionDenied,
+  ReadOnly,
   SchemaMissing,
   SchemaOutdated,
   SchemaTooNew,
   SessionsShared,
+  TlsFailed,
   Unreachable
 } from "./OpenError.ts"
 
@@ -72,6 +81,18 @@ export {
   type UninstallOptions,
   UninstallRefused
 } from "./Install.ts"
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export type { TargetSessionAttrs } from "./internal/client/hosts.ts"
+
+/**
+ * @since 0.1.0
+ * @category options
+ */
+export type { PoolOptions } from "./internal/client/poolSettings.ts"
 
 /**
  * How a store on PostgreSQL is opened.
@@ -200,14 +221,12 @@ export type InlineServices<Model extends InlineModel> = Model extends ReadModel<
   : never
 
 /**
- * A pool of connections and the store on it: `url`, or `host`, `port`, `database`, `username` and `password`;
- * `maxConnections` (defaults to 10), `keepAlive` (defaults to 30 seconds, because otherwise nothing tells that the other end of
- * an idle connection has gone), and everything else that `PgClient` takes.
+ * A pool of connections and the store on it.
  *
  * @since 0.1.0
  * @category options
  */
-export interface Options extends PgClient.PgPoolConfig, StoreOptions {}
+export interface Options extends PoolOptions, StoreOptions {}
 
 /** What a database has installed. */
 interface Installed {
@@ -255,20 +274,42 @@ const open = Effect.fnUntraced(function*(
   const { functions, schema } = yield* ensureInstalled(statements, options)
   const lasting = options.directUrl === undefined || isInProcess(sql)
     ? sql.config
-    : yield* Pool.openDirect(sql, options.directUrl)
-  const wakeUps = WakeUps.make(statements, lasting, { announce: options.announce ?? true })
-  const lease = Leases.make(sql, lasting)
-  const places = Places.make(statements)
+    : yield* Pool.openDirect(statements, options.directUrl)
+  const sessions = Lineage.makeSessions()
+  const wakeUps = WakeUps.make(statements, lasting, {
+    announce: options.announce ?? true,
+    opened: sessions.opened
+  })
+  const lease = Leases.make(sql, lasting, sessions.opened)
+  const beside = isInProcess(sql) ? undefined : yield* statements.on(yield* makeBeside(sql))
+  const lockWaits = LockWaits.make(sql, beside, options.lockTimeout)
+  const places = Places.make(statements, beside, lockWaits)
+  const identity = makeIdentity(statements)
+  const lineage = Lineage.make(statements, sessions, identity)
+  // So that the first load needs none. If it fails, the first load looks.
+  if (lineage !== undefined) yield* Effect.ignore(statements.once(lineage.look))
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
-    return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, yield* places)
+    return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, places, lockWaits, {
+      identity,
+      lineage
+    })
   }
   const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
   if (unusable !== undefined) return yield* unusable
   const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
   const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(statements, call, inline, context)
-  return yield* Backend.make(statements, call, yield* wakeUps, yield* lease, yield* places, inlineReadModels)
+  return yield* Backend.make(
+    statements,
+    call,
+    yield* wakeUps,
+    yield* lease,
+    places,
+    lockWaits,
+    { identity, lineage },
+    inlineReadModels
+  )
 })
 
 /**
@@ -284,7 +325,7 @@ const open = Effect.fnUntraced(function*(
  * `StoreError` that says so.
  *
  * What is done by `MessageStore.independently` in a transaction is outside of it, on up to two connections beside the client's
- * pool, which open when they are needed. Such an append waits for locks for at most 5 seconds. A client of PGlite has a single
+ * pool, which open when they are needed. A client of PGlite has a single
  * connection, so there it is refused.
  *
  * On a Message DB without the `eventfold` schema the store works through the functions and the table of `message_store`:
@@ -338,9 +379,8 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
  * @since 0.1.0
  * @category layers
  */
-export const layerPool = (
-  options: PgClient.PgPoolConfig
-): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> => PgClient.layerFrom(Pool.make(options))
+export const layerPool = (options: PoolOptions): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> =>
+  PgClient.layerFrom(Pool.make(options))
 
 /**
  * The store on a connection pool of its own, which closes with the layer.
@@ -367,7 +407,7 @@ export const layer = <const Models extends ReadonlyArray<InlineModel> = []>(
   layerClient(options).pipe(Layer.provide(layerPool(options)))
 
 /**
- * As {@link layer}, with options from `Config`.
+ * As {@link layer}, with options from `Config`. A password that is an Effect is given as `Config.succeed(effect)`.
  *
  * @example
  * ```ts

@@ -19,10 +19,11 @@ import {
   requestedInstallation,
   whyUnusable
 } from "./Install.ts"
-import * as Pool from "./internal/client/pool.ts"
+import { fromSqlError } from "./internal/client/openErrors.ts"
+import * as Pool from "./internal/client/openPool.ts"
 import * as Statements from "./internal/client/statements.ts"
 import * as Store from "./internal/readModel/store.ts"
-import { fromSqlError, type OpenError } from "./OpenError.ts"
+import type { OpenError } from "./OpenError.ts"
 
 /**
  * The tables of a read model.

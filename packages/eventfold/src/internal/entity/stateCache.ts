@@ -117,7 +117,7 @@ const makeRegion = <S, E>(
   const forgetOthers = () => {
     if (generation === lineage.generation()) return
     generation = lineage.generation()
-    for (const entry of [...entries.values()]) lru.remove(entry)
+    for (const entry of entries.values()) lru.remove(entry)
   }
 
   const add = (streamName: string): Entry<S, E> => {
@@ -178,26 +178,26 @@ const makeRegion = <S, E>(
   }
 
   const find: Region<S, E>["get"] = (streamName, freshness, refresh) =>
-      Effect.uninterruptibleMask((restore) => {
-        if (shared.isClosed) return restore(refresh(Option.none()))
-        const entry = use(streamName)
-        if (Option.isSome(entry.fold) && isFresh(shared, entry.currentAt, freshness)) {
-          return Effect.succeed(entry.fold.value)
-        }
-        return SharedRefresh.join(entry.refreshes, {
-          scope,
-          read: readAndKeep(entry, refresh),
-          // The entry was made for a read that has failed.
-          ended: () => removeIfEmpty(entry),
-          wait: (result) =>
-            restore(Effect.catchCauseIf(
-              result,
-              // The layer has closed and interrupted the refresh: this load reads for itself.
-              (cause) => shared.isClosed && Cause.hasInterruptsOnly(cause),
-              () => refresh(Option.none())
-            ))
-        })
+    Effect.uninterruptibleMask((restore) => {
+      if (shared.isClosed) return restore(refresh(Option.none()))
+      const entry = use(streamName)
+      if (Option.isSome(entry.fold) && isFresh(shared, entry.currentAt, freshness)) {
+        return Effect.succeed(entry.fold.value)
+      }
+      return SharedRefresh.join(entry.refreshes, {
+        scope,
+        read: readAndKeep(entry, refresh),
+        // The entry was made for a read that has failed.
+        ended: () => removeIfEmpty(entry),
+        wait: (result) =>
+          restore(Effect.catchCauseIf(
+            result,
+            // The layer has closed and interrupted the refresh: this load reads for itself.
+            (cause) => shared.isClosed && Cause.hasInterruptsOnly(cause),
+            () => refresh(Option.none())
+          ))
       })
+    })
 
   return {
     get: (streamName, freshness, refresh) =>

@@ -2,26 +2,21 @@ import * as Client from "@effect/sql-pg/PgClient"
 import { PgClient, type PgClientConfig, type PgPoolConfig } from "@effect/sql-pg/PgClient"
 import * as PgConnection from "@effect/sql-pg/PgConnection"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
+import { copyConfig, settingsOf } from "./pool.ts"
+import { keepAlive } from "./poolSettings.ts"
 
 /**
  * Whether the database is a PGlite: a single session in this process. No other process uses it, and a second connection
  * would end the first.
  */
 export const isInProcess = (sql: { readonly config: PgPoolConfig }): boolean => {
-  const pool: PgPoolConfig = sql.config
+  const pool: PgPoolConfig = settingsOf(sql.config)?.client ?? sql.config
   return pool.stream !== undefined && pool.maxConnections === 1
 }
-
-/**
- * How long a connection is idle before the operating system asks the other end whether it is still there. After about ten
- * seconds more without an answer it ends the connection.
- */
-export const keepAlive: Duration.Input = "30 seconds"
 
 /** The most connections of a client beside the application's. */
 const maxBeside = 2
@@ -31,13 +26,12 @@ const maxBeside = 2
  * It opens a connection when it needs one, and closes it when it has been idle for a minute.
  */
 export const makeBeside = (sql: PgClient): Effect.Effect<PgClient, never, Scope.Scope> => {
-  const config: PgPoolConfig = {
-    keepAlive,
-    ...sql.config,
+  const config = copyConfig(sql.config, {
+    keepAlive: sql.config.keepAlive ?? keepAlive,
     minConnections: 0,
     maxConnections: maxBeside,
     multiplex: false
-  }
+  })
   return Client.make(config).pipe(
     Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
     // It connects later.

@@ -1,135 +1,138 @@
-import { type PgClient, type PgClientConfig, type PgPoolConfig } from "@effect/sql-pg/PgClient"
-import * as Client from "@effect/sql-pg/PgClient"
+import type { PgClient, PgClientConfig, PgPoolConfig } from "@effect/sql-pg/PgClient"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import type { Reactivity } from "effect/reactivity/Reactivity"
+import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
-import type * as Scope from "effect/Scope"
-import { checkUrl, describeDatabase, fromSqlError, NotDirect, OpenError, SessionsShared } from "../../OpenError.ts"
-import { isInProcess, keepAlive, openDedicated } from "./connections.ts"
-import { findSharing, type Sharing } from "./sessions.ts"
+import type { Duplex } from "node:stream"
+import * as Hosts from "./hosts.ts"
+import type { PoolSettings } from "./poolSettings.ts"
+import type { Sharing } from "./sessions.ts"
+import * as Sockets from "./sockets.ts"
 
-/** What a pool of `layerPool` keeps in its configuration, from which all its connections are made. */
-const poolKey: unique symbol = Symbol("@eventfold/postgres/pool")
-
+/** What a pool keeps in its configuration, and in all copies of it. */
 interface Pool {
   connectionsBegun: number
   /** How the connections keep their sessions, once that is known. */
   sharing?: Sharing
+  readonly settings: PoolSettings
+  /** The configuration with changes, for connections beside the pool. */
+  readonly copy: (changes: PgPoolConfig) => PgPoolConfig
 }
 
-interface Config extends PgPoolConfig {
+const poolKey: unique symbol = Symbol("@eventfold/postgres/pool")
+
+interface WithPool {
   readonly [poolKey]?: Pool
 }
 
+const poolOf = (config: PgClientConfig & WithPool): Pool | undefined => config[poolKey]
+
 /**
  * How many connections have begun to open: those of the pool, those beside it, and the dedicated ones. Undefined for a client
- * that the application has made without `layerPool`.
+ * that the application has made without `layerPool`, or on a stream of its own.
  */
-export const connectionsBegun = (sql: PgClient): number | undefined => {
-  const config: PgClientConfig & Pick<Config, typeof poolKey> = sql.config
-  return config[poolKey]?.connectionsBegun
+export const connectionsBegun = (sql: PgClient): number | undefined => poolOf(sql.config)?.connectionsBegun
+
+/** How the connections of a pool of `layerPool` keep their sessions, once that is known. */
+export const sharingOf = (config: PgClientConfig): Sharing | undefined => poolOf(config)?.sharing
+
+export const setSharing = (config: PgClientConfig, sharing: Sharing): void => {
+  const pool = poolOf(config)
+  if (pool !== undefined) pool.sharing = sharing
 }
 
-/** The password that the configuration or its URL has. */
-const passwordOf = ({ password, url }: PgPoolConfig): Effect.Effect<Redacted.Redacted> => {
-  if (Effect.isEffect(password)) return password
-  if (password !== undefined) return Effect.succeed(password)
-  const inUrl = url === undefined ? undefined : URL.parse(Redacted.value(url))
-  return Effect.succeed(
-    Redacted.make(inUrl == null ? "" : inUrl.searchParams.get("password") ?? decodeURIComponent(inUrl.password))
-  )
+/** The settings of a pool of `layerPool`. */
+export const settingsOf = (config: PgClientConfig): PoolSettings | undefined => poolOf(config)?.settings
+
+/** The configuration of a client with changes, for connections beside its pool. */
+export const copyConfig = (config: PgClientConfig, changes: PgPoolConfig): PgPoolConfig =>
+  poolOf(config)?.copy(changes) ?? { ...config, ...changes }
+
+/** The password could not be had. */
+export class NoPassword extends Data.TaggedError("NoPassword")<{ readonly message: string; readonly cause: unknown }> {}
+
+/** The configuration of a pool. */
+export const configure = (settings: PoolSettings): PgPoolConfig => {
+  const { client, hosts, isPlain } = settings
+  const [{ name: host, to }] = hosts.list
+  const base: PgPoolConfig = { ssl: false, ...client, host, ..."port" in to && { port: to.port } }
+  const configured = isPlain ? plain : connecting
+  const pool: Pool = {
+    connectionsBegun: 0,
+    settings,
+    copy: (changes) => configured(pool, { ...base, ...changes })
+  }
+  return configured(pool, base)
 }
 
-/** The configuration of a pool and of the connections beside it, which are made of copies of it. */
-const poolConfig = (options: PgPoolConfig): Config => {
-  const pool: Pool = { connectionsBegun: 0 }
+/** Runs before each connection. A server that wants no password gets none. */
+const begin = (pool: Pool): Effect.Effect<Redacted.Redacted, NoPassword> =>
+  Effect.suspend(() => {
+    pool.connectionsBegun++
+    const { password } = pool.settings
+    return password === undefined ? Effect.succeed(Redacted.make("")) : Effect.mapError(
+      password,
+      (cause) =>
+        new NoPassword({
+          message: `the password could not be had: ${cause instanceof Error ? cause.message : String(cause)}`,
+          cause
+        })
+    )
+  })
+
+/** A client that connects by itself. */
+const plain = (pool: Pool, base: PgPoolConfig): PgPoolConfig & WithPool => ({
+  ...base,
+  connectTimeout: pool.settings.hosts.timeout,
+  // Only an Effect of the application fails, and with one the client does not connect by itself.
+  password: Effect.orDie(begin(pool)),
+  [poolKey]: pool
+})
+
+/**
+ * A client that gets its connections from here, ready for the login. It asks for a password and then for a stream, in the fiber
+ * that opens the connection. So the password's Effect connects, and keeps the stream for its fiber.
+ */
+const connecting = (pool: Pool, base: PgPoolConfig): PgPoolConfig & WithPool => {
+  const { client, hosts } = pool.settings
+  const waiting = new WeakMap<Fiber.Fiber<unknown, unknown>, Hosts.Opened | Error>()
+
+  const open = (fiber: Fiber.Fiber<unknown, unknown>) =>
+    Effect.flatMap(begin(pool), (password) => {
+      if (client.stream !== undefined) return Effect.succeed(password)
+      return Effect.map(Hosts.open(hosts, { ...base, password }), (opened) => {
+        waiting.set(fiber, opened)
+        // It is not used when the fiber is interrupted first.
+        fiber.addObserver(() => void (waiting.get(fiber) === opened && opened.socket.destroy()))
+        return password
+      })
+    })
+
   return {
-    applicationName: "eventfold",
-    // The server sends a page of large messages as one reply.
-    maxMessageSize: 2 ** 30,
-    keepAlive,
-    ...options,
-    // The client asks for it before each connection.
-    password: Effect.suspend(() => {
-      pool.connectionsBegun++
-      return passwordOf(options)
-    }),
+    ...base,
+    connectTimeout: Hosts.totalTimeout(hosts),
+    password: Effect.withFiber((fiber) =>
+      Effect.catch(open(fiber), (error) => {
+        waiting.set(fiber, error)
+        return Effect.succeed(Redacted.make(""))
+      })
+    ),
+    // The client reads it once for each connection, and calls it again to cancel a statement of that connection.
+    get stream() {
+      let transport: Sockets.Transport | undefined
+      return (): Duplex => {
+        const fiber = Fiber.getCurrent()
+        const opened = fiber === undefined ? undefined : waiting.get(fiber)
+        if (fiber !== undefined) waiting.delete(fiber)
+        if (opened instanceof Error) return Sockets.failed(opened)
+        if (client.stream !== undefined) return client.stream()
+        if (opened === undefined) {
+          return transport === undefined ? Sockets.failed(new Error("not connected")) : new Sockets.Late(transport)
+        }
+        transport = opened.transport
+        return opened.socket.destroyed ? Sockets.failed(new Error("the server closed the connection")) : opened.socket
+      }
+    },
     [poolKey]: pool
   }
 }
-
-/** A pool, which opens its connections when they are needed. Through a pooler it prepares no statements by name. */
-export const make = (options: PgPoolConfig): Effect.Effect<PgClient, OpenError, Scope.Scope | Reactivity> =>
-  Effect.gen(function*() {
-    const config = poolConfig(options)
-    yield* checkUrl(config)
-    const sharing = isInProcess({ config }) ? "own" : yield* Effect.mapError(findSharing(config), fromSqlError(config))
-    const used = sharing === "own" ? config : poolConfig({ ...options, prepare: false })
-    yield* requireEnough(used, sharing)
-    const pool = used[poolKey]
-    if (pool !== undefined) pool.sharing = sharing
-    return yield* Effect.mapError(Client.make(used), fromSqlError(used))
-  })
-
-/** Whether connections name the statements that they prepare. */
-const prepares = ({ prepare, preparedStatementCacheSize }: PgClientConfig): boolean =>
-  prepare !== false && preparedStatementCacheSize !== 0
-
-const requireEnough = (config: PgClientConfig, sharing: Sharing): Effect.Effect<void, OpenError> =>
-  sharing === "own" || (sharing === "transactions" && !prepares(config))
-    ? Effect.void
-    : Effect.fail(
-      new OpenError({ database: describeDatabase(config), reason: new SessionsShared({ between: sharing }) })
-    )
-
-/**
- * Fails when the sessions that a client gets are not enough for a store: then its statements would fail or do harm later, and in
- * other clients of the same pooler. Costs one connection and one round trip, unless `make` has made the client.
- */
-export const checkSessions = (sql: PgClient): Effect.Effect<void, OpenError> => {
-  const config: PgClientConfig & Pick<Config, typeof poolKey> = sql.config
-  if (isInProcess(sql) || config[poolKey]?.sharing !== undefined) return Effect.void
-  return Effect.flatMap(
-    Effect.mapError(findSharing(config), fromSqlError(config)),
-    (sharing) => requireEnough(config, sharing)
-  )
-}
-
-/** The client's configuration, at another URL. A URL without a password is used with the client's. */
-export const directConfig = (sql: PgClient, directUrl: Redacted.Redacted): PgClientConfig => {
-  const { database: _, host: _1, path: _2, port: _3, ssl, stream: _4, username: _5, ...others } = sql.config
-  const url = URL.parse(Redacted.value(directUrl))
-  return {
-    ...others,
-    url: directUrl,
-    ...url?.password === "" ? {} : { password: undefined },
-    ...url?.searchParams.has("sslmode") === true ? {} : { ssl }
-  }
-}
-
-/** Tells databases apart, also those with the same name on different servers. */
-const place = `SELECT current_database(), pg_postmaster_start_time()::text`
-
-/**
- * Checks that `directUrl` leads to the client's database, and there to sessions that last: otherwise leases would exclude nobody,
- * and no wake-up would come.
- */
-export const openDirect = Effect.fnUntraced(function*(
-  sql: PgClient,
-  directUrl: Redacted.Redacted
-): Effect.fn.Return<PgClientConfig, OpenError> {
-  const config = directConfig(sql, directUrl)
-  yield* checkUrl(config)
-  const refuse = (detail: string) =>
-    new OpenError({ database: describeDatabase(config), reason: new NotDirect({ detail }) })
-  const sharing = yield* Effect.mapError(findSharing(config), fromSqlError(config))
-  if (sharing !== "own") return yield* refuse(`leads through a pooler that shares sessions between ${sharing}`)
-  const [here] = yield* Effect.mapError(sql.unsafe(place).values, fromSqlError(sql.config))
-  const [there] = yield* Effect.mapError(
-    Effect.scoped(Effect.flatMap(openDedicated(config), ({ queryValues }) => queryValues(place, [], false))),
-    fromSqlError(config)
-  )
-  return here?.join(" ") === there?.join(" ")
-    ? config
-    : yield* refuse("leads to another database or server than the client's")
-})
