@@ -218,6 +218,17 @@ layer(both, { excludeTestServices: true, timeout: "1 minute" })("the one session
     }))
 })
 
+it.live("statements have no bound, for the session could not be opened again", () =>
+  Effect.gen(function*() {
+    const [sql, store] = [yield* SqlClient, yield* MessageStore]
+    yield* store.append("unbounded-1", Store.numbered(1))
+    const slow = sql`SELECT count(*) FROM generate_series(1, 300000)`
+    yield* store.transaction(Effect.andThen(slow, store.append("unbounded-1", Store.numbered(1))))
+    assert.lengthOf(yield* Store.readStream(store, "unbounded-1"), 2)
+  }).pipe(Effect.provide(
+    Postgres.layerClient({ install: true, statementTimeout: "1 millis" }).pipe(Layer.provideMerge(Pglite.layerClient()))
+  )))
+
 // The pool closes what is idle on Effect's clock.
 it.effect("a connection that follows another finds nothing that the other prepared or set", () =>
   Effect.gen(function*() {

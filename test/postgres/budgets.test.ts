@@ -25,7 +25,7 @@ const countedStore = Layer.effect(
   Effect.gen(function*() {
     const { url } = yield* Database.Database
     const proxy = yield* Proxy.start(url)
-    return { store: yield* Store.open(proxy.url, { maxConnections: 4 }), roundTrips: proxy.roundTrips }
+    return { store: yield* Store.openWarm(proxy.url, 4), roundTrips: proxy.roundTrips }
   })
 )
 

@@ -24,6 +24,7 @@ const open = Effect.gen(function*() {
   const woken = within("for a wake-up", "10 seconds")
   // The listener is connected, which wakes everybody once.
   yield* live(woken((yield* store.wakeUps()).await))
+  yield* live(Store.warmUp(store, 10))
   /** Writes to the category, and waits until the first store has heard of it. */
   const write = (category: string, count: number) =>
     Effect.scoped(Effect.gen(function*() {

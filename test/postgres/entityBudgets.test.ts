@@ -28,7 +28,7 @@ class Counter extends Context.Service<Counter, {
 const counted = Layer.effectContext(Effect.gen(function*() {
   const { url } = yield* Database.Database
   const proxy = yield* Proxy.start(url)
-  const opened = yield* Store.open(proxy.url, { maxConnections: 4 })
+  const opened = yield* Store.openWarm(proxy.url, 4)
   const asked: Array<string> = []
   const noting =
     <Args extends ReadonlyArray<unknown>, Result>(name: string, ask: (...args: Args) => Result) =>

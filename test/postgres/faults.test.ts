@@ -194,7 +194,7 @@ layer(Database.layer(), { excludeTestServices: true })("a writer in trouble", (i
 
   it.effect("that gives up waiting for the lock tells so, and other categories never wait for it", () =>
     Effect.gen(function*() {
-      const store = yield* open({ startupParameters: { lock_timeout: "1s" } })
+      const store = yield* open({ lockTimeout: "1 second" })
       const [held, free] = [yield* newCategory, yield* newCategory]
       const errors = yield* whileLocked(
         held,
@@ -215,7 +215,7 @@ layer(Database.layer(), { excludeTestServices: true })("a writer in trouble", (i
       for (const error of errors) {
         assert(error instanceof StoreError)
         assert.isTrue(error.isRetryable)
-        assert.include(error.message, "lock timeout")
+        assert.include(error.message, `the lock of the category ${held}`)
       }
       assert.strictEqual((yield* store.append(`${held}-0`, Store.numbered(1))).version, 0)
       assert.lengthOf(yield* Store.readCategory(store, held), 1)
@@ -359,14 +359,14 @@ layer(Database.layer(), { excludeTestServices: true })("interruption", (it) => {
   it.effect("the end of the layer closes its connections, and ends everybody who waits", () =>
     Effect.gen(function*() {
       const applicationName = "closing"
-      const [store, close] = yield* openToClose({ maxConnections: 2, applicationName })
+      const [store, close] = yield* openToClose({ maxConnections: 3, applicationName })
       const [first, second, other] = [yield* newCategory, yield* newCategory, yield* newCategory]
       yield* store.append(`${other}-1`, Store.numbered(30))
       yield* Effect.gen(function*() {
         const stuck = yield* Effect.forEach([first, second], (category) =>
           Effect.forkChild(store.append(`${category}-1`, Store.numbered(1))))
         yield* until(
-          "both connections are waiting",
+          "both connections of writes are waiting",
           Effect.map(waiting, (pids) =>
             pids.length === 2)
         )

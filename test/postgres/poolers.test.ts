@@ -220,9 +220,10 @@ describe.skipIf(PgBouncer.program === undefined)("PgBouncer", () => {
 
     it.effect("with a directUrl a consumer and a read model run through it, beside a second one that waits", () =>
       Effect.gen(function*() {
-        const { direct, transaction } = yield* Poolers
+        const { direct, session, transaction } = yield* Poolers
         const options = { directUrl: Redacted.make(direct) }
-        const [one, two] = [yield* openAll(transaction, options), yield* openAll(transaction, options)]
+        const throughPooler = { directUrl: Redacted.make(session) }
+        const [one, two] = [yield* openAll(transaction, options), yield* openAll(transaction, throughPooler)]
         const handled: Array<number> = []
         const consumer = Consumer.make("shipping").on(orders, {
           Placed: ({ data }) => Effect.sync(() => handled.push(data.total))

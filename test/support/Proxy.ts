@@ -53,6 +53,9 @@ const announcement = Buffer.from("{\"from\":\"")
 /** The first statement on a connection of leases. */
 const leaseChannel = Buffer.from("eventfold_lease")
 
+/** What a connection that lasts asks first: whether its session is its own. It is counted as a part of the login. */
+const sessionLook = Buffer.from("SELECT pg_backend_pid()")
+
 /** Starts a proxy for the server of a URL. The end of the scope stops it. */
 export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Proxy, never, Scope.Scope> {
   const target = new URL(url)
@@ -77,10 +80,10 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
     const server = connect({ host: target.hostname, port: Number(target.port), noDelay: true })
     client.setNoDelay(true)
     const counter = readyCounter()
-    let ready = 0
     let onReply: Trap | undefined
     let isAnnouncement = false
     let isLease = false
+    let isLogin = true
     const cut = () => {
       client.destroy()
       server.destroy()
@@ -102,6 +105,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
       const trap = trapFor(chunk)
       if (trap?.when === "before the request") return trip(trap)
       if (trap !== undefined) onReply = trap
+      if (chunk.includes(sessionLook)) isLogin = true
       if (chunk.includes(announcement)) isAnnouncement = true
       if (chunk.includes(leaseChannel)) isLease = true
       server.write(chunk)
@@ -109,8 +113,9 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
     server.on("data", (chunk: Buffer) => {
       if (silence === "now" || connection.isSilent) return
       const more = counter(chunk)
-      // The first one ends the login. A connection has one request at a time.
-      const answers = ready === 0 ? Math.max(0, more - 1) : more
+      // A connection has one request at a time.
+      const answers = isLogin ? Math.max(0, more - 1) : more
+      if (more > 0) isLogin = false
       if (isAnnouncement && answers > 0) {
         counts.announcements += answers
         isAnnouncement = false
@@ -119,7 +124,6 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
       } else {
         counts.roundTrips += answers
       }
-      ready += more
       if (onReply === undefined) client.write(chunk)
       else if (more > 0) trip(onReply)
     })

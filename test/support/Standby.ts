@@ -4,8 +4,10 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { SqlError } from "effect/sql/SqlError"
+import { connect, type Socket } from "node:net"
 import * as Database from "./Database.ts"
 import type { PostgresServer, PostgresServerError } from "./PostgresServer.ts"
+import { listen } from "./Proxy.ts"
 
 export interface Standby extends PostgresServer {
   /** The URL of the same database, and of the same user, on the standby. */
@@ -30,3 +32,41 @@ export const of = (server: PostgresServer): Effect.Effect<Standby, PostgresServe
       Effect.flatMap(Database.session(replica.url), (sql) => sql`SELECT pg_promote()`)
     )
   }))
+
+/** A host that leads to a server, as a name in the DNS or a proxy does. */
+export interface Route {
+  /** The URL of the database through the route. */
+  readonly url: string
+  /** Leads new connections to the server of a URL. Those that are open stay where they are. */
+  readonly lead: (url: string) => Effect.Effect<void>
+}
+
+/** Leads to the server of a URL at first. The end of the scope closes all connections. */
+export const route = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Route, never, Scope.Scope> {
+  let target = new URL(url)
+  const sockets = new Set<Socket>()
+  const accept = (client: Socket): void => {
+    const server = connect({ host: target.hostname, port: Number(target.port), noDelay: true })
+    client.setNoDelay(true)
+    client.pipe(server)
+    server.pipe(client)
+    for (const socket of [client, server]) {
+      sockets.add(socket)
+      socket.on("error", () => socket.destroy())
+      socket.on("close", () => {
+        sockets.delete(socket)
+        client.destroy()
+        server.destroy()
+      })
+    }
+  }
+  const own = new URL(url)
+  own.host = `127.0.0.1:${yield* listen(accept, sockets)}`
+  return {
+    url: own.href,
+    lead: (to) =>
+      Effect.sync(() => {
+        target = new URL(to)
+      })
+  }
+})

@@ -20,6 +20,22 @@ export const open = (
 ): Effect.Effect<Store, Postgres.OpenError, Scope.Scope> =>
   Effect.map(Layer.build(Postgres.layer({ ...options, url: Redacted.make(url) })), Context.get(MessageStore))
 
+/**
+ * Opens the connections of a pool, and the one of leases: tests that count round trips don't count how a store notices that a new
+ * connection leads to the same server.
+ */
+export const warmUp = (store: Store, connections: number): Effect.Effect<void> =>
+  Effect.orDie(Effect.gen(function*() {
+    yield* Effect.all(Array.from({ length: 4 * connections }, () => store.lastPosition), { concurrency: "unbounded" })
+    yield* Effect.scoped(store.lease("warm"))
+    const { version } = yield* store.append("warm-0", numbered(1))
+    yield* store.append("warm-0", numbered(1), { expectedVersion: version })
+  }))
+
+/** Opens a store whose pool has all of its connections. */
+export const openWarm = (url: string, maxConnections: number): Effect.Effect<Store, Postgres.OpenError, Scope.Scope> =>
+  Effect.tap(open(url, { maxConnections }), (store) => warmUp(store, maxConnections))
+
 /** Messages with their numbers as data. */
 export const numbered = (count: number, first = 0): ReadonlyArray<Message> =>
   Array.from({ length: count }, (_, i) => ({ type: "Numbered", data: first + i }))

@@ -41,6 +41,9 @@ export const EntityCache = Context.Reference<Option.Option<Service>>("eventfold/
  * usually reads no rows. Loads of one entity that begin at the same moment share one read. After a failed append the cache
  * drops the entity, so the next load reads the stream.
  *
+ * When the database becomes another one, as after a failover that lost the last messages, the cache forgets all that it has of the
+ * former one. It asks which database it is after a connection was opened or lost, and not for each load.
+ *
  * When the capacity is exceeded, the cache drops the least recently used entities.
  *
  * @example

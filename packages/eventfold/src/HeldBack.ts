@@ -48,7 +48,13 @@ export interface HeldBack {
   readonly writers: ReadonlyArray<Writer>
 }
 
-const describeWriter = (writer: Writer): string => {
+/**
+ * Describes a {@link Writer} in a few words, such as `process 4711 (billing, user app, idle in transaction, for 3m 12s)`.
+ *
+ * @category formatting
+ * @since 0.1.0
+ */
+export const formatWriter = (writer: Writer): string => {
   const name = writer.preparedAs !== undefined
     ? `prepared transaction ${JSON.stringify(writer.preparedAs)}`
     : writer.pid !== undefined
@@ -83,6 +89,6 @@ const describeWriter = (writer: Writer): string => {
  * @since 0.1.0
  */
 export const format = ({ position, writers }: HeldBack): string => {
-  const by = writers.length === 0 ? "transactions that have just ended" : writers.map(describeWriter).join(" and ")
+  const by = writers.length === 0 ? "transactions that have just ended" : writers.map(formatWriter).join(" and ")
   return `global position ${position} is held back by ${by}`
 }

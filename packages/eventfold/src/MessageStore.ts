@@ -540,7 +540,7 @@ export const transaction = <A, E, R>(
  *
  * Where the append would wait for the caller's transaction, it fails with a `StoreError` that is not retryable: on PGlite, which
  * has one connection; on PostgreSQL, in a category that the transaction has appended to; and in memory, when the transaction has
- * appended anything. On PostgreSQL it waits for other locks for at most 5 seconds, and within an independent transaction there is
+ * appended anything. On PostgreSQL it waits for other locks for at most `lockTimeout`, and within an independent transaction there is
  * no other independent one.
  *
  * @example

@@ -102,7 +102,12 @@ const streams: Service = {
       const data = groupSize === undefined ? { position } : { position, groupSize }
       yield* Effect.mapError(
         store.append(name, { type, data }),
-        (error) => error._tag === "StoreError" ? error : failed("PositionStore.put", name)(error)
+        (error) => {
+          if (error._tag === "StoreError") return error
+          const isRetryable = error._tag === "WrongExpectedVersion"
+          // Only a store whose database was replaced by another one refuses it so.
+          return new StoreError({ operation: "PositionStore.put", reason: `${name}: ${error.message}`, isRetryable })
+        }
       )
       // A position carries no trace: no handler continues one from it.
     },

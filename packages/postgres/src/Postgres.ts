@@ -26,9 +26,10 @@ import {
   whyUnusable
 } from "./Install.ts"
 import type { Bounded } from "./internal/client/bound.ts"
-import { isInProcess } from "./internal/client/connections.ts"
+import { isInProcess, makeBeside } from "./internal/client/connections.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
+import * as LockWaits from "./internal/client/lockWaits.ts"
 import { fromSqlError } from "./internal/client/openErrors.ts"
 import * as Pool from "./internal/client/openPool.ts"
 import type { PoolOptions } from "./internal/client/poolSettings.ts"
@@ -38,7 +39,9 @@ import * as WakeUps from "./internal/coordination/wakeUps.ts"
 import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
 import * as StockBackend from "./internal/stock/backend.ts"
 import * as Backend from "./internal/store/backend.ts"
+import { makeIdentity } from "./internal/store/identity.ts"
 import { open as openInline } from "./internal/store/inlineReadModels.ts"
+import * as Lineage from "./internal/store/lineage.ts"
 import type { OpenError } from "./OpenError.ts"
 
 /**
@@ -255,20 +258,42 @@ const open = Effect.fnUntraced(function*(
   const { functions, schema } = yield* ensureInstalled(statements, options)
   const lasting = options.directUrl === undefined || isInProcess(sql)
     ? sql.config
-    : yield* Pool.openDirect(sql, options.directUrl)
-  const wakeUps = WakeUps.make(statements, lasting, { announce: options.announce ?? true })
-  const lease = Leases.make(sql, lasting)
-  const places = Places.make(statements)
+    : yield* Pool.openDirect(statements, options.directUrl)
+  const sessions = Lineage.makeSessions()
+  const wakeUps = WakeUps.make(statements, lasting, {
+    announce: options.announce ?? true,
+    opened: sessions.opened
+  })
+  const lease = Leases.make(sql, lasting, sessions.opened)
+  const beside = isInProcess(sql) ? undefined : yield* statements.on(yield* makeBeside(sql))
+  const lockWaits = LockWaits.make(sql, beside, options.lockTimeout)
+  const places = Places.make(statements, beside, lockWaits)
+  const identity = makeIdentity(statements)
+  const lineage = Lineage.make(statements, sessions, identity)
+  // So that the first load needs none. If it fails, the first load looks.
+  if (lineage !== undefined) yield* Effect.ignore(statements.once(lineage.look))
   const { inline = [] } = options
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
-    return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, yield* places)
+    return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, places, lockWaits, {
+      identity,
+      lineage
+    })
   }
   const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
   if (unusable !== undefined) return yield* unusable
   const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
   const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(statements, call, inline, context)
-  return yield* Backend.make(statements, call, yield* wakeUps, yield* lease, yield* places, inlineReadModels)
+  return yield* Backend.make(
+    statements,
+    call,
+    yield* wakeUps,
+    yield* lease,
+    places,
+    lockWaits,
+    { identity, lineage },
+    inlineReadModels
+  )
 })
 
 /**
@@ -284,7 +309,7 @@ const open = Effect.fnUntraced(function*(
  * `StoreError` that says so.
  *
  * What is done by `MessageStore.independently` in a transaction is outside of it, on up to two connections beside the client's
- * pool, which open when they are needed. Such an append waits for locks for at most 5 seconds. A client of PGlite has a single
+ * pool, which open when they are needed. A client of PGlite has a single
  * connection, so there it is refused.
  *
  * On a Message DB without the `eventfold` schema the store works through the functions and the table of `message_store`:

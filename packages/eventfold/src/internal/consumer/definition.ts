@@ -79,7 +79,10 @@ export interface Options {
   readonly onFailure?: FailurePolicy | undefined
   /** How long the consumer waits for a wake-up before it reads anyway. */
   readonly poll?: PollOptions | undefined
-  /** How long handlers may run on when the consumer stops, before they are interrupted. Defaults to 10 seconds. */
+  /**
+   * How long handlers may run on when the consumer stops, before they are interrupted. One that waits for its next attempt ends
+   * at once. Defaults to 10 seconds, because most supervisors wait for 30.
+   */
   readonly grace?: Duration.Input | undefined
 }
 

@@ -1,9 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { MessageStore } from "../../MessageStore.ts"
+import { MessageStore } from "../../MessageStore.ts"
 import { type Key, PositionStore, streamName } from "../../PositionStore.ts"
-import type { StoreError } from "../../StoreError.ts"
+import { StoreError } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
+import * as InProcess from "../store/inProcess.ts"
+import { stillHolds } from "../store/lineage.ts"
 import type { Consumer } from "./definition.ts"
 import { GroupSizeChanged } from "./errors.ts"
 import * as LowWaterMark from "./lowWaterMark.ts"
@@ -73,10 +75,18 @@ const checkGroupSize = Effect.fnUntraced(
   }
 )
 
+const replaced = new StoreError({
+  operation: "PositionStore.put",
+  reason: "the database has become another one, so the position is not written: it may be of messages that are lost",
+  isRetryable: true
+})
+
 /** A member at its recorded position, or where the consumer starts. */
 const loadMember = Effect.fnUntraced(function*(consumer: AnyConsumer, key: Key) {
   const { options: { group, start = "beginning" } } = consumer
   const positions = yield* PositionStore
+  const { lineage } = (yield* MessageStore)[InProcess.TypeId]
+  const generation = lineage?.generation() ?? 0
   const recorded = yield* positions.get(key)
   const after = Option.isSome(recorded) ? recorded.value.position : yield* startAfter(consumer)
   const mark = LowWaterMark.make(after)
@@ -84,8 +94,17 @@ const loadMember = Effect.fnUntraced(function*(consumer: AnyConsumer, key: Key) 
   let isDueSoon = false
   let isDueAtTheEnd = false
 
+  /** Fails until the lease is lost, with the server that granted it; then the recorded position is read again. */
+  const isOfThisDatabase = lineage === undefined ? Effect.void : Effect.flatMap(
+    Effect.suspend(() => stillHolds(lineage, generation)),
+    (holds) => holds ? Effect.void : Effect.fail(replaced)
+  )
+
   const write = (position: number) =>
-    positions.put(key, group === undefined ? { position } : { position, groupSize: group.size }).pipe(
+    Effect.andThen(
+      isOfThisDatabase,
+      positions.put(key, group === undefined ? { position } : { position, groupSize: group.size })
+    ).pipe(
       Effect.tap(() => Effect.sync(() => written = position)),
       Effect.onError(() => Effect.sync(() => isDueSoon = true))
     )

@@ -117,7 +117,7 @@ const makeRegion = <S, E>(
   const forgetOthers = () => {
     if (generation === lineage.generation()) return
     generation = lineage.generation()
-    for (const entry of [...entries.values()]) lru.remove(entry)
+    for (const entry of entries.values()) lru.remove(entry)
   }
 
   const add = (streamName: string): Entry<S, E> => {

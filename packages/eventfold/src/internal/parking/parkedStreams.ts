@@ -86,7 +86,9 @@ export const advance = Effect.fnUntraced(function*<S>(
       (appending) => Metadata.without(storeErrors("Parking.append", appending))
     )
     if (refused === undefined) return { ...fold, state: events.reduce(folding.evolve, fold.state), version }
-    const latest = yield* catchUp(parking, folding, id, fold)
+    const known = yield* catchUp(parking, folding, id, fold)
+    // A stream without news that refuses its version has lost its end: in a failover, or by a restore.
+    const latest = known.version === fold.version ? yield* catchUp(parking, folding, id, unread(folding)) : known
     if (latest.version === fold.version) {
       return yield* failed("Parking.append", `cannot append to ${category.categoryName}-${id}: ${refused}`)
     }

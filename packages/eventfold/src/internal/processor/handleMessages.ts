@@ -9,6 +9,7 @@ import type { RecordedMessage } from "../../Message.ts"
 import { log } from "../runtime/log.ts"
 import { retryUntilStop, type Stopping } from "../runtime/stopping.ts"
 import type { Activity, Messages } from "./activity.ts"
+import { backoff, isOutage, logOutage } from "./outage.ts"
 import type { Traced } from "./spans.ts"
 import type { Subject } from "./subject.ts"
 
@@ -76,6 +77,16 @@ export interface AttemptOptions {
   readonly traced: Traced
 }
 
+/** Fails, and is the next attempt from the second time on. */
+const failedOnce = <E, R>(error: E, next: Effect.Effect<void, E, R>): Effect.Effect<void, E, R> => {
+  let isFirst = true
+  return Effect.suspend(() => {
+    if (!isFirst) return next
+    isFirst = false
+    return Effect.fail(error)
+  })
+}
+
 export const makeAttempt = <E, R>(
   { handle, isFatal = () => false, retry = defaultRetry, subject }: Handler<E, R>,
   { activity, stopping, traced }: AttemptOptions
@@ -105,16 +116,31 @@ export const makeAttempt = <E, R>(
           return Effect.as(logRetry(messages, attempts, report), true)
         })
       }
-      /** The schedule starts only after a first failure: most messages succeed, and pay nothing for it. */
-      const retryAfter = (error: E) => {
-        let isFirst = true
-        const next = Effect.suspend(() => {
-          if (!isFirst) return attempt
-          isFirst = false
-          return Effect.fail(error)
+      const willWait = (error: unknown) => {
+        if (!isOutage(error) || isFatal(error)) return Effect.succeed(false)
+        activity.attemptFailed(begun)
+        return Effect.flatMap(FailureReport.fromCause(Cause.fail(error)), (report) => {
+          if (!stopping.isStopping()) activity.willRetry(messages, attempts, report)
+          return Effect.as(logOutage(subject, error), true)
         })
-        return retryUntilStop(next, Schedule.while(retry, ({ input }) => willRetry(input)), stopping)
       }
+      /** While the store is away, the messages are not to blame, so this takes none of their attempts. */
+      const waitForStore = (error: E): Effect.Effect<void, E, R> =>
+        isOutage(error)
+          ? retryUntilStop(
+            failedOnce(error, attempt),
+            Schedule.while(backoff, ({ input }) => willWait(input)),
+            stopping
+          )
+          : Effect.fail(error)
+      /** The schedules start only after a first failure: most messages succeed, and pay nothing for them. */
+      const retryAfter = (error: E) =>
+        Effect.catch(waitForStore(error), (error) =>
+          retryUntilStop(
+            failedOnce(error, Effect.catch(attempt, waitForStore)),
+            Schedule.while(retry, ({ input }) => willRetry(input)),
+            stopping
+          ))
 
       if (stopping.isStopping()) return Effect.interrupt
       return Effect.matchCauseEffect(traced(messages, Effect.catch(attempt, retryAfter)), {

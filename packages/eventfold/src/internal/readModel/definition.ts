@@ -80,7 +80,8 @@ export interface Options {
   readonly poll?: PollOptions | undefined
   /**
    * How long the transaction in progress may still take when the read model is stopped. After that it is interrupted, and
-   * so rolled back. Defaults to 10 seconds.
+   * so rolled back. A transaction whose handlers have not begun, and the pause before the next attempt, end at once. Defaults to
+   * 10 seconds, because most supervisors wait for 30.
    */
   readonly grace?: Duration.Input | undefined
   /** How `run` builds a new version beside the live build. */

@@ -13,6 +13,9 @@ export const isSame = (a: StoreIdentity, b: StoreIdentity): boolean =>
 const isCertainlySame = (a: StoreIdentity, b: StoreIdentity): boolean =>
   keys.every((key) => a[key] !== undefined && a[key] === b[key])
 
+/** How many looks one need may take: other users of the pool open connections meanwhile. */
+const maxLooks = 3
+
 /**
  * Makes the lineage of a store from the signs that its database may have become another one, and from a look at which one it is.
  *
@@ -33,15 +36,18 @@ export const makeLineage = (signs: () => number, identity: Effect.Effect<StoreId
   let lookedAt = -1
   let generation = 0
   const isDue = () => signs() !== lookedAt
-  const look = Effect.suspend(() => {
-    // Before the look, which may open a connection itself.
+  const lookOnce = Effect.suspend(() => {
     const at = signs()
-    if (at === lookedAt) return Effect.void
     return Effect.map(identity, (found) => {
       if (known !== undefined && !isCertainlySame(known, found)) generation += 1
       known = found
       lookedAt = at
     })
+  })
+  // A look may open a connection itself, which is a sign: the next one then finds it open.
+  const look = Effect.suspend(() => {
+    let looks = 0
+    return Effect.whileLoop({ while: () => isDue() && looks++ < maxLooks, body: () => lookOnce, step: () => {} })
   })
   return { isDue, generation: () => generation, look: oneAtATime.withPermit(look) }
 }

@@ -40,7 +40,7 @@ const interruptionTimeout = "1 second"
 /** Whether a statement may take {@link patience} times as long. */
 const IsPatient = Context.Reference<boolean>("@eventfold/postgres/IsPatient", { defaultValue: () => false })
 
-/** Lets statements take longer that go through many rows, as far as those of their tables or their range are many. */
+/** Lets statements take longer, because they go through many rows. */
 export const patiently = <A, E, R>(statements: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.provideService(statements, IsPatient, true)
 
@@ -90,10 +90,8 @@ const silence = (message: string): SqlError =>
 
 const noAnswer = (duration: Duration.Duration): SqlError =>
   silence(
-    `the server gave no answer within ${
-      Duration.format(duration)
-    }, the bound that statementTimeout sets, or the client had no ` +
-      "connection free for that long"
+    `the server gave no answer within ${Duration.format(duration)}, the bound that statementTimeout sets, ` +
+      "or the client had no connection free for that long"
   )
 
 /**
@@ -109,6 +107,7 @@ const makeWatch = Effect.fnUntraced(
     const inFlight = new Set<InFlight>()
     const hasAny = Latch.makeUnsafe()
     let look = 0
+    let isClosed = false
 
     const giveUpOverdue = () => {
       look += 1
@@ -118,12 +117,23 @@ const makeWatch = Effect.fnUntraced(
         statement.giveUp()
       }
       if (inFlight.size === 0) hasAny.closeUnsafe()
+      endWhenDone()
     }
-    yield* hasAny.await.pipe(
+    const watching = yield* hasAny.await.pipe(
       Effect.andThen(Effect.sleep(Duration.millis(Duration.toMillis(duration) / looks))),
       Effect.andThen(Effect.sync(giveUpOverdue)),
       Effect.forever,
-      Effect.forkScoped
+      Effect.forkDetach
+    )
+    const endWhenDone = () => {
+      if (isClosed && inFlight.size === 0) watching.interruptUnsafe()
+    }
+    // It outlives the scope for as long as a statement is in flight: the pool waits for that before it closes.
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        isClosed = true
+        endWhenDone()
+      })
     )
 
     return <A, E, R>(
@@ -149,10 +159,12 @@ const makeWatch = Effect.fnUntraced(
         hasAny.openUnsafe()
         fiber.addObserver((exit) => {
           inFlight.delete(entry)
+          endWhenDone()
           resume(exit)
         })
         return Effect.suspend(() => {
           inFlight.delete(entry)
+          endWhenDone()
           fiber.interruptUnsafe()
           return Effect.map(
             Effect.timeoutOption(Effect.interruptible(Fiber.await(fiber)), interruptionTimeout),
@@ -300,9 +312,8 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Bound, OpenError, Scope.Scope> {
   const duration = Duration.fromInputUnsafe(timeout)
   if (!Duration.isPositive(duration)) {
-    const detail =
-      `statementTimeout is ${Duration.format(duration)}, and must be more than 0: Duration.infinity switches the ` +
-      "bound off"
+    const detail = `statementTimeout is ${Duration.format(duration)}, and must be more than 0; ` +
+      "Duration.infinity switches the bound off"
     return yield* new OpenError({ database: describeDatabase(sql.config), reason: new OpenFailed({ detail }) })
   }
   if (isInProcess(sql) || !Duration.isFinite(duration)) return unbounded

@@ -1,5 +1,6 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import type { Fragment } from "effect/sql/Statement"
+import type { LockWaits } from "./lockWaits.ts"
 
 /**
  * A query that calls a function of `message_store` whose first argument is the name of a stream or category. The rows
@@ -20,6 +21,18 @@ export const stockSearchPath = (sql: PgClient): Fragment =>
       true) AS path
     OFFSET 0
   ) AS found`
+
+/**
+ * The same for writes, which wait for locks: limits their waits as well, until the query reads `restored`. That comes last.
+ */
+export const stockWritePath = (sql: PgClient, { limitedUnlessSet }: LockWaits) => ({
+  found: sql`(
+    SELECT current_setting('lock_timeout') AS lock_timeout, ${limitedUnlessSet} AS limited, found.path
+    FROM ${stockSearchPath(sql)} (path)
+    OFFSET 0
+  ) AS found`,
+  restored: sql`set_config('lock_timeout', found.lock_timeout, true)`
+})
 
 /** Calls the functions of a stock Message DB. */
 export const stockFunctionCall = (sql: PgClient): FunctionCall => (name, call) =>

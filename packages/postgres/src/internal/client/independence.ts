@@ -4,22 +4,15 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { isSqlError } from "effect/sql/SqlError"
 import { type EncodedAppend, Independence, type StoreBackend, type Transactions } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
-import { isInProcess, makeBeside } from "./connections.ts"
+import type { LockWaits } from "./lockWaits.ts"
 import { isLockTimeout, storeError } from "./sqlError.ts"
 import type { Statements } from "./statements.ts"
 import { inTransaction, levelOf } from "./transactions.ts"
-
-/**
- * How long a transaction beside the caller's waits for a lock. The server does not see that the caller's transaction waits
- * for this one, so it would not find a deadlock between the two.
- */
-const lockTimeout = "5s"
 
 /** Where an operation runs: by itself, in the transaction of the caller, or outside of that. */
 type Place = "alone" | "joined" | "outside"
@@ -80,12 +73,15 @@ const withOwnTurns = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A,
     return own
   })
 
-/** Says what an independent write has waited for. */
+/**
+ * Says what an independent write may have waited for. The server does not see that the caller's transaction waits for it, so it finds
+ * no deadlock between the two.
+ */
 const explainLockTimeout = <E>(error: E | StoreError): E | StoreError => {
   if (!(error instanceof StoreError) || !isSqlError(error.cause) || !isLockTimeout(error.cause)) return error
   const reason =
-    `another transaction has kept a lock for ${lockTimeout}; if it is the one around, which can't end before ` +
-    `this: append to another category, or before that transaction does (${error.reason})`
+    `${error.reason}; the transaction around may wait for that one, and can't end before this: append to another ` +
+    "category, or before the transaction does"
   return new StoreError({ operation: error.operation, reason, isRetryable: error.isRetryable, cause: error.cause })
 }
 
@@ -109,12 +105,12 @@ const bounded = <A, E>(operation: string, write: Effect.Effect<A, E>): Effect.Ef
 const isWorthRetrying = (error: unknown): boolean =>
   error instanceof StoreError && error.isRetryable && !(isSqlError(error.cause) && isLockTimeout(error.cause))
 
-/** Chooses for the operations on a client. The connections beside its pool close with the scope. */
-export const make = Effect.fnUntraced(function*(
-  { bound, on, once, renewing, sql }: Statements
-): Effect.fn.Return<Places, never, Scope.Scope> {
-  const beside = isInProcess(sql) ? undefined : yield* on(yield* makeBeside(sql))
-
+/** Chooses for the operations on a client, and for those on the client `beside` it. */
+export const make = (
+  { bound, once, renewing, sql }: Statements,
+  beside: Statements | undefined,
+  lockWaits: LockWaits
+): Places => {
   const placeOf = (context: Context.Context<never>): Place =>
     levelOf(sql, context) === undefined ? "alone" : Context.get(context, Independence) ? "outside" : "joined"
 
@@ -139,7 +135,7 @@ export const make = Effect.fnUntraced(function*(
         Effect.contextWith((context: Context.Context<never>) => {
           const level = levelOf(client, context)
           const limited = Effect.andThen(
-            Effect.mapError(sql`SELECT set_config('lock_timeout', ${lockTimeout}, true)`, storeError(operation)),
+            Effect.mapError(sql`SELECT ${lockWaits.limited}`, storeError(operation)),
             effect
           )
           return level === undefined
@@ -206,7 +202,7 @@ export const make = Effect.fnUntraced(function*(
         )
       })
   }
-})
+}
 
 type Reads = Pick<
   StoreBackend,

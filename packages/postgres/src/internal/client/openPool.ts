@@ -5,11 +5,12 @@ import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { NotDirect, OpenError, SessionsShared } from "../../OpenError.ts"
-import { isInProcess, openDedicated } from "./connections.ts"
+import type { Bounded } from "./bound.ts"
+import { isInProcess } from "./connections.ts"
 import { describeDatabase, fromFile, fromProblem, fromSqlError } from "./openErrors.ts"
 import { configure, copyConfig, setSharing, settingsOf, sharingOf } from "./pool.ts"
 import * as PoolSettings from "./poolSettings.ts"
-import { findSharing, type Sharing } from "./sessions.ts"
+import { askOnce, findSharing, type Sharing } from "./sessions.ts"
 import * as Tls from "./tls.ts"
 
 /**
@@ -80,7 +81,7 @@ const place = `SELECT current_database(), pg_postmaster_start_time()::text`
  * and no wake-up would come.
  */
 export const openDirect = Effect.fnUntraced(function*(
-  sql: PgClient,
+  { bound, sql }: Bounded,
   directUrl: Redacted.Redacted
 ): Effect.fn.Return<PgClientConfig, OpenError> {
   const config = yield* directConfig(sql, directUrl)
@@ -88,11 +89,8 @@ export const openDirect = Effect.fnUntraced(function*(
     new OpenError({ database: describeDatabase(config), reason: new NotDirect({ detail }) })
   const sharing = yield* Effect.mapError(findSharing(config), fromSqlError(config))
   if (sharing !== "own") return yield* refuse(`leads through a pooler that shares sessions between ${sharing}`)
-  const [here] = yield* Effect.mapError(sql.unsafe(place).values, fromSqlError(sql.config))
-  const [there] = yield* Effect.mapError(
-    Effect.scoped(Effect.flatMap(openDedicated(config), ({ queryValues }) => queryValues(place, [], false))),
-    fromSqlError(config)
-  )
+  const [here] = yield* Effect.mapError(bound.statement(sql.unsafe(place).values), fromSqlError(sql.config))
+  const there = yield* Effect.mapError(askOnce(config, place), fromSqlError(config))
   return here?.join(" ") === there?.join(" ")
     ? config
     : yield* refuse("leads to another database or server than the client's")

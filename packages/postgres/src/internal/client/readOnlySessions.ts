@@ -6,11 +6,14 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { isInProcess } from "./connections.ts"
 
+/** Looks that are this close, in milliseconds, are of one outage: sessions that began since the last look are not old. */
+const outage = 10_000
+
 /** How long one look at the pool may take. All of its connections may be in use, or the server silent. */
 const limit = "5 seconds"
 
 /**
- * Ends itself when it takes no writes, and says how old it is. PostgreSQL lets a role end its own sessions, also on a standby.
+ * Whether a session takes no writes, and how old it is. It then ends itself, as PostgreSQL lets every role, also on a standby.
  */
 const look = `SELECT
     current_setting('transaction_read_only')::boolean,
@@ -34,9 +37,9 @@ export const make = Effect.fnUntraced(function*(
   const clock = yield* Clock.Clock
   const oneAtATime = Semaphore.makeUnsafe(1)
   let looks = 0
-  let previous = clock.currentTimeMillisUnsafe()
+  let previous = Number.NEGATIVE_INFINITY
 
-  /** Whether another session may be an old one that takes no writes. */
+  /** Ends a session if it takes no writes; whether it was an old one, so that there may be more of them. */
   const endOne = (since: number) =>
     Effect.scoped(Effect.gen(function*() {
       const connection = yield* sql.reserve
@@ -48,8 +51,9 @@ export const make = Effect.fnUntraced(function*(
 
   const lookThrough = Effect.suspend(() => {
     looks++
-    const since = previous
-    previous = clock.currentTimeMillisUnsafe()
+    const begin = clock.currentTimeMillisUnsafe()
+    const since = begin - previous < outage ? previous : begin
+    previous = begin
     let goesOn = true
     return Effect.whileLoop({
       while: () => goesOn,

@@ -154,10 +154,24 @@ export const sharingOf = Effect.fnUntraced(function*(
   )
 })
 
-/** How long the connections of a client keep their sessions: looks at one that is opened for that, or at two. */
-export const findSharing = (config: PgClientConfig): Effect.Effect<Sharing, SqlError> =>
+/** Uses a connection that is opened for that, and closed before the statements in the scope that `use` gets. */
+const onConnection = <A>(
+  config: PgClientConfig,
+  use: (connection: PgConnection) => Effect.Effect<A, SqlError, Scope.Scope>
+): Effect.Effect<A, SqlError> =>
   Effect.scoped(
     Effect.flatMap(Effect.scope, (statements) =>
       Effect.scoped(Effect.flatMap(openDedicated(config), (connection) =>
-        Scope.provide(sharingOf(connection, config), statements))))
+        Scope.provide(use(connection), statements))))
   )
+
+/** How long the connections of a client keep their sessions: looks at one that is opened for that, or at two. */
+export const findSharing = (config: PgClientConfig): Effect.Effect<Sharing, SqlError> =>
+  onConnection(config, (connection) => sharingOf(connection, config))
+
+/** The first row that a query gives on a connection of its own. */
+export const askOnce = (
+  config: PgClientConfig,
+  query: string
+): Effect.Effect<ReadonlyArray<unknown> | undefined, SqlError> =>
+  onConnection(config, (connection) => Effect.map(answerOf(connection.queryValues(query, [], false)), ([row]) => row))

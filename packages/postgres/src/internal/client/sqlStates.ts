@@ -43,7 +43,7 @@ const exceptions: ReadonlyMap<string, State> = new Map([
   ["55006", "passes"],
   // A wait for a lock was as long as it may be.
   ["55P03", "later"],
-  // A statement was as long as it may be, or somebody has cancelled it.
+  // A statement was as long as it may be, or was cancelled.
   ["57014", "later"],
   ["57P04", "later"],
   // A file of the server is missing, is there already, or has a name that it can't have.

@@ -34,6 +34,8 @@ export interface Statements extends Bound.Bounded {
     statements: Effect.Effect<A, E>,
     isRetryable?: (error: E) => boolean
   ) => Effect.Effect<A, E>
+  /** How many statements have failed for a reason that passes: each may have lost its connection. */
+  readonly failures: () => number
   /** Runs statements in a transaction of the caller: none of them is retried. */
   readonly once: <A, E>(statements: Effect.Effect<A, E>) => Effect.Effect<A, E>
   /**
@@ -70,15 +72,18 @@ const makeWith = Effect.fnUntraced(function*(
 
   const renewing: Statements["renewing"] = Effect.tapError((error) => isOfReadOnlySession(error) ? renew : Effect.void)
 
+  let failures = 0
   const retrying: Statements["retrying"] = <A, E>(
     statements: Effect.Effect<A, E>,
     isRetryable: (error: E) => boolean = isErrorWorthRepeating
   ): Effect.Effect<A, E> =>
     Effect.catch(statements, (error) => {
+      if (isRetryable(error)) failures += 1
       let attempt: Effect.Effect<A, E> = Effect.fail(error)
+      const again = Effect.tapError(statements, () => Effect.sync(() => failures += 1))
       const next = renewing(Effect.suspend(() => {
         const current = attempt
-        attempt = statements
+        attempt = again
         return current
       }))
       return Effect.flatMap(
@@ -92,6 +97,7 @@ const makeWith = Effect.fnUntraced(function*(
     bound,
     query: (operation, statements) => Effect.mapError(retrying(bound.statement(statements)), storeError(operation)),
     retrying,
+    failures: () => failures,
     once: (statements) => Effect.provideService(statements, IsOnce, true),
     renewing,
     renew,

@@ -105,8 +105,8 @@ export const open = Effect.fnUntraced(function*(
   const [set] = yield* ask(`SELECT set_config('idle_session_timeout', '${serverTimeout}', false), pg_backend_pid()`)
   const session = set?.[1]
   const heartbeat = Effect.flatMap(
-    ask("SELECT pg_backend_pid()"),
-    ([row]) => row?.[0] === session ? Effect.void : Effect.fail(anotherSession)
+    ask("SELECT 1, pg_backend_pid()"),
+    ([row]) => row?.[1] === session ? Effect.void : Effect.fail(anotherSession)
   )
 
   yield* Effect.raceAllFirst([

@@ -20,7 +20,8 @@ const leasesInProcess = new WeakMap<PgClient, StoreBackend["lease"]>()
  */
 export const make = Effect.fnUntraced(function*(
   sql: PgClient,
-  lasting: PgClientConfig
+  lasting: PgClientConfig,
+  opened: () => void
 ): Effect.fn.Return<StoreBackend["lease"], never, Scope.Scope> {
   if (isInProcess(sql)) {
     const leases = leasesInProcess.get(sql) ?? makeLocalLeases()
@@ -32,9 +33,10 @@ export const make = Effect.fnUntraced(function*(
   const scope = yield* Effect.scope
   const session: RcRef.RcRef<LeaseSession.LeaseSession, Unsupported | StoreError> = yield* RcRef.make({
     // A session that is lost is replaced, in a fiber of its own: the session's fiber may end by it.
-    acquire: Effect.suspend(() =>
-      LeaseSession.open(lasting, Effect.forkIn(RcRef.invalidate(session), scope, { startImmediately: true }))
-    ),
+    acquire: Effect.suspend(() => {
+      opened()
+      return LeaseSession.open(lasting, Effect.forkIn(RcRef.invalidate(session), scope, { startImmediately: true }))
+    }),
     idleTimeToLive: idleTime
   })
   return Effect.fnUntraced(function*(name) {

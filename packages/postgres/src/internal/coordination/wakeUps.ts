@@ -34,7 +34,7 @@ export interface WakeUps {
 export const make = Effect.fnUntraced(function*(
   { bound, sql }: Bounded,
   lasting: PgClientConfig,
-  options: { readonly announce: boolean }
+  options: { readonly announce: boolean; readonly opened: () => void }
 ): Effect.fn.Return<WakeUps, never, Scope.Scope> {
   const hasOtherProcesses = !isInProcess(sql)
   let canListen = hasOtherProcesses
@@ -58,7 +58,12 @@ export const make = Effect.fnUntraced(function*(
         // Kept after the last reader stops waiting: the store gives the same function the next time.
         wake = given
         if (!canListen) return Effect.void
-        const listening = Effect.andThen(listen(lasting, self, given), Effect.sync(() => canListen = false))
+        // The listener wakes all readers when it has connected.
+        const noting: Wake = (category) => {
+          if (category === undefined) options.opened()
+          return given(category)
+        }
+        const listening = Effect.andThen(listen(lasting, self, noting), Effect.sync(() => canListen = false))
         return Effect.asVoid(Effect.forkScoped(listening))
       })
   }

@@ -1,9 +1,8 @@
-import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { HeldBack } from "eventfold/HeldBack"
 import { StoreError } from "eventfold/StoreError"
+import { shown, shownColumns, shownJoins, type ShownRow } from "../client/otherTransactions.ts"
 import type { Statements } from "../client/statements.ts"
 import { safePosition } from "../client/wireValues.ts"
 import { type Known, type Look, mayWrite } from "./finality.ts"
@@ -45,34 +44,10 @@ export const lookAtWriters = (statements: Statements, rule: GapRule): Effect.Eff
   })
 
 /** The first position without a message, and one of the transactions that may write it; null when none may. */
-interface WriterRow {
+interface WriterRow extends ShownRow {
   readonly position: bigint
   readonly writer: string | null
-  readonly pid: number | null
-  readonly gid: string | null
-  readonly state: string | null
-  readonly since: Date | null
-  readonly age: number | null
-  readonly application_name: string | null
-  readonly user: string | null
-  readonly client_address: string | null
-  readonly query: string | null
 }
-
-/** What the server shows in place of a statement that the role may not see. */
-const hidden = "<insufficient privilege>"
-
-const toWriter = (row: WriterRow) => ({
-  pid: row.pid ?? undefined,
-  preparedAs: row.gid ?? undefined,
-  state: row.state ?? undefined,
-  since: row.since === null ? undefined : DateTime.fromDateUnsafe(row.since),
-  age: row.age === null ? undefined : Duration.seconds(row.age),
-  applicationName: row.application_name ?? undefined,
-  user: row.user ?? undefined,
-  clientAddress: row.client_address ?? undefined,
-  query: row.query === null || row.query === hidden ? undefined : row.query
-})
 
 /**
  * The first gap after a position and the transactions that may fill it; none when there is no gap before the last
@@ -87,15 +62,7 @@ export const diagnose = (
   const rows = sql<WriterRow>`SELECT
       gap.position,
       writers.transaction AS writer,
-      writers.pid,
-      prepared.gid,
-      CASE WHEN writers.pid IS NULL THEN 'prepared' ELSE activity.state END AS state,
-      coalesce(activity.xact_start, prepared.prepared) AS since,
-      extract(epoch FROM clock_timestamp() - coalesce(activity.xact_start, prepared.prepared))::float8 AS age,
-      activity.application_name,
-      coalesce(activity.usename, prepared.owner)::text AS user,
-      host(activity.client_addr) AS client_address,
-      activity.query
+      ${shownColumns(sql)}
     FROM (
       SELECT ${BigInt(after)} + later.ordinal AS position
       FROM (
@@ -108,21 +75,14 @@ export const diagnose = (
       LIMIT 1
     ) AS gap
     LEFT JOIN ${rule.writers} AS writers ON true
-    LEFT JOIN pg_stat_activity AS activity ON activity.pid = writers.pid
-    LEFT JOIN LATERAL (
-      SELECT xacts.*
-      FROM pg_locks AS own
-      JOIN pg_prepared_xacts AS xacts ON xacts.transaction = own.transactionid
-      WHERE writers.pid IS NULL AND own.virtualtransaction = writers.transaction
-      LIMIT 1
-    ) AS prepared ON true`.unprepared
+    ${shownJoins(sql)}`.unprepared
 
   return Effect.flatMap(query("heldBack", rows), ([first, ...others]) => {
     if (first === undefined) return Effect.succeedNone
     return Effect.map(safePosition(first.position), (position) => {
       const isSuspect = mayWrite(known, position)
       const suspects = [first, ...others].filter(({ writer }) => writer !== null && isSuspect(writer))
-      return Option.some({ position, writers: suspects.map(toWriter) })
+      return Option.some({ position, writers: suspects.map(shown) })
     })
   })
 }

@@ -6,11 +6,13 @@ import type { Fragment } from "effect/sql/Statement"
 import * as ExpectedVersion from "eventfold/ExpectedVersion"
 import { type AppendResult, type EncodedAppend, isCheck } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
-import { stockSearchPath } from "../client/functionCalls.ts"
+import { stockSearchPath, stockWritePath } from "../client/functionCalls.ts"
+import type { LockWaits } from "../client/lockWaits.ts"
 import { isUniqueViolation, storeError } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
 import { inSavepoint, inTransaction, requireFreshSnapshot } from "../client/transactions.ts"
 import { safePosition, wireVersion } from "../client/wireValues.ts"
+import * as WriteTurns from "../store/writeTurns.ts"
 
 /**
  * Where an append was written; without a position when the stream's version (null for no stream) was not the expected
@@ -50,11 +52,12 @@ const givenMessages = (sql: PgClient, { messages }: EncodedAppend): Fragment =>
   ) WITH ORDINALITY AS given (id, type, data, metadata, ordinal)`
 
 /** One statement: lock, version, messages in their order. Each function sees what the ones before it wrote. */
-const write = (sql: PgClient, append: EncodedAppend) => {
+const write = (sql: PgClient, lockWaits: LockWaits, append: EncodedAppend) => {
+  const path = stockWritePath(sql, lockWaits)
   const name = sql`${append.streamName}::varchar`
   const expected = sql`${wireVersion(append.expectedVersion)}::bigint`
-  return sql<WrittenRow>`SELECT before.version, written.position, last.global_position
-    FROM ${stockSearchPath(sql)},
+  return sql<WrittenRow>`SELECT before.version, written.position, last.global_position, ${path.restored} AS restored
+    FROM ${path.found},
     LATERAL (
       SELECT message_store.stream_version(
         CASE WHEN found.path IS NOT NULL AND message_store.acquire_lock(${name}) IS NOT NULL THEN ${name} END
@@ -106,15 +109,18 @@ const findRecorded = (sql: PgClient, append: EncodedAppend) =>
     LEFT JOIN message_store.messages AS stored ON stored.id = given.id::uuid`
 
 /** Locks the categories of all appends in one global order, so that concurrent calls never deadlock. */
-const lockInOrder = (sql: PgClient, appends: ReadonlyArray<EncodedAppend>) =>
-  sql`SELECT message_store.acquire_lock(ordered.name)
+const lockInOrder = (sql: PgClient, lockWaits: LockWaits, appends: ReadonlyArray<EncodedAppend>) => {
+  const path = stockWritePath(sql, lockWaits)
+  return sql`SELECT count(message_store.acquire_lock(found.name)), ${path.restored}
     FROM (
-      SELECT names.name
-      FROM ${stockSearchPath(sql)}, unnest(${appends.map((append) => append.streamName)}::varchar[]) AS names (name)
+      SELECT names.name, found.lock_timeout
+      FROM ${path.found}, unnest(${appends.map((append) => append.streamName)}::varchar[]) AS names (name)
       WHERE found.path IS NOT NULL
       ORDER BY message_store.hash_64(message_store.category(names.name))
       OFFSET 0
-    ) AS ordered`
+    ) AS found
+    GROUP BY found.lock_timeout`
+}
 
 const refuseVersion = (append: EncodedAppend, version: bigint | null): Effect.Effect<never, VersionRefusal> => {
   const { expectedVersion: expected, streamName } = append
@@ -123,8 +129,12 @@ const refuseVersion = (append: EncodedAppend, version: bigint | null): Effect.Ef
   return Effect.fail({ _tag: "VersionRefusal", append, error })
 }
 
-const writeOne = (sql: PgClient, append: EncodedAppend): Effect.Effect<WrittenRow, SqlError | VersionRefusal> =>
-  Effect.flatMap(write(sql, append), ([row]) => {
+const writeOne = (
+  sql: PgClient,
+  lockWaits: LockWaits,
+  append: EncodedAppend
+): Effect.Effect<WrittenRow, SqlError | VersionRefusal> =>
+  Effect.flatMap(write(sql, lockWaits, append), ([row]) => {
     if (row === undefined) return Effect.die(new Error("write_message gave no row"))
     return row.position === null ? refuseVersion(append, row.version) : Effect.succeed(row)
   })
@@ -192,11 +202,13 @@ type Refusal = WrongExpectedVersion | DuplicateMessageId
 /** How the statements of a write are run. */
 type Run = (
   operation: string,
+  appends: ReadonlyArray<EncodedAppend>,
   statements: Effect.Effect<ReadonlyArray<WrittenRow>, SqlError | VersionRefusal>
 ) => Effect.Effect<ReadonlyArray<WrittenRow>, SqlError | VersionRefusal | StoreError>
 
 const makeWrites = (
   statements: Statements,
+  lockWaits: LockWaits,
   run: { readonly one: Run; readonly several: Run }
 ) => {
   const { sql } = statements
@@ -210,7 +222,7 @@ const makeWrites = (
       onFailure: (failure) => {
         if (failure._tag === "StoreError") return Effect.fail(failure)
         return failure._tag === "SqlError" && !isUniqueViolation(failure)
-          ? Effect.fail(storeError(operation)(failure))
+          ? Effect.flip(lockWaits.failure(operation, appends, failure))
           : resolve(statements, operation, appends, failure)
       }
     })
@@ -218,7 +230,11 @@ const makeWrites = (
   return {
     append: (append: EncodedAppend): Effect.Effect<AppendResult, Refusal | StoreError> =>
       Effect.flatMap(
-        write("append", [append], run.one("append", Effect.map(writeOne(sql, append), (row) => [row]))),
+        write(
+          "append",
+          [append],
+          run.one("append", [append], Effect.map(writeOne(sql, lockWaits, append), (row) => [row]))
+        ),
         ([result]) => result === undefined ? Effect.die(new Error("an append gave no result")) : Effect.succeed(result)
       ),
     appendAll: (appends: ReadonlyArray<EncodedAppend>) =>
@@ -227,9 +243,10 @@ const makeWrites = (
         appends,
         run.several(
           "writeAll",
+          appends,
           Effect.andThen(
-            lockInOrder(sql, appends),
-            Effect.forEach(appends, (append) => isCheck(append) ? check(sql, append) : writeOne(sql, append))
+            lockInOrder(sql, lockWaits, appends),
+            Effect.forEach(appends, (append) => isCheck(append) ? check(sql, append) : writeOne(sql, lockWaits, append))
           )
         )
       )
@@ -237,21 +254,26 @@ const makeWrites = (
 }
 
 /** The writes of the store: each a transaction of its own, or in the transaction of the caller. */
-export const make = (statements: Statements) => {
+export const make = (statements: Statements, lockWaits: LockWaits) => {
   const { bound, retrying, sql } = statements
+  const turns = WriteTurns.make(sql, lockWaits)
   /** A failure of the transaction comes out as that of a statement. */
-  const inOwnTransaction: Run = (operation, write) =>
+  const inOwnTransaction: Run = (operation, _, write) =>
     Effect.mapError(
       inTransaction(statements, operation)(write),
       (error) => error._tag === "StoreError" && isSqlError(error.cause) ? error.cause : error
     )
-  const inCallersTransaction: Run = (operation, write) =>
+  const inCallersTransaction: Run = (operation, _, write) =>
     inSavepoint(statements, operation)(Effect.andThen(requireFreshSnapshot(sql, operation), write))
   return {
-    alone: makeWrites(statements, {
-      one: (_, write) => retrying(bound.statement(write)),
-      several: (operation, write) => retrying(inOwnTransaction(operation, write))
+    alone: makeWrites(statements, lockWaits, {
+      one: (operation, appends, write) => retrying(turns.apart(operation, appends)(bound.statement(write))),
+      several: (operation, appends, write) =>
+        retrying(turns.apart(operation, appends)(inOwnTransaction(operation, appends, write)))
     }),
-    joined: makeWrites(statements, { one: inCallersTransaction, several: inCallersTransaction })
+    joined: makeWrites(statements, { ...lockWaits, failure: lockWaits.failureJoined }, {
+      one: inCallersTransaction,
+      several: inCallersTransaction
+    })
   }
 }

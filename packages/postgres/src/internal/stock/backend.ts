@@ -3,11 +3,11 @@ import type { StoreBackend } from "eventfold/StoreBackend"
 import { Unsupported } from "eventfold/StoreError"
 import { stockFunctionCall } from "../client/functionCalls.ts"
 import { placeReads, type Places } from "../client/independence.ts"
+import type { LockWaits } from "../client/lockWaits.ts"
 import type { Statements } from "../client/statements.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import type { GapRule } from "../readAll/gapRule.ts"
 import { makeReadAll } from "../readAll/readAll.ts"
-import { makeIdentity } from "../store/identity.ts"
 import { makeReads } from "../store/reads.ts"
 import * as Appends from "./appends.ts"
 import { readPage } from "./readAll.ts"
@@ -29,16 +29,19 @@ export const make = (
   rule: GapRule,
   wakeUps: WakeUps,
   lease: StoreBackend["lease"],
-  places: Places
+  places: Places,
+  lockWaits: LockWaits,
+  { identity, lineage }: Pick<StoreBackend, "identity" | "lineage">
 ): StoreBackend => {
   const { sql } = statements
-  const { alone, joined } = Appends.make(statements)
+  const { alone, joined } = Appends.make(statements, lockWaits)
   return {
     ...placeReads(places, {
       ...makeReads(statements, stockFunctionCall(sql), () => noBackwards),
       ...makeReadAll(statements, rule, readPage(statements, rule)),
-      identity: makeIdentity(statements)
+      identity
     }),
+    lineage,
     transactions: places.transactions,
     append: (request) =>
       places.write("append", [request], {

@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import type { Fragment } from "effect/sql/Statement"
 import type { AppendResult, EncodedAppend, EncodedMessage } from "eventfold/StoreBackend"
 import { DuplicateMessageId, type StoreError, WrongExpectedVersion } from "eventfold/StoreError"
+import type { LockWaits } from "../client/lockWaits.ts"
 import { bigints, integers, safePosition, texts, uuids, wireVersion } from "../client/wireValues.ts"
 
 /** How `eventfold.append` and `eventfold.append_message` answer an append. */
@@ -78,29 +79,42 @@ const appendFunction = (
 
 const streamNamesOf = (appends: ReadonlyArray<EncodedAppend>) => texts(appends.map((append) => append.streamName))
 
+/** An argument of a function, for which the waits of the function for locks are limited. Nothing is faster than this. */
+const limiting = (sql: PgClient, { limited }: LockWaits, argument: PgTypes.Parameter | string) =>
+  sql`CASE WHEN ${limited} IS NOT NULL THEN ${argument} END`
+
 /** Appends in a transaction of its own. */
-export const callAppend = (sql: PgClient, appends: ReadonlyArray<EncodedAppend>, mode: Mode) =>
-  sql<OutcomeRow>`SELECT * FROM ${appendFunction(sql, streamNamesOf(appends), appends, mode)}`
+export const callAppend = (sql: PgClient, lockWaits: LockWaits, appends: ReadonlyArray<EncodedAppend>, mode: Mode) =>
+  sql<OutcomeRow>`SELECT * FROM ${appendFunction(sql, limiting(sql, lockWaits, streamNamesOf(appends)), appends, mode)}`
 
 /**
  * Appends in the caller's transaction, all or none and carefully, unless its snapshot may be older than the wait for the
  * locks: then there are no outcomes, and the function does not run.
  */
-export const callAppendJoined = (sql: PgClient, appends: ReadonlyArray<EncodedAppend>) => {
-  const streamNames = sql`CASE WHEN caller.isolation IS NOT NULL THEN ${streamNamesOf(appends)}::text[] END`
-  return sql<OutcomeRow>`SELECT called.*
-    FROM (SELECT current_setting('transaction_isolation') AS isolation OFFSET 0) AS caller,
+export const callAppendJoined = (
+  sql: PgClient,
+  { limitedUnlessSet }: LockWaits,
+  appends: ReadonlyArray<EncodedAppend>
+) => {
+  const streamNames = sql`CASE WHEN caller.isolation IS NOT NULL AND ${limitedUnlessSet} IS NOT NULL
+    THEN ${streamNamesOf(appends)}::text[] END`
+  return sql<OutcomeRow>`SELECT called.*, set_config('lock_timeout', caller.lock_timeout, true) AS restored
+    FROM (
+      SELECT current_setting('transaction_isolation') AS isolation, current_setting('lock_timeout') AS lock_timeout
+      OFFSET 0
+    ) AS caller,
       LATERAL ${appendFunction(sql, streamNames, appends, { atomic: true, careful: true })} AS called
     WHERE caller.isolation IN ('read committed', 'read uncommitted')`
 }
 
 const callAppendMessage = (
   sql: PgClient,
+  lockWaits: LockWaits,
   { expectedVersion, streamName }: EncodedAppend,
   message: EncodedMessage
 ) =>
   sql<OutcomeRow>`SELECT * FROM eventfold.append_message(
-    ${streamName},
+    ${limiting(sql, lockWaits, streamName)},
     ${wireVersion(expectedVersion)},
     ${message.id},
     ${message.type},
@@ -109,10 +123,10 @@ const callAppendMessage = (
   )`
 
 /** The leanest call that writes each append of a group or refuses it by itself. */
-export const callGroup = (sql: PgClient, group: ReadonlyArray<EncodedAppend>) => {
+export const callGroup = (sql: PgClient, lockWaits: LockWaits, group: ReadonlyArray<EncodedAppend>) => {
   const [append, ...others] = group
   const [message, ...more] = append?.messages ?? []
   return append !== undefined && message !== undefined && others.length === 0 && more.length === 0
-    ? callAppendMessage(sql, append, message)
-    : callAppend(sql, group, { atomic: false, careful: false })
+    ? callAppendMessage(sql, lockWaits, append, message)
+    : callAppend(sql, lockWaits, group, { atomic: false, careful: false })
 }

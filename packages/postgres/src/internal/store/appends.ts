@@ -2,11 +2,18 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { type AppendResult, type EncodedAppend, mayHaveWritten, writtenCategories } from "eventfold/StoreBackend"
+import {
+  type AppendResult,
+  type EncodedAppend,
+  type Lineage,
+  mayHaveWritten,
+  writtenCategories
+} from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import type { Bounded } from "../client/bound.ts"
-import { isPassing, isUniqueViolation, isWorthRepeating, storeError } from "../client/sqlError.ts"
+import type { LockWaits } from "../client/lockWaits.ts"
+import { isPassing, isUniqueViolation, isWorthRepeating } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
 import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
@@ -20,7 +27,9 @@ import {
   resultOf
 } from "./appendCalls.ts"
 import * as GroupCommit from "./groupCommit.ts"
-import type { InlineReadModels } from "./inlineReadModels.ts"
+import * as HistoryGuard from "./historyGuard.ts"
+import { type InlineReadModels, IsInCommit } from "./inlineReadModels.ts"
+import * as WriteTurns from "./writeTurns.ts"
 
 /** A group of concurrent appends adds up to at most this size, in messages; a large message counts for several. */
 const maxGroupSize = 2_000
@@ -35,6 +44,13 @@ const categoryOf = ({ streamName }: EncodedAppend): string => StreamName.categor
 
 type Operation = "append" | "writeAll"
 
+/** What each write needs. */
+interface Writer {
+  readonly statements: Statements
+  readonly lockWaits: LockWaits
+  readonly guard: HistoryGuard.Guard | undefined
+}
+
 /** Runs a call, with the inline read models of its categories in its transaction. */
 type InOneTransaction = (
   operation: Operation,
@@ -46,67 +62,84 @@ type InOneTransaction = (
 const coveredCategories = (inline: InlineReadModels | undefined, appends: ReadonlyArray<EncodedAppend>) =>
   inline === undefined ? [] : [...writtenCategories(appends)].filter(inline.covers)
 
-const withInlineReadModels =
-  ({ bound }: Statements, inline: InlineReadModels | undefined): InOneTransaction => (operation, appends, call) => {
-    const categories = coveredCategories(inline, appends)
-    return inline === undefined || categories.length === 0
-      ? bound.statement(call)
-      : inline.inTransactionOf(operation, categories, call)
-  }
+/** Each attempt has a turn of its own, so that no write has one while it pauses or its side effects run. */
+const withInlineReadModels = (
+  { bound }: Statements,
+  inline: InlineReadModels | undefined,
+  turnOf: WriteTurns.WriteTurns["apart"]
+): InOneTransaction =>
+(operation, appends, call) => {
+  const categories = coveredCategories(inline, appends)
+  const inTurn = turnOf(operation, appends)
+  return inline === undefined || categories.length === 0
+    ? inTurn(bound.statement(call))
+    : inline.inTransactionOf(operation, categories, call, inTurn)
+}
 
 /**
  * Writes all appends or none, after a look for messages that are recorded already. Retries lost races as well: against a
  * writer that takes no lock, or that writes the same id to another category.
  */
 const appendCarefully = (
-  { retrying, sql }: Statements,
+  { lockWaits, statements }: Writer,
   inOneTransaction: InOneTransaction,
   operation: Operation,
   appends: ReadonlyArray<EncodedAppend>
 ) =>
-  retrying(
+  statements.retrying(
     inOneTransaction(
       operation,
       appends,
-      callAppend(sql, appends, { atomic: true, careful: true })
+      callAppend(statements.sql, lockWaits, appends, { atomic: true, careful: true })
     ),
     (error) => isSqlError(error) && (isWorthRepeating(error) || isUniqueViolation(error))
-  ).pipe(Effect.mapError((error) => isSqlError(error) ? storeError(operation)(error) : error))
+  ).pipe(
+    Effect.catch((error) =>
+      isSqlError(error) ? Effect.flip(lockWaits.failure(operation, appends, error)) : Effect.fail(error)
+    )
+  )
 
 /** Only a careful call says of all appends whether they are recorded. */
 const isToLookAtCarefully = ({ outcome }: OutcomeRow): boolean => outcome === "recorded" || outcome === "duplicate"
 
 /** Writes all appends or none. First without the careful look, which costs a look-up per message and rarely finds one. */
 const appendAll = (
-  statements: Statements,
+  writer: Writer,
   inOneTransaction: InOneTransaction,
-  appends: ReadonlyArray<EncodedAppend>
-) =>
-  statements.retrying(
+  requests: ReadonlyArray<HistoryGuard.Request>
+) => {
+  const { guard, lockWaits, statements } = writer
+  const appends = requests.map(({ append }) => append)
+  const write = HistoryGuard.guarded(statements, guard, requests, (appends, careful, guard) =>
     inOneTransaction(
       "writeAll",
       appends,
-      callAppend(statements.sql, appends, { atomic: true, careful: false })
-    )
-  ).pipe(
+      HistoryGuard.onKnownConnection(
+        statements.sql,
+        guard,
+        callAppend(statements.sql, lockWaits, appends, { atomic: true, careful })
+      )
+    ))
+  return statements.retrying(write).pipe(
     Effect.filterOrElse(
       (rows) => !rows.some(isToLookAtCarefully),
-      () => appendCarefully(statements, inOneTransaction, "writeAll", appends)
+      () => appendCarefully(writer, inOneTransaction, "writeAll", appends)
     ),
     Effect.catchTag(
       "SqlError",
       (error) =>
         isUniqueViolation(error)
-          ? appendCarefully(statements, inOneTransaction, "writeAll", appends)
-          : Effect.fail(storeError("writeAll")(error))
+          ? appendCarefully(writer, inOneTransaction, "writeAll", appends)
+          : Effect.flip(lockWaits.failure("writeAll", appends, error))
     ),
     Effect.flatMap((rows) => atomicResults(appends, rows))
   )
+}
 
 /** Writes one append in a transaction of its own. */
 const appendSingly = Effect.fnUntraced(
-  function*(statements: Statements, inOneTransaction: InOneTransaction, append: EncodedAppend) {
-    const rows = yield* appendCarefully(statements, inOneTransaction, "append", [append])
+  function*(writer: Writer, inOneTransaction: InOneTransaction, append: EncodedAppend) {
+    const rows = yield* appendCarefully(writer, inOneTransaction, "append", [append])
     return yield* Arr.isReadonlyArrayNonEmpty(rows)
       ? resultOf(append, Arr.headNonEmpty(rows))
       : Effect.die(new Error("eventfold.append gave no outcome"))
@@ -116,25 +149,44 @@ const appendSingly = Effect.fnUntraced(
 
 /** Commits a group, with a result for each append, and then wakes the readers of its category. */
 const commitGroup = (
-  statements: Statements,
+  writer: Writer,
   inOneTransaction: InOneTransaction,
   wakeUps: WakeUps
-): GroupCommit.Commit<EncodedAppend, AppendResult, Refusal | StoreError> =>
-(group) =>
-  statements.retrying(inOneTransaction("append", group, callGroup(statements.sql, group))).pipe(
+): GroupCommit.Commit<HistoryGuard.Request, AppendResult, Refusal | StoreError> =>
+(requests) => {
+  const { guard, lockWaits, statements } = writer
+  const group = requests.map(({ append }) => append)
+  const write = HistoryGuard.guarded(statements, guard, requests, (appends, isElsewhere, guard) =>
+    inOneTransaction(
+      "append",
+      appends,
+      HistoryGuard.onKnownConnection(
+        statements.sql,
+        guard,
+        isElsewhere
+          ? callAppend(statements.sql, lockWaits, appends, { atomic: false, careful: true })
+          : callGroup(statements.sql, lockWaits, appends)
+      )
+    ))
+  return statements.retrying(write).pipe(
     Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
-    Effect.catch((error) =>
-      isSqlError(error) && isPassing(error)
-        ? Effect.succeed(group.map(() => Exit.fail(storeError("append")(error))))
-        // One of them broke the transaction. Singly, each append gets its own result.
-        : Effect.forEach(group, (append) => appendSingly(statements, inOneTransaction, append))
-    ),
+    Effect.catch((error) => {
+      if (isSqlError(error) && isPassing(error)) {
+        return Effect.map(lockWaits.failure("append", group, error), (failure) => group.map(() => Exit.fail(failure)))
+      }
+      if (error._tag === "StoreError" && error.isRetryable) {
+        return Effect.succeed(group.map(() => Exit.fail(error)))
+      }
+      // One of them broke the transaction. Singly, each append gets its own result.
+      return Effect.forEach(group, (append) => appendSingly(writer, inOneTransaction, append))
+    }),
     // Here and not in the callers, which may have been interrupted. A group is of one category.
     Effect.tap((exits) => {
       const [first] = group
       return first !== undefined && exits.some(mayHaveWritten) ? wakeUps.written(categoryOf(first)) : Effect.void
     })
   )
+}
 
 /** Another transaction wrote one of the ids while the look for them found none. */
 const lostRace = (operation: Operation, cause: SqlError) =>
@@ -152,19 +204,26 @@ const lostRace = (operation: Operation, cause: SqlError) =>
  * would also undo what other fibers of the transaction have written meanwhile. The savepoint is for the turn: another one that
  * is rolled back must not undo this append.
  */
-const makeJoined = (bounded: Bounded, wakeUps: WakeUps, inline: InlineReadModels | undefined) => {
+const makeJoined = (
+  { lockWaits, statements }: Writer,
+  wakeUps: WakeUps,
+  inline: InlineReadModels | undefined
+) => {
+  const bounded: Bounded = statements
   const { sql } = bounded
   const write = (
     operation: Operation,
     appends: ReadonlyArray<EncodedAppend>
   ): Effect.Effect<ReadonlyArray<AppendResult>, Refusal | StoreError> => {
     const call = Effect.flatMap(
-      callAppendJoined(sql, appends),
+      callAppendJoined(sql, lockWaits, appends),
       (rows) => rows.length === 0 ? oldSnapshot(sql, operation) : Effect.succeed(rows)
     )
-    const failed = Effect.mapError((error: SqlError | StoreError) => {
-      if (!isSqlError(error)) return error
-      return isUniqueViolation(error) ? lostRace(operation, error) : storeError(operation)(error)
+    const failed = Effect.catch((error: SqlError | StoreError) => {
+      if (!isSqlError(error)) return Effect.fail(error)
+      return isUniqueViolation(error)
+        ? Effect.fail(lostRace(operation, error))
+        : Effect.flip(lockWaits.failureJoined(operation, appends, error))
     })
     const categories = coveredCategories(inline, appends)
     const written = inline === undefined || categories.length === 0
@@ -193,19 +252,32 @@ const makeJoined = (bounded: Bounded, wakeUps: WakeUps, inline: InlineReadModels
 export const make = Effect.fnUntraced(function*(
   statements: Statements,
   wakeUps: WakeUps,
+  lockWaits: LockWaits,
+  lineage: Lineage | undefined,
   inline: InlineReadModels | undefined
 ) {
-  const inOneTransaction = withInlineReadModels(statements, inline)
-  const append = yield* GroupCommit.make({
-    laneOf: categoryOf,
-    sizeOf,
+  const guard = lineage === undefined ? undefined : yield* HistoryGuard.make(lineage)
+  const writer: Writer = { statements, lockWaits, guard }
+  const turns = WriteTurns.make(statements.sql, lockWaits)
+  const inGroup = yield* GroupCommit.make({
+    laneOf: ({ append }: HistoryGuard.Request) => categoryOf(append),
+    sizeOf: ({ append }: HistoryGuard.Request) => sizeOf(append),
     maxSize: maxGroupSize,
-    commit: commitGroup(statements, inOneTransaction, wakeUps)
+    commit: commitGroup(writer, withInlineReadModels(statements, inline, turns.ofGroup), wakeUps)
   })
-  return {
+  const requestOf = (append: EncodedAppend): HistoryGuard.Request => ({
     append,
+    generation: lineage?.generation() ?? 0
+  })
+  const append = (one: EncodedAppend) => inGroup(requestOf(one))
+  const apart = withInlineReadModels(statements, inline, turns.apart)
+  const appendApart = (one: EncodedAppend) => wakeUps.waking([one], Effect.flatten(appendSingly(writer, apart, one)))
+  return {
+    append: inline === undefined
+      ? append
+      : (one: EncodedAppend) => Effect.flatMap(IsInCommit, (is) => is ? appendApart(one) : append(one)),
     appendAll: (appends: ReadonlyArray<EncodedAppend>) =>
-      wakeUps.waking(appends, appendAll(statements, inOneTransaction, appends)),
-    joined: makeJoined(statements, wakeUps, inline)
+      wakeUps.waking(appends, appendAll(writer, apart, appends.map(requestOf))),
+    joined: makeJoined(writer, wakeUps, inline)
   }
 })

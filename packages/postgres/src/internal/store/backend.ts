@@ -2,13 +2,13 @@ import * as Effect from "effect/Effect"
 import type { StoreBackend, StreamPage } from "eventfold/StoreBackend"
 import type { FunctionCall } from "../client/functionCalls.ts"
 import { placeReads, type Places } from "../client/independence.ts"
+import type { LockWaits } from "../client/lockWaits.ts"
 import { messageColumns, readMessagePage } from "../client/messageRows.ts"
 import type { Statements } from "../client/statements.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import { installedGapRule } from "../readAll/gapRule.ts"
 import { makeReadAll, readPage } from "../readAll/readAll.ts"
 import * as Appends from "./appends.ts"
-import { makeIdentity } from "./identity.ts"
 import type { InlineReadModels } from "./inlineReadModels.ts"
 import { makeReads } from "./reads.ts"
 
@@ -30,15 +30,18 @@ export const make = Effect.fnUntraced(function*(
   wakeUps: WakeUps,
   lease: StoreBackend["lease"],
   places: Places,
+  lockWaits: LockWaits,
+  { identity, lineage }: Pick<StoreBackend, "identity" | "lineage">,
   inline: InlineReadModels | undefined
 ) {
-  const { append, appendAll, joined } = yield* Appends.make(statements, wakeUps, inline)
+  const { append, appendAll, joined } = yield* Appends.make(statements, wakeUps, lockWaits, lineage, inline)
   const backend: StoreBackend = {
     ...placeReads(places, {
       ...makeReads(statements, call, readBackwards(statements)),
       ...makeReadAll(statements, installedGapRule(statements.sql), readPage(statements)),
-      identity: makeIdentity(statements)
+      identity
     }),
+    lineage,
     transactions: places.transactions,
     append: (request) => places.write("append", [request], { alone: append(request), joined: joined.append(request) }),
     writeAll: (appends) =>

@@ -1,7 +1,7 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -27,6 +27,7 @@ import { buildOf, type BuildRow, checkpointColumns, checkpointValues } from "../
 import * as ReadModelStore from "../readModel/store.ts"
 import { enterSchema } from "../readModel/tables.ts"
 import { makeIdentity } from "./identity.ts"
+import type { InTurn } from "./writeTurns.ts"
 
 /**
  * An append catches up at most this many messages, which other writers have appended to its category or the worker has not
@@ -53,7 +54,8 @@ export interface InlineReadModels {
   readonly inTransactionOf: <A>(
     operation: string,
     categories: ReadonlyArray<string>,
-    append: Effect.Effect<A, SqlError>
+    append: Effect.Effect<A, SqlError>,
+    inTurn: InTurn
   ) => Effect.Effect<A, SqlError | StoreError>
   /** The same in a savepoint of the caller's transaction. Side effects of the handlers run when that commits. */
   readonly inSavepointOf: <A>(
@@ -62,6 +64,15 @@ export interface InlineReadModels {
     append: Effect.Effect<A, SqlError | StoreError>
   ) => Effect.Effect<A, SqlError | StoreError>
 }
+
+/**
+ * Whether a fiber runs handlers of a commit or their side effects. What it appends must not wait for the group of its category: that
+ * group is in the commit, which waits for the fiber.
+ */
+export const IsInCommit = Context.Reference<boolean>("@eventfold/postgres/IsInCommit", { defaultValue: () => false })
+
+/** How long the handlers of an append may take, while the append holds the lock of its category. */
+const handlerTimeout = "30 seconds"
 
 /** A handler failed on the messages that are to be written. */
 class HandlerFailed
@@ -77,6 +88,16 @@ const refusalOf = (operation: string, { cause, model }: HandlerFailed): StoreErr
     cause: error
   })
 }
+
+const tookTooLong = (models: ReadonlyArray<InlineModel>): HandlerFailed =>
+  new HandlerFailed({
+    model: models.map(({ model }) => model.name).join(", "),
+    cause: Cause.fail(
+      new Error(
+        `the handlers have not ended after ${handlerTimeout}; one that waits for an append to this category waits for itself`
+      )
+    )
+  })
 
 /** Locks the live build if this definition fills it, and enters its schema. */
 const lockLiveBuild = Effect.fnUntraced(function*(sql: PgClient, { fingerprint, name, version }: AnyReadModel) {
@@ -169,17 +190,22 @@ const make = (
       ({ model }) => model.name,
       Order.String
     )
-    const catchUpAll = Effect.forEach(affected, (one) => catchUp(sql, call, one, context), { discard: true })
+    const catchUpAll = Effect.timeoutOrElse(
+      Effect.forEach(affected, (one) => catchUp(sql, call, one, context), { discard: true }),
+      { duration: handlerTimeout, orElse: () => Effect.fail(tookTooLong(affected)) }
+    )
     return Effect.tap(append, () => catchUpAll)
   }
 
   return {
     covers: (category) => byCategory.has(category),
-    inTransactionOf: (operation, categories, append) =>
+    inTransactionOf: (operation, categories, append, inTurn) =>
       handling(categories, append).pipe(
         inTransaction(bounded, operation),
+        inTurn,
         ReadModel.afterCommit,
         ofNoAppend,
+        Effect.provideService(IsInCommit, true),
         Effect.mapError((error) => {
           if (error._tag === "HandlerFailed") return refusalOf(operation, error)
           return error._tag === "StoreError" && isSqlError(error.cause) ? error.cause : error

@@ -1,0 +1,31 @@
+import type * as Effect from "effect/Effect"
+import { type Lineage, makeLineage, type StoreIdentity } from "eventfold/StoreBackend"
+import type { StoreError } from "eventfold/StoreError"
+import { isInProcess } from "../client/connections.ts"
+import { connectionsBegun } from "../client/pool.ts"
+import type { Statements } from "../client/statements.ts"
+
+/** Notices connections of sessions beside the pool. */
+export interface Sessions {
+  readonly opened: () => void
+  readonly count: () => number
+}
+
+export const makeSessions = (): Sessions => {
+  let count = 0
+  return { opened: () => void (count += 1), count: () => count }
+}
+
+/**
+ * The lineage of a database behind an address. Another server can only be behind new connections. Those of our own pools are
+ * counted as they begin to open. Of a client that the application has made, the signs are statements that failed and sessions
+ * that were opened again. A PGlite stays the same.
+ */
+export const make = (
+  { failures, sql }: Statements,
+  sessions: Sessions,
+  identity: Effect.Effect<StoreIdentity, StoreError>
+): Lineage | undefined =>
+  isInProcess(sql)
+    ? undefined
+    : makeLineage(() => (connectionsBegun(sql) ?? sessions.count()) + failures(), identity)
