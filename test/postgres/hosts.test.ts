@@ -271,9 +271,12 @@ describe("several hosts", () => {
         ) {
           assert.strictEqual(yield* reached(urlWith(attrs)), port, attrs)
         }
-        const reason = yield* refusal({
-          url: Redacted.make(second.urlOf(urlWith("standby")).replace("=standby", "=primary"))
-        })
+        // A standby is good for reads, and is told from a primary when there is something to write.
+        const reader = yield* Store.open(second.urlOf(database.url))
+        assert.isTrue(Option.isNone(yield* reader.streamVersion("account-1")))
+        assert.instanceOf(yield* refusal({ url: Redacted.make(second.url), install: true }), Postgres.ReadOnly)
+
+        const reason = yield* refusal({ url: Redacted.make(`${second.url}?target_session_attrs=primary`) })
         assert.instanceOf(reason, Postgres.Unreachable)
         assert.include(reason.message, "it is a standby")
 
@@ -287,8 +290,8 @@ describe("several hosts", () => {
         yield* store.append("account-1", Store.numbered(1, 1))
         if (Option.isSome(lease)) yield* lease.value.lost
         yield* until(
-          "the lease is there again",
-          Effect.orElseSucceed(Effect.map(Effect.scoped(store.lease("only")), Option.isSome), () => false)
+          "there are leases again",
+          Effect.orElseSucceed(Effect.map(Effect.scoped(store.lease("another")), Option.isSome), () => false)
         )
         // What another process announces comes through.
         const other = yield* Store.open(second.urlOf(database.url))

@@ -1,3 +1,4 @@
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { MessageStore } from "../../MessageStore.ts"
@@ -45,6 +46,8 @@ export interface Members {
   readonly lowest: () => number
   /** The first message that is being handled. */
   readonly oldest: () => LowWaterMark.Ticket | undefined
+  /** Completes when a position can't be written, because the database has become another one. */
+  readonly replaced: Effect.Effect<void>
 }
 
 /** The keys of the positions: in one order everywhere, so that two processes never wait for one another's leases. */
@@ -75,17 +78,23 @@ const checkGroupSize = Effect.fnUntraced(
   }
 )
 
-const replaced = new StoreError({
+const isReplaced = new StoreError({
   operation: "PositionStore.put",
   reason: "the database has become another one, so the position is not written: it may be of messages that are lost",
   isRetryable: true
 })
 
 /** A member at its recorded position, or where the consumer starts. */
-const loadMember = Effect.fnUntraced(function*(consumer: AnyConsumer, key: Key, startAfter: StartAfter) {
+const loadMember = Effect.fnUntraced(function*(
+  consumer: AnyConsumer,
+  key: Key,
+  startAfter: StartAfter,
+  replaced: Deferred.Deferred<void>
+) {
   const { options: { group, start = "beginning" } } = consumer
   const positions = yield* PositionStore
   const { lineage } = (yield* MessageStore)[InProcess.TypeId]
+  if (lineage?.isDue() === true) yield* lineage.look
   const generation = lineage?.generation() ?? 0
   const recorded = yield* positions.get(key)
   const after = Option.isSome(recorded) ? recorded.value.position : yield* startAfter
@@ -94,10 +103,9 @@ const loadMember = Effect.fnUntraced(function*(consumer: AnyConsumer, key: Key, 
   let isDueSoon = false
   let isDueAtTheEnd = false
 
-  /** Fails until the lease is lost, with the server that granted it; then the recorded position is read again. */
   const isOfThisDatabase = lineage === undefined ? Effect.void : Effect.flatMap(
     Effect.suspend(() => stillHolds(lineage, generation)),
-    (holds) => holds ? Effect.void : Effect.fail(replaced)
+    (holds) => holds ? Effect.void : Effect.andThen(Deferred.succeed(replaced, undefined), Effect.fail(isReplaced))
   )
 
   const write = (position: number) =>
@@ -135,7 +143,8 @@ const loadMember = Effect.fnUntraced(function*(consumer: AnyConsumer, key: Key, 
 export const load = Effect.fnUntraced(function*(consumer: AnyConsumer, startAfter: StartAfter) {
   const { options: { group } } = consumer
   yield* checkGroupSize(consumer)
-  const all = yield* Effect.forEach(keysOf(consumer), (key) => loadMember(consumer, key, startAfter))
+  const replaced = yield* Deferred.make<void>()
+  const all = yield* Effect.forEach(keysOf(consumer), (key) => loadMember(consumer, key, startAfter, replaced))
   const byMember = new Map(all.map((member) => [member.member, member]))
   const members: Members = {
     all,
@@ -151,7 +160,8 @@ export const load = Effect.fnUntraced(function*(consumer: AnyConsumer, startAfte
         if (first !== undefined && first.position < (oldest?.position ?? Number.POSITIVE_INFINITY)) oldest = first
       }
       return oldest
-    }
+    },
+    replaced: Deferred.await(replaced)
   }
   return members
 })

@@ -9,6 +9,7 @@ import { retryOutages, retryOutagesUntilStop } from "../processor/outage.ts"
 import * as Spans from "../processor/spans.ts"
 import { ofConsumer } from "../processor/subject.ts"
 import * as TimeLimit from "../processor/timeLimit.ts"
+import { log } from "../runtime/log.ts"
 import * as Stopping from "../runtime/stopping.ts"
 import * as CheckpointWriter from "./checkpointWriter.ts"
 import { type Consumer, type Options, readsAll } from "./definition.ts"
@@ -19,7 +20,8 @@ import type { StartAfter } from "./startPosition.ts"
 
 /** A consumer at work, from when it has its leases until it loses them, fails or is stopped. */
 export interface Session<E, R> extends Work {
-  readonly run: Effect.Effect<never, E | ReadCategoryError | TimeLimit.HandlerTimeout, R | MessageStore>
+  /** Ends when the database has become another one: its positions have to be read again. */
+  readonly run: Effect.Effect<void, E | ReadCategoryError | TimeLimit.HandlerTimeout, R | MessageStore>
   /** Interrupts the handlers and writes no positions: another process may be ahead already. */
   readonly abandon: Effect.Effect<void>
   readonly waitFor: Follower.Follower["waitFor"]
@@ -76,8 +78,13 @@ export const make = Effect.fnUntraced(function*<E, R>(
   const replays = parking === undefined ? Effect.never : parking.run(lanes.offerTask)
   const background = persist(consumer.background?.(options) ?? Effect.never)
 
+  const replaced = Effect.andThen(
+    members.replaced,
+    log("Warn", "consumer begins at its recorded position again: the database has become another one", subject.logged)
+  )
+
   const session: Session<E, R> = {
-    run: Effect.raceAllFirst([follower.run, checkpoints.run, replays, background, lanes.failure]),
+    run: Effect.raceAllFirst([follower.run, checkpoints.run, replays, background, lanes.failure, replaced]),
     abandon: Effect.suspend(() => {
       checkpoints.abandon()
       return lanes.abandon

@@ -4,6 +4,7 @@ import * as Stream from "effect/Stream"
 import { MessageStore, type ReadCategoryError } from "../../MessageStore.ts"
 import { retryOutages } from "../processor/outage.ts"
 import { ofConsumer } from "../processor/subject.ts"
+import * as InProcess from "../store/inProcess.ts"
 import { type Consumer, readsAll } from "./definition.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>
@@ -40,6 +41,9 @@ export const startAfter = Effect.fnUntraced(function*(consumer: AnyConsumer) {
 /** Gives the global position after which a consumer without a recorded position starts. */
 export type StartAfter = Effect.Effect<number, ReadCategoryError, MessageStore>
 
+/** Which history of the store this process knows. */
+const generationOfStore = MessageStore.useSync((store) => store[InProcess.TypeId].lineage?.generation() ?? 0)
+
 /**
  * Where a consumer starts, with its end fixed now: what is written from now on comes after it, however long the consumer
  * waits for its lease. While the store is away, this waits for it. Another failure is the consumer's.
@@ -47,6 +51,12 @@ export type StartAfter = Effect.Effect<number, ReadCategoryError, MessageStore>
 export const fix = Effect.fnUntraced(
   function*(consumer: AnyConsumer): Effect.fn.Return<StartAfter, never, MessageStore> {
     if (consumer.options.start !== "end") return startAfter(consumer)
-    return Effect.fromResult(yield* Effect.result(retryOutages(ofConsumer(consumer))(endOf(consumer))))
+    const generation = yield* generationOfStore
+    const fixed = Effect.fromResult(yield* Effect.result(retryOutages(ofConsumer(consumer))(endOf(consumer))))
+    return Effect.flatMap(generationOfStore, (now) =>
+      now === generation
+        ? fixed
+        // Another server has taken over, and may lack what the end came after: what it writes next is before that end.
+        : Effect.zipWith(fixed, endOf(consumer), Math.min))
   }
 )
