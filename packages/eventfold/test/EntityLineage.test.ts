@@ -156,3 +156,21 @@ it.effect("where the timeline may not be read, each new connection forgets", () 
     yield* balance("cached")
     assert.lengthOf(reads, 2)
   })))
+
+it.effect("what can't be told apart counts as another generation, and never as another database", () =>
+  Effect.gen(function*() {
+    let signs = 0
+    const identity: StoreBackend.StoreIdentity = {
+      system: "1",
+      database: "1",
+      databaseName: "test",
+      timeline: undefined
+    }
+    const lineage = StoreBackend.makeLineage(() => signs, Effect.sync(() => identity))
+    yield* lineage.look
+    signs += 1
+    assert.isTrue(lineage.isDue())
+    yield* lineage.look
+    assert.strictEqual(lineage.generation(), 1)
+    assert.strictEqual(lineage.replacements(), 0)
+  }))

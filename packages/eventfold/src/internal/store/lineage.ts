@@ -25,7 +25,8 @@ const maxLooks = 3
  * one look for all signs until it, and users who need it at the same time share it.
  *
  * An identity without its system or its timeline, which the role may not read, can't show that the database is the same. Then
- * each look counts as another database: what was remembered is read again, which is only slower.
+ * each look counts as another generation, but not as a replacement: what was remembered is read again, which is only slower, and
+ * no write is refused.
  *
  * @category constructors
  * @since 0.1.0
@@ -35,11 +36,13 @@ export const makeLineage = (signs: () => number, identity: Effect.Effect<StoreId
   let known: StoreIdentity | undefined
   let lookedAt = -1
   let generation = 0
+  let replacements = 0
   const isDue = () => signs() !== lookedAt
   const lookOnce = Effect.suspend(() => {
     const at = signs()
     return Effect.map(identity, (found) => {
       if (known !== undefined && !isCertainlySame(known, found)) generation += 1
+      if (known !== undefined && !isSame(known, found)) replacements += 1
       known = found
       lookedAt = at
     })
@@ -49,7 +52,7 @@ export const makeLineage = (signs: () => number, identity: Effect.Effect<StoreId
     let looks = 0
     return Effect.whileLoop({ while: () => isDue() && looks++ < maxLooks, body: () => lookOnce, step: () => {} })
   })
-  return { isDue, generation: () => generation, look: oneAtATime.withPermit(look) }
+  return { isDue, generation: () => generation, replacements: () => replacements, look: oneAtATime.withPermit(look) }
 }
 
 /** Looks if it is due. Gives whether what was known in a generation still holds. */

@@ -267,7 +267,7 @@ export const make = Effect.fnUntraced(function*(
   })
   const requestOf = (append: EncodedAppend): HistoryGuard.Request => ({
     append,
-    generation: lineage?.generation() ?? 0
+    replacements: lineage?.replacements() ?? 0
   })
   const append = (one: EncodedAppend) => inGroup(requestOf(one))
   const apart = withInlineReadModels(statements, inline, turns.apart)
