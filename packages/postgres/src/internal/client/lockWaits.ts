@@ -11,11 +11,26 @@ import * as HeldBack from "eventfold/HeldBack"
 import type { EncodedAppend } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
-import type { Bounded } from "./bound.ts"
+import type { OpenError } from "../../OpenError.ts"
+import * as Bound from "./bound.ts"
+import { requirePositive } from "./openErrors.ts"
 import { shown, shownColumns, shownJoins, type ShownRow } from "./otherTransactions.ts"
 import { isLockTimeout, storeError } from "./sqlError.ts"
 
-const defaultTimeout = "10 seconds"
+const defaultTimeout: Duration.Input = "10 seconds"
+
+/** The part of a statement's bound that a wait for a lock may take, so that the failure can say what it was for. */
+const partOfStatement = 0.8
+
+/** The limit of waits for locks, when a statement as a whole may take so long. */
+export const limitOf = (
+  timeout: Duration.Input = defaultTimeout,
+  statementTimeout: Duration.Input = Bound.defaultTimeout
+): Effect.Effect<Duration.Duration, OpenError> =>
+  Effect.map(requirePositive("lockTimeout", timeout), (limit) => {
+    const whole = Duration.fromInputUnsafe(statementTimeout)
+    return Duration.isFinite(whole) ? Duration.min(limit, Duration.times(whole, partOfStatement)) : limit
+  })
 
 /** How long a failed write waits to learn who holds the lock. The answer is a help, and no more. */
 const askTimeout = "2 seconds"
@@ -101,10 +116,9 @@ const inVain = (operation: string, what: string, cause?: SqlError) =>
 /** `beside` is the client to ask on: a connection of the pool may be what everybody waits for. PGlite has none. */
 export const make = (
   sql: PgClient,
-  beside: Bounded | undefined,
-  timeout: Duration.Input = defaultTimeout
+  beside: Bound.Bounded | undefined,
+  duration: Duration.Duration
 ): LockWaits => {
-  const duration = Duration.fromInputUnsafe(timeout)
   const isFinite = Duration.isFinite(duration)
   // 0 is no limit for the server.
   const millis = isFinite ? Math.max(1, Math.ceil(Duration.toMillis(duration))) : 0
