@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import * as Category from "eventfold/Category"
 import * as Entity from "eventfold/Entity"
 import * as EntityCache from "eventfold/EntityCache"
+import { nextId } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import { WrongExpectedVersion } from "eventfold/StoreError"
 import * as Database from "../support/Database.ts"
@@ -134,6 +135,67 @@ it.live(
       assert.instanceOf(refusal, WrongExpectedVersion)
       assert.deepStrictEqual(Store.dataOf(yield* Store.readStream(other, "account-1")), [0, 100])
       yield* Fiber.interrupt(holding)
+    }),
+  60_000
+)
+
+it.live(
+  "an append of a group that breaks is refused as well when another server has taken over",
+  () =>
+    Effect.gen(function*() {
+      const server = yield* PostgresServer.start()
+      const { url } = yield* Database.make({ server })
+      const repeated = { type: "Numbered", data: 7, id: yield* nextId }
+      yield* Effect.scoped(Effect.flatMap(Store.open(url), (store) =>
+        Effect.andThen(store.append("account-1", Store.numbered(1)), store.append("account-2", repeated))))
+      const standby = yield* Standby.of(server)
+      const link = yield* Switch.make(url)
+      const store = yield* Store.open(link.url, { maxConnections: 2 })
+      // The lost tail.
+      yield* store.append("account-1", Store.numbered(1, 1))
+
+      const watcher = yield* Database.session(url)
+      const waiting = (count: number) =>
+        until(
+          `${count} wait for the category`,
+          Effect.map(
+            watcher`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`,
+            ({ length }) =>
+              length === count
+          )
+        )
+      const holding = Effect.fnUntraced(function*() {
+        const [isHeld, end] = [yield* Latch.make(), yield* Latch.make()]
+        const sql = yield* Database.session(url)
+        yield* Effect.forkScoped(sql.withTransaction(
+          sql`SELECT message_store.acquire_lock('account-1')`.pipe(
+            Effect.andThen(isHeld.open),
+            Effect.andThen(end.await)
+          )
+        ))
+        return { isHeld: isHeld.await, end: end.open }
+      })
+      const first = yield* holding()
+      yield* first.isHeld
+      // One group, which the id that is recorded breaks. Then each is sent by itself, and waits for the second holder.
+      const again = yield* Effect.forkChild(store.append("account-2", repeated))
+      const decided = yield* Effect.forkChild(
+        Effect.flip(store.append("account-1", Store.numbered(1, 2), { expectedVersion: 1 }))
+      )
+      yield* waiting(1)
+      const second = yield* holding()
+      yield* waiting(2)
+      yield* first.end
+      yield* second.isHeld
+      yield* waiting(1)
+      yield* standby.promote
+      const other = yield* Store.open(standby.urlOf(url))
+      yield* other.append("account-1", Store.numbered(1, 100))
+      yield* link.to(standby.urlOf(url))
+
+      assert.instanceOf(yield* Fiber.join(decided), WrongExpectedVersion)
+      yield* Fiber.join(again)
+      assert.deepStrictEqual(Store.dataOf(yield* Store.readStream(other, "account-1")), [0, 100])
     }),
   60_000
 )

@@ -256,7 +256,7 @@ const open = Effect.fnUntraced(function*(
 ) {
   yield* Pool.checkSessions(sql)
   const statements = yield* Statements.make(sql, { retry: options.retry, timeout: options.statementTimeout })
-  const lockTimeout = yield* LockWaits.limitOf(options.lockTimeout, options.statementTimeout)
+  const limits = yield* LockWaits.limitsOf(options.lockTimeout, options.statementTimeout)
   const { functions, schema } = yield* ensureInstalled(statements, options)
   const lasting = options.directUrl === undefined || isInProcess(sql)
     ? sql.config
@@ -268,7 +268,7 @@ const open = Effect.fnUntraced(function*(
   })
   const lease = Leases.make(sql, lasting, sessions.opened)
   const beside = isInProcess(sql) ? undefined : yield* statements.on(yield* makeBeside(sql))
-  const lockWaits = LockWaits.make(sql, beside, lockTimeout)
+  const lockWaits = LockWaits.make(sql, beside, limits)
   const places = Places.make(statements, beside, lockWaits)
   const identity = makeIdentity(statements)
   const lineage = Lineage.make(statements, sessions, identity)

@@ -22,22 +22,40 @@ const defaultTimeout: Duration.Input = "10 seconds"
 /** The part of a statement's bound that a wait for a lock may take, so that the failure can say what it was for. */
 const partOfStatement = 0.8
 
-/** The limit of waits for locks, when a statement as a whole may take so long. */
-export const limitOf = (
+/** How many times the bound of a statement a write may wait for its turn: longer than those take that have the turns. */
+const statementsInTurn = 1.5
+
+/** How long writes wait at most. */
+export interface Limits {
+  /** For a lock. */
+  readonly lock: Duration.Duration
+  /** For a turn while no write ends, though a statement without an answer would have ended. */
+  readonly turn: Duration.Duration
+}
+
+/** The limits of writes whose statements as a whole may take so long. */
+export const limitsOf = (
   timeout: Duration.Input = defaultTimeout,
   statementTimeout: Duration.Input = Bound.defaultTimeout
-): Effect.Effect<Duration.Duration, OpenError> =>
+): Effect.Effect<Limits, OpenError> =>
   Effect.map(requirePositive("lockTimeout", timeout), (limit) => {
     const whole = Duration.fromInputUnsafe(statementTimeout)
-    return Duration.isFinite(whole) ? Duration.min(limit, Duration.times(whole, partOfStatement)) : limit
+    return Duration.isFinite(whole)
+      ? {
+        lock: Duration.min(limit, Duration.times(whole, partOfStatement)),
+        turn: Duration.times(whole, statementsInTurn)
+      }
+      : { lock: limit, turn: limit }
   })
+
+/** The server's longest `lock_timeout`, in milliseconds. */
+const longest = 2 ** 31 - 1
 
 /** How long a failed write waits to learn who holds the lock. The answer is a help, and no more. */
 const askTimeout = "2 seconds"
 
 export interface LockWaits {
-  /** The limit. */
-  readonly duration: Duration.Duration
+  readonly limits: Limits
   /** An expression that limits the waits for locks until the transaction ends. Its value is a text. */
   readonly limited: Fragment
   /**
@@ -117,11 +135,12 @@ const inVain = (operation: string, what: string, cause?: SqlError) =>
 export const make = (
   sql: PgClient,
   beside: Bound.Bounded | undefined,
-  duration: Duration.Duration
+  limits: Limits
 ): LockWaits => {
+  const duration = limits.lock
   const isFinite = Duration.isFinite(duration)
   // 0 is no limit for the server.
-  const millis = isFinite ? Math.max(1, Math.ceil(Duration.toMillis(duration))) : 0
+  const millis = isFinite ? Math.min(longest, Math.max(1, Math.ceil(Duration.toMillis(duration)))) : 0
   const limit = isFinite ? Duration.format(duration) : "ever"
   const setting = sql.literal(`'${millis}'`)
 
@@ -141,7 +160,7 @@ export const make = (
   }
 
   return {
-    duration,
+    limits,
     limited: sql`set_config('lock_timeout', ${setting}, true)`,
     limitedUnlessSet: sql`CASE current_setting('lock_timeout')
       WHEN '0' THEN set_config('lock_timeout', ${setting}, true)
@@ -154,7 +173,10 @@ export const make = (
       Effect.succeed(
         inVain(
           operation,
-          `${limit} for a connection: those of the pool that writes may use wait for locks of categories`
+          `${
+            Duration.format(limits.turn)
+          } for its turn: as many writes as may use connections of the pool wait for locks, for connections that others ` +
+            "keep, or for the server's answer"
         )
       )
   }

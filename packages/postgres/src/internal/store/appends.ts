@@ -76,28 +76,43 @@ const withInlineReadModels = (
     : inline.inTransactionOf(operation, categories, call, inTurn)
 }
 
+/** How many lost races in a row are repeated. A unique index of the application's own is violated each time, and is no race. */
+const maxRaces = 4
+
 /**
  * Writes all appends or none, after a look for messages that are recorded already. Retries lost races as well: against a
  * writer that takes no lock, or that writes the same id to another category.
  */
 const appendCarefully = (
-  { lockWaits, statements }: Writer,
+  { guard, lockWaits, statements }: Writer,
   inOneTransaction: InOneTransaction,
   operation: Operation,
-  appends: ReadonlyArray<EncodedAppend>
-) =>
-  statements.retrying(
+  requests: ReadonlyArray<HistoryGuard.Request>
+) => {
+  const write = HistoryGuard.guarded(statements, guard, requests, (appends, _, guard) =>
     inOneTransaction(
       operation,
       appends,
-      callAppend(statements.sql, lockWaits, appends, { atomic: true, careful: true })
-    ),
-    (error) => isSqlError(error) && (isWorthRepeating(error) || isUniqueViolation(error))
-  ).pipe(
+      HistoryGuard.onKnownConnection(
+        statements.sql,
+        guard,
+        callAppend(statements.sql, lockWaits, appends, { atomic: true, careful: true })
+      )
+    ))
+  return Effect.suspend(() => {
+    let races = 0
+    return statements.retrying(
+      write,
+      (error) => isSqlError(error) && (isWorthRepeating(error) || (isUniqueViolation(error) && races++ < maxRaces))
+    )
+  }).pipe(
     Effect.catch((error) =>
-      isSqlError(error) ? Effect.flip(lockWaits.failure(operation, appends, error)) : Effect.fail(error)
+      isSqlError(error)
+        ? Effect.flip(lockWaits.failure(operation, requests.map(({ append }) => append), error))
+        : Effect.fail(error)
     )
   )
+}
 
 /** Only a careful call says of all appends whether they are recorded. */
 const isToLookAtCarefully = ({ outcome }: OutcomeRow): boolean => outcome === "recorded" || outcome === "duplicate"
@@ -123,13 +138,13 @@ const appendAll = (
   return statements.retrying(write).pipe(
     Effect.filterOrElse(
       (rows) => !rows.some(isToLookAtCarefully),
-      () => appendCarefully(writer, inOneTransaction, "writeAll", appends)
+      () => appendCarefully(writer, inOneTransaction, "writeAll", requests)
     ),
     Effect.catchTag(
       "SqlError",
       (error) =>
         isUniqueViolation(error)
-          ? appendCarefully(writer, inOneTransaction, "writeAll", appends)
+          ? appendCarefully(writer, inOneTransaction, "writeAll", requests)
           : Effect.flip(lockWaits.failure("writeAll", appends, error))
     ),
     Effect.flatMap((rows) => atomicResults(appends, rows))
@@ -138,10 +153,10 @@ const appendAll = (
 
 /** Writes one append in a transaction of its own. */
 const appendSingly = Effect.fnUntraced(
-  function*(writer: Writer, inOneTransaction: InOneTransaction, append: EncodedAppend) {
-    const rows = yield* appendCarefully(writer, inOneTransaction, "append", [append])
+  function*(writer: Writer, inOneTransaction: InOneTransaction, request: HistoryGuard.Request) {
+    const rows = yield* appendCarefully(writer, inOneTransaction, "append", [request])
     return yield* Arr.isReadonlyArrayNonEmpty(rows)
-      ? resultOf(append, Arr.headNonEmpty(rows))
+      ? resultOf(request.append, Arr.headNonEmpty(rows))
       : Effect.die(new Error("eventfold.append gave no outcome"))
   },
   Effect.exit
@@ -178,7 +193,7 @@ const commitGroup = (
         return Effect.succeed(group.map(() => Exit.fail(error)))
       }
       // One of them broke the transaction. Singly, each append gets its own result.
-      return Effect.forEach(group, (append) => appendSingly(writer, inOneTransaction, append))
+      return Effect.forEach(requests, (request) => appendSingly(writer, inOneTransaction, request))
     }),
     // Here and not in the callers, which may have been interrupted. A group is of one category.
     Effect.tap((exits) => {
@@ -271,7 +286,8 @@ export const make = Effect.fnUntraced(function*(
   })
   const append = (one: EncodedAppend) => inGroup(requestOf(one))
   const apart = withInlineReadModels(statements, inline, turns.apart)
-  const appendApart = (one: EncodedAppend) => wakeUps.waking([one], Effect.flatten(appendSingly(writer, apart, one)))
+  const appendApart = (one: EncodedAppend) =>
+    wakeUps.waking([one], Effect.flatten(appendSingly(writer, apart, requestOf(one))))
   return {
     append: inline === undefined
       ? append
