@@ -16,7 +16,6 @@ import * as Database from "../support/Database.ts"
 import * as PostgresServer from "../support/PostgresServer.ts"
 import * as Standby from "../support/Standby.ts"
 import * as Store from "../support/Store.ts"
-import * as Switch from "../support/Switch.ts"
 import { until } from "../support/Until.ts"
 
 const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
@@ -47,7 +46,7 @@ it.live(
           store
         )
       })).pipe(Effect.andThen(Standby.of(server)))
-      const link = yield* Switch.make(url)
+      const link = yield* Standby.route(url)
       const store = yield* Store.open(link.url, { maxConnections: 2 })
       const onIt = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provideService(effect, MessageStore, store)
 
@@ -57,7 +56,7 @@ it.live(
         for (const id of ["1", "2", "3", "4"]) assert.strictEqual(yield* balance(id), 3)
 
         // Connections to the same server forget nothing.
-        yield* link.to(url)
+        yield* link.switchTo(url)
         assert.strictEqual(yield* balance("1", "cached"), 3)
 
         // One transaction decides before the failover and appends after it.
@@ -72,7 +71,7 @@ it.live(
           })))
         yield* decides.await
         yield* direct.promote
-        yield* link.to(direct.urlOf(url))
+        yield* link.switchTo(direct.urlOf(url))
         const other = yield* Store.open(direct.urlOf(url))
         yield* Effect.provideService(
           Effect.forEach(["2", "3", "4"], (id) => deposit(id, 10)),
@@ -108,7 +107,7 @@ it.live(
       )
       assert.strictEqual(first.version, 0)
       const standby = yield* Standby.of(server)
-      const link = yield* Switch.make(url)
+      const link = yield* Standby.route(url)
       const store = yield* Store.open(link.url, { maxConnections: 2 })
       yield* store.append("account-1", Store.numbered(1, 1))
       const sql = yield* Database.session(url)
@@ -130,7 +129,7 @@ it.live(
       yield* standby.promote
       const other = yield* Store.open(standby.urlOf(url))
       yield* other.append("account-1", Store.numbered(1, 100))
-      yield* link.to(standby.urlOf(url))
+      yield* link.switchTo(standby.urlOf(url))
       const refusal = yield* Effect.flip(Fiber.join(append))
       assert.instanceOf(refusal, WrongExpectedVersion)
       assert.deepStrictEqual(Store.dataOf(yield* Store.readStream(other, "account-1")), [0, 100])
@@ -149,7 +148,7 @@ it.live(
       yield* Effect.scoped(Effect.flatMap(Store.open(url), (store) =>
         Effect.andThen(store.append("account-1", Store.numbered(1)), store.append("account-2", repeated))))
       const standby = yield* Standby.of(server)
-      const link = yield* Switch.make(url)
+      const link = yield* Standby.route(url)
       const store = yield* Store.open(link.url, { maxConnections: 2 })
       // The lost tail.
       yield* store.append("account-1", Store.numbered(1, 1))
@@ -191,7 +190,7 @@ it.live(
       yield* standby.promote
       const other = yield* Store.open(standby.urlOf(url))
       yield* other.append("account-1", Store.numbered(1, 100))
-      yield* link.to(standby.urlOf(url))
+      yield* link.switchTo(standby.urlOf(url))
 
       assert.instanceOf(yield* Fiber.join(decided), WrongExpectedVersion)
       yield* Fiber.join(again)

@@ -88,7 +88,7 @@ const loadMember = Effect.fnUntraced(function*(consumer: AnyConsumer, key: Key, 
   const { options: { group, start = "beginning" } } = consumer
   const positions = yield* PositionStore
   const { lineage } = (yield* MessageStore)[InProcess.TypeId]
-  if (lineage?.isDue() === true) yield* lineage.look
+  if (lineage !== undefined) yield* lineage.look
   const replacements = lineage?.replacements() ?? 0
   const recorded = yield* positions.get(key)
   const after = Option.isSome(recorded) ? recorded.value.position : yield* startAfter(consumer)
@@ -98,7 +98,7 @@ const loadMember = Effect.fnUntraced(function*(consumer: AnyConsumer, key: Key, 
   let isDueAtTheEnd = false
 
   const isOfThisDatabase = lineage === undefined ? Effect.void : Effect.andThen(
-    Effect.suspend(() => lineage.isDue() ? lineage.look : Effect.void),
+    lineage.look,
     Effect.suspend(() =>
       lineage.replacements() === replacements
         ? Effect.void

@@ -76,6 +76,24 @@ const withInlineReadModels = (
     : inline.inTransactionOf(operation, categories, call, inTurn)
 }
 
+/** An attempt to write: a call on a connection that leads to the database that the callers have seen. */
+const attemptOf = (
+  { guard, statements }: Writer,
+  inOneTransaction: InOneTransaction,
+  operation: Operation,
+  requests: ReadonlyArray<HistoryGuard.Request>,
+  callOf: (
+    appends: ReadonlyArray<EncodedAppend>,
+    isElsewhere: boolean
+  ) => Effect.Effect<ReadonlyArray<OutcomeRow>, SqlError>
+) =>
+  HistoryGuard.guarded(statements, guard, requests, (appends, isElsewhere, guard) =>
+    inOneTransaction(
+      operation,
+      appends,
+      HistoryGuard.onKnownConnection(statements.sql, guard, callOf(appends, isElsewhere))
+    ))
+
 /** How many lost races in a row are repeated. A unique index of the application's own is violated each time, and is no race. */
 const maxRaces = 4
 
@@ -84,21 +102,19 @@ const maxRaces = 4
  * writer that takes no lock, or that writes the same id to another category.
  */
 const appendCarefully = (
-  { guard, lockWaits, statements }: Writer,
+  writer: Writer,
   inOneTransaction: InOneTransaction,
   operation: Operation,
   requests: ReadonlyArray<HistoryGuard.Request>
 ) => {
-  const write = HistoryGuard.guarded(statements, guard, requests, (appends, _, guard) =>
-    inOneTransaction(
-      operation,
-      appends,
-      HistoryGuard.onKnownConnection(
-        statements.sql,
-        guard,
-        callAppend(statements.sql, lockWaits, appends, { atomic: true, careful: true })
-      )
-    ))
+  const { lockWaits, statements } = writer
+  const write = attemptOf(
+    writer,
+    inOneTransaction,
+    operation,
+    requests,
+    (appends) => callAppend(statements.sql, lockWaits, appends, { atomic: true, careful: true })
+  )
   return Effect.suspend(() => {
     let races = 0
     return statements.retrying(
@@ -123,18 +139,15 @@ const appendAll = (
   inOneTransaction: InOneTransaction,
   requests: ReadonlyArray<HistoryGuard.Request>
 ) => {
-  const { guard, lockWaits, statements } = writer
+  const { lockWaits, statements } = writer
   const appends = requests.map(({ append }) => append)
-  const write = HistoryGuard.guarded(statements, guard, requests, (appends, careful, guard) =>
-    inOneTransaction(
-      "writeAll",
-      appends,
-      HistoryGuard.onKnownConnection(
-        statements.sql,
-        guard,
-        callAppend(statements.sql, lockWaits, appends, { atomic: true, careful })
-      )
-    ))
+  const write = attemptOf(
+    writer,
+    inOneTransaction,
+    "writeAll",
+    requests,
+    (appends, careful) => callAppend(statements.sql, lockWaits, appends, { atomic: true, careful })
+  )
   return statements.retrying(write).pipe(
     Effect.filterOrElse(
       (rows) => !rows.some(isToLookAtCarefully),
@@ -169,20 +182,12 @@ const commitGroup = (
   wakeUps: WakeUps
 ): GroupCommit.Commit<HistoryGuard.Request, AppendResult, Refusal | StoreError> =>
 (requests) => {
-  const { guard, lockWaits, statements } = writer
+  const { lockWaits, statements } = writer
   const group = requests.map(({ append }) => append)
-  const write = HistoryGuard.guarded(statements, guard, requests, (appends, isElsewhere, guard) =>
-    inOneTransaction(
-      "append",
-      appends,
-      HistoryGuard.onKnownConnection(
-        statements.sql,
-        guard,
-        isElsewhere
-          ? callAppend(statements.sql, lockWaits, appends, { atomic: false, careful: true })
-          : callGroup(statements.sql, lockWaits, appends)
-      )
-    ))
+  const write = attemptOf(writer, inOneTransaction, "append", requests, (appends, isElsewhere) =>
+    isElsewhere
+      ? callAppend(statements.sql, lockWaits, appends, { atomic: false, careful: true })
+      : callGroup(statements.sql, lockWaits, appends))
   return statements.retrying(write).pipe(
     Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
     Effect.catch((error) => {
