@@ -63,6 +63,21 @@ const whileLocked = <A, E, R>(category: string, effect: Effect.Effect<A, E, R>) 
 layer(Database.layer(), { excludeTestServices: true })("a connection that is cut", (it) => {
   const moments = ["before the reply", "before the request"] as const
 
+  it.effect("a unique index of the application's own is no race: its append fails, and the category goes on", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.make()
+      const sql = yield* Database.session(url)
+      yield* sql`CREATE UNIQUE INDEX ON message_store.messages ((data ->> 'key'))`
+      // Without an end, so that a repetition would have none.
+      const store = yield* Store.open(url, { retry: Schedule.spaced("10 millis") })
+      const taken = { type: "Keyed", data: { key: "one" } }
+      yield* store.append("keyed-1", taken)
+      const error = yield* Effect.flip(store.append("keyed-1", taken))
+      assert.instanceOf(error, StoreError)
+      assert.include(error.message, "23505")
+      yield* store.append("keyed-1", { type: "Keyed", data: { key: "two" } })
+    }))
+
   it.effect.each(moments)("%s: a single append is written once", (moment) =>
     Effect.gen(function*() {
       const { proxy, store } = yield* openThroughProxy

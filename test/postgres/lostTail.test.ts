@@ -9,13 +9,13 @@ import * as Schema from "effect/Schema"
 import * as Category from "eventfold/Category"
 import * as Entity from "eventfold/Entity"
 import * as EntityCache from "eventfold/EntityCache"
+import { nextId } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import { WrongExpectedVersion } from "eventfold/StoreError"
 import * as Database from "../support/Database.ts"
 import * as PostgresServer from "../support/PostgresServer.ts"
 import * as Standby from "../support/Standby.ts"
 import * as Store from "../support/Store.ts"
-import * as Switch from "../support/Switch.ts"
 import { until } from "../support/Until.ts"
 
 const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
@@ -46,7 +46,7 @@ it.live(
           store
         )
       })).pipe(Effect.andThen(Standby.of(server)))
-      const link = yield* Switch.make(url)
+      const link = yield* Standby.route(url)
       const store = yield* Store.open(link.url, { maxConnections: 2 })
       const onIt = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provideService(effect, MessageStore, store)
 
@@ -56,7 +56,7 @@ it.live(
         for (const id of ["1", "2", "3", "4"]) assert.strictEqual(yield* balance(id), 3)
 
         // Connections to the same server forget nothing.
-        yield* link.to(url)
+        yield* link.switchTo(url)
         assert.strictEqual(yield* balance("1", "cached"), 3)
 
         // One transaction decides before the failover and appends after it.
@@ -71,7 +71,7 @@ it.live(
           })))
         yield* decides.await
         yield* direct.promote
-        yield* link.to(direct.urlOf(url))
+        yield* link.switchTo(direct.urlOf(url))
         const other = yield* Store.open(direct.urlOf(url))
         yield* Effect.provideService(
           Effect.forEach(["2", "3", "4"], (id) => deposit(id, 10)),
@@ -107,7 +107,7 @@ it.live(
       )
       assert.strictEqual(first.version, 0)
       const standby = yield* Standby.of(server)
-      const link = yield* Switch.make(url)
+      const link = yield* Standby.route(url)
       const store = yield* Store.open(link.url, { maxConnections: 2 })
       yield* store.append("account-1", Store.numbered(1, 1))
       const sql = yield* Database.session(url)
@@ -129,11 +129,72 @@ it.live(
       yield* standby.promote
       const other = yield* Store.open(standby.urlOf(url))
       yield* other.append("account-1", Store.numbered(1, 100))
-      yield* link.to(standby.urlOf(url))
+      yield* link.switchTo(standby.urlOf(url))
       const refusal = yield* Effect.flip(Fiber.join(append))
       assert.instanceOf(refusal, WrongExpectedVersion)
       assert.deepStrictEqual(Store.dataOf(yield* Store.readStream(other, "account-1")), [0, 100])
       yield* Fiber.interrupt(holding)
+    }),
+  60_000
+)
+
+it.live(
+  "an append of a group that breaks is refused as well when another server has taken over",
+  () =>
+    Effect.gen(function*() {
+      const server = yield* PostgresServer.start()
+      const { url } = yield* Database.make({ server })
+      const repeated = { type: "Numbered", data: 7, id: yield* nextId }
+      yield* Effect.scoped(Effect.flatMap(Store.open(url), (store) =>
+        Effect.andThen(store.append("account-1", Store.numbered(1)), store.append("account-2", repeated))))
+      const standby = yield* Standby.of(server)
+      const link = yield* Standby.route(url)
+      const store = yield* Store.open(link.url, { maxConnections: 2 })
+      // The lost tail.
+      yield* store.append("account-1", Store.numbered(1, 1))
+
+      const watcher = yield* Database.session(url)
+      const waiting = (count: number) =>
+        until(
+          `${count} wait for the category`,
+          Effect.map(
+            watcher`SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`,
+            ({ length }) =>
+              length === count
+          )
+        )
+      const holding = Effect.fnUntraced(function*() {
+        const [isHeld, end] = [yield* Latch.make(), yield* Latch.make()]
+        const sql = yield* Database.session(url)
+        yield* Effect.forkScoped(sql.withTransaction(
+          sql`SELECT message_store.acquire_lock('account-1')`.pipe(
+            Effect.andThen(isHeld.open),
+            Effect.andThen(end.await)
+          )
+        ))
+        return { isHeld: isHeld.await, end: end.open }
+      })
+      const first = yield* holding()
+      yield* first.isHeld
+      // One group, which the id that is recorded breaks. Then each is sent by itself, and waits for the second holder.
+      const again = yield* Effect.forkChild(store.append("account-2", repeated))
+      const decided = yield* Effect.forkChild(
+        Effect.flip(store.append("account-1", Store.numbered(1, 2), { expectedVersion: 1 }))
+      )
+      yield* waiting(1)
+      const second = yield* holding()
+      yield* waiting(2)
+      yield* first.end
+      yield* second.isHeld
+      yield* waiting(1)
+      yield* standby.promote
+      const other = yield* Store.open(standby.urlOf(url))
+      yield* other.append("account-1", Store.numbered(1, 100))
+      yield* link.switchTo(standby.urlOf(url))
+
+      assert.instanceOf(yield* Fiber.join(decided), WrongExpectedVersion)
+      yield* Fiber.join(again)
+      assert.deepStrictEqual(Store.dataOf(yield* Store.readStream(other, "account-1")), [0, 100])
     }),
   60_000
 )

@@ -371,7 +371,7 @@ layer(Database.layer(), { timeout: "1 minute" })("the bound of a statement", (it
     Effect.gen(function*() {
       const { url } = yield* Database.Database
       const error = yield* Effect.flip(Store.open(url, { statementTimeout: 0 }))
-      assert.include(error.message, "statementTimeout is 0, and must be more than 0")
+      assert.include(error.message, "the option statementTimeout is 0, and must be more than 0")
     }))
 
   it.effect("can be switched off", () =>

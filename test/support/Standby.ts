@@ -39,6 +39,8 @@ export interface Route {
   readonly url: string
   /** Leads new connections to the server of a URL. Those that are open stay where they are. */
   readonly lead: (url: string) => Effect.Effect<void>
+  /** The same, and cuts those that are open: as a virtual IP that moves. */
+  readonly switchTo: (url: string) => Effect.Effect<void>
 }
 
 /** Leads to the server of a URL at first. The end of the scope closes all connections. */
@@ -62,11 +64,13 @@ export const route = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
   }
   const own = new URL(url)
   own.host = `127.0.0.1:${yield* listen(accept, sockets)}`
+  const lead: Route["lead"] = (to) =>
+    Effect.sync(() => {
+      target = new URL(to)
+    })
   return {
     url: own.href,
-    lead: (to) =>
-      Effect.sync(() => {
-        target = new URL(to)
-      })
+    lead,
+    switchTo: (to) => Effect.andThen(lead(to), Effect.sync(() => sockets.forEach((socket) => socket.destroy())))
   }
 })

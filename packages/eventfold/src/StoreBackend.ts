@@ -310,8 +310,13 @@ export interface StoreIdentity {
 export interface Lineage {
   /** Whether something has happened since the last look after which the database may be another one. */
   readonly isDue: () => boolean
-  /** How many times another database was found. What was read in an earlier generation no longer counts. */
+  /** How many times the database may have become another one. What was remembered from an earlier generation is read again. */
   readonly generation: () => number
+  /**
+   * How many times it has become another one for certain. What was decided before is refused: unlike {@link generation}, this does
+   * not count the looks of a role that may not read what tells two databases apart.
+   */
+  readonly replacements: () => number
   /** Looks which database it is, if that is due. Runs outside of transactions. */
   readonly look: Effect.Effect<void, StoreError>
 }

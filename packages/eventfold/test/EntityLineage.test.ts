@@ -1,7 +1,7 @@
 /** What entities remember when the database becomes another one: after a failover that lost the last messages, say. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
-import { Entity, EntityCache, MemoryStore, MessageStore, StoreBackend } from "eventfold"
+import { Effect, Fiber, Latch, Option } from "effect"
+import { Entity, EntityCache, MemoryStore, MessageStore, StoreBackend, StoreError } from "eventfold"
 import { Account, amounts, Balance, deposited, write } from "./support/account.ts"
 
 /** A memory store that another one can replace, with the signs that a database would give. */
@@ -156,3 +156,40 @@ it.effect("where the timeline may not be read, each new connection forgets", () 
     yield* balance("cached")
     assert.lengthOf(reads, 2)
   })))
+
+it.effect("what can't be told apart counts as another generation, and never as another database", () =>
+  Effect.gen(function*() {
+    let signs = 0
+    const identity: StoreBackend.StoreIdentity = {
+      system: "1",
+      database: "1",
+      databaseName: "test",
+      timeline: undefined
+    }
+    const lineage = StoreBackend.makeLineage(() => signs, Effect.sync(() => identity))
+    yield* lineage.look
+    signs += 1
+    assert.isTrue(lineage.isDue())
+    yield* lineage.look
+    assert.strictEqual(lineage.generation(), 1)
+    assert.strictEqual(lineage.replacements(), 0)
+  }))
+
+it.effect("all who need a look while one is under way share what it gives, also its failure", () =>
+  Effect.gen(function*() {
+    const answer = yield* Latch.make()
+    let looks = 0
+    const away = new StoreError.StoreError({ operation: "identity", reason: "the server is silent", isRetryable: true })
+    const identity = Effect.suspend(() => {
+      looks += 1
+      return Effect.andThen(answer.await, Effect.fail(away))
+    })
+    const lineage = StoreBackend.makeLineage(() => 1, identity)
+    const waiting = yield* Effect.forkChild(
+      Effect.all(Array.from({ length: 5 }, () => Effect.flip(lineage.look)), { concurrency: "unbounded" })
+    )
+    yield* Effect.yieldNow
+    yield* answer.open
+    assert.deepStrictEqual(yield* Fiber.join(waiting), [away, away, away, away, away])
+    assert.strictEqual(looks, 1)
+  }))

@@ -33,7 +33,7 @@ export class InvalidUrl extends Schema.TaggedError<InvalidUrl>()("InvalidUrl", {
 }
 
 /**
- * Options of the layer that exclude each other.
+ * An option of the layer that can't be what it is, or that excludes another one.
  *
  * @since 0.1.0
  * @category errors

@@ -170,7 +170,8 @@ export interface StoreOptions {
    * It is the server's `lock_timeout`, set for the statement alone. The layer does not send a write again that has waited for so
    * long; consumers, read models and processes do, as after every failure that passes. An append that joins a transaction of the
    * application keeps the `lock_timeout` that the application has set there. An append that has come while a group of its category
-   * is being committed waits for that group first. `Infinity` waits without an end.
+   * is being committed waits for that group first. It is at most four fifths of `statementTimeout`, so that the failure can say
+   * what the wait was for; `Infinity` waits so long. A `lock_timeout` of the role or the database does not count here.
    */
   readonly lockTimeout?: Duration.Input | undefined
   /**
@@ -271,6 +272,7 @@ const open = Effect.fnUntraced(function*(
     retry: options.retry,
     timeout: options.statementTimeout
   })
+  const limits = yield* LockWaits.limitsOf(options.lockTimeout, options.statementTimeout)
   const { functions, schema } = yield* ensureInstalled(statements, options)
   const lasting = options.directUrl === undefined || isInProcess(sql)
     ? sql.config
@@ -282,7 +284,7 @@ const open = Effect.fnUntraced(function*(
   })
   const lease = Leases.make(sql, lasting, sessions.opened)
   const beside = isInProcess(sql) ? undefined : yield* statements.on(yield* makeBeside(sql))
-  const lockWaits = LockWaits.make(sql, beside, options.lockTimeout)
+  const lockWaits = LockWaits.make(sql, beside, limits)
   const places = Places.make(statements, beside, lockWaits)
   const identity = makeIdentity(statements)
   const lineage = Lineage.make(statements, sessions, identity)

@@ -6,7 +6,6 @@ import { type Key, PositionStore, streamName } from "../../PositionStore.ts"
 import { StoreError } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import * as InProcess from "../store/inProcess.ts"
-import { stillHolds } from "../store/lineage.ts"
 import type { Consumer } from "./definition.ts"
 import { GroupSizeChanged } from "./errors.ts"
 import * as LowWaterMark from "./lowWaterMark.ts"
@@ -94,8 +93,8 @@ const loadMember = Effect.fnUntraced(function*(
   const { options: { group, start = "beginning" } } = consumer
   const positions = yield* PositionStore
   const { lineage } = (yield* MessageStore)[InProcess.TypeId]
-  if (lineage?.isDue() === true) yield* lineage.look
-  const generation = lineage?.generation() ?? 0
+  if (lineage !== undefined) yield* lineage.look
+  const replacements = lineage?.replacements() ?? 0
   const recorded = yield* positions.get(key)
   const after = Option.isSome(recorded) ? recorded.value.position : yield* startAfter
   const mark = LowWaterMark.make(after)
@@ -103,9 +102,13 @@ const loadMember = Effect.fnUntraced(function*(
   let isDueSoon = false
   let isDueAtTheEnd = false
 
-  const isOfThisDatabase = lineage === undefined ? Effect.void : Effect.flatMap(
-    Effect.suspend(() => stillHolds(lineage, generation)),
-    (holds) => holds ? Effect.void : Effect.andThen(Deferred.succeed(replaced, undefined), Effect.fail(isReplaced))
+  const isOfThisDatabase = lineage === undefined ? Effect.void : Effect.andThen(
+    lineage.look,
+    Effect.suspend(() =>
+      lineage.replacements() === replacements
+        ? Effect.void
+        : Effect.andThen(Deferred.succeed(replaced, undefined), Effect.fail(isReplaced))
+    )
   )
 
   const write = (position: number) =>

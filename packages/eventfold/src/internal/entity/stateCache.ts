@@ -102,7 +102,7 @@ const isFresh = ({ clock }: Shared, currentAt: number, freshness: Freshness): bo
 }
 
 /** The lineage of a store whose database never becomes another one. */
-const unchanging: Lineage = { isDue: () => false, generation: () => 0, look: Effect.void }
+const unchanging: Lineage = { isDue: () => false, generation: () => 0, replacements: () => 0, look: Effect.void }
 
 const makeRegion = <S, E>(
   shared: Shared,

@@ -1,5 +1,7 @@
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Semaphore from "effect/Semaphore"
+import * as Exit from "effect/Exit"
 import type { Lineage, StoreIdentity } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
 
@@ -25,21 +27,23 @@ const maxLooks = 3
  * one look for all signs until it, and users who need it at the same time share it.
  *
  * An identity without its system or its timeline, which the role may not read, can't show that the database is the same. Then
- * each look counts as another database: what was remembered is read again, which is only slower.
+ * each look counts as another generation, but not as a replacement: what was remembered is read again, which is only slower, and
+ * no write is refused.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const makeLineage = (signs: () => number, identity: Effect.Effect<StoreIdentity, StoreError>): Lineage => {
-  const oneAtATime = Semaphore.makeUnsafe(1)
   let known: StoreIdentity | undefined
   let lookedAt = -1
   let generation = 0
+  let replacements = 0
   const isDue = () => signs() !== lookedAt
   const lookOnce = Effect.suspend(() => {
     const at = signs()
     return Effect.map(identity, (found) => {
       if (known !== undefined && !isCertainlySame(known, found)) generation += 1
+      if (known !== undefined && !isSame(known, found)) replacements += 1
       known = found
       lookedAt = at
     })
@@ -49,7 +53,25 @@ export const makeLineage = (signs: () => number, identity: Effect.Effect<StoreId
     let looks = 0
     return Effect.whileLoop({ while: () => isDue() && looks++ < maxLooks, body: () => lookOnce, step: () => {} })
   })
-  return { isDue, generation: () => generation, look: oneAtATime.withPermit(look) }
+  // All who need a look while one is under way get what it gives, its failure included: a server that is silent keeps none waiting
+  // for the looks of others.
+  let underWay: Deferred.Deferred<void, StoreError> | undefined
+  const shared: Effect.Effect<void, StoreError> = Effect.suspend(() => {
+    if (underWay !== undefined) {
+      return Effect.flatMap(
+        Effect.exit(Deferred.await(underWay)),
+        (exit) => Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? shared : exit
+      )
+    }
+    const result = Deferred.makeUnsafe<void, StoreError>()
+    underWay = result
+    return Effect.onExit(look, (exit) =>
+      Effect.suspend(() => {
+        underWay = undefined
+        return Deferred.done(result, exit)
+      }))
+  })
+  return { isDue, generation: () => generation, replacements: () => replacements, look: shared }
 }
 
 /** Looks if it is due. Gives whether what was known in a generation still holds. */

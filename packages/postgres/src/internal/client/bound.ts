@@ -14,9 +14,9 @@ import * as Scope from "effect/Scope"
 import type { Connection } from "effect/sql/SqlConnection"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
-import { OpenError, OpenFailed } from "../../OpenError.ts"
+import type { OpenError } from "../../OpenError.ts"
 import { isInProcess } from "./connections.ts"
-import { describeDatabase } from "./openErrors.ts"
+import { requirePositive } from "./openErrors.ts"
 import { type Level, levelOf } from "./transactions.ts"
 
 /**
@@ -310,12 +310,7 @@ export const make = Effect.fnUntraced(function*(
   sql: PgClient,
   timeout: Duration.Input = defaultTimeout
 ): Effect.fn.Return<Bound, OpenError, Scope.Scope> {
-  const duration = Duration.fromInputUnsafe(timeout)
-  if (!Duration.isPositive(duration)) {
-    const detail = `statementTimeout is ${Duration.format(duration)}, and must be more than 0; ` +
-      "Duration.infinity switches the bound off"
-    return yield* new OpenError({ database: describeDatabase(sql.config), reason: new OpenFailed({ detail }) })
-  }
+  const duration = yield* requirePositive("statementTimeout", timeout)
   if (isInProcess(sql) || !Duration.isFinite(duration)) return unbounded
   const usual = yield* makeWatch(duration)
   const patient = yield* makeWatch(Duration.times(duration, patience))

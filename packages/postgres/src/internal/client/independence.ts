@@ -10,7 +10,7 @@ import { type EncodedAppend, Independence, type StoreBackend, type Transactions 
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import type { LockWaits } from "./lockWaits.ts"
-import { isLockTimeout, storeError } from "./sqlError.ts"
+import { isLockTimeout, isWorthRepeating, storeError } from "./sqlError.ts"
 import type { Statements } from "./statements.ts"
 import { inTransaction, levelOf } from "./transactions.ts"
 
@@ -103,7 +103,7 @@ const bounded = <A, E>(operation: string, write: Effect.Effect<A, E>): Effect.Ef
   })
 
 const isWorthRetrying = (error: unknown): boolean =>
-  error instanceof StoreError && error.isRetryable && !(isSqlError(error.cause) && isLockTimeout(error.cause))
+  error instanceof StoreError && isSqlError(error.cause) && isWorthRepeating(error.cause)
 
 /** Chooses for the operations on a client, and for those on the client `beside` it. */
 export const make = (

@@ -11,18 +11,51 @@ import * as HeldBack from "eventfold/HeldBack"
 import type { EncodedAppend } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
-import type { Bounded } from "./bound.ts"
+import type { OpenError } from "../../OpenError.ts"
+import * as Bound from "./bound.ts"
+import { requirePositive } from "./openErrors.ts"
 import { shown, shownColumns, shownJoins, type ShownRow } from "./otherTransactions.ts"
 import { isLockTimeout, storeError } from "./sqlError.ts"
 
-const defaultTimeout = "10 seconds"
+const defaultTimeout: Duration.Input = "10 seconds"
+
+/** The part of a statement's bound that a wait for a lock may take, so that the failure can say what it was for. */
+const partOfStatement = 0.8
+
+/** How many times the bound of a statement a write may wait for its turn: longer than those take that have the turns. */
+const statementsInTurn = 1.5
+
+/** How long writes wait at most. */
+export interface Limits {
+  /** For a lock. */
+  readonly lock: Duration.Duration
+  /** For a turn while no write ends, though a statement without an answer would have ended. */
+  readonly turn: Duration.Duration
+}
+
+/** The limits of writes whose statements as a whole may take so long. */
+export const limitsOf = (
+  timeout: Duration.Input = defaultTimeout,
+  statementTimeout: Duration.Input = Bound.defaultTimeout
+): Effect.Effect<Limits, OpenError> =>
+  Effect.map(requirePositive("lockTimeout", timeout), (limit) => {
+    const whole = Duration.fromInputUnsafe(statementTimeout)
+    return Duration.isFinite(whole)
+      ? {
+        lock: Duration.min(limit, Duration.times(whole, partOfStatement)),
+        turn: Duration.times(whole, statementsInTurn)
+      }
+      : { lock: limit, turn: limit }
+  })
+
+/** The server's longest `lock_timeout`, in milliseconds. */
+const longest = 2 ** 31 - 1
 
 /** How long a failed write waits to learn who holds the lock. The answer is a help, and no more. */
 const askTimeout = "2 seconds"
 
 export interface LockWaits {
-  /** The limit. */
-  readonly duration: Duration.Duration
+  readonly limits: Limits
   /** An expression that limits the waits for locks until the transaction ends. Its value is a text. */
   readonly limited: Fragment
   /**
@@ -101,13 +134,13 @@ const inVain = (operation: string, what: string, cause?: SqlError) =>
 /** `beside` is the client to ask on: a connection of the pool may be what everybody waits for. PGlite has none. */
 export const make = (
   sql: PgClient,
-  beside: Bounded | undefined,
-  timeout: Duration.Input = defaultTimeout
+  beside: Bound.Bounded | undefined,
+  limits: Limits
 ): LockWaits => {
-  const duration = Duration.fromInputUnsafe(timeout)
+  const duration = limits.lock
   const isFinite = Duration.isFinite(duration)
   // 0 is no limit for the server.
-  const millis = isFinite ? Math.max(1, Math.ceil(Duration.toMillis(duration))) : 0
+  const millis = isFinite ? Math.min(longest, Math.max(1, Math.ceil(Duration.toMillis(duration)))) : 0
   const limit = isFinite ? Duration.format(duration) : "ever"
   const setting = sql.literal(`'${millis}'`)
 
@@ -127,7 +160,7 @@ export const make = (
   }
 
   return {
-    duration,
+    limits,
     limited: sql`set_config('lock_timeout', ${setting}, true)`,
     limitedUnlessSet: sql`CASE current_setting('lock_timeout')
       WHEN '0' THEN set_config('lock_timeout', ${setting}, true)
@@ -140,7 +173,10 @@ export const make = (
       Effect.succeed(
         inVain(
           operation,
-          `${limit} for a connection: those of the pool that writes may use wait for locks of categories`
+          `${
+            Duration.format(limits.turn)
+          } for its turn: as many writes as may use connections of the pool wait for locks, for connections that others ` +
+            "keep, or for the server's answer"
         )
       )
   }

@@ -1,4 +1,6 @@
 import type { PgClientConfig } from "@effect/sql-pg/PgClient"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { SqlError } from "effect/sql/SqlError"
@@ -42,6 +44,15 @@ export const fromProblem = ({ detail = "", option, ...problem }: PoolSettings.Pr
       reason: new InvalidUrl({ ...problem, ...detail !== "" && { detail } })
     })
     : new OpenError({ database: "by its options", reason: new InvalidOption({ option, detail }) })
+
+/** An option that is a duration, which must be above zero. */
+export const requirePositive = (option: string, given: Duration.Input): Effect.Effect<Duration.Duration, OpenError> => {
+  const duration = Duration.fromInputUnsafe(given)
+  return Duration.isPositive(duration) ? Effect.succeed(duration) : Effect.fail(fromProblem({
+    option,
+    detail: `is ${Duration.format(duration)}, and must be more than 0; Duration.infinity waits without a bound`
+  }))
+}
 
 /** A file of certificates that can't be read. */
 export const fromFile = (config: PgClientConfig) => ({ message, parameter }: FileUnreadable): OpenError =>

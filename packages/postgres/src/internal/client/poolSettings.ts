@@ -111,6 +111,10 @@ export const make = (options: PoolOptions): Result.Result<PoolSettings, Problem>
       detail: "leads to one server: leave out the other hosts, and what to choose of them"
     })
   }
+  const { maxConnections = 1 } = options
+  if (!Number.isInteger(maxConnections) || maxConnections < 1) {
+    return Result.fail({ option: "maxConnections", detail: `is ${maxConnections}, and must be a whole number above 0` })
+  }
   const inUrl = given.get("password")
   const password = options.password ?? (inUrl === undefined ? undefined : Redacted.make(inUrl))
   const keepAlive = options.keepAlive ?? keepAliveOf(given)

@@ -76,28 +76,59 @@ const withInlineReadModels = (
     : inline.inTransactionOf(operation, categories, call, inTurn)
 }
 
+/** An attempt to write: a call on a connection that leads to the database that the callers have seen. */
+const attemptOf = (
+  { guard, statements }: Writer,
+  inOneTransaction: InOneTransaction,
+  operation: Operation,
+  requests: ReadonlyArray<HistoryGuard.Request>,
+  callOf: (
+    appends: ReadonlyArray<EncodedAppend>,
+    isElsewhere: boolean
+  ) => Effect.Effect<ReadonlyArray<OutcomeRow>, SqlError>
+) =>
+  HistoryGuard.guarded(statements, guard, requests, (appends, isElsewhere, guard) =>
+    inOneTransaction(
+      operation,
+      appends,
+      HistoryGuard.onKnownConnection(statements.sql, guard, callOf(appends, isElsewhere))
+    ))
+
+/** How many lost races in a row are repeated. A unique index of the application's own is violated each time, and is no race. */
+const maxRaces = 4
+
 /**
  * Writes all appends or none, after a look for messages that are recorded already. Retries lost races as well: against a
  * writer that takes no lock, or that writes the same id to another category.
  */
 const appendCarefully = (
-  { lockWaits, statements }: Writer,
+  writer: Writer,
   inOneTransaction: InOneTransaction,
   operation: Operation,
-  appends: ReadonlyArray<EncodedAppend>
-) =>
-  statements.retrying(
-    inOneTransaction(
-      operation,
-      appends,
-      callAppend(statements.sql, lockWaits, appends, { atomic: true, careful: true })
-    ),
-    (error) => isSqlError(error) && (isWorthRepeating(error) || isUniqueViolation(error))
-  ).pipe(
+  requests: ReadonlyArray<HistoryGuard.Request>
+) => {
+  const { lockWaits, statements } = writer
+  const write = attemptOf(
+    writer,
+    inOneTransaction,
+    operation,
+    requests,
+    (appends) => callAppend(statements.sql, lockWaits, appends, { atomic: true, careful: true })
+  )
+  return Effect.suspend(() => {
+    let races = 0
+    return statements.retrying(
+      write,
+      (error) => isSqlError(error) && (isWorthRepeating(error) || (isUniqueViolation(error) && races++ < maxRaces))
+    )
+  }).pipe(
     Effect.catch((error) =>
-      isSqlError(error) ? Effect.flip(lockWaits.failure(operation, appends, error)) : Effect.fail(error)
+      isSqlError(error)
+        ? Effect.flip(lockWaits.failure(operation, requests.map(({ append }) => append), error))
+        : Effect.fail(error)
     )
   )
+}
 
 /** Only a careful call says of all appends whether they are recorded. */
 const isToLookAtCarefully = ({ outcome }: OutcomeRow): boolean => outcome === "recorded" || outcome === "duplicate"
@@ -108,28 +139,25 @@ const appendAll = (
   inOneTransaction: InOneTransaction,
   requests: ReadonlyArray<HistoryGuard.Request>
 ) => {
-  const { guard, lockWaits, statements } = writer
+  const { lockWaits, statements } = writer
   const appends = requests.map(({ append }) => append)
-  const write = HistoryGuard.guarded(statements, guard, requests, (appends, careful, guard) =>
-    inOneTransaction(
-      "writeAll",
-      appends,
-      HistoryGuard.onKnownConnection(
-        statements.sql,
-        guard,
-        callAppend(statements.sql, lockWaits, appends, { atomic: true, careful })
-      )
-    ))
+  const write = attemptOf(
+    writer,
+    inOneTransaction,
+    "writeAll",
+    requests,
+    (appends, careful) => callAppend(statements.sql, lockWaits, appends, { atomic: true, careful })
+  )
   return statements.retrying(write).pipe(
     Effect.filterOrElse(
       (rows) => !rows.some(isToLookAtCarefully),
-      () => appendCarefully(writer, inOneTransaction, "writeAll", appends)
+      () => appendCarefully(writer, inOneTransaction, "writeAll", requests)
     ),
     Effect.catchTag(
       "SqlError",
       (error) =>
         isUniqueViolation(error)
-          ? appendCarefully(writer, inOneTransaction, "writeAll", appends)
+          ? appendCarefully(writer, inOneTransaction, "writeAll", requests)
           : Effect.flip(lockWaits.failure("writeAll", appends, error))
     ),
     Effect.flatMap((rows) => atomicResults(appends, rows))
@@ -138,10 +166,10 @@ const appendAll = (
 
 /** Writes one append in a transaction of its own. */
 const appendSingly = Effect.fnUntraced(
-  function*(writer: Writer, inOneTransaction: InOneTransaction, append: EncodedAppend) {
-    const rows = yield* appendCarefully(writer, inOneTransaction, "append", [append])
+  function*(writer: Writer, inOneTransaction: InOneTransaction, request: HistoryGuard.Request) {
+    const rows = yield* appendCarefully(writer, inOneTransaction, "append", [request])
     return yield* Arr.isReadonlyArrayNonEmpty(rows)
-      ? resultOf(append, Arr.headNonEmpty(rows))
+      ? resultOf(request.append, Arr.headNonEmpty(rows))
       : Effect.die(new Error("eventfold.append gave no outcome"))
   },
   Effect.exit
@@ -154,20 +182,12 @@ const commitGroup = (
   wakeUps: WakeUps
 ): GroupCommit.Commit<HistoryGuard.Request, AppendResult, Refusal | StoreError> =>
 (requests) => {
-  const { guard, lockWaits, statements } = writer
+  const { lockWaits, statements } = writer
   const group = requests.map(({ append }) => append)
-  const write = HistoryGuard.guarded(statements, guard, requests, (appends, isElsewhere, guard) =>
-    inOneTransaction(
-      "append",
-      appends,
-      HistoryGuard.onKnownConnection(
-        statements.sql,
-        guard,
-        isElsewhere
-          ? callAppend(statements.sql, lockWaits, appends, { atomic: false, careful: true })
-          : callGroup(statements.sql, lockWaits, appends)
-      )
-    ))
+  const write = attemptOf(writer, inOneTransaction, "append", requests, (appends, isElsewhere) =>
+    isElsewhere
+      ? callAppend(statements.sql, lockWaits, appends, { atomic: false, careful: true })
+      : callGroup(statements.sql, lockWaits, appends))
   return statements.retrying(write).pipe(
     Effect.map((rows) => Arr.zipWith(group, rows, resultOf)),
     Effect.catch((error) => {
@@ -178,7 +198,7 @@ const commitGroup = (
         return Effect.succeed(group.map(() => Exit.fail(error)))
       }
       // One of them broke the transaction. Singly, each append gets its own result.
-      return Effect.forEach(group, (append) => appendSingly(writer, inOneTransaction, append))
+      return Effect.forEach(requests, (request) => appendSingly(writer, inOneTransaction, request))
     }),
     // Here and not in the callers, which may have been interrupted. A group is of one category.
     Effect.tap((exits) => {
@@ -267,11 +287,12 @@ export const make = Effect.fnUntraced(function*(
   })
   const requestOf = (append: EncodedAppend): HistoryGuard.Request => ({
     append,
-    generation: lineage?.generation() ?? 0
+    replacements: lineage?.replacements() ?? 0
   })
   const append = (one: EncodedAppend) => inGroup(requestOf(one))
   const apart = withInlineReadModels(statements, inline, turns.apart)
-  const appendApart = (one: EncodedAppend) => wakeUps.waking([one], Effect.flatten(appendSingly(writer, apart, one)))
+  const appendApart = (one: EncodedAppend) =>
+    wakeUps.waking([one], Effect.flatten(appendSingly(writer, apart, requestOf(one))))
   return {
     append: inline === undefined
       ? append

@@ -12,10 +12,10 @@ import * as StreamName from "eventfold/StreamName"
 import type { Statements } from "../client/statements.ts"
 import { isInTransaction } from "../client/transactions.ts"
 
-/** An append, and the generation of the store in which its caller decided on it. */
+/** An append, and how often the database had been replaced when its caller asked for it. */
 export interface Request {
   readonly append: EncodedAppend
-  readonly generation: number
+  readonly replacements: number
 }
 
 /** A version that no stream has. */
@@ -106,7 +106,7 @@ export const guarded = <A, E>(
   const appends = requests.map(({ append }) => append)
   if (guard === undefined || !appends.some(isOfItsHistory)) return write(appends, false, undefined)
   const { lineage } = guard
-  const isHere = ({ generation }: Request) => lineage.generation() === generation
+  const isHere = ({ replacements }: Request) => lineage.replacements() === replacements
   const plain = write(appends, false, guard)
   const attempt = Effect.suspend(() =>
     requests.every(isHere)

@@ -11,6 +11,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { EncodedAppend } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
+import { isInProcess } from "../client/connections.ts"
 import { hasWaitedInVain, type LockWaits } from "../client/lockWaits.ts"
 
 /**
@@ -94,14 +95,19 @@ const unlessStalled = <A, E>(
   return Effect.raceFirst(entered, watch)
 }
 
+/** A PGlite has one connection, which has its own queue, and no other process that could keep a lock. */
+const noTurns: WriteTurns = { ofGroup: () => (write) => write, apart: () => (write) => write }
+
 /** The turns for the writes on a client's pool. */
 export const make = (sql: PgClient, lockWaits: LockWaits): WriteTurns => {
+  if (isInProcess(sql)) return noTurns
   const { maxConnections = 10 }: PgPoolConfig = sql.config
-  const { duration } = lockWaits
+  const { limits } = lockWaits
   const writes = makeGate(maxWrites(maxConnections))
   const ofCategories = new Map<string, Gate>()
 
-  const ofGroup: TurnOf = (operation) => (write) => through(writes, duration, lockWaits.noConnection(operation), write)
+  const ofGroup: TurnOf = (operation) => (write) =>
+    through(writes, limits.turn, lockWaits.noConnection(operation), write)
 
   const inCategory = <A, E>(
     category: string,
@@ -112,7 +118,7 @@ export const make = (sql: PgClient, lockWaits: LockWaits): WriteTurns => {
       const gate = ofCategories.get(category) ?? makeGate(maxPerCategory)
       ofCategories.set(category, gate)
       return Effect.ensuring(
-        through(gate, duration, stalled, write),
+        through(gate, limits.lock, stalled, write),
         Effect.sync(() => gate.users === 0 && ofCategories.delete(category))
       )
     })
