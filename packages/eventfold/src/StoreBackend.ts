@@ -33,6 +33,18 @@ export interface EncodedMessage {
 }
 
 /**
+ * Why a message could not be read back.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Unreadable {
+  readonly part: "data" | "metadata"
+  /** Follows the part, as in "is too large". */
+  readonly reason: string
+}
+
+/**
  * Parses the JSON text of stored data or metadata. A backend uses it in place of `JSON.parse`.
  *
  * **Details**
@@ -496,6 +508,12 @@ export interface StoreBackend {
     ReadonlyArray<AppendResult>,
     WrongExpectedVersion | DuplicateMessageId | Unsupported | StoreError
   >
+  /**
+   * Why a message could not be read back, once it was written, and which part of it is to blame; `undefined` when it can. The
+   * service refuses the message with `InvalidMessage`, before it asks the backend to write. Without this member every message can
+   * be read back.
+   */
+  readonly unreadable?: ((streamName: StreamName, message: EncodedMessage) => Unreadable | undefined) | undefined
   /** Only a page backwards may fail with `Unsupported`. */
   readonly readStream: (page: StreamPage) => Effect.Effect<MessagePage, Unsupported | StoreError>
   readonly readCategory: (page: CategoryPage) => Effect.Effect<MessagePage, StoreError>

@@ -164,7 +164,7 @@ export const layerClient = (options: Options = {}): Layer.Layer<PgClient.PgClien
   PgClient.layerFrom(Effect.gen(function*() {
     const db = yield* open(options)
     return yield* PgClient.make({
-      stream: makeWire(db),
+      stream: Postgres.inProcess(makeWire(db)),
       username: "postgres",
       database: "postgres",
       maxConnections: 1,

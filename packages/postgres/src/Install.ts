@@ -7,9 +7,11 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Sql from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { BeginTransaction } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { describeDatabase, fromSqlError } from "./internal/client/openErrors.ts"
 import * as Pool from "./internal/client/openPool.ts"
+import * as OwnClient from "./internal/client/ownClient.ts"
 import { errorCode, errorText } from "./internal/client/sqlError.ts"
 import { OpenError, OpenFailed, SchemaMissing, SchemaOutdated, SchemaTooNew } from "./OpenError.ts"
 
@@ -69,8 +71,7 @@ export interface InstallOptions {
  */
 export const install = Effect.fn("Postgres.install")(
   function*(options: InstallOptions = {}): Effect.fn.Return<void, OpenError, PgClient.PgClient> {
-    const sql = yield* PgClient.PgClient
-    yield* Pool.checkSessions(sql)
+    const sql = yield* ownClient
     const files = yield* readFiles(sql, Sql.files)
     yield* exclusively(
       sql,
@@ -87,6 +88,14 @@ export const install = Effect.fn("Postgres.install")(
     ).pipe(Effect.mapError(fromSqlError(sql.config)))
   }
 )
+
+/** The client without what the application has set for its own statements. */
+const ownClient = Effect.gen(function*() {
+  const client = yield* PgClient.PgClient
+  yield* Pool.checkSessions(client)
+  yield* OwnClient.check(client)
+  return OwnClient.of(client)
+})
 
 /**
  * The schemas were not removed: the database has another name than the one given, or something outside of the schemas
@@ -145,8 +154,7 @@ export const uninstall = Effect.fn("Postgres.uninstall")(
   function*(
     options: UninstallOptions
   ): Effect.fn.Return<Uninstalled, OpenError | UninstallRefused, PgClient.PgClient> {
-    const sql = yield* PgClient.PgClient
-    yield* Pool.checkSessions(sql)
+    const sql = yield* ownClient
     const files = yield* readFiles(sql, Sql.uninstallFiles)
     return yield* exclusively(
       sql,
@@ -254,15 +262,17 @@ export const whyUnusable = (
 /**
  * Runs statements in a transaction. The database runs one installation at a time.
  *
- * They have no bound of time: one installation waits for another, and an index over all messages may take hours. The keep-alive
- * of the client ends them when the server has gone.
+ * They have no bound of time, whatever the role's or the database's: one installation waits for another, and an index over all
+ * messages may take hours. The keep-alive of the client ends them when the server has gone. With a higher isolation level, an
+ * installation would not see what the one before it has done.
  */
 const exclusively = <A>(sql: PgClient.PgClient, effect: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
   sql.withTransaction(Effect.gen(function*() {
+    yield* sql`SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)`
     yield* sql`SELECT pg_advisory_xact_lock(${Sql.installLock})`
     yield* sql`SELECT set_config('client_min_messages', 'warning', true)`
     return yield* effect
-  }))
+  })).pipe(Effect.provideService(BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"))
 
 const isOn = (sql: PgClient.PgClient, setting: string): Effect.Effect<boolean, SqlError> =>
   Effect.map(

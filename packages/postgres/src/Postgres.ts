@@ -15,6 +15,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as MessageStore from "eventfold/MessageStore"
 import type { ReadModel } from "eventfold/ReadModel"
+import type { Duplex } from "node:stream"
 import {
   install,
   type InstalledSchema,
@@ -26,7 +27,7 @@ import {
   whyUnusable
 } from "./Install.ts"
 import type { Bounded } from "./internal/client/bound.ts"
-import { isInProcess, makeBeside } from "./internal/client/connections.ts"
+import { isInProcess, makeBeside, markInProcess } from "./internal/client/connections.ts"
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
 import * as LockWaits from "./internal/client/lockWaits.ts"
@@ -93,6 +94,19 @@ export type { TargetSessionAttrs } from "./internal/client/hosts.ts"
  * @category options
  */
 export type { PoolOptions } from "./internal/client/poolSettings.ts"
+
+/**
+ * Marks the `stream` of a client as the way to a database in this process, which no other process uses: a PGlite.
+ *
+ * **Details**
+ *
+ * A store on such a client has leases and wake-ups within the process, and opens no second connection. `Pglite` marks its own.
+ * Without the mark, a stream leads to a server, as through a proxy or a tunnel.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export const inProcess: (stream: () => Duplex) => () => Duplex = markInProcess
 
 /**
  * How a store on PostgreSQL is opened.
@@ -262,18 +276,19 @@ const ensureInstalled = Effect.fnUntraced(function*({ bound, sql }: Bounded, opt
 
 /** The backend that fits what the database has installed. */
 const open = Effect.fnUntraced(function*(
-  sql: PgClient.PgClient,
+  client: PgClient.PgClient,
   options: StoreOptions & Inline<ReadonlyArray<InlineModel>>,
   context: Context.Context<never>
 ) {
-  yield* Pool.checkSessions(sql)
-  const statements = yield* Statements.make(sql, {
+  yield* Pool.checkSessions(client)
+  const statements = yield* Statements.make(client, {
     exactNumbers: options.exactNumbers,
     retry: options.retry,
     timeout: options.statementTimeout
   })
   const limits = yield* LockWaits.limitsOf(options.lockTimeout, options.statementTimeout)
   const { functions, schema } = yield* ensureInstalled(statements, options)
+  const { sql } = statements
   const lasting = options.directUrl === undefined || isInProcess(sql)
     ? sql.config
     : yield* Pool.openDirect(statements, options.directUrl)
@@ -282,8 +297,8 @@ const open = Effect.fnUntraced(function*(
     announce: options.announce ?? true,
     opened: sessions.opened
   })
-  const lease = Leases.make(sql, lasting, sessions.opened)
-  const beside = isInProcess(sql) ? undefined : yield* statements.on(yield* makeBeside(sql))
+  const lease = Leases.make(client, lasting, sessions.opened)
+  const beside = isInProcess(sql) ? undefined : yield* statements.on(yield* makeBeside(client))
   const lockWaits = LockWaits.make(sql, beside, limits)
   const places = Places.make(statements, beside, lockWaits)
   const identity = makeIdentity(statements)
@@ -352,9 +367,9 @@ export const layerClient = <const Models extends ReadonlyArray<InlineModel> = []
   Layer.effect(
     MessageStore.MessageStore,
     Effect.gen(function*() {
-      const sql = yield* PgClient.PgClient
+      const client = yield* PgClient.PgClient
       const context = yield* Effect.context<InlineServices<Models[number]>>()
-      return yield* MessageStore.make(yield* open(sql, options, context))
+      return yield* MessageStore.make(yield* open(client, options, context))
     })
   )
 

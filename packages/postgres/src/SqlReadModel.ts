@@ -154,9 +154,10 @@ export const layer = (
   Layer.effect(
     ReadModelStore,
     Effect.gen(function*() {
-      const sql = yield* PgClient.PgClient
-      yield* Pool.checkSessions(sql)
-      const statements = yield* Statements.make(sql, { retry: options.retry, timeout: options.statementTimeout })
+      const client = yield* PgClient.PgClient
+      yield* Pool.checkSessions(client)
+      const statements = yield* Statements.make(client, { retry: options.retry, timeout: options.statementTimeout })
+      const { sql } = statements
       const look = Effect.mapError(statements.bound.statement(installedSchema(sql)), fromSqlError(sql.config))
       const installation = requestedInstallation(options.install)
       let schema = yield* look

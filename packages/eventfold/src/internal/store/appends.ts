@@ -4,7 +4,7 @@ import * as Tracer from "effect/Tracer"
 import type { Message } from "../../Message.ts"
 import type { AppendResult, EncodedAppend, StoreBackend } from "../../StoreBackend.ts"
 import type { Unsupported } from "../../StoreError.ts"
-import { checkDistinctIds, encodeAppend } from "./encodeAppend.ts"
+import { checkEncoded, encodeAppend } from "./encodeAppend.ts"
 import { unlessHandling } from "./independence.ts"
 import * as KeptAppends from "./keptAppends.ts"
 import type { Append, AppendError, AppendOptions } from "./options.ts"
@@ -12,7 +12,7 @@ import type { WakeUpHub } from "./wakeUpHub.ts"
 
 /** The operations that write. */
 export const makeAppends = (
-  backend: Pick<StoreBackend, "append" | "writeAll"> & KeptAppends.Reads,
+  backend: Pick<StoreBackend, "append" | "writeAll" | "unreadable"> & KeptAppends.Reads,
   { waking }: WakeUpHub
 ) => {
   const writeOne = (encoded: EncodedAppend, keeps: boolean) => {
@@ -32,7 +32,7 @@ export const makeAppends = (
       (span) =>
         encodeAppend({ ...options, streamName, messages }, "mayNotCheck").pipe(
           Effect.flatMap((encoded) =>
-            Effect.andThen(checkDistinctIds([encoded]), writeOne(encoded, options?.onDuplicate === "keep"))
+            Effect.andThen(checkEncoded(backend, [encoded]), writeOne(encoded, options?.onDuplicate === "keep"))
           ),
           (write) => unlessHandling("append", write),
           Effect.provideService(Tracer.ParentSpan, span)
@@ -46,7 +46,7 @@ export const makeAppends = (
   ): Effect.fn.Return<ReadonlyArray<AppendResult>, AppendError | Unsupported> {
     yield* Effect.annotateCurrentSpan("eventfold.streams", appends.length)
     const encoded = yield* Effect.forEach(appends, (append) => encodeAppend(append, "mayCheck"))
-    yield* checkDistinctIds(encoded)
+    yield* checkEncoded(backend, encoded)
     if (encoded.length === 0) return []
     if (!appends.some(({ onDuplicate }) => onDuplicate === "keep")) {
       return yield* unlessHandling("writeAll", write(encoded))

@@ -6,7 +6,7 @@ import * as Random from "effect/Random"
 import type { ExpectedVersion } from "../../ExpectedVersion.ts"
 import { makeIdUnsafe, type Message, type MessageId } from "../../Message.ts"
 import * as Metadata from "../../Metadata.ts"
-import type { EncodedAppend, EncodedMessage } from "../../StoreBackend.ts"
+import type { EncodedAppend, EncodedMessage, StoreBackend } from "../../StoreBackend.ts"
 import { DuplicateMessageId, InvalidMessage } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import * as TraceContext from "../../TraceContext.ts"
@@ -146,8 +146,34 @@ export const encodeAppend = (
       Effect.contextWith((context: Context.Context<never>) => encodeWith(context, append, streamName, checks))
   )
 
+/** The refusal of the first message that a backend could not read back. */
+const findUnreadable = (
+  { unreadable }: Pick<StoreBackend, "unreadable">,
+  appends: ReadonlyArray<EncodedAppend>
+): InvalidMessage | undefined => {
+  if (unreadable === undefined) return undefined
+  for (const { messages, streamName } of appends) {
+    for (const [index, message] of messages.entries()) {
+      const found = unreadable(streamName, message)
+      if (found === undefined) continue
+      const { part, reason } = found
+      return new InvalidMessage({ streamName, index, type: message.type, path: [part], reason })
+    }
+  }
+  return undefined
+}
+
+/** Fails when a backend could not read one of the messages back, or one call gives an id twice. */
+export const checkEncoded = (
+  backend: Pick<StoreBackend, "unreadable">,
+  appends: ReadonlyArray<EncodedAppend>
+): Effect.Effect<void, InvalidMessage | DuplicateMessageId> => {
+  const unreadable = findUnreadable(backend, appends)
+  return unreadable === undefined ? checkDistinctIds(appends) : Effect.fail(unreadable)
+}
+
 /** Fails when one call gives an id twice. No earlier append can have both messages, so the store need not be asked. */
-export const checkDistinctIds = (appends: ReadonlyArray<EncodedAppend>): Effect.Effect<void, DuplicateMessageId> => {
+const checkDistinctIds = (appends: ReadonlyArray<EncodedAppend>): Effect.Effect<void, DuplicateMessageId> => {
   if (appends.length === 1 && appends[0]?.messages.length === 1) return Effect.void
   const seen = new Set<string>()
   for (const { messages, streamName } of appends) {

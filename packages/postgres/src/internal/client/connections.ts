@@ -6,16 +6,26 @@ import * as Effect from "effect/Effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
+import type { Duplex } from "node:stream"
+import * as Codecs from "./codecs.ts"
+import * as OwnClient from "./ownClient.ts"
 import { copyConfig, settingsOf } from "./pool.ts"
 import { keepAlive } from "./poolSettings.ts"
 
+/** Marks a stream that leads to a database in this process. Its name is the same in all copies of this package. */
+const inProcess = Symbol.for("@eventfold/postgres/inProcess")
+
+/** Marks the stream of a client, for {@link isInProcess}. */
+export const markInProcess = (stream: () => Duplex): () => Duplex =>
+  Object.assign(() => stream(), { [inProcess]: true })
+
 /**
  * Whether the database is a PGlite: a single session in this process. No other process uses it, and a second connection
- * would end the first.
+ * would end the first. A stream alone does not tell: an application may lead one to a server, by a proxy or a tunnel.
  */
 export const isInProcess = (sql: { readonly config: PgPoolConfig }): boolean => {
-  const pool: PgPoolConfig = settingsOf(sql.config)?.client ?? sql.config
-  return pool.stream !== undefined && pool.maxConnections === 1
+  const { stream } = settingsOf(sql.config)?.client ?? sql.config
+  return stream !== undefined && inProcess in stream
 }
 
 /** The most connections of a client beside the application's. */
@@ -32,7 +42,7 @@ export const makeBeside = (sql: PgClient): Effect.Effect<PgClient, never, Scope.
     maxConnections: maxBeside,
     multiplex: false
   })
-  return Client.make(config).pipe(
+  return Effect.map(Client.make(config), OwnClient.of).pipe(
     Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
     // It connects later.
     Effect.orDie
@@ -41,9 +51,11 @@ export const makeBeside = (sql: PgClient): Effect.Effect<PgClient, never, Scope.
 
 /**
  * Opens a connection outside of the pool, for a session that lasts, so that it works with a pool of any size. Keep-alives
- * tell that the other end has gone: a session that mostly listens would not notice otherwise.
+ * tell that the other end has gone: a session that mostly listens would not notice otherwise. It has one user, and reads by
+ * no codec of the application.
  */
-export const openDedicated = (config: PgClientConfig) => PgConnection.make({ keepAlive, ...config })
+export const openDedicated = (config: PgClientConfig) =>
+  PgConnection.make({ keepAlive, ...config, types: Codecs.builtIn, multiplex: false })
 
 /** Provides this client to the handlers of read models, whatever other client the application has. */
 export const provideClient = (sql: PgClient) => {

@@ -6,6 +6,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as ConnectionUrl from "./connectionUrl.ts"
 import type { Hosts, TargetSessionAttrs } from "./hosts.ts"
+import { maxRowSize } from "./messageSize.ts"
 import type { Host } from "./sockets.ts"
 import * as Tls from "./tls.ts"
 
@@ -53,6 +54,11 @@ export interface PoolOptions extends Omit<PgPoolConfig, "password"> {
    * and else to 30 seconds, because otherwise nothing tells that the other end of an idle connection has gone.
    */
   readonly keepAlive?: Duration.Input | undefined
+  /**
+   * The longest message of the server that is read, in bytes; a row is one message. Defaults to the longest row that PostgreSQL
+   * makes, a little less than 1 GiB, so that what is appended can be read. An append of more is refused with `InvalidMessage`.
+   */
+  readonly maxMessageSize?: number | undefined
   /**
    * TLS by Node's options, in place of what the URL says. `true` verifies the server's certificate and its host name, as
    * `sslmode=verify-full` does. Defaults to what the URL says, and else to none.
@@ -131,9 +137,8 @@ export const make = (options: PoolOptions): Result.Result<PoolSettings, Problem>
   return Result.succeed({
     options,
     client: {
-      // The server sends a page of large messages as one reply.
-      maxMessageSize: 2 ** 30,
       ...others,
+      maxMessageSize: options.maxMessageSize ?? maxRowSize,
       // The application's stream is the client's, TLS on it included.
       ...(options.stream !== undefined && { ssl }),
       username,

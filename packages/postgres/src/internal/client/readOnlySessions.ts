@@ -43,7 +43,10 @@ export const make = Effect.fnUntraced(function*(
   const endOne = (since: number) =>
     Effect.scoped(Effect.gen(function*() {
       const connection = yield* sql.reserve
-      const [row] = yield* connection.executeValuesUnprepared(look, [])
+      const [row] = yield* Effect.provideService(sql.unsafe(look).valuesUnprepared, sql.transactionService, [
+        connection,
+        0
+      ])
       if (row?.[0] !== true) return false
       yield* Effect.ignore(connection.executeUnprepared("SELECT pg_terminate_backend(pg_backend_pid())", [], undefined))
       return Number(row[1]) > clock.currentTimeMillisUnsafe() - since

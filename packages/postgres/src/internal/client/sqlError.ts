@@ -1,3 +1,4 @@
+import { ParseError } from "@effect/sql-pg/PgProtocol"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { StoreError } from "eventfold/StoreError"
 import { type State, stateOf } from "./sqlStates.ts"
@@ -24,6 +25,11 @@ export const errorCode = (error: SqlError): string | undefined => {
 
 /** The message and detail of the server, or the message of the operating system. */
 export const errorText = (error: SqlError): string => {
+  const long = tooLong(error)
+  if (long !== undefined) {
+    return `the server has given a row of ${long.size} bytes, and the client takes ${long.most} at most: give the client that ` +
+      "this store has a larger maxMessageSize"
+  }
   const { detail, message } = serverError(error)
   const text = typeof message === "string" && message !== "" ? message : error.message
   return typeof detail === "string" ? `${text} (${detail})` : text
@@ -34,6 +40,18 @@ export const errorHint = (error: SqlError): string | undefined => {
   const { hint } = serverError(error)
   return typeof hint === "string" ? hint : undefined
 }
+
+/** What a client says that has got a longer message than it takes. It has given its connection up. */
+const longMessage = /^Message length (\d+) exceeds maxMessageSize (\d+)$/
+
+/** The size of a message that was too long for the client, and the longest that it takes. */
+const tooLong = ({ reason: { cause } }: SqlError) => {
+  const [, size, most] = cause instanceof ParseError ? longMessage.exec(cause.message) ?? [] : []
+  return size === undefined || most === undefined ? undefined : { size, most }
+}
+
+/** Whether the client has got a longer message than it takes. */
+export const isTooLong = (error: SqlError): boolean => tooLong(error) !== undefined
 
 /** Our functions report by this text that a standby can't give what the primary can. It is never translated. */
 const onStandby = /^A replica does not see the transactions that may still fill a gap/
@@ -51,6 +69,8 @@ const sqlState = /^[0-9A-Z]{5}$/
  */
 export const stateOfError = (error: SqlError): State => {
   const { code, routine } = serverError(error)
+  // The connection has failed, and would fail again.
+  if (isTooLong(error)) return "final"
   // Node's codes are longer, except for some such as `EPIPE`, whose errors are those of connections.
   if (typeof code !== "string" || !sqlState.test(code) || /^E[A-Z]+$/.test(code)) {
     return error.reason._tag === "ConnectionError" ? "passes" : "final"

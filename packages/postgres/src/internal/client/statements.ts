@@ -13,8 +13,9 @@ import { parseExactJson, parseJson } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
 import type { OpenError } from "../../OpenError.ts"
 import * as Bound from "./bound.ts"
+import * as OwnClient from "./ownClient.ts"
 import * as ReadOnlySessions from "./readOnlySessions.ts"
-import { isOfReadOnlySession, isWorthRepeating, storeError } from "./sqlError.ts"
+import { isOfReadOnlySession, isTooLong, isWorthRepeating, storeError } from "./sqlError.ts"
 
 /** How the statements of a store are run. */
 export interface Options {
@@ -26,8 +27,10 @@ export interface Options {
   readonly timeout?: Duration.Input | undefined
 }
 
-/** Runs the statements of a store on its client. */
+/** Runs the statements of a store on its own client. */
 export interface Statements extends Bound.Bounded {
+  /** The client of the application, for its handlers. It has the connections and transactions of the store's. */
+  readonly application: PgClient
   /** Parses the data and the metadata of messages. */
   readonly parseJson: (text: string) => Schema.Json
   /** Runs a query for an operation of the store: bounds it, retries failures that pass, and fails with a `StoreError`. */
@@ -51,7 +54,7 @@ export interface Statements extends Bound.Bounded {
   readonly renewing: <A, E, R>(transaction: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Gives up the idle sessions of the pool that take no writes. */
   readonly renew: Effect.Effect<void>
-  /** The same on another client. */
+  /** The same on another client, which is a store's own. */
   readonly on: (sql: PgClient) => Effect.Effect<Statements, never, Scope.Scope>
 }
 
@@ -69,7 +72,14 @@ const IsOnce = Context.Reference<boolean>("@eventfold/postgres/IsOnce", { defaul
 
 const isErrorWorthRepeating = (error: unknown): boolean => isSqlError(error) && isWorthRepeating(error)
 
+/**
+ * How often a statement is repeated whose connection has got a message too long for the client. On a connection with several
+ * statements in flight it may be that of another one.
+ */
+const maxTooLong = 3
+
 const makeWith = Effect.fnUntraced(function*(
+  application: PgClient,
   sql: PgClient,
   bound: Bound.Bound,
   retry: Schedule.Schedule<unknown>,
@@ -85,6 +95,9 @@ const makeWith = Effect.fnUntraced(function*(
     isRetryable: (error: E) => boolean = isErrorWorthRepeating
   ): Effect.Effect<A, E> =>
     Effect.catch(statements, (error) => {
+      let left = sql.config.multiplex === true ? maxTooLong : 0
+      const isToRepeat = (error: E): boolean =>
+        isRetryable(error) || (isSqlError(error) && isTooLong(error) && left-- > 0)
       if (isRetryable(error)) failures += 1
       let attempt: Effect.Effect<A, E> = Effect.fail(error)
       const again = Effect.tapError(statements, () => Effect.sync(() => failures += 1))
@@ -95,11 +108,12 @@ const makeWith = Effect.fnUntraced(function*(
       }))
       return Effect.flatMap(
         IsOnce,
-        (isOnce) => isOnce ? Effect.fail(error) : Effect.retry(next, { schedule: retry, while: isRetryable })
+        (isOnce) => isOnce ? Effect.fail(error) : Effect.retry(next, { schedule: retry, while: isToRepeat })
       )
     })
 
   return {
+    application,
     sql,
     bound,
     parseJson: parse,
@@ -109,14 +123,17 @@ const makeWith = Effect.fnUntraced(function*(
     once: (statements) => Effect.provideService(statements, IsOnce, true),
     renewing,
     renew,
-    on: (other) => makeWith(other, bound, retry, parse)
+    on: (other) => makeWith(application, other, bound, retry, parse)
   }
 })
 
-/** Runs the statements of a store on a client, until the scope closes. */
+/** Runs the statements of a store on the client of an application, until the scope closes. */
 export const make = Effect.fnUntraced(function*(
-  sql: PgClient,
+  application: PgClient,
   { exactNumbers = false, retry = defaultRetry, timeout }: Options
 ): Effect.fn.Return<Statements, OpenError, Scope.Scope> {
-  return yield* makeWith(sql, yield* Bound.make(sql, timeout), retry, exactNumbers ? parseExactJson : parseJson)
+  yield* OwnClient.check(application)
+  const sql = OwnClient.of(application)
+  const bound = yield* Bound.make(sql, timeout)
+  return yield* makeWith(application, sql, bound, retry, exactNumbers ? parseExactJson : parseJson)
 })

@@ -123,6 +123,9 @@ export const listen = (config: PgClientConfig, self: string, wake: Wake): Effect
       hasSession = (yield* Scope.provide(sharingOf(connection, config), listening)) === "own"
       if (!hasSession) return
       const pinned = yield* Scope.provide(connection.pin, listening)
+      // A role or a database may end its sessions sooner than the heartbeat comes.
+      const lasts = Effect.forkIn(pinned.query("SET idle_session_timeout = 0", [], false), listening)
+      yield* Effect.timeout(Effect.flatMap(lasts, Fiber.join), answerTimeout)
       const notifications = yield* Effect.timeout(Scope.provide(pinned.listen(channel), listening), answerTimeout)
       delay = firstDelay
       yield* wake(undefined)

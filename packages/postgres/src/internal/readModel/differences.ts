@@ -2,6 +2,7 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { TableDifference } from "eventfold/ReadModelStore"
+import { identifier } from "../client/ownClient.ts"
 import { errorCode } from "../client/sqlError.ts"
 
 /** A table of one of two schemas, or of both. */
@@ -39,16 +40,17 @@ const tablesOf = (sql: PgClient, live: string, new_: string) =>
 
 const countRows = (sql: PgClient, schema: string, table: string) =>
   Effect.map(
-    sql<{ readonly count: bigint }>`SELECT count(*) FROM ${sql(schema)}.${sql(table)}`.unprepared,
+    sql<{ readonly count: bigint }>`SELECT count(*) FROM ${identifier(sql, schema)}.${identifier(sql, table)}`
+      .unprepared,
     ([row]) => Number(row?.count ?? 0n)
   )
 
 /** How many rows of a table only one of two schemas has, by the columns that both have. */
 const compareRows = (sql: PgClient, live: string, new_: string, { columns, name }: TableRow, asText: boolean) => {
   const list = columns.map((column) =>
-    column.same && !asText ? sql`${sql(column.name)}` : sql`${sql(column.name)}::text`
+    column.same && !asText ? identifier(sql, column.name) : sql`${identifier(sql, column.name)}::text`
   )
-  const rows = (schema: string) => sql`SELECT ${sql.csv(list)} FROM ${sql(schema)}.${sql(name)}`
+  const rows = (schema: string) => sql`SELECT ${sql.csv(list)} FROM ${identifier(sql, schema)}.${identifier(sql, name)}`
   return sql<{ readonly only_live: bigint; readonly only_new: bigint }>`SELECT
     (SELECT count(*) FROM (${rows(live)} EXCEPT ALL ${rows(new_)}) AS rest) AS only_live,
     (SELECT count(*) FROM (${rows(new_)} EXCEPT ALL ${rows(live)}) AS rest) AS only_new`.unprepared

@@ -159,8 +159,8 @@ const switchTo = <E, R>(bounded: Bounded, build: Build, prepare: Prepare<E, R>) 
 
 /** The store of read models on a database with the `eventfold` schema. */
 export const make = (statements: Statements): Service => {
-  const { bound, query, renewing, sql } = statements
-  const onClient = provideClient(sql)
+  const { application, bound, query, renewing, sql } = statements
+  const onClient = provideClient(application)
 
   return makeService({
     builds: (readModel) =>

@@ -6,6 +6,7 @@ import type { Fragment } from "effect/sql/Statement"
 import type { Build, Definition } from "eventfold/ReadModelStore"
 import { StoreError, Unsupported } from "eventfold/StoreError"
 import { patiently } from "../client/bound.ts"
+import { identifier } from "../client/ownClient.ts"
 import { errorCode, errorText, storeError } from "../client/sqlError.ts"
 import { schemaOf } from "./buildRows.ts"
 
@@ -88,7 +89,7 @@ const makeSchema = Effect.fnUntraced(function*(sql: PgClient, operation: string,
   const { columns, from } = enterSchema(sql, schema)
   const [session] = yield* sql<{ readonly database: string; readonly user: string }>`
     SELECT quote_ident(current_database()) AS database, quote_ident(current_user) AS user, ${columns} FROM ${from}`
-  yield* sql`CREATE SCHEMA ${sql(schema)}`.unprepared.pipe(
+  yield* sql`CREATE SCHEMA ${identifier(sql, schema)}`.unprepared.pipe(
     Effect.mapError((error) => {
       const user = session?.user ?? "the user"
       if (errorCode(error) === "42P06") {
@@ -118,7 +119,7 @@ export const replaceTables = Effect.fnUntraced(function*(
 /** Gives the schema of a build the name of the read model, when there is no live build. */
 export const installTables = (sql: PgClient, build: Build): Effect.Effect<unknown, StoreError | SqlError> =>
   Effect.mapError(
-    sql`ALTER SCHEMA ${sql(schemaOf(build))} RENAME TO ${sql(build.readModel)}`.unprepared,
+    sql`ALTER SCHEMA ${identifier(sql, schemaOf(build))} RENAME TO ${identifier(sql, build.readModel)}`.unprepared,
     (error) =>
       errorCode(error) === "42P06"
         ? new StoreError({
@@ -146,5 +147,5 @@ export const dropTables = Effect.fnUntraced(function*(
     const reason = `the schema ${schema} would take ${row.names} with it: whoever made it has to take it away first`
     return yield* new StoreError({ operation: "drop", reason, isRetryable: false })
   }
-  yield* sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`.unprepared
+  yield* sql`DROP SCHEMA IF EXISTS ${identifier(sql, schema)} CASCADE`.unprepared
 })

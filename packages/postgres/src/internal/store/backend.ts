@@ -4,6 +4,7 @@ import type { FunctionCall } from "../client/functionCalls.ts"
 import { placeReads, type Places } from "../client/independence.ts"
 import type { LockWaits } from "../client/lockWaits.ts"
 import { messageColumns, readMessagePage } from "../client/messageRows.ts"
+import { makeUnreadable } from "../client/messageSize.ts"
 import type { Statements } from "../client/statements.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import { installedGapRule } from "../readAll/gapRule.ts"
@@ -36,6 +37,7 @@ export const make = Effect.fnUntraced(function*(
 ) {
   const { append, appendAll, joined } = yield* Appends.make(statements, wakeUps, lockWaits, lineage, inline)
   const backend: StoreBackend = {
+    unreadable: makeUnreadable(statements.sql.config),
     ...placeReads(places, {
       ...makeReads(statements, call, readBackwards(statements)),
       ...makeReadAll(statements, installedGapRule(statements.sql), readPage(statements)),

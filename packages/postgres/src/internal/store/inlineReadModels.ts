@@ -132,13 +132,13 @@ const unhandledMessages = (
 
 /** Runs the handlers of a read model, and tells a failure that passes from a refusal. */
 const runHandlers = (
-  sql: PgClient,
+  { application }: Statements,
   model: AnyReadModel,
   messages: ReadonlyArray<RecordedMessage>,
   context: Context.Context<never>
 ) =>
   // The layer requires what the handlers need, so the context has it.
-  provideClient(sql)(
+  provideClient(application)(
     Effect.provideContext(ReadModel.apply(model, messages), context) as Effect.Effect<void, unknown>
   ).pipe(
     // The append may be outside of its caller's transaction. The handlers are in the append's.
@@ -170,8 +170,8 @@ const catchUp = Effect.fnUntraced(function*(
   const { checkpoint, number } = build
   const firstNew = messages.findIndex(({ globalPosition }) => globalPosition > checkpoint.history)
   const history = firstNew === -1 ? messages : messages.slice(0, firstNew)
-  yield* ReadModel.withoutSideEffects(runHandlers(sql, model, history, context))
-  yield* runHandlers(sql, model, messages.slice(history.length), context)
+  yield* ReadModel.withoutSideEffects(runHandlers(statements, model, history, context))
+  yield* runHandlers(statements, model, messages.slice(history.length), context)
   const to = { ...checkpoint, position: last.globalPosition, last: Option.some(last) }
   yield* sql`UPDATE eventfold.read_models SET (${checkpointColumns(sql)}) = ROW (${checkpointValues(sql, to)})
     WHERE read_model = ${model.name} AND number = ${number}`
