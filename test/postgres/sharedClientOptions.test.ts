@@ -23,10 +23,13 @@ import type * as ReadModel from "eventfold/ReadModel"
 import type { Build } from "eventfold/ReadModelStore"
 import { ReadModelStore } from "eventfold/ReadModelStore"
 import { InvalidMessage, StoreError, WrongExpectedVersion } from "eventfold/StoreError"
+import { randomBytes } from "node:crypto"
+import * as net from "node:net"
+import * as Catalog from "../support/Catalog.ts"
 import * as Database from "../support/Database.ts"
 import * as ReadModels from "../support/ReadModels.ts"
 import * as Store from "../support/Store.ts"
-import { until, within } from "../support/Until.ts"
+import { within } from "../support/Until.ts"
 
 const { MessageStore } = MessageStores
 
@@ -75,85 +78,101 @@ const intervals = mapped<PgTypes.Interval, ReadonlyArray<number>>(
   ([days = 0, months = 0]) => ({ days, months, microseconds: 0n })
 )
 
-const setting = (name: string, value: string): readonly [string, Options] => [
-  `${name} = ${value}`,
-  { startupParameters: { [name]: value } }
-]
+const transforms: Options = {
+  transformResultNames: snakeToCamel,
+  transformQueryNames: camelToSnake,
+  transformJson: true
+}
 
-/** Every option that `PgClient` documents, but for where the server is, and TLS. */
+/** Every option that `PgClient` documents, but for where the server is, and TLS. What is together can't hide one another. */
 const clientOptions: ReadonlyArray<readonly [string, Options]> = [
-  ["nothing", {}],
-  ["transformResultNames", { transformResultNames: snakeToCamel }],
-  ["transformResultNames to upper case", { transformResultNames: (name) => name.toUpperCase() }],
-  ["transformQueryNames", { transformQueryNames: camelToSnake }],
-  ["transformQueryNames alone, to something else", { transformQueryNames: (name) => `${name}_x` }],
-  [
-    "all transforms",
-    { transformResultNames: snakeToCamel, transformQueryNames: camelToSnake, transformJson: true }
-  ],
-  ["transformJson: false", { transformResultNames: snakeToCamel, transformJson: false }],
+  ["transformQueryNames, to other names", { transformQueryNames: (name) => `${name}_x` }],
+  ["all transforms", transforms],
+  ["transformResultNames alone, transformJson: false", {
+    transformResultNames: (name) => name.toUpperCase(),
+    transformJson: false
+  }],
   ["multiplex", { multiplex: true }],
   ["multiplex, one connection, 2 statements", { multiplex: true, maxConnections: 1, multiplexConcurrency: 2 }],
   ["prepare: false", { prepare: false }],
   ["preparedStatementCacheSize: 1", { preparedStatementCacheSize: 1 }],
-  ["maxMessageSize", { maxMessageSize: 64 * 1024 }],
-  ["spanAttributes", { spanAttributes: { a: 1 } }],
-  ["applicationName", { applicationName: "it's \"mine\"" }],
-  ["one connection", { maxConnections: 1 }],
-  ["connections that live for one use", { connectionTTL: 0, idleTimeout: "1 milli" }],
-  ["minConnections", { minConnections: 2, maxConnections: 2 }],
-  ["connectTimeout, keepAlive", { connectTimeout: "10 seconds", keepAlive: "1 second" }],
+  ["one connection", { maxConnections: 1, idleTimeout: "1 minute" }],
+  ["connections that are soon replaced", { minConnections: 2, maxConnections: 2, connectionTTL: "100 millis" }],
+  [
+    "maxMessageSize, spanAttributes, applicationName, connectTimeout, keepAlive",
+    {
+      maxMessageSize: 64 * 1024,
+      spanAttributes: { a: 1 },
+      applicationName: "it's \"mine\"",
+      connectTimeout: "10 seconds",
+      keepAlive: "1 second"
+    }
+  ],
   ["int8 as numbers", { types: registry(numbers) }],
   ["times as texts", { types: registry(...times) }],
   ["texts as objects", { types: registry(...texts) }],
-  [
-    "other codecs of all else, and transforms",
-    {
-      types: registry(numbers, ...others),
-      transformResultNames: snakeToCamel,
-      transformQueryNames: camelToSnake
-    }
-  ],
+  ["other codecs of all else, and transforms", { ...transforms, types: registry(numbers, ...others) }],
   ["another codec of a type that no store uses", { types: registry(intervals) }]
 ]
 
+const formats = {
+  DateStyle: "German, DMY",
+  IntervalStyle: "sql_standard",
+  TimeZone: "Asia/Kathmandu",
+  bytea_output: "escape",
+  extra_float_digits: "-15",
+  lc_messages: "C",
+  xmloption: "document"
+}
+
+const parsing = {
+  standard_conforming_strings: "off",
+  backslash_quote: "off",
+  quote_all_identifiers: "on",
+  array_nulls: "off",
+  transform_null_equals: "on",
+  "plpgsql.extra_errors": "all"
+}
+
 /** Settings of a session that a URL, the client, a role or a database can have. */
 const settings: ReadonlyArray<readonly [string, Options]> = [
-  setting("DateStyle", "German, DMY"),
-  setting("DateStyle", "SQL, DMY"),
-  setting("IntervalStyle", "sql_standard"),
-  setting("TimeZone", "Asia/Kathmandu"),
-  setting("bytea_output", "escape"),
-  setting("extra_float_digits", "-15"),
-  setting("standard_conforming_strings", "off"),
-  setting("backslash_quote", "off"),
-  setting("quote_all_identifiers", "on"),
-  setting("array_nulls", "off"),
-  setting("transform_null_equals", "on"),
-  setting("default_transaction_isolation", "repeatable read"),
-  setting("default_transaction_isolation", "serializable"),
-  setting("default_transaction_deferrable", "on"),
-  setting("statement_timeout", "20s"),
-  setting("lock_timeout", "5s"),
-  setting("idle_in_transaction_session_timeout", "5s"),
-  setting("idle_session_timeout", "5s"),
-  setting("search_path", ""),
-  setting("search_path", "pg_catalog"),
-  setting("search_path", "message_store, public"),
-  setting("search_path", "\"no such schema\", public"),
-  setting("row_security", "off"),
-  setting("plan_cache_mode", "force_generic_plan"),
-  setting("plan_cache_mode", "force_custom_plan"),
-  setting("synchronous_commit", "off"),
-  setting("client_min_messages", "debug1"),
-  setting("lc_messages", "C"),
-  setting("check_function_bodies", "off"),
-  setting("plpgsql.extra_errors", "all"),
-  setting("default_toast_compression", "pglz"),
-  setting("jit", "off"),
-  setting("xmloption", "document"),
-  ["planner without indexes", { startupOptions: "-c enable_indexscan=off -c enable_bitmapscan=off" }],
-  ["planner without sorts", { startupOptions: "-c enable_sort=off -c enable_hashagg=off -c enable_nestloop=off" }]
+  [
+    "formats, a search_path with what is missing",
+    { startupParameters: { ...formats, search_path: "\"no such\", message_store, pg_temp" } }
+  ],
+  ["how statements are read", { startupParameters: parsing }],
+  ["repeatable read", { startupParameters: { default_transaction_isolation: "repeatable read" } }],
+  [
+    "serializable, deferrable",
+    { startupParameters: { default_transaction_isolation: "serializable", default_transaction_deferrable: "on" } }
+  ],
+  [
+    "time-outs, all else",
+    {
+      startupParameters: {
+        statement_timeout: "20s",
+        lock_timeout: "10s",
+        idle_in_transaction_session_timeout: "10s",
+        idle_session_timeout: "10s",
+        row_security: "off",
+        synchronous_commit: "off",
+        client_min_messages: "debug1",
+        check_function_bodies: "off",
+        default_toast_compression: "pglz"
+      }
+    }
+  ],
+  [
+    "an empty search_path, generic plans without indexes",
+    {
+      startupParameters: { search_path: "", plan_cache_mode: "force_generic_plan" },
+      startupOptions: "-c enable_indexscan=off -c enable_bitmapscan=off"
+    }
+  ],
+  [
+    "custom plans without sorts",
+    { startupOptions: "-c plan_cache_mode=force_custom_plan -c enable_sort=off -c enable_hashagg=off -c jit=off" }
+  ]
 ]
 
 const data = {
@@ -182,11 +201,18 @@ const defineTotals = (name: string, category: string, version = 1) => {
 
 type Inline = ReadModel.ReadModel<unknown, SqlClient>
 
-const context = (url: string, options: Options, inline: ReadonlyArray<Inline> = []) =>
+type MakeClient = (options: PgClient.PgPoolConfig) => ReturnType<typeof PgClient.layer>
+
+const context = (
+  url: string,
+  options: Options,
+  inline: ReadonlyArray<Inline> = [],
+  client: MakeClient = PgClient.layer
+) =>
   Layer.build(
     SqlReadModel.layer().pipe(
       Layer.provideMerge(Postgres.layerClient({ inline })),
-      Layer.provideMerge(PgClient.layer({ ...options, url: Redacted.make(url) }))
+      Layer.provideMerge(client({ ...options, url: Redacted.make(url) }))
     )
   )
 
@@ -309,13 +335,14 @@ let probes = 0
 
 /** Uses all parts of a store on such a client, and asks a store with a pool of its own what is there. */
 const probe = Effect.fnUntraced(function*(
-  options: Options
+  options: Options,
+  client?: MakeClient
 ): Effect.fn.Return<void, unknown, Scope.Scope | Database.Database | Plain> {
   const { url } = yield* Database.Database
   const plain = yield* Plain
   const category = `probe${++probes}`
   const { Counted, model } = defineTotals(`totals${probes}`, `${category}Counted`)
-  const built = yield* context(url, options, [model])
+  const built = yield* context(url, options, [model], client)
   yield* Effect.gen(function*() {
     const [store, sql] = [yield* MessageStore, yield* SqlClient]
     yield* writes(store, category)
@@ -336,13 +363,9 @@ const probe = Effect.fnUntraced(function*(
     assert.isTrue(Option.isSome(lease))
     assert.isTrue(Option.isNone(yield* Effect.scoped(plain.lease(category))))
     const wakeUps = yield* store.wakeUps(category)
-    yield* until(
-      "a write of another store wakes the reader",
-      Effect.andThen(
-        plain.append(`${category}-w`, Store.numbered(1)),
-        Effect.map(Effect.timeoutOption(wakeUps.await, "300 millis"), Option.isSome)
-      )
-    )
+    yield* within("for the listener", "10 seconds")(wakeUps.await)
+    yield* plain.append(`${category}-w`, Store.numbered(1))
+    yield* within("for the wake-up by another store", "10 seconds")(wakeUps.await)
   }).pipe(Effect.provide(built))
 })
 
@@ -355,7 +378,36 @@ layer(plain, { excludeTestServices: true, timeout: "2 minutes" })("a client of t
     })
 
   matrix("with an option", clientOptions)
-  matrix("with a setting of its sessions", settings)
+  matrix("with settings of its sessions", settings)
+
+  it.effect("on a stream of the application, which leads to a server that others use as well", () =>
+    Effect.gen(function*() {
+      const { hostname, port } = new URL((yield* Database.Database).url)
+      yield* probe({ stream: () => net.connect(Number(port), hostname), maxConnections: 1 })
+    }).pipe(Effect.scoped))
+
+  it.effect("of a single connection", () =>
+    Effect.scoped(probe({}, (options) => PgClient.layerFrom(PgClient.makeClient(options)))))
+
+  it.effect("installs the same with all of that at once, also twice at the same time", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.make({ empty: true })
+      const client = PgClient.layer({
+        ...transforms,
+        url: Redacted.make(url),
+        types: registry(numbers, ...times, ...texts, ...others),
+        startupParameters: {
+          ...formats,
+          ...parsing,
+          default_transaction_isolation: "serializable",
+          search_path: "",
+          check_function_bodies: "off"
+        }
+      })
+      const install = Effect.provide(Postgres.install(), client)
+      yield* Effect.all([install, install], { concurrency: "unbounded" })
+      assert.deepStrictEqual(yield* Effect.provide(Catalog.objects(), Database.client(url)), yield* Catalog.objects())
+    }).pipe(Effect.scoped))
 })
 
 /** Values whose stored form is longer than their JSON: it has spaces, and no exponents. */
@@ -471,12 +523,12 @@ layer(plain, { excludeTestServices: true, timeout: "2 minutes" })("the longest m
   it.effect("is that of PgClient for a client of the application, and that of PostgreSQL for our own", () =>
     Effect.gen(function*() {
       const own = yield* Plain
-      const message = { type: "Large", data: "x".repeat(17 * 2 ** 20) }
+      const message = { type: "Large", data: randomBytes(13 * 2 ** 20).toString("base64") }
       isRefused(yield* Effect.flip(Effect.flatMap(openStore(), (store) => store.append("huge-1", message))))
       yield* own.append("huge-1", message)
       assert.deepStrictEqual(
-        Option.map(yield* own.lastMessage("huge-1"), ({ data, position }) => [String(data).length, position]),
-        Option.some([17 * 2 ** 20, 0])
+        Option.map(yield* own.lastMessage("huge-1"), ({ data, position }) => [data === message.data, position]),
+        Option.some([true, 0])
       )
     }).pipe(Effect.scoped))
 })
