@@ -60,8 +60,8 @@ export class DuplicateMessageId extends Schema.TaggedError<DuplicateMessageId>()
 }
 
 /**
- * A message that no store can keep: its id is not a UUID, its type is empty, or its data is not JSON or does not fit its schema.
- * Nothing was written.
+ * A message that the store can't keep: its id is not a UUID, its type is empty, its data is not JSON or does not fit its schema, or
+ * it is larger than what the store could read back. Nothing was written.
  *
  * @category errors
  * @since 0.1.0

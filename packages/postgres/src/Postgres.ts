@@ -349,6 +349,12 @@ const open = Effect.fnUntraced(function*(
  * appends are committed one by one, `readAll` takes two statements a page, and reading backwards is `Unsupported`.
  * {@link install} adds the schema beside it.
  *
+ * The options of the client are for the application's statements, and no answer of the store depends on them: on transforms of
+ * names, codecs (`types`), and the settings of sessions. Only `maxMessageSize` limits what can be appended, because what is appended
+ * must be read again: a larger message is refused with `InvalidMessage`. It defaults to 16 MiB for a `PgClient`, and to the longest
+ * row of PostgreSQL for {@link layerPool}. A codec that does not give back what it has read is refused with the reason
+ * {@link InvalidOption}.
+ *
  * The first use of `wakeUps` opens a connection that listens to other processes, and the first `lease` one that holds the
  * leases. Neither comes from the client's pool; both have the client's configuration.
  *
