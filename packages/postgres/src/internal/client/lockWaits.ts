@@ -168,9 +168,12 @@ export const make = (
     END`,
     failure: failureAfter(limit),
     failureJoined: failureAfter(`${limit}, or the lock_timeout of the transaction,`),
-    stalled: (operation, appends) => Effect.map(ask(appends), (what) => inVain(operation, `${limit} for ${what}`)),
+    // Every write has these at hand and few need them. An error takes the stack of where it is made, which costs as much as an
+    // append, so it is made when it is needed.
+    stalled: (operation, appends) =>
+      Effect.suspend(() => Effect.map(ask(appends), (what) => inVain(operation, `${limit} for ${what}`))),
     noConnection: (operation) =>
-      Effect.succeed(
+      Effect.sync(() =>
         inVain(
           operation,
           `${

@@ -45,9 +45,17 @@ export const make = Effect.fnUntraced(function*(
     }),
     lineage,
     transactions: places.transactions,
-    append: (request) => places.write("append", [request], { alone: append(request), joined: joined.append(request) }),
+    // Few writes are in a transaction, so what they would send there is made when it is needed.
+    append: (request) =>
+      places.write("append", [request], {
+        alone: append(request),
+        joined: Effect.suspend(() => joined.append(request))
+      }),
     writeAll: (appends) =>
-      places.write("writeAll", appends, { alone: appendAll(appends), joined: joined.appendAll(appends) }),
+      places.write("writeAll", appends, {
+        alone: appendAll(appends),
+        joined: Effect.suspend(() => joined.appendAll(appends))
+      }),
     lease,
     watch: wakeUps.watch
   }
