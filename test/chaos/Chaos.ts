@@ -7,6 +7,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -21,7 +22,10 @@ import * as Plan from "./Plan.ts"
 import * as Workers from "./Workers.ts"
 
 /** The harness can't do its work. */
-export class ChaosError extends Data.TaggedError("ChaosError")<{ readonly message: string; readonly cause: unknown }> {}
+export class ChaosError extends Data.TaggedError("ChaosError")<{ readonly message: string; readonly cause: unknown }> {
+  /** `main.ts` prints the message. */
+  override readonly [Runtime.errorReported] = false
+}
 
 export interface Options {
   readonly seed: string
@@ -166,8 +170,10 @@ export const run = Effect.fnUntraced(function*(
         folder.isKept = true
         writeFileSync(
           join(folder.path, "evidence.json"),
-          JSON.stringify({ violations, evidence }, (_, value: unknown) =>
-            typeof value === "bigint" ? String(value) : value instanceof Map ? [...value] : value)
+          JSON.stringify(
+            { violations, evidence },
+            (_, value: unknown) => typeof value === "bigint" ? String(value) : value instanceof Map ? [...value] : value
+          )
         )
       }
     }).pipe(Effect.provide(Evidence.stores(url)))
@@ -182,14 +188,18 @@ export const run = Effect.fnUntraced(function*(
       const kills = killsIn(faults.done)
       yield* say(
         `round ${rounds}: ${kills} kills, ${counted.acknowledged} acknowledged, ${counted.messages} messages, `
-          + `${violations.length === 0 ? "nothing wrong" : `${violations.length} wrong`} (${Math.round((now - start) / 1_000)} s)`
+          + `${violations.length === 0 ? "nothing wrong" : `${violations.length} wrong`} (${
+            Math.round((now - start) / 1_000)
+          } s)`
       )
       isOver = violations.length > 0 || now - begun >= Duration.toMillis(options.time)
         || kills >= (options.kills ?? Number.MAX_SAFE_INTEGER)
     }
   })
   yield* work.pipe(
-    Effect.mapError((cause) => new ChaosError({ message: `round ${rounds} could not be done: ${cause.message}`, cause })),
+    Effect.mapError((cause) =>
+      new ChaosError({ message: `round ${rounds} could not be done: ${cause.message}`, cause })
+    ),
     Effect.tapCause(() => Effect.sync(() => void (folder.isKept = true)))
   )
   return {

@@ -51,6 +51,12 @@ const synchronise = (sql: SqlClient, names: "*" | "") =>
     yield* sql`SELECT pg_reload_conf()`
   })
 
+const urlOn = (server: Server.Server) => {
+  const url = new URL(server.url)
+  url.pathname = "/chaos"
+  return url.href
+}
+
 /** Starts both. The end of the scope removes them. */
 export const make: Effect.Effect<Cluster, ClusterError | SqlFileError, Scope.Scope> = Effect.gen(function*() {
   const place = yield* Server.place
@@ -59,11 +65,6 @@ export const make: Effect.Effect<Cluster, ClusterError | SqlFileError, Scope.Sco
   yield* Server.initialise(first, place)
   yield* first.start
   yield* on(first.url, (sql) => sql`CREATE DATABASE chaos TEMPLATE template0`)
-  const urlOn = (server: Server.Server) => {
-    const url = new URL(server.url)
-    url.pathname = "/chaos"
-    return url.href
-  }
   yield* Effect.provide(install, Database.client(urlOn(first)))
 
   /** A copy of the running primary, which then follows it. */
@@ -99,8 +100,7 @@ export const make: Effect.Effect<Cluster, ClusterError | SqlFileError, Scope.Sco
     failOver: Effect.gen(function*() {
       const { primary, standby } = roles
       yield* primary.kill
-      yield* on(standby.url, (sql) =>
-        Effect.andThen(sql`SELECT pg_promote(true, 60)`, synchronise(sql, "")))
+      yield* on(standby.url, (sql) => Effect.andThen(sql`SELECT pg_promote(true, 60)`, synchronise(sql, "")))
       roles = { primary: standby, standby: primary }
       yield* route.switchTo(urlOn(standby))
       yield* follow

@@ -52,12 +52,17 @@ export const log = (after: number, upTo = Number.MAX_SAFE_INTEGER): Effect.Effec
 > =>
   Effect.gen(function*() {
     const sql = yield* SqlClient
-    const rows = yield* sql<Row>`SELECT id::text AS id, stream_name::text AS stream, type::text AS type, position::int AS position,
+    const rows = yield* sql<
+      Row
+    >`SELECT id::text AS id, stream_name::text AS stream, type::text AS type, position::int AS position,
         global_position::text AS global_position, data::text AS data
       FROM message_store.messages WHERE global_position > ${after} AND global_position <= ${upTo}
       ORDER BY messages.global_position`
-    return rows.map(({ data, global_position, ...row }) => ({
-      ...row,
+    return rows.map(({ data, global_position, id, position, stream, type }) => ({
+      id,
+      stream,
+      type,
+      position,
       globalPosition: Number(global_position),
       data: data === null ? null : parse(data)
     }))
@@ -67,7 +72,9 @@ export const log = (after: number, upTo = Number.MAX_SAFE_INTEGER): Effect.Effec
 export const digest = (after: number, upTo: number): Effect.Effect<bigint, SqlError, SqlClient> =>
   Effect.gen(function*() {
     const sql = yield* SqlClient
-    const [row] = yield* sql<{ readonly sum: string }>`SELECT coalesce(sum(hashtextextended(concat_ws(' ', global_position, id,
+    const [row] = yield* sql<
+      { readonly sum: string }
+    >`SELECT coalesce(sum(hashtextextended(concat_ws(' ', global_position, id,
         stream_name, position, type, data, metadata), 0)::numeric), 0)::text AS sum
       FROM message_store.messages WHERE global_position > ${after} AND global_position <= ${upTo}`
     return BigInt(row?.sum ?? 0)
@@ -106,7 +113,9 @@ const tables = (round: number, recorded: ReadonlyArray<Oracle.Recorded>) =>
       WHERE stream LIKE ${pattern(round)} ORDER BY ordinal`
     const batch: Oracle.Table = {
       name: "lines",
-      rows: lines.map(({ line }) => line),
+      rows: lines.map(({ line }) =>
+        line
+      ),
       expected: ofRound.filter(({ stream }) => Workload.written.includes(Oracle.categoryOf(stream)))
         .map(({ position, stream }) => `${stream}/${position}`)
     }
@@ -129,7 +138,9 @@ export const glance = (round: number, after: number) =>
         name: `${model}, while it was at work`,
         rows,
         expected: chains(
-          model === "inline" ? recorded : recorded.filter(({ globalPosition }) => globalPosition <= checkpoint),
+          model === "inline" ? recorded : recorded.filter(({ globalPosition }) =>
+            globalPosition <= checkpoint
+          ),
           category
         )
       })))
@@ -143,26 +154,29 @@ const operationOf = ({ data }: Oracle.Given) => Workload.isOperation(data) ? Wor
 const fieldOf = (data: unknown, field: string): unknown =>
   typeof data === "object" && data !== null ? Object.entries(data).find(([key]) => key === field)?.[1] : undefined
 
+/** By the stream of the reaction, which has the id of the account. */
+const by = (
+  category: string,
+  messages: ReadonlyArray<Oracle.Recorded>,
+  name: (message: Oracle.Recorded) => string
+) => {
+  const found = new Map<string, Array<string>>()
+  for (const message of messages) {
+    const stream = `${category}${message.stream.slice(message.stream.indexOf("-"))}`
+    found.set(stream, [...found.get(stream) ?? [], name(message)])
+  }
+  return found
+}
+
+const cause = ({ data }: Oracle.Recorded) => String(fieldOf(data, "of"))
+
+const reminder = () => "reminder"
+
 /** What the process has to have made of the deposits. */
 export const reactions = (log: ReadonlyArray<Oracle.Recorded>): ReadonlyArray<Oracle.Reaction> => {
   const deposits = log.filter(({ stream }) => Oracle.categoryOf(stream) === "account")
-  /** By the stream of the reaction, which has the id of the account. */
-  const by = (
-    category: string,
-    messages: ReadonlyArray<Oracle.Recorded>,
-    name: (message: Oracle.Recorded) => string
-  ) => {
-    const found = new Map<string, Array<string>>()
-    for (const message of messages) {
-      const stream = `${category}${message.stream.slice(message.stream.indexOf("-"))}`
-      found.set(stream, [...found.get(stream) ?? [], name(message)])
-    }
-    return found
-  }
   const of = (category: string, type: string, name: (message: Oracle.Recorded) => string) =>
     by(category, log.filter((one) => Oracle.categoryOf(one.stream) === category && one.type === type), name)
-  const cause = ({ data }: Oracle.Recorded) => String(fieldOf(data, "of"))
-  const reminder = () => "reminder"
   const due = deposits.filter(({ data }) => fieldOf(data, "due") === true)
   return [
     { name: "Billed", causes: by("billing", deposits, operationOf), effects: of("billing", "Billed", cause) },

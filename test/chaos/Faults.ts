@@ -18,11 +18,21 @@ export interface Faults {
   readonly done: ReadonlyMap<Plan.Kind, number>
 }
 
-/** What is done while it lasts, and how it ends. */
+/** What is done, and what ends it later. */
 interface Lasting {
   readonly begin: Effect.Effect<boolean, ClusterError>
   readonly end: Effect.Effect<unknown, ClusterError>
 }
+
+const now = (begin: Effect.Effect<unknown, ClusterError>): Lasting => ({
+  begin: Effect.as(begin, true),
+  end: Effect.void
+})
+const during = (
+  begin: Effect.Effect<unknown, ClusterError>,
+  time: number,
+  end: Effect.Effect<unknown, ClusterError>
+): Lasting => ({ begin: Effect.as(begin, true), end: Effect.andThen(Effect.sleep(time), end) })
 
 export const make = Effect.fnUntraced(function*(
   cluster: Cluster,
@@ -40,12 +50,6 @@ export const make = Effect.fnUntraced(function*(
 
   const lasting = ({ kind, millis, victim }: Plan.Fault): Lasting => {
     const short = Math.min(millis, 2_000)
-    const now = (begin: Effect.Effect<unknown, ClusterError>): Lasting => ({ begin: Effect.as(begin, true), end: Effect.void })
-    const during = (
-      begin: Effect.Effect<unknown, ClusterError>,
-      time: number,
-      end: Effect.Effect<unknown, ClusterError>
-    ): Lasting => ({ begin: Effect.as(begin, true), end: Effect.andThen(Effect.sleep(time), end) })
     const proxy = workers.proxy(victim)
     switch (kind) {
       case "kill worker":
@@ -62,16 +66,21 @@ export const make = Effect.fnUntraced(function*(
         return during(proxy.silenceOpen, millis, proxy.cutSilent)
       case "terminate":
         return {
-          begin: Effect.flatMap(cluster.primary, ({ url }) =>
-            Effect.scoped(Effect.flatMap(Database.session(url), (sql) =>
-              sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ${
-                workers.nameOf(victim)
-              }`))).pipe(
-                Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.succeed([]) }),
-                Effect.map(({ length }) => length > 0),
-                // The server is away.
-                Effect.catchTag("SqlError", () => Effect.succeed(false))
-              ),
+          begin: Effect.flatMap(
+            cluster.primary,
+            ({ url }) =>
+              Effect.scoped(
+                Effect.flatMap(Database.session(url), (sql) =>
+                  sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ${
+                    workers.nameOf(victim)
+                  }`)
+              )
+          ).pipe(
+            Effect.timeoutOrElse({ duration: "5 seconds", orElse: () => Effect.succeed([]) }),
+            Effect.map(({ length }) => length > 0),
+            // The server is away.
+            Effect.catchTag("SqlError", () => Effect.succeed(false))
+          ),
           end: Effect.void
         }
       case "kill server":
@@ -110,7 +119,10 @@ export const make = Effect.fnUntraced(function*(
           : { begin: Effect.succeed(false), end: Effect.void }
       case "fail over":
         return {
-          begin: Effect.flatMap(cluster.isInSync, (is) => is ? Effect.as(cluster.failOver, true) : Effect.succeed(false)),
+          begin: Effect.flatMap(
+            cluster.isInSync,
+            (is) => is ? Effect.as(cluster.failOver, true) : Effect.succeed(false)
+          ),
           end: Effect.void
         }
     }

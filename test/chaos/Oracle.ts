@@ -173,7 +173,9 @@ const positions = ({ before: earlier, log }: Evidence): ReadonlyArray<Violation>
     const expected = next.get(stream) ?? 0
     if (position !== expected) found.push({ kind: "gaps", what: `${show(message)} follows ${stream}/${expected - 1}` })
     next.set(stream, position + 1)
-    if (globalPosition <= before) found.push({ kind: "gaps", what: `${show(message)} is at ${globalPosition} after ${before}` })
+    if (globalPosition <= before) {
+      found.push({ kind: "gaps", what: `${show(message)} is at ${globalPosition} after ${before}` })
+    }
     before = globalPosition
     if (ids.has(id)) found.push({ kind: "wrong", what: `the id ${id} of ${show(message)} is taken` })
     ids.add(id)
@@ -206,11 +208,17 @@ const handling = (consumer: Consumer, { handled, log }: Evidence): ReadonlyArray
       continue
     }
     if (one.id !== message.id) {
-      found.push({ kind: "missed", what: `${consumer.name} has handled ${one.id} at ${show(message)}, where ${message.id} is` })
+      found.push({
+        kind: "missed",
+        what: `${consumer.name} has handled ${one.id} at ${show(message)}, where ${message.id} is`
+      })
     }
     const earlier = before.get(message.stream)
     if (earlier !== undefined && one.at <= earlier) {
-      found.push({ kind: "out of order", what: `${consumer.name} has handled ${show(message)} before the message in front` })
+      found.push({
+        kind: "out of order",
+        what: `${consumer.name} has handled ${show(message)} before the message in front`
+      })
     }
     before.set(message.stream, one.at)
   }
@@ -236,7 +244,9 @@ const reactions = ({ causes, effects, name }: Reaction): ReadonlyArray<Violation
     const [expected, actual] = [counts(due), counts(there)]
     for (const cause of new Set([...due, ...there])) {
       const [most, is] = [expected.get(cause) ?? 0, actual.get(cause) ?? 0]
-      if (is !== most) found.push({ kind: "reactions", what: `${name} ${cause} is in ${stream} ${is} times, and not ${most}` })
+      if (is !== most) {
+        found.push({ kind: "reactions", what: `${name} ${cause} is in ${stream} ${is} times, and not ${most}` })
+      }
     }
     if (due.length === there.length && due.some((cause, index) => cause !== there[index])) {
       found.push({ kind: "out of order", what: `${name} in ${stream}: ${there.join(" ")} instead of ${due.join(" ")}` })

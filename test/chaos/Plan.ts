@@ -6,7 +6,7 @@ import * as Random from "effect/Random"
 
 /** The kinds of fault, and how often each is chosen. */
 const weights = {
-  "kill worker": 40,
+  "kill worker": 50,
   "kill server": 9,
   /** One process of the server, over which it ends all others and recovers. */
   "kill backend": 8,
@@ -63,7 +63,7 @@ const fault: Effect.Effect<Fault> = Effect.gen(function*() {
     victim: yield* Random.nextIntBetween(0, 1 << 20),
     // Mostly short, now and then longer than the time-outs of leases and statements.
     millis: Math.round(200 + 8_000 * (yield* Random.next) ** 4),
-    pause: yield* Random.nextIntBetween(50, 900)
+    pause: yield* Random.nextIntBetween(50, 500)
   }
 })
 

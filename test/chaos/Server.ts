@@ -76,8 +76,10 @@ export const make = Effect.fnUntraced(function*(name: string, { account, bin, is
 > {
   const folder = yield* PostgresServer.temporaryFolder(account)
   if (isBounded) {
-    yield* Effect.acquireRelease(mount(folder, account), () =>
-      Effect.ignore(PostgresServer.run("umount", ["-l", folder])))
+    yield* Effect.acquireRelease(
+      mount(folder, account),
+      () => Effect.ignore(PostgresServer.run("umount", ["-l", folder]))
+    )
   }
   const data = join(folder, "data")
   const port = yield* PostgresServer.freePort
@@ -152,7 +154,9 @@ export const copyData = (from: Server, to: Server, { account }: Place) =>
           { env: { ...process.env, LC_ALL: "C" }, ...account },
           (error, _stdout, stderr) => {
             // Files come and go while the server runs: its log has what they had.
-            const others = stderr.split("\n").filter((line) => line !== "" && !line.includes("No such file or directory"))
+            const others = stderr.split("\n").filter((line) =>
+              line !== "" && !line.includes("No such file or directory")
+            )
             if (error === null || others.length === 0) resolve()
             else reject(error)
           }

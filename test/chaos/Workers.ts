@@ -46,6 +46,14 @@ export interface Workers {
   readonly unexpected: Effect.Effect<ReadonlyArray<string>>
 }
 
+const at = <A>(all: ReadonlyArray<A>, index: number): A => {
+  const found = all[index % all.length]
+  if (found === undefined) throw new Error(`there is no worker ${index}`)
+  return found
+}
+
+const taken = <A>(all: Array<A>) => Effect.sync(() => all.splice(0))
+
 const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null
 
 export interface Options {
@@ -62,11 +70,6 @@ export const make = Effect.fnUntraced(function*(
   { control, count, folder, url, writers }: Options
 ): Effect.fn.Return<Workers, never, Scope.Scope> {
   const proxies = yield* Effect.forEach(Array.from({ length: count }), () => Proxy.start(url))
-  const at = <A>(all: ReadonlyArray<A>, index: number): A => {
-    const found = all[index % all.length]
-    if (found === undefined) throw new Error(`no worker ${index}`)
-    return found
-  }
   let lives = 0
   let isOver = false
   /** What is read of ended workers, until all is read. */
@@ -114,7 +117,11 @@ export const make = Effect.fnUntraced(function*(
       Effect.gen(function*() {
         isOver = true
         for (const { child } of current) child.kill("SIGKILL")
-        yield* until("the workers have ended", Effect.sync(() => current.every(({ child }) => hasEnded(child))), "30 seconds")
+        yield* until(
+          "the workers have ended",
+          Effect.sync(() => current.every(({ child }) => hasEnded(child))),
+          "30 seconds"
+        )
       })
   )
 
@@ -149,12 +156,13 @@ export const make = Effect.fnUntraced(function*(
         )
       )
       if (signal === "SIGTERM" && life.child.exitCode !== 0) {
-        unexpected.push(`${life.name} was asked to stop and has ended with ${life.child.signalCode ?? life.child.exitCode}`)
+        unexpected.push(
+          `${life.name} was asked to stop and has ended with ${life.child.signalCode ?? life.child.exitCode}`
+        )
       }
       replace(index)
     }).pipe(Effect.uninterruptible)
 
-  const taken = <A>(all: Array<A>) => Effect.sync(() => all.splice(0))
   return {
     count,
     proxy: (index) => at(proxies, index),
@@ -165,8 +173,10 @@ export const make = Effect.fnUntraced(function*(
     thaw: (index) => Effect.asVoid(Effect.sync(() => at(current, index).child.kill("SIGCONT"))),
     isReady: (index) => Effect.map(readAll, () => at(current, index).isReady),
     havePaused: (pause) =>
-      Effect.map(readAll, () =>
-        current.every(({ paused }) => paused.pause === pause && paused.writers.size === writers)),
+      Effect.map(
+        readAll,
+        () => current.every(({ paused }) => paused.pause === pause && paused.writers.size === writers)
+      ),
     lines: Effect.andThen(readAll, taken(lines)),
     unexpected: taken(unexpected)
   }

@@ -88,12 +88,17 @@ export const consumers = ({ handled, isMended }: Outside) => {
     pair: Consumer.make("pair", { concurrency: 2, group: { size: 2, members: [0, 1] }, ...often }).on(Account, {
       Deposited: ({ recorded }) => tell("pair", recorded)
     }),
-    everything: Consumer.make("everything", often).on(Consumer.all, (message: RecordedMessage) =>
-      tell("everything", message)),
-    parker: Consumer.make("parker", { concurrency: 4, onFailure: "park", retry: Schedule.recurs(1), ...often }).on(Note, {
-      Noted: ({ data, recorded }) =>
-        Effect.suspend(() => data.poison && !isMended() ? Effect.fail(new Poisoned()) : tell("parker", recorded))
-    })
+    everything: Consumer.make("everything", often).on(
+      Consumer.all,
+      (message: RecordedMessage) => tell("everything", message)
+    ),
+    parker: Consumer.make("parker", { concurrency: 4, onFailure: "park", retry: Schedule.recurs(1), ...often }).on(
+      Note,
+      {
+        Noted: ({ data, recorded }) =>
+          Effect.suspend(() => data.poison && !isMended() ? Effect.fail(new Poisoned()) : tell("parker", recorded))
+      }
+    )
   }
 }
 

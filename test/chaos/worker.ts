@@ -46,7 +46,10 @@ interface Operation {
 const passes = (error: AppendError | Entity.TransactError) =>
   error._tag === "StoreError" ? error.isRetryable : error._tag === "WrongExpectedVersion"
 
-const endsOf = (stream: string, version: Option.Option<number>) => ({ stream, position: Option.getOrElse(version, () => -1) })
+const endsOf = (stream: string, version: Option.Option<number>) => ({
+  stream,
+  position: Option.getOrElse(version, () => -1)
+})
 
 /** One operation in streams of the round. */
 const operation = Effect.fnUntraced(function*(round: number): Effect.fn.Return<Operation, never, MessageStore> {

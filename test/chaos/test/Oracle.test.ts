@@ -52,7 +52,11 @@ const right: Oracle.Evidence = {
   // A worker was killed after the second message and before its checkpoint.
   handled: log.slice(0, 2).map((message, i) => handledBy("reader", message, i))
     .concat(log.slice(0, 3).map((message, i) => handledBy("reader", message, 10 + i))),
-  reactions: [{ name: "Billed", causes: new Map([["billing-1", ["b/1"]]]), effects: new Map([["billing-1", ["b/1"]]]) }],
+  reactions: [{
+    name: "Billed",
+    causes: new Map([["billing-1", ["b/1"]]]),
+    effects: new Map([["billing-1", ["b/1"]]])
+  }],
   parked: [],
   tables: [{ name: "notes", rows: ["note-1 3"], expected: ["note-1 3"] }],
   unexpected: []
@@ -61,6 +65,15 @@ const right: Oracle.Evidence = {
 /** The kinds of violations of evidence that differs in some parts from what is right. */
 const kindsOf = (change: Partial<Oracle.Evidence>): ReadonlyArray<Oracle.Kind> =>
   Oracle.judge({ ...right, ...change }).map(({ kind }) => kind)
+
+const reactions = (causes: ReadonlyArray<string>, effects: ReadonlyArray<string>) =>
+  kindsOf({
+    reactions: [{
+      name: "Billed",
+      causes: new Map([["billing-1", causes]]),
+      effects: new Map([["billing-1", effects]])
+    }]
+  })
 
 const without = (index: number) => log.filter((_, i) => i !== index)
 
@@ -79,7 +92,10 @@ describe("the oracle", () => {
   })
 
   it("knows the positions of streams that are older than the log given", () => {
-    const later = log.map((message) => ({ ...message, position: message.position + (message.stream === "note-1" ? 5 : 0) }))
+    const later = log.map((message) => ({
+      ...message,
+      position: message.position + (message.stream === "note-1" ? 5 : 0)
+    }))
     const before = new Map([["note-1", 5]])
     const facts = { acknowledged: [], handled: later.slice(0, 3).map((message, i) => handledBy("reader", message, i)) }
     assert.deepStrictEqual(kindsOf({ ...facts, log: later, before }), [])
@@ -139,15 +155,17 @@ describe("the oracle", () => {
   it("finds that a consumer has seen what is not there any more, or something else", () => {
     const [gone] = [recorded(given("note-3", "d", 0), 0, 6)]
     assert.deepStrictEqual(kindsOf({ handled: [...right.handled, handledBy("reader", gone, 40)] }), ["missed"])
-    const other = right.handled.map((one) => one.position === 2 ? { ...one, id: "id 3" } : one)
+    const other = log.slice(0, 3).map(({ id, position, stream }, i) => ({
+      consumer: "reader",
+      stream,
+      position,
+      id: position === 2 ? "id 3" : id,
+      at: BigInt(i)
+    }))
     assert.deepStrictEqual(kindsOf({ handled: other }), ["missed"])
   })
 
   it("finds reactions that are missing, there twice, without a cause, or out of order", () => {
-    const reactions = (causes: ReadonlyArray<string>, effects: ReadonlyArray<string>) =>
-      kindsOf({
-        reactions: [{ name: "Billed", causes: new Map([["billing-1", causes]]), effects: new Map([["billing-1", effects]]) }]
-      })
     assert.deepStrictEqual(reactions(["a", "b"], ["a"]), ["reactions"])
     assert.deepStrictEqual(reactions(["a", "b"], ["a", "b", "b"]), ["reactions"])
     assert.deepStrictEqual(reactions([], ["a"]), ["reactions"])
@@ -156,7 +174,9 @@ describe("the oracle", () => {
 
   it("finds streams that stay parked, tables that differ, and what no fault explains", () => {
     assert.deepStrictEqual(kindsOf({ parked: ["note-1"] }), ["parked"])
-    assert.deepStrictEqual(kindsOf({ tables: [{ name: "notes", rows: ["note-1 3"], expected: ["note-1 2"] }] }), ["differences"])
+    assert.deepStrictEqual(kindsOf({ tables: [{ name: "notes", rows: ["note-1 3"], expected: ["note-1 2"] }] }), [
+      "differences"
+    ])
     assert.deepStrictEqual(kindsOf({ tables: [{ name: "notes", rows: [], expected: ["note-1 2"] }] }), ["differences"])
     assert.deepStrictEqual(kindsOf({ tables: [{ name: "notes", rows: ["note-1 2"], expected: [] }] }), ["differences"])
     assert.deepStrictEqual(kindsOf({ unexpected: ["a worker has ended by itself"] }), ["unexpected"])
