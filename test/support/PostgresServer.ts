@@ -266,14 +266,24 @@ const exited = (child: ChildProcess) =>
 /** The fast shutdown, which ends open connections. */
 const stop = (child: ChildProcess) => Effect.andThen(Effect.sync(() => child.kill("SIGINT")), exited(child))
 
-/** The processes that a server has started; none without /proc. */
+/**
+ * The processes that a server has started; none without /proc. Looks at all processes: the kernel's list of the children of one
+ * leaves some out while others end.
+ */
 export const childrenOf = ({ pid }: ChildProcess): Effect.Effect<ReadonlyArray<number>> =>
-  Effect.promise(() =>
-    readFile(`/proc/${pid}/task/${pid}/children`, "utf8").then(
-      (text) => text.split(" ").filter(Boolean).map(Number),
-      () => []
+  Effect.promise(async () => {
+    const names = await readdir("/proc").catch(() => [])
+    const found = await Promise.all(
+      names.filter((name) => /^\d+$/.test(name)).map(async (name) => {
+        // The name of the program, in parentheses, may have spaces.
+        const [, parent] = (await readFile(`/proc/${name}/stat`, "utf8").catch(() =>
+          ""
+        )).split(") ").at(-1)?.split(" ") ?? []
+        return Number(parent) === pid ? [Number(name)] : []
+      })
     )
-  )
+    return found.flat()
+  })
 
 /** Sends a signal to a process that may have ended. */
 export const signal = (pid: number, name: NodeJS.Signals): Effect.Effect<void> =>
@@ -283,6 +293,8 @@ export const signal = (pid: number, name: NodeJS.Signals): Effect.Effect<void> =
 export const killAll = (child: ChildProcess) =>
   Effect.gen(function*() {
     if (hasExited(child) || child.pid === undefined) return
+    // It starts no more of them meanwhile.
+    child.kill("SIGSTOP")
     // Without /proc, the other processes end by themselves once they notice.
     const children = yield* childrenOf(child)
     child.kill("SIGKILL")
