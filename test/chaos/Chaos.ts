@@ -16,7 +16,6 @@ import * as Cluster from "./Cluster.ts"
 import * as Control from "./Control.ts"
 import * as Evidence from "./Evidence.ts"
 import * as Faults from "./Faults.ts"
-import type * as Journal from "./Journal.ts"
 import * as Oracle from "./Oracle.ts"
 import * as Plan from "./Plan.ts"
 import * as Workers from "./Workers.ts"
@@ -67,6 +66,10 @@ const temporary = Effect.acquireRelease(
   ({ isKept, path }) => Effect.sync(() => isKept ? undefined : rmSync(path, { recursive: true, force: true }))
 )
 
+/** What JSON has no form for, as something that it has one for. */
+const plain = (_: string, value: unknown) =>
+  typeof value === "bigint" ? String(value) : value instanceof Map ? [...value] : value
+
 type Say = (line: string) => Effect.Effect<void>
 
 /** Runs rounds until the time is over, or something is wrong. */
@@ -113,7 +116,7 @@ export const run = Effect.fnUntraced(function*(
   const observe = (round: number, glances: Array<Oracle.Table>) =>
     Effect.gen(function*() {
       yield* Effect.sleep("1 second")
-      const tables = yield* Effect.scoped(Effect.provide(Evidence.glance(round, after), Evidence.stores(url))).pipe(
+      const tables = yield* Effect.scoped(Effect.provide(Evidence.glance(round, after), Evidence.client(url))).pipe(
         Effect.timeoutOrElse({ duration: "20 seconds", orElse: () => Effect.succeed([]) }),
         // The server is away.
         Effect.catch(() => Effect.succeed([]))
@@ -122,61 +125,58 @@ export const run = Effect.fnUntraced(function*(
       glances.push(...tables.filter((table) => Oracle.difference(table).length > 0))
     }).pipe(Effect.forever)
 
+  /** Judges a round that has settled, or has not in time. */
+  const judge = Effect.fnUntraced(function*(
+    round: number,
+    glances: ReadonlyArray<Oracle.Table>,
+    tooLate: ReadonlyArray<string>
+  ) {
+    const last = yield* Evidence.lastPosition
+    if (known !== (yield* Evidence.digest(0, after))) {
+      violations.push({ kind: "lost", what: "messages of earlier rounds have changed or are gone" })
+    }
+    known += yield* Evidence.digest(after, last)
+    const lines = yield* workers.lines
+    const unexpected = [...tooLate, ...yield* workers.unexpected]
+    const evidence = yield* Evidence.collect({ round, after, last, before, lines, glances, unexpected })
+    violations.push(...Oracle.judge(evidence))
+    for (const { position, stream } of evidence.log) before.set(stream, position + 1)
+    counted.messages += evidence.log.length
+    counted.acknowledged += evidence.acknowledged.length
+    counted.handled += evidence.handled.length
+    counted.reactions += evidence.reactions.flatMap(({ effects }) => [...effects.values()].flat()).length
+    counted.compared += evidence.tables.length - glances.length
+    after = last
+    if (violations.length === 0) return
+    folder.isKept = true
+    writeFileSync(join(folder.path, "evidence.json"), JSON.stringify({ violations, evidence }, plain))
+  })
+
   const round = Effect.fnUntraced(function*(number: number) {
-    const lines: Array<Journal.Line> = []
     const glances: Array<Oracle.Table> = []
     Control.write(control, { round: number, pause: number, mended: false })
     const observer = yield* Effect.forkChild(observe(number, glances))
     yield* faults.all(yield* Plan.round(options.seed, number, options.faults))
 
     yield* cluster.heal
-    const unexpected: Array<string> = []
+    const tooLate: Array<string> = []
     const inTime = (what: string) => <E, R>(effect: Effect.Effect<unknown, E, R>) =>
       Effect.timeoutOrElse(Effect.asVoid(effect), {
         duration: patience,
-        orElse: () => Effect.sync(() => void unexpected.push(`waited ${patience} in vain until ${what}`))
+        orElse: () => Effect.sync(() => void tooLate.push(`waited ${patience} in vain until ${what}`))
       })
     for (let index = 0; index < workers.count; index++) {
       yield* workers.thaw(index)
       yield* workers.proxy(index).cutSilent
     }
     Control.write(control, { pause: number + 1, mended: true })
-    yield* until("all writers have paused", workers.havePaused(number + 1), "1 hour").pipe(
-      inTime("the writers have ended their appends")
-    )
+    const paused = until("all writers have paused", workers.havePaused(number + 1), "1 hour")
+    yield* inTime("the writers have ended their appends")(paused)
     yield* Fiber.interrupt(observer)
-    yield* Effect.gen(function*() {
-      yield* inTime("everything is handled")(Evidence.settled(after))
-      const last = yield* Evidence.lastPosition
-      if (known !== (yield* Evidence.digest(0, after))) {
-        violations.push({ kind: "lost", what: "messages of earlier rounds have changed or are gone" })
-      }
-      known += yield* Evidence.digest(after, last)
-      lines.push(...yield* workers.lines)
-      unexpected.push(...yield* workers.unexpected)
-      const evidence = yield* Evidence.collect({ round: number, after, before, lines, glances, unexpected })
-      violations.push(...Oracle.judge(evidence))
-      for (const { position, stream } of evidence.log) before.set(stream, position + 1)
-      counted.messages += evidence.log.length
-      counted.acknowledged += evidence.acknowledged.length
-      counted.handled += evidence.handled.length
-      counted.reactions += evidence.reactions.reduce(
-        (sum, { effects }) => sum + [...effects.values()].reduce((sum, { length }) => sum + length, 0),
-        0
-      )
-      counted.compared += evidence.tables.length - glances.length
-      after = last
-      if (violations.length > 0) {
-        folder.isKept = true
-        writeFileSync(
-          join(folder.path, "evidence.json"),
-          JSON.stringify(
-            { violations, evidence },
-            (_, value: unknown) => typeof value === "bigint" ? String(value) : value instanceof Map ? [...value] : value
-          )
-        )
-      }
-    }).pipe(Effect.provide(Evidence.stores(url)))
+    yield* inTime("everything is handled")(Evidence.settled(after)).pipe(
+      Effect.andThen(judge(number, glances, tooLate)),
+      Effect.provide(Evidence.stores(url))
+    )
   })
 
   const work = Effect.gen(function*() {
@@ -196,12 +196,12 @@ export const run = Effect.fnUntraced(function*(
         || kills >= (options.kills ?? Number.MAX_SAFE_INTEGER)
     }
   })
-  yield* work.pipe(
-    Effect.mapError((cause) =>
-      new ChaosError({ message: `round ${rounds} could not be done: ${cause.message}`, cause })
-    ),
-    Effect.tapCause(() => Effect.sync(() => void (folder.isKept = true)))
-  )
+  yield* Effect.mapError(work, (cause) => {
+    folder.isKept = true
+    const message =
+      `Seed ${options.seed}, round ${rounds} could not be done: ${cause.message}\nIts logs are in ${folder.path}`
+    return new ChaosError({ message, cause })
+  })
   return {
     seed: options.seed,
     rounds,

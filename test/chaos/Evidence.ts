@@ -19,11 +19,13 @@ import type * as Journal from "./Journal.ts"
 import * as Oracle from "./Oracle.ts"
 import * as Workload from "./Workload.ts"
 
-/** The store and its read models, for the harness itself. */
+/** The database. */
+export const client = (url: string) =>
+  Postgres.layerPool({ url: Redacted.make(url), applicationName: "harness", maxConnections: 4 })
+
+/** The store and its read models. */
 export const stores = (url: string) =>
-  Layer.merge(Postgres.layerClient(), SqlReadModel.layer()).pipe(
-    Layer.provideMerge(Postgres.layerPool({ url: Redacted.make(url), applicationName: "harness", maxConnections: 4 }))
-  )
+  Layer.merge(Postgres.layerClient(), SqlReadModel.layer()).pipe(Layer.provideMerge(client(url)))
 
 /** Whether a stream belongs to a round: each has streams of its own. */
 export const isOf = (round: number) => {
@@ -236,14 +238,16 @@ export const told = (lines: ReadonlyArray<Journal.Line>, round: number): Told =>
 /** The evidence of a round that has settled, or has not in time. */
 export const collect = Effect.fnUntraced(function*(options: {
   readonly round: number
+  /** The global positions of the round: after the one, and up to the other. */
   readonly after: number
+  readonly last: number
   readonly before: ReadonlyMap<string, number>
   readonly lines: ReadonlyArray<Journal.Line>
   readonly glances: ReadonlyArray<Oracle.Table>
   readonly unexpected: ReadonlyArray<string>
 }) {
-  const { after, before, glances, lines, round, unexpected } = options
-  const recorded = yield* log(after)
+  const { after, before, glances, last, lines, round, unexpected } = options
+  const recorded = yield* log(after, last)
   const parked = yield* Stream.runCollect(Parking.list(parker))
   const { refused, ...facts } = told(lines, round)
   const evidence: Oracle.Evidence = {

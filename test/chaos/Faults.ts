@@ -2,6 +2,7 @@
  * Does the faults of a plan to the servers and the workers.
  */
 import * as Database from "@eventfold/test/support/Database"
+import { PostgresServerError } from "@eventfold/test/support/PostgresServer"
 import { until } from "@eventfold/test/support/Until"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -149,7 +150,13 @@ export const make = Effect.fnUntraced(function*(
       yield* begun.open
       yield* end
       yield* say(fault, "ends")
-    }).pipe(Effect.ensuring(begun.open))
+    }).pipe(
+      Effect.timeoutOrElse({
+        duration: "5 minutes",
+        orElse: () => Effect.fail(new PostgresServerError({ message: `${fault.kind} does not end` }))
+      }),
+      Effect.ensuring(begun.open)
+    )
     const fiber = yield* Effect.forkChild(lock === undefined ? whole : lock.withPermits(1)(whole))
     yield* begun.await
     yield* Effect.sleep(fault.pause)

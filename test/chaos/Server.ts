@@ -105,10 +105,20 @@ export const make = Effect.fnUntraced(function*(name: string, { account, bin, is
     name,
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     data,
-    start: Effect.uninterruptible(Effect.gen(function*() {
-      yield* kill
-      child = yield* PostgresServer.relaunch(bin, data, port, account, settings)
-    })),
+    start: Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        yield* kill
+        child = yield* restore(
+          PostgresServer.relaunch(bin, data, port, account, settings).pipe(
+            Effect.timeoutOrElse({
+              duration: "2 minutes",
+              orElse: () =>
+                Effect.fail(new PostgresServer.PostgresServerError({ message: `server ${name} does not start` }))
+            })
+          )
+        )
+      })
+    ),
     kill,
     killOne: (index) =>
       Effect.gen(function*() {

@@ -161,7 +161,7 @@ export const make = Effect.fnUntraced(function*(
         )
       }
       replace(index)
-    }).pipe(Effect.uninterruptible)
+    })
 
   return {
     count,

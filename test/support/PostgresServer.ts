@@ -234,6 +234,7 @@ const launch = (
     })
     child.once("error", fail)
     child.once("close", () => fail())
+    return Effect.sync(() => child.kill("SIGKILL"))
   })
 
 /** Starts on the data of a killed server, whose last processes may hold the shared memory for a moment. */
