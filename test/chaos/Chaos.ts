@@ -85,13 +85,10 @@ export const run = Effect.fnUntraced(function*(
     (cause) => new ChaosError({ message: `there are no servers: ${cause.message}`, cause })
   )
   const { url } = cluster
-  const workers = yield* Workers.make({
-    count: options.workers,
-    writers: options.writers,
-    url,
-    folder: folder.path,
-    control
-  })
+  const workers = yield* Effect.mapError(
+    Workers.make({ count: options.workers, writers: options.writers, url, folder: folder.path, control }),
+    (cause) => new ChaosError({ message: cause.message, cause })
+  )
   const detail = (fault: Plan.Fault, what: string) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       Effect.sync(() =>

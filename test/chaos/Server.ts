@@ -132,11 +132,16 @@ export const make = Effect.fnUntraced(function*(name: string, { account, bin, is
     freeze: toAll("SIGSTOP"),
     thaw: toAll("SIGCONT"),
     isRunning: Effect.sync(() => child !== undefined && !PostgresServer.hasExited(child)),
-    fill: Effect.asVoid(Effect.gen(function*() {
-      const { bfree, blocks, bsize } = yield* PostgresServer.attempt("Can't look at the disk", () => statfs(folder))
-      // A few pages, so that it is full in the midst of something.
-      yield* resize((blocks - bfree) * bsize + 64 * 1024)
-    })),
+    fill: Effect.asVoid(
+      Effect.gen(function*() {
+        const { bfree, blocks, bsize } = yield* PostgresServer.attempt("Can't look at the disk", () => statfs(folder))
+        // A few pages, so that it is full in the midst of something.
+        yield* resize((blocks - bfree) * bsize + 64 * 1024)
+      }).pipe(
+        // The server has written more since the look: no file system gets smaller than what is in it.
+        Effect.retry({ times: 20 })
+      )
+    ),
     clear: Effect.asVoid(resize(size))
   }
 })

@@ -3,6 +3,7 @@
  */
 import * as Proxy from "@eventfold/test/support/Proxy"
 import { until } from "@eventfold/test/support/Until"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -10,10 +11,34 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { closeSync, openSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { rolldown } from "rolldown"
 import * as Journal from "./Journal.ts"
 import { Settings } from "./worker.ts"
 
-const script = fileURLToPath(new URL("worker.ts", import.meta.url))
+/** The worker cannot be made a program of. */
+export class BundleError
+  extends Data.TaggedError("BundleError")<{ readonly message: string; readonly cause: unknown }>
+{}
+
+/**
+ * Makes one file of a worker and all that it uses: it starts in a third of the time, and changes to the sources during a run change
+ * nothing.
+ */
+const bundle = (folder: string): Effect.Effect<string, BundleError> =>
+  Effect.tryPromise({
+    try: async () => {
+      const file = join(folder, "worker.mjs")
+      const build = await rolldown({
+        input: fileURLToPath(new URL("worker.ts", import.meta.url)),
+        platform: "node",
+        logLevel: "silent"
+      })
+      await build.write({ file, format: "esm", codeSplitting: false })
+      await build.close()
+      return file
+    },
+    catch: (cause) => new BundleError({ message: `the worker can't be bundled: ${String(cause)}`, cause })
+  })
 
 /** A worker from its start to its end. */
 interface Life {
@@ -68,7 +93,8 @@ export interface Options {
 /** Starts the workers. The end of the scope kills them. */
 export const make = Effect.fnUntraced(function*(
   { control, count, folder, url, writers }: Options
-): Effect.fn.Return<Workers, never, Scope.Scope> {
+): Effect.fn.Return<Workers, BundleError, Scope.Scope> {
+  const script = yield* bundle(folder)
   const proxies = yield* Effect.forEach(Array.from({ length: count }), () => Proxy.start(url))
   let lives = 0
   let isOver = false
