@@ -23,8 +23,10 @@ export interface Cluster {
   readonly standby: Effect.Effect<Server.Server>
   /** Waits until the standby has all that is committed, and is waited for by each commit. Gives whether it came to that. */
   readonly isInSync: Effect.Effect<boolean>
-  /** Kills the primary, and lets the standby take over. Then makes the other one its standby. */
+  /** Kills the primary, and lets the standby take over. */
   readonly failOver: Effect.Effect<void, ClusterError>
+  /** Makes the one that was killed the standby of the other. */
+  readonly follow: Effect.Effect<void, ClusterError>
   /** Starts what does not run. */
   readonly heal: Effect.Effect<void, ClusterError>
 }
@@ -103,8 +105,8 @@ export const make: Effect.Effect<Cluster, ClusterError | SqlFileError, Scope.Sco
       yield* on(standby.url, (sql) => Effect.andThen(sql`SELECT pg_promote(true, 60)`, synchronise(sql, "")))
       roles = { primary: standby, standby: primary }
       yield* route.switchTo(urlOn(standby))
-      yield* follow
     }),
+    follow,
     heal: Effect.gen(function*() {
       const { primary, standby } = roles
       for (const server of [primary, standby]) {

@@ -21,6 +21,7 @@ export interface Faults {
 
 /** What is done, and what ends it later. */
 interface Lasting {
+  /** Gives whether it was done. */
   readonly begin: Effect.Effect<boolean, ClusterError>
   readonly end: Effect.Effect<unknown, ClusterError>
 }
@@ -124,7 +125,7 @@ export const make = Effect.fnUntraced(function*(
             cluster.isInSync,
             (is) => is ? Effect.as(cluster.failOver, true) : Effect.succeed(false)
           ),
-          end: Effect.void
+          end: cluster.follow
         }
     }
   }
@@ -148,6 +149,7 @@ export const make = Effect.fnUntraced(function*(
       if (was) done.set(fault.kind, (done.get(fault.kind) ?? 0) + 1)
       yield* say(fault, was ? "begins" : "is left out")
       yield* begun.open
+      if (!was) return
       yield* end
       yield* say(fault, "ends")
     }).pipe(

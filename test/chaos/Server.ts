@@ -64,7 +64,7 @@ const settings = [
   "max_connections=200",
   "shared_buffers=64MB",
   "max_wal_size=192MB",
-  "wal_keep_size=128MB",
+  "wal_keep_size=96MB",
   "wal_retrieve_retry_interval=500ms"
 ]
 
@@ -154,18 +154,28 @@ export const initialise = ({ data }: Server, { account, bin }: Place) =>
     account
   )
 
-/**
- * Makes the data of a standby from that of a running server, between the begin and the end of a backup, of which `label` is the
- * file that says where to begin.
- */
+/** The log of a server is in here. A standby gets it from its primary. */
+const logFolder = "pg_wal"
+
+/** Copies the data of a running server, between the begin and the end of a backup. */
 export const copyData = (from: Server, to: Server, { account }: Place) =>
   Effect.gen(function*() {
-    yield* PostgresServer.attempt("Can't remove the old data", () => rm(to.data, { recursive: true, force: true }))
+    const entries = yield* PostgresServer.attempt("Can't make room for a copy", async () => {
+      await rm(to.data, { recursive: true, force: true })
+      const log = join(to.data, logFolder)
+      // Not recursively, which would not set the mode of each.
+      for (const path of [to.data, log, join(log, "archive_status")]) {
+        await mkdir(path, { mode: 0o700 })
+        if (account !== undefined) await chown(path, account.uid, account.gid)
+      }
+      return readdir(from.data)
+    })
+    const paths = entries.filter((entry) => entry !== logFolder).map((entry) => join(from.data, entry))
     yield* PostgresServer.attempt("Can't copy the data", () =>
       new Promise<void>((resolve, reject) => {
         execFile(
           "cp",
-          ["-a", from.data, to.data],
+          ["-a", ...paths, to.data],
           { env: { ...process.env, LC_ALL: "C" }, ...account },
           (error, _stdout, stderr) => {
             // Files come and go while the server runs: its log has what they had.
@@ -179,25 +189,21 @@ export const copyData = (from: Server, to: Server, { account }: Place) =>
       }))
   })
 
-/** Completes the data of a standby, which then follows a server. */
+/** Completes the data of a standby, which then follows a server. The label says where its backup begins. */
 export const asStandbyOf = (of: Server, { data }: Server, label: string, { account }: Place) =>
   PostgresServer.attempt("Can't make a standby", async () => {
-    const wal = join(data, "pg_wal")
-    for (const entry of await readdir(wal, { withFileTypes: true })) {
-      if (entry.isFile()) await rm(join(wal, entry.name))
-    }
     for (const name of ["postmaster.pid", "postmaster.opts"]) await rm(join(data, name), { force: true })
-    const write = async (name: string, text: string) => {
+    const { hostname, port } = new URL(of.url)
+    const files = {
+      backup_label: label,
+      "standby.signal": "",
+      // And none of what the other one is told to wait for.
+      "postgresql.auto.conf":
+        `primary_conninfo = 'host=${hostname} port=${port} user=postgres application_name=standby'\n`
+    }
+    for (const [name, text] of Object.entries(files)) {
       const path = join(data, name)
       await writeFile(path, text, { mode: 0o600 })
       if (account !== undefined) await chown(path, account.uid, account.gid)
     }
-    await write("backup_label", label)
-    await write("standby.signal", "")
-    const { hostname, port } = new URL(of.url)
-    // And none of what the other one is told to wait for.
-    await write(
-      "postgresql.auto.conf",
-      `primary_conninfo = 'host=${hostname} port=${port} user=postgres application_name=standby'\n`
-    )
   })
