@@ -12,7 +12,8 @@ export default defineConfig({
           include: [
             "packages/*/test/**/*.test.ts",
             "examples/*/test/**/*.test.ts",
-            "test/benchmarks/test/**/*.test.ts"
+            "test/benchmarks/test/**/*.test.ts",
+            "test/chaos/test/**/*.test.ts"
           ],
           // Properties take seconds on a machine that has other work to do.
           testTimeout: 30_000
@@ -23,7 +24,7 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/benchmarks/**", "**/node_modules/**"],
+          exclude: ["test/benchmarks/**", "test/chaos/test/**", "**/node_modules/**"],
           globalSetup: ["test/support/globalSetup.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000

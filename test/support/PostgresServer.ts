@@ -176,7 +176,7 @@ export const temporaryFolder = (account: Account | undefined) =>
   )
 
 /** The programs, or a copy in the data folder where the user can't read them (in a checkout under /root). */
-const reachable = (bin: string, folder: string, account: Account | undefined) =>
+export const reachable = (bin: string, folder: string, account: Account | undefined) =>
   run(join(bin, "initdb"), ["--version"], account).pipe(
     Effect.as(bin),
     Effect.catchIf(() => account !== undefined, () =>
@@ -211,11 +211,17 @@ export const freePort: Effect.Effect<number, PostgresServerError> = attempt(
 const settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_prepared_transactions=16"]
 
 /** Starts the server and waits until it reports that it is ready. */
-const launch = (bin: string, data: string, port: number, account: Account | undefined) =>
+const launch = (
+  bin: string,
+  data: string,
+  port: number,
+  account: Account | undefined,
+  more: ReadonlyArray<string> = []
+) =>
   Effect.callback<ChildProcess, PostgresServerError>((resume) => {
     const child = spawn(
       join(bin, "postgres"),
-      ["-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])],
+      ["-D", data, "-p", String(port), ...[...settings, ...more].flatMap((setting) => ["-c", setting])],
       { stdio: ["ignore", "ignore", "pipe"], env: environment, ...account }
     )
     let log = ""
@@ -228,24 +234,27 @@ const launch = (bin: string, data: string, port: number, account: Account | unde
     })
     child.once("error", fail)
     child.once("close", () => fail())
+    return Effect.sync(() => child.kill("SIGKILL"))
   })
 
 /** Starts on the data of a killed server, whose last processes may hold the shared memory for a moment. */
-const relaunch = (
+export const relaunch = (
   bin: string,
   data: string,
   port: number,
   account: Account | undefined,
+  /** Settings beside those of every server. */
+  more: ReadonlyArray<string> = [],
   attempts = 100
 ): Effect.Effect<ChildProcess, PostgresServerError> =>
   Effect.catchIf(
-    launch(bin, data, port, account),
+    launch(bin, data, port, account, more),
     (error) => attempts > 0 && /still in use|already exists|could not bind/.test(error.message),
     // Not on Effect's clock, which stands still in a test.
-    () => Effect.andThen(Effect.promise(() => delay(50)), relaunch(bin, data, port, account, attempts - 1))
+    () => Effect.andThen(Effect.promise(() => delay(50)), relaunch(bin, data, port, account, more, attempts - 1))
   )
 
-const hasExited = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
+export const hasExited = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
 
 const exited = (child: ChildProcess) =>
   Effect.callback<void>((resume) => {
@@ -258,25 +267,47 @@ const exited = (child: ChildProcess) =>
 /** The fast shutdown, which ends open connections. */
 const stop = (child: ChildProcess) => Effect.andThen(Effect.sync(() => child.kill("SIGINT")), exited(child))
 
-const killAll = (child: ChildProcess) =>
+/**
+ * The processes that a server has started; none without /proc. Looks at all processes: the kernel's list of the children of one
+ * leaves some out while others end.
+ */
+export const childrenOf = ({ pid }: ChildProcess): Effect.Effect<ReadonlyArray<number>> =>
+  Effect.promise(async () => {
+    const names = await readdir("/proc").catch(() => [])
+    const found = await Promise.all(
+      names.filter((name) => /^\d+$/.test(name)).map(async (name) => {
+        // The name of the program, in parentheses, may have spaces.
+        const [, parent] = (await readFile(`/proc/${name}/stat`, "utf8").catch(() =>
+          ""
+        )).split(") ").at(-1)?.split(" ") ?? []
+        return Number(parent) === pid ? [Number(name)] : []
+      })
+    )
+    return found.flat()
+  })
+
+/** Sends a signal to a process that may have ended. */
+export const signal = (pid: number, name: NodeJS.Signals): Effect.Effect<void> =>
+  Effect.ignore(Effect.try(() => process.kill(pid, name)))
+
+/** Kills every process of a server, and waits until they are gone. */
+export const killAll = (child: ChildProcess) =>
   Effect.gen(function*() {
     if (hasExited(child) || child.pid === undefined) return
-    const { pid } = child
+    // It starts no more of them meanwhile.
+    child.kill("SIGSTOP")
     // Without /proc, the other processes end by themselves once they notice.
-    const children = yield* Effect.promise(() =>
-      readFile(`/proc/${pid}/task/${pid}/children`, "utf8").then((text) => text.split(" ").filter(Boolean), () => [])
-    )
+    const children = yield* childrenOf(child)
     child.kill("SIGKILL")
-    yield* Effect.forEach(children, (id) => Effect.ignore(Effect.try(() => process.kill(Number(id), "SIGKILL"))), {
-      discard: true
-    })
+    yield* Effect.forEach(children, (pid) => signal(pid, "SIGKILL"), { discard: true })
     yield* exited(child)
   })
 
 // The server's messages decide what happens here, so they must be in English.
 const environment = { ...process.env, LC_ALL: "C" }
 
-const run = (command: string, args: ReadonlyArray<string>, account?: Account) =>
+/** Runs a program to its end, and gives what it has printed. */
+export const run = (command: string, args: ReadonlyArray<string>, account?: Account) =>
   attempt(`${command} failed`, async (signal) => {
     const { stdout } = await promisify(execFile)(command, args, { env: environment, cwd: tmpdir(), signal, ...account })
     return stdout
