@@ -4,6 +4,11 @@ export default defineConfig({
   test: {
     // Of two cores Vitest would use one, and many tests wait for a server or a process rather than for a core.
     maxWorkers: 2,
+    // Only what hangs meets these, also on a machine that has other work to do: no test may pass or fail by how busy it is. What
+    // waits for something gives up earlier, and says what it was (test/support/Until.ts).
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    teardownTimeout: 300_000,
     projects: [
       {
         extends: true,
@@ -13,9 +18,7 @@ export default defineConfig({
             "packages/*/test/**/*.test.ts",
             "examples/*/test/**/*.test.ts",
             "test/benchmarks/test/**/*.test.ts"
-          ],
-          // Properties take seconds on a machine that has other work to do.
-          testTimeout: 30_000
+          ]
         }
       },
       {
@@ -24,9 +27,7 @@ export default defineConfig({
           name: "system",
           include: ["test/**/*.test.ts"],
           exclude: ["test/benchmarks/**", "**/node_modules/**"],
-          globalSetup: ["test/support/globalSetup.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 120_000
+          globalSetup: ["test/support/globalSetup.ts"]
         }
       }
     ]

@@ -26,9 +26,9 @@ const said = ({ lines }: Child.Child, what: string): ReadonlyArray<number> =>
   lines.flatMap((line) => line.startsWith(`${what} `) ? [Number(line.slice(what.length + 1))] : [])
 
 const hasSaid = (child: Child.Child, what: string, count: number) =>
-  until(`${count} times: ${what}`, Effect.sync(() => said(child, what).length >= count), "30 seconds")
+  until(`${count} times: ${what}`, Effect.sync(() => said(child, what).length >= count))
 
-const hasEnded = (child: Child.Child) => until("the process has ended", child.ended, "30 seconds")
+const hasEnded = (child: Child.Child) => until("the process has ended", child.ended)
 
 /** The position that a consumer has written. */
 const positionOf = (store: Store.Store, id: string) =>

@@ -21,7 +21,7 @@ const open = Effect.gen(function*() {
   const proxy = yield* Proxy.start(url)
   const store = yield* live(Store.open(proxy.url, { applicationName: "counted" }))
   const writer = yield* live(Store.open(url))
-  const woken = within("for a wake-up", "10 seconds")
+  const woken = within("for a wake-up")
   // The listener is connected, which wakes everybody once.
   yield* live(woken((yield* store.wakeUps()).await))
   yield* live(Store.warmUp(store, 10))

@@ -43,8 +43,7 @@ const endedAtLeast = (count: number, category: string) =>
     Effect.map(handled(category), (rows) =>
       new Set(
         rows.filter(({ phase }) => phase === "end").map(({ global_position }) => global_position)
-      ).size >= count),
-    "30 seconds"
+      ).size >= count)
   )
 
 const start = Effect.fnUntraced(function*(worker: string, category: string, options: {
@@ -143,7 +142,7 @@ for (const server of inject("postgres")) {
         assert.isAbove(ends.filter((end) => end > position).length, 0, "something was done after the last position")
 
         const hasSuccessor = Effect.map(handled(category), (rows) => rows.some(({ worker }) => worker === "second"))
-        yield* until("another process takes over", hasSuccessor, "20 seconds")
+        yield* until("another process takes over", hasSuccessor)
         yield* endedAtLeast(240, category)
         const rows = yield* handled(category)
         const successors = rows.filter(({ phase, worker }) => phase === "begin" && worker === "second")

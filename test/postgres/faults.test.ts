@@ -224,7 +224,7 @@ layer(Database.layer(), { excludeTestServices: true })("a writer in trouble", (i
             assert.strictEqual((yield* store.append(`${free}-1`, Store.numbered(1))).version, i)
           }
           assert.isUndefined(stuck.pollUnsafe())
-          return yield* within("for those who can't have the lock", "20 seconds")(Fiber.join(stuck))
+          return yield* within("for those who can't have the lock")(Fiber.join(stuck))
         })
       )
       for (const error of errors) {
@@ -254,7 +254,7 @@ layer(Database.layer(), { excludeTestServices: true })("a writer in trouble", (i
         store.writeAll([{ streamName: `${category}-1`, messages: Store.numbered(1) }])
       ]
       for (const attempt of attempts) {
-        const error = yield* Effect.flip(within("for a refusal", "2 seconds")(attempt))
+        const error = yield* Effect.flip(within("for a refusal")(attempt))
         assert(error instanceof StoreError)
         assert.isFalse(error.isRetryable)
         assert.include(error.message, "permission denied for table messages [42501]")
@@ -305,7 +305,7 @@ const openToClose = (options: Omit<Postgres.Options, "url">) =>
   })
 
 const exits = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) =>
-  within("for those who waited", "5 seconds")(Effect.forEach(fibers, Fiber.await))
+  within("for those who waited")(Effect.forEach(fibers, Fiber.await))
 
 const fail = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) =>
   Effect.map(exits(fibers), (all) => assert.deepStrictEqual(all.map(Exit.isFailure), all.map(() => true)))
@@ -331,7 +331,7 @@ layer(Database.layer(), { excludeTestServices: true })("interruption", (it) => {
           if (i % 3 === 0) yield* version(store, `${category}-1`).pipe(Effect.timeoutOption("5 millis"))
           yield* Effect.forEach(fibers, Fiber.interrupt, together)
         }
-        yield* within("for a connection", "10 seconds")(append(1))
+        yield* within("for a connection")(append(1))
         // An announcement may still be under way.
         yield* until(
           "no connection is left over or busy",
@@ -362,7 +362,7 @@ layer(Database.layer(), { excludeTestServices: true })("interruption", (it) => {
           const third = yield* Effect.forkChild(store.append(`${category}-1`, { type: "A", data: "third" }))
           yield* Effect.yieldNow
           // The group of the first is on its way; the second withdraws.
-          yield* within("for an interruption", "2 seconds")(Fiber.interruptAll([first, second]))
+          yield* within("for an interruption")(Fiber.interruptAll([first, second]))
           return [second, third] as const
         })
       )
@@ -396,7 +396,7 @@ layer(Database.layer(), { excludeTestServices: true })("interruption", (it) => {
         ]
         const behind = yield* Effect.forEach(later, (call) => Effect.forkChild(call, { startImmediately: true }))
         const closing = yield* Effect.forkChild(close)
-        yield* within("for the end of the layer", "5 seconds")(Fiber.join(closing))
+        yield* within("for the end of the layer")(Fiber.join(closing))
         yield* fail(stuck)
         // A read may still get one of the connections that became free.
         yield* exits(behind)
@@ -446,7 +446,7 @@ layer(Database.layer(), { excludeTestServices: true })("interruption", (it) => {
           return [writing, yield* Effect.forkChild(close, { startImmediately: true })] as const
         })
       )
-      yield* within("for the end of the layer", "5 seconds")(Fiber.join(closing))
+      yield* within("for the end of the layer")(Fiber.join(closing))
       assert.deepStrictEqual((yield* Fiber.join(writing)).map((result) => result.version), [0])
     }))
 })
@@ -611,7 +611,7 @@ layer(Database.layer(), { excludeTestServices: true })("odd settings", (it) => {
     }))
 })
 
-layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })("a server that dies", (it) => {
+layer(Mortal.layer, { excludeTestServices: true })("a server that dies", (it) => {
   it.effect("under 32 writers, and is back at once: what was reported is there once, and nothing is there in part", () =>
     Effect.gen(function*() {
       const server = yield* Mortal
@@ -640,7 +640,7 @@ layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })("a serve
       yield* server.kill
       assert.isBelow(reported.length, 32 * 60)
       yield* server.restart
-      yield* within("for the writers to go on", "30 seconds")(Fiber.join(writers))
+      yield* within("for the writers to go on")(Fiber.join(writers))
       assert.lengthOf(reported, 32 * 60)
       for (const stream of Store.upTo(8).map((i) => `crash${i % 4}-${i}`)) {
         const recorded = yield* Store.readStream(store, stream)
@@ -672,7 +672,7 @@ layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })("a serve
         store.lastMessage("away-1"),
         store.streamVersion("away-1")
       ]
-      const errors = yield* within("for errors", "20 seconds")(
+      const errors = yield* within("for errors")(
         Effect.forEach(calls, (call) => Effect.flip(call), together)
       )
       for (const error of errors) {

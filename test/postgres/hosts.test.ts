@@ -302,10 +302,9 @@ describe("several hosts", () => {
           ),
           Option.isSome
         )
-        yield* until("the store listens again", heard, "15 seconds")
+        yield* until("the store listens again", heard)
         assert.strictEqual(yield* reached(urlWith("prefer-standby")), two)
-      }),
-    { timeout: 60_000 }
+      })
   )
 })
 

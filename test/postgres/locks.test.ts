@@ -90,9 +90,9 @@ const stalledCategory = Effect.gen(function*() {
     (i): Effect.Effect<unknown, unknown> =>
       i < 5 ? store.append(`${other}-${i}`, message(i)) : store.readCategoryPage(account),
     together
-  ).pipe(within("for appends and reads of others", "1 second"))
+  ).pipe(within("for appends and reads of others"))
   // However many wait, none waits for longer than two groups.
-  const exits = yield* Fiber.join(stalled).pipe(within("for the writes to give up", "5 seconds"))
+  const exits = yield* Fiber.join(stalled).pipe(within("for the writes to give up"))
   for (const error of failures(exits)) {
     expectLockTimeout(error, account, `process ${holder.pid}`, "psql of Ada", "idle in transaction")
   }
@@ -134,7 +134,7 @@ const inTransactionOfTheApplication = Effect.gen(function*() {
     }])
   ]
   for (const write of toHeld) {
-    const error = yield* Effect.flip(sql.withTransaction(write)).pipe(within("for the lock timeout", "5 seconds"))
+    const error = yield* Effect.flip(sql.withTransaction(write)).pipe(within("for the lock timeout"))
     expectLockTimeout(error, "500ms", held, `process ${holder.pid}`)
   }
   for (const own of ["0", "200ms"]) {
@@ -147,7 +147,7 @@ const inTransactionOfTheApplication = Effect.gen(function*() {
       const error = yield* Effect.flip(store.append(`${held}-1`, message(1)))
       expectLockTimeout(error, held)
       return yield* Effect.fail("undo")
-    })).pipe(Effect.ignore, within("for the lock timeout of the application", "1 second"))
+    })).pipe(Effect.ignore, within("for the lock timeout of the application"))
   }
   assert.strictEqual(yield* setting(sql), "0")
   assert.deepStrictEqual(yield* Store.readCategory(store, held), [])
@@ -164,12 +164,12 @@ const lockedByTheCaller = Effect.gen(function*() {
     yield* sql`SELECT message_store.write_message(gen_random_uuid()::varchar, ${`${category}-1`}, 'Numbered', '0')`
     assert.strictEqual((yield* store.append(`${category}-1`, message(1))).version, 1)
     const independent = MessageStore.independently(store.append(`${category}-1`, message(2)))
-    const refused = yield* Effect.flip(within("for a refusal", "1 second")(independent))
+    const refused = yield* Effect.flip(within("for a refusal")(independent))
     assert(refused instanceof StoreError && !refused.isRetryable)
     assert.include(refused.message, "wait for itself")
     // The server does not see that this transaction waits for the other pool.
     const error = yield* Effect.flip(
-      within("for the lock timeout", "5 seconds")(other.append(`${category}-1`, message(3)))
+      within("for the lock timeout")(other.append(`${category}-1`, message(3)))
     )
     expectLockTimeout(error, category, "idle in transaction")
   }))
@@ -191,7 +191,7 @@ const kinds = [
 ]
 
 for (const { database, name } of kinds) {
-  layer(database, { excludeTestServices: true, timeout: "1 minute" })(
+  layer(database, { excludeTestServices: true })(
     `on ${name}, a lock that is not released`,
     (it) => {
       it.effect("of one category leaves connections for all else, and ends the writes that wait for it", () =>
@@ -205,7 +205,7 @@ for (const { database, name } of kinds) {
   )
 }
 
-layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("locks", (it) => {
+layer(Database.layer(), { excludeTestServices: true })("locks", (it) => {
   it.effect("of many categories leave connections for reads", () =>
     Effect.gen(function*() {
       const store = yield* open()
@@ -216,9 +216,9 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("loc
       )
       yield* until("writes wait", Effect.map(waiting, (count) => count > 5))
       yield* Effect.forEach(categories, (category) => store.readCategoryPage(category), together).pipe(
-        within("for reads", "1 second")
+        within("for reads")
       )
-      for (const error of failures(yield* within("for the writes", "8 seconds")(Fiber.join(stalled)))) {
+      for (const error of failures(yield* within("for the writes")(Fiber.join(stalled)))) {
         expectLockTimeout(error)
       }
       yield* holder.commit
@@ -278,7 +278,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("loc
         MessageStore.MessageStore
       )
       own = store
-      yield* store.append(`${category}-1`, message(1)).pipe(within("for the append", "5 seconds"))
+      yield* store.append(`${category}-1`, message(1)).pipe(within("for the append"))
       assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, category)), [1, 2])
     }))
 })

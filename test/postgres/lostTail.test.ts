@@ -92,8 +92,7 @@ it.live(
         assert.strictEqual(state, 22)
         assert.strictEqual(yield* balance("4"), 11)
       }).pipe(onIt, Effect.provide(EntityCache.layer({ capacity: 100 })))
-    }),
-  60_000
+    })
 )
 
 it.live(
@@ -134,8 +133,7 @@ it.live(
       assert.instanceOf(refusal, WrongExpectedVersion)
       assert.deepStrictEqual(Store.dataOf(yield* Store.readStream(other, "account-1")), [0, 100])
       yield* Fiber.interrupt(holding)
-    }),
-  60_000
+    })
 )
 
 it.live(
@@ -195,6 +193,5 @@ it.live(
       assert.instanceOf(yield* Fiber.join(decided), WrongExpectedVersion)
       yield* Fiber.join(again)
       assert.deepStrictEqual(Store.dataOf(yield* Store.readStream(other, "account-1")), [0, 100])
-    }),
-  60_000
+    })
 )

@@ -85,7 +85,7 @@ const assertNoAnswer = (error: unknown) => {
   assert.include(error.message, "no answer within 500ms, the bound that statementTimeout sets")
 }
 
-layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })(
+layer(Database.layer(), { excludeTestServices: true })(
   "a connection that falls silent",
   (it) => {
     it.effect.each(moments)(
@@ -107,7 +107,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })(
             (i) => store.append(`${category}-2`, { type: "A", data: i }),
             together
           )
-          assert.lengthOf(yield* within("for the category", "20 seconds")(later), 5)
+          assert.lengthOf(yield* within("for the category")(later), 5)
           assert.strictEqual((yield* Fiber.join(first)).version, 0)
           assert.deepStrictEqual(yield* written(store, `${category}-1`), [0])
           assert.sameMembers([...yield* written(store, `${category}-2`)], [...Store.upTo(5)])
@@ -119,7 +119,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })(
         const { proxy, store } = yield* open()
         const [one, two] = [`${yield* newCategory}-1`, `${yield* newCategory}-1`]
         yield* proxy.silence(moment, two)
-        const results = yield* within("for the write", "20 seconds")(store.writeAll([
+        const results = yield* within("for the write")(store.writeAll([
           { streamName: one, messages: Store.numbered(2), expectedVersion: "noStream" },
           { streamName: two, messages: Store.numbered(1), expectedVersion: "noStream" }
         ]))
@@ -138,7 +138,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })(
         yield* proxy.silence("before the reply", `${category}-2`)
         const [elapsed] = yield* Effect.timed(Effect.timeoutOption(store.streamVersion(`${category}-2`), "50 millis"))
         assert.isBelow(Duration.toMillis(elapsed), 4_500)
-        yield* within("for the lane", "20 seconds")(store.append(`${category}-1`, { type: "A", data: 1 }))
+        yield* within("for the lane")(store.append(`${category}-1`, { type: "A", data: 1 }))
         assert.deepStrictEqual(yield* written(store, `${category}-1`), [0, 1])
       }))
 
@@ -153,7 +153,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })(
         )
         yield* both
         yield* proxy.silenceOpen
-        yield* within("for the pool", "20 seconds")(both)
+        yield* within("for the pool")(both)
         yield* until(
           "none is left",
           Effect.map(proxy.silent, (count) => count === 0)
@@ -173,7 +173,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })(
           Effect.asVoid(store.streamVersion(`${category}-1`)),
           Effect.asVoid(store.transaction(store.append(`${category}-3`, Store.numbered(1))))
         ]
-        const errors = yield* within("for the errors", "20 seconds")(
+        const errors = yield* within("for the errors")(
           Effect.forEach(operations, (operation) => Effect.flip<void, unknown, never>(operation), together)
         )
         for (const error of errors) assertNoAnswer(error)
@@ -190,12 +190,12 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })(
           Effect.map(Store.readCategory(store, category), Store.dataOf),
           Effect.map(Stream.runCollect(store.readAll({ categories: [category] })), Store.dataOf)
         ], together)
-        assert.deepStrictEqual(yield* within("for the reads", "20 seconds")(reads), [[0, 1, 2], [0, 1, 2], [0, 1, 2]])
+        assert.deepStrictEqual(yield* within("for the reads")(reads), [[0, 1, 2], [0, 1, 2], [0, 1, 2]])
       }))
   }
 )
 
-layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })(
+layer(Database.layer(), { excludeTestServices: true })(
   "a transaction on a silent connection",
   (it) => {
     it.effect.each(["BEGIN", "the-append", "SELECT 'mine'", "COMMIT"])(
@@ -209,8 +209,8 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })(
             yield* sql`SELECT 'mine'`
           }))
           yield* proxy.silence("before the request", statement)
-          assertNoAnswer(yield* Effect.flip(within("for the failure", "20 seconds")(transaction)))
-          yield* until("it is dropped", Effect.map(proxy.silent, (count) => count === 0), "4 seconds")
+          assertNoAnswer(yield* Effect.flip(within("for the failure")(transaction)))
+          yield* until("it is dropped", Effect.map(proxy.silent, (count) => count === 0))
           yield* again(transaction)
           assert.deepStrictEqual(yield* written(store, `${category}-the-append`), [0])
         })
@@ -223,7 +223,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })(
         const transaction = store.transaction(Stream.runCollect(numbers))
         assert.deepStrictEqual((yield* again(transaction)).map(({ n }) => n), [1, 2, 3])
         yield* proxy.silence("before the reply", "'stream'")
-        assertNoAnswer(yield* Effect.flip(within("for the failure", "20 seconds")(transaction)))
+        assertNoAnswer(yield* Effect.flip(within("for the failure")(transaction)))
         assert.lengthOf(yield* again(transaction), 3)
       }))
 
@@ -235,7 +235,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })(
         )
         const [store, sql] = [Context.get(services, MessageStore), Context.get(services, SqlClient)]
         const ran = yield* Queue.unbounded<string>()
-        yield* within("for the transaction", "5 seconds")(store.transaction(Effect.gen(function*() {
+        yield* within("for the transaction")(store.transaction(Effect.gen(function*() {
           yield* sql.afterCommit(Effect.orDie(Effect.andThen(sql`SELECT 1`, Queue.offer(ran, "outer"))))
           yield* sql.withTransaction(sql.afterCommit(Effect.asVoid(Queue.offer(ran, "inner"))))
         })))
@@ -258,9 +258,9 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })(
             )
           }))
           const running = yield* Effect.forkChild(Effect.exit(transaction))
-          assertNoAnswer(yield* within("for the failure", "20 seconds")(Queue.take(failures)))
+          assertNoAnswer(yield* within("for the failure")(Queue.take(failures)))
           // Its own rollback waits for the client, which drops the connection after five seconds.
-          assert.isTrue(Exit.isFailure(yield* within("for the end", "20 seconds")(Fiber.join(running))))
+          assert.isTrue(Exit.isFailure(yield* within("for the end")(Fiber.join(running))))
           yield* again(transaction)
           assert.deepStrictEqual(yield* written(store, `${category}-the-append`), [0])
         }), together))
@@ -285,18 +285,18 @@ const sums = (name: string) =>
 
 const count = (by: number) => ({ type: "Counted", data: { by } })
 
-layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("on silent connections", (it) => {
+layer(Database.layer(), { excludeTestServices: true })("on silent connections", (it) => {
   it.effect("an append with an inline read model is counted once", () =>
     Effect.gen(function*() {
       const { proxy, sql, store } = yield* openOn({ inline: [sums("inline_sums")] })
       yield* store.append("counter-1", count(1))
       for (const statement of ["counter-1", "BEGIN", "inline_sums", "COMMIT"]) {
         yield* proxy.silence("before the request", statement)
-        yield* within(`for the append after ${statement}`, "20 seconds")(store.append("counter-1", count(1)))
+        yield* within(`for the append after ${statement}`)(store.append("counter-1", count(1)))
       }
       yield* proxy.silence("before the reply", "COMMIT")
       yield* proxy.silenceOpen
-      yield* within("for the append", "20 seconds")(store.append("counter-1", count(1)))
+      yield* within("for the append")(store.append("counter-1", count(1)))
       assert.deepStrictEqual(yield* sql`SELECT total FROM inline_sums.sums`.values, [[6n]])
     }))
 
@@ -321,20 +321,18 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("on 
         sum += by
         yield* until(
           `both have handled ${by}`,
-          Effect.map(total, (total) => total === BigInt(sum) && seen.has(by)),
-          "20 seconds"
+          Effect.map(total, (total) => total === BigInt(sum) && seen.has(by))
         )
         yield* proxy.silenceOpen
       }
       assert.deepStrictEqual([...seen], [1, 2])
-      yield* within("for the end", "20 seconds")(Fiber.interrupt(running))
+      yield* within("for the end")(Fiber.interrupt(running))
     }))
 })
 
-const ended = <A, E>(reading: Fiber.Fiber<A, E>) =>
-  TestClock.withLive(within("for the read", "5 seconds")(Fiber.join(reading)))
+const ended = <A, E>(reading: Fiber.Fiber<A, E>) => TestClock.withLive(within("for the read")(Fiber.join(reading)))
 
-layer(Database.layer(), { timeout: "1 minute" })("the bound of a statement", (it) => {
+layer(Database.layer())("the bound of a statement", (it) => {
   /** A read of a silent connection, after so much time has passed. */
   const afterSilence = Effect.fnUntraced(function*<A, E>(
     options: Omit<Postgres.Options, "url">,
@@ -385,7 +383,7 @@ layer(Database.layer(), { timeout: "1 minute" })("the bound of a statement", (it
     Effect.gen(function*() {
       const { proxy, store } = yield* open()
       const wakeUps = yield* store.wakeUps(yield* newCategory)
-      const woken = TestClock.withLive(within("for a wake-up", "5 seconds")(wakeUps.await))
+      const woken = TestClock.withLive(within("for a wake-up")(wakeUps.await))
       // It is connected, and does not close the connection while the server answers.
       yield* woken
       yield* proxy.silenceOpen

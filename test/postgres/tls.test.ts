@@ -89,7 +89,7 @@ const refusal = (options: Postgres.Options) =>
     return error.reason
   })
 
-layer(TlsServer.layer, { excludeTestServices: true, timeout: "1 minute" })("TLS", (it) => {
+layer(TlsServer.layer, { excludeTestServices: true })("TLS", (it) => {
   const verified: ReadonlyArray<readonly [what: string, host: string, parameters: string]> = [
     ["an authority of one's own and its host name", "localhost", "sslmode=verify-full&sslrootcert=$root.crt"],
     ["the authority only", "127.0.0.1", "sslmode=verify-ca&sslrootcert=$root.crt"],
@@ -182,7 +182,7 @@ layer(TlsServer.layer, { excludeTestServices: true, timeout: "1 minute" })("TLS"
         return yield* sql`SELECT pg_sleep(60)`
       }).pipe(Effect.provide(Postgres.layerPool({ url: urlOf(server, "localhost", "sslmode=require") })))
       yield* Effect.raceFirst(sleep, until("the statement runs", sleeping))
-      yield* until("the statement is cancelled", Effect.map(sleeping, (isSleeping) => !isSleeping), "4 seconds")
+      yield* until("the statement is cancelled", Effect.map(sleeping, (isSleeping) => !isSleeping))
     }))
 })
 

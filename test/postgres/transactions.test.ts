@@ -113,7 +113,7 @@ const MessageDbNotes = Layer.provideMerge(
   )
 )
 
-layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, timeout: "1 minute" })(
+layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true })(
   "a transaction of the application",
   (it) => {
     it.effect("commits its rows and its appends together", () =>
@@ -283,7 +283,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           const opened = yield* open({ maxConnections: 2 })
           const category = yield* newCategory
           yield* inTransactionsAtOnce(opened, 2, (i) => opened.store.append(`${category}${i}-1`, message(i))).pipe(
-            within("for two appends", "20 seconds")
+            within("for two appends")
           )
         }))
 
@@ -303,7 +303,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
               (i) => opened.sql.withTransaction(store.append(`${category}-later${i}`, message(i))),
               together
             )
-          ], together).pipe(within("for 30 transactions", "20 seconds"))
+          ], together).pipe(within("for 30 transactions"))
           assert.lengthOf(yield* Store.readCategory(store, category), 40)
         }))
 
@@ -334,7 +334,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
                 store.append(`${category}-${i}`, message(i)),
                 sql`SELECT 1`
               )))
-            })).pipe(within("for independent appends", "20 seconds"))
+            })).pipe(within("for independent appends"))
           yield* Fiber.join(others)
           assert.lengthOf(yield* Store.readCategory(store, category), 9)
         }))
@@ -357,7 +357,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
             yield* store.append(`${second}-${id}`, message(id))
           }))
         const exits = yield* Effect.all([Effect.exit(attempt(a, b, 1)), Effect.exit(attempt(b, a, 2))], together).pipe(
-          within("for the deadlock", "20 seconds")
+          within("for the deadlock")
         )
         assert.lengthOf(exits.filter(Exit.isSuccess), 1)
         const failed = exits.find(Exit.isFailure)
@@ -397,7 +397,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           const [exit] = yield* Effect.all([
             Effect.exit(isOfTheStore ? store.transaction(ignoring) : sql.withTransaction(ignoring)),
             other.sql.withTransaction(opposite)
-          ], together).pipe(within("for the deadlock", "20 seconds"))
+          ], together).pipe(within("for the deadlock"))
           assert(Exit.isFailure(exit))
           if (isOfTheStore) expectStoreError(Cause.squash(exit.cause), true, "40P01")
           assert.lengthOf(yield* notes(sql, a), 0)
@@ -419,7 +419,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
             }
             yield* store.append(`${category}-1`, message(2), { expectedVersion: 0 })
           }))
-        const error = yield* Effect.flip(within("for the failure", "20 seconds")(write(true)))
+        const error = yield* Effect.flip(within("for the failure")(write(true)))
         expectStoreError(error, true)
         assert.deepStrictEqual(yield* Store.readCategory(store, category), [])
         yield* write(false)
@@ -444,7 +444,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           yield* sql`INSERT INTO public.notes VALUES (${kept})`
           const waiting = yield* Effect.forkChild(store.append(`${locked}-1`, message(1)))
           yield* until("the append waits for the category", isWaiting(other.sql))
-          yield* within("for the interruption", "10 seconds")(Fiber.interrupt(waiting))
+          yield* within("for the interruption")(Fiber.interrupt(waiting))
         })))
         yield* Deferred.succeed(isDone, undefined)
         yield* Fiber.join(holder)
@@ -504,7 +504,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
         const here = yield* store.wakeUps(category)
         const there = yield* elsewhere.wakeUps(category)
         // Of the connection of the listener.
-        yield* within("for the listeners", "10 seconds")(Effect.andThen(here.await, there.await))
+        yield* within("for the listeners")(Effect.andThen(here.await, there.await))
 
         yield* Effect.ignore(sql.withTransaction(Effect.andThen(
           store.append(`${category}-1`, message(1)),
@@ -559,7 +559,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
             )))
             yield* store.append(`${category}-1`, message(1))
             const attempt = MessageStore.independently(store.append(`${category}-2`, message(2)))
-            const error = yield* Effect.flip(within("for a refusal", "3 seconds")(attempt))
+            const error = yield* Effect.flip(within("for a refusal")(attempt))
             expectStoreError(error, false, category, "wait for itself")
             // The lock of what was rolled back is free.
             yield* MessageStore.independently(store.append(`${other}-1`, message(2)))
@@ -588,7 +588,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
               yield* met.await
               const append = store.append(`${categories[1 - i]}-others`, message(1))
               return yield* Effect.result(MessageStore.independently(append))
-            })).pipe(within("for a time limit", "30 seconds"))
+            })).pipe(within("for a time limit"))
           const failed = results.filter((result) => result._tag === "Failure")
           assert.isNotEmpty(failed)
           for (const { failure } of failed) {
@@ -605,7 +605,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
             const append = MessageStore.independently(store.append(`${category}-1`, message(1)))
             const fiber = yield* Effect.forkChild(Effect.andThen(isInSavepoint.await, append))
             yield* sql.withTransaction(Effect.andThen(isInSavepoint.open, Fiber.join(fiber)))
-          })).pipe(within("for the append", "20 seconds"))
+          })).pipe(within("for the append"))
           assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, category)), [1])
         }))
 
@@ -622,7 +622,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
             yield* store.append(`${other}-1`, message(2))
           })))
           const own = Effect.andThen(isHeld.await, store.append(`${held}-1`, message(3)))
-          yield* sql.withTransaction(Effect.all([own, independent], together)).pipe(within("for both", "20 seconds"))
+          yield* sql.withTransaction(Effect.all([own, independent], together)).pipe(within("for both"))
           assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, held)), [1, 3])
           assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, other)), [2])
         }))
@@ -634,7 +634,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           yield* sql.withTransaction(Effect.gen(function*() {
             yield* store.append(`${category}-1`, message(1))
             yield* MessageStore.independently(store.append(`${category}x-1`, message(1)))
-          })).pipe(within("for the appends", "10 seconds"))
+          })).pipe(within("for the appends"))
           // Without a transaction it changes nothing.
           assert.strictEqual((yield* MessageStore.independently(store.append(`${category}-1`, message(2)))).version, 1)
         }))
@@ -642,7 +642,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
   }
 )
 
-layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a handler of a read model", (it) => {
+layer(Database.layer(), { excludeTestServices: true })("a handler of a read model", (it) => {
   it.effect("may append only independently, and its side effects as they like", () =>
     Effect.gen(function*() {
       const { url } = yield* Database.Database
@@ -673,7 +673,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a h
         const { globalPosition } = yield* store.append("handled-1", message(1))
         yield* ReadModel.waitFor(Appending, globalPosition).pipe(
           Effect.provide(services),
-          within("for the worker", "20 seconds")
+          within("for the worker")
         )
       })
       // Side effects do not run for what was there before the first build.
@@ -690,7 +690,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a h
     }))
 })
 
-layer(MessageDbNotes, { excludeTestServices: true, timeout: "1 minute" })(
+layer(MessageDbNotes, { excludeTestServices: true })(
   "a transaction of the application on a stock Message DB",
   (it) => {
     it.effect("commits or rolls back its rows and its appends together, and is usable after a refusal", () =>
@@ -716,7 +716,7 @@ layer(MessageDbNotes, { excludeTestServices: true, timeout: "1 minute" })(
           ])
           yield* MessageStore.independently(store.append(`${category}x-1`, message(1)))
           const blocked = MessageStore.independently(store.append(`${category}-3`, message(1)))
-          expectStoreError(yield* Effect.flip(within("for a refusal", "3 seconds")(blocked)), false, "wait for itself")
+          expectStoreError(yield* Effect.flip(within("for a refusal")(blocked)), false, "wait for itself")
         })
         yield* Effect.flip(sql.withTransaction(Effect.andThen(write, Effect.fail("undo"))))
         assert.lengthOf(yield* notes(sql, category), 0)
@@ -737,7 +737,7 @@ layer(MessageDbNotes, { excludeTestServices: true, timeout: "1 minute" })(
         )
         expectStoreError(error, false, "REPEATABLE READ")
         yield* inTransactionsAtOnce(opened, 2, (i) => store.append(`${category}${i}-1`, message(i))).pipe(
-          within("for two appends", "20 seconds")
+          within("for two appends")
         )
       }))
   }

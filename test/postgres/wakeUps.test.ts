@@ -33,7 +33,7 @@ const listeners = Effect.gen(function*() {
   return rows.map((row) => row.pid)
 })
 
-const woken = (wakeUps: WakeUps) => within("for a wake-up", "10 seconds")(wakeUps.await)
+const woken = (wakeUps: WakeUps) => within("for a wake-up")(wakeUps.await)
 
 /** A subscription whose listener is connected: that is what the first wake-up of it says. */
 const subscribe = Effect.fnUntraced(function*(store: Store.Store, category?: string) {
@@ -61,7 +61,7 @@ const announcements = Effect.gen(function*() {
 })
 
 const payload = (queue: Effect.Success<typeof announcements>) =>
-  Effect.map(within("for an announcement", "10 seconds")(Queue.take(queue)), ({ payload }) => payload)
+  Effect.map(within("for an announcement")(Queue.take(queue)), ({ payload }) => payload)
 
 const categoriesOf = (text: string): unknown => JSON.parse(text).categories
 
@@ -281,14 +281,14 @@ layer(Database.layer(), { excludeTestServices: true })("the listener", (it) => {
       const store = yield* Scope.provide(open(), scope)
       const wakeUps = yield* subscribe(store)
       const waiting = yield* Effect.forkChild(wakeUps.await, { startImmediately: true })
-      yield* within("for the end of the layer", "5 seconds")(Scope.close(scope, Exit.void))
+      yield* within("for the end of the layer")(Scope.close(scope, Exit.void))
       yield* isGone
       yield* Fiber.interrupt(waiting)
       assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.scoped(store.wakeUps()))))
     }))
 })
 
-layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a server that has gone", (it) => {
+layer(Database.layer(), { excludeTestServices: true })("a server that has gone", (it) => {
   it.effect("wakes when it is back; meanwhile a layer closes at once", () =>
     Effect.gen(function*() {
       const server = yield* PostgresServer.start()
@@ -301,7 +301,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a s
       yield* closing.append("gone-1", Store.numbered(1))
       yield* woken(wakeUps)
       yield* server.kill
-      yield* within("for the end of the layer", "2 seconds")(Scope.close(scope, Exit.void))
+      yield* within("for the end of the layer")(Scope.close(scope, Exit.void))
       yield* server.restart
       yield* woken(wakeUps)
       yield* writer.append("gone-1", Store.numbered(1))
@@ -318,6 +318,6 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a s
       yield* proxy.silenceFrom("{\"from\":\"")
       yield* store.append("silent-1", Store.numbered(1))
       yield* woken(wakeUps)
-      yield* within("for the end of the layer", "10 seconds")(Scope.close(scope, Exit.void))
+      yield* within("for the end of the layer")(Scope.close(scope, Exit.void))
     }))
 })
