@@ -6,9 +6,9 @@ export default defineConfig({
     maxWorkers: 2,
     // Only what hangs meets these, also on a machine that has other work to do: no test may pass or fail by how busy it is. What
     // waits for something gives up earlier, and says what it was (test/support/Until.ts).
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
-    teardownTimeout: 300_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    teardownTimeout: 600_000,
     projects: [
       {
         extends: true,

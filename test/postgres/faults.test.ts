@@ -209,31 +209,39 @@ layer(Database.layer(), { excludeTestServices: true })("a writer in trouble", (i
 
   it.effect("that gives up waiting for the lock tells so, and other categories never wait for it", () =>
     Effect.gen(function*() {
-      const store = yield* open({ lockTimeout: "1 second" })
+      const patient = yield* open(Store.patient)
+      const store = yield* open({ lockTimeout: "300 millis" })
       const [held, free] = [yield* newCategory, yield* newCategory]
-      const errors = yield* whileLocked(
+      const [errors, waiting] = yield* whileLocked(
         held,
         Effect.gen(function*() {
-          const stuck = yield* Effect.forkChild(Effect.forEach(
+          const waiting = yield* Effect.forkChild(Effect.forEach(
             Store.upTo(8),
-            (i) => Effect.flip(store.append(`${held}-${i}`, Store.numbered(1))),
+            (i) => patient.append(`${held}-${i}`, Store.numbered(1)),
             together
           ))
           yield* someoneWaits
           for (const i of Store.upTo(20)) {
-            assert.strictEqual((yield* store.append(`${free}-1`, Store.numbered(1))).version, i)
+            assert.strictEqual((yield* patient.append(`${free}-1`, Store.numbered(1))).version, i)
           }
-          assert.isUndefined(stuck.pollUnsafe())
-          return yield* within("for those who can't have the lock")(Fiber.join(stuck))
+          const failed = Effect.forEach(
+            Store.upTo(8),
+            (i) => Effect.flip(store.append(`${held}-${i}`, Store.numbered(1))),
+            together
+          )
+          const errors = yield* within("for those who can't have the lock")(failed)
+          assert.isUndefined(waiting.pollUnsafe())
+          return [errors, waiting] as const
         })
       )
+      yield* Fiber.join(waiting)
       for (const error of errors) {
         assert(error instanceof StoreError)
         assert.isTrue(error.isRetryable)
         assert.include(error.message, `the lock of the category ${held}`)
       }
-      assert.strictEqual((yield* store.append(`${held}-0`, Store.numbered(1))).version, 0)
-      assert.lengthOf(yield* Store.readCategory(store, held), 1)
+      assert.strictEqual((yield* store.append(`${held}-0`, Store.numbered(1))).version, 1)
+      assert.lengthOf(yield* Store.readCategory(store, held), 9)
     }))
 
   it.effect("who lacks a privilege is told so at once, and that to try again is useless", () =>
@@ -247,7 +255,7 @@ layer(Database.layer(), { excludeTestServices: true })("a writer in trouble", (i
       )
       yield* sql`GRANT USAGE ON SCHEMA message_store, eventfold TO ${sql(role)}`
       yield* sql`GRANT SELECT ON message_store.messages TO ${sql(role)}`
-      const store = yield* Store.open(Database.urlAs(url, role, "reader"))
+      const store = yield* Store.open(Database.urlAs(url, role, "reader"), Store.patient)
       const category = yield* newCategory
       const attempts: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
         store.append(`${category}-1`, Store.numbered(1)),
@@ -301,7 +309,7 @@ const backends = (name: string) =>
 const openToClose = (options: Omit<Postgres.Options, "url">) =>
   Effect.gen(function*() {
     const scope = yield* Scope.make()
-    return [yield* Scope.provide(open(options), scope), Scope.close(scope, Exit.void)] as const
+    return [yield* Scope.provide(open({ ...Store.patient, ...options }), scope), Scope.close(scope, Exit.void)] as const
   })
 
 const exits = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) =>
@@ -351,7 +359,7 @@ layer(Database.layer(), { excludeTestServices: true })("interruption", (it) => {
 
   it.effect("of one who waits for the lock takes nobody along, and leaves the append to the others", () =>
     Effect.gen(function*() {
-      const store = yield* open()
+      const store = yield* open(Store.patient)
       const category = yield* newCategory
       const [second, third] = yield* whileLocked(
         category,

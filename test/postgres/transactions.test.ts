@@ -51,8 +51,8 @@ const openOn = <const Models extends ReadonlyArray<Postgres.InlineModel> = []>(
     })
   )
 
-const open = (config: Omit<PgClient.PgPoolConfig, "url"> = {}) =>
-  Effect.flatMap(Database.Database, ({ url }) => openOn(url, config))
+const open = (config: Omit<PgClient.PgPoolConfig, "url"> = {}, options: Postgres.StoreOptions = {}) =>
+  Effect.flatMap(Database.Database, ({ url }) => openOn(url, config, options))
 
 const message = (data: number) => ({ type: "Numbered", data })
 
@@ -371,27 +371,30 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true }
 
     it.effect("does not commit when the caller ignores a deadlock", () =>
       Effect.gen(function*() {
-        const { sql, store } = yield* open()
-        const other = yield* open()
+        const { sql, store } = yield* open({}, Store.patient)
+        const other = yield* open({}, Store.patient)
         const [a, b] = [yield* newCategory, yield* newCategory]
         const observer = yield* SqlClient
         for (const isOfTheStore of [true, false]) {
           const holdsB = Latch.makeUnsafe()
-          // The server looks for a deadlock once in each wait: here when the other one waits too, and there much later.
+          const holdsA = Latch.makeUnsafe()
+          // The server looks for a deadlock once in each wait: here, where the other one waits already, and there much later.
           const ignoring = Effect.gen(function*() {
-            yield* sql`SET LOCAL deadlock_timeout = '3s'`
+            yield* sql`SET LOCAL deadlock_timeout = '10ms'`
             yield* sql`INSERT INTO public.notes VALUES (${a})`
             yield* store.append(`${a}-1`, message(1))
+            yield* holdsA.open
             yield* holdsB.await
+            yield* until("the other one waits", isWaiting(observer))
             expectStoreError(yield* Effect.flip(store.append(`${b}-1`, message(1))), true, "40P01")
             // Nor does it try again.
             expectStoreError(yield* Effect.flip(store.append(`${b}-1`, message(1))), true, "40P01")
           })
           const opposite = Effect.gen(function*() {
-            yield* other.sql`SET LOCAL deadlock_timeout = '1min'`
+            yield* other.sql`SET LOCAL deadlock_timeout = '1h'`
             yield* other.store.append(`${b}-2`, message(2))
+            yield* holdsA.await
             yield* holdsB.open
-            yield* until("the other one waits", isWaiting(observer))
             yield* other.store.append(`${a}-2`, message(2))
           })
           const [exit] = yield* Effect.all([
@@ -428,7 +431,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true }
 
     it.effect("can't commit after an append was interrupted that the server had begun", () =>
       Effect.gen(function*() {
-        const { sql, store } = yield* open()
+        const { sql, store } = yield* open({}, Store.patient)
         const other = yield* open()
         const [kept, locked] = [yield* newCategory, yield* newCategory]
         const isLocked = yield* Deferred.make<void>()
@@ -519,8 +522,8 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true }
           const seen = yield* announcedUntil(announced, marker)
           assert.isFalse(seen.some((payload) => payload.includes(`"${category}"`)))
         }))
-        assert.isTrue(yield* here.awaitAtMost("10 seconds"))
-        assert.isTrue(yield* there.awaitAtMost("10 seconds"))
+        assert.isTrue(yield* here.awaitAtMost("1 minute"))
+        assert.isTrue(yield* there.awaitAtMost("1 minute"))
       }))
 
     describe("that asks for independence", () => {
@@ -550,7 +553,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true }
 
       it.effect("is refused at once for a category that it has locked, and for the third transaction within two", () =>
         Effect.gen(function*() {
-          const { sql, store } = yield* open()
+          const { sql, store } = yield* open({}, Store.patient)
           const [category, other] = [yield* newCategory, yield* newCategory]
           yield* sql.withTransaction(Effect.gen(function*() {
             yield* Effect.ignore(sql.withTransaction(Effect.andThen(
@@ -695,7 +698,7 @@ layer(MessageDbNotes, { excludeTestServices: true })(
   (it) => {
     it.effect("commits or rolls back its rows and its appends together, and is usable after a refusal", () =>
       Effect.gen(function*() {
-        const { sql, store } = yield* open()
+        const { sql, store } = yield* open({}, Store.patient)
         const category = yield* newCategory
         const own = { ...message(1), id: yield* nextId }
         const write = Effect.gen(function*() {

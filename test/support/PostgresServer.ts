@@ -236,7 +236,7 @@ const relaunch = (
   data: string,
   port: number,
   account: Account | undefined,
-  attempts = 100
+  attempts = 2_000
 ): Effect.Effect<ChildProcess, PostgresServerError> =>
   Effect.catchIf(
     launch(bin, data, port, account),

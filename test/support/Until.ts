@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
 /** Shorter than the time that Vitest gives a test. */
-const bound = "2 minutes"
+const bound = "3 minutes"
 
 /** Waits until the condition holds; dies with what it waited for when the bound has passed. */
 export const until = <E, R>(what: string, condition: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
