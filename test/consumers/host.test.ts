@@ -71,7 +71,8 @@ describe("a program of consumers", () => {
       ])
     }))
 
-  it.live("handlers that hang are interrupted when their grace period is over, all at once, despite further signals", () =>
+  // That the periods pass at the same time is tested on a clock that stands still meanwhile (ConsumerHost.test.ts).
+  it.live("handlers that hang are interrupted when their grace period is over, despite further signals", () =>
     Effect.gen(function*() {
       const { start, store } = yield* setUp(2)
       const child = yield* start("hanging")
@@ -84,8 +85,6 @@ describe("a program of consumers", () => {
       yield* hasEnded(child)
       const elapsed = (yield* Clock.currentTimeMillis) - asked
       assert.isAtLeast(elapsed, 1_950)
-      // Each has a grace period of two seconds, at the same time.
-      assert.isBelow(elapsed, 3_950)
       assert.strictEqual(yield* child.exitCode, 0)
       assert.strictEqual(yield* positionOf(store, "one"), 0)
     }))

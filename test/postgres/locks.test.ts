@@ -34,6 +34,8 @@ const newCategory = Effect.sync(() => `locks${++names}`)
 
 const message = (data: number) => ({ type: "Numbered", data })
 
+const appendOne = (to: Store.Store) => (category: string) => to.append(`${category}-1`, message(1))
+
 const withId = (data: number) => Effect.map(nextId, (id) => ({ ...message(data), id }))
 
 /** A session of psql, say, in which a transaction locks categories and stays open. */
@@ -74,8 +76,10 @@ const failures = <A, E>(exits: ReadonlyArray<Exit.Exit<A, E>>) =>
 const stalledCategory = Effect.gen(function*() {
   const [store, impatient] = [yield* open(Store.patient), yield* open({ lockTimeout })]
   const [account, ledger, other] = [yield* newCategory, yield* newCategory, yield* newCategory]
-  const messages = yield* Effect.forEach(Store.upTo(24), (i) =>
-    Effect.all({ toAccount: withId(i), toLedger: withId(i) }))
+  const messages = yield* Effect.forEach(
+    Store.upTo(24),
+    (i) => Effect.all({ toAccount: withId(i), toLedger: withId(i) })
+  )
   const writesOf = (to: Store.Store) =>
     messages.map(({ toAccount, toLedger }, i) =>
       i >= 12
@@ -105,8 +109,7 @@ const stalledCategory = Effect.gen(function*() {
     expectLockTimeout(error, account, `process ${holder.pid}`, "psql of Ada", "idle in transaction")
   }
   // They wait together and not one after the other: most give up without having had their turn.
-  const isOfTheServer = (error: unknown) => String(error).includes("[55P03]")
-  assert.isBelow(gaveUp.slice(0, 12).filter(isOfTheServer).length, 6)
+  assert.isBelow(gaveUp.slice(0, 12).filter((error) => String(error).includes("[55P03]")).length, 6)
   assert.deepStrictEqual(yield* Store.readCategory(store, account), [])
 
   // What is sent while the lock is held goes on when it is released.
@@ -221,18 +224,17 @@ layer(Database.layer(), { excludeTestServices: true })("locks", (it) => {
       const [store, impatient] = [yield* open(Store.patient), yield* open({ lockTimeout })]
       const categories = yield* Effect.forEach(Store.upTo(15), () => newCategory)
       const holder = yield* holding(categories)
-      const append = (to: Store.Store) => (category: string) => to.append(`${category}-1`, message(1))
-      const waits = yield* Effect.forkChild(Effect.forEach(categories, append(store), together))
+      const waits = yield* Effect.forkChild(Effect.forEach(categories, appendOne(store), together))
       yield* until("writes wait", Effect.map(waiting, (count) => count > 5))
       yield* Effect.forEach(categories, (category) => store.readCategoryPage(category), together).pipe(
         within("for reads")
       )
       assert.isUndefined(waits.pollUnsafe())
-      const gaveUp = Effect.forEach(categories, (category) => Effect.exit(append(impatient)(category)), together)
+      const gaveUp = Effect.forEach(categories, (category) => Effect.exit(appendOne(impatient)(category)), together)
       for (const error of failures(yield* within("for the writes")(gaveUp))) expectLockTimeout(error, "[55P03]")
       yield* holder.commit
       yield* Fiber.join(waits)
-      yield* Effect.forEach(categories, append(impatient), together)
+      yield* Effect.forEach(categories, appendOne(impatient), together)
     }))
 
   it.effect("of the table are named as well", () =>

@@ -13,6 +13,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
 import { MessageStore } from "eventfold/MessageStore"
 import type { Socket } from "node:net"
 import { inspect } from "node:util"
@@ -93,15 +94,18 @@ describe("a server out of reach", () => {
       assert.include(error.message, "app@nowhere.invalid/shop")
     }))
 
-  it.live("the server takes the connection and never answers", () =>
+  it.effect("the server takes the connection and never answers", () =>
     Effect.gen(function*() {
       const sockets = new Set<Socket>()
       const port = yield* Proxy.listen((socket) => sockets.add(socket), sockets)
-      const error = yield* refusal(
-        Store.open(`postgres://app@127.0.0.1:${port}/shop`, { connectTimeout: "200 millis" }).pipe(
-          within("for connectTimeout")
-        )
+      const opening = yield* Effect.forkChild(
+        refusal(Store.open(`postgres://app@127.0.0.1:${port}/shop`, { connectTimeout: "200 millis" }))
       )
+      yield* TestClock.withLive(until("the server has the connection", Effect.sync(() => sockets.size === 1)))
+      yield* TestClock.adjust("199 millis")
+      assert.isUndefined(opening.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      const error = yield* TestClock.withLive(within("for connectTimeout")(Fiber.join(opening)))
       assert.strictEqual(sockets.size, 1)
       assert.instanceOf(error.reason, Postgres.Unreachable)
       assert.include(error.message, "timed out")

@@ -149,11 +149,13 @@ layer(Database.layer(), { excludeTestServices: true })("the store of read models
     Effect.gen(function*() {
       const { build, name, store } = yield* fresh()
       yield* rows(`CREATE TABLE public.${name}_locks AS SELECT * FROM generate_series(1, 2) AS id`)
+      const observer = yield* SqlClient
       const other = yield* Database.session((yield* Database.Database).url)
+      const [session] = yield* other<{ readonly pid: number }>`SELECT pg_backend_pid() AS pid`
       const lock = (id: number) => `SELECT FROM public.${name}_locks WHERE id = ${id} FOR UPDATE`
       yield* other`BEGIN`
-      // Who waits longest finds the deadlock.
-      yield* other`SET LOCAL deadlock_timeout = '1min'`
+      // The server looks for a deadlock once in each wait: in that of the step, which begins last.
+      yield* other`SET LOCAL deadlock_timeout = '1h'`
       yield* other.unsafe(lock(1))
       const error = yield* Effect.flip(store.advance(
         build,
@@ -161,6 +163,13 @@ layer(Database.layer(), { excludeTestServices: true })("the store of read models
         Effect.gen(function*() {
           yield* rows(lock(2))
           yield* Effect.forkScoped(other.unsafe(lock(2)))
+          yield* until(
+            "the other one waits",
+            Effect.map(
+              observer`SELECT FROM pg_locks WHERE pid = ${session?.pid} AND NOT granted`,
+              (found) => found.length > 0
+            )
+          )
           yield* rows(lock(1))
         }).pipe(Effect.scoped)
       ))

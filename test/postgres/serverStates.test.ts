@@ -37,12 +37,15 @@ import { until, within } from "../support/Until.ts"
 /** What consumers say of faults that are meant to be is not worth reading. */
 const quietly = Effect.provideService(References.MinimumLogLevel, "None")
 
+/** However long a busy machine takes for what happens meanwhile, writes wait. */
+const patiently = { retry: Schedule.spaced("100 millis") }
+
 const briefly = { retry: Schedule.max([Schedule.spaced("20 millis"), Schedule.recurs(3)]) }
 
 /** A consumer, one of all, a process and a read model of a category, on a client as an application makes it. */
 const start = Effect.fnUntraced(function*(url: string, category: string) {
   const context = yield* Layer.build(
-    Layer.merge(Postgres.layerClient(), SqlReadModel.layer()).pipe(
+    Layer.merge(Postgres.layerClient(patiently), SqlReadModel.layer()).pipe(
       Layer.provideMerge(PgClient.layer({ url: Redacted.make(url) }))
     )
   )

@@ -174,12 +174,12 @@ layer(TlsServer.layer, { excludeTestServices: true })("TLS", (it) => {
       const server = yield* TlsServer
       const observer = yield* Database.session(server.url)
       const sleeping = Effect.map(
-        observer`SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'`,
+        observer`SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid() AND state = 'active'`,
         (rows) => rows.length > 0
       )
       const sleep = Effect.gen(function*() {
         const sql = yield* SqlClient
-        return yield* sql`SELECT pg_sleep(60)`
+        return yield* sql`SELECT pg_sleep(600)`
       }).pipe(Effect.provide(Postgres.layerPool({ url: urlOf(server, "localhost", "sslmode=require") })))
       yield* Effect.raceFirst(sleep, until("the statement runs", sleeping))
       yield* until("the statement is cancelled", Effect.map(sleeping, (isSleeping) => !isSleeping))

@@ -25,11 +25,11 @@ const open = (options?: Omit<Postgres.Options, "url">) =>
 let categories = 0
 const newCategory = Effect.sync(() => `wake${++categories}`)
 
-/** The sessions that listen in this database. */
+/** The sessions that listen in this database. From time to time they ask for a sign of life. */
 const listeners = Effect.gen(function*() {
   const sql = yield* SqlClient
   const rows = yield* sql<{ readonly pid: number }>`SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND query LIKE 'LISTEN%'`
+    WHERE datname = current_database() AND query IN ('LISTEN "eventfold"', 'SELECT 1')`
   return rows.map((row) => row.pid)
 })
 
@@ -295,7 +295,7 @@ layer(Database.layer(), { excludeTestServices: true })("a server that has gone",
       const { url } = yield* Database.make({ server })
       const [writer, reader] = [yield* Store.open(url), yield* Store.open(url)]
       const scope = yield* Scope.make()
-      const closing = yield* Scope.provide(Store.open(url), scope)
+      const closing = yield* Scope.provide(Store.open(url, Store.patient), scope)
       yield* subscribe(closing)
       const wakeUps = yield* subscribe(reader, "gone")
       yield* closing.append("gone-1", Store.numbered(1))
@@ -312,7 +312,7 @@ layer(Database.layer(), { excludeTestServices: true })("a server that has gone",
     Effect.gen(function*() {
       const proxy = yield* Proxy.start((yield* Database.Database).url)
       const scope = yield* Scope.make()
-      const store = yield* Scope.provide(Store.open(proxy.url), scope)
+      const store = yield* Scope.provide(Store.open(proxy.url, Store.patient), scope)
       const wakeUps = yield* subscribe(store, "silent")
       // The announcement is never answered, and the listener has nobody to take leave of.
       yield* proxy.silenceFrom("{\"from\":\"")

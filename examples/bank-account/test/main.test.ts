@@ -134,7 +134,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
             Stream.decodeText(),
             Stream.splitLines,
             Stream.runForEachWhile(() => Effect.sync(() => ++said < 25)),
-            Effect.timeout("30 seconds")
+            Effect.timeout("3 minutes")
           )
           yield* child.kill({ killSignal: "SIGKILL" })
           return yield* Effect.exit(child.exitCode)

@@ -24,7 +24,7 @@ const runUntil = Effect.fnUntraced(function*(folder: string, args: string, parts
       if (wasMissing && missing.size === 0) yield* Effect.forkScoped(child.kill({ killSignal: "SIGTERM" }))
     })),
     Effect.timeoutOrElse({
-      duration: "30 seconds",
+      duration: "3 minutes",
       orElse: () => Effect.die(new Error(`waited in vain for ${[...missing].join(", ")} in\n${lines.join("\n")}`))
     })
   )
