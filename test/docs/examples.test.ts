@@ -140,7 +140,7 @@ describe("blocks", () => {
   })
 })
 
-layer(Compiled.layer, { excludeTestServices: true, timeout: "2 minutes" })("examples", (it) => {
+layer(Compiled.layer, { excludeTestServices: true })("examples", (it) => {
   it.effect("compile without errors elsewhere", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual((yield* Compiled).elsewhere, [])

@@ -43,7 +43,7 @@ const notInTransaction = "25P01"
 
 const ticks = (count: number) => Effect.forEach(Store.upTo(count), () => Effect.yieldNow, { discard: true })
 
-layer(both, { excludeTestServices: true, timeout: "1 minute" })("the one session of a PGlite", (it) => {
+layer(both, { excludeTestServices: true })("the one session of a PGlite", (it) => {
   it.effect("interruption in the middle of a transaction rolls it back", () =>
     Effect.gen(function*() {
       const sql = yield* SqlClient
@@ -52,7 +52,7 @@ layer(both, { excludeTestServices: true, timeout: "1 minute" })("the one session
         write("interrupted").pipe(Effect.andThen(Deferred.succeed(reached, undefined)), Effect.andThen(Effect.never))
       ))
       yield* Deferred.await(reached)
-      yield* within("for an interruption", "5 seconds")(Fiber.interrupt(transaction))
+      yield* within("for an interruption")(Fiber.interrupt(transaction))
       assert.strictEqual((yield* refusal(sql`SAVEPOINT anywhere`)).code, notInTransaction)
       assert.isFalse(yield* isWritten("interrupted"))
       yield* write("after")
@@ -71,7 +71,7 @@ layer(both, { excludeTestServices: true, timeout: "1 minute" })("the one session
           )
         ))
         yield* ticks(i)
-        yield* within("for an interruption", "5 seconds")(Fiber.interrupt(transaction))
+        yield* within("for an interruption")(Fiber.interrupt(transaction))
         assert.isFalse(yield* isWritten(`moment ${i} 0`))
         yield* write(`later ${i}`)
         yield* sql.withTransaction(write(`later ${i} in a transaction`))
@@ -87,7 +87,7 @@ layer(both, { excludeTestServices: true, timeout: "1 minute" })("the one session
       for (const i of Store.upTo(30)) {
         const statement = yield* Effect.forkChild(sql`SELECT generate_series(1, 2000)`)
         yield* ticks(i % 10)
-        yield* within("for an interruption", "5 seconds")(Fiber.interrupt(statement))
+        yield* within("for an interruption")(Fiber.interrupt(statement))
         assert.strictEqual((yield* store.append("interrupted-1", Store.numbered(1))).version, i)
       }
       assert.strictEqual((yield* refusal(sql`SAVEPOINT anywhere`)).code, notInTransaction)
@@ -162,7 +162,7 @@ layer(both, { excludeTestServices: true, timeout: "1 minute" })("the one session
           assert.isUndefined(appends.pollUnsafe())
           if (end === "rolled back") return yield* Effect.fail(end)
         })))
-        const results = yield* within("for the appends", "5 seconds")(Fiber.join(appends))
+        const results = yield* within("for the appends")(Fiber.join(appends))
         assert.deepStrictEqual(results.map((result) => result.version), Store.upTo(10).map((i) => Math.floor(i / 2)))
         assert.strictEqual(yield* isWritten(end), end === "committed")
         assert.lengthOf(yield* Store.readCategory(store, category), 10)
@@ -201,7 +201,7 @@ layer(both, { excludeTestServices: true, timeout: "1 minute" })("the one session
           store.transaction(Effect.void)
         ]
         for (const one of refused) {
-          const error = yield* Effect.flip(within("for a refusal", "5 seconds")(independently(one)))
+          const error = yield* Effect.flip(within("for a refusal")(independently(one)))
           assert(error instanceof StoreError)
           assert.isFalse(error.isRetryable)
           assert.include(error.message, "only connection")
@@ -214,7 +214,7 @@ layer(both, { excludeTestServices: true, timeout: "1 minute" })("the one session
       yield* store.transaction(attempt)
       assert.isTrue(yield* isWritten("inside"))
       assert.deepStrictEqual(yield* store.streamVersion("inside-1"), Option.some(1))
-      yield* within("for a wake-up", "5 seconds")(wakeUps.await)
+      yield* within("for a wake-up")(wakeUps.await)
     }))
 })
 

@@ -21,7 +21,7 @@ const open = Effect.gen(function*() {
   const proxy = yield* Proxy.start(url)
   const store = yield* live(Store.open(proxy.url, { applicationName: "counted" }))
   const writer = yield* live(Store.open(url))
-  const woken = within("for a wake-up", "10 seconds")
+  const woken = within("for a wake-up")
   // The listener is connected, which wakes everybody once.
   yield* live(woken((yield* store.wakeUps()).await))
   yield* live(Store.warmUp(store, 10))
@@ -167,7 +167,7 @@ layer(Database.layer(), { excludeTestServices: true })("a consumer's round trips
       )
       const rows = yield* sql<{ readonly listeners: number; readonly sessions: number; readonly leases: number }>`SELECT
         (SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database()
-          AND application_name = 'counted' AND query = 'LISTEN "eventfold"') AS listeners,
+          AND application_name = 'counted' AND query IN ('LISTEN "eventfold"', 'SELECT 1')) AS listeners,
         count(DISTINCT pid)::int AS sessions, count(*)::int AS leases
         FROM pg_locks JOIN pg_stat_activity USING (pid)
         WHERE locktype = 'advisory' AND objsubid = 2 AND application_name = 'counted' AND datname = current_database()`

@@ -64,8 +64,7 @@ for (const server of inject("postgres")) {
             const writing = yield* Effect.forkChild(write(20))
             yield* until(
               "it is held back",
-              Effect.map(running.status, ({ heldBack }) => Option.isSome(heldBack)),
-              "1 minute"
+              Effect.map(running.status, ({ heldBack }) => Option.isSome(heldBack))
             )
             yield* Fiber.join(writing)
             const before = seen.at(-1) ?? 0
@@ -86,7 +85,7 @@ for (const server of inject("postgres")) {
             const wanted = all.filter(({ streamName }) => !streamName.includes(":position")).map(({ globalPosition }) =>
               globalPosition
             )
-            yield* until("all is handled", Effect.sync(() => seen.length >= wanted.length), "1 minute")
+            yield* until("all is handled", Effect.sync(() => seen.length >= wanted.length))
             assert.deepStrictEqual(seen, wanted)
             assert.isBelow(before, end)
           }).pipe(Effect.scoped, Effect.provideService(References.MinimumLogLevel, "None")))

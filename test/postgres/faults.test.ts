@@ -209,31 +209,39 @@ layer(Database.layer(), { excludeTestServices: true })("a writer in trouble", (i
 
   it.effect("that gives up waiting for the lock tells so, and other categories never wait for it", () =>
     Effect.gen(function*() {
-      const store = yield* open({ lockTimeout: "1 second" })
+      const patient = yield* open(Store.patient)
+      const store = yield* open({ lockTimeout: "300 millis" })
       const [held, free] = [yield* newCategory, yield* newCategory]
-      const errors = yield* whileLocked(
+      const [errors, waiting] = yield* whileLocked(
         held,
         Effect.gen(function*() {
-          const stuck = yield* Effect.forkChild(Effect.forEach(
+          const waiting = yield* Effect.forkChild(Effect.forEach(
             Store.upTo(8),
-            (i) => Effect.flip(store.append(`${held}-${i}`, Store.numbered(1))),
+            (i) => patient.append(`${held}-${i}`, Store.numbered(1)),
             together
           ))
           yield* someoneWaits
           for (const i of Store.upTo(20)) {
-            assert.strictEqual((yield* store.append(`${free}-1`, Store.numbered(1))).version, i)
+            assert.strictEqual((yield* patient.append(`${free}-1`, Store.numbered(1))).version, i)
           }
-          assert.isUndefined(stuck.pollUnsafe())
-          return yield* within("for those who can't have the lock", "20 seconds")(Fiber.join(stuck))
+          const failed = Effect.forEach(
+            Store.upTo(8),
+            (i) => Effect.flip(store.append(`${held}-${i}`, Store.numbered(1))),
+            together
+          )
+          const errors = yield* within("for those who can't have the lock")(failed)
+          assert.isUndefined(waiting.pollUnsafe())
+          return [errors, waiting] as const
         })
       )
+      yield* Fiber.join(waiting)
       for (const error of errors) {
         assert(error instanceof StoreError)
         assert.isTrue(error.isRetryable)
         assert.include(error.message, `the lock of the category ${held}`)
       }
-      assert.strictEqual((yield* store.append(`${held}-0`, Store.numbered(1))).version, 0)
-      assert.lengthOf(yield* Store.readCategory(store, held), 1)
+      assert.strictEqual((yield* store.append(`${held}-0`, Store.numbered(1))).version, 1)
+      assert.lengthOf(yield* Store.readCategory(store, held), 9)
     }))
 
   it.effect("who lacks a privilege is told so at once, and that to try again is useless", () =>
@@ -247,14 +255,14 @@ layer(Database.layer(), { excludeTestServices: true })("a writer in trouble", (i
       )
       yield* sql`GRANT USAGE ON SCHEMA message_store, eventfold TO ${sql(role)}`
       yield* sql`GRANT SELECT ON message_store.messages TO ${sql(role)}`
-      const store = yield* Store.open(Database.urlAs(url, role, "reader"))
+      const store = yield* Store.open(Database.urlAs(url, role, "reader"), Store.patient)
       const category = yield* newCategory
       const attempts: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
         store.append(`${category}-1`, Store.numbered(1)),
         store.writeAll([{ streamName: `${category}-1`, messages: Store.numbered(1) }])
       ]
       for (const attempt of attempts) {
-        const error = yield* Effect.flip(within("for a refusal", "2 seconds")(attempt))
+        const error = yield* Effect.flip(within("for a refusal")(attempt))
         assert(error instanceof StoreError)
         assert.isFalse(error.isRetryable)
         assert.include(error.message, "permission denied for table messages [42501]")
@@ -301,11 +309,11 @@ const backends = (name: string) =>
 const openToClose = (options: Omit<Postgres.Options, "url">) =>
   Effect.gen(function*() {
     const scope = yield* Scope.make()
-    return [yield* Scope.provide(open(options), scope), Scope.close(scope, Exit.void)] as const
+    return [yield* Scope.provide(open({ ...Store.patient, ...options }), scope), Scope.close(scope, Exit.void)] as const
   })
 
 const exits = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) =>
-  within("for those who waited", "5 seconds")(Effect.forEach(fibers, Fiber.await))
+  within("for those who waited")(Effect.forEach(fibers, Fiber.await))
 
 const fail = (fibers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) =>
   Effect.map(exits(fibers), (all) => assert.deepStrictEqual(all.map(Exit.isFailure), all.map(() => true)))
@@ -331,7 +339,7 @@ layer(Database.layer(), { excludeTestServices: true })("interruption", (it) => {
           if (i % 3 === 0) yield* version(store, `${category}-1`).pipe(Effect.timeoutOption("5 millis"))
           yield* Effect.forEach(fibers, Fiber.interrupt, together)
         }
-        yield* within("for a connection", "10 seconds")(append(1))
+        yield* within("for a connection")(append(1))
         // An announcement may still be under way.
         yield* until(
           "no connection is left over or busy",
@@ -351,7 +359,7 @@ layer(Database.layer(), { excludeTestServices: true })("interruption", (it) => {
 
   it.effect("of one who waits for the lock takes nobody along, and leaves the append to the others", () =>
     Effect.gen(function*() {
-      const store = yield* open()
+      const store = yield* open(Store.patient)
       const category = yield* newCategory
       const [second, third] = yield* whileLocked(
         category,
@@ -362,7 +370,7 @@ layer(Database.layer(), { excludeTestServices: true })("interruption", (it) => {
           const third = yield* Effect.forkChild(store.append(`${category}-1`, { type: "A", data: "third" }))
           yield* Effect.yieldNow
           // The group of the first is on its way; the second withdraws.
-          yield* within("for an interruption", "2 seconds")(Fiber.interruptAll([first, second]))
+          yield* within("for an interruption")(Fiber.interruptAll([first, second]))
           return [second, third] as const
         })
       )
@@ -396,7 +404,7 @@ layer(Database.layer(), { excludeTestServices: true })("interruption", (it) => {
         ]
         const behind = yield* Effect.forEach(later, (call) => Effect.forkChild(call, { startImmediately: true }))
         const closing = yield* Effect.forkChild(close)
-        yield* within("for the end of the layer", "5 seconds")(Fiber.join(closing))
+        yield* within("for the end of the layer")(Fiber.join(closing))
         yield* fail(stuck)
         // A read may still get one of the connections that became free.
         yield* exits(behind)
@@ -446,7 +454,7 @@ layer(Database.layer(), { excludeTestServices: true })("interruption", (it) => {
           return [writing, yield* Effect.forkChild(close, { startImmediately: true })] as const
         })
       )
-      yield* within("for the end of the layer", "5 seconds")(Fiber.join(closing))
+      yield* within("for the end of the layer")(Fiber.join(closing))
       assert.deepStrictEqual((yield* Fiber.join(writing)).map((result) => result.version), [0])
     }))
 })
@@ -611,7 +619,7 @@ layer(Database.layer(), { excludeTestServices: true })("odd settings", (it) => {
     }))
 })
 
-layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })("a server that dies", (it) => {
+layer(Mortal.layer, { excludeTestServices: true })("a server that dies", (it) => {
   it.effect("under 32 writers, and is back at once: what was reported is there once, and nothing is there in part", () =>
     Effect.gen(function*() {
       const server = yield* Mortal
@@ -640,7 +648,7 @@ layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })("a serve
       yield* server.kill
       assert.isBelow(reported.length, 32 * 60)
       yield* server.restart
-      yield* within("for the writers to go on", "30 seconds")(Fiber.join(writers))
+      yield* within("for the writers to go on")(Fiber.join(writers))
       assert.lengthOf(reported, 32 * 60)
       for (const stream of Store.upTo(8).map((i) => `crash${i % 4}-${i}`)) {
         const recorded = yield* Store.readStream(store, stream)
@@ -672,7 +680,7 @@ layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })("a serve
         store.lastMessage("away-1"),
         store.streamVersion("away-1")
       ]
-      const errors = yield* within("for errors", "20 seconds")(
+      const errors = yield* within("for errors")(
         Effect.forEach(calls, (call) => Effect.flip(call), together)
       )
       for (const error of errors) {

@@ -42,7 +42,7 @@ const identityOf = (url: string) =>
 const write = (stream: string) => `SELECT message_store.write_message(gen_random_uuid()::text, '${stream}', 'T', '0')`
 
 // One after another: each leaves the server as the next one wants it.
-layer(Server.layer, { excludeTestServices: true, timeout: "1 minute" })("a server's life", (it) => {
+layer(Server.layer, { excludeTestServices: true })("a server's life", (it) => {
   it.effect("two databases of a server are different stores, and a renamed one is the same", () =>
     Effect.gen(function*() {
       const server = yield* Server

@@ -69,7 +69,7 @@ for (const { client, name } of clients) {
     Layer.provide(Layer.succeed(Limit, { most: 100 })),
     Layer.provideMerge(client)
   )
-  layer(store, { excludeTestServices: true, timeout: "1 minute" })(`an inline read model on ${name}`, (it) => {
+  layer(store, { excludeTestServices: true })(`an inline read model on ${name}`, (it) => {
     it.effect("is as far as an append as soon as that has ended", () =>
       Effect.gen(function*() {
         const { append, writeAll } = yield* MessageStore
@@ -225,13 +225,12 @@ layer(Database.layer(), { excludeTestServices: true })("an inline read model", (
               }`}, 'Numbered', '7')`
           )
         ]
-        yield* Effect.all(writers, together).pipe(within("for the writers", "60 seconds"))
+        yield* Effect.all(writers, together).pipe(within("for the writers"))
         yield* stores[0]?.append(`${category}-1`, Store.numbered(1)) ?? Effect.void
         const last = yield* plain.lastPosition
         assert.strictEqual(yield* Digests.assertExact("one by one", category), last)
         yield* Fiber.interrupt(worker)
-      }),
-    90_000
+      })
   )
 
   it.effect(
@@ -256,7 +255,7 @@ layer(Database.layer(), { excludeTestServices: true })("an inline read model", (
           const worker = yield* Effect.forkChild(ReadModel.run(model).pipe(Effect.provide(workers)))
           yield* ReadModel.waitFor(model, yield* plain.lastPosition).pipe(
             Effect.provide(workers),
-            within("for the worker", "20 seconds")
+            within("for the worker")
           )
           yield* Fiber.interrupt(worker)
         })
@@ -276,8 +275,7 @@ layer(Database.layer(), { excludeTestServices: true })("an inline read model", (
         // The old one can't handle it any more.
         yield* store.append(`${category}-1`, Store.numbered(1))
         assert.isBelow(yield* exact, yield* plain.lastPosition)
-      }),
-    60_000
+      })
   )
 
   it.effect("runs side effects after the commit, and none for what was there before it or is refused", () =>
@@ -357,7 +355,7 @@ layer(Database.layer(), { excludeTestServices: true })(
           yield* store.append("toldLater-1", Store.numbered(2, 5))
           yield* store.append("toldLater-1", Store.numbered(1, 7))
           assert.deepStrictEqual(told, [])
-        })).pipe(within("for the transaction", "10 seconds"))
+        })).pipe(within("for the transaction"))
         assert.deepStrictEqual(told, [[5, { count: 3 }], [6, { count: 3 }], [7, { count: 3 }]])
       }))
 
@@ -382,7 +380,7 @@ layer(Database.layer(), { excludeTestServices: true })(
           ),
           MessageStore
         )
-        yield* store.append("appendsInline-1", Store.numbered(1)).pipe(within("for the append", "10 seconds"))
+        yield* store.append("appendsInline-1", Store.numbered(1)).pipe(within("for the append"))
         // The append is independent, and what its handlers append by themselves is refused all the same.
         yield* independently(store.transaction(store.append("appendsInline-1", Store.numbered(1))))
         yield* independently(store.append("appendsInline-1", Store.numbered(1)))

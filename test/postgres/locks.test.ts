@@ -22,17 +22,21 @@ import { until, within } from "../support/Until.ts"
 
 const together = { concurrency: "unbounded" } as const
 
-/** Short, so that the tests are, and longer than anything that does not wait for a lock. */
-const lockTimeout = "1500 millis"
+/** Short, so that the tests are: every write of a store with this limit waits for a lock that is not released. */
+const lockTimeout = "500 millis"
 
-const open = (options: Omit<Postgres.Options, "url"> = {}) =>
-  Effect.flatMap(Database.Database, ({ url }) => Store.open(url, { lockTimeout, ...options }))
+const open = (options: Omit<Postgres.Options, "url">) =>
+  Effect.flatMap(Database.Database, ({ url }) => Store.open(url, options))
 
 let names = 0
 /** A category of its own for each test. */
 const newCategory = Effect.sync(() => `locks${++names}`)
 
 const message = (data: number) => ({ type: "Numbered", data })
+
+const appendOne = (to: Store.Store) => (category: string) => to.append(`${category}-1`, message(1))
+
+const withId = (data: number) => Effect.map(nextId, (id) => ({ ...message(data), id }))
 
 /** A session of psql, say, in which a transaction locks categories and stays open. */
 const holding = Effect.fnUntraced(function*(categories: ReadonlyArray<string>) {
@@ -70,46 +74,54 @@ const failures = <A, E>(exits: ReadonlyArray<Exit.Exit<A, E>>) =>
   })
 
 const stalledCategory = Effect.gen(function*() {
-  const store = yield* open()
+  const [store, impatient] = [yield* open(Store.patient), yield* open({ lockTimeout })]
   const [account, ledger, other] = [yield* newCategory, yield* newCategory, yield* newCategory]
-  const sent = yield* Effect.forEach(Store.upTo(24), (i) =>
-    Effect.gen(function*() {
-      const toAccount = { ...message(i), id: yield* nextId }
-      const toLedger = { ...message(i), id: yield* nextId }
-      if (i >= 12) return Effect.asVoid(store.append(`${account}-${i}`, toAccount))
-      return Effect.asVoid(store.writeAll([
-        { streamName: `${ledger}-${i}`, messages: toLedger },
-        { streamName: `${account}-${i}`, messages: toAccount }
-      ]))
-    }))
+  const messages = yield* Effect.forEach(
+    Store.upTo(24),
+    (i) => Effect.all({ toAccount: withId(i), toLedger: withId(i) })
+  )
+  const writesOf = (to: Store.Store) =>
+    messages.map(({ toAccount, toLedger }, i) =>
+      i >= 12
+        ? Effect.asVoid(to.append(`${account}-${i}`, toAccount))
+        : Effect.asVoid(to.writeAll([
+          { streamName: `${ledger}-${i}`, messages: toLedger },
+          { streamName: `${account}-${i}`, messages: toAccount }
+        ]))
+    )
   const holder = yield* holding([account])
-  const stalled = yield* Effect.forkChild(Effect.forEach(sent, (write) => Effect.exit(write), together))
+  const waits = yield* Effect.forkChild(Effect.forEach(writesOf(store), (write) => write, together))
   yield* until("writes wait", Effect.map(waiting, (count) => count > 0))
   yield* Effect.forEach(
     Store.upTo(10),
     (i): Effect.Effect<unknown, unknown> =>
       i < 5 ? store.append(`${other}-${i}`, message(i)) : store.readCategoryPage(account),
     together
-  ).pipe(within("for appends and reads of others", "1 second"))
-  // However many wait, none waits for longer than two groups.
-  const exits = yield* Fiber.join(stalled).pipe(within("for the writes to give up", "5 seconds"))
-  for (const error of failures(exits)) {
+  ).pipe(within("for appends and reads of others"))
+  assert.isUndefined(waits.pollUnsafe())
+
+  const gaveUp = failures(
+    yield* Effect.forEach(writesOf(impatient), (write) => Effect.exit(write), together).pipe(
+      within("for the writes to give up")
+    )
+  )
+  for (const error of gaveUp) {
     expectLockTimeout(error, account, `process ${holder.pid}`, "psql of Ada", "idle in transaction")
   }
+  // They wait together and not one after the other: most give up without having had their turn.
+  assert.isBelow(gaveUp.slice(0, 12).filter((error) => String(error).includes("[55P03]")).length, 6)
   assert.deepStrictEqual(yield* Store.readCategory(store, account), [])
 
   // What is sent while the lock is held goes on when it is released.
-  const again = yield* Effect.forkChild(Effect.forEach(sent, (write) => write, together))
-  yield* until("writes wait again", Effect.map(waiting, (count) => count > 0))
   yield* holder.commit
-  yield* Fiber.join(again)
-  yield* Effect.forEach(sent, (write) => write, together)
+  yield* Fiber.join(waits)
+  yield* Effect.forEach([...writesOf(store), ...writesOf(impatient)], (write) => write, together)
   assert.sameMembers([...Store.dataOf(yield* Store.readCategory(store, account))], [...Store.upTo(24)])
   assert.sameMembers([...Store.dataOf(yield* Store.readCategory(store, ledger))], [...Store.upTo(12)])
 })
 
 /** A store on a client that the application uses as well. */
-const openOnClient = (options: Postgres.StoreOptions = { lockTimeout: "500 millis" }) =>
+const openOnClient = (options: Postgres.StoreOptions) =>
   Effect.gen(function*() {
     const { url } = yield* Database.Database
     const services = yield* Layer.build(
@@ -123,7 +135,7 @@ const setting = (sql: SqlClient) =>
 
 /** Appends in a transaction of the application wait as long, and leave the settings of the transaction as they are. */
 const inTransactionOfTheApplication = Effect.gen(function*() {
-  const { sql, store } = yield* openOnClient()
+  const { sql, store } = yield* openOnClient({ lockTimeout })
   const [free, held] = [yield* newCategory, yield* newCategory]
   const holder = yield* holding([held])
   const toHeld: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
@@ -134,20 +146,21 @@ const inTransactionOfTheApplication = Effect.gen(function*() {
     }])
   ]
   for (const write of toHeld) {
-    const error = yield* Effect.flip(sql.withTransaction(write)).pipe(within("for the lock timeout", "5 seconds"))
+    const error = yield* Effect.flip(sql.withTransaction(write)).pipe(within("for the lock timeout"))
     expectLockTimeout(error, "500ms", held, `process ${holder.pid}`)
   }
+  const patient = yield* openOnClient(Store.patient)
   for (const own of ["0", "200ms"]) {
-    yield* sql.withTransaction(Effect.gen(function*() {
-      yield* sql`SELECT set_config('lock_timeout', ${own}, true)`
-      yield* store.append(`${free}-1`, message(1))
-      yield* store.writeAll([{ streamName: `${free}-1`, messages: message(1) }])
-      assert.strictEqual(yield* setting(sql), own)
+    yield* patient.sql.withTransaction(Effect.gen(function*() {
+      yield* patient.sql`SELECT set_config('lock_timeout', ${own}, true)`
+      yield* patient.store.append(`${free}-1`, message(1))
+      yield* patient.store.writeAll([{ streamName: `${free}-1`, messages: message(1) }])
+      assert.strictEqual(yield* setting(patient.sql), own)
       if (own === "0") return
-      const error = yield* Effect.flip(store.append(`${held}-1`, message(1)))
+      const error = yield* Effect.flip(patient.store.append(`${held}-1`, message(1)))
       expectLockTimeout(error, held)
       return yield* Effect.fail("undo")
-    })).pipe(Effect.ignore, within("for the lock timeout of the application", "1 second"))
+    })).pipe(Effect.ignore, within("for the lock timeout of the application"))
   }
   assert.strictEqual(yield* setting(sql), "0")
   assert.deepStrictEqual(yield* Store.readCategory(store, held), [])
@@ -156,20 +169,20 @@ const inTransactionOfTheApplication = Effect.gen(function*() {
 
 /** Each kind of append to a category that the transaction around has locked by the functions of Message DB. */
 const lockedByTheCaller = Effect.gen(function*() {
-  const { sql, store } = yield* openOnClient()
-  const other = yield* open({ lockTimeout: "500 millis" })
+  const { sql, store } = yield* openOnClient(Store.patient)
+  const other = yield* open({ lockTimeout })
   const category = yield* newCategory
   yield* sql.withTransaction(Effect.gen(function*() {
     yield* sql`SELECT set_config('search_path', 'message_store, public', true)`
     yield* sql`SELECT message_store.write_message(gen_random_uuid()::varchar, ${`${category}-1`}, 'Numbered', '0')`
     assert.strictEqual((yield* store.append(`${category}-1`, message(1))).version, 1)
     const independent = MessageStore.independently(store.append(`${category}-1`, message(2)))
-    const refused = yield* Effect.flip(within("for a refusal", "1 second")(independent))
+    const refused = yield* Effect.flip(within("for a refusal")(independent))
     assert(refused instanceof StoreError && !refused.isRetryable)
     assert.include(refused.message, "wait for itself")
     // The server does not see that this transaction waits for the other pool.
     const error = yield* Effect.flip(
-      within("for the lock timeout", "5 seconds")(other.append(`${category}-1`, message(3)))
+      within("for the lock timeout")(other.append(`${category}-1`, message(3)))
     )
     expectLockTimeout(error, category, "idle in transaction")
   }))
@@ -191,7 +204,7 @@ const kinds = [
 ]
 
 for (const { database, name } of kinds) {
-  layer(database, { excludeTestServices: true, timeout: "1 minute" })(
+  layer(database, { excludeTestServices: true })(
     `on ${name}, a lock that is not released`,
     (it) => {
       it.effect("of one category leaves connections for all else, and ends the writes that wait for it", () =>
@@ -205,24 +218,23 @@ for (const { database, name } of kinds) {
   )
 }
 
-layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("locks", (it) => {
+layer(Database.layer(), { excludeTestServices: true })("locks", (it) => {
   it.effect("of many categories leave connections for reads", () =>
     Effect.gen(function*() {
-      const store = yield* open()
+      const [store, impatient] = [yield* open(Store.patient), yield* open({ lockTimeout })]
       const categories = yield* Effect.forEach(Store.upTo(15), () => newCategory)
       const holder = yield* holding(categories)
-      const stalled = yield* Effect.forkChild(
-        Effect.forEach(categories, (category) => Effect.exit(store.append(`${category}-1`, message(1))), together)
-      )
+      const waits = yield* Effect.forkChild(Effect.forEach(categories, appendOne(store), together))
       yield* until("writes wait", Effect.map(waiting, (count) => count > 5))
       yield* Effect.forEach(categories, (category) => store.readCategoryPage(category), together).pipe(
-        within("for reads", "1 second")
+        within("for reads")
       )
-      for (const error of failures(yield* within("for the writes", "8 seconds")(Fiber.join(stalled)))) {
-        expectLockTimeout(error)
-      }
+      assert.isUndefined(waits.pollUnsafe())
+      const gaveUp = Effect.forEach(categories, (category) => Effect.exit(appendOne(impatient)(category)), together)
+      for (const error of failures(yield* within("for the writes")(gaveUp))) expectLockTimeout(error, "[55P03]")
       yield* holder.commit
-      yield* Effect.forEach(categories, (category) => store.append(`${category}-1`, message(1)), together)
+      yield* Fiber.join(waits)
+      yield* Effect.forEach(categories, appendOne(impatient), together)
     }))
 
   it.effect("of the table are named as well", () =>
@@ -246,20 +258,20 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("loc
       yield* until("it waits", Effect.map(waiting, (count) => count > 0))
       yield* holder.commit
       yield* Fiber.join(append)
-      // Together they take much longer than one may wait for a lock.
-      const store = yield* open({ lockTimeout: "500 millis" })
+      // Together they take longer than one may wait for a lock, and each a small part of that.
+      const store = yield* open({ lockTimeout: "3 seconds" })
       const sql = yield* SqlClient
       yield* sql.unsafe(`CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS
-        'BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END'`)
+        'BEGIN PERFORM pg_sleep(0.15); RETURN NEW; END'`)
       yield* sql.unsafe(`CREATE TRIGGER dawdle BEFORE INSERT ON message_store.messages FOR EACH ROW
         WHEN (NEW.stream_name LIKE '${category}-%') EXECUTE FUNCTION public.dawdle()`)
       yield* Effect.forEach(
-        Store.upTo(30),
+        Store.upTo(24),
         (i) => store.writeAll([{ streamName: `${category}-${i}`, messages: message(i) }]),
         together
       )
       yield* sql`DROP TRIGGER dawdle ON message_store.messages`
-      assert.lengthOf(yield* Store.readCategory(store, category), 31)
+      assert.lengthOf(yield* Store.readCategory(store, category), 25)
     }))
 
   it.effect("are not what a side effect of an inline read model waits for that appends to its category", () =>
@@ -278,7 +290,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("loc
         MessageStore.MessageStore
       )
       own = store
-      yield* store.append(`${category}-1`, message(1)).pipe(within("for the append", "5 seconds"))
+      yield* store.append(`${category}-1`, message(1)).pipe(within("for the append"))
       assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, category)), [1, 2])
     }))
 })

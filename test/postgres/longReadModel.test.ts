@@ -47,5 +47,5 @@ layer(Database.layer(), { excludeTestServices: true })("a read model of 300,000 
           letters: BigInt(noteLength) * BigInt(count)
         }]
       )
-    }), 120_000)
+    }))
 })

@@ -39,5 +39,5 @@ layer(Database.layer(), { excludeTestServices: true })("a stream of 1,000,000 ev
         state: { count, sum: count * (count - 1) / 2, letters: 200 * count },
         version: { _id: "Option", _tag: "Some", value: count - 1 }
       })
-    }), 120_000)
+    }))
 })

@@ -5,6 +5,7 @@ import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Category from "eventfold/Category"
 import * as Entity from "eventfold/Entity"
@@ -17,6 +18,9 @@ import * as PostgresServer from "../support/PostgresServer.ts"
 import * as Standby from "../support/Standby.ts"
 import * as Store from "../support/Store.ts"
 import { until } from "../support/Until.ts"
+
+/** An append waits for a lock until its server goes away, and is sent again until another one has taken over. */
+const patiently = { ...Store.patient, retry: Schedule.spaced("50 millis"), maxConnections: 2 }
 
 const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
 
@@ -47,7 +51,7 @@ it.live(
         )
       })).pipe(Effect.andThen(Standby.of(server)))
       const link = yield* Standby.route(url)
-      const store = yield* Store.open(link.url, { maxConnections: 2 })
+      const store = yield* Store.open(link.url, patiently)
       const onIt = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provideService(effect, MessageStore, store)
 
       yield* Effect.gen(function*() {
@@ -92,8 +96,7 @@ it.live(
         assert.strictEqual(state, 22)
         assert.strictEqual(yield* balance("4"), 11)
       }).pipe(onIt, Effect.provide(EntityCache.layer({ capacity: 100 })))
-    }),
-  60_000
+    })
 )
 
 it.live(
@@ -108,7 +111,7 @@ it.live(
       assert.strictEqual(first.version, 0)
       const standby = yield* Standby.of(server)
       const link = yield* Standby.route(url)
-      const store = yield* Store.open(link.url, { maxConnections: 2 })
+      const store = yield* Store.open(link.url, patiently)
       yield* store.append("account-1", Store.numbered(1, 1))
       const sql = yield* Database.session(url)
       // The append waits for the lock of its category while its server goes away.
@@ -134,8 +137,7 @@ it.live(
       assert.instanceOf(refusal, WrongExpectedVersion)
       assert.deepStrictEqual(Store.dataOf(yield* Store.readStream(other, "account-1")), [0, 100])
       yield* Fiber.interrupt(holding)
-    }),
-  60_000
+    })
 )
 
 it.live(
@@ -149,7 +151,7 @@ it.live(
         Effect.andThen(store.append("account-1", Store.numbered(1)), store.append("account-2", repeated))))
       const standby = yield* Standby.of(server)
       const link = yield* Standby.route(url)
-      const store = yield* Store.open(link.url, { maxConnections: 2 })
+      const store = yield* Store.open(link.url, patiently)
       // The lost tail.
       yield* store.append("account-1", Store.numbered(1, 1))
 
@@ -195,6 +197,5 @@ it.live(
       assert.instanceOf(yield* Fiber.join(decided), WrongExpectedVersion)
       yield* Fiber.join(again)
       assert.deepStrictEqual(Store.dataOf(yield* Store.readStream(other, "account-1")), [0, 100])
-    }),
-  60_000
+    })
 )

@@ -118,7 +118,7 @@ const busy = (url: string) =>
     }))
 
 describe.skipIf(PgBouncer.program === undefined)("PgBouncer", () => {
-  layer(poolers, { excludeTestServices: true, timeout: "1 minute" })("in transaction mode", (it) => {
+  layer(poolers, { excludeTestServices: true })("in transaction mode", (it) => {
     it.effect("a client that prepares statements by name is refused, with what to set, also while others use the pooler", () =>
       Effect.gen(function*() {
         const { transaction } = yield* Poolers
@@ -164,7 +164,7 @@ describe.skipIf(PgBouncer.program === undefined)("PgBouncer", () => {
         yield* busy(transaction)
         for (const _ of Store.upTo(5)) isUnsupported(yield* Effect.flip(Effect.scoped(store.lease("name"))))
         const consumer = Consumer.make("billing").on(orders, { Placed: () => Effect.void })
-        const stopped = within("for what needs a lease", "10 seconds")
+        const stopped = within("for what needs a lease")
         isUnsupported(yield* stopped(Effect.provide(Effect.flip(Consumer.run(consumer)), context)))
         isUnsupported(yield* stopped(Effect.provide(Effect.flip(ReadModel.run(totals)), context)))
         isUnsupported(yield* stopped(Effect.provide(Effect.flip(Consumer.regroup(consumer, 2)), context)))
@@ -187,7 +187,7 @@ describe.skipIf(PgBouncer.program === undefined)("PgBouncer", () => {
               const wakeUps = yield* store.wakeUps("local")
               yield* until("the store does not listen", Effect.sync(() => warnings.length > 0))
               yield* store.append("local-1", Store.numbered(1))
-              yield* within("for the wake-up", "5 seconds")(wakeUps.await)
+              yield* within("for the wake-up")(wakeUps.await)
             }))
           }
         }).pipe(Effect.provide(Logger.layer([logger])))
@@ -293,7 +293,7 @@ describe.skipIf(PgBouncer.program === undefined)("PgBouncer", () => {
       }))
   })
 
-  layer(poolers, { excludeTestServices: true, timeout: "1 minute" })("in session mode", (it) => {
+  layer(poolers, { excludeTestServices: true })("in session mode", (it) => {
     it.effect("all is as without it: prepared statements, leases and wake-ups of other processes", () =>
       Effect.gen(function*() {
         const { direct, session } = yield* Poolers
@@ -324,7 +324,7 @@ describe.skipIf(PgBouncer.program === undefined)("PgBouncer", () => {
       }))
   })
 
-  layer(poolers, { excludeTestServices: true, timeout: "1 minute" })("in statement mode", (it) => {
+  layer(poolers, { excludeTestServices: true })("in statement mode", (it) => {
     it.effect("every client is refused: there are no transactions", () =>
       Effect.gen(function*() {
         const { statement } = yield* Poolers

@@ -328,7 +328,7 @@ for (const server of inject("postgres")) {
           const reading = yield* Effect.forkChild(store.readAllPage({ from }), { startImmediately: true })
           yield* store.append("own-1", Store.numbered(1))
           assert.isUndefined(reading.pollUnsafe())
-          yield* within("for a reader to be interrupted", "5 seconds")(Fiber.interrupt(reading))
+          yield* within("for a reader to be interrupted")(Fiber.interrupt(reading))
           yield* store.append("own-1", Store.numbered(1))
           yield* slow.rollback
         }))

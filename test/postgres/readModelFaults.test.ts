@@ -99,8 +99,7 @@ const makeWorkers = Effect.fnUntraced(function*(settings: Omit<typeof Settings.T
         Option.flatMap((name) =>
           Option.map(Option.fromUndefinedOr(running.get(name)), (child) => [name, child] as const)
         )
-      ),
-      "30 seconds"
+      )
     )
     assert.isFalse(yield* victim.ended, `${name} ended before it was killed`)
     yield* victim.kill
@@ -134,8 +133,7 @@ for (const kind of Digests.kinds) {
             const by = yield* Random.nextIntBetween(1, 300)
             yield* until(
               "a worker is at work",
-              Effect.map(positionOf, (position) => position >= from + by),
-              "90 seconds"
+              Effect.map(positionOf, (position) => position >= from + by)
             )
             yield* workers.killHolder
             yield* Digests.assertExact(kind, category)
@@ -144,15 +142,14 @@ for (const kind of Digests.kinds) {
           yield* stop.open
           yield* Fiber.join(writers)
           const last = yield* lastPosition(category)
-          yield* until("it has caught up", Effect.map(positionOf, (position) => position === last), "60 seconds")
+          yield* until("it has caught up", Effect.map(positionOf, (position) => position === last))
           assert.strictEqual(yield* Digests.assertExact(kind, category), last)
-        }),
-      180_000
+        })
     )
   })
 }
 
-layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })(
+layer(Mortal.layer, { excludeTestServices: true })(
   "a server that dies under a read model",
   (it) => {
     it.effect(
@@ -177,22 +174,20 @@ layer(Mortal.layer, { excludeTestServices: true, timeout: "1 minute" })(
             const from = yield* inDatabase(positionOf)
             yield* until(
               "it is at work",
-              Effect.map(inDatabase(positionOf), (at) => at > from + 50),
-              "30 seconds"
+              Effect.map(inDatabase(positionOf), (at) => at > from + 50)
             )
             yield* server.kill
             yield* server.restart
             yield* inDatabase(Digests.assertExact("one by one", category))
           }
           yield* stop.open
-          yield* within("for the writers", "30 seconds")(Fiber.join(writers))
+          yield* within("for the writers")(Fiber.join(writers))
           const last = yield* inDatabase(lastPosition(category))
-          yield* until("it has caught up", Effect.map(inDatabase(positionOf), (at) => at === last), "30 seconds")
+          yield* until("it has caught up", Effect.map(inDatabase(positionOf), (at) => at === last))
           assert.isUndefined(running.pollUnsafe())
           assert.strictEqual(yield* inDatabase(Digests.assertExact("one by one", category)), last)
           yield* Fiber.interrupt(running)
-        }),
-      180_000
+        })
     )
   }
 )

@@ -36,7 +36,7 @@ const fresh = Effect.fnUntraced(function*(tables: ReadonlyArray<string> = [items
 for (const { client, name: on } of clients) {
   const stores = SqlReadModel.layer({ install: true }).pipe(Layer.provideMerge(client))
 
-  layer(stores, { excludeTestServices: true, timeout: "1 minute" })(`the store of read models on ${on}`, (it) => {
+  layer(stores, { excludeTestServices: true })(`the store of read models on ${on}`, (it) => {
     it.effect("makes the first build live, with its tables in a schema of the read model's name", () =>
       Effect.gen(function*() {
         const { build, name, store } = yield* fresh()

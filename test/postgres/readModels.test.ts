@@ -49,7 +49,7 @@ const run = <E>(opened: Opened, model: ReadModel.ReadModel<E, SqlClient>) =>
 /** Waits until the read model has handled all that is written now. */
 const caughtUp = Effect.fnUntraced(function*(opened: Opened, model: ReadModel.ReadModel<unknown, SqlClient>) {
   const last = yield* Context.get(opened, MessageStore).lastPosition
-  yield* ReadModel.waitFor(model, last).pipe(Effect.provide(opened), within("for the read model", "30 seconds"))
+  yield* ReadModel.waitFor(model, last).pipe(Effect.provide(opened), within("for the read model"))
 })
 
 const buildsOf = (opened: Opened) => Effect.map(Context.get(opened, ReadModelStore).builds("digests"), summary)
@@ -108,7 +108,7 @@ for (const kind of Digests.kinds) {
             const told = yield* ReadModel.rebuild(model, { compare: "same" }).pipe(
               Stream.runCollect,
               Effect.provide(opened),
-              within("for a rebuild", "60 seconds")
+              within("for a rebuild")
             )
             assert.deepInclude(told.at(-1), { phase: "switched", build: number })
             const before = queries
@@ -127,8 +127,7 @@ for (const kind of Digests.kinds) {
           assert.strictEqual(yield* exact(opened, kind, category), yield* store.lastPosition)
           for (const worker of workers) assert.isUndefined(worker.pollUnsafe())
           yield* Fiber.interruptAll(workers)
-        }),
-      90_000
+        })
     )
 
     it.effect(
@@ -151,8 +150,7 @@ for (const kind of Digests.kinds) {
             Effect.map(
               buildsOf(opened),
               (builds) => builds.some(([number, state]) => number === 2 && state === "live")
-            ),
-            "20 seconds"
+            )
           )
           yield* write(opened, category, 50)
           yield* caughtUp(other, second)
@@ -167,8 +165,7 @@ for (const kind of Digests.kinds) {
           // The old version stands by.
           assert.isUndefined(old.pollUnsafe())
           yield* Fiber.interruptAll([old, newer])
-        }),
-      60_000
+        })
     )
   })
 }
@@ -185,11 +182,11 @@ layer(Database.layer(), { excludeTestServices: true })("read models", (it) => {
       const running = yield* Effect.forEach(opened, (stores) => run(stores, model))
       for (const worker of running) {
         yield* write(first, category, 20)
-        yield* caughtUp(first, model).pipe(within("for who is left", "10 seconds"))
+        yield* caughtUp(first, model).pipe(within("for who is left"))
         yield* Fiber.interrupt(worker)
       }
       yield* exact(first, "one by one", category)
-    }), 60_000)
+    }))
 
   it.effect("that differ from those in use are found out before they take their place", () =>
     Effect.gen(function*() {
@@ -220,7 +217,7 @@ layer(Database.layer(), { excludeTestServices: true })("read models", (it) => {
       ])
       yield* ReadModel.rebuild(model).pipe(Stream.runDrain, Effect.provide(opened))
       yield* exact(opened, "one by one", category)
-    }), 60_000)
+    }))
 
   it.effect(
     "whose definition has changed under the same version are refused, with what to do, and accepted",
@@ -241,8 +238,7 @@ layer(Database.layer(), { excludeTestServices: true })("read models", (it) => {
         yield* write(opened, category, 10)
         yield* fill(opened, changed)
         yield* exact(opened, "one by one", category)
-      }),
-    60_000
+      })
   )
 
   it.effect(
@@ -269,7 +265,7 @@ layer(Database.layer(), { excludeTestServices: true })("read models", (it) => {
           const attempt = ReadModel.run(model).pipe(
             Effect.provide(opened),
             quietly,
-            within("for a refusal", "10 seconds")
+            within("for a refusal")
           )
           const error = yield* Effect.flip(attempt)
           assert(error instanceof ReadModel.StoreChanged)
@@ -313,8 +309,7 @@ layer(Database.layer(), { excludeTestServices: true })("read models", (it) => {
         }))
         const rewound = yield* textsOf
         assert.deepStrictEqual(rewound.handled, rewound.log)
-      }),
-    90_000
+      })
   )
 
   it.effect("go on when the store is another one that has what they have handled", () =>
@@ -339,7 +334,7 @@ layer(Database.layer(), { excludeTestServices: true })("read models", (it) => {
         assert.deepStrictEqual(handled, [[160n]])
       }))
       yield* admin`DROP DATABASE ${admin(copy)}`
-    }), 60_000)
+    }))
 
   it.effect("work on a stock Message DB, in a database of their own", () =>
     Effect.gen(function*() {
@@ -356,7 +351,7 @@ layer(Database.layer(), { excludeTestServices: true })("read models", (it) => {
         FROM digests.handled`.values
       assert.deepStrictEqual(handled, [[140n, 140n]])
       yield* Fiber.interrupt(running)
-    }), 60_000)
+    }))
 
   it.effect("work on PGlite, several of them at once and while they are built anew", () =>
     Effect.gen(function*() {
@@ -381,7 +376,7 @@ layer(Database.layer(), { excludeTestServices: true })("read models", (it) => {
       const told = yield* ReadModel.rebuild(model, { compare: "same" }).pipe(
         Stream.runCollect,
         Effect.provide(opened),
-        within("for a rebuild", "60 seconds")
+        within("for a rebuild")
       )
       assert.strictEqual(told.at(-1)?.phase, "switched")
       yield* caughtUp(opened, model)
@@ -394,5 +389,5 @@ layer(Database.layer(), { excludeTestServices: true })("read models", (it) => {
         (fiber) => Effect.andThen(Fiber.interrupt(fiber), Fiber.await(fiber))
       )
       for (const exit of exits) assert.isTrue(Exit.hasInterrupts(exit))
-    }), 60_000)
+    }))
 })

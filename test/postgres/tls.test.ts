@@ -89,7 +89,7 @@ const refusal = (options: Postgres.Options) =>
     return error.reason
   })
 
-layer(TlsServer.layer, { excludeTestServices: true, timeout: "1 minute" })("TLS", (it) => {
+layer(TlsServer.layer, { excludeTestServices: true })("TLS", (it) => {
   const verified: ReadonlyArray<readonly [what: string, host: string, parameters: string]> = [
     ["an authority of one's own and its host name", "localhost", "sslmode=verify-full&sslrootcert=$root.crt"],
     ["the authority only", "127.0.0.1", "sslmode=verify-ca&sslrootcert=$root.crt"],
@@ -174,15 +174,15 @@ layer(TlsServer.layer, { excludeTestServices: true, timeout: "1 minute" })("TLS"
       const server = yield* TlsServer
       const observer = yield* Database.session(server.url)
       const sleeping = Effect.map(
-        observer`SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'`,
+        observer`SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid() AND state = 'active'`,
         (rows) => rows.length > 0
       )
       const sleep = Effect.gen(function*() {
         const sql = yield* SqlClient
-        return yield* sql`SELECT pg_sleep(60)`
+        return yield* sql`SELECT pg_sleep(600)`
       }).pipe(Effect.provide(Postgres.layerPool({ url: urlOf(server, "localhost", "sslmode=require") })))
       yield* Effect.raceFirst(sleep, until("the statement runs", sleeping))
-      yield* until("the statement is cancelled", Effect.map(sleeping, (isSleeping) => !isSleeping), "4 seconds")
+      yield* until("the statement is cancelled", Effect.map(sleeping, (isSleeping) => !isSleeping))
     }))
 })
 

@@ -51,8 +51,8 @@ const openOn = <const Models extends ReadonlyArray<Postgres.InlineModel> = []>(
     })
   )
 
-const open = (config: Omit<PgClient.PgPoolConfig, "url"> = {}) =>
-  Effect.flatMap(Database.Database, ({ url }) => openOn(url, config))
+const open = (config: Omit<PgClient.PgPoolConfig, "url"> = {}, options: Postgres.StoreOptions = {}) =>
+  Effect.flatMap(Database.Database, ({ url }) => openOn(url, config, options))
 
 const message = (data: number) => ({ type: "Numbered", data })
 
@@ -113,7 +113,7 @@ const MessageDbNotes = Layer.provideMerge(
   )
 )
 
-layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, timeout: "1 minute" })(
+layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true })(
   "a transaction of the application",
   (it) => {
     it.effect("commits its rows and its appends together", () =>
@@ -283,7 +283,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           const opened = yield* open({ maxConnections: 2 })
           const category = yield* newCategory
           yield* inTransactionsAtOnce(opened, 2, (i) => opened.store.append(`${category}${i}-1`, message(i))).pipe(
-            within("for two appends", "20 seconds")
+            within("for two appends")
           )
         }))
 
@@ -303,7 +303,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
               (i) => opened.sql.withTransaction(store.append(`${category}-later${i}`, message(i))),
               together
             )
-          ], together).pipe(within("for 30 transactions", "20 seconds"))
+          ], together).pipe(within("for 30 transactions"))
           assert.lengthOf(yield* Store.readCategory(store, category), 40)
         }))
 
@@ -334,7 +334,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
                 store.append(`${category}-${i}`, message(i)),
                 sql`SELECT 1`
               )))
-            })).pipe(within("for independent appends", "20 seconds"))
+            })).pipe(within("for independent appends"))
           yield* Fiber.join(others)
           assert.lengthOf(yield* Store.readCategory(store, category), 9)
         }))
@@ -357,7 +357,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
             yield* store.append(`${second}-${id}`, message(id))
           }))
         const exits = yield* Effect.all([Effect.exit(attempt(a, b, 1)), Effect.exit(attempt(b, a, 2))], together).pipe(
-          within("for the deadlock", "20 seconds")
+          within("for the deadlock")
         )
         assert.lengthOf(exits.filter(Exit.isSuccess), 1)
         const failed = exits.find(Exit.isFailure)
@@ -371,33 +371,36 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
 
     it.effect("does not commit when the caller ignores a deadlock", () =>
       Effect.gen(function*() {
-        const { sql, store } = yield* open()
-        const other = yield* open()
+        const { sql, store } = yield* open({}, Store.patient)
+        const other = yield* open({}, Store.patient)
         const [a, b] = [yield* newCategory, yield* newCategory]
         const observer = yield* SqlClient
         for (const isOfTheStore of [true, false]) {
           const holdsB = Latch.makeUnsafe()
-          // The server looks for a deadlock once in each wait: here when the other one waits too, and there much later.
+          const holdsA = Latch.makeUnsafe()
+          // The server looks for a deadlock once in each wait: here, where the other one waits already, and there much later.
           const ignoring = Effect.gen(function*() {
-            yield* sql`SET LOCAL deadlock_timeout = '3s'`
+            yield* sql`SET LOCAL deadlock_timeout = '10ms'`
             yield* sql`INSERT INTO public.notes VALUES (${a})`
             yield* store.append(`${a}-1`, message(1))
+            yield* holdsA.open
             yield* holdsB.await
+            yield* until("the other one waits", isWaiting(observer))
             expectStoreError(yield* Effect.flip(store.append(`${b}-1`, message(1))), true, "40P01")
             // Nor does it try again.
             expectStoreError(yield* Effect.flip(store.append(`${b}-1`, message(1))), true, "40P01")
           })
           const opposite = Effect.gen(function*() {
-            yield* other.sql`SET LOCAL deadlock_timeout = '1min'`
+            yield* other.sql`SET LOCAL deadlock_timeout = '1h'`
             yield* other.store.append(`${b}-2`, message(2))
+            yield* holdsA.await
             yield* holdsB.open
-            yield* until("the other one waits", isWaiting(observer))
             yield* other.store.append(`${a}-2`, message(2))
           })
           const [exit] = yield* Effect.all([
             Effect.exit(isOfTheStore ? store.transaction(ignoring) : sql.withTransaction(ignoring)),
             other.sql.withTransaction(opposite)
-          ], together).pipe(within("for the deadlock", "20 seconds"))
+          ], together).pipe(within("for the deadlock"))
           assert(Exit.isFailure(exit))
           if (isOfTheStore) expectStoreError(Cause.squash(exit.cause), true, "40P01")
           assert.lengthOf(yield* notes(sql, a), 0)
@@ -419,7 +422,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
             }
             yield* store.append(`${category}-1`, message(2), { expectedVersion: 0 })
           }))
-        const error = yield* Effect.flip(within("for the failure", "20 seconds")(write(true)))
+        const error = yield* Effect.flip(within("for the failure")(write(true)))
         expectStoreError(error, true)
         assert.deepStrictEqual(yield* Store.readCategory(store, category), [])
         yield* write(false)
@@ -428,7 +431,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
 
     it.effect("can't commit after an append was interrupted that the server had begun", () =>
       Effect.gen(function*() {
-        const { sql, store } = yield* open()
+        const { sql, store } = yield* open({}, Store.patient)
         const other = yield* open()
         const [kept, locked] = [yield* newCategory, yield* newCategory]
         const isLocked = yield* Deferred.make<void>()
@@ -444,7 +447,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           yield* sql`INSERT INTO public.notes VALUES (${kept})`
           const waiting = yield* Effect.forkChild(store.append(`${locked}-1`, message(1)))
           yield* until("the append waits for the category", isWaiting(other.sql))
-          yield* within("for the interruption", "10 seconds")(Fiber.interrupt(waiting))
+          yield* within("for the interruption")(Fiber.interrupt(waiting))
         })))
         yield* Deferred.succeed(isDone, undefined)
         yield* Fiber.join(holder)
@@ -504,7 +507,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
         const here = yield* store.wakeUps(category)
         const there = yield* elsewhere.wakeUps(category)
         // Of the connection of the listener.
-        yield* within("for the listeners", "10 seconds")(Effect.andThen(here.await, there.await))
+        yield* within("for the listeners")(Effect.andThen(here.await, there.await))
 
         yield* Effect.ignore(sql.withTransaction(Effect.andThen(
           store.append(`${category}-1`, message(1)),
@@ -519,8 +522,8 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           const seen = yield* announcedUntil(announced, marker)
           assert.isFalse(seen.some((payload) => payload.includes(`"${category}"`)))
         }))
-        assert.isTrue(yield* here.awaitAtMost("10 seconds"))
-        assert.isTrue(yield* there.awaitAtMost("10 seconds"))
+        assert.isTrue(yield* here.awaitAtMost("1 minute"))
+        assert.isTrue(yield* there.awaitAtMost("1 minute"))
       }))
 
     describe("that asks for independence", () => {
@@ -550,7 +553,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
 
       it.effect("is refused at once for a category that it has locked, and for the third transaction within two", () =>
         Effect.gen(function*() {
-          const { sql, store } = yield* open()
+          const { sql, store } = yield* open({}, Store.patient)
           const [category, other] = [yield* newCategory, yield* newCategory]
           yield* sql.withTransaction(Effect.gen(function*() {
             yield* Effect.ignore(sql.withTransaction(Effect.andThen(
@@ -559,7 +562,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
             )))
             yield* store.append(`${category}-1`, message(1))
             const attempt = MessageStore.independently(store.append(`${category}-2`, message(2)))
-            const error = yield* Effect.flip(within("for a refusal", "3 seconds")(attempt))
+            const error = yield* Effect.flip(within("for a refusal")(attempt))
             expectStoreError(error, false, category, "wait for itself")
             // The lock of what was rolled back is free.
             yield* MessageStore.independently(store.append(`${other}-1`, message(2)))
@@ -588,7 +591,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
               yield* met.await
               const append = store.append(`${categories[1 - i]}-others`, message(1))
               return yield* Effect.result(MessageStore.independently(append))
-            })).pipe(within("for a time limit", "30 seconds"))
+            })).pipe(within("for a time limit"))
           const failed = results.filter((result) => result._tag === "Failure")
           assert.isNotEmpty(failed)
           for (const { failure } of failed) {
@@ -605,7 +608,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
             const append = MessageStore.independently(store.append(`${category}-1`, message(1)))
             const fiber = yield* Effect.forkChild(Effect.andThen(isInSavepoint.await, append))
             yield* sql.withTransaction(Effect.andThen(isInSavepoint.open, Fiber.join(fiber)))
-          })).pipe(within("for the append", "20 seconds"))
+          })).pipe(within("for the append"))
           assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, category)), [1])
         }))
 
@@ -622,7 +625,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
             yield* store.append(`${other}-1`, message(2))
           })))
           const own = Effect.andThen(isHeld.await, store.append(`${held}-1`, message(3)))
-          yield* sql.withTransaction(Effect.all([own, independent], together)).pipe(within("for both", "20 seconds"))
+          yield* sql.withTransaction(Effect.all([own, independent], together)).pipe(within("for both"))
           assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, held)), [1, 3])
           assert.deepStrictEqual(Store.dataOf(yield* Store.readCategory(store, other)), [2])
         }))
@@ -634,7 +637,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
           yield* sql.withTransaction(Effect.gen(function*() {
             yield* store.append(`${category}-1`, message(1))
             yield* MessageStore.independently(store.append(`${category}x-1`, message(1)))
-          })).pipe(within("for the appends", "10 seconds"))
+          })).pipe(within("for the appends"))
           // Without a transaction it changes nothing.
           assert.strictEqual((yield* MessageStore.independently(store.append(`${category}-1`, message(2)))).version, 1)
         }))
@@ -642,7 +645,7 @@ layer(Layer.provideMerge(Notes, Database.layer()), { excludeTestServices: true, 
   }
 )
 
-layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a handler of a read model", (it) => {
+layer(Database.layer(), { excludeTestServices: true })("a handler of a read model", (it) => {
   it.effect("may append only independently, and its side effects as they like", () =>
     Effect.gen(function*() {
       const { url } = yield* Database.Database
@@ -673,7 +676,7 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a h
         const { globalPosition } = yield* store.append("handled-1", message(1))
         yield* ReadModel.waitFor(Appending, globalPosition).pipe(
           Effect.provide(services),
-          within("for the worker", "20 seconds")
+          within("for the worker")
         )
       })
       // Side effects do not run for what was there before the first build.
@@ -690,12 +693,12 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a h
     }))
 })
 
-layer(MessageDbNotes, { excludeTestServices: true, timeout: "1 minute" })(
+layer(MessageDbNotes, { excludeTestServices: true })(
   "a transaction of the application on a stock Message DB",
   (it) => {
     it.effect("commits or rolls back its rows and its appends together, and is usable after a refusal", () =>
       Effect.gen(function*() {
-        const { sql, store } = yield* open()
+        const { sql, store } = yield* open({}, Store.patient)
         const category = yield* newCategory
         const own = { ...message(1), id: yield* nextId }
         const write = Effect.gen(function*() {
@@ -716,7 +719,7 @@ layer(MessageDbNotes, { excludeTestServices: true, timeout: "1 minute" })(
           ])
           yield* MessageStore.independently(store.append(`${category}x-1`, message(1)))
           const blocked = MessageStore.independently(store.append(`${category}-3`, message(1)))
-          expectStoreError(yield* Effect.flip(within("for a refusal", "3 seconds")(blocked)), false, "wait for itself")
+          expectStoreError(yield* Effect.flip(within("for a refusal")(blocked)), false, "wait for itself")
         })
         yield* Effect.flip(sql.withTransaction(Effect.andThen(write, Effect.fail("undo"))))
         assert.lengthOf(yield* notes(sql, category), 0)
@@ -737,7 +740,7 @@ layer(MessageDbNotes, { excludeTestServices: true, timeout: "1 minute" })(
         )
         expectStoreError(error, false, "REPEATABLE READ")
         yield* inTransactionsAtOnce(opened, 2, (i) => store.append(`${category}${i}-1`, message(i))).pipe(
-          within("for two appends", "20 seconds")
+          within("for two appends")
         )
       }))
   }

@@ -25,15 +25,15 @@ const open = (options?: Omit<Postgres.Options, "url">) =>
 let categories = 0
 const newCategory = Effect.sync(() => `wake${++categories}`)
 
-/** The sessions that listen in this database. */
+/** The sessions that listen in this database. From time to time they ask for a sign of life. */
 const listeners = Effect.gen(function*() {
   const sql = yield* SqlClient
   const rows = yield* sql<{ readonly pid: number }>`SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND query LIKE 'LISTEN%'`
+    WHERE datname = current_database() AND query IN ('LISTEN "eventfold"', 'SELECT 1')`
   return rows.map((row) => row.pid)
 })
 
-const woken = (wakeUps: WakeUps) => within("for a wake-up", "10 seconds")(wakeUps.await)
+const woken = (wakeUps: WakeUps) => within("for a wake-up")(wakeUps.await)
 
 /** A subscription whose listener is connected: that is what the first wake-up of it says. */
 const subscribe = Effect.fnUntraced(function*(store: Store.Store, category?: string) {
@@ -61,7 +61,7 @@ const announcements = Effect.gen(function*() {
 })
 
 const payload = (queue: Effect.Success<typeof announcements>) =>
-  Effect.map(within("for an announcement", "10 seconds")(Queue.take(queue)), ({ payload }) => payload)
+  Effect.map(within("for an announcement")(Queue.take(queue)), ({ payload }) => payload)
 
 const categoriesOf = (text: string): unknown => JSON.parse(text).categories
 
@@ -281,27 +281,27 @@ layer(Database.layer(), { excludeTestServices: true })("the listener", (it) => {
       const store = yield* Scope.provide(open(), scope)
       const wakeUps = yield* subscribe(store)
       const waiting = yield* Effect.forkChild(wakeUps.await, { startImmediately: true })
-      yield* within("for the end of the layer", "5 seconds")(Scope.close(scope, Exit.void))
+      yield* within("for the end of the layer")(Scope.close(scope, Exit.void))
       yield* isGone
       yield* Fiber.interrupt(waiting)
       assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.scoped(store.wakeUps()))))
     }))
 })
 
-layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a server that has gone", (it) => {
+layer(Database.layer(), { excludeTestServices: true })("a server that has gone", (it) => {
   it.effect("wakes when it is back; meanwhile a layer closes at once", () =>
     Effect.gen(function*() {
       const server = yield* PostgresServer.start()
       const { url } = yield* Database.make({ server })
       const [writer, reader] = [yield* Store.open(url), yield* Store.open(url)]
       const scope = yield* Scope.make()
-      const closing = yield* Scope.provide(Store.open(url), scope)
+      const closing = yield* Scope.provide(Store.open(url, Store.patient), scope)
       yield* subscribe(closing)
       const wakeUps = yield* subscribe(reader, "gone")
       yield* closing.append("gone-1", Store.numbered(1))
       yield* woken(wakeUps)
       yield* server.kill
-      yield* within("for the end of the layer", "2 seconds")(Scope.close(scope, Exit.void))
+      yield* within("for the end of the layer")(Scope.close(scope, Exit.void))
       yield* server.restart
       yield* woken(wakeUps)
       yield* writer.append("gone-1", Store.numbered(1))
@@ -312,12 +312,12 @@ layer(Database.layer(), { excludeTestServices: true, timeout: "1 minute" })("a s
     Effect.gen(function*() {
       const proxy = yield* Proxy.start((yield* Database.Database).url)
       const scope = yield* Scope.make()
-      const store = yield* Scope.provide(Store.open(proxy.url), scope)
+      const store = yield* Scope.provide(Store.open(proxy.url, Store.patient), scope)
       const wakeUps = yield* subscribe(store, "silent")
       // The announcement is never answered, and the listener has nobody to take leave of.
       yield* proxy.silenceFrom("{\"from\":\"")
       yield* store.append("silent-1", Store.numbered(1))
       yield* woken(wakeUps)
-      yield* within("for the end of the layer", "10 seconds")(Scope.close(scope, Exit.void))
+      yield* within("for the end of the layer")(Scope.close(scope, Exit.void))
     }))
 })

@@ -177,7 +177,7 @@ for (const server of inject("postgres")) {
         const writer = yield* Database.session(url)
         yield* writer.withTransaction(Effect.gen(function*() {
           yield* writer`SELECT message_store.write_message(gen_random_uuid()::varchar, 'kept-1', 'T', '{}')`
-          yield* sql.withTransaction(Effect.andThen(sql`SET LOCAL lock_timeout = '5s'`, install))
+          yield* sql.withTransaction(Effect.andThen(sql`SET LOCAL lock_timeout = '1min'`, install))
         }))
         assert.deepStrictEqual(yield* Catalog.objects(), before)
         assert.deepStrictEqual(yield* sql`SELECT message_store.stream_version('kept-1') AS version`, [{ version: 0n }])

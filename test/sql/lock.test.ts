@@ -5,6 +5,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
 import { refusal } from "../support/PostgresError.ts"
+import { within } from "../support/Until.ts"
 
 const write = (sql: SqlClient, streamName: string, expectedVersion: number | null = null) =>
   Effect.map(
@@ -90,7 +91,7 @@ for (const server of inject("postgres")) {
         const loser = yield* first.withTransaction(Effect.gen(function*() {
           yield* write(first, "waited-1", -1)
           const fiber = yield* Effect.forkScoped(refusal(write(second, "waited-1", -1)))
-          yield* Effect.timeout(aSessionWaits, "10 seconds")
+          yield* within("for a session that waits")(aSessionWaits)
           return fiber
         }))
         assert.deepStrictEqual(yield* Fiber.join(loser), {
@@ -117,11 +118,11 @@ for (const server of inject("postgres")) {
         yield* Effect.forEach([first, second], (sql) => sql`BEGIN`)
         // So that PostgreSQL refuses the first one.
         yield* first`SET LOCAL deadlock_timeout = '10ms'`
-        yield* second`SET LOCAL deadlock_timeout = '60s'`
+        yield* second`SET LOCAL deadlock_timeout = '1h'`
         yield* write(first, "left-1")
         yield* write(second, "right-1")
         const waiting = yield* Effect.forkScoped(write(second, "left-1"))
-        yield* Effect.timeout(aSessionWaits, "10 seconds")
+        yield* within("for a session that waits")(aSessionWaits)
         const { code, message } = yield* refusal(write(first, "right-1"))
         assert.deepStrictEqual({ code, message }, { code: "40P01", message: "deadlock detected" })
         yield* first`ROLLBACK`

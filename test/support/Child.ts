@@ -66,4 +66,4 @@ const kill = (process_: ChildProcess): Effect.Effect<void> =>
 
 /** Waits until a process has printed this many lines. */
 export const says = (child: Child, count: number): Effect.Effect<void> =>
-  until(`a process has printed ${count} lines`, Effect.sync(() => child.lines.length >= count), "30 seconds")
+  until(`a process has printed ${count} lines`, Effect.sync(() => child.lines.length >= count))

@@ -245,7 +245,7 @@ export const relaunch = (
   account: Account | undefined,
   /** Settings beside those of every server. */
   more: ReadonlyArray<string> = [],
-  attempts = 100
+  attempts = 2_000
 ): Effect.Effect<ChildProcess, PostgresServerError> =>
   Effect.catchIf(
     launch(bin, data, port, account, more),

@@ -8,7 +8,7 @@ import { connect, createServer, type Server, type Socket } from "node:net"
 export interface Proxy {
   /** The server's URL through the proxy. */
   readonly url: string
-  /** The round trips so far, without logins, announcements and leases. */
+  /** The round trips so far, without logins, announcements, leases, and the listener's signs of life. */
   readonly roundTrips: Effect.Effect<number>
   /** The round trips on the connections of leases. */
   readonly leases: Effect.Effect<number>
@@ -53,6 +53,9 @@ const announcement = Buffer.from("{\"from\":\"")
 /** The first statement on a connection of leases. */
 const leaseChannel = Buffer.from("eventfold_lease")
 
+/** The first statement on the connection of the listener, which asks for a sign of life later. */
+const listenerChannel = Buffer.from("LISTEN \"eventfold\"")
+
 /** What a connection that lasts asks first: whether its session is its own. It is counted as a part of the login. */
 const sessionLook = Buffer.from("SELECT pg_backend_pid()")
 
@@ -83,6 +86,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
     let onReply: Trap | undefined
     let isAnnouncement = false
     let isLease = false
+    let listens: "no" | "soon" | "yes" = "no"
     let isLogin = true
     const cut = () => {
       client.destroy()
@@ -108,6 +112,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
       if (chunk.includes(sessionLook)) isLogin = true
       if (chunk.includes(announcement)) isAnnouncement = true
       if (chunk.includes(leaseChannel)) isLease = true
+      if (chunk.includes(listenerChannel)) listens = "soon"
       server.write(chunk)
     })
     server.on("data", (chunk: Buffer) => {
@@ -121,8 +126,9 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
         isAnnouncement = false
       } else if (isLease) {
         counts.leases += answers
-      } else {
+      } else if (listens !== "yes") {
         counts.roundTrips += answers
+        if (listens === "soon" && answers > 0) listens = "yes"
       }
       if (onReply === undefined) client.write(chunk)
       else if (more > 0) trip(onReply)

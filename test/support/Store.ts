@@ -6,12 +6,23 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Message, RecordedMessage } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 
 export type Store = MessageStore["Service"]
+
+/**
+ * With these options no wait of a store ends by itself, and no failure is tried again: what ends within the bound of a test was
+ * ended, or refused, at once.
+ */
+export const patient = {
+  lockTimeout: "1 hour",
+  statementTimeout: "2 hours",
+  retry: Schedule.spaced("1 hour")
+} as const
 
 /** Opens a store. The end of the scope closes it. */
 export const open = (

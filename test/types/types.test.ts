@@ -97,7 +97,7 @@ describe("the harness", () => {
   })
 })
 
-layer(Compiled.layer, { excludeTestServices: true, timeout: "2 minutes" })("the compiler", (it) => {
+layer(Compiled.layer, { excludeTestServices: true })("the compiler", (it) => {
   it.effect("says nothing about what is right", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual((yield* Compiled).elsewhere, [])

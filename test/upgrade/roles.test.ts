@@ -46,7 +46,7 @@ const hint = "Ask an administrator to run CREATE ROLE message_store LOGIN, or in
   + "psql -v role=off, or role: false in the library."
 
 for (const server of layers) {
-  layer(server.layer, { excludeTestServices: true, timeout: 120_000 })(`roles on ${server.name}`, (it) => {
+  layer(server.layer, { excludeTestServices: true })(`roles on ${server.name}`, (it) => {
     it.effect("a user that may not create the role is told what to do, and nothing is installed", () =>
       Effect.gen(function*() {
         const app = yield* makeRole("app")

@@ -46,7 +46,7 @@ const installed = (sql: SqlClient) =>
     FROM eventfold.installations ORDER BY ordinal`.values
 
 for (const server of inject("postgres")) {
-  layer(Database.layer({ server }), { excludeTestServices: true, timeout: 60_000 })(
+  layer(Database.layer({ server }), { excludeTestServices: true })(
     `a stock Message DB on ${server.name}`,
     (it) => {
       it.effect.each(MessageDb.versions)(

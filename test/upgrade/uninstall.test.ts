@@ -30,7 +30,7 @@ const write = (url: string, count: number) =>
   )
 
 for (const server of layers) {
-  layer(server.layer, { excludeTestServices: true, timeout: 120_000 })(`uninstalling on ${server.name}`, (it) => {
+  layer(server.layer, { excludeTestServices: true })(`uninstalling on ${server.name}`, (it) => {
     it.effect.each([[0, "0 messages"], [1, "1 message"], [12, "12 messages"]] as const)(
       "a store of %i messages asks for the database's name",
       ([count, lost]) =>

@@ -37,13 +37,13 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
       assert.match(tour, /--at [^]*│ deposit[^\n]*\n└[^\n]*\nalice: €100.00\n/)
       assert.isTrue(tour.endsWith("In the end\nalice: €0.00 (closed)\nbob: €70.00\ncarol: €19.50"))
       assert.deepStrictEqual(yield* fs.readDirectory(folder), [])
-    }), 60_000)
+    }))
 
   it.effect("ends quietly when its reader does", () =>
     Effect.gen(function*() {
       const folder = yield* Program.temporaryFolder
       assert.strictEqual(yield* unread(folder, ""), "exit code 0\n")
-    }), 120_000)
+    }))
 
   it.effect("keeps accounts in a folder, from one run to the next", () =>
     Effect.gen(function*() {
@@ -77,7 +77,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
       // Another store has other accounts.
       yield* assertOneLineError(folder, "deposit alice 1 --data other", "there is no account alice: open it first")
       yield* assertOneLineError(folder, "deposit alice 1 --store memory", "there is no account alice: open it first")
-    }), 120_000)
+    }))
 
   it.effect("says in one line what is refused, and what to do", () =>
     Effect.gen(function*() {
@@ -90,7 +90,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
       yield* refused("close alice", "the account alice has €5.00 left: withdraw it first")
       yield* refused("open alice", "the account alice already exists and belongs to alice: choose another name")
       assert.match(yield* prints(folder, "statement alice"), /alice: €5\.00$/)
-    }), 60_000)
+    }))
 
   it.effect("shows its help for what can't be meant", () =>
     Effect.gen(function*() {
@@ -116,7 +116,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
         assert.include(stdout + stderr, advice)
       }
       assert.deepStrictEqual(yield* fs.readDirectory(folder), [])
-    }), 60_000)
+    }))
 
   it.effect(
     "killed in the middle of its transfers, keeps the sum; sent again, it makes those that are missing",
@@ -134,7 +134,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
             Stream.decodeText(),
             Stream.splitLines,
             Stream.runForEachWhile(() => Effect.sync(() => ++said < 25)),
-            Effect.timeout("30 seconds")
+            Effect.timeout("3 minutes")
           )
           yield* child.kill({ killSignal: "SIGKILL" })
           return yield* Effect.exit(child.exitCode)
@@ -153,7 +153,6 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
 
         yield* prints(folder, transfers)
         assert.deepStrictEqual([yield* balanceOf("alice"), yield* balanceOf("bob")], [4_000, 6_000])
-      }),
-    120_000
+      })
   )
 })

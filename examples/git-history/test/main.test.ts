@@ -46,14 +46,14 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the demo", (it) => 
 
       yield* Repo.git(repository, ["update-ref", "refs/heads/main", "main~1"])
       assertOneLineError(yield* run(folder, [repository]), /--data/)
-    }), 60_000)
+    }))
 
   it.effect("ends quietly when its reader does", () =>
     Effect.gen(function*() {
       const [folder, repository] = [yield* Program.temporaryFolder, yield* Repo.empty()]
       yield* Repo.importCommits(repository, [Repo.commit([Repo.write("a", "1")])])
       assert.strictEqual(yield* Program.make(main).unread(folder, [repository]), "exit code 0\n")
-    }), 60_000)
+    }))
 
   it.effect("says in one line what is wrong", () =>
     Effect.gen(function*() {
@@ -71,7 +71,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the demo", (it) => 
       assertOneLineError(refused, /no PostgreSQL server answers/)
       assert.notInclude(refused.stderr, "secret")
       assert.deepStrictEqual(yield* fs.readDirectory(folder), ["taken"])
-    }), 60_000)
+    }))
 
   it.effect("shows its help for a wrong flag", () =>
     Effect.gen(function*() {

@@ -19,4 +19,4 @@ it.live("the day is that of the README", () =>
 it.live("the day ends quietly when its reader does", () =>
   Effect.gen(function*() {
     assert.strictEqual(yield* library.unread(yield* Program.temporaryFolder, ""), "exit code 0\n")
-  }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 120_000)
+  }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))

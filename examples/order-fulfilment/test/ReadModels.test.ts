@@ -86,10 +86,7 @@ const folded = Effect.gen(function*() {
   }
 })
 
-it.layer(CommandLine.databaseLayer({ store: "memory", data: "" }), {
-  excludeTestServices: true,
-  timeout: "60 seconds"
-})(
+it.layer(CommandLine.databaseLayer({ store: "memory", data: "" }), { excludeTestServices: true })(
   "the tables",
   (it) => {
     it.effect("hold what the log says, once they have caught up", () =>
@@ -104,7 +101,7 @@ it.layer(CommandLine.databaseLayer({ store: "memory", data: "" }), {
           ["cancelled", "refunded"]
         ])
         assert.deepStrictEqual(found, yield* folded)
-      }).pipe(quietly), 60_000)
+      }).pipe(quietly))
 
     it.effect("are asked for one order", () =>
       Effect.gen(function*() {
@@ -116,7 +113,7 @@ it.layer(CommandLine.databaseLayer({ store: "memory", data: "" }), {
         assert.include(yield* Report.order(OrderId.make("1")), "€40.00")
         const refused = yield* Effect.flip(Report.order(OrderId.make("99")))
         assert.strictEqual(refused.message, "there is no order 99")
-      }).pipe(quietly), 60_000)
+      }).pipe(quietly))
 
     it.effect("have what one has written oneself, when another keeps them", () =>
       Effect.gen(function*() {
@@ -129,7 +126,7 @@ it.layer(CommandLine.databaseLayer({ store: "memory", data: "" }), {
         }
         yield* Fiber.interrupt(another)
         assert.deepStrictEqual(yield* tables, yield* folded)
-      }).pipe(quietly), 60_000)
+      }).pipe(quietly))
 
     it.effect("are the same after a rebuild", () =>
       Effect.gen(function*() {
@@ -139,7 +136,7 @@ it.layer(CommandLine.databaseLayer({ store: "memory", data: "" }), {
           assert.deepStrictEqual(Option.map(last, ({ phase }) => phase), Option.some("switched"))
         }
         assert.deepStrictEqual(yield* tables, before)
-      }).pipe(quietly), 60_000)
+      }).pipe(quietly))
 
     it.effect(
       "are not touched by a changed definition until they are rebuilt",
@@ -158,8 +155,7 @@ it.layer(CommandLine.databaseLayer({ store: "memory", data: "" }), {
           yield* Stream.runDrain(ReadModel.rebuild(ReadModels.revenue))
           yield* ReadModels.catchUp
           assert.deepStrictEqual(yield* tables, yield* folded)
-        }).pipe(quietly),
-      60_000
+        }).pipe(quietly)
     )
   }
 )

@@ -24,7 +24,7 @@ const runUntil = Effect.fnUntraced(function*(folder: string, args: string, parts
       if (wasMissing && missing.size === 0) yield* Effect.forkScoped(child.kill({ killSignal: "SIGTERM" }))
     })),
     Effect.timeoutOrElse({
-      duration: "30 seconds",
+      duration: "3 minutes",
       orElse: () => Effect.die(new Error(`waited in vain for ${[...missing].join(", ")} in\n${lines.join("\n")}`))
     })
   )
@@ -88,14 +88,14 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
       assert.strictEqual(days.reduce((sum, [, orders]) => sum + Number(orders), 0), 3)
       assert.isTrue(tour.endsWith("\nrevenue: €164.00"))
       assert.deepStrictEqual(yield* fs.readDirectory(folder), [])
-    }), 60_000)
+    }))
 
   it.effect("end quietly when their reader does", () =>
     Effect.gen(function*() {
       const folder = yield* Program.temporaryFolder
       // `run` ends by itself only when it is stopped.
       for (const args of ["", "run"]) assert.strictEqual(yield* unread(folder, args), "exit code 0\n", args)
-    }), 120_000)
+    }))
 
   it.effect("resume where they were stopped", () =>
     Effect.gen(function*() {
@@ -136,7 +136,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
         3
       )
       assert.isTrue(status.endsWith("revenue: €120.00"))
-    }), 120_000)
+    }))
 
   it.effect("park what fails for good, and replay it on request", () =>
     Effect.gen(function*() {
@@ -156,7 +156,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
       const second = yield* runUntil(folder, "run --repaired", ["7      order shipped"])
       assert.strictEqual(second.code, 0)
       assert.strictEqual(yield* prints(folder, "parked"), "nothing is parked")
-    }), 120_000)
+    }))
 
   it.effect(
     "have tables, which show an order at once, and are rebuilt when their definition has changed",
@@ -179,7 +179,6 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
         ])
         assert.strictEqual(yield* prints(folder, "rebuild orders --throttle 1000"), "rebuilt orders: messages 1")
         assert.deepStrictEqual(rows(yield* prints(folder, "report"), "status"), [["placed", "1", "€40.00"]])
-      }),
-    120_000
+      })
   )
 })

@@ -492,7 +492,7 @@ describe("at the same time", () => {
         amounts
       )
       assert.deepStrictEqual(yield* Balance.load("1"), { state: { balance: 64 * 65 / 2 }, version: Option.some(63) })
-    }).pipe(onMemory), 30_000)
+    }).pipe(onMemory))
 
   it.effect("with the default retry as well", () =>
     Effect.gen(function*() {

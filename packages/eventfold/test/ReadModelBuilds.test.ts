@@ -168,6 +168,5 @@ it.effect.prop("after any kills, failures and rebuilds, the tables are what the 
     yield* caughtUp(model)
     yield* isExact()
   }).pipe(Effect.scoped, Effect.provide(Layer.merge(inMemory, logged().layer))), {
-  arbitrary: { runs: 25 },
-  timeout: 30_000
+  arbitrary: { runs: 25 }
 })

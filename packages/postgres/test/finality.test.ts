@@ -107,7 +107,7 @@ it.prop(
     look({ from: known.final + 1, before: known, last, writers: [] })
     assert.strictEqual(known.final, last)
   },
-  { arbitrary: { runs: 60 }, timeout: 60_000 }
+  { arbitrary: { runs: 60 } }
 )
 
 /** A look at whose beginning everything was known that is known now. */

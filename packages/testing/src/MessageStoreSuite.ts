@@ -63,13 +63,14 @@ export interface Options {
  *
  * **Details**
  *
- * All tests share one store of the layer, which has two minutes to be built. It may have messages already: each test writes
+ * All tests share one store of the layer, which has five minutes to be built. It may have messages already: each test writes
  * to categories of its own, and leaves its messages there, more than 100,000 in all. The tests run on the real clock.
  *
  * **Gotchas**
  *
  * Nothing else may write to the store meanwhile: some tests count the messages of all categories. Vitest's default of 5
- * seconds a test is too short for a store on a database: set `testTimeout` to 30 seconds or more.
+ * seconds a test is too short for a store on a database: set `testTimeout` to three minutes or more. What waits in vain says
+ * so after two.
  *
  * @example
  * ```ts no-run
@@ -84,7 +85,7 @@ export interface Options {
  */
 export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, options: Options = {}): void => {
   const supports: Fixtures.Supports = (feature) => options.unsupported?.includes(feature) !== true
-  withLayer(layer, { excludeTestServices: true, timeout: "2 minutes" })(`MessageStore: ${name}`, (it) => {
+  withLayer(layer, { excludeTestServices: true, timeout: "5 minutes" })(`MessageStore: ${name}`, (it) => {
     Writing.tests(it)
     Keeping.tests(it)
     Checks.tests(it)

@@ -27,13 +27,14 @@ export type { Counting } from "./internal/readModelSuite/counter.ts"
  *
  * **Details**
  *
- * All tests share the stores of the layer: the one under test, and a message store to read from. The layer has two minutes
+ * All tests share the stores of the layer: the one under test, and a message store to read from. The layer has five minutes
  * to be built. Both stores may have data already: each test has categories and read models of its own, and leaves them
  * there. The tests run on the real clock.
  *
  * **Gotchas**
  *
- * Vitest's default of 5 seconds a test is too short for a store on a database: set `testTimeout` to 60 seconds or more.
+ * Vitest's default of 5 seconds a test is too short for a store on a database: set `testTimeout` to three minutes or
+ * more. What waits in vain fails after two.
  *
  * @example
  * ```ts no-run
@@ -61,7 +62,7 @@ export const suite = <E, R>(
 ): void => {
   // Without the log of read models that start and stop.
   const quiet = Layer.provideMerge(layer, Layer.succeed(References.MinimumLogLevel, "Warn"))
-  withLayer(quiet, { excludeTestServices: true, timeout: "2 minutes" })(`ReadModelStore: ${name}`, (it) => {
+  withLayer(quiet, { excludeTestServices: true, timeout: "5 minutes" })(`ReadModelStore: ${name}`, (it) => {
     Contract.tests(it, counting)
     Handling.tests(it, counting)
     Builds.tests(it, counting)

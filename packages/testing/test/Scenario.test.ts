@@ -643,7 +643,7 @@ describe("a scenario that fails says", () => {
         yield* message(Scenario(silent).when([Order, "1", Placed({ total: 1 })]).then()),
         /then the consumers did not finish: handlers wait for something that does not come; still running: shop on Placed at order-1\/0/
       )
-    }), 20_000)
+    }))
 
   it.effect("to a test runner where the expectation is", () =>
     Effect.gen(function*() {

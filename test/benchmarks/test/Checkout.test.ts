@@ -75,7 +75,7 @@ describe("bench --against", () => {
         stderr: "Nothing to compare: no code of eventfold runs in limit-stream-whole, limit-stream-whole-server\n",
         code: 1
       })
-    }).pipe(Effect.provide(NodeServices.layer)), 30_000)
+    }).pipe(Effect.provide(NodeServices.layer)))
 
   it.live("exits with 1, and names a file that is no checkout", () =>
     Effect.gen(function*() {
@@ -83,5 +83,5 @@ describe("bench --against", () => {
         stderr: `${main} is not a checkout of eventfold: it is not a folder\n`,
         code: 1
       })
-    }).pipe(Effect.provide(NodeServices.layer)), 30_000)
+    }).pipe(Effect.provide(NodeServices.layer)))
 })

@@ -12,7 +12,7 @@ const echo = fileURLToPath(new URL("EchoProcess.ts", import.meta.url))
 const isRunning = (pid: number) =>
   Effect.map(Effect.result(Effect.try(() => process.kill(pid, 0))), ({ _tag }) => _tag === "Success")
 
-const ended = (pid: number) => until(`process ${pid} has ended`, Effect.map(isRunning(pid), (is) => !is), "20 seconds")
+const ended = (pid: number) => until(`process ${pid} has ended`, Effect.map(isRunning(pid), (is) => !is))
 
 describe("a child process", () => {
   it.live("answers what it is asked, and is killed with the scope", () =>

@@ -25,4 +25,4 @@ it.live("ends quietly when its reader does", () =>
     for (const args of ["--help", "--from report.json"]) {
       assert.strictEqual(yield* bench.unread(folder, args), "exit code 0\n", args)
     }
-  }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 120_000)
+  }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))

@@ -51,8 +51,11 @@ export const limitsOf = (
 /** The server's longest `lock_timeout`, in milliseconds. */
 const longest = 2 ** 31 - 1
 
-/** How long a failed write waits to learn who holds the lock. The answer is a help, and no more. */
-const askTimeout = "2 seconds"
+/**
+ * How long a failed write waits to learn who holds the lock. The answer is a help, and no more. On a busy server, where locks are
+ * waited for in vain most often, it takes seconds.
+ */
+const askTimeout = "10 seconds"
 
 export interface LockWaits {
   readonly limits: Limits

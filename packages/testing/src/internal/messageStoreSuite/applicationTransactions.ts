@@ -149,7 +149,7 @@ const committing = (it: It) => {
         }))
       const write = (i: number) => i % 2 === 0 ? inTransaction(i) : balance.transact("1", () => deposited(1), { retry })
       yield* Effect.forEach(upTo(32), write, together).pipe(Effect.timeoutOrElse({
-        duration: "60 seconds",
+        duration: "2 minutes",
         orElse: () => Effect.die(new Error("the transactions wait for one another"))
       }))
       assert.strictEqual((yield* balance.load("1")).state.balance, 32)
@@ -405,7 +405,7 @@ const entities = (it: It) => {
         yield* Effect.yieldNow
         yield* balance.transact("1", () => deposited(3), { retry })
       })).pipe(Effect.timeoutOrElse({
-        duration: "20 seconds",
+        duration: "2 minutes",
         orElse: () => Effect.die(new Error("the transaction waits for one that waits for it"))
       }))
       yield* Fiber.join(other)

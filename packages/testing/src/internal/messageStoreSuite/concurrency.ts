@@ -225,7 +225,7 @@ const large = (it: It) =>
           return next + 1
         })
         assert.strictEqual(count, 100_000)
-      }), 120_000)
+      }), 600_000)
   })
 
 export const tests = (it: It): void => {

@@ -63,10 +63,10 @@ const setUp = Effect.gen(function*() {
   }
 })
 
-/** Retries an assertion until it holds, for at most twenty seconds. */
+/** Retries an assertion until it holds, for two minutes. */
 const eventually = <E, R>(assertion: Effect.Effect<void, E, R>) =>
   Effect.sandbox(assertion).pipe(
-    Effect.retry(Schedule.max([Schedule.spaced("20 millis"), Schedule.recurs(1_000)])),
+    Effect.retry(Schedule.max([Schedule.spaced("20 millis"), Schedule.recurs(6_000)])),
     Effect.catch(Effect.failCause)
   )
 

@@ -149,7 +149,7 @@ const transfers = (it: It) =>
           (i) => Effect.result(transfer(i % 4, (i + 1 + i % 3) % 4, 1 + i % 9)),
           together
         ).pipe(Effect.timeoutOrElse({
-          duration: "90 seconds",
+          duration: "2 minutes",
           orElse: () => Effect.die(new Error("the transfers wait for one another"))
         }))
         for (const outcome of outcomes) {

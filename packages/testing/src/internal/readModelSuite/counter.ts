@@ -80,10 +80,10 @@ export const assertExact = Effect.fnUntraced(function*<R>(
   assert.deepStrictEqual({ ...yield* counts(name) }, yield* expectedCounts(category, factor))
 })
 
-/** Waits until a condition holds, for at most 30 seconds. */
+/** Waits until a condition holds, for at most two minutes. */
 export const until = <E, R>(condition: Effect.Effect<boolean, E, R>) =>
   condition.pipe(
     Effect.flatMap((holds) => holds ? Effect.void : Effect.fail("not yet" as const)),
     Effect.retry({ while: (error) => error === "not yet", schedule: Schedule.spaced("20 millis") }),
-    Effect.timeout("30 seconds")
+    Effect.timeout("2 minutes")
   )

@@ -57,7 +57,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
             }),
           { concurrency: "unbounded" }
         )
-        yield* Effect.timeout(ReadModel.waitFor(model, yield* store.lastPosition), "30 seconds")
+        yield* Effect.timeout(ReadModel.waitFor(model, yield* store.lastPosition), "2 minutes")
         yield* assertExact(counting, name, category)
         yield* Fiber.interruptAll(workers)
         yield* assertExact(counting, name, category)
@@ -79,7 +79,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
           if (Option.isSome(live) && live.value.lag.messages === 0) yield* assertExact(counting, name, category)
         }
         yield* ReadModel.start(model)
-        yield* Effect.timeout(ReadModel.waitFor(model, yield* store.lastPosition), "30 seconds")
+        yield* Effect.timeout(ReadModel.waitFor(model, yield* store.lastPosition), "2 minutes")
         yield* assertExact(counting, name, category)
       }))
   })

@@ -133,7 +133,12 @@ const failures = <R>(it: It<R>, counting: Counting<R>) => {
       const category = yield* newCategory
       const [stopping, skipping] = [yield* newName, yield* newName]
       yield* store.append(`${category}-1`, numbered(4))
-      const options = { version: 1, tables: counting.tables, retry: Schedule.recurs(0), timeout: "500 millis" } as const
+      const options = {
+        version: 1,
+        tables: counting.tables,
+        retry: Schedule.recurs(0),
+        timeout: "1500 millis"
+      } as const
       const define = (name: string, onFailure: "stop" | "skip") =>
         ReadModel.make(name, { ...options, onFailure }).on(category, {
           Numbered: (message) =>
@@ -142,8 +147,8 @@ const failures = <R>(it: It<R>, counting: Counting<R>) => {
       const error = yield* Effect.flip(quietly(ReadModel.run(define(stopping, "stop"))))
       assert.instanceOf(error, ReadModel.HandlerTimeout)
       if (error instanceof ReadModel.HandlerTimeout) {
-        assert.deepStrictEqual([error.handledBy, error.millis, error.messages], [stopping, 500, 1])
-        assert.include(error.message, `the handler of the read model ${stopping} took longer than 500ms`)
+        assert.deepStrictEqual([error.handledBy, error.millis, error.messages], [stopping, 1_500, 1])
+        assert.include(error.message, `the handler of the read model ${stopping} took longer than 1s 500ms`)
       }
       const stream = `${category}-1`
       assert.deepStrictEqual({ ...yield* counting.counts(stopping) }, { [stream]: 2, [`sum of ${stream}`]: 1 })
