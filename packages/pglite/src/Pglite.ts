@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { PGlite } from "@electric-sql/pglite"
+import type { PGlite } from "@electric-sql/pglite"
 import { dataDir as initialDataDir } from "@electric-sql/pglite-prepopulatedfs"
 import * as Postgres from "@eventfold/postgres/Postgres"
 import * as Effect from "effect/Effect"
@@ -14,9 +14,12 @@ import type * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { MessageStore } from "eventfold/MessageStore"
 import { existsSync } from "node:fs"
-import { mkdir, rm, writeFile } from "node:fs/promises"
+import { access, constants, mkdir, readdir, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import * as Engine from "./internal/engine.ts"
+import { explain } from "./internal/folderFaults.ts"
 import * as FolderLock from "./internal/folderLock.ts"
+import * as Session from "./internal/session.ts"
 import { makeWire } from "./internal/wire.ts"
 
 /**
@@ -73,7 +76,7 @@ export class FolderUnusable extends Schema.TaggedError<FolderUnusable>()("Folder
 export type OpenError = FolderInUse | FolderUnusable | Postgres.OpenError
 
 const unusable = (dataDir: string, cause: unknown): FolderUnusable =>
-  new FolderUnusable({ dataDir, detail: cause instanceof Error ? cause.message : String(cause), cause })
+  new FolderUnusable({ dataDir, detail: explain(cause), cause })
 
 const attempt = <A>(dataDir: string, run: () => Promise<A>): Effect.Effect<A, FolderUnusable> =>
   Effect.tryPromise({ try: run, catch: (cause) => unusable(dataDir, cause) })
@@ -88,42 +91,59 @@ const notMade = (dataDir: string, cause: unknown): FolderUnusable => {
   return unusable(dataDir, cause)
 }
 
-/** An eighth of PGlite's own, as much as a store on one connection uses. */
-const startParams = [...PGlite.defaultStartParams, "-c", "shared_buffers=16MB", "-c", "max_connections=5"]
-
 /** Starts from a data folder that was made before, because making one takes seconds and much memory. */
-const initialOptions = async (dataDir?: string) => ({
-  ...(dataDir === undefined ? {} : { dataDir }),
-  startParams,
-  loadDataDir: await initialDataDir()
+const startNew = async (dataDir?: string): Promise<PGlite> =>
+  Engine.start({ ...dataDir !== undefined && { dataDir }, loadDataDir: await initialDataDir() })
+
+/** What a folder may have before its first use: hidden files, and what a file system has in its root. */
+const isOfNobody = (name: string): boolean => name.startsWith(".") || name === "lost+found"
+
+/** Refuses a folder that this layer has not made: it would write into it, and remove a `pgdata` that looks incomplete. */
+const requireOwn = Effect.fnUntraced(function*(dataDir: string): Effect.fn.Return<void, FolderUnusable> {
+  const refuse = (detail: string) => new FolderUnusable({ dataDir, detail })
+  const names = yield* attempt(dataDir, () => readdir(dataDir))
+  if (names.includes("PG_VERSION")) return yield* refuse("it is a PostgreSQL data folder itself; name another one")
+  const foreign = names.find((name) => !isOfNobody(name))
+  if (foreign !== undefined && !names.includes("lock")) {
+    return yield* refuse(
+      `it is no folder of this layer, for it has ${foreign} and no lock: name an empty folder, or a new one`
+    )
+  }
 })
 
 const openFolder = Effect.fnUntraced(function*(
   dataDir: string
-): Effect.fn.Return<PGlite, FolderInUse | FolderUnusable, Scope.Scope> {
+): Effect.fn.Return<Session.Session, FolderInUse | FolderUnusable, Scope.Scope> {
   yield* Effect.tryPromise({
     try: () => mkdir(dataDir, { recursive: true }),
     catch: (cause) => notMade(dataDir, cause)
   })
-  if (existsSync(join(dataDir, "PG_VERSION"))) {
-    return yield* new FolderUnusable({ dataDir, detail: "it is a PostgreSQL data folder itself; name another one" })
-  }
+  yield* requireOwn(dataDir)
+  // SQLite would not say why it can't open its file.
+  yield* attempt(dataDir, () => access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK))
   yield* FolderLock.hold(join(dataDir, "lock"), {
     onHeld: () => new FolderInUse({ dataDir }),
     onFailure: (cause) => unusable(dataDir, cause)
   })
   const data = join(dataDir, "pgdata")
   const complete = join(dataDir, "initialized")
-  return existsSync(complete)
-    ? yield* openData(dataDir, data)
-    : yield* initialize(dataDir, data, complete)
+  return yield* manage(
+    existsSync(complete) ? openData(dataDir, data) : initialize(dataDir, data, complete),
+    () => Engine.start({ dataDir: data })
+  )
 })
 
 /** Opens data that an earlier layer has left. PGlite would silently begin with an empty database where it is missing. */
-const openData = (dataDir: string, data: string): Effect.Effect<PGlite, FolderUnusable> =>
-  existsSync(join(data, "PG_VERSION"))
-    ? attempt(dataDir, () => PGlite.create({ dataDir: data, startParams }))
-    : Effect.fail(new FolderUnusable({ dataDir, detail: `${data} is missing: restore it, or name another folder` }))
+const openData = Effect.fnUntraced(function*(
+  dataDir: string,
+  data: string
+): Effect.fn.Return<PGlite, FolderUnusable> {
+  const version = join(data, "PG_VERSION")
+  if (!existsSync(version)) {
+    return yield* new FolderUnusable({ dataDir, detail: `${data} is missing: restore it, or name another folder` })
+  }
+  return yield* attempt(dataDir, () => Engine.start({ dataDir: data }))
+})
 
 /** Makes the data, and marks it as complete with a file. */
 const initialize = Effect.fnUntraced(function*(
@@ -133,18 +153,23 @@ const initialize = Effect.fnUntraced(function*(
 ): Effect.fn.Return<PGlite, FolderUnusable> {
   // A process that was killed here before left data that can't be opened, and that has no messages.
   yield* attempt(dataDir, () => rm(data, { recursive: true, force: true }))
-  const db = yield* attempt(dataDir, async () => PGlite.create(await initialOptions(data)))
-  yield* attempt(dataDir, () => writeFile(complete, ""))
+  const db = yield* attempt(dataDir, () => startNew(data))
+  yield* attempt(dataDir, () => writeFile(complete, "")).pipe(Effect.tapError(() => Effect.promise(() => db.close())))
   return db
 })
 
-const open = ({ dataDir }: Options): Effect.Effect<PGlite, FolderInUse | FolderUnusable, Scope.Scope> =>
+/** Closes the session with the scope. */
+const manage = <E>(
+  open: Effect.Effect<PGlite, E>,
+  reopen?: () => Promise<PGlite>
+): Effect.Effect<Session.Session, E, Scope.Scope> =>
   Effect.acquireRelease(
-    dataDir === undefined
-      ? attempt("in memory", async () => PGlite.create(await initialOptions()))
-      : openFolder(dataDir),
-    (db) => Effect.promise(() => db.close())
+    Effect.map(open, (db) => Session.make(db, reopen)),
+    (session) => Effect.promise(() => session.close())
   )
+
+const open = ({ dataDir }: Options): Effect.Effect<Session.Session, FolderInUse | FolderUnusable, Scope.Scope> =>
+  dataDir === undefined ? manage(attempt("in memory", () => startNew())) : openFolder(dataDir)
 
 /**
  * The client of a PGlite, without a store.
@@ -162,9 +187,9 @@ const open = ({ dataDir }: Options): Effect.Effect<PGlite, FolderInUse | FolderU
  */
 export const layerClient = (options: Options = {}): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> =>
   PgClient.layerFrom(Effect.gen(function*() {
-    const db = yield* open(options)
+    const session = yield* open(options)
     return yield* PgClient.make({
-      stream: makeWire(db),
+      stream: makeWire(session),
       username: "postgres",
       database: "postgres",
       maxConnections: 1,
