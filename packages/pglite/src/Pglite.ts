@@ -15,7 +15,7 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import type { MessageStore } from "eventfold/MessageStore"
 import { existsSync } from "node:fs"
 import { access, constants, mkdir, readdir, rm, writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import * as Engine from "./internal/engine.ts"
 import { explain } from "./internal/folderFaults.ts"
 import * as FolderLock from "./internal/folderLock.ts"
@@ -33,8 +33,18 @@ export interface Options {
    * The folder that keeps the data, made when it is missing. Defaults to none: the data is in memory, and ends with the
    * layer.
    *
-   * One process at a time can use a folder. Committed messages survive the end of the process, however it ends. PGlite
-   * does not wait for the disk, so the last messages may be lost when the whole machine stops at once.
+   * **Details**
+   *
+   * One process at a time can use a folder. Committed messages survive the end of the process, however it ends.
+   *
+   * A PostgreSQL that can't go on ends its session with FATAL or PANIC, on a full disk for instance. The layer then opens the
+   * folder again for the next statement. Meanwhile operations wait as they do for a server, and fail with a `StoreError` that
+   * names the reason when their retries are used up.
+   *
+   * **Gotchas**
+   *
+   * PGlite does not wait for the disk, so the last messages may be lost when the whole machine stops at once. Data in memory is
+   * lost when its session ends: every operation then fails with a `StoreError` that may not be repeated.
    */
   readonly dataDir?: string | undefined
 }
@@ -52,7 +62,8 @@ export class FolderInUse extends Schema.TaggedError<FolderInUse>()("FolderInUse"
 }
 
 /**
- * The folder cannot keep the data: the path is not usable, the permission is missing, or the content is not this layer's.
+ * The folder cannot keep the data. `detail` says why: its disk has no room, it is read-only, the permission is missing, its data is
+ * that of another version of PostgreSQL or is damaged, it is a file, or it has files that are not this layer's.
  *
  * @since 0.1.0
  * @category errors
@@ -81,14 +92,22 @@ const unusable = (dataDir: string, cause: unknown): FolderUnusable =>
 const attempt = <A>(dataDir: string, run: () => Promise<A>): Effect.Effect<A, FolderUnusable> =>
   Effect.tryPromise({ try: run, catch: (cause) => unusable(dataDir, cause) })
 
+const existing = (path: string): string => existsSync(path) ? path : existing(dirname(path))
+
 /** Why the folder could not be made: most often because a file has its name, or that of a folder above it. */
-const notMade = (dataDir: string, cause: unknown): FolderUnusable => {
+const notMade = (dataDir: string, cause: unknown): Effect.Effect<never, FolderUnusable> => {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined
-  if (code === "EEXIST") return new FolderUnusable({ dataDir, detail: "it is a file: name a folder", cause })
-  if (code === "ENOTDIR") {
-    return new FolderUnusable({ dataDir, detail: "it would be below a file: name a folder", cause })
+  if (code === "EEXIST") {
+    return Effect.fail(new FolderUnusable({ dataDir, detail: "it is a file: name a folder", cause }))
   }
-  return unusable(dataDir, cause)
+  if (code === "ENOTDIR") {
+    return Effect.fail(new FolderUnusable({ dataDir, detail: "it would be below a file: name a folder", cause }))
+  }
+  // Node can say that a folder above it is missing, where that can't be made.
+  return Effect.andThen(
+    attempt(dataDir, () => access(existing(dirname(resolve(dataDir))), constants.W_OK | constants.X_OK)),
+    Effect.fail(unusable(dataDir, cause))
+  )
 }
 
 /** Starts from a data folder that was made before, because making one takes seconds and much memory. */
@@ -114,10 +133,9 @@ const requireOwn = Effect.fnUntraced(function*(dataDir: string): Effect.fn.Retur
 const openFolder = Effect.fnUntraced(function*(
   dataDir: string
 ): Effect.fn.Return<Session.Session, FolderInUse | FolderUnusable, Scope.Scope> {
-  yield* Effect.tryPromise({
-    try: () => mkdir(dataDir, { recursive: true }),
-    catch: (cause) => notMade(dataDir, cause)
-  })
+  yield* Effect.tryPromise({ try: () => mkdir(dataDir, { recursive: true }), catch: (cause) => cause }).pipe(
+    Effect.catch((cause) => notMade(dataDir, cause))
+  )
   yield* requireOwn(dataDir)
   // SQLite would not say why it can't open its file.
   yield* attempt(dataDir, () => access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK))
@@ -134,16 +152,10 @@ const openFolder = Effect.fnUntraced(function*(
 })
 
 /** Opens data that an earlier layer has left. PGlite would silently begin with an empty database where it is missing. */
-const openData = Effect.fnUntraced(function*(
-  dataDir: string,
-  data: string
-): Effect.fn.Return<PGlite, FolderUnusable> {
-  const version = join(data, "PG_VERSION")
-  if (!existsSync(version)) {
-    return yield* new FolderUnusable({ dataDir, detail: `${data} is missing: restore it, or name another folder` })
-  }
-  return yield* attempt(dataDir, () => Engine.start({ dataDir: data }))
-})
+const openData = (dataDir: string, data: string): Effect.Effect<PGlite, FolderUnusable> =>
+  existsSync(join(data, "PG_VERSION"))
+    ? attempt(dataDir, () => Engine.start({ dataDir: data }))
+    : Effect.fail(new FolderUnusable({ dataDir, detail: `${data} is missing: restore it, or name another folder` }))
 
 /** Makes the data, and marks it as complete with a file. */
 const initialize = Effect.fnUntraced(function*(
