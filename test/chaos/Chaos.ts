@@ -1,7 +1,6 @@
 /**
  * A run: rounds of faults, each of which ends when everything has settled, and is judged.
  */
-import { until } from "@eventfold/test/support/Until"
 import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -167,7 +166,7 @@ export const run = Effect.fnUntraced(function*(
       yield* workers.proxy(index).cutSilent
     }
     Control.write(control, { pause: number + 1, mended: true })
-    const paused = until("all writers have paused", workers.havePaused(number + 1), "1 hour")
+    const paused = Effect.repeat(Effect.delay(workers.havePaused(number + 1), "20 millis"), { until: Boolean })
     yield* inTime("the writers have ended their appends")(paused)
     yield* Fiber.interrupt(observer)
     yield* inTime("everything is handled")(Evidence.settled(after)).pipe(

@@ -47,8 +47,7 @@ export const make = Effect.fnUntraced(function*(
   const ofWorkers = yield* Effect.forEach(Array.from({ length: workers.count }), () => Semaphore.make(1))
 
   /** A worker that has not begun its work yet is not worth a kill. */
-  const whenReady = (index: number) =>
-    Effect.ignoreCause(until("the worker is ready", workers.isReady(index), "30 seconds"))
+  const whenReady = (index: number) => Effect.ignoreCause(until("the worker is ready", workers.isReady(index)))
 
   const lasting = ({ kind, millis, victim }: Plan.Fault): Lasting => {
     const short = Math.min(millis, 2_000)

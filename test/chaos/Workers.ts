@@ -145,8 +145,7 @@ export const make = Effect.fnUntraced(function*(
         for (const { child } of current) child.kill("SIGKILL")
         yield* until(
           "the workers have ended",
-          Effect.sync(() => current.every(({ child }) => hasEnded(child))),
-          "30 seconds"
+          Effect.sync(() => current.every(({ child }) => hasEnded(child)))
         )
       })
   )
@@ -173,7 +172,7 @@ export const make = Effect.fnUntraced(function*(
       const life = at(current, index)
       life.isEnding = true
       life.child.kill(signal)
-      yield* until(`${life.name} has ended`, Effect.sync(() => hasEnded(life.child)), "60 seconds").pipe(
+      yield* until(`${life.name} has ended`, Effect.sync(() => hasEnded(life.child))).pipe(
         Effect.catchDefect((defect) =>
           Effect.sync(() => {
             unexpected.push(String(defect))

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { PGlite } from "@electric-sql/pglite"
 import { Pglite } from "@eventfold/pglite"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -11,6 +12,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { vi } from "vitest"
 import * as Child from "../support/Child.ts"
 import * as Store from "../support/Store.ts"
 import { until, within } from "../support/Until.ts"
@@ -198,6 +200,45 @@ describe("a data folder that can't be one", () => {
       assert.isFalse(existsSync(join(folder, "pgdata")))
     }))
 
+  it.live("one of another version of PostgreSQL", () =>
+    Effect.gen(function*() {
+      const folder = yield* newFolder
+      yield* withStore(folder, (store) => append(store))
+      yield* Effect.promise(() => writeFile(join(folder, "pgdata", "PG_VERSION"), "15\n"))
+      const { message } = yield* unusable(folder)
+      assert.include(message, "its data is that of another version of PostgreSQL")
+      assert.include(message, "initialized by PostgreSQL version 15")
+    }))
+
+  it.live("one with files of somebody else, which stay as they are", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporaryFolder
+      const own = join(folder, "pgdata", "own")
+      yield* Effect.promise(() => mkdir(own, { recursive: true }))
+      assert.include((yield* unusable(folder)).message, "it has pgdata and no lock: name an empty folder")
+      assert.isTrue(existsSync(own))
+      assert.isFalse(existsSync(join(folder, "lock")))
+    }))
+
+  it.live.each([
+    [51, "there is no room left on its disk: make room, or name a folder on another disk (No space left on device)"],
+    [69, "its file system is read-only: name a folder that can be written (Read-only file system)"],
+    [29, "Input/output error"]
+  ])(
+    "one whose file system refuses with error %i of WASI, which is no Error",
+    ([errno, detail]) =>
+      Effect.gen(function*() {
+        const folder = yield* newFolder
+        yield* Effect.acquireRelease(
+          Effect.sync(() =>
+            vi.spyOn(PGlite.prototype, "_initArrayTypes").mockRejectedValue({ name: "ErrnoError", errno })
+          ),
+          (spy) => Effect.sync(() => spy.mockRestore())
+        )
+        assert.strictEqual((yield* unusable(folder)).detail, detail)
+      })
+  )
+
   /** Root may write everywhere: then it takes another user, who can read the checkout. */
   const isRoot = process.getuid?.() === 0
   const ancestors = (path: string): ReadonlyArray<string> =>
@@ -218,7 +259,10 @@ describe("a data folder that can't be one", () => {
         yield* Child.says(other, 1)
         yield* until("it has ended", other.ended)
         assert.lengthOf(other.lines, 1)
-        assert.include(other.lines[0], `FolderUnusable: the data folder ${dataDir} cannot be used: `)
+        assert.include(
+          other.lines[0],
+          `FolderUnusable: the data folder ${dataDir} cannot be used: this process may not write there`
+        )
       }
     }))
 })

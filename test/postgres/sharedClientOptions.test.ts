@@ -363,9 +363,9 @@ const probe = Effect.fnUntraced(function*(
     assert.isTrue(Option.isSome(lease))
     assert.isTrue(Option.isNone(yield* Effect.scoped(plain.lease(category))))
     const wakeUps = yield* store.wakeUps(category)
-    yield* within("for the listener", "10 seconds")(wakeUps.await)
+    yield* within("for the listener")(wakeUps.await)
     yield* plain.append(`${category}-w`, Store.numbered(1))
-    yield* within("for the wake-up by another store", "10 seconds")(wakeUps.await)
+    yield* within("for the wake-up by another store")(wakeUps.await)
   }).pipe(Effect.provide(built))
 })
 
@@ -496,14 +496,14 @@ layer(plain, { excludeTestServices: true, timeout: "2 minutes" })("the longest m
         store.lastMessage("large-1")
       ]
       for (const read of reads) {
-        isTooLong(yield* Effect.flip(read).pipe(within("for the failure of a read", "10 seconds")))
+        isTooLong(yield* Effect.flip(read).pipe(within("for the failure of a read")))
       }
       assert.strictEqual((yield* Store.readStream(store, "large-2")).length, 1)
       const consumer = Consumer.make("large").on(Category.make("large", { Small: Schema.Int }), {
         Small: () => Effect.void
       })
       const ended = Consumer.run(consumer).pipe(Effect.provideService(MessageStore, store), Effect.flip)
-      isTooLong(yield* within("for the end of a consumer", "10 seconds")(ended))
+      isTooLong(yield* within("for the end of a consumer")(ended))
     }).pipe(Effect.scoped))
 
   it.effect("with statements of several fibers on one connection, only the one that reads it fails", () =>

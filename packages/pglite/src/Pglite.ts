@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { PGlite } from "@electric-sql/pglite"
+import type { PGlite } from "@electric-sql/pglite"
 import { dataDir as initialDataDir } from "@electric-sql/pglite-prepopulatedfs"
 import * as Postgres from "@eventfold/postgres/Postgres"
 import * as Effect from "effect/Effect"
@@ -14,9 +14,12 @@ import type * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { MessageStore } from "eventfold/MessageStore"
 import { existsSync } from "node:fs"
-import { mkdir, rm, writeFile } from "node:fs/promises"
-import { join } from "node:path"
+import { access, constants, mkdir, readdir, rm, writeFile } from "node:fs/promises"
+import { dirname, join, resolve } from "node:path"
+import * as Engine from "./internal/engine.ts"
+import { explain } from "./internal/folderFaults.ts"
 import * as FolderLock from "./internal/folderLock.ts"
+import * as Session from "./internal/session.ts"
 import { makeWire } from "./internal/wire.ts"
 
 /**
@@ -30,8 +33,18 @@ export interface Options {
    * The folder that keeps the data, made when it is missing. Defaults to none: the data is in memory, and ends with the
    * layer.
    *
-   * One process at a time can use a folder. Committed messages survive the end of the process, however it ends. PGlite
-   * does not wait for the disk, so the last messages may be lost when the whole machine stops at once.
+   * **Details**
+   *
+   * One process at a time can use a folder. Committed messages survive the end of the process, however it ends.
+   *
+   * A PostgreSQL that can't go on ends its session with FATAL or PANIC, on a full disk for instance. The layer then opens the
+   * folder again for the next statement. Meanwhile operations wait as they do for a server, and fail with a `StoreError` that
+   * names the reason when their retries are used up.
+   *
+   * **Gotchas**
+   *
+   * PGlite does not wait for the disk, so the last messages may be lost when the whole machine stops at once. Data in memory is
+   * lost when its session ends: every operation then fails with a `StoreError` that may not be repeated.
    */
   readonly dataDir?: string | undefined
 }
@@ -49,7 +62,8 @@ export class FolderInUse extends Schema.TaggedError<FolderInUse>()("FolderInUse"
 }
 
 /**
- * The folder cannot keep the data: the path is not usable, the permission is missing, or the content is not this layer's.
+ * The folder cannot keep the data. `detail` says why: its disk has no room, it is read-only, the permission is missing, its data is
+ * that of another version of PostgreSQL or is damaged, it is a file, or it has files that are not this layer's.
  *
  * @since 0.1.0
  * @category errors
@@ -73,56 +87,74 @@ export class FolderUnusable extends Schema.TaggedError<FolderUnusable>()("Folder
 export type OpenError = FolderInUse | FolderUnusable | Postgres.OpenError
 
 const unusable = (dataDir: string, cause: unknown): FolderUnusable =>
-  new FolderUnusable({ dataDir, detail: cause instanceof Error ? cause.message : String(cause), cause })
+  new FolderUnusable({ dataDir, detail: explain(cause), cause })
 
 const attempt = <A>(dataDir: string, run: () => Promise<A>): Effect.Effect<A, FolderUnusable> =>
   Effect.tryPromise({ try: run, catch: (cause) => unusable(dataDir, cause) })
 
+const existing = (path: string): string => existsSync(path) ? path : existing(dirname(path))
+
 /** Why the folder could not be made: most often because a file has its name, or that of a folder above it. */
-const notMade = (dataDir: string, cause: unknown): FolderUnusable => {
+const notMade = (dataDir: string, cause: unknown): Effect.Effect<never, FolderUnusable> => {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined
-  if (code === "EEXIST") return new FolderUnusable({ dataDir, detail: "it is a file: name a folder", cause })
-  if (code === "ENOTDIR") {
-    return new FolderUnusable({ dataDir, detail: "it would be below a file: name a folder", cause })
+  if (code === "EEXIST") {
+    return Effect.fail(new FolderUnusable({ dataDir, detail: "it is a file: name a folder", cause }))
   }
-  return unusable(dataDir, cause)
+  if (code === "ENOTDIR") {
+    return Effect.fail(new FolderUnusable({ dataDir, detail: "it would be below a file: name a folder", cause }))
+  }
+  // Node can say that a folder above it is missing, where that can't be made.
+  return Effect.andThen(
+    attempt(dataDir, () => access(existing(dirname(resolve(dataDir))), constants.W_OK | constants.X_OK)),
+    Effect.fail(unusable(dataDir, cause))
+  )
 }
 
-/** An eighth of PGlite's own, as much as a store on one connection uses. */
-const startParams = [...PGlite.defaultStartParams, "-c", "shared_buffers=16MB", "-c", "max_connections=5"]
-
 /** Starts from a data folder that was made before, because making one takes seconds and much memory. */
-const initialOptions = async (dataDir?: string) => ({
-  ...(dataDir === undefined ? {} : { dataDir }),
-  startParams,
-  loadDataDir: await initialDataDir()
+const startNew = async (dataDir?: string): Promise<PGlite> =>
+  Engine.start({ ...dataDir !== undefined && { dataDir }, loadDataDir: await initialDataDir() })
+
+/** What a folder may have before its first use: hidden files, and what a file system has in its root. */
+const isOfNobody = (name: string): boolean => name.startsWith(".") || name === "lost+found"
+
+/** Refuses a folder that this layer has not made: it would write into it, and remove a `pgdata` that looks incomplete. */
+const requireOwn = Effect.fnUntraced(function*(dataDir: string): Effect.fn.Return<void, FolderUnusable> {
+  const refuse = (detail: string) => new FolderUnusable({ dataDir, detail })
+  const names = yield* attempt(dataDir, () => readdir(dataDir))
+  if (names.includes("PG_VERSION")) return yield* refuse("it is a PostgreSQL data folder itself; name another one")
+  const foreign = names.find((name) => !isOfNobody(name))
+  if (foreign !== undefined && !names.includes("lock")) {
+    return yield* refuse(
+      `it is no folder of this layer, for it has ${foreign} and no lock: name an empty folder, or a new one`
+    )
+  }
 })
 
 const openFolder = Effect.fnUntraced(function*(
   dataDir: string
-): Effect.fn.Return<PGlite, FolderInUse | FolderUnusable, Scope.Scope> {
-  yield* Effect.tryPromise({
-    try: () => mkdir(dataDir, { recursive: true }),
-    catch: (cause) => notMade(dataDir, cause)
-  })
-  if (existsSync(join(dataDir, "PG_VERSION"))) {
-    return yield* new FolderUnusable({ dataDir, detail: "it is a PostgreSQL data folder itself; name another one" })
-  }
+): Effect.fn.Return<Session.Session, FolderInUse | FolderUnusable, Scope.Scope> {
+  yield* attempt(dataDir, () => mkdir(dataDir, { recursive: true })).pipe(
+    Effect.catch(({ cause }) => notMade(dataDir, cause))
+  )
+  yield* requireOwn(dataDir)
+  // SQLite would not say why it can't open its file.
+  yield* attempt(dataDir, () => access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK))
   yield* FolderLock.hold(join(dataDir, "lock"), {
     onHeld: () => new FolderInUse({ dataDir }),
     onFailure: (cause) => unusable(dataDir, cause)
   })
   const data = join(dataDir, "pgdata")
   const complete = join(dataDir, "initialized")
-  return existsSync(complete)
-    ? yield* openData(dataDir, data)
-    : yield* initialize(dataDir, data, complete)
+  return yield* manage(
+    existsSync(complete) ? openData(dataDir, data) : initialize(dataDir, data, complete),
+    () => Engine.start({ dataDir: data })
+  )
 })
 
 /** Opens data that an earlier layer has left. PGlite would silently begin with an empty database where it is missing. */
 const openData = (dataDir: string, data: string): Effect.Effect<PGlite, FolderUnusable> =>
   existsSync(join(data, "PG_VERSION"))
-    ? attempt(dataDir, () => PGlite.create({ dataDir: data, startParams }))
+    ? attempt(dataDir, () => Engine.start({ dataDir: data }))
     : Effect.fail(new FolderUnusable({ dataDir, detail: `${data} is missing: restore it, or name another folder` }))
 
 /** Makes the data, and marks it as complete with a file. */
@@ -133,18 +165,23 @@ const initialize = Effect.fnUntraced(function*(
 ): Effect.fn.Return<PGlite, FolderUnusable> {
   // A process that was killed here before left data that can't be opened, and that has no messages.
   yield* attempt(dataDir, () => rm(data, { recursive: true, force: true }))
-  const db = yield* attempt(dataDir, async () => PGlite.create(await initialOptions(data)))
-  yield* attempt(dataDir, () => writeFile(complete, ""))
+  const db = yield* attempt(dataDir, () => startNew(data))
+  yield* attempt(dataDir, () => writeFile(complete, "")).pipe(Effect.tapError(() => Effect.promise(() => db.close())))
   return db
 })
 
-const open = ({ dataDir }: Options): Effect.Effect<PGlite, FolderInUse | FolderUnusable, Scope.Scope> =>
+/** Closes the session with the scope. */
+const manage = <E>(
+  open: Effect.Effect<PGlite, E>,
+  reopen?: () => Promise<PGlite>
+): Effect.Effect<Session.Session, E, Scope.Scope> =>
   Effect.acquireRelease(
-    dataDir === undefined
-      ? attempt("in memory", async () => PGlite.create(await initialOptions()))
-      : openFolder(dataDir),
-    (db) => Effect.promise(() => db.close())
+    Effect.map(open, (db) => Session.make(db, reopen)),
+    (session) => Effect.promise(() => session.close())
   )
+
+const open = ({ dataDir }: Options): Effect.Effect<Session.Session, FolderInUse | FolderUnusable, Scope.Scope> =>
+  dataDir === undefined ? manage(attempt("in memory", () => startNew())) : openFolder(dataDir)
 
 /**
  * The client of a PGlite, without a store.
@@ -162,9 +199,9 @@ const open = ({ dataDir }: Options): Effect.Effect<PGlite, FolderInUse | FolderU
  */
 export const layerClient = (options: Options = {}): Layer.Layer<PgClient.PgClient | SqlClient, OpenError> =>
   PgClient.layerFrom(Effect.gen(function*() {
-    const db = yield* open(options)
+    const session = yield* open(options)
     return yield* PgClient.make({
-      stream: Postgres.inProcess(makeWire(db)),
+      stream: Postgres.inProcess(makeWire(session)),
       username: "postgres",
       database: "postgres",
       maxConnections: 1,

@@ -1,5 +1,5 @@
-import type { PGlite } from "@electric-sql/pglite"
 import { Duplex } from "node:stream"
+import type { Session } from "./session.ts"
 
 /** Stands in place of the protocol version in the first message of a connection. */
 const cancelRequest = 80877102
@@ -11,23 +11,16 @@ const firstMessageCode = (chunk: Buffer): number => chunk.length >= 8 ? chunk.re
 /**
  * Makes connections to PGlite, as streams of PostgreSQL's protocol, one after another.
  *
- * PGlite is a single session. So a new connection first clears what the one before it has left: an open transaction,
- * prepared statements, settings. A connection is dead as soon as another one follows it.
+ * PGlite is a single session. So a new connection first clears what the one before it has left. A connection is dead as soon as
+ * another one follows it, and when the session ends; then the next one begins it again.
  */
-export const makeWire = (db: PGlite): () => Duplex => {
+export const makeWire = (session: Session): () => Duplex => {
   let current: Duplex | undefined
 
   const takeOver = async (duplex: Duplex): Promise<void> => {
     const isFirst = current === undefined
     current = duplex
-    if (isFirst) return
-    await db.exec("ROLLBACK")
-    await db.exec("DISCARD ALL")
-  }
-
-  const forward = async (duplex: Duplex, chunk: Buffer): Promise<void> => {
-    const reply = await db.execProtocolRaw(new Uint8Array(chunk))
-    if (reply.length > 0 && !duplex.destroyed) duplex.push(Buffer.from(reply))
+    if (!isFirst) await session.reset()
   }
 
   const connect = (): Duplex => {
@@ -41,12 +34,16 @@ export const makeWire = (db: PGlite): () => Duplex => {
         await takeOver(duplex)
       }
       // The end of a connection must not end the session.
-      if (duplex === current && chunk[0] !== terminate) await forward(duplex, chunk)
+      if (chunk[0] === terminate) return
+      if (duplex !== current) throw new Error("another connection to the PGlite has followed this one")
+      const reply = await session.exchange(chunk)
+      if (reply.length > 0 && !duplex.destroyed) duplex.push(reply)
     }
 
     return new Duplex({
       read() {},
       write(chunk: Buffer, _encoding, done) {
+        // An error destroys the stream, and is what the client gives as the cause.
         receive(this, chunk).then(() => done(), done)
       },
       final(done) {
