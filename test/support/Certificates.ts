@@ -74,9 +74,11 @@ const make = (of: {
     der(0xa3, sequence(extensions))
   )
   const signature = der(0x03, Buffer.from([0]), sign("sha256", body, of.issuerKey))
-  const base64 = sequence(body, ecdsaWithSha256, signature).toString("base64").replaceAll(/.{64}/g, "$&\n")
+  const base64 = sequence(body, ecdsaWithSha256, signature).toString("base64")
+  // Without a line for the rest where there is none: OpenSSL takes no empty line.
+  const lines = base64.match(/.{1,64}/g) ?? []
   return {
-    certificate: `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`,
+    certificate: ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n"),
     key: of.keys.privateKey.export({ type: "pkcs8", format: "pem" }).toString()
   }
 }
