@@ -106,6 +106,6 @@ COMMIT;
 \echo :mended
 \endif
 \if :has_unmended
-\echo These use objects of other schemas, and are not eventfold's to mend. Look who made those, and see SECURITY.md:
+\echo These use objects of other schemas, and only their owner may mend them. Look who made those, and see SECURITY.md:
 \echo :unmended
 \endif
