@@ -85,8 +85,7 @@ const everything = Effect.gen(function*() {
   assert.lengthOf(yield* Stream.runCollect(store.readAll({ categories: ["account"], types: ["U"] })), 1)
   assert.lengthOf(yield* Stream.runCollect(store.readAll()), 8)
   assert.isTrue(Option.isSome(yield* store.lastMessage("account-1", { type: "U" })))
-  yield* Effect.forEach([1, 2], () =>
-    OrderState.transact("1", () => Effect.succeed(Order.events.Placed({ total: 1 }))))
+  yield* Effect.forEach([1, 2], () => OrderState.transact("1", () => Effect.succeed(Order.events.Placed({ total: 1 }))))
   assert.deepStrictEqual((yield* OrderState.load("1")).state, { total: 2 })
   yield* MessageStore.transaction(store.append("order-2", [{ type: "Placed", data: { total: 5 } }]))
 
@@ -144,16 +143,19 @@ for (const server of inject("postgres")) {
         yield* Effect.provide(Postgres.uninstall({ database }), clientWith(url, path))
       }))
 
-    it.effect.each(Psql.isInstalled ? paths : [])("psql installs and uninstalls, with the path %s", (path) =>
-      Effect.gen(function*() {
-        const url = yield* makePlanted(server)
-        const name = new URL(url).pathname.slice(1)
-        const withPath = new URL(url)
-        withPath.search = `options=${encodeURIComponent(`-csearch_path=${path.replaceAll(" ", "")}`)}`
-        assert.deepStrictEqual(yield* Psql.run(withPath.href, "install.sql"), Psql.silence)
-        assert.deepStrictEqual(yield* objects(url), yield* objects((yield* Database.Database).url))
-        assert.strictEqual((yield* Psql.run(withPath.href, "uninstall.sql", { database: name })).status, 0)
-      }))
+    it.effect.each(Psql.isInstalled ? paths : [])(
+      "psql installs and uninstalls, with the path %s",
+      (path) =>
+        Effect.gen(function*() {
+          const url = yield* makePlanted(server)
+          const name = new URL(url).pathname.slice(1)
+          const withPath = new URL(url)
+          withPath.search = `options=${encodeURIComponent(`-csearch_path=${path.replaceAll(" ", "")}`)}`
+          assert.deepStrictEqual(yield* Psql.run(withPath.href, "install.sql"), Psql.silence)
+          assert.deepStrictEqual(yield* objects(url), yield* objects((yield* Database.Database).url))
+          assert.strictEqual((yield* Psql.run(withPath.href, "uninstall.sql", { database: name })).status, 0)
+        })
+    )
 
     it.effect.each(paths)("no function calls one, with the path %s", (path) =>
       Effect.gen(function*() {
@@ -165,8 +167,10 @@ for (const server of inject("postgres")) {
         const session = Context.get(yield* Layer.build(clientWith(role.url(url), path)), SqlClient)
         const call = (statement: string) => session.unsafe(statement).values
         const write = (id: string, stream: string) =>
-          call(`SELECT message_store.write_message('${id}'::varchar, '${stream}'::varchar, 'T'::varchar, '{"a":1}'::jsonb,
-            '{"correlationStreamName":"other-1"}'::jsonb, NULL::bigint)`)
+          call(
+            `SELECT message_store.write_message('${id}'::varchar, '${stream}'::varchar, 'T'::varchar, '{"a":1}'::jsonb,
+            '{"correlationStreamName":"other-1"}'::jsonb, NULL::bigint)`
+          )
         assert.deepStrictEqual(yield* write("0a0a0a0a-0a0a-4a0a-8a0a-0a0a0a0a0a01", "account-1"), [[0n]])
         assert.deepStrictEqual(yield* write("0a0a0a0a-0a0a-4a0a-8a0a-0a0a0a0a0a02", "account-1"), [[1n]])
         const called = yield* Effect.forEach([
@@ -228,55 +232,64 @@ for (const server of inject("postgres")) {
         yield* Effect.provide(everything, stores)
       }))
 
-    it.effect.each(paths)("a store that was bound wrongly is mended, with the path %s", (path) =>
-      Effect.gen(function*() {
-        const { url } = yield* Database.make({ server, empty: true })
-        const sql = Context.get(yield* Layer.build(clientWith(url, path)), SqlClient)
-        yield* sql.unsafe(`CREATE FUNCTION public.split_part(varchar, text, integer) RETURNS text LANGUAGE sql IMMUTABLE
-          RETURN 'planted'`)
-        if (path.startsWith("public")) {
-          yield* sql.unsafe(`CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql STABLE RETURN '2000-01-01Z'::timestamptz`)
-        }
-        yield* sql.unsafe(asOneStatement(yield* Snapshot.kept(4)))
-        yield* sql.unsafe(
-          `SELECT message_store.write_message(gen_random_uuid()::varchar, 'account-1', 'T', '{}')`
-        )
-        yield* sql.unsafe("CREATE INDEX mine ON message_store.messages (message_store.cardinal_id(stream_name))")
-        assert.deepStrictEqual(yield* sql`SELECT message_store.category('account-1') AS category`, [{ category: "planted" }])
+    it.effect.each(paths)(
+      "a store that was bound wrongly is mended, with the path %s",
+      (path) =>
+        Effect.gen(function*() {
+          const { url } = yield* Database.make({ server, empty: true })
+          const sql = Context.get(yield* Layer.build(clientWith(url, path)), SqlClient)
+          yield* sql.unsafe(
+            `CREATE FUNCTION public.split_part(varchar, text, integer) RETURNS text LANGUAGE sql IMMUTABLE
+          RETURN 'planted'`
+          )
+          if (path.startsWith("public")) {
+            yield* sql.unsafe(
+              `CREATE FUNCTION public.now() RETURNS timestamptz LANGUAGE sql STABLE RETURN '2000-01-01Z'::timestamptz`
+            )
+          }
+          yield* sql.unsafe(asOneStatement(yield* Snapshot.kept(4)))
+          yield* sql.unsafe(
+            `SELECT message_store.write_message(gen_random_uuid()::varchar, 'account-1', 'T', '{}')`
+          )
+          yield* sql.unsafe("CREATE INDEX mine ON message_store.messages (message_store.cardinal_id(stream_name))")
+          assert.deepStrictEqual(yield* sql`SELECT message_store.category('account-1') AS category`, [{
+            category: "planted"
+          }])
 
-        const installed = yield* Effect.provide(Postgres.install(), clientWith(url, path))
-        const uses = "uses function public.split_part(character varying,text,integer)"
-        const defaults = "uses function public.now()"
-        assert.deepStrictEqual(installed, {
-          version: Postgres.schemaVersion,
-          previousVersion: Option.some(4),
-          mended: [
-            ...path.startsWith("public")
-              ? [
-                `default value for column installed_at of table eventfold.installations ${defaults}`,
-                `default value for column time of table message_store.messages ${defaults}`
-              ]
-              : [],
-            `function message_store.cardinal_id(character varying) ${uses}`,
-            `function message_store.category(character varying) ${uses}`
-          ],
-          unmended: []
+          const installed = yield* Effect.provide(Postgres.install(), clientWith(url, path))
+          const uses = "uses function public.split_part(character varying,text,integer)"
+          const defaults = "uses function public.now()"
+          assert.deepStrictEqual(installed, {
+            version: Postgres.schemaVersion,
+            previousVersion: Option.some(4),
+            mended: [
+              ...path.startsWith("public")
+                ? [
+                  `default value for column installed_at of table eventfold.installations ${defaults}`,
+                  `default value for column time of table message_store.messages ${defaults}`
+                ]
+                : [],
+              `function message_store.cardinal_id(character varying) ${uses}`,
+              `function message_store.category(character varying) ${uses}`
+            ],
+            unmended: []
+          })
+          const plain = Context.get(yield* Layer.build(clientWith(url, "pg_catalog")), SqlClient)
+          yield* plain`SET enable_seqscan = off`
+          assert.deepStrictEqual(
+            yield* plain`SELECT stream_name FROM message_store.get_category_messages('account')`,
+            [{ stream_name: "account-1" }]
+          )
+          assert.deepStrictEqual(
+            yield* plain`SELECT stream_name FROM message_store.messages WHERE message_store.cardinal_id(stream_name) = '1'`,
+            [{ stream_name: "account-1" }]
+          )
+          yield* plain`DROP INDEX message_store.mine`
+          assert.deepStrictEqual(yield* objects(url), yield* objects((yield* Database.Database).url))
+          const again = yield* Effect.provide(Postgres.install(), clientWith(url, path))
+          assert.deepStrictEqual({ mended: again.mended, unmended: again.unmended }, nothingWrong)
         })
-        const plain = Context.get(yield* Layer.build(clientWith(url, "pg_catalog")), SqlClient)
-        yield* plain`SET enable_seqscan = off`
-        assert.deepStrictEqual(
-          yield* plain`SELECT stream_name FROM message_store.get_category_messages('account')`,
-          [{ stream_name: "account-1" }]
-        )
-        assert.deepStrictEqual(
-          yield* plain`SELECT stream_name FROM message_store.messages WHERE message_store.cardinal_id(stream_name) = '1'`,
-          [{ stream_name: "account-1" }]
-        )
-        yield* plain`DROP INDEX message_store.mine`
-        assert.deepStrictEqual(yield* objects(url), yield* objects((yield* Database.Database).url))
-        const again = yield* Effect.provide(Postgres.install(), clientWith(url, path))
-        assert.deepStrictEqual({ mended: again.mended, unmended: again.unmended }, nothingWrong)
-      }))
+    )
 
     it.effect("an index that was bound wrongly is made again, and of a stock Message DB it is told", () =>
       Effect.gen(function*() {
@@ -284,7 +297,9 @@ for (const server of inject("postgres")) {
         const client = Database.client(url)
         const sql = Context.get(yield* Layer.build(client), SqlClient)
         yield* Effect.provide(MessageDb.install("1.3.0"), client)
-        yield* sql.unsafe(`CREATE FUNCTION public.category(text) RETURNS varchar LANGUAGE sql IMMUTABLE RETURN 'planted'`)
+        yield* sql.unsafe(
+          `CREATE FUNCTION public.category(text) RETURNS varchar LANGUAGE sql IMMUTABLE RETURN 'planted'`
+        )
         yield* sql`DROP INDEX message_store.messages_category`
         yield* sql`CREATE INDEX messages_category ON message_store.messages (public.category(stream_name), global_position)`
         const beside = yield* Effect.provide(Postgres.install(), client)

@@ -7,7 +7,9 @@ import { SqlClient } from "effect/sql/SqlClient"
 import { readdir, readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 
-const folders = ["../../sql", "../../packages/postgres/src"].map((path) => fileURLToPath(new URL(path, import.meta.url)))
+const folders = ["../../sql", "../../packages/postgres/src"].map((path) =>
+  fileURLToPath(new URL(path, import.meta.url))
+)
 
 /** All that is written before a parenthesis in our SQL and in the statements of the client. */
 const names: Effect.Effect<ReadonlyArray<string>> = Effect.promise(async () => {
