@@ -10,6 +10,7 @@ import { compare } from "../report/compare.ts"
 import { show, showEvents, type Shown } from "../report/format.ts"
 import { type Broken, bySchema, check, type CheckOptions, type Fault, forms } from "./check.ts"
 import { type AnyCodec, newestOf, pastOf } from "./eventSchemas.ts"
+import { valuesOf } from "./values.ts"
 
 interface Generated extends Shown {
   readonly metadata?: unknown
@@ -27,8 +28,8 @@ const metadataSchemaOf = (options: Category.Options): AnyCodec<unknown> | undefi
 const eventsOf = (type: string, schema: AnyCodec<unknown>, metadata: AnyCodec<unknown> | undefined) => () =>
   Arbitrary.map(
     Arbitrary.all({
-      data: Arbitrary.schema(schema),
-      metadata: metadata === undefined ? Arbitrary.Constant(undefined) : Arbitrary.schema(metadata)
+      data: valuesOf(schema),
+      metadata: metadata === undefined ? Arbitrary.Constant(undefined) : valuesOf(metadata)
     }),
     (generated): Generated => metadata === undefined ? { type, data: generated.data } : { type, ...generated }
   )

@@ -8,6 +8,7 @@ import { compare } from "../report/compare.ts"
 import { show, showEvents, type Shown } from "../report/format.ts"
 import { type Broken, bySchema, check, type CheckOptions, type Fault, forms } from "./check.ts"
 import { newestOf } from "./eventSchemas.ts"
+import { valuesOf } from "./values.ts"
 
 /** The part of an event that an entity folds. */
 export type Fact<C extends Category.Any> = Pick<Category.Event<C>, "type" | "data">
@@ -17,7 +18,7 @@ const historiesOf = <E extends Category.Events, O extends Category.Options>(cate
   const events = Object.entries(category.Events).map(([type, definition]) =>
     Schema.Struct({ type: Schema.Literal(type), data: Schema.toType(newestOf(definition)) })
   )
-  const any: Arbitrary.Arbitrary<ReadonlyArray<Shown>> = Arbitrary.array(Arbitrary.schema(Schema.Union(events)))
+  const any: Arbitrary.Arbitrary<ReadonlyArray<Shown>> = Arbitrary.array(valuesOf(Schema.Union(events)))
   return any as Arbitrary.Arbitrary<ReadonlyArray<Fact<Category.Category<E, O>>>>
 }
 
