@@ -164,7 +164,9 @@ describe("roundTrips", () => {
         class Reply extends Schema.Class<Reply>("test/Reply")({ answer }) {}
         for (const schema of [answer, Schema.Option(Schema.Array(answer)), Reply]) {
           for (const seed of ["eventfold", 1, 2]) {
-            const error = yield* broken(Laws.roundTrips(Category.make("form", { Filled: { at: Schema.DateTimeUtc, schema } }), { seed }))
+            const error = yield* broken(
+              Laws.roundTrips(Category.make("form", { Filled: { at: Schema.DateTimeUtc, schema } }), { seed })
+            )
             assert.include(error.message, "expected Filled to be the same after it is written and read", name)
           }
         }

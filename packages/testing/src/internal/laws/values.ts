@@ -43,7 +43,8 @@ const replace = (whole: unknown, lookalike: unknown, fits: (whole: unknown) => b
     const withField = (fields: object, key: string, value: unknown): object =>
       Object.assign(Object.create(Object.getPrototypeOf(part)), fields, { [key]: value })
     return Object.entries(part).reduce<object>(
-      (fields, [key, value]) => withField(fields, key, within(value, (value) => fitsWith(withField(fields, key, value)))),
+      (fields, [key, value]) =>
+        withField(fields, key, within(value, (value) => fitsWith(withField(fields, key, value)))),
       part
     )
   }
