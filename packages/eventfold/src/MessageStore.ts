@@ -500,7 +500,8 @@ const makeTransaction =
  * commit. A transaction within a transaction is a savepoint: when it fails, its own part is rolled back.
  *
  * Fails with `Unsupported` when the store has no transactions, and with `StoreError` when the transaction fails. A retryable one
- * (a lost connection, a deadlock) means that the whole transaction may succeed when it runs again.
+ * (a lost connection, a deadlock, a table that was changed under a prepared statement) means that the whole transaction may succeed
+ * when it runs again.
  *
  * **Gotchas**
  *

@@ -160,7 +160,8 @@ export interface Backend {
    * caller, and the transaction commits. When `handle` fails or is interrupted, the transaction is rolled back.
    *
    * When `handle` fails because the store is away (the connection is lost, the server shuts down) or by a conflict that
-   * passes (a deadlock), `advance` fails with a retryable `StoreError` in place of that error: the message is not to blame.
+   * passes (a deadlock, a table that was changed under a prepared statement), `advance` fails with a retryable `StoreError` in place
+   * of that error: the message is not to blame.
    *
    * Within `prepare` of `switchTo` it is a part of that transaction, and rolls back to where it began when `handle` fails.
    */

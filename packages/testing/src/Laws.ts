@@ -5,7 +5,8 @@
  * **Details**
  *
  * `effect/Arbitrary` generates values from the schemas: the same ones in every run, unless a test sets another seed. They
- * pass the checks of the schemas. A check that few values pass wants the annotation `arbitraryConstraint`, and a declared
+ * pass the checks of the schemas. In half of them texts and numbers are, wherever they fit, such as the JSON form of another value looks
+ * like: `"NaN"`, `"0"`, a time, an infinite number. A check that few values pass wants the annotation `arbitraryConstraint`, and a declared
  * type the annotation `toCodecArbitrary`.
  *
  * @since 0.1.0

@@ -288,6 +288,8 @@ const tell = (told: Told): Scenario<never, never> => {
  * Expectations return an effect that needs what the handlers need, and that fails with {@link ScenarioFailed}. A chain of
  * expectations runs the scenario once.
  *
+ * Values are compared as in a `Spec`: instances in messages and states by their JSON form too, and in what a query gives by their fields.
+ *
  * @example
  * ```ts no-run
  * import { it } from "@effect/vitest"

@@ -288,7 +288,7 @@ const specOf = <E extends Category.Events, O extends Category.Options, S>(
             Judge.judgeEvents(Judge.viewOf(outcome, likes), wanted.map((event, index) => shown(event, likes[index])))
         )
       },
-      state: (outcome, state) => Effect.succeed(Judge.judgeValue("state", Judge.viewOf(outcome), state)),
+      state: (outcome, state) => Effect.succeed(Judge.judgeState(Judge.viewOf(outcome), state, entity.state)),
       view: (outcome) => Judge.viewOf(outcome)
     })
   return { when }
@@ -310,7 +310,10 @@ const specOfAll = (entities: All.Entities, history: All.EventsByName): GivenAll<
         )
       },
       state: (outcome, states) =>
-        Effect.as(All.checkNames(entities, states, "states"), Judge.judgeStates(Judge.viewOfAll(outcome), states)),
+        Effect.as(
+          All.checkNames(entities, states, "states"),
+          Judge.judgeStates(Judge.viewOfAll(outcome), states, entities)
+        ),
       view: (outcome) => Judge.viewOfAll(outcome)
     })
   return { when: when as GivenAll<Entities>["when"] }
@@ -339,6 +342,15 @@ const all = <const M extends Entities>(entities: M): SpecAll<M> => {
  *
  * The given and the decided events are encoded, checked and decoded as by a store. What a store would refuse fails the
  * spec: an amount of 0.5 where the schema wants an integer, an id that is not a UUID.
+ *
+ * Values are compared by `Equal`, which sees no private fields of an instance. So an event, a state or a refusal with an instance of a
+ * class is the same only if its JSON form, by its schema, is the same as well. Where there is no JSON form (a reply, a state whose schema
+ * has none), fields are compared as `Equal` does; an instance that has none is the same as itself only.
+ *
+ * **Gotchas**
+ *
+ * Private fields beside others are not seen in a reply. Implement `Equal` in such a class, or reply with a value that shows
+ * everything. What implements `Equal`, and classes of `Schema.Class`, are compared as they say.
  *
  * @example
  * ```ts no-run

@@ -48,6 +48,24 @@ const Capped = Schema.Int.pipe(
   })
 )
 
+// @effect-diagnostics schemaNumber:off -- this is about numbers that are not finite
+/** Unions whose members have JSON forms in common. */
+const ambiguous = {
+  "number first": Schema.Union([Schema.Number, Schema.String]),
+  "text first": Schema.Union([Schema.String, Schema.Number]),
+  "integers": Schema.Union([Schema.BigInt, Schema.String]),
+  "times": Schema.Union([Schema.DateTimeUtc, Schema.String]),
+  "dates": Schema.Union([Schema.Date, Schema.String]),
+  "addresses": Schema.Union([Schema.URL, Schema.String])
+}
+// @effect-diagnostics schemaNumber:error
+
+const unambiguous = [
+  Schema.Union([Schema.Finite, Schema.String]),
+  Schema.Union([Schema.Int, Schema.String, Schema.Null, Schema.Boolean]),
+  Schema.Json
+]
+
 /** Reads only numbers below ten. */
 const Small = Schema.Int.check(Schema.isLessThan(10)).pipe(
   Schema.decodeTo(Schema.Int, { decode: SchemaGetter.passthrough(), encode: SchemaGetter.passthrough() })
@@ -134,6 +152,40 @@ describe("roundTrips", () => {
       )
       const error = yield* broken(Laws.roundTrips(Category.make("account", { Noted: { text: Loose } })))
       assert.include(error.message, "expected Noted to be the same")
+    }))
+
+  it.effect("finds schemas whose JSON form looks like that of another value", () =>
+    Effect.gen(function*() {
+      // A form that rounds the offset of a zone.
+      const zoned = yield* broken(Laws.roundTrips(Category.make("will", { Dated: { at: Schema.DateTimeZoned } })))
+      assert.include(zoned.message, "expected Dated to be the same after it is written and read")
+
+      for (const [name, answer] of Object.entries(ambiguous)) {
+        class Reply extends Schema.Class<Reply>("test/Reply")({ answer }) {}
+        for (const schema of [answer, Schema.Option(Schema.Array(answer)), Reply]) {
+          for (const seed of ["eventfold", 1, 2]) {
+            const error = yield* broken(
+              Laws.roundTrips(Category.make("form", { Filled: { at: Schema.DateTimeUtc, schema } }), { seed })
+            )
+            assert.include(error.message, "expected Filled to be the same after it is written and read", name)
+          }
+        }
+      }
+      for (const answer of unambiguous) yield* Laws.roundTrips(Category.make("form", { Filled: { answer } }))
+    }))
+
+  it.effect("generates texts that look like other values only where they fit", () =>
+    Effect.gen(function*() {
+      const Code = Schema.String.check(Schema.isPattern(/^[a-c]{3}$/))
+      const metadata = { at: Schema.DateTimeUtc, code: Code }
+      yield* Laws.roundTrips(
+        Category.make("form", {
+          Filled: Schema.Union([
+            Schema.Struct({ kind: Schema.Literal("text"), code: Code, text: Schema.NonEmptyString }),
+            Schema.Struct({ kind: Schema.Literal("number"), numbers: Schema.Array(Schema.Int) })
+          ])
+        }, { metadata })
+      )
     }))
 
   it.effect("needs what the schemas need", () =>
@@ -289,6 +341,19 @@ describe("snapshots", () => {
     initial: { balance: 0 },
     evolve: { ...evolve, Deposited: (state, { amount }) => ({ balance: state.balance + amount }) }
   })
+
+  it.effect("finds a state whose JSON form looks like that of another value", () =>
+    Effect.gen(function*() {
+      for (const [name, state] of Object.entries<Schema.Codec<unknown>>(ambiguous)) {
+        const Last = Entity.make(Category.make("form", { Filled: { answer: state } }), {
+          state,
+          initial: "",
+          evolve: { Filled: (_, { answer }) => answer }
+        })
+        const error = yield* broken(Laws.snapshots(Last))
+        assert.include(error.message, "the state after 1 event", name)
+      }
+    }))
 
   it.effect("finds a state that does not fit its schema", () =>
     Effect.gen(function*() {

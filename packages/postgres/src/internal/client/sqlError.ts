@@ -98,6 +98,16 @@ export const isOfReadOnlySession = (error: unknown): boolean => {
 /** Whether a statement has waited for a lock for as long as it may. */
 export const isLockTimeout = (error: SqlError): boolean => error.reason._tag === "LockTimeoutError"
 
+/**
+ * Whether a session no longer takes a statement that the client has prepared on it: the session has lost it, or the statement has
+ * another result since a table was changed. The client prepares it again next time. In a transaction that is the next one, because
+ * the server has failed this one.
+ */
+export const isStaleStatement = (error: SqlError): boolean => {
+  const { code, routine } = serverError(error)
+  return code === "26000" || (code === "0A000" && routine === "RevalidateCachedQuery")
+}
+
 /** Whether an id or a position is already taken. */
 export const isUniqueViolation = (error: SqlError): boolean => error.reason._tag === "UniqueViolation"
 

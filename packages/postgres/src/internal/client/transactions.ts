@@ -9,7 +9,7 @@ import { BeginTransaction, type TransactionConnection } from "effect/sql/SqlClie
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { StoreError } from "eventfold/StoreError"
 import type { Bounded } from "./bound.ts"
-import { storeError } from "./sqlError.ts"
+import { isStaleStatement, storeError } from "./sqlError.ts"
 
 /** Whether the caller is in a transaction on this client. */
 export const isInTransaction = (sql: PgClient): Effect.Effect<boolean> =>
@@ -45,14 +45,18 @@ const unlessGivenUp = <A, E, R>(
     return error === undefined ? statements : Effect.fail(error)
   })
 
-/** The server gave up the transaction because of other transactions; the same one may succeed next time. */
-const isCollision = (error: unknown): error is SqlError =>
-  isSqlError(error) && (error.reason._tag === "DeadlockError" || error.reason._tag === "SerializationError")
+/**
+ * The server gave up the transaction because of other transactions, or of a statement that a session has prepared before a table was
+ * changed; the same one may succeed next time.
+ */
+const isNoFaultOfWork = (error: unknown): error is SqlError =>
+  isSqlError(error) &&
+  (error.reason._tag === "DeadlockError" || error.reason._tag === "SerializationError" || isStaleStatement(error))
 
 /**
  * Runs work in a transaction, or in a savepoint of the caller's transaction. What the work fails with comes out as it
  * is. A failure of the transaction is a `StoreError`, and so is a transaction that the server has ended: with its
- * connection, or because of a collision with another one.
+ * connection, because of a collision with another one, or over a prepared statement whose table has changed.
  *
  * The isolation level is READ COMMITTED, whatever the database's default is: a statement that waited for a row which
  * another transaction changed has to see the change.
@@ -80,7 +84,7 @@ export const inTransaction =
           Effect.provideService(BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
           Effect.mapError((error) => {
             if (!(error instanceof WorkFailed)) return storeError(operation)(error)
-            return isCollision(error.error) ? storeError(operation)(error.error) : error.error
+            return isNoFaultOfWork(error.error) ? storeError(operation)(error.error) : error.error
           }),
           // The client reports a failed rollback as a defect. A rollback fails when the connection is lost.
           Effect.catchCause((cause): Effect.Effect<never, E | StoreError> => {

@@ -1,6 +1,7 @@
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
+import { type Comparison, formBy } from "../report/compare.ts"
 
 /** A law that does not hold, before it becomes an error of the module. */
 export interface Broken {
@@ -69,6 +70,15 @@ export const check = Effect.fnUntraced(function*<A, R>(law: Law<A, R>, options: 
   ]
   return yield* Effect.fail(brokenBy(lines, shrunkInput, diff))
 })
+
+/**
+ * Compares values by the equivalence of their schema, and what that may not see by the JSON form. It may be all there is to compare
+ * by: a schema that needs services gives no form here.
+ */
+export const bySchema = <A>(schema: Schema.Schema<A>): Comparison<A> => {
+  const formOf = formBy(schema)
+  return { equals: Schema.toEquivalence(schema), form: (value) => formOf(value) ?? { json: undefined } }
+}
 
 /** JSON as the schema encodes it, and as it is after it was text. */
 export const forms = <A extends Schema.Json>(json: A): ReadonlyArray<A> => [json, JSON.parse(JSON.stringify(json))]

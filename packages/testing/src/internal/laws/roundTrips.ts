@@ -6,9 +6,11 @@ import * as Schema from "effect/Schema"
 import type * as Category from "eventfold/Category"
 import * as Message from "eventfold/Message"
 import * as StreamName from "eventfold/StreamName"
+import { compare } from "../report/compare.ts"
 import { show, showEvents, type Shown } from "../report/format.ts"
-import { type Broken, check, type CheckOptions, type Fault, forms } from "./check.ts"
+import { type Broken, bySchema, check, type CheckOptions, type Fault, forms } from "./check.ts"
 import { type AnyCodec, newestOf, pastOf } from "./eventSchemas.ts"
+import { valuesOf } from "./values.ts"
 
 interface Generated extends Shown {
   readonly metadata?: unknown
@@ -26,8 +28,8 @@ const metadataSchemaOf = (options: Category.Options): AnyCodec<unknown> | undefi
 const eventsOf = (type: string, schema: AnyCodec<unknown>, metadata: AnyCodec<unknown> | undefined) => () =>
   Arbitrary.map(
     Arbitrary.all({
-      data: Arbitrary.schema(schema),
-      metadata: metadata === undefined ? Arbitrary.Constant(undefined) : Arbitrary.schema(metadata)
+      data: valuesOf(schema),
+      metadata: metadata === undefined ? Arbitrary.Constant(undefined) : valuesOf(metadata)
     }),
     (generated): Generated => metadata === undefined ? { type, data: generated.data } : { type, ...generated }
   )
@@ -58,8 +60,8 @@ const survives = <E extends Category.Events, O extends Category.Options>(
   options: CheckOptions | undefined
 ): Effect.Effect<void, Broken, Category.Services<Category.Category<E, O>>> => {
   const metadataSchema = metadataSchemaOf(category.Options)
-  const sameData = Schema.toEquivalence(schema)
-  const sameMetadata = metadataSchema === undefined ? () => true : Schema.toEquivalence(metadataSchema)
+  const dataComparison = bySchema(schema)
+  const metadataComparison = metadataSchema === undefined ? { equals: () => true } : bySchema(metadataSchema)
   const decode = decodeWith(category)
 
   const holds = Effect.fnUntraced(function*(generated: Generated) {
@@ -75,15 +77,17 @@ const survives = <E extends Category.Events, O extends Category.Options>(
           decode(type, form.data, form.metadata),
           (error): Fault => ({ reasons: [written, `and can't be read: ${misfit(error)}`] })
         )
-        if (!sameData(event?.data, data)) {
-          const reasons = [written, `and read as ${show(event?.data)}`]
+        const difference = compare(event?.data, data, dataComparison)
+        if (difference !== undefined) {
+          const reasons = [written, `and read as ${show(event?.data)}${difference.remark}`]
           return yield* Effect.fail<Fault>({ reasons, actual: event?.data, expected: data })
         }
         const readMetadata = event !== undefined && "metadata" in event ? event.metadata : undefined
-        if (!sameMetadata(readMetadata, metadata)) {
+        const metadataDifference = compare(readMetadata, metadata, metadataComparison)
+        if (metadataDifference !== undefined) {
           const reasons = [
             `its metadata is written as ${JSON.stringify(message.metadata)}`,
-            `and read as ${show(readMetadata)}`
+            `and read as ${show(readMetadata)}${metadataDifference.remark}`
           ]
           return yield* Effect.fail<Fault>({ reasons, actual: readMetadata, expected: metadata })
         }

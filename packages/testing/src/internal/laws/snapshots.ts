@@ -4,9 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Category from "eventfold/Category"
 import type * as Entity from "eventfold/Entity"
+import { compare } from "../report/compare.ts"
 import { show, showEvents, type Shown } from "../report/format.ts"
-import { type Broken, check, type CheckOptions, type Fault, forms } from "./check.ts"
+import { type Broken, bySchema, check, type CheckOptions, type Fault, forms } from "./check.ts"
 import { newestOf } from "./eventSchemas.ts"
+import { valuesOf } from "./values.ts"
 
 /** The part of an event that an entity folds. */
 export type Fact<C extends Category.Any> = Pick<Category.Event<C>, "type" | "data">
@@ -16,7 +18,7 @@ const historiesOf = <E extends Category.Events, O extends Category.Options>(cate
   const events = Object.entries(category.Events).map(([type, definition]) =>
     Schema.Struct({ type: Schema.Literal(type), data: Schema.toType(newestOf(definition)) })
   )
-  const any: Arbitrary.Arbitrary<ReadonlyArray<Shown>> = Arbitrary.array(Arbitrary.schema(Schema.Union(events)))
+  const any: Arbitrary.Arbitrary<ReadonlyArray<Shown>> = Arbitrary.array(valuesOf(Schema.Union(events)))
   return any as Arbitrary.Arbitrary<ReadonlyArray<Fact<Category.Category<E, O>>>>
 }
 
@@ -32,7 +34,7 @@ export const snapshots = <E extends Category.Events, O extends Category.Options,
   const codec = Schema.toCodecJson(entity.state)
   const encode = Schema.encodeEffect(codec)
   const decode = Schema.decodeUnknownEffect(codec)
-  const same = Schema.toEquivalence(entity.state)
+  const comparison = bySchema(entity.state)
   /** The states before and after each event. */
   const statesOf = (from: S, history: History) =>
     Effect.try({
@@ -52,10 +54,13 @@ export const snapshots = <E extends Category.Events, O extends Category.Options,
         reasons: [written, `and can't be read: ${message}`]
       }))
       const actual = Arr.lastNonEmpty(yield* statesOf(restored, history.slice(count)))
-      if (!same(actual, expected)) {
+      const difference = compare(actual, expected, comparison)
+      if (difference !== undefined) {
         const reasons = [
           written,
-          `with the events after it, it folds into ${show(actual)}; all events fold into ${show(expected)}`
+          `with the events after it, it folds into ${show(actual)}; all events fold into ${
+            show(expected)
+          }${difference.remark}`
         ]
         return yield* Effect.fail<Fault>({ reasons, actual, expected })
       }

@@ -1,4 +1,4 @@
-import * as Equal from "effect/Equal"
+import { compare, type Difference, formByClass } from "./compare.ts"
 import { nameOf, showRefusal } from "./format.ts"
 
 const isClass = (value: unknown): value is abstract new() => unknown =>
@@ -7,10 +7,12 @@ const isClass = (value: unknown): value is abstract new() => unknown =>
 
 const isPredicate = (value: unknown): value is (error: unknown) => boolean => typeof value === "function"
 
-/** Whether an error is the expected one: it has the same fields, is of the class, or satisfies the predicate. */
-export const isExpectedError = (error: unknown, wanted: unknown): boolean => {
-  if (isClass(wanted)) return error instanceof wanted
-  return isPredicate(wanted) ? wanted(error) : Equal.equals(error, wanted)
+const unless = (isMet: boolean): Difference | undefined => isMet ? undefined : { remark: "" }
+
+/** Compares an error with the expected one: it has the same fields, is of the class, or satisfies the predicate. */
+export const compareError = (error: unknown, wanted: unknown): Difference | undefined => {
+  if (isClass(wanted)) return unless(error instanceof wanted)
+  return isPredicate(wanted) ? unless(wanted(error)) : compare(error, wanted, { form: formByClass })
 }
 
 /** Whether an error is expected that others can be compared with, not a class or a predicate. */

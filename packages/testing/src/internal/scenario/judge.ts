@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
 import type * as Category from "eventfold/Category"
 import type * as Entity from "eventfold/Entity"
 import type { RecordedMessage } from "eventfold/Message"
-import { isComparable, isExpectedError, showExpectedError } from "../report/expectedError.ts"
+import { compare, type Difference, formBy } from "../report/compare.ts"
+import { compareError, isComparable, showExpectedError } from "../report/expectedError.ts"
 import type { Mismatch } from "../report/failure.ts"
 import { plainError, show, showEventsByName, showRefusal } from "../report/format.ts"
 import { showStopped } from "./attempts.ts"
@@ -29,7 +29,7 @@ const past = { written: "wrote", parked: "parked" }
 const showMessages = (verb: string, streams: Entries.Streams): string =>
   Object.keys(streams).length > 1 ? showEventsByName(`${verb}:`, streams) : showEventsByName(verb, streams)
 
-const compare = Effect.fnUntraced(function*(
+const compareMessages = Effect.fnUntraced(function*(
   messages: ReadonlyArray<RecordedMessage>,
   entries: ReadonlyArray<Entries.Entry>,
   categories: Categories
@@ -38,16 +38,16 @@ const compare = Effect.fnUntraced(function*(
   const expected = yield* Entries.expectedStreams(byStream)
   const counting = messages.filter((message) => byStream.has(message.streamName) || !Entries.isBookkeeping(message))
   const actual = yield* Entries.recordedStreams(counting, byStream, categories)
-  return { expected, actual, isSame: Equal.equals(actual, expected) }
+  return { expected, actual, difference: compare(actual, expected) }
 })
 
 export const messages = (fate: Fate, entries: ReadonlyArray<Entries.Entry>): Judge =>
   Effect.fnUntraced(function*(happened, categories) {
-    const { actual, expected, isSame } = yield* compare(happened[fate], entries, categories)
-    if (isSame) return undefined
+    const { actual, difference, expected } = yield* compareMessages(happened[fate], entries, categories)
+    if (difference === undefined) return undefined
     return {
       expected: `the consumers to ${showMessages(infinitive[fate], expected)}`,
-      instead: `they ${showMessages(past[fate], actual)}`,
+      instead: `they ${showMessages(past[fate], actual)}${difference.remark}`,
       diff: { actual, expected }
     }
   })
@@ -59,9 +59,10 @@ export const state = <C extends Category.Any, S>(
 ): Judge =>
 () =>
   Effect.map(entity.load(id), ({ state }) => {
-    if (Equal.equals(state, wanted)) return undefined
+    const difference = compare(state, wanted, { form: formBy(entity.state) })
+    if (difference === undefined) return undefined
     const expected = `the state ${show(wanted)} of ${(entity.category as Category.Any).categoryName} ${show(id)}`
-    return { expected, instead: `it was ${show(state)}`, diff: { actual: state, expected: wanted } }
+    return { expected, instead: `it was ${show(state)}${difference.remark}`, diff: { actual: state, expected: wanted } }
   })
 
 /** Judges what a query gives when everything is handled. */
@@ -72,24 +73,29 @@ export const query = <A, E, R>(effect: Effect.Effect<A, E, R>, wanted: A): Judge
       instead: `it failed: ${showRefusal(error)}`,
       diff: { actual: { error: plainError(error) }, expected: wanted }
     }),
-    onSuccess: (actual) =>
-      Equal.equals(actual, wanted) ? undefined : {
+    onSuccess: (actual) => {
+      const difference = compare(actual, wanted)
+      return difference === undefined ? undefined : {
         expected: `the query to give ${show(wanted)}`,
-        instead: `it gave ${show(actual)}`,
+        instead: `it gave ${show(actual)}${difference.remark}`,
         diff: { actual, expected: wanted }
       }
+    }
   })
 
 /** Judges the error that a consumer or a read model stopped with. */
 export const error = (wanted: unknown): Judge =>
   Effect.fnUntraced(function*({ failed, kind, stopped, written }, categories) {
-    if (stopped !== undefined && isExpectedError(stopped.error, wanted)) return undefined
-    const { actual: streams } = yield* compare(written, [], categories)
+    const difference: Difference | undefined = stopped === undefined
+      ? { remark: "" }
+      : compareError(stopped.error, wanted)
+    if (difference === undefined) return undefined
+    const { actual: streams } = yield* compareMessages(written, [], categories)
     const mismatch = {
       expected: showExpectedError("error", wanted),
       instead: stopped === undefined
         ? `no ${kind} failed, and they ${showMessages(past.written, streams)}`
-        : showStopped(stopped, failed)
+        : `${showStopped(stopped, failed)}${difference.remark}`
     }
     if (!isComparable(wanted)) return mismatch
     const diff = stopped === undefined
@@ -102,8 +108,8 @@ export const error = (wanted: unknown): Judge =>
 export const again = "when they handle everything again"
 
 export const nothingAgain: Judge = Effect.fnUntraced(function*({ written }, categories) {
-  const { actual, isSame } = yield* compare(written, [], categories)
-  if (isSame) return undefined
+  const { actual, difference } = yield* compareMessages(written, [], categories)
+  if (difference === undefined) return undefined
   return {
     expected: `the consumers to write nothing ${again}`,
     instead: `they ${showMessages(past.written, actual)}`,

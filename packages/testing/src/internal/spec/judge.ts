@@ -1,6 +1,7 @@
-import * as Equal from "effect/Equal"
+import type * as Schema from "effect/Schema"
 import type * as Category from "eventfold/Category"
-import { isComparable, isExpectedError, showExpectedError } from "../report/expectedError.ts"
+import { compare, type Comparison, type Difference, formBy } from "../report/compare.ts"
+import { compareError, isComparable, showExpectedError } from "../report/expectedError.ts"
 import type { Mismatch } from "../report/failure.ts"
 import {
   plainError,
@@ -12,7 +13,7 @@ import {
   showRefusal
 } from "../report/format.ts"
 import type { DecisionOutcome } from "./decide.ts"
-import type { AllOutcome, Misnamed, RecordedByName } from "./decideAll.ts"
+import type { AllOutcome, Entities, Misnamed, RecordedByName } from "./decideAll.ts"
 import { shown, type Unrecordable } from "./recordEvents.ts"
 
 /** The outcome of a decision as it is shown and compared. */
@@ -109,8 +110,9 @@ const judgeBy = (outcome: View, events: unknown, expected: string): Mismatch | u
   if (outcome._tag !== "Decided") {
     return { expected, instead, diff: { actual: actualOf(outcome), expected: { events } } }
   }
-  if (Equal.equals(outcome.events, events)) return undefined
-  return { expected, instead, diff: { actual: outcome.events, expected: events } }
+  const difference = compare(outcome.events, events)
+  if (difference === undefined) return undefined
+  return { expected, instead: `${instead}${difference.remark}`, diff: { actual: outcome.events, expected: events } }
 }
 
 export const judgeEvents = (outcome: View, wanted: ReadonlyArray<Shown>): Mismatch | undefined =>
@@ -123,7 +125,8 @@ export const judgeAllEvents = (outcome: View, wanted: ShownByName): Mismatch | u
 export const judgeValue = (
   what: "state" | "states" | "reply",
   outcome: View,
-  wanted: unknown
+  wanted: unknown,
+  form?: Comparison["form"]
 ): Mismatch | undefined => {
   const expected = `the ${what} ${show(wanted)}`
   if (outcome._tag !== "Decided") {
@@ -131,25 +134,50 @@ export const judgeValue = (
     return { expected, instead: showInstead(outcome), diff }
   }
   const actual = what === "reply" ? outcome.reply : outcome.after
-  if (Equal.equals(actual, wanted)) return undefined
+  const difference = compare(actual, wanted, { form })
+  if (difference === undefined) return undefined
   return {
     expected,
-    instead: `${what === "states" ? "they were" : "it was"} ${show(actual)}`,
+    instead: `${what === "states" ? "they were" : "it was"} ${show(actual)}${difference.remark}`,
     diff: { actual, expected: wanted }
   }
 }
 
+/** Judges the state of an entity. */
+export const judgeState = (outcome: View, wanted: unknown, schema: Schema.Constraint): Mismatch | undefined =>
+  judgeValue("state", outcome, wanted, formBy(schema))
+
+/** The JSON forms of states by name. None when one of them has none. */
+const formOfStates = (entities: Entities) => (states: unknown) => {
+  const json: Record<string, unknown> = {}
+  for (const [name, state] of Object.entries(Object(states))) {
+    const entity = entities[name]
+    const form = entity === undefined ? undefined : formBy(entity.state)(state)
+    if (form === undefined) return undefined
+    json[name] = form.json
+  }
+  return { json }
+}
+
 /** Judges the states of those entities that are expected to be in one. */
-export const judgeStates = (outcome: View, wanted: Readonly<Record<string, unknown>>): Mismatch | undefined => {
+export const judgeStates = (
+  outcome: View,
+  wanted: Readonly<Record<string, unknown>>,
+  entities: Entities
+): Mismatch | undefined => {
   if (outcome._tag !== "Decided") return judgeValue("states", outcome, wanted)
   const states = outcome.after as Readonly<Record<string, unknown>>
   const after = mapByName(wanted, (_, name) => states[name])
-  return judgeValue("states", { ...outcome, after }, wanted)
+  return judgeValue("states", { ...outcome, after }, wanted, formOfStates(entities))
 }
 
 export const judgeRefusal = (outcome: View, wanted: unknown): Mismatch | undefined => {
-  if (outcome._tag === "Refused" && isExpectedError(outcome.refusal, wanted)) return undefined
-  const mismatch = { expected: showExpectedError("refusal", wanted), instead: showInstead(outcome) }
+  const difference: Difference | undefined = outcome._tag === "Refused"
+    ? compareError(outcome.refusal, wanted)
+    : { remark: "" }
+  if (difference === undefined) return undefined
+  const instead = `${showInstead(outcome)}${difference.remark}`
+  const mismatch = { expected: showExpectedError("refusal", wanted), instead }
   if (!isComparable(wanted)) return mismatch
   const diff = outcome._tag === "Refused"
     ? { actual: plainError(outcome.refusal), expected: plainError(wanted) }

@@ -1,5 +1,7 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Category from "eventfold/Category"
@@ -8,22 +10,33 @@ import * as MemoryStore from "eventfold/MemoryStore"
 import * as Message from "eventfold/Message"
 import * as MessageStore from "eventfold/MessageStore"
 import * as Metadata from "eventfold/Metadata"
+import { withStoredForm } from "../report/compare.ts"
 import type { Shown } from "../report/format.ts"
 
 export type Store = MessageStore.MessageStore["Service"]
+
+/** The metadata that a schema knows, as it is stored. A consumer writes more beside it, such as the causation. */
+const known = (stored: Schema.Json, metadata: object) =>
+  Object.fromEntries(
+    Object.entries(Predicate.isObject(stored) ? stored : {}).filter(([key]) => Object.hasOwn(metadata, key))
+  )
 
 /** Shows the id and the metadata only where the event has them that it is compared with. */
 export const shown = <E extends Category.Events, O extends Category.Options>(
   event: Category.RecordedEvent<Category.Category<E, O>>,
   like?: Category.Event<Category.Category<E, O>>
-): Shown => ({
-  type: event.type,
-  data: event.data,
-  ...(like?.id === undefined ? {} : { id: event.recorded.id }),
-  ...(like?.metadata === undefined
-    ? {}
-    : { metadata: "metadata" in event ? event.metadata : Metadata.fromJson(event.recorded.metadata) })
-})
+): Shown => {
+  const { data, recorded, type } = event
+  const id = like?.id === undefined ? {} : { id: recorded.id }
+  if (like?.metadata === undefined) return withStoredForm({ type, data, ...id }, recorded.data)
+  const metadata: object = "metadata" in event && Predicate.isObject(event.metadata)
+    ? event.metadata
+    : Metadata.fromJson(recorded.metadata)
+  return withStoredForm({ type, data, ...id, metadata }, {
+    data: recorded.data,
+    metadata: known(recorded.metadata, metadata)
+  })
+}
 
 /** What a spec has the events for. */
 export type Role = "given" | "decided" | "expected"
