@@ -5,7 +5,7 @@
 DO $$
 DECLARE
   -- The same as in eventfold.schema_version().
-  _version CONSTANT integer := 4;
+  _version CONSTANT integer := 5;
   _installed integer;
   _is_stock boolean;
   _replaces boolean;

@@ -26,7 +26,7 @@ import { OpenError, OpenFailed, SchemaMissing, SchemaOutdated, SchemaTooNew } fr
  * @since 0.1.0
  * @category models
  */
-export const schemaVersion = 4
+export const schemaVersion = 5
 
 /**
  * How {@link install} installs the schemas.
