@@ -73,6 +73,7 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir eventfold/tables/read_models.sql
 \ir eventfold/tables/streams.sql
 \ir eventfold/tables/stream_categories.sql
+\ir eventfold/tables/deleted_messages.sql
 \ir eventfold/functions/recorded.sql
 \ir eventfold/functions/append_each.sql
 \ir eventfold/functions/append.sql

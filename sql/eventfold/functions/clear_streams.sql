@@ -1,4 +1,4 @@
--- Deletes the messages of streams whose categories are locked. Each stream that had one keeps a notice, at the position after
+-- Deletes the messages of streams whose categories are locked, and keeps where they were in deleted_messages. Each stream that had one keeps a notice, at the position after
 -- its last one: `note` with that position as `through`. So the positions of the stream go on, and its version, which readers
 -- compare, is a new one. A stream that has nothing but such a notice stays as it is.
 --
@@ -22,7 +22,12 @@ BEGIN
     DELETE FROM message_store.messages AS stored
     WHERE stored.stream_name = ANY (clear_streams.stream_names)
       AND NOT eventfold.is_end(stored.type, stored.data, stored.metadata)
-    RETURNING stored.stream_name, stored.position, eventfold.is_mark(stored.type, stored.data, stored.metadata) AS is_mark
+    RETURNING
+      stored.stream_name,
+      stored.position,
+      stored.global_position,
+      stored.id,
+      eventfold.is_mark(stored.type, stored.data, stored.metadata) AS is_mark
   ), cleared AS MATERIALIZED (
     SELECT gone.stream_name, max(gone.position) AS through, count(*) FILTER (WHERE NOT gone.is_mark) AS messages
     FROM gone
@@ -31,6 +36,13 @@ BEGIN
     DELETE FROM message_store.messages AS stored
     USING cleared
     WHERE stored.stream_name = cleared.stream_name AND eventfold.is_end(stored.type, stored.data, stored.metadata)
+    RETURNING stored.global_position, stored.id
+  ), kept AS (
+    INSERT INTO eventfold.deleted_messages (global_position, id)
+    SELECT gone.global_position, gone.id FROM gone
+    UNION ALL
+    SELECT earlier_notices.global_position, earlier_notices.id FROM earlier_notices
+    ON CONFLICT ON CONSTRAINT deleted_messages_pkey DO UPDATE SET id = excluded.id
   ), notices AS (
     INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
     SELECT

@@ -21,6 +21,8 @@ SET search_path = pg_catalog, message_store, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 SET jit = off
 AS $$
 #variable_conflict use_column
@@ -50,16 +52,25 @@ BEGIN
         LIMIT list_streams.base + list_streams.batch_size
       )
       UNION ALL
-      SELECT unnoted.id, NULL
-      FROM unnest(_ids) AS unnoted (id)
-      WHERE unnoted.id COLLATE "C" > coalesce(list_streams.after, '')
-        AND NOT EXISTS (
+      (
+        -- In order, so that it ends with the page.
+        SELECT unnoted.id, NULL
+        FROM (
+          SELECT names.id
+          FROM unnest(_ids) AS names (id)
+          WHERE names.id COLLATE "C" > coalesce(list_streams.after, '')
+          ORDER BY names.id COLLATE "C"
+        ) AS unnoted
+        WHERE NOT EXISTS (
           SELECT
           FROM eventfold.streams
           WHERE streams.category = list_streams.category
             AND streams.id = unnoted.id
             AND (streams.attributes IS NOT NULL OR streams.run = _run)
         )
+        ORDER BY unnoted.id COLLATE "C"
+        LIMIT list_streams.base + list_streams.batch_size
+      )
     ) AS listed (id, attributes)
     ORDER BY listed.id COLLATE "C"
     OFFSET list_streams.base

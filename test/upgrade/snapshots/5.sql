@@ -965,6 +965,16 @@ CREATE TABLE IF NOT EXISTS eventfold.stream_categories (
   log_file text NOT NULL
 );
 
+-- eventfold/tables/deleted_messages.sql
+
+-- The messages that went with their streams: where they were, and nothing of what they said. A read model whose last message
+-- is gone finds it here, and so tells a deletion from a store with another history.
+
+CREATE TABLE IF NOT EXISTS eventfold.deleted_messages (
+  global_position bigint PRIMARY KEY,
+  id uuid NOT NULL
+);
+
 -- eventfold/functions/recorded.sql
 
 -- Looks up the messages of appends by their ids; `owners` names the append of each message, from 1. Returns a row for each
@@ -1830,6 +1840,8 @@ SET search_path = pg_catalog, message_store, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 SET jit = off
 AS $$
 #variable_conflict use_column
@@ -1859,16 +1871,25 @@ BEGIN
         LIMIT list_streams.base + list_streams.batch_size
       )
       UNION ALL
-      SELECT unnoted.id, NULL
-      FROM unnest(_ids) AS unnoted (id)
-      WHERE unnoted.id COLLATE "C" > coalesce(list_streams.after, '')
-        AND NOT EXISTS (
+      (
+        -- In order, so that it ends with the page.
+        SELECT unnoted.id, NULL
+        FROM (
+          SELECT names.id
+          FROM unnest(_ids) AS names (id)
+          WHERE names.id COLLATE "C" > coalesce(list_streams.after, '')
+          ORDER BY names.id COLLATE "C"
+        ) AS unnoted
+        WHERE NOT EXISTS (
           SELECT
           FROM eventfold.streams
           WHERE streams.category = list_streams.category
             AND streams.id = unnoted.id
             AND (streams.attributes IS NOT NULL OR streams.run = _run)
         )
+        ORDER BY unnoted.id COLLATE "C"
+        LIMIT list_streams.base + list_streams.batch_size
+      )
     ) AS listed (id, attributes)
     ORDER BY listed.id COLLATE "C"
     OFFSET list_streams.base
@@ -1885,6 +1906,7 @@ RETURNS bigint
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, message_store, pg_temp
 SET enable_seqscan = off
+SET enable_nestloop = off
 SET jit = off
 AS $$
 #variable_conflict use_column
@@ -2218,7 +2240,7 @@ $$;
 
 -- eventfold/functions/clear_streams.sql
 
--- Deletes the messages of streams whose categories are locked. Each stream that had one keeps a notice, at the position after
+-- Deletes the messages of streams whose categories are locked, and keeps where they were in deleted_messages. Each stream that had one keeps a notice, at the position after
 -- its last one: `note` with that position as `through`. So the positions of the stream go on, and its version, which readers
 -- compare, is a new one. A stream that has nothing but such a notice stays as it is.
 --
@@ -2242,7 +2264,12 @@ BEGIN
     DELETE FROM message_store.messages AS stored
     WHERE stored.stream_name = ANY (clear_streams.stream_names)
       AND NOT eventfold.is_end(stored.type, stored.data, stored.metadata)
-    RETURNING stored.stream_name, stored.position, eventfold.is_mark(stored.type, stored.data, stored.metadata) AS is_mark
+    RETURNING
+      stored.stream_name,
+      stored.position,
+      stored.global_position,
+      stored.id,
+      eventfold.is_mark(stored.type, stored.data, stored.metadata) AS is_mark
   ), cleared AS MATERIALIZED (
     SELECT gone.stream_name, max(gone.position) AS through, count(*) FILTER (WHERE NOT gone.is_mark) AS messages
     FROM gone
@@ -2251,6 +2278,13 @@ BEGIN
     DELETE FROM message_store.messages AS stored
     USING cleared
     WHERE stored.stream_name = cleared.stream_name AND eventfold.is_end(stored.type, stored.data, stored.metadata)
+    RETURNING stored.global_position, stored.id
+  ), kept AS (
+    INSERT INTO eventfold.deleted_messages (global_position, id)
+    SELECT gone.global_position, gone.id FROM gone
+    UNION ALL
+    SELECT earlier_notices.global_position, earlier_notices.id FROM earlier_notices
+    ON CONFLICT ON CONSTRAINT deleted_messages_pkey DO UPDATE SET id = excluded.id
   ), notices AS (
     INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
     SELECT
@@ -2600,6 +2634,7 @@ BEGIN
     GRANT USAGE ON SCHEMA eventfold TO message_store;
     GRANT SELECT ON eventfold.installations TO message_store;
     GRANT SELECT, INSERT, UPDATE, DELETE ON eventfold.read_models TO message_store;
+    GRANT SELECT ON eventfold.deleted_messages TO message_store;
     GRANT SELECT, INSERT, UPDATE ON eventfold.streams, eventfold.stream_categories TO message_store;
     SELECT string_agg(pg_proc.oid::regprocedure::text, ', ')
     INTO _functions
