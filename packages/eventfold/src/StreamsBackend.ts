@@ -198,6 +198,12 @@ export interface StreamsBackend {
    * appends one, which is then the only message. Gives false, and changes nothing, when the stream does not exist.
    */
   readonly deleteStream: (stream: StreamKey, request: DeletionRequest) => Effect.Effect<boolean, StreamsBackendError>
+  /**
+   * Whether a message with this id was at this global position and went with its stream. Read models ask when the message that
+   * they handled last is gone: it tells a deletion from a store with another history. So a backend keeps the ids and global
+   * positions of the messages that `deleteStream` and `purge` remove, and nothing else of them.
+   */
+  readonly wasDeleted: (globalPosition: number, id: MessageId) => Effect.Effect<boolean, StoreError>
   /** Deletes all streams of a category, as `deleteStream` does, and gives how many streams and messages went. */
   readonly purge: (
     category: CategoryName,
