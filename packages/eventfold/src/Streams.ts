@@ -498,11 +498,13 @@ const pageOf = Effect.fnUntraced(function*({ base = 0, limit = defaultLimit }: P
   return { base, limit }
 })
 
+/** Of a checked category. When the type makes the name too long, there is no such category, and nothing to find in it. */
+const ofType = (category: string, type: string) => StreamName.withType(category, type) as StreamName.CategoryName
+
 /** What goes with a deletion in a category: its snapshots, and the errors of what is parked of it. */
 const requestOf = Effect.fnUntraced(function*(category: string, { by, reason }: DeleteOptions) {
   yield* checkText("by", by, false)
   yield* checkText("reason", reason, false)
-  const ofType = (name: string, type: string) => StreamName.CategoryName.make(StreamName.withType(name, type))
   const request: DeletionRequest = {
     note: { by, reason, at: DateTime.formatIso(yield* DateTime.now) },
     copies: {

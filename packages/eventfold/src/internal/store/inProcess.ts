@@ -1,5 +1,8 @@
+import * as Effect from "effect/Effect"
 import type { Lineage, StoreBackend, Transactions } from "../../StoreBackend.ts"
+import type { StoreError } from "../../StoreError.ts"
 import type { StreamsBackend } from "../../StreamsBackend.ts"
+import { messageId } from "./encodeAppend.ts"
 import * as Forgetting from "./forgetting.ts"
 import * as StreamQueues from "./streamQueues.ts"
 import { makeStreams } from "./streams.ts"
@@ -25,6 +28,8 @@ export interface InProcess {
   readonly lineage: Lineage | undefined
   /** Attributes of streams, and deletion; `undefined` when the store has neither. It wakes readers. */
   readonly streams: StreamsBackend | undefined
+  /** Whether a message was at a global position and went with its stream. */
+  readonly wasDeleted: (globalPosition: number, id: string) => Effect.Effect<boolean, StoreError>
   /** What is kept of streams, and has to go when they are deleted. */
   readonly forgetting: Forgetting.Forgetting
 }
@@ -39,6 +44,12 @@ export const make = (
     transactions: backend.transactions,
     lineage: backend.lineage,
     streams: makeStreams(backend, hub, forgetting),
+    wasDeleted: (globalPosition, id) => {
+      const wanted = messageId(id)
+      return backend.streams === undefined || wanted === undefined
+        ? Effect.succeed(false)
+        : backend.streams.wasDeleted(globalPosition, wanted)
+    },
     forgetting
   }
 }

@@ -130,11 +130,12 @@ const removeMessages = (deleting: Deleting, streamName: string): void => {
 /** Removes the snapshots of the streams that are deleted. */
 const removeSnapshots = (deleting: Deleting, isDeleted: (id: string) => boolean): void => {
   const { copies, log } = deleting
-  for (const name of [...log.streams.keys()]) {
+  const names = [...log.streams.keys()].filter((name) => {
     const category = StreamName.category(name)
     const isSnapshot = category === copies.snapshots || category.startsWith(`${copies.snapshots}+`)
-    if (isSnapshot && Option.exists(StreamName.id(name), isDeleted)) removeMessages(deleting, name)
-  }
+    return isSnapshot && Option.exists(StreamName.id(name), isDeleted)
+  })
+  for (const name of names) removeMessages(deleting, name)
 }
 
 /** Erases the errors of the parked messages that are deleted. */
