@@ -95,6 +95,7 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir eventfold/functions/snapshot_categories.sql
 \ir eventfold/functions/acquire_locks.sql
 \ir eventfold/functions/clear_streams.sql
+\ir eventfold/functions/may_delete.sql
 \ir eventfold/functions/delete_message.sql
 \ir eventfold/functions/delete_stream.sql
 \ir eventfold/functions/purge_streams.sql

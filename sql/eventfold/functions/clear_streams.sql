@@ -1,6 +1,7 @@
--- Deletes the messages of streams whose categories are locked, and keeps where they were in deleted_messages. Each stream that had one keeps a notice, at the position after
+-- Deletes the messages of streams whose categories are locked. Each stream that had one keeps a notice, at the position after
 -- its last one: `note` with that position as `through`. So the positions of the stream go on, and its version, which readers
--- compare, is a new one. A stream that has nothing but such a notice stays as it is.
+-- compare, is a new one. A stream that has nothing but such a notice stays as it is. The table deleted_messages keeps where the
+-- messages were.
 --
 -- `notice_id` is the id of the notice when there is one stream. Returns the number of streams, and that of messages without marks.
 

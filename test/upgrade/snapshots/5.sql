@@ -2240,9 +2240,10 @@ $$;
 
 -- eventfold/functions/clear_streams.sql
 
--- Deletes the messages of streams whose categories are locked, and keeps where they were in deleted_messages. Each stream that had one keeps a notice, at the position after
+-- Deletes the messages of streams whose categories are locked. Each stream that had one keeps a notice, at the position after
 -- its last one: `note` with that position as `through`. So the positions of the stream go on, and its version, which readers
--- compare, is a new one. A stream that has nothing but such a notice stays as it is.
+-- compare, is a new one. A stream that has nothing but such a notice stays as it is. The table deleted_messages keeps where the
+-- messages were.
 --
 -- `notice_id` is the id of the notice when there is one stream. Returns the number of streams, and that of messages without marks.
 
@@ -2300,6 +2301,33 @@ BEGIN
   SELECT count(*), coalesce(sum(cleared.messages), 0)
   INTO clear_streams.streams, clear_streams.messages
   FROM cleared;
+END;
+$$;
+
+-- eventfold/functions/may_delete.sql
+
+-- Whether the role may delete messages and streams: see delete_message. A transaction asks before it calls one of the functions,
+-- because an error of the server would break it.
+
+CREATE OR REPLACE FUNCTION eventfold.may_delete()
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN has_table_privilege('message_store.messages', 'DELETE')
+    AND has_column_privilege('message_store.messages', 'type', 'UPDATE')
+    AND has_column_privilege('message_store.messages', 'data', 'UPDATE')
+    AND has_column_privilege('message_store.messages', 'metadata', 'UPDATE')
+    AND has_table_privilege('eventfold.streams', 'DELETE')
+    AND has_table_privilege('eventfold.deleted_messages', 'INSERT')
+    AND has_table_privilege('eventfold.deleted_messages', 'UPDATE')
+    AND (
+      SELECT bool_and(has_function_privilege(pg_proc.oid, 'EXECUTE'))
+      FROM pg_proc
+      WHERE pg_proc.pronamespace = 'eventfold'::regnamespace
+        AND pg_proc.proname IN ('delete_message', 'delete_stream', 'purge_streams')
+    );
 END;
 $$;
 
