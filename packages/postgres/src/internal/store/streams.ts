@@ -127,7 +127,9 @@ const writeJoined = <Row extends object>(
       OFFSET 0
     ) AS caller,
       LATERAL ${
-    call(sql`CASE WHEN caller.isolation IS NOT NULL AND ${lockWaits.limitedUnlessSet} IS NOT NULL THEN ${first}::text END`)
+    call(
+      sql`CASE WHEN caller.isolation IS NOT NULL AND ${lockWaits.limitedUnlessSet} IS NOT NULL THEN ${first}::text END`
+    )
   } AS called
     WHERE caller.isolation IN ('read committed', 'read uncommitted')`
   const write = Effect.flatMap(
@@ -222,19 +224,31 @@ const makeWrites = (
     deleteMessage: ({ category, streamName }, id, request) => {
       const { copies, note } = deletionOf(sql, request)
       return Effect.map(
-        deletion<Answer>("deleteMessage", streamName, streamName, category, request, (first, noticeId) =>
-          sql`eventfold.delete_message(${first}, ${id}::uuid, ${note}, ${noticeId}::uuid, ${copies})`),
-        ({ called }) =>
-          called
+        deletion<Answer>(
+          "deleteMessage",
+          streamName,
+          streamName,
+          category,
+          request,
+          (first, noticeId) =>
+            sql`eventfold.delete_message(${first}, ${id}::uuid, ${note}, ${noticeId}::uuid, ${copies})`
+        ),
+        ({ called }) => called
       )
     },
     deleteStream: ({ category, id, streamName }, request) => {
       const { copies, note } = deletionOf(sql, request)
       return Effect.map(
-        deletion<Answer>("deleteStream", streamName, category, category, request, (first, noticeId) =>
-          sql`eventfold.delete_stream(${first}, ${id}::text, ${note}, ${noticeId}::uuid, ${copies})`),
-        ({ called }) =>
-          called
+        deletion<Answer>(
+          "deleteStream",
+          streamName,
+          category,
+          category,
+          request,
+          (first, noticeId) =>
+            sql`eventfold.delete_stream(${first}, ${id}::text, ${note}, ${noticeId}::uuid, ${copies})`
+        ),
+        ({ called }) => called
       )
     },
     purge: (category, request) => {
@@ -246,8 +260,7 @@ const makeWrites = (
           category,
           category,
           request,
-          (first) =>
-            sql`eventfold.purge_streams(${first}, ${note}, ${copies})`
+          (first) => sql`eventfold.purge_streams(${first}, ${note}, ${copies})`
         ),
         ({ messages, streams }) => ({ streams: Number(streams), messages: Number(messages) })
       )
@@ -267,7 +280,9 @@ const makeReads = (
       for (let i = 0; i < maxNotes; i++) {
         const [row] = yield* query(
           operation,
-          sql<{ readonly messages: bigint }>`SELECT eventfold.note_streams(${category}, ${BigInt(noteSize)}) AS messages`
+          sql<{ readonly messages: bigint }>`SELECT eventfold.note_streams(${category}, ${
+            BigInt(noteSize)
+          }) AS messages`
         )
         if (Number(row?.messages ?? 0n) < noteSize) return
       }
@@ -318,7 +333,9 @@ const makeReads = (
         Effect.map(
           query(
             "get",
-            sql<{ readonly attributes: string | null }>`SELECT eventfold.get_stream(${category}, ${id})::text AS attributes`
+            sql<
+              { readonly attributes: string | null }
+            >`SELECT eventfold.get_stream(${category}, ${id})::text AS attributes`
           ),
           ([row]) => Option.fromNullishOr(row?.attributes)
         )
@@ -360,7 +377,9 @@ const makeReads = (
         Effect.map(
           query(
             "wasDeleted",
-            sql`SELECT FROM eventfold.deleted_messages WHERE global_position = ${BigInt(globalPosition)} AND id = ${id}::uuid`
+            sql`SELECT FROM eventfold.deleted_messages WHERE global_position = ${
+              BigInt(globalPosition)
+            } AND id = ${id}::uuid`
           ),
           (rows) => rows.length > 0
         )
