@@ -24,12 +24,28 @@ interface Written {
   readonly metadata?: unknown
 }
 
-const write = (sql: SqlClient, streamName: string, id: number, { data = {}, metadata = {}, type = "T" }: Written = {}) =>
+const write = (
+  sql: SqlClient,
+  streamName: string,
+  id: number,
+  { data = {}, metadata = {}, type = "T" }: Written = {}
+) =>
   sql`SELECT message_store.write_message(${uuid(id)}, ${streamName}, ${type}, ${JSON.stringify(data)}::text::jsonb,
     ${JSON.stringify(metadata)}::text::jsonb)`
 
 const writeAll = (sql: SqlClient, streamNames: ReadonlyArray<string>) =>
   sql`SELECT message_store.write_message(gen_random_uuid()::varchar, name, 'T', '{}') FROM unnest(${streamNames}::text[]) AS name`
+
+/** Appends to streams of three categories, which are locked in the order of their hashes. */
+const appendWithSnapshots = (sql: SqlClient) =>
+  sql`SELECT outcome FROM eventfold.append(ARRAY['order-1', 'order:snapshot+B-1', 'order:snapshot-1'],
+    ARRAY[-3, -3, -3]::bigint[], ARRAY[1, 1, 1], ARRAY[gen_random_uuid(), gen_random_uuid(), gen_random_uuid()],
+    ARRAY['T', 'T', 'T'], ARRAY['{}', '{}', '{}'], ARRAY['', '', ''], true)`
+
+/** A reference to a message of which a consumer keeps the error. */
+const parked = (position: number, streamName = "copied-1"): Written => ({
+  data: { streamName, position, error: "copy-secret", failure: { message: "copy-secret" }, attempts: 2 }
+})
 
 const deleteMessage = (sql: SqlClient, streamName: string, id: number, notice: number, given: object = note) => {
   const [category] = streamName.split("-")
@@ -43,13 +59,20 @@ const deleteMessage = (sql: SqlClient, streamName: string, id: number, notice: n
 
 const deleteStream = (sql: SqlClient, category: string, id: string, notice: number) =>
   Effect.map(
-    sql<{ readonly deleted: boolean }>`SELECT eventfold.delete_stream(${category}, ${id}, ${JSON.stringify(note)}::text::jsonb,
-      ${uuid(notice)}::uuid, ${`${category}:snapshot`}, ${[`${category}:parked`, "$all:parked"]}::text[], ${erased}) AS deleted`,
+    sql<{ readonly deleted: boolean }>`SELECT eventfold.delete_stream(${category}, ${id}, ${
+      JSON.stringify(note)
+    }::text::jsonb,
+      ${uuid(notice)}::uuid, ${`${category}:snapshot`}, ${[
+      `${category}:parked`,
+      "$all:parked"
+    ]}::text[], ${erased}) AS deleted`,
     ([row]) => row?.deleted
   )
 
 const purge = (sql: SqlClient, category: string) =>
-  sql`SELECT * FROM eventfold.purge_streams(${category}, ${JSON.stringify(note)}::text::jsonb, ${`${category}:snapshot`},
+  sql`SELECT * FROM eventfold.purge_streams(${category}, ${
+    JSON.stringify(note)
+  }::text::jsonb, ${`${category}:snapshot`},
     ${[`${category}:parked`, "$all:parked"]}::text[], ${erased})`.values
 
 const rows = (sql: SqlClient, streamName: string) =>
@@ -132,14 +155,21 @@ for (const server of inject("postgres")) {
       Effect.gen(function*() {
         const sql = yield* SqlClient
         yield* write(sql, "tomb-1", 10, { data: { n: 0 } })
-        yield* write(sql, "tomb-1", 11, { data: { secret: "tomb-secret" }, metadata: { correlationStreamName: "tomb-secret" } })
+        yield* write(sql, "tomb-1", 11, {
+          data: { secret: "tomb-secret" },
+          metadata: { correlationStreamName: "tomb-secret" }
+        })
         yield* write(sql, "tomb-1", 12, { data: { n: 2 } })
-        const before = yield* sql`SELECT global_position, time FROM message_store.messages WHERE id = ${uuid(11)}::uuid`.values
+        const before = yield* sql`SELECT global_position, time FROM message_store.messages WHERE id = ${uuid(11)}::uuid`
+          .values
 
         assert.isTrue(yield* deleteMessage(sql, "tomb-1", 11, 13))
         const tombstone = [1n, "Deleted", null, { deleted: note }, uuid(11)]
         const notice = [3n, "Deleted", null, { deleted: { ...note, position: 1 } }, uuid(13)]
-        assert.deepStrictEqual((yield* rows(sql, "tomb-1")).filter(([, type]) => type === "Deleted"), [tombstone, notice])
+        assert.deepStrictEqual((yield* rows(sql, "tomb-1")).filter(([, type]) => type === "Deleted"), [
+          tombstone,
+          notice
+        ])
         assert.deepStrictEqual(
           yield* sql`SELECT global_position, time FROM message_store.messages WHERE id = ${uuid(11)}::uuid`.values,
           before
@@ -148,7 +178,8 @@ for (const server of inject("postgres")) {
 
         for (const call of ["get_stream_messages('tomb-1')", "get_category_messages('tomb')"]) {
           assert.deepStrictEqual(
-            yield* sql.unsafe(`SELECT position, type, data, metadata::jsonb ? 'deleted', id FROM message_store.${call}`).values,
+            yield* sql.unsafe(`SELECT position, type, data, metadata::jsonb ? 'deleted', id FROM message_store.${call}`)
+              .values,
             [
               [0n, "T", "{\"n\": 0}", false, uuid(10)],
               [1n, "Deleted", null, true, uuid(11)],
@@ -198,7 +229,9 @@ for (const server of inject("postgres")) {
         ])
         assert.strictEqual(yield* occurrences(sql, "end-secret"), 0)
         assert.deepStrictEqual(
-          yield* sql`SELECT global_position, id FROM eventfold.deleted_messages WHERE id IN (${uuid(30)}::uuid, ${uuid(31)}::uuid)
+          yield* sql`SELECT global_position, id FROM eventfold.deleted_messages WHERE id IN (${uuid(30)}::uuid, ${
+            uuid(31)
+          }::uuid)
             ORDER BY global_position`.values,
           went
         )
@@ -207,15 +240,15 @@ for (const server of inject("postgres")) {
         yield* write(sql, "end-1", 34)
         assert.deepStrictEqual(yield* list(sql, "end"), ["1", "2"])
         assert.isTrue(yield* deleteStream(sql, "end", "1", 35))
-        assert.deepStrictEqual((yield* rows(sql, "end-1")).map(([position, , , , id]) => [position, id]), [[4n, uuid(35)]])
+        assert.deepStrictEqual((yield* rows(sql, "end-1")).map(([position, , , , id]) => [position, id]), [[
+          4n,
+          uuid(35)
+        ]])
       }))
 
     it.effect("the copies of a deleted message go with it: snapshots of its stream, and the error it was parked with", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
-        const parked = (position: number, streamName = "copied-1") => ({
-          data: { streamName, position, error: "copy-secret", failure: { message: "copy-secret" }, attempts: 2 }
-        })
         yield* writeAll(sql, ["copied-1", "copied-1"])
         yield* write(sql, "copied-1", 40)
         for (const name of ["copied:snapshot-1", "copied:snapshot+Balance-1", "copied:snapshot+Total-1"]) {
@@ -366,7 +399,9 @@ for (const server of inject("postgres")) {
         const { url } = yield* Database.Database
         const role = yield* Role.make()
         yield* sql`GRANT USAGE ON SCHEMA message_store, eventfold TO ${sql(role.name)}`
-        yield* sql`GRANT SELECT ON message_store.messages, eventfold.streams, eventfold.stream_categories TO ${sql(role.name)}`
+        yield* sql`GRANT SELECT ON message_store.messages, eventfold.streams, eventfold.stream_categories TO ${
+          sql(role.name)
+        }`
         const plain = yield* Database.session(role.url(url))
         assert.strictEqual(yield* noteStreams(plain, "left", 100), 0)
         assert.deepStrictEqual(yield* list(plain, "left"), ["1", "2"])
@@ -391,7 +426,10 @@ for (const server of inject("postgres")) {
           yield* noteStreams(other, "bytes", 4)
           for (const id of ids.slice(5)) yield* add(other, "bytes", id)
           assert.deepStrictEqual(yield* list(other, "bytes"), sorted)
-          assert.deepStrictEqual(yield* list(other, "bytes", "Z", 1, 3), sorted.slice(sorted.indexOf("Z") + 2).slice(0, 3))
+          assert.deepStrictEqual(
+            yield* list(other, "bytes", "Z", 1, 3),
+            sorted.slice(sorted.indexOf("Z") + 2).slice(0, 3)
+          )
           // Snapshots with a specifier are found in any collation.
           yield* writeAll(other, ["bytes:snapshot+A-a", "bytes:snapshot-a", "bytesa-a", "bytes:other-1"])
           yield* deleteStream(other, "bytes", "a", 70)
@@ -415,7 +453,9 @@ for (const server of inject("postgres")) {
           falling: [6, 3, 0, 9, 1, 5, 7, 8, 4, 2]
         }
         const check = Effect.fnUntraced(function*() {
-          for (const [base, limit] of [[0, 100], [0, 3], [2, 3], [5, 3], [6, 2], [7, 1], [8, 5], [10, 5], [0, 0]] as const) {
+          for (
+            const [base, limit] of [[0, 100], [0, 3], [2, 3], [5, 3], [6, 2], [7, 1], [8, 5], [10, 5], [0, 0]] as const
+          ) {
             const end = base + limit
             assert.deepStrictEqual(yield* messages(sql, "timed-1", base, limit), order.falling.slice(base, end))
             assert.deepStrictEqual(yield* messages(sql, "timed-1", base, limit, true), order.rising.slice(base, end))
@@ -499,7 +539,9 @@ for (const server of inject("postgres")) {
           (yield* rows(sql, "race-1")).map(([position]) => Number(position)),
           Array.from({ length: 60 }, (_, i) => i)
         )
-        yield* Effect.all([deleteStream(sql, "race", "1", 500), write(sql, "race-1", 501)], { concurrency: "unbounded" })
+        yield* Effect.all([deleteStream(sql, "race", "1", 500), write(sql, "race-1", 501)], {
+          concurrency: "unbounded"
+        })
         const left = (yield* rows(sql, "race-1")).map(([position, type]) => `${position} ${type}`)
         assert.include([["61 Deleted"], ["60 Deleted", "61 T"]].map(String), String(left))
       }))
@@ -508,12 +550,11 @@ for (const server of inject("postgres")) {
       Effect.gen(function*() {
         const sql = yield* SqlClient
         yield* writeAll(sql, ["order-1", "order:snapshot-1", "order:snapshot+B-1"])
-        const append = (other: SqlClient) =>
-          other`SELECT outcome FROM eventfold.append(ARRAY['order-1', 'order:snapshot+B-1', 'order:snapshot-1'],
-            ARRAY[-3, -3, -3]::bigint[], ARRAY[1, 1, 1], ARRAY[gen_random_uuid(), gen_random_uuid(), gen_random_uuid()],
-            ARRAY['T', 'T', 'T'], ARRAY['{}', '{}', '{}'], ARRAY['', '', ''], true)`
         yield* Effect.all(
-          Array.from({ length: 16 }, (_, i) => i % 2 === 0 ? append(sql) : deleteStream(sql, "order", "1", 600 + i)),
+          Array.from(
+            { length: 16 },
+            (_, i) => i % 2 === 0 ? appendWithSnapshots(sql) : deleteStream(sql, "order", "1", 600 + i)
+          ),
           { concurrency: "unbounded" }
         )
       }))
@@ -536,7 +577,9 @@ for (const server of inject("postgres")) {
         assert.lengthOf(yield* rows(sql, "granted-1"), 1)
 
         const statements = yield* grants(role.name)
-        for (const statement of statements.split(";\n").filter((text) => text.trim() !== "")) yield* sql.unsafe(statement)
+        for (const statement of statements.split(";\n").filter((text) => text.trim() !== "")) {
+          yield* sql.unsafe(statement)
+        }
         assert.deepStrictEqual(yield* mayDelete, [[true]])
         assert.isTrue(yield* deleteMessage(eraser, "granted-1", 700, 702))
         assert.isTrue(yield* deleteStream(eraser, "granted", "1", 703))

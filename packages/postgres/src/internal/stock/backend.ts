@@ -12,12 +12,12 @@ import { makeReadAll } from "../readAll/readAll.ts"
 import { makeReads } from "../store/reads.ts"
 import * as Appends from "./appends.ts"
 import { readPage } from "./readAll.ts"
+import * as Streams from "./streams.ts"
 
 const noBackwards = Effect.fail(
   new Unsupported({
     operation: "reading backwards",
-    remedy:
-      "add the eventfold schema, with `psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql` or `Postgres.install()`"
+    remedy: Streams.remedy
   })
 )
 
@@ -55,6 +55,7 @@ export const make = (
         alone: wakeUps.waking(appends, alone.appendAll(appends)),
         joined: wakeUps.wakingAfterCommit(appends, joined.appendAll(appends))
       }),
+    streams: Streams.make(statements, places),
     lease,
     watch: wakeUps.watch
   }
