@@ -39,8 +39,8 @@ const noteSize = 2_000
 /** How many statements of notes a list may wait for. What is left is for the next list. */
 const maxNotes = 50
 
-/** The condition that a message is no mark of a deletion. As in the function `is_mark`, which a stock Message DB lacks. */
-export const isNoMark = (sql: PgClient): Fragment =>
+/** The condition that a message is no mark of a deletion, as in the function `is_mark`. */
+const isNoMark = (sql: PgClient): Fragment =>
   sql`(type = 'Deleted' AND data IS NULL AND jsonb_typeof(metadata -> 'deleted') = 'object') IS NOT TRUE`
 
 const grants = "GRANT UPDATE, DELETE ON message_store.messages, GRANT DELETE ON eventfold.streams, " +
@@ -388,7 +388,7 @@ const makeReads = (
 }
 
 /** The number of messages of a stream, without marks. It reads all of them. */
-export const countMessages = ({ query, sql }: Statements, streamName: StreamName) =>
+const countMessages = ({ query, sql }: Statements, streamName: StreamName) =>
   Effect.map(
     patiently(query(
       "countMessages",
