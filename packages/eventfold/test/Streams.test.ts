@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Logger, Option, Schema, Stream } from "effect"
+import { Deferred, Effect, Fiber, Logger, Option, Schedule, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { EntityCache, Message, MessageStore, ReadModel, StoreError, Streams } from "eventfold"
 import { Account, Balance, deposited, onMemory, storeOver, write } from "./support/account.ts"
@@ -97,12 +97,13 @@ describe("Streams", () => {
         "the stream account-1 exists: replace its attributes with set"
       )
       assert.strictEqual((yield* Effect.flip(Accounts.set("2", {}))).message, "there is no stream account-2: add it")
-      const refused = new StoreError.NotPermitted({ operation: "Streams.delete", remedy: "grant it" })
-      assert.strictEqual(refused.message, "Streams.delete is not permitted: grant it")
     }).pipe(onMemory))
 
   it.effect("is refused in a handler of a read model, which a rebuild would run again", () => {
-    const model = ReadModel.make("deleting", { version: 1 }).on(Account, () => Accounts.purge(note))
+    const model = ReadModel.make("deleting", { version: 1, retry: Schedule.recurs(0) }).on(
+      Account,
+      () => Accounts.purge(note)
+    )
     return Effect.gen(function*() {
       yield* deposit(1)
       const error = yield* Effect.flip(ReadModel.run(model))

@@ -607,7 +607,10 @@ const withoutThem = (it: It) => {
       ]
       for (const operation of lacking) assert.instanceOf(yield* Effect.flip(operation), Unsupported)
       // A store may have these all the same.
-      const orUnsupported = <A, E extends { readonly _tag: string }, R>(operation: Effect.Effect<A, E, R>, expected: A) =>
+      const orUnsupported = <A, E extends { readonly _tag: string }, R>(
+        operation: Effect.Effect<A, E, R>,
+        expected: A
+      ) =>
         Effect.map(Effect.result(operation), (result) =>
           Result.isSuccess(result)
             ? assert.deepStrictEqual(result.success, expected)
