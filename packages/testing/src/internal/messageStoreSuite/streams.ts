@@ -588,6 +588,13 @@ const inTransactions = (it: It) => {
     }))
 }
 
+/** Expects this of an operation that a store may lack. */
+const orUnsupported = <A, E extends { readonly _tag: string }, R>(operation: Effect.Effect<A, E, R>, expected: A) =>
+  Effect.map(Effect.result(operation), (result) =>
+    Result.isSuccess(result)
+      ? assert.deepStrictEqual(result.success, expected)
+      : assert.strictEqual(result.failure._tag, "Unsupported"))
+
 const withoutThem = (it: It) => {
   it.effect("are not there on a store that lacks them, which keeps and finds messages all the same", () =>
     Effect.gen(function*() {
@@ -607,14 +614,6 @@ const withoutThem = (it: It) => {
       ]
       for (const operation of lacking) assert.instanceOf(yield* Effect.flip(operation), Unsupported)
       // A store may have these all the same.
-      const orUnsupported = <A, E extends { readonly _tag: string }, R>(
-        operation: Effect.Effect<A, E, R>,
-        expected: A
-      ) =>
-        Effect.map(Effect.result(operation), (result) =>
-          Result.isSuccess(result)
-            ? assert.deepStrictEqual(result.success, expected)
-            : assert.strictEqual(result.failure._tag, "Unsupported"))
       yield* orUnsupported(streams.messages("1"), [added])
       yield* orUnsupported(streams.countMessages("1"), 1)
     }))
