@@ -42,6 +42,8 @@ const newDeletable = Effect.map(newAccount, (account) => {
   return { ...account, deposit, remove, streamName, streams }
 })
 
+const loaded = (balance: number, version: number) => ({ state: { balance }, version: Option.some(version) })
+
 /** Retries an assertion until it holds, for two minutes. */
 const eventually = <E, R>(assertion: Effect.Effect<void, E, R>) =>
   Effect.sandbox(assertion).pipe(
@@ -100,8 +102,7 @@ const entities = (it: It) => {
     Effect.gen(function*() {
       const { balance, deposit, deposited, remove, streams } = yield* newDeletable
       yield* deposit(1, 10, 100)
-      const state = (balance: number, version: number) => ({ state: { balance }, version: Option.some(version) })
-      assert.deepStrictEqual(yield* balance.load("1"), state(111, 2))
+      assert.deepStrictEqual(yield* balance.load("1"), loaded(111, 2))
       yield* remove(1)
       const both = Effect.fnUntraced(function*(expected: Entity.Loaded<{ readonly balance: number }>) {
         // This process has forgotten what it had.
@@ -112,19 +113,19 @@ const entities = (it: It) => {
           expected
         )
       })
-      yield* both(state(101, 3))
+      yield* both(loaded(101, 3))
       const { version } = yield* balance.transact("1", ({ balance }) => deposited(balance * 9))
       assert.deepStrictEqual(version, Option.some(4))
-      yield* both(state(1_010, 4))
+      yield* both(loaded(1_010, 4))
       yield* remove(4)
       yield* remove(0)
-      yield* both(state(100, 6))
+      yield* both(loaded(100, 6))
       yield* streams.delete("1", note)
-      yield* both(state(0, 7))
+      yield* both(loaded(0, 7))
       yield* balance.transact("1", () => deposited(5))
-      yield* both(state(5, 8))
+      yield* both(loaded(5, 8))
       yield* streams.purge(note)
-      yield* both(state(0, 9))
+      yield* both(loaded(0, 9))
     }).pipe(cache))
 
   it.effect("are found by a cache that nobody told, when it reads on", () =>
