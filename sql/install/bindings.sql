@@ -26,6 +26,7 @@ BEGIN
           'messages_id',
           'messages_stream',
           'messages_category',
+          'messages_at',
           'stream_summary',
           'type_summary',
           'stream_type_summary',

@@ -53,6 +53,12 @@ const functions = [
 
 const indexes = [
   [
+    "messages_at",
+    "CREATE INDEX messages_at ON message_store.messages USING btree (stream_name, "
+    + "( CASE WHEN (length((metadata ->> 'at'::text)) < 32) THEN (metadata ->> 'at'::text) ELSE NULL::text END) COLLATE \"C\", "
+    + "\"position\") WHERE (jsonb_typeof((metadata -> 'at'::text)) = 'string'::text)"
+  ],
+  [
     "messages_category",
     "CREATE INDEX messages_category ON message_store.messages USING btree "
     + "(message_store.category((stream_name)::character varying), global_position, "
@@ -129,7 +135,7 @@ for (const server of inject("postgres")) {
           ORDER BY relname DESC, attnum`.values
         assert.deepStrictEqual(rows, columns)
         assert.deepStrictEqual(
-          yield* sql`SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+          yield* sql`SELECT indexrelid::regclass::text, regexp_replace(pg_get_indexdef(indexrelid), '\\s+', ' ', 'g') FROM pg_index
             WHERE indrelid = 'message_store.messages'::regclass ORDER BY indexrelid::regclass::text COLLATE "C"`.values,
           indexes.map(([name, definition]) => [`message_store.${name}`, definition])
         )

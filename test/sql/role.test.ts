@@ -31,7 +31,22 @@ const refused: ReadonlyArray<readonly [string, { readonly code: string; readonly
     "SELECT setval('message_store.messages_global_position_seq', 5)",
     denied("sequence messages_global_position_seq")
   ],
-  ["DELETE FROM eventfold.installations", denied("table installations")]
+  ["DELETE FROM eventfold.installations", denied("table installations")],
+  ["DELETE FROM eventfold.streams", denied("table streams")],
+  ["DELETE FROM eventfold.stream_categories", denied("table stream_categories")],
+  ["INSERT INTO eventfold.deleted_messages VALUES (1, gen_random_uuid())", denied("table deleted_messages")],
+  [
+    "SELECT eventfold.delete_message('account-1', gen_random_uuid(), '{}', gen_random_uuid(), 'account:snapshot', '{}', '')",
+    denied("function delete_message")
+  ],
+  [
+    "SELECT eventfold.delete_stream('account', '1', '{}', gen_random_uuid(), 'account:snapshot', '{}', '')",
+    denied("function delete_stream")
+  ],
+  [
+    "SELECT eventfold.purge_streams('account', '{}', 'account:snapshot', '{}', '')",
+    denied("function purge_streams")
+  ]
 ]
 
 for (const server of inject("postgres")) {
@@ -77,6 +92,35 @@ for (const server of inject("postgres")) {
           "stream_version",
           "write_message"
         ]
+        // Not among them: delete_message, delete_stream and purge_streams.
+        const added = [
+          "acquire_locks",
+          "add_stream",
+          "append",
+          "append_each",
+          "append_message",
+          "clear_streams",
+          "count_streams",
+          "dependents",
+          "gap_writers",
+          "get_stream",
+          "has_messages",
+          "is_end",
+          "is_mark",
+          "list_streams",
+          "log_run",
+          "may_delete",
+          "note_streams",
+          "oldest_client_version",
+          "read_all",
+          "recorded",
+          "replace_schema",
+          "schema_version",
+          "set_stream",
+          "snapshot_categories",
+          "stream_messages",
+          "unnoted_streams"
+        ]
         const views = [
           "category_type_summary",
           "stream_summary",
@@ -87,20 +131,13 @@ for (const server of inject("postgres")) {
         ]
         assert.deepStrictEqual(rows, [
           ["S", "message_store.messages_global_position_seq", "SELECT, USAGE", false],
-          ["function", "eventfold.append", "EXECUTE", false],
-          ["function", "eventfold.append_each", "EXECUTE", false],
-          ["function", "eventfold.append_message", "EXECUTE", false],
-          ["function", "eventfold.dependents", "EXECUTE", false],
-          ["function", "eventfold.gap_writers", "EXECUTE", false],
-          ["function", "eventfold.log_run", "EXECUTE", false],
-          ["function", "eventfold.oldest_client_version", "EXECUTE", false],
-          ["function", "eventfold.read_all", "EXECUTE", false],
-          ["function", "eventfold.recorded", "EXECUTE", false],
-          ["function", "eventfold.replace_schema", "EXECUTE", false],
-          ["function", "eventfold.schema_version", "EXECUTE", false],
+          ...added.map((name) => ["function", `eventfold.${name}`, "EXECUTE", false]),
           ...functions.map((name) => ["function", `message_store.${name}`, "EXECUTE", false]),
+          ["r", "eventfold.deleted_messages", "SELECT", false],
           ["r", "eventfold.installations", "SELECT", false],
           ["r", "eventfold.read_models", "DELETE, INSERT, SELECT, UPDATE", false],
+          ["r", "eventfold.stream_categories", "INSERT, SELECT, UPDATE", false],
+          ["r", "eventfold.streams", "INSERT, SELECT, UPDATE", false],
           ["r", "message_store.messages", "INSERT, SELECT", false],
           ["schema", "eventfold", "USAGE", false],
           ["schema", "message_store", "USAGE", false],
@@ -108,13 +145,14 @@ for (const server of inject("postgres")) {
         ])
       }))
 
-    it.effect("every role may execute the functions, which run with the rights of the caller", () =>
+    it.effect("every role may execute the functions that delete nothing, and all run with the rights of the caller", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
         assert.deepStrictEqual(
-          yield* sql`SELECT bool_and(has_function_privilege('public', oid, 'EXECUTE')) AS every_role, bool_or(prosecdef) AS definer
+          yield* sql`SELECT bool_or(prosecdef) AS definer,
+              array_agg(proname::text ORDER BY proname) FILTER (WHERE NOT has_function_privilege('public', oid, 'EXECUTE')) AS kept
             FROM pg_proc WHERE pronamespace IN ('message_store'::regnamespace, 'eventfold'::regnamespace)`,
-          [{ every_role: true, definer: false }]
+          [{ definer: false, kept: ["delete_message", "delete_stream", "purge_streams"] }]
         )
         const { url } = yield* Database.Database
         const stranger = yield* Database.session((yield* Role.make()).url(url))

@@ -32,7 +32,7 @@ import { idCodec } from "./internal/category/idCodec.ts"
 import type { Misfit } from "./internal/category/jsonCodec.ts"
 import { messageCodec, type UntypedEvent } from "./internal/category/messageCodec.ts"
 import * as Eager from "./internal/runtime/eagerLoop.ts"
-import type { Message, RecordedMessage } from "./Message.ts"
+import { isDeleted, type Message, type RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
 import * as Metadata from "./Metadata.ts"
 import type { AppendResult } from "./StoreBackend.ts"
@@ -361,8 +361,8 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
     messages: ReadonlyArray<Message>
   ) => Effect.Effect<ReadonlyArray<Unrecorded<E, O>>, InvalidMessage, ServicesOf<E, O>>
   /**
-   * Decodes a message of the category into an event. Gives none for a message of an unknown type that the category skips. Fails
-   * with {@link DecodeError} when the data, the metadata or the id of the stream does not fit.
+   * Decodes a message of the category into an event. Gives none for a message of an unknown type that the category skips, and for
+   * what stands for a deletion (see `Message.isDeleted`). Fails with {@link DecodeError} when the data, the metadata or the id of the stream does not fit.
    */
   readonly decode: (
     recorded: RecordedMessage
@@ -444,6 +444,23 @@ const extensible = (name: string): Pick<Category<Events>, "name"> & (new(_: neve
 
 const invalid = (streamName: string, index: number, { type }: UntypedEvent) => (misfit: Misfit): InvalidMessage =>
   new InvalidMessage({ streamName, index, type: String(type), ...misfit })
+
+/** The last message before one that stands for a deletion, or the last one of a type. None where the store can't read backwards. */
+const lastBefore = (
+  store: MessageStore.MessageStore["Service"],
+  { position, streamName }: RecordedMessage,
+  type: string | undefined
+): Effect.Effect<Option.Option<RecordedMessage>, StoreError> =>
+  store.readStream(streamName, { direction: "backwards", from: position, batchSize: lastBatch }).pipe(
+    Stream.filter((message) => !isDeleted(message) && (type === undefined || message.type === type)),
+    Stream.runHead,
+    Effect.catchTag("Unsupported", () => Effect.succeedNone),
+    // The name and the position are ours: these failures would be bugs.
+    Effect.catchTag(["InvalidStreamName", "InvalidArgument"], Effect.die)
+  )
+
+/** How many messages to look at at a time for the last that is not deleted: mostly, it is the second. */
+const lastBatch = 10
 
 /** Decodes messages page by page, as they come. A page of which no event is left is skipped. */
 const decodePages = <Event, E, R, RDecode>(
@@ -600,8 +617,12 @@ export const make = <const Name extends string, const E extends Events, const O 
     options?: { readonly type?: (keyof E & string) | undefined }
   ) {
     const store = yield* MessageStore.MessageStore
-    const last = yield* store.lastMessage(yield* streamName(id), options)
-    return Option.isNone(last) ? Option.none() : yield* decode(last.value)
+    const name = yield* streamName(id)
+    const last = yield* store.lastMessage(name, options)
+    const event = yield* Option.isSome(last) && isDeleted(last.value)
+      ? lastBefore(store, last.value, options?.type)
+      : Effect.succeed(last)
+    return Option.isNone(event) ? Option.none() : yield* decode(event.value)
   })
 
   return Object.assign(extensible(name), {

@@ -10,22 +10,12 @@ import * as Option from "effect/Option"
 import { parseJson } from "./internal/runtime/parseJson.ts"
 import { isBookkeeping } from "./internal/store/bookkeeping.ts"
 import * as MemoryLog from "./internal/store/memoryLog.ts"
-import type { Row } from "./internal/store/memoryLog.ts"
+import { lowerBound, record, type Row, upTo } from "./internal/store/memoryLog.ts"
+import * as MemoryStreams from "./internal/store/memoryStreams.ts"
 import * as MemoryTransactions from "./internal/store/memoryTransactions.ts"
 import { type MessageId, nextId, type RecordedMessage } from "./Message.ts"
 import { type AllRange, type CategoryRange, makeLocalLeases, messagePage, type StoreBackend } from "./StoreBackend.ts"
 import * as StreamName from "./StreamName.ts"
-
-const record = (row: Row): RecordedMessage => ({
-  id: row.id,
-  streamName: row.streamName,
-  type: row.type,
-  position: row.position,
-  globalPosition: row.globalPosition,
-  data: parseJson(row.data),
-  metadata: row.metadata === null ? null : parseJson(row.metadata),
-  time: row.time
-})
 
 /** As Message DB's `category(metadata->>'correlationStreamName')`: a number or boolean counts as its text. */
 const correlationCategory = ({ metadata }: Row): string | undefined => {
@@ -33,25 +23,6 @@ const correlationCategory = ({ metadata }: Row): string | undefined => {
   if (typeof json !== "object" || json === null || !("correlationStreamName" in json)) return undefined
   const name = json.correlationStreamName
   return name == null ? undefined : StreamName.category(typeof name === "string" ? name : JSON.stringify(name))
-}
-
-/** The index of the first row whose global position is `from` or higher. */
-const lowerBound = (rows: ReadonlyArray<Row>, from: number): number => {
-  let [low, high] = [0, rows.length]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((rows[middle]?.globalPosition ?? from) < from) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-const noRows: ReadonlyArray<Row> = []
-
-/** The rows up to a global position, inclusive. */
-const upTo = (rows: ReadonlyArray<Row> | undefined, through: number): ReadonlyArray<Row> => {
-  if (rows === undefined) return noRows
-  return (rows.at(-1)?.globalPosition ?? 0) <= through ? rows : rows.slice(0, lowerBound(rows, through + 1))
 }
 
 const isOf = (category: StreamName.CategoryName, { streamName }: Row): boolean =>
@@ -78,21 +49,26 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
   // Drawn when it is first asked for: to make a store must not change the random numbers that its program draws.
   let system: MessageId | undefined
   const log = MemoryLog.make()
-  const { reading, writing, ...transactions } = MemoryTransactions.make(log)
+  const { changing, reading, writing, ...transactions } = MemoryTransactions.make(log)
 
   return {
     append: (append) => writing("append", (time) => MemoryLog.append(log, append, time)),
     writeAll: (appends) => writing("writeAll", (time) => MemoryLog.appendAll(log, appends, time)),
     transactions,
     readStream: ({ direction, from, limit, streamName }) =>
-      reading((through) => {
+      reading((through, log) => {
         const rows = upTo(log.streams.get(streamName), through)
-        if (direction === "forwards") return messagePage(rows.slice(from ?? 0, (from ?? 0) + limit).map(record))
-        const end = Math.min(from ?? rows.length, rows.length - 1) + 1
+        // The rows of a stream that was deleted begin at a later position.
+        const begin = rows[0]?.position ?? 0
+        if (direction === "forwards") {
+          const start = Math.max(0, (from ?? 0) - begin)
+          return messagePage(rows.slice(start, start + limit).map(record))
+        }
+        const end = Math.max(0, Math.min((from ?? Number.POSITIVE_INFINITY) - begin + 1, rows.length))
         return messagePage(rows.slice(Math.max(0, end - limit), end).toReversed().map(record))
       }),
     readCategory: (page) =>
-      reading((through) => {
+      reading((through, log) => {
         const rows = upTo(log.categories.get(page.category), through)
         const selected = selects(page)
         const found: Array<RecordedMessage> = []
@@ -103,7 +79,7 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
         return messagePage(found)
       }),
     readAll: ({ from, limit, ...filters }) =>
-      reading((visible) => {
+      reading((visible, log) => {
         const all = upTo(log.rows, visible)
         const selected = selectsOfAll(filters)
         const messages: Array<RecordedMessage> = []
@@ -118,15 +94,15 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
       }),
     heldBack: () => Effect.succeedNone,
     messageAt: (globalPosition) =>
-      reading((through) => {
+      reading((through, log) => {
         const row = log.rows[lowerBound(log.rows, globalPosition)]
         return row?.globalPosition === globalPosition && globalPosition <= through
           ? Option.some(record(row))
           : Option.none()
       }),
-    lastPosition: reading((through) => upTo(log.rows, through).at(-1)?.globalPosition ?? 0),
+    lastPosition: reading((through, log) => upTo(log.rows, through).at(-1)?.globalPosition ?? 0),
     countAll: (range) =>
-      reading((through) => {
+      reading((through, log) => {
         const all = upTo(log.rows, through)
         const [selected, ofAll] = [selects(range), selectsOfAll(range)]
         return all.slice(lowerBound(all, range.from)).filter((row) =>
@@ -138,32 +114,33 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
       (id) => ({ system: system ??= id, database: "memory", databaseName: "memory", timeline: 1 })
     ),
     lastMessage: (streamName, type) =>
-      reading((through) => {
+      reading((through, log) => {
         const rows = upTo(log.streams.get(streamName), through)
         const row = type === undefined ? rows.at(-1) : rows.findLast((row) => row.type === type)
         return Option.map(Option.fromUndefinedOr(row), record)
       }),
     streamVersion: (streamName) =>
-      reading((through) => {
-        const { length } = upTo(log.streams.get(streamName), through)
-        return length === 0 ? Option.none() : Option.some(length - 1)
+      reading((through, log) => {
+        const last = upTo(log.streams.get(streamName), through).at(-1)
+        return Option.fromUndefinedOr(last?.position)
       }),
     findMessage: (streamName, id) =>
-      reading((through) => {
+      reading((through, log) => {
         const row = log.byId.get(id)
         return row?.streamName === streamName && row.globalPosition <= through
           ? Option.some(record(row))
           : Option.none()
       }),
     lastCategoryMessage: (category) =>
-      reading((through) =>
+      reading((through, log) =>
         Option.map(Option.fromUndefinedOr(upTo(log.categories.get(category), through).at(-1)), record)
       ),
     countCategory: (range) =>
-      reading((through) => {
+      reading((through, log) => {
         const rows = upTo(log.categories.get(range.category), through)
         return rows.slice(lowerBound(rows, range.from)).filter(selects(range)).length
       }),
+    streams: MemoryStreams.make({ changing, reading }),
     lease: makeLocalLeases()
   }
 })

@@ -8,6 +8,7 @@
 import * as Clock from "effect/Clock"
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import { md5 } from "./internal/runtime/md5.ts"
@@ -92,6 +93,91 @@ export interface RecordedMessage {
    */
   readonly time: DateTime.Utc
 }
+
+/**
+ * The type of the messages that stand for a deletion: see {@link isDeleted}.
+ *
+ * @category deletion
+ * @since 0.1.0
+ */
+export const deletedType = "Deleted"
+
+const deletionFields = {
+  /** Who deleted it. */
+  by: Schema.String,
+  reason: Schema.String,
+  at: Schema.DateTimeUtcFromString,
+  /** In the notice of a deleted message: the position of that message, where its tombstone is. */
+  position: Schema.optionalKey(Schema.Int),
+  /** In the notice of a deleted stream: the position, inclusive, up to which its messages are gone. */
+  through: Schema.optionalKey(Schema.Int)
+}
+
+/**
+ * Who deleted a message or a stream, why, and when. A tombstone has no more than that; a notice also says what was deleted.
+ *
+ * @category deletion
+ * @since 0.1.0
+ */
+export const Deletion = Schema.Struct(deletionFields)
+
+/**
+ * Who deleted a message or a stream, why, and when.
+ *
+ * @category deletion
+ * @since 0.1.0
+ */
+export type Deletion = typeof Deletion.Type
+
+const decodeDeletion = Schema.decodeUnknownOption(Schema.Struct({ deleted: Deletion }))
+
+/**
+ * Whether a message stands for a deletion, by `Streams`: a tombstone in the place of a deleted message, or the notice of a
+ * deletion at the end of the stream.
+ *
+ * **Details**
+ *
+ * It has the type {@link deletedType}, no data, and the deletion in its metadata. An event of a category that happens to have this
+ * type has data, or does not have such metadata. Categories skip what stands for a deletion, so their consumers, read models,
+ * processes and entities do not see it. Readers of plain messages do.
+ *
+ * @category deletion
+ * @since 0.1.0
+ */
+export const isDeleted = (message: Pick<RecordedMessage, "type" | "data" | "metadata">): boolean =>
+  // Readers ask for each message, and the type settles it for nearly all of them.
+  message.type === deletedType && message.data === null && hasDeletion(message.metadata)
+
+const hasDeletion = (metadata: Schema.Json): boolean => {
+  if (typeof metadata !== "object" || metadata === null || !("deleted" in metadata)) return false
+  const { deleted } = metadata
+  return typeof deleted === "object" && deleted !== null && !Array.isArray(deleted)
+}
+
+/**
+ * The deletion that a message stands for; none when it stands for none, as {@link isDeleted} tells.
+ *
+ * @example
+ * ```ts
+ * import { Message } from "eventfold"
+ * import { Option } from "effect"
+ *
+ * const says = (message: Message.RecordedMessage) =>
+ *   Option.match(Message.deletion(message), {
+ *     onNone: () => `${message.type} at ${message.position}`,
+ *     onSome: ({ by, reason }) => `deleted by ${by}: ${reason}`
+ *   })
+ * ```
+ *
+ * @category deletion
+ * @since 0.1.0
+ */
+export const deletion = (
+  message: Pick<RecordedMessage, "type" | "data" | "metadata">
+): Option.Option<Deletion> =>
+  isDeleted(message)
+    ? Option.map(decodeDeletion(message.metadata), ({ deleted }) => deleted)
+    : Option.none()
 
 const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
 

@@ -467,7 +467,7 @@ export const make = Effect.fnUntraced(function*(
     lease: (name) => tryLease(backend, name),
     wakeUps: (category, options) => subscribe(hub, category, options),
     transaction: makeTransaction(backend),
-    [InProcess.TypeId]: InProcess.make(backend)
+    [InProcess.TypeId]: InProcess.make(backend, hub)
   })
 })
 

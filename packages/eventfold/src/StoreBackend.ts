@@ -17,6 +17,7 @@ import type { HeldBack } from "./HeldBack.ts"
 import type { MessageId, RecordedMessage } from "./Message.ts"
 import type { DuplicateMessageId, StoreError, Unsupported, WrongExpectedVersion } from "./StoreError.ts"
 import { category, type CategoryName, type StreamName } from "./StreamName.ts"
+import type { StreamsBackend } from "./StreamsBackend.ts"
 
 /**
  * A checked message, with its data and metadata as JSON text.
@@ -552,6 +553,10 @@ export interface StoreBackend {
   readonly lastCategoryMessage: (category: CategoryName) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
   /** The number of messages in a range of a category, in one consistent view. */
   readonly countCategory: (range: CategoryRange) => Effect.Effect<number, StoreError>
+  /**
+   * Attributes of streams, and deletion. Without this member, what `Streams` needs it for fails with `Unsupported`.
+   */
+  readonly streams?: StreamsBackend | undefined
   /**
    * Tries once, without waiting, to become the only holder of a name among all users of the store, in this process and in
    * others. Gives none when the name has a holder, even if that is the same caller. Releases the lease when the scope closes.

@@ -118,6 +118,26 @@ export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported"
 }
 
 /**
+ * The store's user may not do this. Nothing was changed.
+ *
+ * **Details**
+ *
+ * The roles of applications can neither change nor delete what is recorded, unless the database grants it to them.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitted", {
+  operation: Schema.String,
+  /** What would permit it, such as the grants that are missing. */
+  remedy: Schema.String
+}) {
+  override get message(): string {
+    return `${this.operation} is not permitted: ${this.remedy}`
+  }
+}
+
+/**
  * The store failed: the connection, the server, or a statement.
  *
  * **Gotchas**

@@ -11,6 +11,7 @@ import {
   DuplicateMessageId,
   InvalidArgument,
   InvalidMessage,
+  NotPermitted,
   StoreError,
   Unsupported,
   WrongExpectedVersion
@@ -18,7 +19,7 @@ import {
 import { InvalidCategory, InvalidStreamName } from "./StreamName.ts"
 
 /**
- * The errors of appends, reads, loads and transactions.
+ * The errors of appends, reads, loads, transactions and deletions.
  *
  * **Details**
  *
@@ -29,6 +30,7 @@ import { InvalidCategory, InvalidStreamName } from "./StreamName.ts"
  * - `DecodeError`: a stored message does not fit its schema.
  * - `InvalidMessage`, `DuplicateMessageId`: a message that the store cannot keep.
  * - `InvalidArgument`, `InvalidCategory`, `Unsupported`: a call that cannot succeed.
+ * - `NotPermitted`: the store's role may not delete.
  *
  * @category errors
  * @since 0.1.0
@@ -42,6 +44,7 @@ export type StoreFailure =
   | InvalidCategory
   | DecodeError
   | Unsupported
+  | NotPermitted
   | StoreError
 
 const classes = [
@@ -53,6 +56,7 @@ const classes = [
   InvalidCategory,
   DecodeError,
   Unsupported,
+  NotPermitted,
   StoreError
 ]
 

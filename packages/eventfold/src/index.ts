@@ -137,6 +137,18 @@ export * as StoreFailure from "./StoreFailure.ts"
  */
 export * as StreamName from "./StreamName.ts"
 /**
+ * Streams with attributes and timed messages, and how messages and streams are deleted.
+ *
+ * @since 0.1.0
+ */
+export * as Streams from "./Streams.ts"
+/**
+ * What a database implements so that `Streams` works on it.
+ *
+ * @since 0.1.0
+ */
+export * as StreamsBackend from "./StreamsBackend.ts"
+/**
  * Carries traces from the writer of a message to its handlers.
  *
  * @since 0.1.0

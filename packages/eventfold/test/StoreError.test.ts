@@ -46,6 +46,11 @@ const samples = [
     "this store does not support writeAll: install the eventfold schema"
   ],
   [
+    StoreError.NotPermitted,
+    new StoreError.NotPermitted({ operation: "Streams.delete", remedy: "grant it to the role app" }),
+    "Streams.delete is not permitted: grant it to the role app"
+  ],
+  [
     StoreError.StoreError,
     new StoreError.StoreError({ operation: "append", reason: "the connection was lost", isRetryable: true }),
     "append: the connection was lost"

@@ -16,6 +16,7 @@ const failures: ReadonlyArray<StoreFailure.StoreFailure> = [
   new StoreError.InvalidMessage({ streamName: "account-1", index: 0, type: "Deposited", path: [], reason: "is empty" }),
   new StoreError.InvalidArgument({ argument: "from", value: "1.5", expected: "a whole number" }),
   new StoreError.Unsupported({ operation: "writeAll", remedy: "install the schema" }),
+  new StoreError.NotPermitted({ operation: "delete", remedy: "grant it" }),
   new StoreError.StoreError({ operation: "append", reason: "disk full", isRetryable: true }),
   new StreamName.InvalidStreamName({ streamName: "", reason: "is empty" }),
   new StreamName.InvalidCategory({ category: "", reason: "is empty" }),

@@ -17,6 +17,7 @@ import * as Checks from "./internal/messageStoreSuite/checks.ts"
 import * as Concurrency from "./internal/messageStoreSuite/concurrency.ts"
 import * as Consumers from "./internal/messageStoreSuite/consumers.ts"
 import * as ConsumersOfAll from "./internal/messageStoreSuite/consumersOfAll.ts"
+import * as Deletions from "./internal/messageStoreSuite/deletions.ts"
 import * as Encoding from "./internal/messageStoreSuite/encoding.ts"
 import * as Entities from "./internal/messageStoreSuite/entities.ts"
 import * as EntityCache from "./internal/messageStoreSuite/entityCache.ts"
@@ -29,14 +30,16 @@ import * as Processes from "./internal/messageStoreSuite/processes.ts"
 import * as ReadAll from "./internal/messageStoreSuite/readAll.ts"
 import * as Reading from "./internal/messageStoreSuite/reading.ts"
 import * as Snapshots from "./internal/messageStoreSuite/snapshots.ts"
+import * as Streams from "./internal/messageStoreSuite/streams.ts"
 import * as Transactions from "./internal/messageStoreSuite/transactions.ts"
 import * as Versions from "./internal/messageStoreSuite/versions.ts"
 import * as WakeUps from "./internal/messageStoreSuite/wakeUps.ts"
 import * as Writing from "./internal/messageStoreSuite/writing.ts"
 
 /**
- * A feature that a store may lack: reading a stream backwards (`backwards`) and consumer groups of more than 32,767 members
- * (`largeGroups`), as a stock Message DB does, and transactions of the application (`transactions`).
+ * A feature that a store may lack: reading a stream backwards (`backwards`), consumer groups of more than 32,767 members
+ * (`largeGroups`) and the module `Streams` with its deletions (`streams`), as a stock Message DB does, and transactions of the
+ * application (`transactions`).
  *
  * @category models
  * @since 0.1.0
@@ -51,8 +54,8 @@ export type Feature = Fixtures.Feature
  */
 export interface Options {
   /**
-   * The features that the store lacks. The suite expects `Unsupported` for reading backwards and for transactions, and does not
-   * try large groups.
+   * The features that the store lacks. The suite expects `Unsupported` for reading backwards, for streams and for transactions,
+   * and does not try large groups.
    * Defaults to none.
    */
   readonly unsupported?: ReadonlyArray<Feature> | undefined
@@ -106,5 +109,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Processes.tests(it)
     Metadata.tests(it)
     Versions.tests(it)
+    Streams.tests(it, supports)
+    if (supports("streams")) Deletions.tests(it)
   })
 }

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Scenario, ScenarioFailed } from "@eventfold/testing"
 import { Clock, Context, DateTime, Effect, Exit, Layer, Random, Ref, Schedule, Schema, SchemaGetter } from "effect"
 import { TestClock } from "effect/testing"
-import { Category, Consumer, Entity, Message, MessageStore, Metadata } from "eventfold"
+import { Category, Consumer, Entity, Message, MessageStore, Metadata, Streams } from "eventfold"
 import { inspect } from "node:util"
 
 const Order = Category.make("order", {
@@ -90,6 +90,16 @@ describe("a scenario that holds", () => {
       yield* Scenario(invoicing).when().then()
       yield* Scenario(invoicing).when([Order, "1", []]).then()
     }))
+
+  it.effect("of what a consumer deletes: neither the messages nor what is left of them count", () => {
+    const note = { by: "cleaner", reason: "refused" }
+    const invoices = Streams.make({ category: "invoice" })
+    const cleaning = Consumer.make("cleaning").on(Order, { Refused: () => invoices.delete("1", note) })
+    return Scenario(invoicing, cleaning)
+      .given([Order, "1", Placed({ total: 1 })])
+      .when([Order, "1", Order.events.Refused({})], [Order, "2", Placed({ total: 2 })])
+      .then([Invoice, "1", Issued({ total: 2 })])
+  })
 
   it.effect("of several streams, and several events in each", () =>
     Scenario(invoicing, withdrawing)

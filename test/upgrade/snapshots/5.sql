@@ -108,6 +108,7 @@ BEGIN
           'messages_id',
           'messages_stream',
           'messages_category',
+          'messages_at',
           'stream_summary',
           'type_summary',
           'stream_type_summary',
@@ -394,6 +395,39 @@ BEGIN
   ELSIF current_setting('eventfold.install_replaces', true) = 'on' THEN
     ALTER INDEX message_store.messages_category RESET (fillfactor);
   END IF;
+END;
+$$;
+
+-- message_store/indexes/messages_at.sql
+
+-- For eventfold.stream_messages: the messages of a stream by the text under `at` in their metadata, which a library of eventfold
+-- writes for messages of streams with attributes. Messages without it are not in the index, and pay nothing but the look for it.
+-- The column is null for a text that could be too large for an index, so that no append fails because of it.
+--
+-- To make the index, the server reads the whole table and lets nothing be written meanwhile. So it is made at once for a small
+-- table that nobody writes to, such as a new one. Otherwise a later installation makes it, or this statement, beside all writers:
+--
+--   CREATE INDEX CONCURRENTLY messages_at ON message_store.messages (
+--     stream_name,
+--     (CASE WHEN length(metadata ->> 'at') < 32 THEN metadata ->> 'at' END) COLLATE "C",
+--     position
+--   ) WHERE jsonb_typeof(metadata -> 'at') = 'string';
+
+DO $$
+BEGIN
+  IF to_regclass('message_store.messages_at') IS NOT NULL OR pg_relation_size('message_store.messages') > 128 * 1024 * 1024 THEN
+    RETURN;
+  END IF;
+
+  LOCK TABLE message_store.messages IN SHARE MODE NOWAIT;
+  CREATE INDEX messages_at ON message_store.messages (
+    stream_name,
+    (CASE WHEN length(metadata ->> 'at') < 32 THEN metadata ->> 'at' END) COLLATE "C",
+    position
+  ) WHERE jsonb_typeof(metadata -> 'at') = 'string';
+EXCEPTION
+  WHEN lock_not_available THEN
+    NULL;
 END;
 $$;
 
@@ -1100,6 +1134,46 @@ CREATE TABLE IF NOT EXISTS eventfold.read_models (
 
 CREATE UNIQUE INDEX IF NOT EXISTS read_models_live ON eventfold.read_models (read_model) WHERE state = 'live';
 
+-- eventfold/tables/streams.sql
+
+-- The streams of a category that were added, with their attributes, and those that were not added but have messages. The
+-- latter have no attributes here, and are not always there: list_streams says how the two parts make a whole.
+
+CREATE TABLE IF NOT EXISTS eventfold.streams (
+  -- Compared by bytes, whatever the collation of the database is: the order of lists.
+  category text COLLATE "C" NOT NULL,
+  id text COLLATE "C" NOT NULL,
+  -- Null when the stream was not added.
+  attributes jsonb CHECK (jsonb_typeof(attributes) = 'object'),
+  added_at timestamp with time zone,
+  -- Of a stream that was not added: the run of its category that noted it. One of another run does not count.
+  run integer,
+  PRIMARY KEY (category, id)
+);
+
+-- eventfold/tables/stream_categories.sql
+
+-- The categories whose streams were listed, and up to which message the table streams has the streams of each.
+
+CREATE TABLE IF NOT EXISTS eventfold.stream_categories (
+  category text COLLATE "C" PRIMARY KEY,
+  -- A global position, inclusive: the streams of all messages up to it were noted.
+  through bigint NOT NULL,
+  run integer NOT NULL,
+  -- The file of the table of messages. When it is another one, that table was emptied or replaced, and a new run begins.
+  log_file text NOT NULL
+);
+
+-- eventfold/tables/deleted_messages.sql
+
+-- The messages that went with their streams: where they were, and nothing of what they said. A read model whose last message
+-- is gone finds it here, and so tells a deletion from a store with another history.
+
+CREATE TABLE IF NOT EXISTS eventfold.deleted_messages (
+  global_position bigint PRIMARY KEY,
+  id uuid NOT NULL
+);
+
 -- eventfold/rebind.sql
 
 -- Mends what bindings.sql has found of the tables: the files that follow replace the functions. This waits for open writes of
@@ -1785,6 +1859,899 @@ BEGIN
 END;
 $$;
 
+-- eventfold/functions/is_mark.sql
+
+-- Whether a message is a mark of a deletion: a tombstone in the place of a deleted message, the notice that follows it, or
+-- the notice of a deleted stream. The type alone does not tell, because an application may have events of that name.
+
+CREATE OR REPLACE FUNCTION eventfold.is_mark(type text, data jsonb, metadata jsonb)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (type = 'Deleted' AND data IS NULL AND jsonb_typeof(metadata -> 'deleted') = 'object') IS TRUE;
+
+-- eventfold/functions/is_end.sql
+
+-- Whether a message is the notice of a deleted stream. A stream without any other message does not exist: a deletion removes
+-- all messages but this one.
+
+CREATE OR REPLACE FUNCTION eventfold.is_end(type text, data jsonb, metadata jsonb)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+  type = 'Deleted' AND data IS NULL AND jsonb_typeof(metadata -> 'deleted') = 'object'
+    AND (metadata -> 'deleted') ? 'through'
+) IS TRUE;
+
+-- eventfold/functions/has_messages.sql
+
+-- Whether a stream exists because of its messages: it has some, and the last one is not the notice of its deletion.
+
+CREATE OR REPLACE FUNCTION eventfold.has_messages(stream_name text)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+BEGIN
+  RETURN coalesce(
+    (
+      SELECT NOT eventfold.is_end(messages.type, messages.data, messages.metadata)
+      FROM message_store.messages
+      WHERE messages.stream_name = has_messages.stream_name
+      ORDER BY messages.position DESC
+      LIMIT 1
+    ),
+    false
+  );
+END;
+$$;
+
+-- eventfold/functions/add_stream.sql
+
+-- Gives attributes to a stream that has none, whether it has messages or not. Returns false, and changes nothing, when it has.
+-- Like an append, it takes the lock of the category: so it never deadlocks with what else writes there.
+
+CREATE OR REPLACE FUNCTION eventfold.add_stream(category text, id text, attributes jsonb)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+BEGIN
+  PERFORM message_store.acquire_lock(add_stream.category);
+
+  INSERT INTO eventfold.streams AS existing (category, id, attributes, added_at)
+  VALUES (add_stream.category, add_stream.id, add_stream.attributes, now())
+  ON CONFLICT ON CONSTRAINT streams_pkey DO UPDATE
+    SET attributes = excluded.attributes, added_at = excluded.added_at
+    WHERE existing.attributes IS NULL;
+  RETURN FOUND;
+END;
+$$;
+
+-- eventfold/functions/set_stream.sql
+
+-- Replaces the attributes of a stream that exists, also of one that was not added. Returns false, and changes nothing, when it
+-- does not exist.
+
+CREATE OR REPLACE FUNCTION eventfold.set_stream(category text, id text, attributes jsonb)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+BEGIN
+  PERFORM message_store.acquire_lock(set_stream.category);
+
+  UPDATE eventfold.streams
+  SET attributes = set_stream.attributes
+  WHERE streams.category = set_stream.category AND streams.id = set_stream.id AND streams.attributes IS NOT NULL;
+  IF FOUND THEN
+    RETURN true;
+  ELSIF NOT eventfold.has_messages(set_stream.category || '-' || set_stream.id) THEN
+    RETURN false;
+  END IF;
+  RETURN eventfold.add_stream(set_stream.category, set_stream.id, set_stream.attributes);
+END;
+$$;
+
+-- eventfold/functions/get_stream.sql
+
+-- The attributes of a stream, `{}` when it was not added; NULL when it does not exist.
+
+CREATE OR REPLACE FUNCTION eventfold.get_stream(category text, id text)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+DECLARE
+  _attributes jsonb;
+BEGIN
+  SELECT streams.attributes
+  INTO _attributes
+  FROM eventfold.streams
+  WHERE streams.category = get_stream.category AND streams.id = get_stream.id;
+  RETURN CASE
+    WHEN _attributes IS NOT NULL THEN _attributes
+    WHEN eventfold.has_messages(get_stream.category || '-' || get_stream.id) THEN '{}'
+  END;
+END;
+$$;
+
+-- eventfold/functions/unnoted_streams.sql
+
+-- The streams of a category with messages after the last one that note_streams has looked at, each once and in no order; NULL
+-- when there are more than `most` such messages. `run` is that of the streams which were noted.
+--
+-- A notice of a deletion makes no stream. An id is not empty, so a stream with the name of the category is none of its streams.
+
+CREATE OR REPLACE FUNCTION eventfold.unnoted_streams(category text, most bigint, OUT run integer, OUT ids text[])
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_sort = off
+SET jit = off
+AS $$
+DECLARE
+  _through bigint;
+  _messages bigint;
+BEGIN
+  SELECT stream_categories.through, stream_categories.run
+  INTO _through, unnoted_streams.run
+  FROM eventfold.stream_categories
+  WHERE stream_categories.category = unnoted_streams.category
+    AND stream_categories.log_file = pg_relation_filepath('message_store.messages');
+
+  SELECT
+    sum(streams.messages),
+    array_agg(streams.id) FILTER (WHERE streams.has_messages AND streams.id <> '')
+  INTO _messages, ids
+  FROM (
+    SELECT
+      substr(page.stream_name, length(unnoted_streams.category) + 2) AS id,
+      bool_or(NOT eventfold.is_end(page.type, page.data, page.metadata)) AS has_messages,
+      count(*) AS messages
+    FROM (
+      -- One way for the planner, along messages_category: see get_category_messages.
+      SELECT messages.stream_name, messages.type, messages.data, messages.metadata
+      FROM message_store.messages
+      WHERE (message_store.category(messages.stream_name), messages.global_position)
+          > (unnoted_streams.category, coalesce(_through, 0))
+        AND message_store.category(messages.stream_name) <= unnoted_streams.category
+      ORDER BY message_store.category(messages.stream_name), messages.global_position
+      LIMIT unnoted_streams.most + 1
+    ) AS page
+    GROUP BY page.stream_name
+  ) AS streams;
+
+  IF _messages > unnoted_streams.most THEN
+    ids := NULL;
+  ELSE
+    ids := coalesce(ids, '{}');
+  END IF;
+END;
+$$;
+
+-- eventfold/functions/list_streams.sql
+
+-- A page of the streams of a category, by rising id: after the id `after`, without the first `base`.
+--
+-- A stream exists when it was added, or when it has messages. Nothing that appends takes part in this, so that an append costs
+-- what it did. The table streams has the streams that were added, and those of the messages that note_streams has looked at;
+-- the messages since then are read with each list. They are few: when there are more than `most_unnoted`, the function returns
+-- no page but a row without an id. The caller then runs note_streams, or asks for the page without that limit.
+--
+-- Writes of a category become visible in the order of their global positions, because of its lock. So what is read is complete
+-- and the same at any time, whether note_streams has run or not.
+
+CREATE OR REPLACE FUNCTION eventfold.list_streams(
+  category text,
+  after text DEFAULT NULL,
+  base bigint DEFAULT 0,
+  batch_size bigint DEFAULT 100,
+  most_unnoted bigint DEFAULT NULL
+)
+RETURNS TABLE (id text, attributes jsonb)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+  _run integer;
+  _ids text[];
+BEGIN
+  SELECT unnoted.run, unnoted.ids
+  INTO _run, _ids
+  FROM eventfold.unnoted_streams(list_streams.category, coalesce(list_streams.most_unnoted, 9223372036854775806)) AS unnoted;
+
+  IF _ids IS NULL THEN
+    RETURN QUERY SELECT NULL::text, NULL::jsonb;
+    RETURN;
+  END IF;
+
+  RETURN QUERY
+    SELECT listed.id, coalesce(listed.attributes, '{}')
+    FROM (
+      (
+        SELECT streams.id, streams.attributes
+        FROM eventfold.streams
+        WHERE streams.category = list_streams.category
+          AND streams.id > coalesce(list_streams.after, '')
+          AND (streams.attributes IS NOT NULL OR streams.run = _run)
+        ORDER BY streams.category, streams.id
+        LIMIT list_streams.base + list_streams.batch_size
+      )
+      UNION ALL
+      (
+        -- In order, so that it ends with the page.
+        SELECT unnoted.id, NULL
+        FROM (
+          SELECT names.id
+          FROM unnest(_ids) AS names (id)
+          WHERE names.id COLLATE "C" > coalesce(list_streams.after, '')
+          ORDER BY names.id COLLATE "C"
+        ) AS unnoted
+        WHERE NOT EXISTS (
+          SELECT
+          FROM eventfold.streams
+          WHERE streams.category = list_streams.category
+            AND streams.id = unnoted.id
+            AND (streams.attributes IS NOT NULL OR streams.run = _run)
+        )
+        ORDER BY unnoted.id COLLATE "C"
+        LIMIT list_streams.base + list_streams.batch_size
+      )
+    ) AS listed (id, attributes)
+    ORDER BY listed.id COLLATE "C"
+    OFFSET list_streams.base
+    LIMIT list_streams.batch_size;
+END;
+$$;
+
+-- eventfold/functions/count_streams.sql
+
+-- The number of streams of a category that exist; NULL when more than `most_unnoted` messages are unnoted: see list_streams.
+
+CREATE OR REPLACE FUNCTION eventfold.count_streams(category text, most_unnoted bigint DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, message_store, pg_temp
+SET enable_seqscan = off
+SET enable_nestloop = off
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+  _run integer;
+  _ids text[];
+BEGIN
+  SELECT unnoted.run, unnoted.ids
+  INTO _run, _ids
+  FROM eventfold.unnoted_streams(count_streams.category, coalesce(count_streams.most_unnoted, 9223372036854775806)) AS unnoted;
+
+  RETURN CASE
+    WHEN _ids IS NOT NULL THEN
+      (
+        SELECT count(*)
+        FROM eventfold.streams
+        WHERE streams.category = count_streams.category AND (streams.attributes IS NOT NULL OR streams.run = _run)
+      ) + (
+        SELECT count(*)
+        FROM unnest(_ids) AS unnoted (id)
+        WHERE NOT EXISTS (
+          SELECT
+          FROM eventfold.streams
+          WHERE streams.category = count_streams.category
+            AND streams.id = unnoted.id
+            AND (streams.attributes IS NOT NULL OR streams.run = _run)
+        )
+      )
+  END;
+END;
+$$;
+
+-- eventfold/functions/note_streams.sql
+
+-- Notes the streams of the next messages of a category in the table streams, so that lists need not read these messages again:
+-- see list_streams. Returns how many messages it has looked at, at most `batch_size`.
+--
+-- It changes nothing that a reader sees, and looks at nothing where it may not write or would wait: on a standby, in a read-only
+-- transaction, for a role without the rights, and while another transaction has the lock of the category.
+
+CREATE OR REPLACE FUNCTION eventfold.note_streams(category text, batch_size bigint)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_sort = off
+SET jit = off
+SET lock_timeout = '200ms'
+AS $$
+DECLARE
+  _log_file text := pg_relation_filepath('message_store.messages');
+  _through bigint;
+  _run integer;
+  _messages bigint;
+BEGIN
+  IF current_setting('transaction_read_only') = 'on'
+    OR NOT has_table_privilege('eventfold.streams', 'INSERT')
+    OR NOT has_table_privilege('eventfold.streams', 'UPDATE')
+    OR NOT has_table_privilege('eventfold.stream_categories', 'INSERT')
+    OR NOT has_table_privilege('eventfold.stream_categories', 'UPDATE')
+  THEN
+    RETURN 0;
+  END IF;
+
+  PERFORM message_store.acquire_lock(note_streams.category);
+
+  INSERT INTO eventfold.stream_categories AS known (category, through, run, log_file)
+  VALUES (note_streams.category, 0, 1, _log_file)
+  ON CONFLICT ON CONSTRAINT stream_categories_pkey DO UPDATE
+    SET through = 0, run = known.run + 1, log_file = excluded.log_file
+    WHERE known.log_file <> excluded.log_file;
+
+  SELECT stream_categories.through, stream_categories.run
+  INTO _through, _run
+  FROM eventfold.stream_categories
+  WHERE stream_categories.category = note_streams.category;
+
+  WITH page AS MATERIALIZED (
+    SELECT messages.stream_name, messages.global_position, messages.type, messages.data, messages.metadata
+    FROM message_store.messages
+    WHERE (message_store.category(messages.stream_name), messages.global_position) > (note_streams.category, _through)
+      AND message_store.category(messages.stream_name) <= note_streams.category
+    ORDER BY message_store.category(messages.stream_name), messages.global_position
+    LIMIT note_streams.batch_size
+  ), noted AS (
+    INSERT INTO eventfold.streams AS existing (category, id, run)
+    SELECT DISTINCT note_streams.category, substr(page.stream_name, length(note_streams.category) + 2), _run
+    FROM page
+    WHERE length(page.stream_name) > length(note_streams.category) + 1
+      AND NOT eventfold.is_end(page.type, page.data, page.metadata)
+    ON CONFLICT ON CONSTRAINT streams_pkey DO UPDATE
+      SET run = excluded.run
+      WHERE existing.attributes IS NULL AND existing.run IS DISTINCT FROM excluded.run
+  )
+  SELECT count(*), max(page.global_position)
+  INTO _messages, _through
+  FROM page;
+
+  IF _messages > 0 THEN
+    UPDATE eventfold.stream_categories SET through = _through WHERE stream_categories.category = note_streams.category;
+  END IF;
+  RETURN _messages;
+EXCEPTION
+  WHEN lock_not_available THEN
+    RETURN 0;
+END;
+$$;
+
+-- eventfold/functions/stream_messages.sql
+
+-- A page of the messages of a stream, without marks of deletions, by the text under `at` in their metadata and then by position,
+-- both rising or both falling. The texts are compared by bytes. Messages without such a text come last, by position.
+--
+-- The index messages_at has this order, but for texts of 32 characters or more: they would be too large for it, and a library of
+-- eventfold writes shorter ones. A stream with such a text is sorted. So is every stream where the index is missing: on a stock
+-- Message DB, and after the upgrade of a large table (see message_store/indexes/messages_at.sql).
+
+CREATE OR REPLACE FUNCTION eventfold.stream_messages(
+  stream_name text,
+  base bigint DEFAULT 0,
+  batch_size bigint DEFAULT 100,
+  ascending boolean DEFAULT false
+)
+RETURNS SETOF message_store.message
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET enable_sort = off
+SET jit = off
+AS $$
+DECLARE
+  _left bigint;
+  _base bigint;
+BEGIN
+  IF EXISTS (
+    SELECT
+    FROM message_store.messages
+    WHERE messages.stream_name = stream_messages.stream_name
+      AND jsonb_typeof(messages.metadata -> 'at') = 'string'
+      AND (CASE WHEN length(messages.metadata ->> 'at') < 32 THEN messages.metadata ->> 'at' END) COLLATE "C" IS NULL
+  ) THEN
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE messages.stream_name = stream_messages.stream_name
+        AND jsonb_typeof(messages.metadata -> 'at') = 'string'
+        AND NOT eventfold.is_mark(messages.type, messages.data, messages.metadata)
+      ORDER BY
+        (CASE WHEN stream_messages.ascending THEN messages.metadata ->> 'at' END) COLLATE "C",
+        (messages.metadata ->> 'at') COLLATE "C" DESC,
+        CASE WHEN stream_messages.ascending THEN messages.position ELSE - messages.position END
+      OFFSET stream_messages.base
+      LIMIT stream_messages.batch_size;
+  ELSIF stream_messages.ascending THEN
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE messages.stream_name = stream_messages.stream_name
+        AND jsonb_typeof(messages.metadata -> 'at') = 'string'
+        AND NOT eventfold.is_mark(messages.type, messages.data, messages.metadata)
+      ORDER BY
+        (CASE WHEN length(messages.metadata ->> 'at') < 32 THEN messages.metadata ->> 'at' END) COLLATE "C",
+        messages.position
+      OFFSET stream_messages.base
+      LIMIT stream_messages.batch_size;
+  ELSE
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE messages.stream_name = stream_messages.stream_name
+        AND jsonb_typeof(messages.metadata -> 'at') = 'string'
+        AND NOT eventfold.is_mark(messages.type, messages.data, messages.metadata)
+      ORDER BY
+        (CASE WHEN length(messages.metadata ->> 'at') < 32 THEN messages.metadata ->> 'at' END) COLLATE "C" DESC,
+        messages.position DESC
+      OFFSET stream_messages.base
+      LIMIT stream_messages.batch_size;
+  END IF;
+
+  GET DIAGNOSTICS _left = ROW_COUNT;
+  _left := stream_messages.batch_size - _left;
+  IF _left = 0 THEN
+    RETURN;
+  END IF;
+
+  IF _left < stream_messages.batch_size OR stream_messages.base = 0 THEN
+    _base := 0;
+  ELSE
+    _base := stream_messages.base - (
+      SELECT count(*)
+      FROM message_store.messages
+      WHERE messages.stream_name = stream_messages.stream_name
+        AND jsonb_typeof(messages.metadata -> 'at') = 'string'
+        AND NOT eventfold.is_mark(messages.type, messages.data, messages.metadata)
+    );
+  END IF;
+
+  IF stream_messages.ascending THEN
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE messages.stream_name = stream_messages.stream_name
+        AND jsonb_typeof(messages.metadata -> 'at') IS DISTINCT FROM 'string'
+        AND NOT eventfold.is_mark(messages.type, messages.data, messages.metadata)
+      ORDER BY messages.position
+      OFFSET _base
+      LIMIT _left;
+  ELSE
+    RETURN QUERY
+      SELECT
+        messages.id::varchar,
+        messages.stream_name::varchar,
+        messages.type::varchar,
+        messages.position,
+        messages.global_position,
+        messages.data::varchar,
+        messages.metadata::varchar,
+        messages.time
+      FROM message_store.messages
+      WHERE messages.stream_name = stream_messages.stream_name
+        AND jsonb_typeof(messages.metadata -> 'at') IS DISTINCT FROM 'string'
+        AND NOT eventfold.is_mark(messages.type, messages.data, messages.metadata)
+      ORDER BY messages.position DESC
+      OFFSET _base
+      LIMIT _left;
+  END IF;
+END;
+$$;
+
+-- eventfold/functions/snapshot_categories.sql
+
+-- The categories of snapshots that are in the store: the given one, as `account:snapshot`, and those with a specifier, as
+-- `account:snapshot+Balance`.
+--
+-- It goes from one category to the next along messages_category. Where that index compares by bytes it begins at the given
+-- category; other collations may put such names anywhere, so there it looks at every category.
+
+CREATE OR REPLACE FUNCTION eventfold.snapshot_categories(snapshots text)
+RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_sort = off
+AS $$
+DECLARE
+  _found text[] := ARRAY[snapshots];
+  _by_bytes boolean := (
+    -- Of the builtin provider, from PostgreSQL 17 on, every locale compares by bytes.
+    SELECT pg_database.datlocprovider = 'b' OR (pg_database.datlocprovider = 'c' AND pg_database.datcollate IN ('C', 'POSIX'))
+    FROM pg_database
+    WHERE pg_database.datname = current_database()
+  );
+  _category text := CASE WHEN _by_bytes THEN snapshots || '+' ELSE '' END;
+BEGIN
+  LOOP
+    SELECT message_store.category(messages.stream_name)
+    INTO _category
+    FROM message_store.messages
+    WHERE message_store.category(messages.stream_name) > _category
+    ORDER BY message_store.category(messages.stream_name), messages.global_position
+    LIMIT 1;
+
+    EXIT WHEN _category IS NULL;
+    IF starts_with(_category, snapshots || '+') THEN
+      _found := _found || _category;
+    ELSIF _by_bytes THEN
+      EXIT;
+    END IF;
+  END LOOP;
+  RETURN _found;
+END;
+$$;
+
+-- eventfold/functions/acquire_locks.sql
+
+-- Takes the locks of categories, in the order in which eventfold.append takes them, so that the two can't deadlock.
+
+CREATE OR REPLACE FUNCTION eventfold.acquire_locks(categories text[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, message_store, pg_temp
+AS $$
+DECLARE
+  _category text;
+BEGIN
+  FOR _category IN
+    SELECT names.category
+    FROM (SELECT DISTINCT name COLLATE "C" FROM unnest(categories) AS name) AS names (category)
+    ORDER BY message_store.hash_64(names.category)
+  LOOP
+    PERFORM message_store.acquire_lock(_category);
+  END LOOP;
+END;
+$$;
+
+-- eventfold/functions/clear_streams.sql
+
+-- Deletes the messages of streams whose categories are locked. Each stream that had one keeps a notice, at the position after
+-- its last one: `note` with that position as `through`. So the positions of the stream go on, and its version, which readers
+-- compare, is a new one. A stream that has nothing but such a notice stays as it is. The table deleted_messages keeps where the
+-- messages were.
+--
+-- `notice_id` is the id of the notice when there is one stream. Returns the number of streams, and that of messages without marks.
+
+CREATE OR REPLACE FUNCTION eventfold.clear_streams(
+  stream_names text[],
+  note jsonb,
+  notice_id uuid DEFAULT NULL,
+  OUT streams bigint,
+  OUT messages bigint
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+#variable_conflict use_column
+BEGIN
+  WITH gone AS (
+    DELETE FROM message_store.messages AS stored
+    WHERE stored.stream_name = ANY (clear_streams.stream_names)
+      AND NOT eventfold.is_end(stored.type, stored.data, stored.metadata)
+    RETURNING
+      stored.stream_name,
+      stored.position,
+      stored.global_position,
+      stored.id,
+      eventfold.is_mark(stored.type, stored.data, stored.metadata) AS is_mark
+  ), cleared AS MATERIALIZED (
+    SELECT gone.stream_name, max(gone.position) AS through, count(*) FILTER (WHERE NOT gone.is_mark) AS messages
+    FROM gone
+    GROUP BY gone.stream_name
+  ), earlier_notices AS (
+    DELETE FROM message_store.messages AS stored
+    USING cleared
+    WHERE stored.stream_name = cleared.stream_name AND eventfold.is_end(stored.type, stored.data, stored.metadata)
+    RETURNING stored.global_position, stored.id
+  ), kept AS (
+    INSERT INTO eventfold.deleted_messages (global_position, id)
+    SELECT gone.global_position, gone.id FROM gone
+    UNION ALL
+    SELECT earlier_notices.global_position, earlier_notices.id FROM earlier_notices
+    ON CONFLICT ON CONSTRAINT deleted_messages_pkey DO UPDATE SET id = excluded.id
+  ), notices AS (
+    INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
+    SELECT
+      coalesce(clear_streams.notice_id, gen_random_uuid()),
+      cleared.stream_name,
+      'Deleted',
+      cleared.through + 1,
+      NULL,
+      jsonb_build_object('deleted', clear_streams.note || jsonb_build_object('through', cleared.through))
+    FROM cleared
+    ORDER BY cleared.stream_name COLLATE "C"
+  )
+  SELECT count(*), coalesce(sum(cleared.messages), 0)
+  INTO clear_streams.streams, clear_streams.messages
+  FROM cleared;
+END;
+$$;
+
+-- eventfold/functions/may_delete.sql
+
+-- Whether the role may delete messages and streams: see delete_message. A transaction asks before it calls one of the functions,
+-- because an error of the server would break it.
+
+CREATE OR REPLACE FUNCTION eventfold.may_delete()
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN has_table_privilege('message_store.messages', 'DELETE')
+    AND has_column_privilege('message_store.messages', 'type', 'UPDATE')
+    AND has_column_privilege('message_store.messages', 'data', 'UPDATE')
+    AND has_column_privilege('message_store.messages', 'metadata', 'UPDATE')
+    AND has_table_privilege('eventfold.streams', 'DELETE')
+    AND has_table_privilege('eventfold.deleted_messages', 'INSERT')
+    AND has_table_privilege('eventfold.deleted_messages', 'UPDATE')
+    AND (
+      SELECT bool_and(has_function_privilege(pg_proc.oid, 'EXECUTE'))
+      FROM pg_proc
+      WHERE pg_proc.pronamespace = 'eventfold'::regnamespace
+        AND pg_proc.proname IN ('delete_message', 'delete_stream', 'purge_streams')
+    );
+END;
+$$;
+
+-- eventfold/functions/delete_message.sql
+
+-- Deletes a message of a stream: in its place stays a tombstone with its id, positions and time. A notice that names the
+-- position is appended to the stream, so that readers see a new version. Returns false, and changes nothing, when the stream has
+-- no such message or it is a mark. `notice_id` is the id of the notice: the same call again, after a lost answer, returns true.
+--
+-- `note` says who deletes, why and when. With the message go its copies: the snapshots of the stream, which are in the category
+-- `snapshots`, with or without a specifier; and in the categories `parked`, the error with which it was parked.
+--
+-- The role needs UPDATE and DELETE on the table of messages. No role has them by this installation.
+
+CREATE OR REPLACE FUNCTION eventfold.delete_message(
+  stream_name text,
+  id uuid,
+  note jsonb,
+  notice_id uuid,
+  snapshots text,
+  parked text[],
+  erased text
+)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+#variable_conflict use_column
+DECLARE
+  _snapshots text[] := eventfold.snapshot_categories(delete_message.snapshots);
+  _position bigint;
+BEGIN
+  PERFORM eventfold.acquire_locks(_snapshots || message_store.category(delete_message.stream_name)::text);
+
+  IF EXISTS (SELECT FROM message_store.messages AS stored WHERE stored.id = delete_message.notice_id) THEN
+    RETURN true;
+  END IF;
+
+  UPDATE message_store.messages AS stored
+  SET type = 'Deleted', data = NULL, metadata = jsonb_build_object('deleted', delete_message.note)
+  WHERE stored.id = delete_message.id
+    AND stored.stream_name = delete_message.stream_name
+    AND NOT eventfold.is_mark(stored.type, stored.data, stored.metadata)
+  RETURNING stored.position INTO _position;
+
+  IF _position IS NULL THEN
+    RETURN false;
+  END IF;
+
+  INSERT INTO message_store.messages (id, stream_name, type, position, data, metadata)
+  SELECT
+    delete_message.notice_id,
+    delete_message.stream_name,
+    'Deleted',
+    1 + max(stored.position),
+    NULL,
+    jsonb_build_object('deleted', delete_message.note || jsonb_build_object('position', _position))
+  FROM message_store.messages AS stored
+  WHERE stored.stream_name = delete_message.stream_name;
+
+  PERFORM eventfold.clear_streams(
+    ARRAY(SELECT name || '-' || message_store.id(delete_message.stream_name) FROM unnest(_snapshots) AS name),
+    delete_message.note
+  );
+
+  UPDATE message_store.messages AS stored
+  SET data = jsonb_set(stored.data - 'failure', '{error}', to_jsonb(delete_message.erased))
+  WHERE message_store.category(stored.stream_name) = ANY (delete_message.parked)
+    AND stored.data ->> 'streamName' = delete_message.stream_name
+    AND stored.data -> 'position' = to_jsonb(_position)
+    AND stored.data ? 'error';
+
+  RETURN true;
+END;
+$$;
+
+REVOKE EXECUTE ON FUNCTION eventfold.delete_message FROM PUBLIC;
+
+-- eventfold/functions/delete_stream.sql
+
+-- Deletes a stream: its attributes, its messages and their copies (see delete_message). A stream that had messages keeps a
+-- notice: see clear_streams. Returns false, and changes nothing, when the stream does not exist.
+
+CREATE OR REPLACE FUNCTION eventfold.delete_stream(
+  category text,
+  id text,
+  note jsonb,
+  notice_id uuid,
+  snapshots text,
+  parked text[],
+  erased text
+)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+#variable_conflict use_column
+DECLARE
+  _stream_name CONSTANT text := delete_stream.category || '-' || delete_stream.id;
+  _snapshots text[] := eventfold.snapshot_categories(delete_stream.snapshots);
+  _was_added boolean;
+  _had_messages boolean;
+BEGIN
+  PERFORM eventfold.acquire_locks(_snapshots || delete_stream.category);
+
+  IF EXISTS (SELECT FROM message_store.messages AS stored WHERE stored.id = delete_stream.notice_id) THEN
+    RETURN true;
+  END IF;
+
+  DELETE FROM eventfold.streams AS stored
+  WHERE stored.category = delete_stream.category AND stored.id = delete_stream.id
+  RETURNING stored.attributes IS NOT NULL INTO _was_added;
+
+  SELECT cleared.streams > 0
+  INTO _had_messages
+  FROM eventfold.clear_streams(ARRAY[_stream_name], delete_stream.note, delete_stream.notice_id) AS cleared;
+
+  IF NOT (coalesce(_was_added, false) OR _had_messages) THEN
+    RETURN false;
+  END IF;
+
+  PERFORM eventfold.clear_streams(
+    ARRAY(SELECT name || '-' || delete_stream.id FROM unnest(_snapshots) AS name),
+    delete_stream.note
+  );
+
+  UPDATE message_store.messages AS stored
+  SET data = jsonb_set(stored.data - 'failure', '{error}', to_jsonb(delete_stream.erased))
+  WHERE message_store.category(stored.stream_name) = ANY (delete_stream.parked)
+    AND stored.data ->> 'streamName' = _stream_name
+    AND stored.data ? 'error';
+
+  RETURN true;
+END;
+$$;
+
+REVOKE EXECUTE ON FUNCTION eventfold.delete_stream FROM PUBLIC;
+
+-- eventfold/functions/purge_streams.sql
+
+-- Deletes all streams of a category, each as delete_stream does. Returns how many streams existed, and how many messages without
+-- marks they had.
+
+CREATE OR REPLACE FUNCTION eventfold.purge_streams(
+  category text,
+  note jsonb,
+  snapshots text,
+  parked text[],
+  erased text,
+  OUT streams bigint,
+  OUT messages bigint
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, message_store, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+AS $$
+#variable_conflict use_column
+DECLARE
+  _snapshots text[] := eventfold.snapshot_categories(purge_streams.snapshots);
+BEGIN
+  PERFORM eventfold.acquire_locks(_snapshots || purge_streams.category);
+
+  purge_streams.streams := eventfold.count_streams(purge_streams.category);
+  DELETE FROM eventfold.streams AS stored WHERE stored.category = purge_streams.category;
+
+  SELECT cleared.messages
+  INTO purge_streams.messages
+  FROM eventfold.clear_streams(
+    ARRAY(
+      SELECT DISTINCT stored.stream_name
+      FROM message_store.messages AS stored
+      WHERE message_store.category(stored.stream_name) = purge_streams.category
+        AND length(stored.stream_name) > length(purge_streams.category) + 1
+    ),
+    purge_streams.note
+  ) AS cleared;
+
+  PERFORM eventfold.clear_streams(
+    ARRAY(
+      SELECT DISTINCT stored.stream_name
+      FROM message_store.messages AS stored
+      WHERE message_store.category(stored.stream_name) = ANY (_snapshots)
+    ),
+    purge_streams.note
+  );
+
+  UPDATE message_store.messages AS stored
+  SET data = jsonb_set(stored.data - 'failure', '{error}', to_jsonb(purge_streams.erased))
+  WHERE message_store.category(stored.stream_name) = ANY (purge_streams.parked)
+    AND message_store.category(stored.data ->> 'streamName') = purge_streams.category
+    AND stored.data ? 'error';
+END;
+$$;
+
+REVOKE EXECUTE ON FUNCTION eventfold.purge_streams FROM PUBLIC;
+
 -- eventfold/functions/dependents.sql
 
 -- The names of objects outside of a schema that depend on objects in it: views, foreign keys and functions. They refer to the
@@ -1909,15 +2876,25 @@ RETURN 3;
 
 -- eventfold/privileges.sql
 
--- The role message_store may also use the schema eventfold, so that an application needs one role only.
+-- The role message_store may also use the schema eventfold, so that an application needs one role only. It may delete neither
+-- messages nor streams: that is for roles to which the database grants it.
 
 DO $$
+DECLARE
+  _functions text;
 BEGIN
   IF current_setting('eventfold.install_role', true) IS DISTINCT FROM 'off' THEN
     GRANT USAGE ON SCHEMA eventfold TO message_store;
     GRANT SELECT ON eventfold.installations TO message_store;
     GRANT SELECT, INSERT, UPDATE, DELETE ON eventfold.read_models TO message_store;
-    GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA eventfold TO message_store;
+    GRANT SELECT ON eventfold.deleted_messages TO message_store;
+    GRANT SELECT, INSERT, UPDATE ON eventfold.streams, eventfold.stream_categories TO message_store;
+    SELECT string_agg(pg_proc.oid::regprocedure::text, ', ')
+    INTO _functions
+    FROM pg_catalog.pg_proc
+    WHERE pg_proc.pronamespace = 'eventfold'::regnamespace
+      AND pg_proc.proname NOT IN ('delete_message', 'delete_stream', 'purge_streams');
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO message_store', _functions);
   END IF;
 END;
 $$;
@@ -1952,6 +2929,7 @@ BEGIN
           'messages_id',
           'messages_stream',
           'messages_category',
+          'messages_at',
           'stream_summary',
           'type_summary',
           'stream_type_summary',

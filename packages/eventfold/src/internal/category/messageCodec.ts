@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
-import type { Message, RecordedMessage } from "../../Message.ts"
+import { isDeleted, type Message, type RecordedMessage } from "../../Message.ts"
 import * as Metadata from "../../Metadata.ts"
 import * as Eager from "../runtime/eagerLoop.ts"
 import type { EventCodec } from "./eventCodec.ts"
@@ -39,7 +39,7 @@ export interface MessageCodec<R> {
   readonly encode: (event: UntypedEvent, ambient: Metadata.Ambient | undefined) => Effect.Effect<Message, Misfit, R>
   /** The event with the data that readers of its message get, by the data of the message. */
   readonly readBack: (event: UntypedEvent, data: Schema.Json) => Effect.Effect<UntypedEvent, Misfit, R>
-  /** None for a message of an unknown type that is skipped. */
+  /** None for a message of an unknown type that is skipped, and for one that stands for a deletion. */
   readonly decode: (
     recorded: RecordedMessage
   ) => Effect.Effect<Option.Option<UntypedRecordedEvent>, Misfit, R>
@@ -169,6 +169,7 @@ export const messageCodec = <R>(category: string, options: {
   }
 
   const decode: MessageCodec<R>["decode"] = (recorded) => {
+    if (isDeleted(recorded)) return Effect.succeedNone
     const codec = events.get(recorded.type)
     if (codec === undefined) {
       const isSkipped = unknownTypes === "skip" || recorded.type === handledType

@@ -12,7 +12,7 @@ import type { InvalidMessage } from "../../StoreError.ts"
 import type { StreamName } from "../../StreamName.ts"
 import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
-import { catchUp, catchUpFromSnapshot, type Fold } from "./fold.ts"
+import { catchUp, catchUpFromSnapshot, emptyFold, type Fold, rewoundFold } from "./fold.ts"
 import type { Snapshots } from "./snapshots.ts"
 import * as StateCache from "./stateCache.ts"
 import type { Freshness, Region } from "./stateCache.ts"
@@ -67,11 +67,6 @@ export interface Model<E extends Category.Events, O extends Category.Options, S>
   readonly snapshots: Snapshots<S> | undefined
 }
 
-const emptyFold = <S>(state: S): Fold<S> => ({ state, version: -1, snapshotAt: -1 })
-
-/** The empty fold of a stream whose snapshot, if it has one, is of another past and must be replaced. */
-const rewoundFold = <S>(state: S): Fold<S> => ({ state, version: -1, snapshotAt: Number.NEGATIVE_INFINITY })
-
 /** Folds a stream from its snapshot if it has one. */
 const loadFromSnapshot = Effect.fnUntraced(
   function*<E extends Category.Events, O extends Category.Options, S>(
@@ -79,7 +74,7 @@ const loadFromSnapshot = Effect.fnUntraced(
     snapshots: Snapshots<S>,
     streamName: string
   ) {
-    const folding = { decode, evolve }
+    const folding = { decode, initial, evolve }
     const snapshot = yield* snapshots.read(streamName)
     if (Option.isNone(snapshot)) return yield* catchUp(folding, streamName, emptyFold(initial))
     const fold = yield* catchUpFromSnapshot(folding, streamName, snapshot.value)
@@ -94,9 +89,9 @@ const refresh = <E extends Category.Events, O extends Category.Options, S>(
   known: Option.Option<Fold<S>>
 ) => {
   const { category: { decode }, evolve, initial, snapshots } = model
-  if (Option.isSome(known)) return catchUp({ decode, evolve }, streamName, known.value)
+  if (Option.isSome(known)) return catchUp({ decode, initial, evolve }, streamName, known.value)
   return snapshots === undefined
-    ? catchUp({ decode, evolve }, streamName, emptyFold(initial))
+    ? catchUp({ decode, initial, evolve }, streamName, emptyFold(initial))
     : loadFromSnapshot(model, snapshots, streamName)
 }
 
@@ -106,7 +101,7 @@ const reload = Effect.fnUntraced(function*<E extends Category.Events, O extends 
   cache: Region<S, ReadError> | undefined,
   streamName: string
 ) {
-  const fold = yield* catchUp({ decode, evolve }, streamName, rewoundFold(initial))
+  const fold = yield* catchUp({ decode, initial, evolve }, streamName, rewoundFold(initial))
   if (cache !== undefined) yield* Effect.andThen(cache.drop(streamName), cache.put(streamName, fold))
   return fold
 })
@@ -127,8 +122,8 @@ const cacheOf = <E extends Category.Events, O extends Category.Options, S>(
   Effect.contextWith((context: Context.Context<never>) => {
     const cache = Context.get(context, EntityCache)
     if (Option.isNone(cache)) return Effect.succeed(undefined)
-    const { lineage, transactions } = store[InProcess.TypeId]
-    const region = cache.value.region<S, ReadError>(store, model, model.weight, lineage)
+    const { forgetting, lineage, transactions } = store[InProcess.TypeId]
+    const region = cache.value.region<S, ReadError>(store, model, model.weight, { forgetting, lineage })
     return Effect.succeed(
       transactions !== undefined && isOnItsOwn(transactions, context)
         ? StateCache.inTransaction(region, transactions)
@@ -161,7 +156,8 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
         ? refreshFrom(Option.some(known))
         : cache.get(streamName, "latest", (cached) => refreshFrom(Option.some(Option.getOrElse(cached, () => known)))),
     reload: reload(model, cache, streamName),
-    loadUntil: (isBefore) => catchUp({ decode: category.decode, evolve }, streamName, emptyFold(initial), isBefore),
+    loadUntil: (isBefore) =>
+      catchUp({ decode: category.decode, initial, evolve }, streamName, emptyFold(initial), isBefore),
     events: (from, limit) =>
       Stream.runCollect(category.readStream(id, { from, limit })).pipe(
         // The position and the limit are ours, and every store reads forwards: either failure would be a bug.

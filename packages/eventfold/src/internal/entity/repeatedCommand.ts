@@ -30,23 +30,25 @@ export const findFirstEvent = (
 
 const pageSize = 100
 
-/** Reads the events that a command has written to a stream, from the position of the first. */
+/** Reads the events that a command has written to a stream, without deleted ones, from the first. */
 const readEvents = Effect.fnUntraced(function*<S, Event, Recorded extends AnyRecorded, R>(
   { events, streamName, unrecorded }: EntityStream<S, Event, Recorded, R>,
   commandId: string,
-  from: number
+  first: RecordedMessage
 ) {
   const found: Array<Event> = []
-  let globalPosition = -1
+  let last = first
+  let from = first.position
   while (true) {
-    const page = yield* events(from + found.length, pageSize)
+    const page = yield* events(from, pageSize)
     const own = Arr.takeWhile(
       page,
-      ({ recorded }, index) => recorded.id === eventId(commandId, streamName, found.length + index)
+      ({ recorded }) => recorded.id === eventId(commandId, streamName, recorded.position - first.position)
     )
     found.push(...own.map(unrecorded))
-    globalPosition = own.at(-1)?.recorded.globalPosition ?? globalPosition
-    if (own.length < pageSize) return { events: found, globalPosition }
+    last = own.at(-1)?.recorded ?? last
+    if (own.length < pageSize) return { events: found, last }
+    from = last.position + 1
   }
 })
 
@@ -57,6 +59,7 @@ export const handledSince = Effect.fnUntraced(function*<S, Event, Recorded exten
   first: RecordedMessage
 ) {
   const found = yield* stream.loadUntil(({ position }) => position < first.position)
-  const { events, globalPosition } = yield* readEvents(stream, commandId, first.position)
-  return { found, events, after: foldAfter(stream, found, events), globalPosition }
+  const { events, last } = yield* readEvents(stream, commandId, first)
+  const after = { ...foldAfter(stream, found, events), version: last.position }
+  return { found, events, after, globalPosition: last.globalPosition }
 })

@@ -7,6 +7,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import type { Lineage, Transactions } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
+import type { Forgetting } from "../store/forgetting.ts"
 import { stillHolds } from "../store/lineage.ts"
 import type { Fold } from "./fold.ts"
 import * as SharedRefresh from "./sharedRefresh.ts"
@@ -62,17 +63,23 @@ export interface Region<S, E> {
   readonly peek: (streamName: string) => Option.Option<Fold<S>>
 }
 
+/** What makes a region forget. */
+export interface Signs {
+  readonly lineage?: Lineage | undefined
+  readonly forgetting?: Forgetting | undefined
+}
+
 /** The service behind `EntityCache`. */
 export interface Service {
   /**
    * The region of an entity, by any two objects that stand for its store and for itself. It forgets its states when the store's
-   * database becomes another one.
+   * database becomes another one, and when their streams are deleted.
    */
   readonly region: <S, E>(
     store: object,
     entity: object,
     weight: (state: S) => number,
-    lineage?: Lineage | undefined
+    signs?: Signs
   ) => Region<S, E>
   /** The number of entities, with those whose first read is still running. */
   readonly size: () => number
@@ -92,6 +99,8 @@ interface Shared {
   readonly lru: WeightedLru.WeightedLru
   /** Refreshes run here, since they outlive the load that starts them. */
   readonly scope: Scope.Scope
+  /** What ends with the cache, although the stores go on. */
+  readonly ends: Array<() => void>
   isClosed: boolean
 }
 
@@ -107,11 +116,16 @@ const unchanging: Lineage = { isDue: () => false, generation: () => 0, replaceme
 const makeRegion = <S, E>(
   shared: Shared,
   weight: (state: S) => number,
-  lineage: Lineage = unchanging
+  { forgetting, lineage = unchanging }: Signs
 ): Region<S, E> => {
-  const { clock, lru, scope } = shared
+  const { clock, ends, lru, scope } = shared
   const entries = new Map<string, Entry<S, E>>()
   let generation = lineage.generation()
+  if (forgetting !== undefined) {
+    ends.push(forgetting.onForget((selects) => {
+      for (const [streamName, entry] of entries) if (selects(streamName)) lru.remove(entry)
+    }))
+  }
 
   /** Forgets all states when the database has become another one. The reads that are under way no longer have an entry. */
   const forgetOthers = () => {
@@ -245,11 +259,11 @@ const sweepRegularly = ({ clock, lru }: Shared, timeToLiveMillis: number) => {
 /** The region of each pair of a store and an entity, made when it is first asked for. */
 const makeRegions = (shared: Shared): Service["region"] => {
   const regions = new WeakMap<object, WeakMap<object, Region<unknown, unknown>>>()
-  return <S, E>(store: object, entity: object, weight: (state: S) => number, lineage?: Lineage | undefined) => {
+  return <S, E>(store: object, entity: object, weight: (state: S) => number, signs: Signs = {}) => {
     const ofStore = regions.get(store) ?? new WeakMap<object, Region<unknown, unknown>>()
     regions.set(store, ofStore)
     const found = ofStore.get(entity) as Region<S, E> | undefined
-    const region = found ?? makeRegion<S, E>(shared, weight, lineage)
+    const region = found ?? makeRegion<S, E>(shared, weight, signs)
     ofStore.set(entity, region as Region<unknown, unknown>)
     return region
   }
@@ -261,10 +275,11 @@ export const make = Effect.fnUntraced(function*(
   const timeToLiveMillis = timeToLive === undefined ? Number.POSITIVE_INFINITY : Duration.toMillis(timeToLive)
   const lru = WeightedLru.make(capacity, timeToLiveMillis)
   const scope = yield* Scope.make()
-  const shared: Shared = { clock: yield* Clock.Clock, lru, scope, isClosed: false }
+  const shared: Shared = { clock: yield* Clock.Clock, lru, scope, ends: [], isClosed: false }
   yield* Effect.addFinalizer((exit) =>
     Effect.suspend(() => {
       shared.isClosed = true
+      for (const end of shared.ends) end()
       return Scope.close(scope, exit)
     })
   )

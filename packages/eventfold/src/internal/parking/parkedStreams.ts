@@ -52,7 +52,7 @@ const storeErrors = <A, E extends { readonly _tag: string }, R>(operation: strin
 /** Folds what was written since a state was read. */
 export const catchUp = <S>(
   { category }: ParkingCategory,
-  { evolve }: States.Folding<S, RecordedEvent>,
+  { evolve, initial }: States.Folding<S, RecordedEvent>,
   id: string,
   from: Folds.Fold<S>
 ) =>
@@ -60,7 +60,7 @@ export const catchUp = <S>(
     "Parking.catchUp",
     Effect.flatMap(
       category.streamName(id),
-      (streamName) => Folds.catchUp({ decode: category.decode, evolve }, streamName, from)
+      (streamName) => Folds.catchUp({ decode: category.decode, initial, evolve }, streamName, from)
     )
   )
 

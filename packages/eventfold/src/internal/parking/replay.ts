@@ -3,8 +3,9 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import * as FailureReport from "../../FailureReport.ts"
-import type { RecordedMessage } from "../../Message.ts"
+import { deletion, type RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import type { Fold } from "../entity/fold.ts"
 import type { Activity } from "../processor/activity.ts"
@@ -89,13 +90,23 @@ const reportFailure = <R>(
     })
   })
 
-/** A parked message is no longer in its stream: its stream was deleted, say. */
+/** A parked message is no longer in its stream: the table was emptied, say. */
 class MessageNotFound extends Data.TaggedError("MessageNotFound")<{ readonly message: string }> {}
 
 const notFound = Effect.map(
   FailureReport.fromCause(Cause.fail(new MessageNotFound({ message: "the message is no longer in the store" }))),
   (report) => Option.some({ report, attempts: 0 })
 )
+
+/** Whether the stream of a message was deleted since the message was written to it: its first row says so. */
+const isDeletedStream = (store: MessageStore["Service"], { position, streamName }: States.WaitingMessage) =>
+  Stream.runHead(store.readStream(streamName, { limit: 1 })).pipe(
+    Effect.map((first) =>
+      Option.exists(Option.flatMap(first, deletion), ({ through }) => through !== undefined && through >= position)
+    ),
+    // The name and the limit are ours, and every store reads forwards: these failures would be bugs.
+    Effect.catchTag(["InvalidStreamName", "InvalidArgument", "Unsupported"], Effect.die)
+  )
 
 /** Handles a parked message with the consumer's retries. Gives the failure, if it fails. */
 const handleParked = Effect.fnUntraced(function*<R>(options: Options<R>, message: States.WaitingMessage) {
@@ -107,6 +118,8 @@ const handleParked = Effect.fnUntraced(function*<R>(options: Options<R>, message
     Effect.catchTag(["InvalidStreamName", "InvalidArgument"], Effect.die),
     persist
   )
+  // Nothing is left to handle of a message that went with its stream.
+  if (Option.isNone(found) && (yield* persist(isDeletedStream(store, message)))) return Option.none()
   const failure: Option.Option<Failure> = Option.isNone(found) ? yield* notFound : yield* attempt([found.value])
   if (Option.isSome(failure)) {
     yield* reportFailure(options, message, Option.getOrUndefined(found), failure.value)

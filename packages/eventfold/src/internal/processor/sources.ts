@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Category from "../../Category.ts"
-import type { RecordedMessage } from "../../Message.ts"
+import { isDeleted, type RecordedMessage } from "../../Message.ts"
 import type { All, Incoming, Source } from "../../Source.ts"
 import * as StreamName from "../../StreamName.ts"
 import { isBookkeeping } from "../store/bookkeeping.ts"
@@ -131,12 +131,12 @@ const includes = ({ bookkeeping, categories, types }: All, { streamName, type }:
     : categories.includes(StreamName.category(streamName))) &&
   types?.includes(type) !== false
 
-/** Finds the source of a message: its category, or else everything. */
+/** Finds the source of a message: its category, or else everything. None for what a category would skip: see `isDeleted`. */
 export const findSource = <A extends { readonly from: Source }>(sources: ReadonlyArray<A>) => {
   const byName = new Map(sources.map((source) => [nameOf(source.from), source]))
   return (message: RecordedMessage): A | undefined => {
     const named = byName.get(StreamName.category(message.streamName))
-    if (named !== undefined) return named
+    if (named !== undefined) return isCategory(named.from) && isDeleted(message) ? undefined : named
     const everything = byName.get(undefined)
     return everything !== undefined && isAll(everything.from) && includes(everything.from, message)
       ? everything

@@ -4,6 +4,7 @@ import { MessageStore } from "../../MessageStore.ts"
 import { type Build, type Checkpoint, ReadModelStore } from "../../ReadModelStore.ts"
 import type { StoreIdentity } from "../../StoreBackend.ts"
 import { log } from "../runtime/log.ts"
+import * as InProcess from "../store/inProcess.ts"
 import { isSame } from "../store/lineage.ts"
 import { StoreChanged } from "./errors.ts"
 
@@ -20,7 +21,8 @@ export const initialCheckpoint = (store: StoreIdentity, history: number): Checkp
  *
  * When the log still has the message that the build handled last, everything up to that message is the same. Then a store
  * that has become another one (a standby that was promoted, a copy) only costs the way back to that message, because what
- * the build skipped after it may differ. Without that message nothing is certain, and it is `StoreChanged`.
+ * the build skipped after it may differ. A message that went with its stream counts as one that the log has: the store remembers
+ * its id. Without that message nothing is certain, and it is `StoreChanged`.
  */
 export const verifyCheckpoint = Effect.fnUntraced(function*(build: Build) {
   const messages = yield* MessageStore
@@ -30,7 +32,9 @@ export const verifyCheckpoint = Effect.fnUntraced(function*(build: Build) {
   if (Option.isSome(last)) {
     const { globalPosition, id } = last.value
     const found = Option.map(yield* messages.messageAt(globalPosition), (message) => message.id)
-    if (!Option.contains(found, id)) {
+    const isThere = Option.contains(found, id) ||
+      (Option.isNone(found) && (yield* messages[InProcess.TypeId].wasDeleted(globalPosition, id)))
+    if (!isThere) {
       return yield* new StoreChanged({ readModel, position: globalPosition, id, found, lastPosition })
     }
   }

@@ -70,7 +70,7 @@ const encodeMessage = (
 }
 
 /** Makes new ids without an effect for each of them. */
-const idMaker = (context: Context.Context<never>) => {
+export const idMaker = (context: Context.Context<never>) => {
   const clock = Context.get(context, Clock.Clock)
   const random = Context.get(context, Random.Random)
   const next = () => random.nextDoubleUnsafe()

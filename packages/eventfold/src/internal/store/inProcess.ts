@@ -1,5 +1,12 @@
+import * as Effect from "effect/Effect"
 import type { Lineage, StoreBackend, Transactions } from "../../StoreBackend.ts"
+import type { StoreError } from "../../StoreError.ts"
+import type { StreamsBackend } from "../../StreamsBackend.ts"
+import { messageId } from "./encodeAppend.ts"
+import * as Forgetting from "./forgetting.ts"
 import * as StreamQueues from "./streamQueues.ts"
+import { makeStreams } from "./streams.ts"
+import type { WakeUpHub } from "./wakeUpHub.ts"
 
 /**
  * The key of {@link InProcess} on the service of a store. It is a string, because the inferred types of wrapped services spell
@@ -19,10 +26,30 @@ export interface InProcess {
   readonly transactions: Transactions | undefined
   /** Notices that the database has become another one; `undefined` where it never does. */
   readonly lineage: Lineage | undefined
+  /** Attributes of streams, and deletion; `undefined` when the store has neither. It wakes readers. */
+  readonly streams: StreamsBackend | undefined
+  /** Whether a message was at a global position and went with its stream. */
+  readonly wasDeleted: (globalPosition: number, id: string) => Effect.Effect<boolean, StoreError>
+  /** What is kept of streams, and has to go when they are deleted. */
+  readonly forgetting: Forgetting.Forgetting
 }
 
-export const make = ({ lineage, transactions }: Pick<StoreBackend, "lineage" | "transactions">): InProcess => ({
-  streamQueues: StreamQueues.make(),
-  transactions,
-  lineage
-})
+export const make = (
+  backend: Pick<StoreBackend, "lineage" | "streams" | "transactions">,
+  hub: Pick<WakeUpHub, "wakingCategories">
+): InProcess => {
+  const forgetting = Forgetting.make()
+  return {
+    streamQueues: StreamQueues.make(),
+    transactions: backend.transactions,
+    lineage: backend.lineage,
+    streams: makeStreams(backend, hub, forgetting),
+    wasDeleted: (globalPosition, id) => {
+      const wanted = messageId(id)
+      return backend.streams === undefined || wanted === undefined
+        ? Effect.succeed(false)
+        : backend.streams.wasDeleted(globalPosition, wanted)
+    },
+    forgetting
+  }
+}

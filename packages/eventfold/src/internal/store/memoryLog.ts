@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as ExpectedVersion from "../../ExpectedVersion.ts"
+import type { RecordedMessage } from "../../Message.ts"
 import { type AppendResult, type EncodedAppend, type EncodedMessage, isCheck } from "../../StoreBackend.ts"
 import { DuplicateMessageId, WrongExpectedVersion } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
@@ -21,12 +22,20 @@ export interface Row extends EncodedMessage {
   readonly time: DateTime.Utc
 }
 
-/** All rows by global position, and the same rows by what they are looked up by. */
-export interface Log {
-  readonly rows: Array<Row>
-  readonly byId: Map<string, Row>
-  readonly streams: Map<string, Array<Row>>
-  readonly categories: Map<string, Array<Row>>
+/** What the store holds. */
+export interface Contents {
+  /** All rows by global position; the maps have the same rows by what they are looked up by. */
+  rows: Array<Row>
+  byId: Map<string, Row>
+  streams: Map<string, Array<Row>>
+  categories: Map<string, Array<Row>>
+  /** The attributes of the streams that were added, as JSON text, by the name of the stream. */
+  attributes: Map<string, string>
+  /** The ids of the rows that went with their streams, by global position. */
+  gone: Map<number, string>
+}
+
+export interface Log extends Contents {
   /** Not the number of rows: a refused write leaves a gap, as it does with a sequence of PostgreSQL. */
   lastGlobalPosition: number
 }
@@ -36,8 +45,60 @@ export const make = (): Log => ({
   byId: new Map(),
   streams: new Map(),
   categories: new Map(),
+  attributes: new Map(),
+  gone: new Map(),
   lastGlobalPosition: 0
 })
+
+const copyLists = (lists: Map<string, Array<Row>>): Map<string, Array<Row>> =>
+  new Map([...lists].map(([key, rows]) => [key, [...rows]]))
+
+/** The contents as they are now. It costs as much as the store is large, so only what changes recorded rows asks for it. */
+export const copy = ({ attributes, byId, categories, gone, rows, streams }: Contents): Contents => ({
+  rows: [...rows],
+  byId: new Map(byId),
+  streams: copyLists(streams),
+  categories: copyLists(categories),
+  attributes: new Map(attributes),
+  gone: new Map(gone)
+})
+
+/** Puts earlier contents back. Global positions that were given since stay taken. */
+export const restore = (log: Log, contents: Contents): void => void Object.assign(log, contents)
+
+/** The index of the first row whose global position is `from` or higher. */
+export const lowerBound = (rows: ReadonlyArray<Row>, from: number): number => {
+  let [low, high] = [0, rows.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((rows[middle]?.globalPosition ?? from) < from) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** The position of a stream's last row; -1 when it has none. A stream that was deleted does not begin at 0. */
+const versionOf = ({ streams }: Contents, streamName: string): number => streams.get(streamName)?.at(-1)?.position ?? -1
+
+/** A row as its readers get it. */
+export const record = (row: Row): RecordedMessage => ({
+  id: row.id,
+  streamName: row.streamName,
+  type: row.type,
+  position: row.position,
+  globalPosition: row.globalPosition,
+  data: parseJson(row.data),
+  metadata: row.metadata === null ? null : parseJson(row.metadata),
+  time: row.time
+})
+
+const noRows: ReadonlyArray<Row> = []
+
+/** The rows up to a global position, inclusive. */
+export const upTo = (rows: ReadonlyArray<Row> | undefined, through: number): ReadonlyArray<Row> => {
+  if (rows === undefined) return noRows
+  return (rows.at(-1)?.globalPosition ?? 0) <= through ? rows : rows.slice(0, lowerBound(rows, through + 1))
+}
 
 type Refusal = WrongExpectedVersion | DuplicateMessageId
 
@@ -76,7 +137,7 @@ const check = (log: Log, append: EncodedAppend): Checked | Refusal => {
   const result = recordedBefore(log, append)
   if (result !== undefined) return { _tag: "Recorded", result }
   const { expectedVersion: expected, streamName } = append
-  const version = (log.streams.get(streamName)?.length ?? 0) - 1
+  const version = versionOf(log, streamName)
   if (!ExpectedVersion.matches(expected, version)) {
     const actual = version === -1 ? Option.none() : Option.some(version)
     return new WrongExpectedVersion({ streamName, expected, actual })
@@ -93,18 +154,41 @@ const listOf = (lists: Map<string, Array<Row>>, key: string): Array<Row> => {
   return list
 }
 
+/** Adds a row at the end of the log. */
+export const push = (log: Log, row: Omit<Row, "globalPosition">): void => {
+  const added = { ...row, globalPosition: ++log.lastGlobalPosition }
+  log.rows.push(added)
+  log.byId.set(added.id, added)
+  listOf(log.streams, added.streamName).push(added)
+  listOf(log.categories, StreamName.category(added.streamName)).push(added)
+}
+
 const write = (log: Log, append: EncodedAppend, time: DateTime.Utc): AppendResult => {
   const { streamName } = append
-  const stream = listOf(log.streams, streamName)
-  const category = listOf(log.categories, StreamName.category(streamName))
-  for (const message of append.messages) {
-    const row = { ...message, streamName, position: stream.length, globalPosition: ++log.lastGlobalPosition, time }
-    log.rows.push(row)
-    log.byId.set(row.id, row)
-    stream.push(row)
-    category.push(row)
+  let version = versionOf(log, streamName)
+  for (const message of append.messages) push(log, { ...message, streamName, position: ++version, time })
+  return { version, globalPosition: log.lastGlobalPosition }
+}
+
+/** Puts a row in the place of the one with its global position. */
+export const replace = (log: Log, row: Row): void => {
+  const lists = [log.rows, log.streams.get(row.streamName), log.categories.get(StreamName.category(row.streamName))]
+  for (const rows of lists) rows?.splice(lowerBound(rows, row.globalPosition), 1, row)
+  log.byId.set(row.id, row)
+}
+
+/** Removes all rows of a stream, and remembers their ids. */
+export const removeStream = (log: Log, streamName: string): void => {
+  const removed = log.streams.get(streamName) ?? []
+  const category = StreamName.category(streamName)
+  const others = (rows: ReadonlyArray<Row>) => rows.filter((row) => row.streamName !== streamName)
+  for (const { globalPosition, id } of removed) {
+    log.byId.delete(id)
+    log.gone.set(globalPosition, id)
   }
-  return { version: stream.length - 1, globalPosition: log.lastGlobalPosition }
+  log.rows = others(log.rows)
+  log.categories.set(category, others(log.categories.get(category) ?? []))
+  log.streams.delete(streamName)
 }
 
 /** Removes the last rows, so that this many are left. Their global positions stay taken. */
@@ -126,7 +210,7 @@ export const append = (log: Log, append: EncodedAppend, time: DateTime.Utc): Res
 
 /** The result of a check: the version as it is. */
 const versionOnly = (log: Log, { streamName }: EncodedAppend): AppendResult => ({
-  version: (log.streams.get(streamName)?.length ?? 0) - 1,
+  version: versionOf(log, streamName),
   globalPosition: 0
 })
 

@@ -3,7 +3,8 @@
  *
  * A transaction takes the write lock of the log at its first write and keeps it to its end, so all rows after the place where it
  * took the lock are its own. It writes them to the log at once: other fibers read up to that place, and a rollback removes what
- * comes after it. Without a transaction there is no lock to wait for, and a write stays one synchronous step.
+ * comes after it. A transaction that changes rows keeps a copy of the log before each change: other fibers read the first one, and
+ * a rollback puts one back. Without a transaction there is no lock to wait for, and a write stays one synchronous step.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -11,13 +12,13 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import type * as Result from "effect/Result"
+import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import type { Transactions } from "../../StoreBackend.ts"
 import { StoreError } from "../../StoreError.ts"
 import { logFailure } from "../runtime/log.ts"
 import { Independence } from "./independence.ts"
-import { type Log, truncate } from "./memoryLog.ts"
+import { type Contents, copy, type Log, restore, truncate } from "./memoryLog.ts"
 
 /** An outermost transaction. */
 interface Root {
@@ -25,11 +26,21 @@ interface Root {
   readonly ended: Latch.Latch
 }
 
+/** How far a transaction had come. */
+interface Mark {
+  /** The number of rows in the log. */
+  readonly length: number
+  /** How often the transaction had changed what is recorded. */
+  readonly changes: number
+}
+
 /** The transaction that has the write lock, and the end of the log when it took it. */
 interface Holder {
   readonly root: Root
-  readonly length: number
+  readonly begin: Mark
   readonly globalPosition: number
+  /** What the log was before each change of what is recorded. */
+  readonly before: Array<Contents>
 }
 
 /** An outermost transaction, or a savepoint in one. */
@@ -70,13 +81,18 @@ const waitsForItself = (operation: string) =>
   })
 
 export interface MemoryTransactions extends Transactions {
-  /** Reads the log up to a global position (inclusive): what the calling fiber may see. */
-  readonly reading: <A>(read: (through: number) => A) => Effect.Effect<A>
+  /** Reads the log, or what it was, up to a global position (inclusive): what the calling fiber may see. */
+  readonly reading: <A>(read: (through: number, log: Contents) => A) => Effect.Effect<A>
   /** Writes to the log when no transaction of another fiber has the lock. */
   readonly writing: <A, E>(
     operation: string,
     write: (time: DateTime.Utc) => Result.Result<A, E>
   ) => Effect.Effect<A, E | StoreError>
+  /** Changes what is recorded, as {@link writing} writes. */
+  readonly changing: <A>(
+    operation: string,
+    change: (log: Log, time: DateTime.Utc) => A
+  ) => Effect.Effect<A, StoreError>
 }
 
 const everything = Number.POSITIVE_INFINITY
@@ -121,12 +137,25 @@ export const make = (log: Log): MemoryTransactions => {
     Effect.withFiber((fiber) => {
       const { root } = level
       if (!isOpen(level)) return Effect.fail(hasEnded(operation))
-      holder ??= { root, length: log.rows.length, globalPosition: log.lastGlobalPosition }
+      holder ??= {
+        root,
+        begin: { length: log.rows.length, changes: 0 },
+        globalPosition: log.lastGlobalPosition,
+        before: []
+      }
       if (holder.root === root) return Effect.fromResult(write(now(fiber)))
       return isWithin(level, holder.root)
         ? Effect.fail(waitsForItself(operation))
         : Effect.andThen(holder.root.ended.await, writeInside(level, operation, write))
     })
+
+  const markOf = ({ before }: Holder): Mark => ({ length: log.rows.length, changes: before.length })
+
+  const rollBack = ({ before }: Holder, { changes, length }: Mark) => {
+    const [earlier] = before.splice(changes)
+    if (earlier !== undefined) restore(log, earlier)
+    truncate(log, length)
+  }
 
   /** Runs the callbacks of a transaction that has committed. It has, so a defect of one must not look like its failure. */
   const runCallbacks = ({ afterCommit }: Level) =>
@@ -140,18 +169,18 @@ export const make = (log: Log): MemoryTransactions => {
     Effect.suspend(() => {
       level.isOpen = false
       if (holder?.root === level.root) {
-        if (!isCommitted) truncate(log, holder.length)
+        if (!isCommitted) rollBack(holder, holder.begin)
         holder = undefined
       }
       level.root.ended.openUnsafe()
       return isCommitted ? runCallbacks(level) : Effect.void
     })
 
-  const endSavepoint = (level: Level, parent: Level, begin: number | undefined, isCommitted: boolean) =>
+  const endSavepoint = (level: Level, parent: Level, begin: Mark | undefined, isCommitted: boolean) =>
     Effect.sync(() => {
       level.isOpen = false
       if (isCommitted) parent.afterCommit.push(...level.afterCommit)
-      else if (holder?.root === level.root) truncate(log, begin ?? holder.length)
+      else if (holder?.root === level.root) rollBack(holder, begin ?? holder.begin)
     })
 
   const runIn = <A, E, R>(
@@ -186,8 +215,15 @@ export const make = (log: Log): MemoryTransactions => {
         afterCommit: [],
         isOpen: true
       }
-      const begin = holder?.root === root ? log.rows.length : undefined
+      const begin = holder?.root === root ? markOf(holder) : undefined
       return runIn(level, effect, (isCommitted) => endSavepoint(level, parent, begin, isCommitted))
+    })
+
+  const writing: MemoryTransactions["writing"] = (operation, write) =>
+    Effect.withFiber((fiber) => {
+      const level = levelOf(fiber)
+      if (level !== undefined) return level.turn.withPermit(writeInside(level, operation, write))
+      return holder === undefined ? Effect.fromResult(write(now(fiber))) : writeOutside(operation, write)
     })
 
   return {
@@ -209,15 +245,17 @@ export const make = (log: Log): MemoryTransactions => {
       }),
     reading: (read) =>
       Effect.withFiber((fiber) => {
-        if (holder === undefined || levelOf(fiber)?.root === holder.root) return Effect.sync(() => read(everything))
-        const { globalPosition } = holder
-        return Effect.sync(() => read(globalPosition))
+        if (holder === undefined || levelOf(fiber)?.root === holder.root) {
+          return Effect.sync(() => read(everything, log))
+        }
+        const { before: [committed = log], globalPosition } = holder
+        return Effect.sync(() => read(globalPosition, committed))
       }),
-    writing: (operation, write) =>
-      Effect.withFiber((fiber) => {
-        const level = levelOf(fiber)
-        if (level !== undefined) return level.turn.withPermit(writeInside(level, operation, write))
-        return holder === undefined ? Effect.fromResult(write(now(fiber))) : writeOutside(operation, write)
+    writing,
+    changing: (operation, change) =>
+      writing(operation, (time) => {
+        holder?.before.push(copy(log))
+        return Result.succeed(change(log, time))
       })
   }
 }

@@ -68,6 +68,11 @@ export interface WakeUpHub {
     appends: ReadonlyArray<EncodedAppend>,
     write: Effect.Effect<A, E>
   ) => Effect.Effect<A, E>
+  /** The same of a write to categories. */
+  readonly wakingCategories: <A, E extends { readonly _tag: string }>(
+    categories: ReadonlyArray<string>,
+    write: Effect.Effect<A, E>
+  ) => Effect.Effect<A, E>
 }
 
 /** Pauses together with the others. A reader that takes over from an interrupted one pauses for the rest of its own time. */
@@ -119,28 +124,28 @@ const makeRegistry = () => {
   return { add, remove, wake }
 }
 
-/**
- * Runs a write, then wakes the readers of its categories: when its transaction commits, if it is in one. A write that fails in a
- * transaction has written nothing.
- */
-const wakeAfterCommit = <A, E extends { readonly _tag: string }>(
-  { afterCommit, isActive }: Transactions,
-  appends: ReadonlyArray<EncodedAppend>,
-  write: Effect.Effect<A, E>,
-  wake: Wake
-): Effect.Effect<A, E> => {
-  const wakeAll = Effect.suspend(() => {
+const wakeCategories = (appends: ReadonlyArray<EncodedAppend>, wake: Wake) =>
+  Effect.suspend(() => {
     const [first] = appends
     if (appends.length === 1 && first !== undefined) return wake(StreamName.category(first.streamName))
     return Effect.forEach(writtenCategories(appends), wake, { discard: true })
   })
-  return Effect.onExit(write, (exit) => {
+
+/**
+ * Runs a write, then wakes readers: when its transaction commits, if it is in one. A write that fails in a transaction has written
+ * nothing.
+ */
+const wakeAfterCommit = <A, E extends { readonly _tag: string }>(
+  { afterCommit, isActive }: Transactions,
+  write: Effect.Effect<A, E>,
+  wakeAll: Effect.Effect<void>
+): Effect.Effect<A, E> =>
+  Effect.onExit(write, (exit) => {
     if (exit._tag === "Success") return afterCommit(wakeAll)
     return mayHaveWritten(exit)
       ? Effect.contextWith((context: Context.Context<never>) => isActive(context) ? Effect.void : wakeAll)
       : Effect.void
   })
-}
 
 export const make = Effect.fnUntraced(function*(
   { transactions, watch }: Pick<StoreBackend, "transactions" | "watch">
@@ -163,7 +168,14 @@ export const make = Effect.fnUntraced(function*(
       if (watch !== undefined) return write
       return transactions === undefined
         ? wakeUnlessRefused(appends, write, wake)
-        : wakeAfterCommit(transactions, appends, write, wake)
+        : wakeAfterCommit(transactions, write, wakeCategories(appends, wake))
+    },
+    wakingCategories: (categories, write) => {
+      if (watch !== undefined) return write
+      const wakeAll = Effect.forEach(categories, wake, { discard: true })
+      return transactions === undefined
+        ? Effect.onExit(write, (exit) => mayHaveWritten(exit) ? wakeAll : Effect.void)
+        : wakeAfterCommit(transactions, write, wakeAll)
     }
   }
 })

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { StoreBackend } from "eventfold/StoreBackend"
 import { Unsupported } from "eventfold/StoreError"
+import type { StreamsBackend } from "eventfold/StreamsBackend"
 import { stockFunctionCall } from "../client/functionCalls.ts"
 import { placeReads, type Places } from "../client/independence.ts"
 import type { LockWaits } from "../client/lockWaits.ts"
@@ -13,13 +14,35 @@ import { makeReads } from "../store/reads.ts"
 import * as Appends from "./appends.ts"
 import { readPage } from "./readAll.ts"
 
+/** What adds what a stock Message DB lacks. */
+const remedy =
+  "add the eventfold schema, with `psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql` or `Postgres.install()`"
+
 const noBackwards = Effect.fail(
   new Unsupported({
     operation: "reading backwards",
-    remedy:
-      "add the eventfold schema, with `psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql` or `Postgres.install()`"
+    remedy
   })
 )
+
+const unsupported = (operation: string) => () => Effect.fail(new Unsupported({ operation, remedy }))
+
+/** A stock Message DB has no place for attributes, no function that deletes, and no index for the order of `at`. */
+const noStreams: StreamsBackend = {
+  add: unsupported("adding streams"),
+  set: unsupported("attributes of streams"),
+  get: unsupported("attributes of streams"),
+  list: unsupported("listing streams"),
+  countStreams: unsupported("counting streams"),
+  stats: unsupported("counting streams"),
+  listMessages: unsupported("listing the messages of streams"),
+  countMessages: unsupported("counting the messages of streams"),
+  deleteMessage: unsupported("deleting messages"),
+  deleteStream: unsupported("deleting streams"),
+  purge: unsupported("deleting streams"),
+  // What nothing deletes was not deleted.
+  wasDeleted: () => Effect.succeed(false)
+}
 
 /**
  * The store on a Message DB without the `eventfold` schema: through the functions of `message_store`, and its table
@@ -55,6 +78,7 @@ export const make = (
         alone: wakeUps.waking(appends, alone.appendAll(appends)),
         joined: wakeUps.wakingAfterCommit(appends, joined.appendAll(appends))
       }),
+    streams: noStreams,
     lease,
     watch: wakeUps.watch
   }

@@ -299,6 +299,7 @@ export const make = Effect.fnUntraced(function*(
       : (one: EncodedAppend) => Effect.flatMap(IsInCommit, (is) => is ? appendApart(one) : append(one)),
     appendAll: (appends: ReadonlyArray<EncodedAppend>) =>
       wakeUps.waking(appends, appendAll(writer, apart, appends.map(requestOf))),
-    joined: makeJoined(writer, wakeUps, inline)
+    joined: makeJoined(writer, wakeUps, inline),
+    turns
   }
 })

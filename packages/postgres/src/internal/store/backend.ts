@@ -12,6 +12,7 @@ import { makeReadAll, readPage } from "../readAll/readAll.ts"
 import * as Appends from "./appends.ts"
 import type { InlineReadModels } from "./inlineReadModels.ts"
 import { makeReads } from "./reads.ts"
+import * as Streams from "./streams.ts"
 
 /** Reads from the table, because Message DB has no function that reads backwards. */
 const readBackwards = (statements: Statements) => ({ from, limit, streamName }: StreamPage) =>
@@ -35,7 +36,7 @@ export const make = Effect.fnUntraced(function*(
   { identity, lineage }: Pick<StoreBackend, "identity" | "lineage">,
   inline: InlineReadModels | undefined
 ) {
-  const { append, appendAll, joined } = yield* Appends.make(statements, wakeUps, lockWaits, lineage, inline)
+  const { append, appendAll, joined, turns } = yield* Appends.make(statements, wakeUps, lockWaits, lineage, inline)
   const backend: StoreBackend = {
     unreadable: makeUnreadable(statements.sql.config),
     ...placeReads(places, {
@@ -56,6 +57,7 @@ export const make = Effect.fnUntraced(function*(
         alone: appendAll(appends),
         joined: Effect.suspend(() => joined.appendAll(appends))
       }),
+    streams: Streams.make({ statements, places, lockWaits, turns, wakeUps }),
     lease,
     watch: wakeUps.watch
   }

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type * as TestClock from "effect/testing/TestClock"
 import * as Consumer from "eventfold/Consumer"
-import type { RecordedMessage } from "eventfold/Message"
+import { isDeleted, type RecordedMessage } from "eventfold/Message"
 import * as MessageStore from "eventfold/MessageStore"
 import * as Parking from "eventfold/Parking"
 import * as PositionStore from "eventfold/PositionStore"
@@ -117,11 +117,18 @@ const start = Effect.fnUntraced(function*({ consumers, models }: Cast, clock: Te
   return running
 })
 
-/** All messages by global position. */
-const log = Effect.flatMap(MessageStore.MessageStore, (store) => Stream.runCollect(store.readAll())).pipe(
-  // The memory store can read all messages.
-  Effect.orDie
-)
+/**
+ * The messages after a global position, in order, without what stands for deletions. A place in the log would not do: a stream that
+ * is deleted takes its messages with it.
+ */
+const logAfter = (position: number) =>
+  Effect.flatMap(MessageStore.MessageStore, (store) => Stream.runCollect(store.readAll({ from: position + 1 }))).pipe(
+    Effect.map((messages) => messages.filter((message) => !isDeleted(message))),
+    // The memory store can read all messages.
+    Effect.orDie
+  )
+
+const endOfLog = Effect.flatMap(MessageStore.MessageStore, (store) => Effect.orDie(store.lastPosition))
 
 /** The messages that are parked for any of the consumers, each once. */
 const parkedFor = Effect.fnUntraced(function*({ consumers }: Cast) {
@@ -130,7 +137,7 @@ const parkedFor = Effect.fnUntraced(function*({ consumers }: Cast) {
     (consumer) => Stream.runCollect(Parking.list(consumer))
   )
   const ids = new Set<string>(waiting.flat().flatMap(({ messages }) => messages.map(({ messageId }) => messageId)))
-  return (yield* log).filter(({ id }) => ids.has(id))
+  return (yield* logAfter(0)).filter(({ id }) => ids.has(id))
 }, Effect.orDie)
 
 /** Returns the error of a consumer or read model that has stopped, if one has. */
@@ -166,19 +173,19 @@ export const perform = Effect.fnUntraced(function*(
     for (const { id = "" } of messages) own.add(id.toLowerCase())
     yield* store.writeAll(step.appends)
     yield* running.idle
-    if (step._tag === "given") before = (yield* log).length
+    if (step._tag === "given") before = yield* endOfLog
   })
 
   const stopped = yield* stoppedBy(Effect.forEach(steps, take, { discard: true }))
-  const written = (yield* log).slice(before).filter(({ id }) => !own.has(id))
+  const written = (yield* logAfter(before)).filter(({ id }) => !own.has(id))
   return yield* happened(cast, running, { written, stopped })
 }, Effect.scoped)
 
 /** Lets fresh consumers handle everything again, from the first message on. Read models continue where they are. */
 export const performAgain = Effect.fnUntraced(function*(cast: Cast, clock: TestClock.TestClock) {
-  const before = (yield* log).length
+  const before = yield* endOfLog
   const running = yield* start(cast, clock)
   const stopped = yield* stoppedBy(running.idle)
-  const written = (yield* log).slice(before)
+  const written = yield* logAfter(before)
   return yield* happened(cast, running, { written, stopped })
 }, Effect.scoped)
