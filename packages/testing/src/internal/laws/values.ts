@@ -26,10 +26,9 @@ const isFields = (value: unknown): value is Readonly<Record<string, unknown>> =>
   return prototype === Object.prototype || prototype === null || Schema.isSchema(Reflect.get(value, "constructor"))
 }
 
-/** Puts another value in each place within a value where it fits. */
+/** Puts another value in each place within a value where it fits. Records stay records: a schema of no fields takes anything. */
 const replace = (whole: unknown, lookalike: unknown, fits: (whole: unknown) => boolean): unknown => {
   const within = (part: unknown, fitsWith: (part: unknown) => boolean): unknown => {
-    if (fitsWith(lookalike)) return lookalike
     if (Option.isOption(part)) {
       return Option.map(part, (value) => within(value, (value) => fitsWith(Option.some(value))))
     }
@@ -39,7 +38,7 @@ const replace = (whole: unknown, lookalike: unknown, fits: (whole: unknown) => b
         part
       )
     }
-    if (!isFields(part)) return part
+    if (!isFields(part)) return fitsWith(lookalike) ? lookalike : part
     const withField = (fields: object, key: string, value: unknown): object =>
       Object.assign(Object.create(Object.getPrototypeOf(part)), fields, { [key]: value })
     return Object.entries(part).reduce<object>(
