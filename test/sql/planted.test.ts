@@ -307,7 +307,9 @@ for (const server of inject("postgres")) {
           "CREATE FUNCTION eventfold.schema_version() RETURNS integer LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''planted''; END'"
         )
         assert.include((yield* install).message, refusal)
-        assert.deepStrictEqual(yield* admin`SELECT to_regnamespace('message_store') IS NULL AS missing`, [{ missing: true }])
+        assert.deepStrictEqual(yield* admin`SELECT to_regnamespace('message_store') IS NULL AS missing`, [{
+          missing: true
+        }])
         yield* session`DROP SCHEMA eventfold CASCADE`
       }))
 
@@ -317,8 +319,10 @@ for (const server of inject("postgres")) {
         const client = Database.client(url)
         const sql = Context.get(yield* Layer.build(client), SqlClient)
         yield* Effect.provide(MessageDb.install("1.3.0"), client)
-        yield* sql.unsafe(`CREATE OR REPLACE FUNCTION message_store.message_store_version() RETURNS varchar LANGUAGE plpgsql
-          AS 'BEGIN RAISE EXCEPTION ''planted''; RETURN ''1.3.0''; END'`)
+        yield* sql.unsafe(
+          `CREATE OR REPLACE FUNCTION message_store.message_store_version() RETURNS varchar LANGUAGE plpgsql
+          AS 'BEGIN RAISE EXCEPTION ''planted''; RETURN ''1.3.0''; END'`
+        )
         yield* Effect.provide(Postgres.install(), client)
         assert.deepStrictEqual(yield* sql`SELECT message_store FROM eventfold.installations`, [
           { message_store: "Message DB 1.3.0" }
@@ -331,7 +335,9 @@ for (const server of inject("postgres")) {
         const sql = Context.get(yield* Layer.build(clientWith(url, paths[0])), SqlClient)
         yield* sql.unsafe(`CREATE FUNCTION public.div(bigint, numeric) RETURNS float8 LANGUAGE sql IMMUTABLE RETURN 1`)
         yield* sql.unsafe("CREATE OPERATOR public./ (leftarg = bigint, rightarg = numeric, function = public.div)")
-        yield* sql.unsafe(`CREATE FUNCTION public.round(float8, integer) RETURNS float8 LANGUAGE sql IMMUTABLE RETURN 1`)
+        yield* sql.unsafe(
+          `CREATE FUNCTION public.round(float8, integer) RETURNS float8 LANGUAGE sql IMMUTABLE RETURN 1`
+        )
         yield* sql.unsafe(asOneStatement(yield* Snapshot.kept(4)))
         const { mended, unmended } = yield* Effect.provide(Postgres.install(), clientWith(url, paths[0]))
         assert.lengthOf(mended, 12)
