@@ -346,17 +346,6 @@ for (const server of inject("postgres")) {
         assert.deepStrictEqual(yield* objects(url), yield* objects((yield* Database.Database).url))
       }))
 
-    it.effect("a relation of another schema that a function was bound to is told", () =>
-      Effect.gen(function*() {
-        const { url } = yield* Database.make({ server, empty: true })
-        const sql = Context.get(yield* Layer.build(clientWith(url, paths[1])), SqlClient)
-        yield* sql.unsafe("CREATE VIEW public.pg_rewrite AS SELECT * FROM pg_catalog.pg_rewrite")
-        yield* sql.unsafe(asOneStatement(yield* Snapshot.kept(4)))
-        const { mended, unmended } = yield* Effect.provide(Postgres.install(), clientWith(url, paths[1]))
-        assert.deepStrictEqual(mended, ["function eventfold.dependents(text) uses view public.pg_rewrite"])
-        assert.deepStrictEqual(unmended, [])
-      }))
-
     it.effect("an index that was bound wrongly is made again, and of a stock Message DB it is told", () =>
       Effect.gen(function*() {
         const { url } = yield* Database.make({ server, empty: true })

@@ -66,8 +66,8 @@ export interface Installed {
   /** The version that the database had before; none when it had no `eventfold` schema. */
   readonly previousVersion: Option.Option<number>
   /**
-   * What was bound wrongly, and no longer is: each text names an object of the schemas, and the function, operator, relation,
-   * type or collation of another schema that it used. An installation of version 4 or earlier could be made to do that by a role that
+   * What was bound wrongly, and no longer is: each text names an object of the schemas, and the function, operator, type or
+   * collation of another schema that it used. An installation of version 4 or earlier could be made to do that by a role that
    * may create functions. Look who made what it used. The indexes on a mended function have been built again.
    */
   readonly mended: ReadonlyArray<string>

@@ -89,7 +89,7 @@ $$;
 
 -- install/bindings.sql
 
--- Finds what is bound wrongly: objects of the schemas that use a function, operator, relation, type or collation which is neither
+-- Finds what is bound wrongly: objects of the schemas that use a function, operator, type or collation which is neither
 -- theirs nor PostgreSQL's. Versions up to 4 bound names by the search_path of the session that installed them, and another
 -- role's overload of a built-in function may have matched better.
 --
@@ -165,8 +165,6 @@ BEGIN
     SELECT 'pg_proc'::regclass::oid, oid, pronamespace FROM pg_proc
     UNION ALL
     SELECT 'pg_operator'::regclass, oid, oprnamespace FROM pg_operator
-    UNION ALL
-    SELECT 'pg_class'::regclass, oid, relnamespace FROM pg_class
     UNION ALL
     SELECT 'pg_type'::regclass, oid, typnamespace FROM pg_type
     UNION ALL
@@ -1953,7 +1951,7 @@ $$;
 
 -- install/bindings.sql
 
--- Finds what is bound wrongly: objects of the schemas that use a function, operator, relation, type or collation which is neither
+-- Finds what is bound wrongly: objects of the schemas that use a function, operator, type or collation which is neither
 -- theirs nor PostgreSQL's. Versions up to 4 bound names by the search_path of the session that installed them, and another
 -- role's overload of a built-in function may have matched better.
 --
@@ -2029,8 +2027,6 @@ BEGIN
     SELECT 'pg_proc'::regclass::oid, oid, pronamespace FROM pg_proc
     UNION ALL
     SELECT 'pg_operator'::regclass, oid, oprnamespace FROM pg_operator
-    UNION ALL
-    SELECT 'pg_class'::regclass, oid, relnamespace FROM pg_class
     UNION ALL
     SELECT 'pg_type'::regclass, oid, typnamespace FROM pg_type
     UNION ALL
