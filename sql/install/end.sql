@@ -5,7 +5,12 @@ DECLARE
   _version CONSTANT integer := eventfold.schema_version();
   _message_store CONSTANT text := CASE
     WHEN current_setting('eventfold.install_message_store', true) = 'off'
-    THEN 'Message DB ' || message_store.message_store_version()
+    -- From the function's text, as begin.sql reads that of eventfold: its owner may be another role.
+    THEN 'Message DB ' || coalesce((
+      SELECT substring(coalesce(pg_get_function_sqlbody(oid), prosrc) FROM 'RETURN ''([0-9.]+)''')
+      FROM pg_proc
+      WHERE pronamespace = to_regnamespace('message_store') AND proname = 'message_store_version' AND pronargs = 0
+    ), 'of an unknown version')
     ELSE 'eventfold'
   END;
 BEGIN

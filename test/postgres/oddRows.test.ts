@@ -45,6 +45,20 @@ const stores: ReadonlyArray<readonly [string, Layer.Layer<MessageStore | SqlClie
 
 for (const [name, store] of stores) {
   layer(store, { excludeTestServices: true })(`odd rows on ${name}`, (it) => {
+    it.effect("have a position past all numbers, which keeps only the readers of its stream", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data)
+          VALUES ('far-1', 9223372036854775807, 'Gone', '{}'), ('far-2', 0, 'Gone', '{}')`
+        const { readAll, readCategory, readStream } = yield* MessageStore
+        for (const read of [readCategory("far", { batchSize: 1 }), readAll({ categories: ["far"], batchSize: 1 })]) {
+          const messages = yield* Stream.runCollect(read)
+          assert.deepStrictEqual(messages.map(({ position }) => position), [Number.MAX_SAFE_INTEGER, 0])
+        }
+        const error = yield* Effect.flip(Stream.runCollect(readStream("far-1")))
+        assert.deepInclude(error, { _tag: "StoreError", isRetryable: false })
+      }))
+
     it.effect("have a time that can be read on, handled and parked", () =>
       Effect.gen(function*() {
         const times = ["infinity", "-infinity", "294276-12-31 23:59:59", "4713-02-03 00:00:00 BC"]

@@ -1,4 +1,5 @@
 import { assert, describe, it, layer } from "@effect/vitest"
+import { Postgres } from "@eventfold/postgres"
 import { files, installLock } from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import { SqlClient } from "effect/sql/SqlClient"
@@ -189,6 +190,28 @@ for (const server of inject("postgres")) {
         }))
         assert.deepStrictEqual(yield* Catalog.objects(), before)
         assert.deepStrictEqual(yield* sql`SELECT message_store.stream_version('kept-1') AS version`, [{ version: 0n }])
+      }))
+
+    it.effect("leaves the settings of a transaction of the application as they were, also when it is refused", () =>
+      Effect.gen(function*() {
+        const { name, url } = yield* Database.make({ server, empty: true })
+        yield* Effect.gen(function*() {
+          const sql = yield* SqlClient
+          const settings = sql`SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),
+            current_setting('client_min_messages'), current_setting('search_path'), current_user`.values
+          yield* sql`SET statement_timeout = '50s'`
+          yield* sql`SET lock_timeout = '40s'`
+          yield* sql`SET search_path = public, "X y"`
+          const before = yield* settings
+          yield* sql.withTransaction(Effect.gen(function*() {
+            yield* Postgres.install()
+            assert.deepStrictEqual(yield* settings, before)
+            yield* Effect.flip(Postgres.uninstall({ database: "another" }))
+            assert.deepStrictEqual(yield* settings, before)
+            yield* Postgres.uninstall({ database: name })
+            assert.deepStrictEqual(yield* settings, before)
+          }))
+        }).pipe(Effect.provide(Database.client(url)))
       }))
 
     it.effect("is the same after four installations at once as after one", () =>

@@ -25,7 +25,7 @@ import * as Role from "../support/Role.ts"
 import * as Snapshot from "../upgrade/snapshot.ts"
 
 /** Where `public` comes: after PostgreSQL's own schema, as by default, or before it, as a session may say. */
-const paths = ["\"$user\", public", "public, pg_catalog"]
+const paths = ["\"$user\", public", "public, pg_catalog"] as const
 
 const clientWith = (url: string, searchPath: string) =>
   PgClient.layer({ url: Redacted.make(url), maxConnections: 4, startupParameters: { search_path: searchPath } })
@@ -290,6 +290,61 @@ for (const server of inject("postgres")) {
           assert.deepStrictEqual({ mended: again.mended, unmended: again.unmended }, nothingWrong)
         })
     )
+
+    it.effect("what another role has put into the schema eventfold is not run, and nothing is installed", () =>
+      Effect.gen(function*() {
+        const { name, url } = yield* Database.make({ server, empty: true })
+        const admin = Context.get(yield* Layer.build(clientWith(url, paths[0])), SqlClient)
+        const role = yield* Role.make()
+        yield* admin`GRANT CREATE ON DATABASE ${admin(name)} TO ${admin(role.name)}`
+        const session = yield* Database.session(role.url(url))
+        yield* session`CREATE SCHEMA eventfold`
+        const install = Effect.flip(Effect.provide(Postgres.install(), clientWith(url, paths[0])))
+        const refusal = `the schema eventfold has objects that eventfold has not made; it belongs to ${role.name}`
+        yield* session.unsafe("CREATE TABLE eventfold.installations ()")
+        assert.include((yield* install).message, refusal)
+        yield* session.unsafe(
+          "CREATE FUNCTION eventfold.schema_version() RETURNS integer LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''planted''; END'"
+        )
+        assert.include((yield* install).message, refusal)
+        assert.deepStrictEqual(yield* admin`SELECT to_regnamespace('message_store') IS NULL AS missing`, [{
+          missing: true
+        }])
+        yield* session`DROP SCHEMA eventfold CASCADE`
+      }))
+
+    it.effect("no function of a stock Message DB is run, which another role may own", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Database.make({ server, empty: true })
+        const client = Database.client(url)
+        const sql = Context.get(yield* Layer.build(client), SqlClient)
+        yield* Effect.provide(MessageDb.install("1.3.0"), client)
+        yield* sql.unsafe(
+          `CREATE OR REPLACE FUNCTION message_store.message_store_version() RETURNS varchar LANGUAGE plpgsql
+          AS 'BEGIN RAISE EXCEPTION ''planted''; RETURN ''1.3.0''; END'`
+        )
+        yield* Effect.provide(Postgres.install(), client)
+        assert.deepStrictEqual(yield* sql`SELECT message_store FROM eventfold.installations`, [
+          { message_store: "Message DB 1.3.0" }
+        ])
+      }))
+
+    it.effect("a view whose columns have other types by what it was bound to is made again", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Database.make({ server, empty: true })
+        const sql = Context.get(yield* Layer.build(clientWith(url, paths[0])), SqlClient)
+        yield* sql.unsafe(`CREATE FUNCTION public.div(bigint, numeric) RETURNS float8 LANGUAGE sql IMMUTABLE RETURN 1`)
+        yield* sql.unsafe("CREATE OPERATOR public./ (leftarg = bigint, rightarg = numeric, function = public.div)")
+        yield* sql.unsafe(
+          `CREATE FUNCTION public.round(float8, integer) RETURNS float8 LANGUAGE sql IMMUTABLE RETURN 1`
+        )
+        yield* sql.unsafe(asOneStatement(yield* Snapshot.kept(4)))
+        const { mended, unmended } = yield* Effect.provide(Postgres.install(), clientWith(url, paths[0]))
+        assert.lengthOf(mended, 12)
+        assert.include(mended, "view message_store.type_summary uses operator public./(bigint,numeric)")
+        assert.deepStrictEqual(unmended, [])
+        assert.deepStrictEqual(yield* objects(url), yield* objects((yield* Database.Database).url))
+      }))
 
     it.effect("an index that was bound wrongly is made again, and of a stock Message DB it is told", () =>
       Effect.gen(function*() {

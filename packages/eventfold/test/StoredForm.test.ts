@@ -14,6 +14,7 @@ const Day = Schema.String.pipe(Schema.decodeTo(Schema.Date, {
 
 const Diary = Category.make("diary", {
   Dated: { at: Day },
+  Shifted: { at: Day, by: Schema.Finite },
   Counted: { count: Schema.Finite },
   Noted: { note: Schema.String, tags: Schema.optional(Schema.Array(Schema.String)) },
   Broken: {
@@ -30,13 +31,14 @@ const Kept = Entity.make(Diary, {
   initial: { said: [] },
   evolve: {
     Dated: ({ said }, data) => ({ said: [...said, data] }),
+    Shifted: ({ said }, data) => ({ said: [...said, data] }),
     Counted: ({ said }, data) => ({ said: [...said, data] }),
     Noted: ({ said }, data) => ({ said: [...said, data] }),
     Broken: ({ said }, data) => ({ said: [...said, data] })
   }
 })
 
-const { Broken, Counted, Dated, Noted } = Diary.events
+const { Broken, Counted, Dated, Noted, Shifted } = Diary.events
 
 const noon = new Date("2026-01-02T12:00:00Z")
 
@@ -44,10 +46,17 @@ describe("the state after a transaction", () => {
   it.effect("is folded from what was stored, and so are the events, the cache and the next decision", () =>
     Effect.gen(function*() {
       const wide = { note: "a", tags: undefined, more: "not a field" }
-      const events = [Dated({ at: noon }), Counted({ count: -0 }), Noted(wide), Noted({ note: "b", tags: ["x"] })]
+      const events = [
+        Dated({ at: noon }),
+        Counted({ count: -0 }),
+        Noted(wide),
+        Noted({ note: "b", tags: ["x"] }),
+        Shifted({ at: noon, by: -0 })
+      ]
       const done = yield* Kept.transact("1", () => Effect.succeed(events))
       const uncached = yield* Kept.load("1").pipe(Effect.provideService(EntityCache.EntityCache, Option.none()))
       assert.deepStrictEqual(uncached.state.said.slice(0, 2), [{ at: new Date("2026-01-02") }, { count: 0 }])
+      assert.deepStrictEqual(uncached.state.said.at(-1), { at: new Date("2026-01-02"), by: 0 })
       assert.deepStrictEqual(done.state, uncached.state)
       assert.deepStrictEqual(
         done.events.map(({ data }) => data),

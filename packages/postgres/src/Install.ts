@@ -7,6 +7,7 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Sql from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import { BeginTransaction } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -313,8 +314,12 @@ export const whyUnusable = (
   })
 }
 
+/** The settings of the session that hold while statements run {@link exclusively}. */
+const quietSettings = { statement_timeout: "0", lock_timeout: "0", client_min_messages: "warning" }
+
 /**
- * Runs statements in a transaction. The database runs one installation at a time.
+ * Runs statements in a transaction. The database runs one installation at a time. In a transaction of the application the settings
+ * of before are put back; a rollback to the savepoint does so as well.
  *
  * They have no bound of time, whatever the role's or the database's: one installation waits for another, and an index over all
  * messages may take hours. The keep-alive of the client ends them when the server has gone. With a higher isolation level, an
@@ -325,10 +330,14 @@ export const whyUnusable = (
  */
 const exclusively = <A>(sql: PgClient.PgClient, effect: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
   sql.withTransaction(Effect.gen(function*() {
-    yield* set(sql, { statement_timeout: "0", lock_timeout: "0" })
+    const before = yield* Effect.all(
+      Record.map(quietSettings, (_, name) => setting(sql, name))
+    )
+    yield* set(sql, quietSettings)
     yield* sql`SELECT pg_catalog.pg_advisory_xact_lock(${Sql.installLock})`
-    yield* set(sql, { client_min_messages: "warning" })
-    return yield* effect
+    const result = yield* effect
+    yield* set(sql, before)
+    return result
   })).pipe(Effect.provideService(BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"))
 
 /** Sets settings until the transaction ends. */

@@ -27,11 +27,20 @@ BEGIN
       USING ERRCODE = 'feature_not_supported';
   END IF;
 
-  IF EXISTS (
-    SELECT FROM pg_proc
-    WHERE pronamespace = to_regnamespace('eventfold') AND proname = 'schema_version' AND prokind = 'f'
+  -- The version is read from the function's text. To call it would be to run what the schema's owner has written, with the rights
+  -- of who installs.
+  SELECT (regexp_match(pg_get_function_sqlbody(oid), '^RETURN ([0-9]+)$'))[1]::integer INTO _installed
+  FROM pg_proc
+  WHERE pronamespace = to_regnamespace('eventfold') AND proname = 'schema_version' AND pronargs = 0;
+  IF _installed IS NULL AND (
+    EXISTS (SELECT FROM pg_proc WHERE pronamespace = to_regnamespace('eventfold'))
+    OR EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('eventfold'))
   ) THEN
-    _installed := eventfold.schema_version();
+    RAISE EXCEPTION 'the schema eventfold has objects that eventfold has not made; it belongs to %', (
+      SELECT nspowner::regrole FROM pg_namespace WHERE nspname = 'eventfold'
+    ) USING
+      ERRCODE = 'object_not_in_prerequisite_state',
+      HINT = 'Look who made them and what they do. Then rename that schema, or have its owner empty it.';
   END IF;
   IF _installed > _version THEN
     RAISE EXCEPTION 'the eventfold schema is at version %, and this would install the older version %', _installed, _version
@@ -240,13 +249,14 @@ CREATE TABLE IF NOT EXISTS message_store.messages (
 
 -- message_store/rebind.sql
 
--- Mends what bindings.sql has found of the table: the files that follow create a dropped index again, and replace the functions
--- and views. This waits for open writes; where nothing is wrong the file does nothing.
+-- Mends what bindings.sql has found of the table: the files that follow create a dropped index or view again, and replace the
+-- functions and the other views. This waits for open writes; where nothing is wrong the file does nothing.
 
 DO $$
 DECLARE
   _wrong CONSTANT jsonb := current_setting('eventfold.install_bindings')::jsonb;
   _index regclass;
+  _view regclass;
 BEGIN
   FOR _index IN
     SELECT pg_class.oid
@@ -254,6 +264,23 @@ BEGIN
     WHERE (value ->> 'class')::oid = 'pg_class'::regclass AND pg_class.relkind = 'i'
   LOOP
     EXECUTE format('DROP INDEX %s', _index);
+  END LOOP;
+
+  -- What a view was bound to may have given a column another type, and then it can't be replaced in its place.
+  FOR _view IN
+    SELECT DISTINCT pg_rewrite.ev_class
+    FROM jsonb_array_elements(_wrong)
+    JOIN pg_rewrite ON pg_rewrite.oid = (value ->> 'id')::oid
+    JOIN pg_attribute ON pg_attribute.attrelid = pg_rewrite.ev_class AND pg_attribute.attnum > 0
+    WHERE (value ->> 'class')::oid = 'pg_rewrite'::regclass
+      AND pg_attribute.atttypid <> CASE pg_attribute.attname
+        WHEN 'message_count' THEN 'int8'::regtype
+        WHEN 'percent' THEN 'numeric'::regtype
+        WHEN 'category' THEN 'varchar'::regtype
+        ELSE 'text'::regtype
+      END
+  LOOP
+    EXECUTE format('DROP VIEW %s', _view);
   END LOOP;
 
   IF EXISTS (
@@ -3029,7 +3056,12 @@ DECLARE
   _version CONSTANT integer := eventfold.schema_version();
   _message_store CONSTANT text := CASE
     WHEN current_setting('eventfold.install_message_store', true) = 'off'
-    THEN 'Message DB ' || message_store.message_store_version()
+    -- From the function's text, as begin.sql reads that of eventfold: its owner may be another role.
+    THEN 'Message DB ' || coalesce((
+      SELECT substring(coalesce(pg_get_function_sqlbody(oid), prosrc) FROM 'RETURN ''([0-9.]+)''')
+      FROM pg_proc
+      WHERE pronamespace = to_regnamespace('message_store') AND proname = 'message_store_version' AND pronargs = 0
+    ), 'of an unknown version')
     ELSE 'eventfold'
   END;
 BEGIN

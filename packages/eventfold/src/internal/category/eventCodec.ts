@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { withoutNegativeZero } from "./exactness.ts"
 import { jsonCodec, type Misfit, misfitIn, unlikeItsSchema } from "./jsonCodec.ts"
 
 /** Between the data of a type of event and its JSON, by the version that the metadata names. */
@@ -150,6 +151,6 @@ export const versionedCodec = <R>(
         ? decodeFrom(version, json)
         : Effect.fail(unknownVersion(schemaVersion, count))
     },
-    readBack: written === count ? current.readBack : (json) => decodeFrom(written, json)
+    readBack: written === count ? current.readBack : (json) => decodeFrom(written, withoutNegativeZero(json))
   }
 }

@@ -83,6 +83,6 @@ export const jsonCodec = <R>(
     decode: (json) => Effect.mapErrorEager(decode(json), misfit),
     readBack: isExact(codec)
       ? (json) => Effect.succeed(withoutNegativeZero(json))
-      : (json) => Effect.mapErrorEager(decode(json), unreadable)
+      : (json) => Effect.mapErrorEager(decode(withoutNegativeZero(json)), unreadable)
   }
 }

@@ -43,10 +43,16 @@ const lastTime = DateTime.makeUnsafe(8.64e15)
  */
 const timeOf = (time: Date): DateTime.Utc => Number.isNaN(time.getTime()) ? lastTime : DateTime.fromDateUnsafe(time)
 
-/** Decodes rows that have the columns of `message_store.message`. */
+/**
+ * Decodes rows that have the columns of `message_store.message`.
+ *
+ * Who may INSERT may give a message a position in its stream that a number can't hold. Readers of its stream need that position
+ * to go on, and are refused. All others read the last one in its place, so that the message can be read, handled and parked.
+ */
 export const recordedMessages = (
   { parseJson }: Pick<Statements, "parseJson">,
-  rows: ReadonlyArray<ReadonlyArray<unknown>>
+  rows: ReadonlyArray<ReadonlyArray<unknown>>,
+  isOfStream = false
 ): Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError> => {
   // The text form of a jsonb is always JSON.
   const parse = (text: string | null): Schema.Json => text === null ? null : parseJson(text)
@@ -55,14 +61,14 @@ export const recordedMessages = (
     const row = columns as MessageRow
     const position = Number(row[3])
     const globalPosition = Number(row[4])
-    if (!Number.isSafeInteger(position)) return Effect.fail(unsafePosition(row[3]))
+    if (isOfStream && !Number.isSafeInteger(position)) return Effect.fail(unsafePosition(row[3]))
     if (!Number.isSafeInteger(globalPosition)) return Effect.fail(unsafePosition(row[4]))
     messages.push({
       // Names and ids are checked where messages are written, so the table holds valid ones.
       id: row[0] as MessageId,
       streamName: row[1] as StreamName,
       type: row[2],
-      position,
+      position: Math.min(position, Number.MAX_SAFE_INTEGER),
       globalPosition,
       data: parse(row[5]),
       metadata: parse(row[6]),
@@ -73,12 +79,16 @@ export const recordedMessages = (
 }
 
 /** A page that decodes its messages when they are asked for. */
-const messagePage = (statements: Statements, rows: ReadonlyArray<ReadonlyArray<unknown>>): MessagePage => {
+const messagePage = (
+  statements: Statements,
+  rows: ReadonlyArray<ReadonlyArray<unknown>>,
+  isOfStream: boolean
+): MessagePage => {
   const last = rows.at(-1) as MessageRow | undefined
   return {
     length: rows.length,
     last: last === undefined ? undefined : { position: Number(last[3]), globalPosition: Number(last[4]) },
-    slice: (start, end) => Effect.suspend(() => recordedMessages(statements, rows.slice(start, end)))
+    slice: (start, end) => Effect.suspend(() => recordedMessages(statements, rows.slice(start, end), isOfStream))
   }
 }
 
@@ -86,9 +96,9 @@ const messagePage = (statements: Statements, rows: ReadonlyArray<ReadonlyArray<u
 type Values = Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, SqlError>
 
 /** Reads messages. */
-export const readMessages = (statements: Statements, operation: string, rows: Values) =>
-  Effect.flatMap(statements.query(operation, rows), (rows) => recordedMessages(statements, rows))
+export const readMessages = (statements: Statements, operation: string, rows: Values, isOfStream = false) =>
+  Effect.flatMap(statements.query(operation, rows), (rows) => recordedMessages(statements, rows, isOfStream))
 
 /** Reads a page of messages. */
-export const readMessagePage = (statements: Statements, operation: string, rows: Values) =>
-  Effect.map(statements.query(operation, rows), (rows) => messagePage(statements, rows))
+export const readMessagePage = (statements: Statements, operation: string, rows: Values, isOfStream = false) =>
+  Effect.map(statements.query(operation, rows), (rows) => messagePage(statements, rows, isOfStream))

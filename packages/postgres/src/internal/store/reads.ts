@@ -44,10 +44,10 @@ const streamReads = (
   return {
     readStream: (page) =>
       page.direction === "forwards"
-        ? readMessagePage(statements, "readStream", forwards(page).values)
+        ? readMessagePage(statements, "readStream", forwards(page).values, true)
         : backwards(page),
     lastMessage: (streamName, type) =>
-      Effect.map(readMessages(statements, "lastMessage", last(streamName, type).values), Arr.head),
+      Effect.map(readMessages(statements, "lastMessage", last(streamName, type).values, true), Arr.head),
     findMessage: (streamName, id) =>
       Effect.map(readMessages(statements, "findMessage", find(streamName, id)), Arr.head),
     streamVersion: (streamName) =>
