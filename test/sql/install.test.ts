@@ -55,7 +55,7 @@ const functions = [
 const indexes = [
   [
     "messages_at",
-    "CREATE INDEX messages_at ON message_store.messages USING btree (stream_name, "
+    "CREATE INDEX messages_at ON message_store.messages USING btree (hashtextextended(stream_name, (0)::bigint), "
     + "( CASE WHEN (length((metadata ->> 'at'::text)) < 32) THEN (metadata ->> 'at'::text) ELSE NULL::text END) COLLATE \"C\", "
     + "\"position\") WHERE (jsonb_typeof((metadata -> 'at'::text)) = 'string'::text)"
   ],

@@ -21,16 +21,26 @@ SET enable_sort = off
 SET jit = off
 AS $$
 DECLARE
+  _hash bigint := hashtextextended(stream_messages.stream_name, 0);
+  _is_sorted boolean := coalesce(
+    (SELECT NOT pg_index.indisvalid FROM pg_index WHERE pg_index.indexrelid = to_regclass('message_store.messages_at')),
+    true
+  );
   _left bigint;
   _base bigint;
 BEGIN
-  IF EXISTS (
-    SELECT
-    FROM message_store.messages
-    WHERE messages.stream_name = stream_messages.stream_name
-      AND jsonb_typeof(messages.metadata -> 'at') = 'string'
-      AND (CASE WHEN length(messages.metadata ->> 'at') < 32 THEN messages.metadata ->> 'at' END) COLLATE "C" IS NULL
-  ) THEN
+  IF NOT _is_sorted THEN
+    -- Without the name, so that no other index will do. A stream of the same hash does no harm.
+    _is_sorted := EXISTS (
+      SELECT
+      FROM message_store.messages
+      WHERE hashtextextended(messages.stream_name, 0) = _hash
+        AND jsonb_typeof(messages.metadata -> 'at') = 'string'
+        AND (CASE WHEN length(messages.metadata ->> 'at') < 32 THEN messages.metadata ->> 'at' END) COLLATE "C" IS NULL
+    );
+  END IF;
+
+  IF _is_sorted THEN
     RETURN QUERY
       SELECT
         messages.id::varchar,
@@ -63,7 +73,8 @@ BEGIN
         messages.metadata::varchar,
         messages.time
       FROM message_store.messages
-      WHERE messages.stream_name = stream_messages.stream_name
+      WHERE hashtextextended(messages.stream_name, 0) = _hash
+        AND messages.stream_name = stream_messages.stream_name
         AND jsonb_typeof(messages.metadata -> 'at') = 'string'
         AND NOT eventfold.is_mark(messages.type, messages.data, messages.metadata)
       ORDER BY
@@ -83,7 +94,8 @@ BEGIN
         messages.metadata::varchar,
         messages.time
       FROM message_store.messages
-      WHERE messages.stream_name = stream_messages.stream_name
+      WHERE hashtextextended(messages.stream_name, 0) = _hash
+        AND messages.stream_name = stream_messages.stream_name
         AND jsonb_typeof(messages.metadata -> 'at') = 'string'
         AND NOT eventfold.is_mark(messages.type, messages.data, messages.metadata)
       ORDER BY

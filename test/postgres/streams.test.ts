@@ -1,0 +1,82 @@
+import { assert, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { SqlClient } from "effect/sql/SqlClient"
+import { MessageStore } from "eventfold/MessageStore"
+import { NotPermitted } from "eventfold/StoreError"
+import * as Streams from "eventfold/Streams"
+import { inject } from "vitest"
+import * as Database from "../support/Database.ts"
+import * as Role from "../support/Role.ts"
+import * as Store from "../support/Store.ts"
+
+const note = { by: "Ada", reason: "a request" }
+
+for (const server of inject("postgres")) {
+  layer(Database.layer({ server }), { excludeTestServices: true })(`streams of a store on ${server.name}`, (it) => {
+    it.effect("a role that may not delete learns what to grant, and nothing changes; its transaction goes on", () =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient
+        const { url } = yield* Database.Database
+        const role = yield* Role.make()
+        yield* sql`GRANT message_store TO ${sql(role.name)}`
+        const store = yield* Store.open(role.url(url))
+        const streams = Streams.make({ category: "denied" })
+        yield* Effect.gen(function*() {
+          yield* streams.add({ id: "1", attributes: { name: "one" } })
+          const { id } = yield* streams.addMessage("1", { foo: 1 })
+          const deletions: ReadonlyArray<Effect.Effect<unknown, unknown, MessageStore>> = [
+            streams.deleteMessage("1", id, note),
+            streams.delete("1", note),
+            streams.purge(note)
+          ]
+          for (const deletion of deletions) {
+            const error = yield* Effect.flip(deletion)
+            assert.instanceOf(error, NotPermitted)
+            assert.include(String(error), "GRANT UPDATE, DELETE ON message_store.messages")
+          }
+          yield* store.transaction(Effect.gen(function*() {
+            for (const deletion of deletions) assert.instanceOf(yield* Effect.flip(deletion), NotPermitted)
+            yield* streams.addMessage("1", { foo: 2 })
+          }))
+          assert.strictEqual(yield* streams.countMessages("1"), 2)
+          assert.isTrue(Option.isSome(yield* streams.get("1")))
+        }).pipe(Effect.provideService(MessageStore, store))
+      }))
+
+    it.effect("a list notes the streams of many messages, and in a transaction it reads them without a lock", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Database.Database
+        const sql = yield* Database.session(url)
+        const store = yield* Store.open(url)
+        const streams = Streams.make({ category: "listed" })
+        const noted = Effect.map(
+          sql`SELECT count(*) FROM eventfold.streams WHERE category = 'listed'`.values,
+          ([row]) => Number(row?.[0])
+        )
+        yield* sql`SELECT message_store.write_message(gen_random_uuid()::varchar, 'listed-' || lpad(i::text, 4, '0'), 'T', '{}')
+          FROM generate_series(1, 2500) AS i`
+        yield* Effect.gen(function*() {
+          const first = yield* store.transaction(Effect.gen(function*() {
+            const page = yield* streams.list({ limit: 2 })
+            assert.strictEqual(yield* streams.count, 2500)
+            assert.deepStrictEqual(
+              yield* sql`SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (
+                SELECT oid FROM pg_database WHERE datname = current_database())`,
+              []
+            )
+            return page
+          }))
+          assert.deepStrictEqual(first.map(({ id }) => id), ["0001", "0002"])
+          assert.strictEqual(yield* noted, 0)
+          assert.deepStrictEqual(yield* streams.list({ limit: 2 }), first)
+          assert.strictEqual(yield* noted, 2500)
+          assert.deepStrictEqual(yield* streams.stats, { streams: 2500, messages: 2500 })
+          yield* streams.delete("0001", note)
+          yield* streams.addMessage("0000", { foo: 1 })
+          assert.deepStrictEqual((yield* streams.list({ limit: 2 })).map(({ id }) => id), ["0000", "0002"])
+          assert.deepStrictEqual(yield* streams.stats, { streams: 2500, messages: 2500 })
+        }).pipe(Effect.provideService(MessageStore, store))
+      }))
+  })
+}
