@@ -23,6 +23,8 @@
 \if :{?replace_functions} \else \set replace_functions off \endif
 
 BEGIN;
+-- No name may mean an object of another role. The transaction's end brings the session's own path back.
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL client_min_messages = warning;
 SELECT
   set_config('eventfold.install_role', CASE WHEN :'role'::boolean THEN 'on' ELSE 'off' END, true) AS install_role,
@@ -35,12 +37,14 @@ DO $$ BEGIN PERFORM pg_advisory_xact_lock(7311152491296418916); END $$;
 
 \ir install/begin.sql
 \ir install/role.sql
+\ir install/bindings.sql
 
 SELECT current_setting('eventfold.install_message_store') AS install_message_store
 \gset
 \if :install_message_store
 \ir message_store/schema.sql
 \ir message_store/tables/messages.sql
+\ir message_store/rebind.sql
 \ir message_store/types/message.sql
 \ir message_store/functions/message_store_version.sql
 \ir message_store/functions/hash_64.sql
@@ -52,6 +56,7 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir message_store/indexes/messages_stream.sql
 \ir message_store/indexes/messages_category.sql
 \ir message_store/indexes/messages_at.sql
+\ir message_store/indexes/reindex.sql
 \ir message_store/functions/acquire_lock.sql
 \ir message_store/functions/stream_version.sql
 \ir message_store/functions/write_message.sql
@@ -74,6 +79,7 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir eventfold/tables/streams.sql
 \ir eventfold/tables/stream_categories.sql
 \ir eventfold/tables/deleted_messages.sql
+\ir eventfold/rebind.sql
 \ir eventfold/functions/recorded.sql
 \ir eventfold/functions/append_each.sql
 \ir eventfold/functions/append.sql
@@ -105,6 +111,23 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir eventfold/functions/oldest_client_version.sql
 \ir eventfold/privileges.sql
 
+\ir install/bindings.sql
 \ir install/end.sql
 
+SELECT
+  current_setting('eventfold.install_mended') <> '[]' AS has_mended,
+  current_setting('eventfold.install_unmended') <> '[]' AS has_unmended,
+  current_setting('eventfold.install_mended') AS mended,
+  current_setting('eventfold.install_unmended') AS unmended
+\gset
+
 COMMIT;
+
+\if :has_mended
+\echo These were bound to objects of other schemas, and are mended. Look who made those, and see SECURITY.md:
+\echo :mended
+\endif
+\if :has_unmended
+\echo These use objects of other schemas, and only their owner may mend them. Look who made those, and see SECURITY.md:
+\echo :unmended
+\endif

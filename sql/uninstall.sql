@@ -14,6 +14,8 @@
 \if :{?stock} \else \set stock off \endif
 
 BEGIN;
+-- No name may mean an object of another role. The transaction's end brings the session's own path back.
+SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL client_min_messages = warning;
 SELECT
   set_config('eventfold.uninstall_database', :'database', true) AS uninstall_database,

@@ -2,6 +2,16 @@
 -- `eventfold.install_role`, `eventfold.install_owner` and `eventfold.replace_functions` are the options of an installation;
 -- this file sets the others for the files that follow.
 
+-- No name in the files may mean an object of another role, whatever the session's search_path is. The functions and views are
+-- bound to what the names mean here.
+
+DO $$
+BEGIN
+  PERFORM pg_catalog.set_config('eventfold.install_search_path', pg_catalog.current_setting('search_path'), true);
+END;
+$$;
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 DO $$
 DECLARE
   -- The same as in eventfold.schema_version().
@@ -37,6 +47,7 @@ BEGIN
   PERFORM
     set_config('eventfold.install_message_store', CASE WHEN _is_stock AND NOT _replaces THEN 'off' ELSE 'on' END, true),
     set_config('eventfold.install_replaces', CASE WHEN _replaces THEN 'on' ELSE 'off' END, true),
+    set_config('eventfold.install_bindings', '', true),
     set_config('eventfold.install_previous', coalesce(_installed::text, ''), true),
     -- The role of the session, to return to after acting as the owner of a schema.
     set_config('eventfold.install_caller', current_setting('role'), true);

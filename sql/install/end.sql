@@ -1,4 +1,4 @@
--- Records the installation when it changed something, and returns to the role of the session.
+-- Records the installation when it changed something, and returns to the role and the search_path of the session.
 
 DO $$
 DECLARE
@@ -19,5 +19,6 @@ BEGIN
   );
 
   PERFORM set_config('role', coalesce(nullif(current_setting('eventfold.install_caller', true), ''), 'none'), true);
+  PERFORM set_config('search_path', current_setting('eventfold.install_search_path'), true);
 END;
 $$;

@@ -1,6 +1,15 @@
 -- Removes the schemas as the settings `eventfold.uninstall_database` and `eventfold.uninstall_stock` of the transaction say.
 -- Reports in `eventfold.uninstalled_message_store` and `eventfold.uninstalled_role` what it removed.
 
+-- No name here may mean an object of another role, whatever the session's search_path is.
+
+DO $$
+BEGIN
+  PERFORM pg_catalog.set_config('eventfold.uninstall_search_path', pg_catalog.current_setting('search_path'), true);
+END;
+$$;
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 DO $$
 DECLARE
   _is_stock CONSTANT boolean := EXISTS (
@@ -98,6 +107,7 @@ BEGIN
 
   PERFORM
     set_config('eventfold.uninstalled_message_store', _with_message_store::text, true),
-    set_config('eventfold.uninstalled_role', _without_role::text, true);
+    set_config('eventfold.uninstalled_role', _without_role::text, true),
+    set_config('search_path', current_setting('eventfold.uninstall_search_path'), true);
 END;
 $$;

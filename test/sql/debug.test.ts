@@ -15,7 +15,12 @@ class Pglite extends Context.Service<Pglite, PGlite>()("@eventfold/test/Pglite")
         (db) => Effect.promise(() => db.close())
       )
       const all = yield* files
-      yield* Effect.forEach([...all, ...all], ({ sql }) => Effect.promise(() => db.exec(sql)), { discard: true })
+      const install = Effect.promise(() =>
+        db.transaction(async (transaction) => {
+          for (const { sql } of all) await transaction.exec(sql)
+        })
+      )
+      yield* Effect.andThen(install, install)
       return db
     })
   )

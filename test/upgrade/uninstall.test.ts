@@ -130,7 +130,7 @@ for (const server of layers) {
         assert.strictEqual(
           error.message,
           "nothing was removed: cannot drop table message_store.messages because other objects depend on it "
-            + "(view mine depends on table message_store.messages)"
+            + "(view public.mine depends on table message_store.messages)"
         )
         assert.deepStrictEqual(yield* objects(url), before)
         yield* sql`DROP VIEW public.mine`

@@ -6,6 +6,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Sql from "@eventfold/sql"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { BeginTransaction } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -53,6 +54,27 @@ export interface InstallOptions {
 }
 
 /**
+ * What {@link install} has done.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Installed {
+  /** The version of the `eventfold` schema, which the database now has: {@link schemaVersion}. */
+  readonly version: number
+  /** The version that the database had before; none when it had no `eventfold` schema. */
+  readonly previousVersion: Option.Option<number>
+  /**
+   * What was bound wrongly, and no longer is: each text names an object of the schemas, and the function, operator, type or
+   * collation of another schema that it used. An installation of version 4 or earlier could be made to do that by a role that
+   * may create functions. Look who made what it used. The indexes on a mended function have been built again.
+   */
+  readonly mended: ReadonlyArray<string>
+  /** What still is bound wrongly, because it belongs to a stock Message DB, which the installation does not change. */
+  readonly unmended: ReadonlyArray<string>
+}
+
+/**
  * Installs the schemas `message_store` and `eventfold` in the client's database, or brings them up to date.
  *
  * **Details**
@@ -66,28 +88,59 @@ export interface InstallOptions {
  * The user has to own the database or have the right to create schemas in it. A superuser is not needed: a user without
  * the rights gets an {@link OpenError} with the reason `PermissionDenied`.
  *
+ * The search path of the user's sessions has no effect. The installation finds what an earlier one has bound wrongly by such a
+ * path, mends it, and tells it in the result. A layer with the option `install` logs it as a warning.
+ *
  * @since 0.1.0
  * @category installing
  */
 export const install = Effect.fn("Postgres.install")(
-  function*(options: InstallOptions = {}): Effect.fn.Return<void, OpenError, PgClient.PgClient> {
+  function*(options: InstallOptions = {}): Effect.fn.Return<Installed, OpenError, PgClient.PgClient> {
     const sql = yield* ownClient
     const files = yield* readFiles(sql, Sql.files)
-    yield* exclusively(
+    return yield* exclusively(
       sql,
       Effect.gen(function*() {
-        yield* sql`SELECT
-          set_config('eventfold.install_role', ${options.role === false ? "off" : "on"}, true),
-          set_config('eventfold.install_owner', ${options.owner ?? ""}, true),
-          set_config('eventfold.replace_functions', ${options.replaceFunctions === true ? "on" : "off"}, true)`
+        yield* set(sql, {
+          "eventfold.install_role": options.role === false ? "off" : "on",
+          "eventfold.install_owner": options.owner ?? "",
+          "eventfold.replace_functions": options.replaceFunctions === true ? "on" : "off"
+        })
         for (const file of files) {
           if (file.isConditional && !(yield* isOn(sql, "eventfold.install_message_store"))) continue
           yield* sql.unsafe(Sql.asOneStatement(file.sql))
+        }
+        const previousVersion = yield* setting(sql, "eventfold.install_previous")
+        return {
+          version: schemaVersion,
+          previousVersion: previousVersion === "" ? Option.none() : Option.some(Number(previousVersion)),
+          mended: yield* texts(sql, "eventfold.install_mended"),
+          unmended: yield* texts(sql, "eventfold.install_unmended")
         }
       })
     ).pipe(Effect.mapError(fromSqlError(sql.config)))
   }
 )
+
+/**
+ * Installs for a layer, which has no result to tell what was bound wrongly.
+ *
+ * @internal
+ */
+export const installForLayer = (
+  options: InstallOptions
+): Effect.Effect<void, OpenError, PgClient.PgClient> =>
+  Effect.flatMap(install(options), ({ mended, unmended }) =>
+    Effect.andThen(
+      mended.length === 0 ? Effect.void : Effect.logWarning(
+        "the schemas were bound to objects of others, and are mended: look who made those objects",
+        { mended }
+      ),
+      unmended.length === 0 ? Effect.void : Effect.logWarning(
+        "the stock Message DB is bound to objects of others: look who made those objects",
+        { unmended }
+      )
+    ))
 
 /** The client without what the application has set for its own statements. */
 const ownClient = Effect.gen(function*() {
@@ -159,9 +212,10 @@ export const uninstall = Effect.fn("Postgres.uninstall")(
     return yield* exclusively(
       sql,
       Effect.gen(function*() {
-        yield* sql`SELECT
-          set_config('eventfold.uninstall_database', ${options.database}, true),
-          set_config('eventfold.uninstall_stock', ${options.stock === true ? "on" : "off"}, true)`
+        yield* set(sql, {
+          "eventfold.uninstall_database": options.database,
+          "eventfold.uninstall_stock": options.stock === true ? "on" : "off"
+        })
         yield* Effect.forEach(files, (file) => sql.unsafe(Sql.asOneStatement(file.sql)), { discard: true })
         return {
           messageStore: yield* isOn(sql, "eventfold.uninstalled_message_store"),
@@ -220,8 +274,8 @@ export const installedSchema = Effect.fnUntraced(function*(
   sql: PgClient.PgClient
 ): Effect.fn.Return<InstalledSchema | undefined, SqlError> {
   const [found] = yield* sql<{ readonly eventfold: boolean; readonly serves: boolean }>`SELECT
-    to_regprocedure('eventfold.schema_version()') IS NOT NULL AS eventfold,
-    to_regprocedure('eventfold.oldest_client_version()') IS NOT NULL AS serves`
+    pg_catalog.to_regprocedure('eventfold.schema_version()') IS NOT NULL AS eventfold,
+    pg_catalog.to_regprocedure('eventfold.oldest_client_version()') IS NOT NULL AS serves`
   if (found?.eventfold !== true) return undefined
   const [row] = yield* found.serves
     ? sql<InstalledSchema>`SELECT eventfold.schema_version() AS version,
@@ -265,17 +319,39 @@ export const whyUnusable = (
  * They have no bound of time, whatever the role's or the database's: one installation waits for another, and an index over all
  * messages may take hours. The keep-alive of the client ends them when the server has gone. With a higher isolation level, an
  * installation would not see what the one before it has done.
+ *
+ * The names are qualified: what an administrator's search_path finds may be the work of another role. The files set a path of
+ * their own.
  */
 const exclusively = <A>(sql: PgClient.PgClient, effect: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
   sql.withTransaction(Effect.gen(function*() {
-    yield* sql`SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true)`
-    yield* sql`SELECT pg_advisory_xact_lock(${Sql.installLock})`
-    yield* sql`SELECT set_config('client_min_messages', 'warning', true)`
+    yield* set(sql, { statement_timeout: "0", lock_timeout: "0" })
+    yield* sql`SELECT pg_catalog.pg_advisory_xact_lock(${Sql.installLock})`
+    yield* set(sql, { client_min_messages: "warning" })
     return yield* effect
   })).pipe(Effect.provideService(BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"))
 
-const isOn = (sql: PgClient.PgClient, setting: string): Effect.Effect<boolean, SqlError> =>
+/** Sets settings until the transaction ends. */
+const set = (sql: PgClient.PgClient, settings: Record<string, string>): Effect.Effect<void, SqlError> =>
+  Effect.forEach(
+    Object.entries(settings),
+    ([name, value]) => sql`SELECT pg_catalog.set_config(${name}, ${value}, true)`,
+    { discard: true }
+  )
+
+const setting = (sql: PgClient.PgClient, name: string): Effect.Effect<string, SqlError> =>
   Effect.map(
-    sql<{ readonly on: boolean }>`SELECT current_setting(${setting})::boolean AS on`,
-    ([row]) => row?.on === true
+    sql<{ readonly value: string }>`SELECT pg_catalog.current_setting(${name}) AS value`,
+    ([row]) => row?.value ?? ""
+  )
+
+const isOn = (sql: PgClient.PgClient, name: string): Effect.Effect<boolean, SqlError> =>
+  Effect.map(setting(sql, name), (value) => value === "on" || value === "true")
+
+/** The texts of a setting that is a JSON array of texts. */
+const texts = (sql: PgClient.PgClient, name: string): Effect.Effect<ReadonlyArray<string>, SqlError> =>
+  Effect.map(
+    sql<{ readonly text: string }>`SELECT text
+      FROM pg_catalog.jsonb_array_elements_text(pg_catalog.current_setting(${name})::pg_catalog.jsonb) AS elements (text)`,
+    (rows) => rows.map(({ text }) => text)
   )

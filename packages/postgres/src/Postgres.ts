@@ -17,9 +17,9 @@ import * as MessageStore from "eventfold/MessageStore"
 import type { ReadModel } from "eventfold/ReadModel"
 import type { Duplex } from "node:stream"
 import {
-  install,
   type InstalledSchema,
   installedSchema,
+  installForLayer,
   type InstallOptions,
   isCurrent,
   readFiles,
@@ -75,6 +75,7 @@ export {
  */
 export {
   install,
+  type Installed,
   type InstallOptions,
   schemaVersion,
   uninstall,
@@ -244,7 +245,7 @@ export type InlineServices<Model extends InlineModel> = Model extends ReadModel<
 export interface Options extends PoolOptions, StoreOptions {}
 
 /** What a database has installed. */
-interface Installed {
+interface Found {
   readonly schema: InstalledSchema | undefined
   /**
    * Which functions `message_store` has. As in `install/begin.sql`, the functions of a stock Message DB have no SQL
@@ -253,10 +254,17 @@ interface Installed {
   readonly functions: "ours" | "stock" | "none"
 }
 
-/** The first contact with the server. */
-const installed = Effect.fnUntraced(function*(sql: PgClient.PgClient): Effect.fn.Return<Installed, SqlError> {
+/**
+ * The first contact with the server. The names are qualified, because an administrator's installation begins with it, and what a
+ * search_path finds may be the work of another role.
+ */
+const installed = Effect.fnUntraced(function*(sql: PgClient.PgClient): Effect.fn.Return<Found, SqlError> {
   const [found] = yield* sql<{ readonly ours: boolean | null }>`SELECT
-    (SELECT prosqlbody IS NOT NULL FROM pg_proc WHERE oid = to_regprocedure('message_store.category(varchar)')) AS ours`
+    (
+      SELECT prosqlbody IS NOT NULL
+      FROM pg_catalog.pg_proc
+      WHERE oid OPERATOR(pg_catalog.=) pg_catalog.to_regprocedure('message_store.category(varchar)')
+    ) AS ours`
   const functions = found?.ours == null ? "none" : found.ours ? "ours" : "stock"
   return { schema: functions === "none" ? undefined : yield* installedSchema(sql), functions }
 })
@@ -270,7 +278,7 @@ const ensureInstalled = Effect.fnUntraced(function*({ bound, sql }: Bounded, opt
   const isToReplace = installation.replaceFunctions === true && found.functions === "stock"
   // Nothing to install: the user may not have the rights to.
   if (isCurrent(found.schema) && !isToReplace) return found
-  yield* install(installation)
+  yield* installForLayer(installation)
   return yield* look
 })
 

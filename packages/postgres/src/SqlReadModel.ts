@@ -12,8 +12,8 @@ import type * as Schedule from "effect/Schedule"
 import * as ReadModel from "eventfold/ReadModel"
 import { ReadModelStore } from "eventfold/ReadModelStore"
 import {
-  install,
   installedSchema,
+  installForLayer,
   type InstallOptions,
   isCurrent,
   requestedInstallation,
@@ -162,7 +162,7 @@ export const layer = (
       const installation = requestedInstallation(options.install)
       let schema = yield* look
       if (installation !== undefined && !isCurrent(schema)) {
-        yield* install(installation)
+        yield* installForLayer(installation)
         schema = yield* look
       }
       const unusable = whyUnusable(sql, { schema, missing: "eventfold" })

@@ -38,7 +38,7 @@ CREATE OR REPLACE FUNCTION eventfold.append(
 )
 RETURNS TABLE (outcome text, stream_version bigint, last_global_position bigint, taken_id uuid)
 LANGUAGE plpgsql
-SET search_path = message_store, pg_temp
+SET search_path = pg_catalog, message_store, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 AS $$

@@ -16,6 +16,7 @@ CREATE OR REPLACE FUNCTION eventfold.append_each(
 )
 RETURNS TABLE (outcome text, stream_version bigint, last_global_position bigint, taken_id uuid)
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

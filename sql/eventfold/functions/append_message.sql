@@ -13,7 +13,7 @@ CREATE OR REPLACE FUNCTION eventfold.append_message(
   OUT taken_id uuid
 )
 LANGUAGE plpgsql
-SET search_path = message_store, pg_temp
+SET search_path = pg_catalog, message_store, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 AS $$

@@ -4,6 +4,7 @@
 CREATE OR REPLACE FUNCTION eventfold.dependents("schema" text)
 RETURNS SETOF text
 LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT DISTINCT outside.name
   FROM pg_depend,

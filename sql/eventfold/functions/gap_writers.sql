@@ -26,7 +26,7 @@ BEGIN ATOMIC
     AND locks.relation = coalesce(
       pg_get_serial_sequence('message_store.messages', 'global_position'),
       'message_store.messages'
-    )::regclass
+    )::regclass::oid
     AND locks.mode = 'RowExclusiveLock'
     AND locks.granted
     AND locks.pid IS DISTINCT FROM pg_backend_pid();

@@ -32,6 +32,7 @@ CREATE OR REPLACE FUNCTION eventfold.read_all(
 )
 RETURNS SETOF message_store.message
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 SET enable_sort = off
 SET plan_cache_mode = force_generic_plan
 SET jit = off

@@ -6,6 +6,7 @@
 CREATE OR REPLACE FUNCTION eventfold.replace_schema("schema" text, retired text, replacement text)
 RETURNS void
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   _statement text;

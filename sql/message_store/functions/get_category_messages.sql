@@ -23,6 +23,7 @@ CREATE OR REPLACE FUNCTION message_store.get_category_messages(
 )
 RETURNS SETOF message_store.message
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 SET enable_sort = off
 SET plan_cache_mode = force_generic_plan
 SET jit = off

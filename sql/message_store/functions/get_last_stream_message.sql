@@ -7,6 +7,7 @@ DROP FUNCTION IF EXISTS message_store.get_last_stream_message(varchar);
 CREATE OR REPLACE FUNCTION message_store.get_last_stream_message(stream_name varchar, type varchar DEFAULT NULL)
 RETURNS SETOF message_store.message
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   _command text;

@@ -11,6 +11,7 @@ CREATE OR REPLACE FUNCTION message_store.get_stream_messages(
 )
 RETURNS SETOF message_store.message
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   _position bigint := coalesce(get_stream_messages."position", 0);

@@ -13,6 +13,7 @@ CREATE OR REPLACE FUNCTION message_store.write_message(
 )
 RETURNS bigint
 LANGUAGE plpgsql
+SET search_path = pg_catalog, message_store, pg_temp
 AS $$
 DECLARE
   _id uuid;

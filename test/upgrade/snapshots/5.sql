@@ -4,6 +4,16 @@
 -- `eventfold.install_role`, `eventfold.install_owner` and `eventfold.replace_functions` are the options of an installation;
 -- this file sets the others for the files that follow.
 
+-- No name in the files may mean an object of another role, whatever the session's search_path is. The functions and views are
+-- bound to what the names mean here.
+
+DO $$
+BEGIN
+  PERFORM pg_catalog.set_config('eventfold.install_search_path', pg_catalog.current_setting('search_path'), true);
+END;
+$$;
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 DO $$
 DECLARE
   -- The same as in eventfold.schema_version().
@@ -39,6 +49,7 @@ BEGIN
   PERFORM
     set_config('eventfold.install_message_store', CASE WHEN _is_stock AND NOT _replaces THEN 'off' ELSE 'on' END, true),
     set_config('eventfold.install_replaces', CASE WHEN _replaces THEN 'on' ELSE 'off' END, true),
+    set_config('eventfold.install_bindings', '', true),
     set_config('eventfold.install_previous', coalesce(_installed::text, ''), true),
     -- The role of the session, to return to after acting as the owner of a schema.
     set_config('eventfold.install_caller', current_setting('role'), true);
@@ -64,6 +75,127 @@ EXCEPTION
         ERRCODE = 'insufficient_privilege',
         HINT = 'Ask an administrator to run CREATE ROLE message_store LOGIN, or install without the role: '
           || 'psql -v role=off, or role: false in the library.';
+END;
+$$;
+
+-- install/bindings.sql
+
+-- Finds what is bound wrongly: objects of the schemas that use a function, operator, type or collation which is neither
+-- theirs nor PostgreSQL's. Versions up to 4 bound names by the search_path of the session that installed them, and another
+-- role's overload of a built-in function may have matched better.
+--
+-- The file runs twice. The first time it notes what it finds, for rebind.sql and the files that replace objects. The second
+-- time it reports: `eventfold.install_mended` has what was found before and is no longer wrong, `eventfold.install_unmended`
+-- what still is, such as the objects of a stock Message DB. Both are JSON arrays of texts.
+-- What an application has added to the schemas is its own, and does not count.
+
+DO $$
+DECLARE
+  _before CONSTANT jsonb := nullif(current_setting('eventfold.install_bindings', true), '')::jsonb;
+  _found jsonb;
+BEGIN
+  WITH namespaces AS (
+    SELECT oid FROM pg_namespace WHERE nspname IN ('message_store', 'eventfold')
+  ),
+  relations AS (
+    SELECT pg_class.oid, pg_class.relkind
+    FROM pg_class
+    WHERE relnamespace = to_regnamespace('eventfold')
+      OR (
+        relnamespace = to_regnamespace('message_store')
+        AND relname IN (
+          'messages',
+          'messages_id',
+          'messages_stream',
+          'messages_category',
+          'messages_at',
+          'stream_summary',
+          'type_summary',
+          'stream_type_summary',
+          'type_stream_summary',
+          'category_type_summary',
+          'type_category_summary'
+        )
+      )
+  ),
+  objects (classid, objid, named_class, named_id) AS (
+    SELECT 'pg_proc'::regclass::oid, oid, 'pg_proc'::regclass::oid, oid
+    FROM pg_proc
+    WHERE pronamespace = to_regnamespace('eventfold')
+      OR (
+        pronamespace = to_regnamespace('message_store')
+        AND proname IN (
+          'message_store_version',
+          'hash_64',
+          'category',
+          'id',
+          'cardinal_id',
+          'is_category',
+          'acquire_lock',
+          'stream_version',
+          'write_message',
+          'get_stream_messages',
+          'get_category_messages',
+          'get_last_stream_message'
+        )
+      )
+    UNION ALL
+    SELECT 'pg_class'::regclass, oid, 'pg_class'::regclass, oid FROM relations
+    UNION ALL
+    SELECT 'pg_rewrite'::regclass, pg_rewrite.oid, 'pg_class'::regclass, relations.oid
+    FROM relations JOIN pg_rewrite ON pg_rewrite.ev_class = relations.oid
+    WHERE relations.relkind = 'v'
+    UNION ALL
+    SELECT 'pg_attrdef'::regclass, pg_attrdef.oid, 'pg_attrdef'::regclass, pg_attrdef.oid
+    FROM relations JOIN pg_attrdef ON pg_attrdef.adrelid = relations.oid
+    UNION ALL
+    SELECT 'pg_constraint'::regclass, pg_constraint.oid, 'pg_constraint'::regclass, pg_constraint.oid
+    FROM relations JOIN pg_constraint ON pg_constraint.conrelid = relations.oid
+    WHERE pg_constraint.contype = 'c' AND pg_constraint.connamespace = to_regnamespace('eventfold')
+  ),
+  used (classid, objid, namespace) AS (
+    SELECT 'pg_proc'::regclass::oid, oid, pronamespace FROM pg_proc
+    UNION ALL
+    SELECT 'pg_operator'::regclass, oid, oprnamespace FROM pg_operator
+    UNION ALL
+    SELECT 'pg_type'::regclass, oid, typnamespace FROM pg_type
+    UNION ALL
+    SELECT 'pg_collation'::regclass, oid, collnamespace FROM pg_collation
+  )
+  SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object(
+    'class', objects.classid::bigint,
+    'id', objects.objid::bigint,
+    'text', format(
+      '%s uses %s',
+      pg_describe_object(objects.named_class, objects.named_id, 0),
+      pg_describe_object(used.classid, used.objid, 0)
+    )
+  )), '[]')
+  INTO _found
+  FROM objects
+  JOIN pg_depend ON pg_depend.classid = objects.classid AND pg_depend.objid = objects.objid
+  JOIN used ON used.classid = pg_depend.refclassid AND used.objid = pg_depend.refobjid
+  WHERE used.namespace <> 'pg_catalog'::regnamespace
+    AND used.namespace NOT IN (SELECT oid FROM namespaces);
+
+  IF _before IS NULL THEN
+    PERFORM set_config('eventfold.install_bindings', _found::text, true);
+    RETURN;
+  END IF;
+
+  PERFORM
+    set_config('eventfold.install_mended', (
+      SELECT coalesce(jsonb_agg(before ORDER BY before), '[]')
+      FROM (
+        SELECT value ->> 'text' FROM jsonb_array_elements(_before)
+        EXCEPT
+        SELECT value ->> 'text' FROM jsonb_array_elements(_found)
+      ) AS mended (before)
+    )::text, true),
+    set_config('eventfold.install_unmended', (
+      SELECT coalesce(jsonb_agg(value -> 'text' ORDER BY value ->> 'text'), '[]') FROM jsonb_array_elements(_found)
+    )::text, true),
+    set_config('eventfold.install_bindings', '', true);
 END;
 $$;
 
@@ -105,6 +237,37 @@ CREATE TABLE IF NOT EXISTS message_store.messages (
   id uuid NOT NULL DEFAULT gen_random_uuid(),
   CONSTRAINT messages_pkey PRIMARY KEY (global_position)
 );
+
+-- message_store/rebind.sql
+
+-- Mends what bindings.sql has found of the table: the files that follow create a dropped index again, and replace the functions
+-- and views. This waits for open writes; where nothing is wrong the file does nothing.
+
+DO $$
+DECLARE
+  _wrong CONSTANT jsonb := current_setting('eventfold.install_bindings')::jsonb;
+  _index regclass;
+BEGIN
+  FOR _index IN
+    SELECT pg_class.oid
+    FROM jsonb_array_elements(_wrong) JOIN pg_class ON pg_class.oid = (value ->> 'id')::oid
+    WHERE (value ->> 'class')::oid = 'pg_class'::regclass AND pg_class.relkind = 'i'
+  LOOP
+    EXECUTE format('DROP INDEX %s', _index);
+  END LOOP;
+
+  IF EXISTS (
+    SELECT
+    FROM jsonb_array_elements(_wrong) JOIN pg_attrdef ON pg_attrdef.oid = (value ->> 'id')::oid
+    WHERE (value ->> 'class')::oid = 'pg_attrdef'::regclass
+      AND pg_attrdef.adrelid = 'message_store.messages'::regclass
+  ) THEN
+    ALTER TABLE message_store.messages
+      ALTER COLUMN time SET DEFAULT (now() AT TIME ZONE 'utc'),
+      ALTER COLUMN id SET DEFAULT gen_random_uuid();
+  END IF;
+END;
+$$;
 
 -- message_store/types/message.sql
 
@@ -269,6 +432,36 @@ EXCEPTION
 END;
 $$;
 
+-- message_store/indexes/reindex.sql
+
+-- An index holds what a function gave when its rows were written. When a function was bound wrongly (see bindings.sql), each
+-- index on a function of the schema, an application's too, is built again. This waits for open writes; where nothing was
+-- wrong the file does nothing.
+
+DO $$
+DECLARE
+  _index regclass;
+BEGIN
+  IF EXISTS (
+    SELECT FROM jsonb_array_elements(current_setting('eventfold.install_bindings')::jsonb)
+    WHERE (value ->> 'class')::oid = 'pg_proc'::regclass
+  ) THEN
+    FOR _index IN
+      SELECT DISTINCT pg_class.oid
+      FROM pg_proc
+      JOIN pg_depend
+        ON pg_depend.refclassid = 'pg_proc'::regclass
+        AND pg_depend.refobjid = pg_proc.oid
+        AND pg_depend.classid = 'pg_class'::regclass
+      JOIN pg_class ON pg_class.oid = pg_depend.objid
+      WHERE pg_proc.pronamespace = 'message_store'::regnamespace AND pg_class.relkind IN ('i', 'I')
+    LOOP
+      EXECUTE format('REINDEX INDEX %s', _index);
+    END LOOP;
+  END IF;
+END;
+$$;
+
 -- message_store/functions/acquire_lock.sql
 
 -- Takes the exclusive lock of the stream's category until the transaction ends, and returns its key. With this lock the
@@ -280,6 +473,7 @@ $$;
 CREATE OR REPLACE FUNCTION message_store.acquire_lock(stream_name varchar)
 RETURNS bigint
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   _category varchar := message_store.category(acquire_lock.stream_name);
@@ -306,6 +500,7 @@ $$;
 CREATE OR REPLACE FUNCTION message_store.stream_version(stream_name varchar)
 RETURNS bigint
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   RETURN (
@@ -333,6 +528,7 @@ CREATE OR REPLACE FUNCTION message_store.write_message(
 )
 RETURNS bigint
 LANGUAGE plpgsql
+SET search_path = pg_catalog, message_store, pg_temp
 AS $$
 DECLARE
   _id uuid;
@@ -403,6 +599,7 @@ CREATE OR REPLACE FUNCTION message_store.get_stream_messages(
 )
 RETURNS SETOF message_store.message
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   _position bigint := coalesce(get_stream_messages."position", 0);
@@ -493,6 +690,7 @@ CREATE OR REPLACE FUNCTION message_store.get_category_messages(
 )
 RETURNS SETOF message_store.message
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 SET enable_sort = off
 SET plan_cache_mode = force_generic_plan
 SET jit = off
@@ -679,6 +877,7 @@ DROP FUNCTION IF EXISTS message_store.get_last_stream_message(varchar);
 CREATE OR REPLACE FUNCTION message_store.get_last_stream_message(stream_name varchar, type varchar DEFAULT NULL)
 RETURNS SETOF message_store.message
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   _command text;
@@ -976,6 +1175,28 @@ CREATE TABLE IF NOT EXISTS eventfold.deleted_messages (
   id uuid NOT NULL
 );
 
+-- eventfold/rebind.sql
+
+-- Mends what bindings.sql has found of the tables: the files that follow replace the functions. This waits for open writes of
+-- read models; where nothing is wrong the file does nothing.
+
+DO $$
+BEGIN
+  IF EXISTS (
+    SELECT
+    FROM jsonb_array_elements(current_setting('eventfold.install_bindings')::jsonb)
+    JOIN pg_attrdef ON pg_attrdef.oid = (value ->> 'id')::oid
+    JOIN pg_class ON pg_class.oid = pg_attrdef.adrelid
+    WHERE (value ->> 'class')::oid = 'pg_attrdef'::regclass AND pg_class.relnamespace = 'eventfold'::regnamespace
+  ) THEN
+    ALTER TABLE eventfold.installations
+      ALTER COLUMN installed_at SET DEFAULT now(),
+      ALTER COLUMN installed_by SET DEFAULT session_user;
+    ALTER TABLE eventfold.read_models ALTER COLUMN created_at SET DEFAULT clock_timestamp();
+  END IF;
+END;
+$$;
+
 -- eventfold/functions/recorded.sql
 
 -- Looks up the messages of appends by their ids; `owners` names the append of each message, from 1. Returns a row for each
@@ -1057,6 +1278,7 @@ CREATE OR REPLACE FUNCTION eventfold.append_each(
 )
 RETURNS TABLE (outcome text, stream_version bigint, last_global_position bigint, taken_id uuid)
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -1247,7 +1469,7 @@ CREATE OR REPLACE FUNCTION eventfold.append(
 )
 RETURNS TABLE (outcome text, stream_version bigint, last_global_position bigint, taken_id uuid)
 LANGUAGE plpgsql
-SET search_path = message_store, pg_temp
+SET search_path = pg_catalog, message_store, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 AS $$
@@ -1371,7 +1593,7 @@ CREATE OR REPLACE FUNCTION eventfold.append_message(
   OUT taken_id uuid
 )
 LANGUAGE plpgsql
-SET search_path = message_store, pg_temp
+SET search_path = pg_catalog, message_store, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 AS $$
@@ -1450,7 +1672,7 @@ BEGIN ATOMIC
     AND locks.relation = coalesce(
       pg_get_serial_sequence('message_store.messages', 'global_position'),
       'message_store.messages'
-    )::regclass
+    )::regclass::oid
     AND locks.mode = 'RowExclusiveLock'
     AND locks.granted
     AND locks.pid IS DISTINCT FROM pg_backend_pid();
@@ -1512,6 +1734,7 @@ CREATE OR REPLACE FUNCTION eventfold.read_all(
 )
 RETURNS SETOF message_store.message
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 SET enable_sort = off
 SET plan_cache_mode = force_generic_plan
 SET jit = off
@@ -2550,6 +2773,7 @@ REVOKE EXECUTE ON FUNCTION eventfold.purge_streams FROM PUBLIC;
 CREATE OR REPLACE FUNCTION eventfold.dependents("schema" text)
 RETURNS SETOF text
 LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT DISTINCT outside.name
   FROM pg_depend,
@@ -2591,6 +2815,7 @@ $$;
 CREATE OR REPLACE FUNCTION eventfold.replace_schema("schema" text, retired text, replacement text)
 RETURNS void
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   _statement text;
@@ -2687,9 +2912,130 @@ BEGIN
 END;
 $$;
 
+-- install/bindings.sql
+
+-- Finds what is bound wrongly: objects of the schemas that use a function, operator, type or collation which is neither
+-- theirs nor PostgreSQL's. Versions up to 4 bound names by the search_path of the session that installed them, and another
+-- role's overload of a built-in function may have matched better.
+--
+-- The file runs twice. The first time it notes what it finds, for rebind.sql and the files that replace objects. The second
+-- time it reports: `eventfold.install_mended` has what was found before and is no longer wrong, `eventfold.install_unmended`
+-- what still is, such as the objects of a stock Message DB. Both are JSON arrays of texts.
+-- What an application has added to the schemas is its own, and does not count.
+
+DO $$
+DECLARE
+  _before CONSTANT jsonb := nullif(current_setting('eventfold.install_bindings', true), '')::jsonb;
+  _found jsonb;
+BEGIN
+  WITH namespaces AS (
+    SELECT oid FROM pg_namespace WHERE nspname IN ('message_store', 'eventfold')
+  ),
+  relations AS (
+    SELECT pg_class.oid, pg_class.relkind
+    FROM pg_class
+    WHERE relnamespace = to_regnamespace('eventfold')
+      OR (
+        relnamespace = to_regnamespace('message_store')
+        AND relname IN (
+          'messages',
+          'messages_id',
+          'messages_stream',
+          'messages_category',
+          'messages_at',
+          'stream_summary',
+          'type_summary',
+          'stream_type_summary',
+          'type_stream_summary',
+          'category_type_summary',
+          'type_category_summary'
+        )
+      )
+  ),
+  objects (classid, objid, named_class, named_id) AS (
+    SELECT 'pg_proc'::regclass::oid, oid, 'pg_proc'::regclass::oid, oid
+    FROM pg_proc
+    WHERE pronamespace = to_regnamespace('eventfold')
+      OR (
+        pronamespace = to_regnamespace('message_store')
+        AND proname IN (
+          'message_store_version',
+          'hash_64',
+          'category',
+          'id',
+          'cardinal_id',
+          'is_category',
+          'acquire_lock',
+          'stream_version',
+          'write_message',
+          'get_stream_messages',
+          'get_category_messages',
+          'get_last_stream_message'
+        )
+      )
+    UNION ALL
+    SELECT 'pg_class'::regclass, oid, 'pg_class'::regclass, oid FROM relations
+    UNION ALL
+    SELECT 'pg_rewrite'::regclass, pg_rewrite.oid, 'pg_class'::regclass, relations.oid
+    FROM relations JOIN pg_rewrite ON pg_rewrite.ev_class = relations.oid
+    WHERE relations.relkind = 'v'
+    UNION ALL
+    SELECT 'pg_attrdef'::regclass, pg_attrdef.oid, 'pg_attrdef'::regclass, pg_attrdef.oid
+    FROM relations JOIN pg_attrdef ON pg_attrdef.adrelid = relations.oid
+    UNION ALL
+    SELECT 'pg_constraint'::regclass, pg_constraint.oid, 'pg_constraint'::regclass, pg_constraint.oid
+    FROM relations JOIN pg_constraint ON pg_constraint.conrelid = relations.oid
+    WHERE pg_constraint.contype = 'c' AND pg_constraint.connamespace = to_regnamespace('eventfold')
+  ),
+  used (classid, objid, namespace) AS (
+    SELECT 'pg_proc'::regclass::oid, oid, pronamespace FROM pg_proc
+    UNION ALL
+    SELECT 'pg_operator'::regclass, oid, oprnamespace FROM pg_operator
+    UNION ALL
+    SELECT 'pg_type'::regclass, oid, typnamespace FROM pg_type
+    UNION ALL
+    SELECT 'pg_collation'::regclass, oid, collnamespace FROM pg_collation
+  )
+  SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object(
+    'class', objects.classid::bigint,
+    'id', objects.objid::bigint,
+    'text', format(
+      '%s uses %s',
+      pg_describe_object(objects.named_class, objects.named_id, 0),
+      pg_describe_object(used.classid, used.objid, 0)
+    )
+  )), '[]')
+  INTO _found
+  FROM objects
+  JOIN pg_depend ON pg_depend.classid = objects.classid AND pg_depend.objid = objects.objid
+  JOIN used ON used.classid = pg_depend.refclassid AND used.objid = pg_depend.refobjid
+  WHERE used.namespace <> 'pg_catalog'::regnamespace
+    AND used.namespace NOT IN (SELECT oid FROM namespaces);
+
+  IF _before IS NULL THEN
+    PERFORM set_config('eventfold.install_bindings', _found::text, true);
+    RETURN;
+  END IF;
+
+  PERFORM
+    set_config('eventfold.install_mended', (
+      SELECT coalesce(jsonb_agg(before ORDER BY before), '[]')
+      FROM (
+        SELECT value ->> 'text' FROM jsonb_array_elements(_before)
+        EXCEPT
+        SELECT value ->> 'text' FROM jsonb_array_elements(_found)
+      ) AS mended (before)
+    )::text, true),
+    set_config('eventfold.install_unmended', (
+      SELECT coalesce(jsonb_agg(value -> 'text' ORDER BY value ->> 'text'), '[]') FROM jsonb_array_elements(_found)
+    )::text, true),
+    set_config('eventfold.install_bindings', '', true);
+END;
+$$;
+
 -- install/end.sql
 
--- Records the installation when it changed something, and returns to the role of the session.
+-- Records the installation when it changed something, and returns to the role and the search_path of the session.
 
 DO $$
 DECLARE
@@ -2710,5 +3056,6 @@ BEGIN
   );
 
   PERFORM set_config('role', coalesce(nullif(current_setting('eventfold.install_caller', true), ''), 'none'), true);
+  PERFORM set_config('search_path', current_setting('eventfold.install_search_path'), true);
 END;
 $$;

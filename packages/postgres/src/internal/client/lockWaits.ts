@@ -105,7 +105,7 @@ const holders = (sql: PgClient, categories: ReadonlyArray<string>) =>
       UNION ALL
       SELECT NULL, locks.virtualtransaction, locks.pid
       FROM pg_locks AS locks
-      WHERE locks.locktype = 'relation' AND locks.relation = 'message_store.messages'::regclass AND locks.granted
+      WHERE locks.locktype = 'relation' AND locks.relation = 'message_store.messages'::regclass::oid AND locks.granted
         AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND locks.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
     ) AS writers

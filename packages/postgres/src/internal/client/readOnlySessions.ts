@@ -17,7 +17,7 @@ const limit = "5 seconds"
  */
 const look = `SELECT
     current_setting('transaction_read_only')::boolean,
-    extract(epoch FROM clock_timestamp() - backend_start)::float8 * 1000
+    extract(epoch FROM clock_timestamp() - backend_start)::float8 * 1000::float8
   FROM pg_stat_activity WHERE pid = pg_backend_pid()`
 
 /**

@@ -57,9 +57,9 @@ const answerOf = <A>(
     (asked) => Effect.timeoutOrElse(Fiber.join(asked), { duration, orElse: () => Effect.fail(noAnswer) })
   )
 
-/** The process id of the session that runs the statement. */
+/** The process id of the session that runs the statement. Qualified, because it comes before an administrator's installation. */
 export const sessionId = (connection: PgConnection): Effect.Effect<unknown, SqlError> =>
-  Effect.map(connection.queryValues("SELECT pg_backend_pid()", [], false), ([row]) => row?.[0])
+  Effect.map(connection.queryValues("SELECT pg_catalog.pg_backend_pid()", [], false), ([row]) => row?.[0])
 
 /** A second connection, and the session that it had at first. */
 interface Other {

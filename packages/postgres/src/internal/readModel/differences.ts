@@ -18,12 +18,12 @@ interface TableRow {
 
 const tablesOf = (sql: PgClient, live: string, new_: string) =>
   sql<TableRow>`WITH columns AS (
-      SELECT relnamespace = to_regnamespace(quote_ident(${live})) AS is_live, relname, attname, attnum,
+      SELECT relnamespace = to_regnamespace(quote_ident(${live}))::oid AS is_live, relname, attname, attnum,
         format_type(atttypid, atttypmod) AS type
       FROM pg_class
       LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
       WHERE relkind IN ('r', 'p') AND NOT relispartition
-        AND relnamespace IN (to_regnamespace(quote_ident(${live})), to_regnamespace(quote_ident(${new_})))
+        AND relnamespace IN (to_regnamespace(quote_ident(${live}))::oid, to_regnamespace(quote_ident(${new_}))::oid)
     ), compared AS (
       SELECT relname, attname, bool_or(is_live) AS in_live, bool_or(NOT is_live) AS in_new,
         count(DISTINCT type) = 1 AS same, min(attnum) AS ordinal

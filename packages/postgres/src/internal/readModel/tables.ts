@@ -88,7 +88,7 @@ export const makeTables = Effect.fnUntraced(function*(
 const makeSchema = Effect.fnUntraced(function*(sql: PgClient, operation: string, schema: string) {
   const { columns, from } = enterSchema(sql, schema)
   const [session] = yield* sql<{ readonly database: string; readonly user: string }>`
-    SELECT quote_ident(current_database()) AS database, quote_ident(current_user) AS user, ${columns} FROM ${from}`
+    SELECT quote_ident(current_database()::text) AS database, quote_ident(current_user::text) AS user, ${columns} FROM ${from}`
   yield* sql`CREATE SCHEMA ${identifier(sql, schema)}`.unprepared.pipe(
     Effect.mapError((error) => {
       const user = session?.user ?? "the user"

@@ -8,7 +8,7 @@ import { safePosition } from "../client/wireValues.ts"
 import { type GapRule, writerNames } from "../readAll/gapRule.ts"
 import { onReplica } from "../readAll/heldBack.ts"
 import type { ReadPage } from "../readAll/readAll.ts"
-import { isOfTypes, opaque } from "../store/filters.ts"
+import { categoryOf, isOfTypes, opaque } from "../store/filters.ts"
 
 /**
  * Up to this many categories are each read along their own index entries. A page whose filter has to walk the whole log
@@ -78,7 +78,7 @@ const messagesThrough = (sql: PgClient, { categories, from, limit, types }: AllP
   if (categories === undefined || categories.length > maxCategories) {
     const categoryFilter = categories === undefined
       ? sql`true`
-      : sql`message_store.category(stream_name) = ANY(${categories}::varchar[])`
+      : sql`${categoryOf(sql)} = ANY(${categories}::text[])`
     return sql`SELECT ${messageColumns(sql)} FROM message_store.messages
       WHERE global_position BETWEEN ${first} AND ${last} AND ${typeFilter} AND ${categoryFilter}
       ORDER BY global_position LIMIT ${BigInt(limit)}`.valuesUnprepared
@@ -86,12 +86,12 @@ const messagesThrough = (sql: PgClient, { categories, from, limit, types }: AllP
   return sql`SELECT ${messageColumns(sql)}
     FROM (
       SELECT wanted.*
-      FROM unnest(${categories}::varchar[]) AS names (category),
+      FROM unnest(${categories}::text[]) AS names (category),
       LATERAL (
         SELECT messages.*
         FROM message_store.messages
-        WHERE (message_store.category(stream_name), global_position) >= (names.category, ${first})
-          AND (message_store.category(stream_name), global_position) <= (names.category, ${last})
+        WHERE (${categoryOf(sql)}, global_position) >= (names.category, ${first})
+          AND (${categoryOf(sql)}, global_position) <= (names.category, ${last})
           AND ${typeFilter}
         ORDER BY message_store.category(stream_name), global_position
         LIMIT ${BigInt(limit)}

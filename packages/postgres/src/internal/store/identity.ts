@@ -24,10 +24,10 @@ export const makeIdentity = ({ query, sql }: Statements): Effect.Effect<StoreIde
   const database = sql<DatabaseRow>`SELECT
       oid::text AS database,
       datname::text AS name,
-      has_function_privilege(to_regprocedure('pg_control_system()'), 'EXECUTE') AS may_read_system,
-      has_function_privilege(to_regprocedure('pg_control_checkpoint()'), 'EXECUTE')
-        AND has_function_privilege(to_regprocedure('pg_current_wal_insert_lsn()'), 'EXECUTE')
-        AND has_function_privilege(to_regprocedure('pg_walfile_name(pg_lsn)'), 'EXECUTE') AS may_read_timeline
+      has_function_privilege(to_regprocedure('pg_control_system()')::oid, 'EXECUTE') AS may_read_system,
+      has_function_privilege(to_regprocedure('pg_control_checkpoint()')::oid, 'EXECUTE')
+        AND has_function_privilege(to_regprocedure('pg_current_wal_insert_lsn()')::oid, 'EXECUTE')
+        AND has_function_privilege(to_regprocedure('pg_walfile_name(pg_lsn)')::oid, 'EXECUTE') AS may_read_timeline
     FROM pg_database WHERE datname = current_database()`
 
   // All PGlite folders are copies of one, with the same system identifier. The time of the installation tells them apart.

@@ -9,7 +9,7 @@ import type { FunctionCall } from "../client/functionCalls.ts"
 import { messageColumns, readMessagePage, readMessages } from "../client/messageRows.ts"
 import type { Statements } from "../client/statements.ts"
 import { safePosition, wireNumber } from "../client/wireValues.ts"
-import { categoryFilters, isNotBookkeeping, isOfTypes, opaque } from "./filters.ts"
+import { categoryFilters, categoryOf, isNotBookkeeping, isOfTypes, opaque } from "./filters.ts"
 
 type StreamReads = Pick<StoreBackend, "readStream" | "lastMessage" | "streamVersion" | "findMessage">
 
@@ -83,8 +83,8 @@ const categoryReads = (
   // messages_category.
   const pageOfTypes = ({ category, from, limit, ...filters }: CategoryPage, types: ReadonlyArray<string>) =>
     sql`SELECT ${messageColumns(sql)} FROM message_store.messages
-      WHERE (message_store.category(stream_name), global_position) >= (${category}, ${BigInt(from)}::bigint)
-        AND message_store.category(stream_name) <= ${category}
+      WHERE (${categoryOf(sql)}, global_position) >= (${category}::text, ${BigInt(from)}::bigint)
+        AND ${categoryOf(sql)} <= ${category}::text
         AND ${opaque(sql, sql.and([isOfTypes(sql, types), ...categoryFilters(sql, filters)]))}
       ORDER BY message_store.category(stream_name), global_position LIMIT ${BigInt(limit)}`
 
@@ -92,18 +92,18 @@ const categoryReads = (
   // category. With an equality it might walk the whole log for a common category that has gone quiet.
   const last = (category: CategoryName) =>
     sql`SELECT ${messageColumns(sql)} FROM message_store.messages
-      WHERE message_store.category(stream_name) BETWEEN ${category} AND ${category}
+      WHERE ${categoryOf(sql)} BETWEEN ${category}::text AND ${category}::text
       ORDER BY message_store.category(stream_name) DESC, global_position DESC LIMIT 1`.valuesUnprepared
 
   // A count has no order, so the planner might read the whole table for a category that it knows to be common, wherever
   // the count begins. It does not know the value of a subquery, and takes it to be rare.
   const count = (range: CategoryRange) => {
-    const name = sql`(SELECT ${range.category}::varchar)`
+    const name = sql`(SELECT ${range.category}::text)`
     return sql<CountRow>`SELECT count(*) FROM message_store.messages
       WHERE ${
       sql.and([
-        sql`(message_store.category(stream_name), global_position) >= (${name}, ${BigInt(range.from)}::bigint)`,
-        sql`message_store.category(stream_name) BETWEEN ${name} AND ${name}`,
+        sql`(${categoryOf(sql)}, global_position) >= (${name}, ${BigInt(range.from)}::bigint)`,
+        sql`${categoryOf(sql)} BETWEEN ${name} AND ${name}`,
         ...(range.types === undefined ? [] : [isOfTypes(sql, range.types)]),
         ...categoryFilters(sql, range)
       ])
@@ -140,7 +140,7 @@ const storeReads = (statements: Statements): Pick<StoreBackend, "messageAt" | "l
         sql`global_position >= ${BigInt(range.from)}`,
         ...(range.categories === undefined
           ? []
-          : [sql`message_store.category(stream_name) = ANY(${range.categories}::text[])`]),
+          : [sql`${categoryOf(sql)} = ANY(${range.categories}::text[])`]),
         ...(range.types === undefined ? [] : [isOfTypes(sql, range.types)]),
         ...(range.bookkeeping ? [] : [isNotBookkeeping(sql)]),
         ...categoryFilters(sql, range)
