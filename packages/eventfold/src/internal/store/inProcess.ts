@@ -1,4 +1,5 @@
 import type { Lineage, StoreBackend, Transactions } from "../../StoreBackend.ts"
+import type { Meter } from "../runtime/meter.ts"
 import * as StreamQueues from "./streamQueues.ts"
 
 /**
@@ -19,10 +20,16 @@ export interface InProcess {
   readonly transactions: Transactions | undefined
   /** Notices that the database has become another one; `undefined` where it never does. */
   readonly lineage: Lineage | undefined
+  /** Makes the metrics of what is done with the store. */
+  readonly meter: Meter
 }
 
-export const make = ({ lineage, transactions }: Pick<StoreBackend, "lineage" | "transactions">): InProcess => ({
+export const make = (
+  { lineage, transactions }: Pick<StoreBackend, "lineage" | "transactions">,
+  meter: Meter
+): InProcess => ({
   streamQueues: StreamQueues.make(),
   transactions,
-  lineage
+  lineage,
+  meter
 })

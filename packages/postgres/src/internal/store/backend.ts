@@ -5,7 +5,7 @@ import { placeReads, type Places } from "../client/independence.ts"
 import type { LockWaits } from "../client/lockWaits.ts"
 import { messageColumns, readMessagePage } from "../client/messageRows.ts"
 import { makeUnreadable } from "../client/messageSize.ts"
-import type { Statements } from "../client/statements.ts"
+import { type Statements, systemName } from "../client/statements.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import { installedGapRule } from "../readAll/gapRule.ts"
 import { makeReadAll, readPage } from "../readAll/readAll.ts"
@@ -37,6 +37,7 @@ export const make = Effect.fnUntraced(function*(
 ) {
   const { append, appendAll, joined } = yield* Appends.make(statements, wakeUps, lockWaits, lineage, inline)
   const backend: StoreBackend = {
+    systemName,
     unreadable: makeUnreadable(statements.sql.config),
     ...placeReads(places, {
       ...makeReads(statements, call, readBackwards(statements)),
