@@ -153,11 +153,11 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
   const generation = lineage?.generation()
   const dropped = cache === undefined ? Effect.void : cache.drop(streamName)
   const refreshFrom = (known: Option.Option<Fold<S>>) => refresh(model, streamName, known)
-  const uncached = (known: Option.Option<Fold<S>>) =>
-    Effect.suspend(() => {
-      metrics.loaded("none")
-      return refreshFrom(known)
-    })
+  // Counted by the call and not by the effect that it gives, which runs at once: a step would cost more than the count.
+  const uncached = (known: Option.Option<Fold<S>>) => {
+    metrics.loaded("none")
+    return refreshFrom(known)
+  }
 
   const stream: EntityStream<S, Category.Event<C>, Category.RecordedEvent<C>, Category.Services<C>> = {
     streamName,

@@ -1,4 +1,5 @@
 import * as Arr from "effect/Array"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Tracer from "effect/Tracer"
 import type { Message } from "../../Message.ts"
@@ -7,7 +8,7 @@ import type { Unsupported } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import { messaging } from "../runtime/semantics.ts"
 import { encodeAppend, findRefusal } from "./encodeAppend.ts"
-import { unlessHandling } from "./independence.ts"
+import { refusalInHandler, unlessHandling } from "./independence.ts"
 import * as KeptAppends from "./keptAppends.ts"
 import type { Append, AppendError, AppendOptions } from "./options.ts"
 import type { WakeUpHub } from "./wakeUpHub.ts"
@@ -20,6 +21,23 @@ const spanAttributes = (operation: string) => ({
 })
 
 const ofAppend = spanAttributes("append")
+
+/** The options of the span of an append. Without a tracer nothing sees its attributes, which take time to set. */
+const appendSpan = (
+  context: Context.Context<never>,
+  streamName: string,
+  messages: Message | ReadonlyArray<Message>
+): Tracer.SpanOptionsNoTrace => ({
+  kind: "producer",
+  attributes: Context.get(context, Tracer.Tracer) === Tracer.nativeTracer
+    ? undefined
+    : {
+      ...ofAppend,
+      "messaging.destination.name": StreamName.category(streamName),
+      "messaging.batch.message_count": Arr.ensure(messages).length,
+      "eventfold.stream": streamName
+    }
+})
 
 /** The operations that write. */
 export const makeAppends = (
@@ -37,26 +55,18 @@ export const makeAppends = (
     messages: Message | ReadonlyArray<Message>,
     options?: AppendOptions
   ): Effect.Effect<AppendResult, AppendError> =>
-    Effect.useSpan(
-      "MessageStore.append",
-      {
-        kind: "producer",
-        attributes: {
-          ...ofAppend,
-          "messaging.destination.name": StreamName.category(streamName),
-          "messaging.batch.message_count": Array.isArray(messages) ? messages.length : 1,
-          "eventfold.stream": streamName
-        }
-      },
-      (span) =>
-        encodeAppend({ ...options, streamName, messages }, "mayNotCheck").pipe(
+    Effect.contextWith((context: Context.Context<never>) =>
+      Effect.useSpan("MessageStore.append", appendSpan(context, streamName, messages), (span) => {
+        const refusal = refusalInHandler("append", context)
+        if (refusal !== undefined) return Effect.fail(refusal)
+        return encodeAppend({ ...options, streamName, messages }, "mayNotCheck").pipe(
           Effect.flatMap((encoded): Effect.Effect<AppendResult, AppendError> => {
             const refusal = findRefusal(backend, [encoded])
             return refusal === undefined ? writeOne(encoded, options?.onDuplicate === "keep") : Effect.fail(refusal)
           }),
-          (write) => unlessHandling("append", write),
           Effect.provideService(Tracer.ParentSpan, span)
         )
+      })
     )
 
   const write = (appends: ReadonlyArray<EncodedAppend>) => waking(appends, backend.writeAll(appends))

@@ -122,7 +122,7 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): StoreBackend =>
     return (...args: A) => measured(run(...args))
   }
 
-  const append = measuring("append")
+  const appendDuration = makeDuration(meter, system, "append")
   const appended = makeWritten(meter, "append")
   const writeAll = measuring("writeAll")
   const allWritten = makeWritten(meter, "writeAll")
@@ -136,11 +136,17 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): StoreBackend =>
     unreadable: backend.unreadable === undefined
       ? undefined
       : (streamName, message) => backend.unreadable?.(streamName, message),
-    append: (request) =>
-      append(backend.append(request), (exit) => {
+    append: (request) => {
+      // The time of the call and not of the effect's begin, because the service runs the effect at once: a step would take longer
+      // than the rest.
+      const begun = meter.now()
+      return Effect.onExit(backend.append(request), (exit) => {
+        appendDuration(exit, begun)
         appended.countOne(request, exit)
         if (exit._tag === "Failure") appended.countConflict(exit)
-      }),
+        return Effect.void
+      })
+    },
     writeAll: (requests) =>
       writeAll(backend.writeAll(requests), (exit) => {
         for (const request of requests) allWritten.countOne(request, exit)
