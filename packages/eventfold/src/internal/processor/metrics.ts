@@ -26,7 +26,7 @@ export interface Metrics {
   readonly show: (gauges: Gauges) => () => void
 }
 
-export const make = Effect.fnUntraced(function*({ metrics, span }: Subject): Effect.fn.Return<Metrics> {
+export const make = Effect.fnUntraced(function*({ kind, metrics, span }: Subject): Effect.fn.Return<Metrics> {
   const meter = yield* Meter.make
   const { attributes, prefix } = metrics
   const conventional = { ...messaging, "messaging.operation.name": span.name, ...attributes }
@@ -59,7 +59,10 @@ export const make = Effect.fnUntraced(function*({ metrics, span }: Subject): Eff
     failed: (errorType) => failed(errorType)(1),
     retried: counter("retries", "{attempt}", "attempts after a failure"),
     skipped: counter("skips", "{message}", "messages that failed and were skipped"),
-    parked: counter("parkings", "{message}", "messages that were parked: those that failed, and those behind them"),
+    // A read model parks nothing.
+    parked: kind === "consumer"
+      ? counter("parkings", "{message}", "messages that were parked: those that failed, and those behind them")
+      : () => {},
     duration: (seconds, errorType) => {
       const record = errorType === undefined ? duration : failedDuration(errorType)
       record(seconds)
