@@ -34,7 +34,11 @@ const listed = new Map(
       .exec(line) ?? []
     return name === undefined || kind === undefined || unit === undefined
       ? []
-      : [[name, { kind, unit, attributes: [...(attributes ?? "").matchAll(/`([^`]+)`/g)].flatMap(([, one]) => one ?? []) }]]
+      : [[name, {
+        kind,
+        unit,
+        attributes: [...(attributes ?? "").matchAll(/`([^`]+)`/g)].flatMap(([, one]) => one ?? [])
+      }]]
   })
 )
 
@@ -117,7 +121,9 @@ const Dashboard = Schema.Struct({
 const metricNames = (query: string): ReadonlyArray<string> =>
   (query.match(/\b(?:eventfold|messaging|db)_[a-z_]+/g) ?? []).filter((name) => !labels.has(name))
 
-const labels = new Set([...listed.values()].flatMap(({ attributes }) => attributes.map((one) => one.replaceAll(".", "_"))))
+const labels = new Set(
+  [...listed.values()].flatMap(({ attributes }) => attributes.map((one) => one.replaceAll(".", "_")))
+)
 
 it.effect("each query of the dashboard names metrics and labels that the exporter writes", () =>
   Effect.gen(function*() {

@@ -16,8 +16,7 @@ import { check as checkConsumer } from "./internal/consumer/checkDefinition.ts"
 import type { Consumer } from "./internal/consumer/definition.ts"
 import * as Progress from "./internal/consumer/progress.ts"
 import * as Tally from "./internal/parking/tally.ts"
-import { type Subject } from "./internal/processor/subject.ts"
-import { ofConsumer, ofReadModel } from "./internal/processor/subject.ts"
+import { ofConsumer, ofReadModel, type Subject } from "./internal/processor/subject.ts"
 import { checkDefinition as checkReadModel } from "./internal/readModel/checkDefinition.ts"
 import type { ReadModel } from "./internal/readModel/definition.ts"
 import { lagAfter } from "./internal/readModel/lag.ts"
@@ -137,9 +136,10 @@ const observe = Effect.fnUntraced(function*<R>(all: ReadonlyArray<Observed<R>>, 
   const meter = yield* Meter.make
   const shown = all.map((one) => ({ ...one, ...makeShown(meter, one.subject) }))
   yield* Effect.addFinalizer(() => Effect.sync(() => shown.forEach(({ hide }) => hide())))
-  let pauseMillis = 0
+  const eachMillis = Duration.toMillis(interval) / all.length
+  let isFirstRound = true
   while (true) {
-    for (const { hide, look, show, subject: { kind, logged } } of shown) {
+    for (const [index, { hide, look, show, subject: { kind, logged } }] of shown.entries()) {
       const begun = meter.now()
       yield* Effect.matchCauseEffect(look, {
         onSuccess: (found) => Effect.sync(() => show(found)),
@@ -147,13 +147,19 @@ const observe = Effect.fnUntraced(function*<R>(all: ReadonlyArray<Observed<R>>, 
           if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
           // No value rather than an old one.
           hide()
-          return logFailure("Warn", `gauges of a ${kind} could not be read, and are hidden until they can be`, logged, cause)
+          return logFailure(
+            "Warn",
+            `gauges of a ${kind} could not be read, and are hidden until they can be`,
+            logged,
+            cause
+          )
         }
       })
-      yield* Effect.sleep(Duration.millis(Math.max(pauseMillis, rest * 1_000 * meter.since(begun))))
+      // The first round makes haste, so that no gauge is missing for long.
+      const makesHaste = isFirstRound && index < shown.length - 1
+      yield* Effect.sleep(Duration.millis(Math.max(makesHaste ? 0 : eachMillis, rest * 1_000 * meter.since(begun))))
     }
-    // The first round makes haste, so that no gauge is missing for long.
-    pauseMillis = Duration.toMillis(interval) / all.length
+    isFirstRound = false
   }
 }, Effect.scoped)
 

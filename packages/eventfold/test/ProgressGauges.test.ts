@@ -29,8 +29,10 @@ const of = (name: string) => ({ "messaging.consumer.group.name": name, "messagin
 
 /** The values of gauges, by the names that follow the prefix. */
 const valuesOf = (prefix: string, name: string, gauges: ReadonlyArray<string>) =>
-  Effect.map(series, (all) =>
-    Object.fromEntries(gauges.map((gauge) => [gauge, stateOf(all, `${prefix}.${gauge}`, of(name))])))
+  Effect.map(
+    series,
+    (all) => Object.fromEntries(gauges.map((gauge) => [gauge, stateOf(all, `${prefix}.${gauge}`, of(name))]))
+  )
 
 const ofNotifier = valuesOf("eventfold.consumer", "notifier", [
   "lag.messages",

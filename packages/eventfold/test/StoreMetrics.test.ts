@@ -3,7 +3,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schedule, Stream, Tracer } from "effect"
 import { Entity, EntityCache, MemoryStore, MessageStore, StoreError } from "eventfold"
 import { Account, Balance, deposited, InsufficientFunds, take } from "./support/account.ts"
-import { counted, series, stateOf, withOwnMetrics } from "./support/shownMetrics.ts"
+import { counted, type Series, series, stateOf, withOwnMetrics } from "./support/shownMetrics.ts"
 
 /** Runs a test on a store and in a registry of its own. */
 const onStore = <A, E>(
@@ -67,7 +67,9 @@ it.effect("operations have a duration by name and error, and pages a size", () =
     yield* Effect.scoped(store.lease("note"))
     const all = yield* series
     const duration = "db.client.operation.duration"
-    for (const name of ["append", "readStream", "readCategory", "readAll", "lastMessage", "messageAt", "lastPosition"]) {
+    for (
+      const name of ["append", "readStream", "readCategory", "readAll", "lastMessage", "messageAt", "lastPosition"]
+    ) {
       assert.deepInclude(stateOf(all, duration, operation(name)), { count: 1 }, name)
     }
     assert.deepInclude(stateOf(all, duration, operation("identity")), { count: 1 })
@@ -123,13 +125,14 @@ it.effect("no program has more series than a bound, however many categories it w
 
 const ofAccounts = { "messaging.destination.name": "account" }
 
+const loads = (all: ReadonlyArray<Series>, result: string) =>
+  stateOf(all, "eventfold.entity.loads", { ...ofAccounts, "eventfold.cache.result": result })
+
 it.effect("loads are counted by where they find the state", () =>
   onStore(
     Effect.gen(function*() {
       yield* Account.append("1", deposited(1))
       yield* Balance.load("1")
-      const loads = (all: Effect.Success<typeof series>, result: string) =>
-        stateOf(all, "eventfold.entity.loads", { ...ofAccounts, "eventfold.cache.result": result })
       const without = yield* series
       assert.deepStrictEqual(loads(without, "none"), counted(1))
       assert.deepStrictEqual(loads(without, "miss"), counted(0))
@@ -170,17 +173,18 @@ it.effect("decisions have a duration, with the tag of a refusal", () =>
     assert.deepStrictEqual(stateOf(all, "eventfold.entity.conflicts", ofAccounts), counted(0))
   })))
 
+/** Another writer is faster, this many times. */
+const overtaken = (id: string, times: number) => {
+  let left = times
+  return () =>
+    Effect.gen(function*() {
+      if (left-- > 0) yield* Account.append(id, deposited(1))
+      return deposited(2)
+    })
+}
+
 it.effect("decisions after a conflict are retries, and a transaction that gives up is a conflict", () =>
   onStore(Effect.gen(function*() {
-    /** Another writer is faster, this many times. */
-    const overtaken = (id: string, times: number) => {
-      let left = times
-      return () =>
-        Effect.gen(function*() {
-          if (left-- > 0) yield* Account.append(id, deposited(1))
-          return deposited(2)
-        })
-    }
     const retry = Schedule.recurs(2)
     yield* Balance.transact("1", overtaken("1", 2), { retry })
     yield* Effect.flip(Balance.transact("2", overtaken("2", 9), { retry }))

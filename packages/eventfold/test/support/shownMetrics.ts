@@ -11,8 +11,7 @@ export interface Series {
 /** All series in the registry of the context. */
 export const series: Effect.Effect<ReadonlyArray<Series>> = Effect.map(
   Metric.snapshot,
-  (all) =>
-    all.map(({ attributes: { unit, ...attributes } = {}, id, state }) => ({ name: id, unit, attributes, state }))
+  (all) => all.map(({ attributes: { unit, ...attributes } = {}, id, state }) => ({ name: id, unit, attributes, state }))
 )
 
 /** The state of the only series with this name and exactly these attributes; `undefined` when there is none. */

@@ -162,8 +162,7 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
   const stream: EntityStream<S, Category.Event<C>, Category.RecordedEvent<C>, Category.Services<C>> = {
     streamName,
     empty: emptyFold(initial),
-    load: (freshness) =>
-      cache === undefined ? uncached(Option.none()) : cache.get(streamName, freshness, refreshFrom),
+    load: (freshness) => cache === undefined ? uncached(Option.none()) : cache.get(streamName, freshness, refreshFrom),
     loadSince: (known) =>
       cache === undefined
         ? uncached(Option.some(known))

@@ -2,9 +2,9 @@
  * The metrics of entities, by category: where loads find a state, how long decisions take, and how often they are repeated.
  */
 import type { MessageStore } from "../../MessageStore.ts"
+import * as StreamName from "../../StreamName.ts"
 import * as Meter from "../runtime/meter.ts"
 import * as InProcess from "../store/inProcess.ts"
-import * as StreamName from "../../StreamName.ts"
 
 /**
  * Where a load has found the state. `hit`: in the cache, and nothing was read. `refreshed`: in the cache, and only what is new was

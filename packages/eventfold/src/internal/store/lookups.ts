@@ -16,10 +16,12 @@ export const makeLookups = (backend: StoreBackend) => {
     }
   )
 
-  const messageAt = Effect.fn("MessageStore.messageAt", readSpan(backend, "messageAt"))(function*(globalPosition: number) {
-    yield* checkInt("globalPosition", globalPosition, 0)
-    return yield* backend.messageAt(globalPosition)
-  })
+  const messageAt = Effect.fn("MessageStore.messageAt", readSpan(backend, "messageAt"))(
+    function*(globalPosition: number) {
+      yield* checkInt("globalPosition", globalPosition, 0)
+      return yield* backend.messageAt(globalPosition)
+    }
+  )
 
   const lastMessage = Effect.fn("MessageStore.lastMessage", readSpan(backend, "lastMessage"))(function*(
     name: string,
@@ -29,24 +31,30 @@ export const makeLookups = (backend: StoreBackend) => {
     return yield* backend.lastMessage(yield* StreamName.parse(name), options?.type)
   })
 
-  const streamVersion = Effect.fn("MessageStore.streamVersion", readSpan(backend, "streamVersion"))(function*(name: string) {
-    yield* Effect.annotateCurrentSpan("eventfold.stream", name)
-    return yield* backend.streamVersion(yield* StreamName.parse(name))
-  })
+  const streamVersion = Effect.fn("MessageStore.streamVersion", readSpan(backend, "streamVersion"))(
+    function*(name: string) {
+      yield* Effect.annotateCurrentSpan("eventfold.stream", name)
+      return yield* backend.streamVersion(yield* StreamName.parse(name))
+    }
+  )
 
-  const findMessage = Effect.fn("MessageStore.findMessage", readSpan(backend, "findMessage"))(function*(name: string, id: string) {
-    yield* Effect.annotateCurrentSpan("eventfold.stream", name)
-    const streamName = yield* StreamName.parse(name)
-    const wanted = messageId(id)
-    return yield* wanted === undefined
-      ? Effect.fail(new InvalidArgument({ argument: "id", value: JSON.stringify(id), expected: "a UUID" }))
-      : backend.findMessage(streamName, wanted)
-  })
+  const findMessage = Effect.fn("MessageStore.findMessage", readSpan(backend, "findMessage"))(
+    function*(name: string, id: string) {
+      yield* Effect.annotateCurrentSpan("eventfold.stream", name)
+      const streamName = yield* StreamName.parse(name)
+      const wanted = messageId(id)
+      return yield* wanted === undefined
+        ? Effect.fail(new InvalidArgument({ argument: "id", value: JSON.stringify(id), expected: "a UUID" }))
+        : backend.findMessage(streamName, wanted)
+    }
+  )
 
-  const lastCategoryMessage = Effect.fn("MessageStore.lastCategoryMessage", readSpan(backend, "lastCategoryMessage"))(function*(name: string) {
-    yield* Effect.annotateCurrentSpan("messaging.destination.name", name)
-    return yield* backend.lastCategoryMessage(yield* StreamName.parseCategory(name))
-  })
+  const lastCategoryMessage = Effect.fn("MessageStore.lastCategoryMessage", readSpan(backend, "lastCategoryMessage"))(
+    function*(name: string) {
+      yield* Effect.annotateCurrentSpan("messaging.destination.name", name)
+      return yield* backend.lastCategoryMessage(yield* StreamName.parseCategory(name))
+    }
+  )
 
   const countCategory = Effect.fn("MessageStore.countCategory", readSpan(backend, "countCategory"))(
     function*(name: string, options: CountCategoryOptions = {}) {
@@ -55,9 +63,11 @@ export const makeLookups = (backend: StoreBackend) => {
     }
   )
 
-  const countAll = Effect.fn("MessageStore.countAll", readSpan(backend, "countAll"))(function*(options: CountAllOptions = {}) {
-    return yield* backend.countAll(yield* countAllRange(options))
-  })
+  const countAll = Effect.fn("MessageStore.countAll", readSpan(backend, "countAll"))(
+    function*(options: CountAllOptions = {}) {
+      return yield* backend.countAll(yield* countAllRange(options))
+    }
+  )
 
   return {
     heldBack,

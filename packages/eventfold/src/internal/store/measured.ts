@@ -12,7 +12,9 @@ import { messaging } from "../runtime/semantics.ts"
 /** `db.system.name` of a backend that does not say what it is. */
 const unknownSystem = "_OTHER"
 
-const systemOf = ({ systemName = unknownSystem }: Pick<StoreBackend, "systemName">) => ({ "db.system.name": systemName })
+const systemOf = ({ systemName = unknownSystem }: Pick<StoreBackend, "systemName">) => ({
+  "db.system.name": systemName
+})
 
 /** The options of the span of an operation that reads. */
 export const readSpan = (
@@ -159,8 +161,10 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): StoreBackend =>
     heldBack: measuringFunction("heldBack", (from: number) => backend.heldBack(from)),
     messageAt: measuringFunction("messageAt", (globalPosition: number) => backend.messageAt(globalPosition)),
     lastPosition: measuring("lastPosition")(backend.lastPosition),
-    countAll: measuringFunction("countAll", (range: Parameters<StoreBackend["countAll"]>[0]) =>
-      backend.countAll(range)),
+    countAll: measuringFunction(
+      "countAll",
+      (range: Parameters<StoreBackend["countAll"]>[0]) => backend.countAll(range)
+    ),
     identity: measuring("identity")(backend.identity),
     lineage: backend.lineage,
     lastMessage: measuringFunction(

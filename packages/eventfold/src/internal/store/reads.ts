@@ -120,11 +120,13 @@ export const makePages = (backend: Pick<StoreBackend, "systemName" | "readCatego
     }
   )
 
-  const ofAll = Effect.fn("MessageStore.readAllPage", readSpan(backend, "readAll"))(function*(options: ReadAllPageOptions) {
-    yield* checkInt("limit", options.limit, 1)
-    const range = yield* allRange(options)
-    return yield* backend.readAll({ ...range, limit: options.limit ?? defaultBatchSize })
-  })
+  const ofAll = Effect.fn("MessageStore.readAllPage", readSpan(backend, "readAll"))(
+    function*(options: ReadAllPageOptions) {
+      yield* checkInt("limit", options.limit, 1)
+      const range = yield* allRange(options)
+      return yield* backend.readAll({ ...range, limit: options.limit ?? defaultBatchSize })
+    }
+  )
 
   const { share } = Coalescer.make<string, ReadPageResult, ReadCategoryError | ReadAllError>()
 
