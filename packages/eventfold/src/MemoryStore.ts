@@ -52,6 +52,7 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
   const { changing, reading, writing, ...transactions } = MemoryTransactions.make(log)
 
   return {
+    systemName: "memory",
     append: (append) => writing("append", (time) => MemoryLog.append(log, append, time)),
     writeAll: (appends) => writing("writeAll", (time) => MemoryLog.appendAll(log, appends, time)),
     transactions,

@@ -25,10 +25,12 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { HeldBack } from "./HeldBack.ts"
+import * as Meter from "./internal/runtime/meter.ts"
 import { makeAppends } from "./internal/store/appends.ts"
 import * as Independence from "./internal/store/independence.ts"
 import * as InProcess from "./internal/store/inProcess.ts"
 import { makeLookups } from "./internal/store/lookups.ts"
+import * as Measured from "./internal/store/measured.ts"
 import type {
   Append,
   AppendError,
@@ -450,14 +452,16 @@ export class MessageStore extends Context.Service<MessageStore, {
  * **Details**
  *
  * The service checks names and arguments, gives ids to messages, encodes JSON and pages through streams. Its subscriptions to
- * wake-ups end with the scope.
+ * wake-ups end with the scope. Its metrics are in the registry of this effect's context (`Metric.MetricRegistry`).
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function*(
-  backend: StoreBackend
+  unmeasured: StoreBackend
 ): Effect.fn.Return<MessageStore["Service"], never, Scope.Scope> {
+  const meter = yield* Meter.make
+  const backend = Measured.make(unmeasured, meter)
   const hub = yield* WakeUpHub.make(backend)
   return MessageStore.of({
     ...makeAppends(backend, hub),
@@ -467,7 +471,7 @@ export const make = Effect.fnUntraced(function*(
     lease: (name) => tryLease(backend, name),
     wakeUps: (category, options) => subscribe(hub, category, options),
     transaction: makeTransaction(backend),
-    [InProcess.TypeId]: InProcess.make(backend, hub)
+    [InProcess.TypeId]: InProcess.make(backend, hub, meter)
   })
 })
 
@@ -571,8 +575,8 @@ export const transaction = <A, E, R>(
 export const independently: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
   Independence.independently
 
-const tryLease = Effect.fn("MessageStore.lease")(function*(backend: StoreBackend, name: string) {
-  yield* Effect.annotateCurrentSpan("eventfold.lease", name)
+const tryLease = Effect.fn("MessageStore.lease", { kind: "client" })(function*(backend: StoreBackend, name: string) {
+  yield* Effect.annotateCurrentSpan({ ...Measured.readSpan(backend, "lease").attributes, "eventfold.lease": name })
   const outer = yield* Effect.scope
   return yield* Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {

@@ -156,7 +156,7 @@ export const list = (consumer: Owner): Stream.Stream<ParkedStream, ParkingError,
       })),
       Stream.flattenIterable
     )
-  })).pipe(Stream.withSpan("Parking.list", { attributes: { "eventfold.consumer": consumer.id } }))
+  })).pipe(Stream.withSpan("Parking.list", { attributes: { "messaging.consumer.group.name": consumer.id } }))
 
 /**
  * Requests a replay of waiting messages, oldest first. Gives the number of streams in which messages wait and for which it
@@ -191,7 +191,7 @@ export const replay = Effect.fn("Parking.replay")(function*(consumer: Owner, opt
    */
   readonly limit?: number | undefined
 } = {}): Effect.fn.Return<number, ParkingError, MessageStore> {
-  yield* Effect.annotateCurrentSpan("eventfold.consumer", consumer.id)
+  yield* Effect.annotateCurrentSpan("messaging.consumer.group.name", consumer.id)
   const { limit, stream } = options
   yield* checkInt("limit", limit, 1)
   if (stream !== undefined) yield* checkStream(consumer, stream)
@@ -236,7 +236,7 @@ export const drop = Effect.fn("Parking.drop")(function*(consumer: Owner, options
   /** Why, for those who read the parked stream later. */
   readonly reason: string
 }): Effect.fn.Return<number, ParkingError, MessageStore> {
-  yield* Effect.annotateCurrentSpan("eventfold.consumer", consumer.id)
+  yield* Effect.annotateCurrentSpan("messaging.consumer.group.name", consumer.id)
   const { globalPosition, reason, stream } = options
   yield* checkStream(consumer, stream)
   yield* checkInt("globalPosition", globalPosition, 0)

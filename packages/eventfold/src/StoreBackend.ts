@@ -336,6 +336,8 @@ export interface Lineage {
 
 export { makeLineage } from "./internal/store/lineage.ts"
 
+export { type BackendMetrics, makeMetrics } from "./internal/store/measured.ts"
+
 /**
  * Makes its holder the only one of a name, until the scope closes or the lease is lost.
  *
@@ -500,6 +502,11 @@ export interface Transactions {
  * @since 0.1.0
  */
 export interface StoreBackend {
+  /**
+   * What OpenTelemetry calls the database, `db.system.name`, for metrics and spans: `postgresql`. Without this member it is
+   * `_OTHER`.
+   */
+  readonly systemName?: string | undefined
   readonly append: (
     append: EncodedAppend
   ) => Effect.Effect<AppendResult, WrongExpectedVersion | DuplicateMessageId | StoreError>

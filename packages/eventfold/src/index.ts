@@ -95,6 +95,12 @@ export * as PositionStore from "./PositionStore.ts"
  */
 export * as Process from "./Process.ts"
 /**
+ * Gauges of lag and of what is parked, read from the store.
+ *
+ * @since 0.1.0
+ */
+export * as ProgressGauges from "./ProgressGauges.ts"
+/**
  * Read models: tables derived from the log, with a checkpoint in the same transaction.
  *
  * @since 0.1.0

@@ -1,21 +1,14 @@
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Layer, Logger, Metric, Option, References, Schedule, Schema, Tracer } from "effect"
+import { Deferred, Effect, Exit, Layer, Logger, Option, References, Schedule, Schema, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import { Category, Consumer, FailureReport, MessageStore, Metadata, TraceContext } from "eventfold"
+import { counted, series, stateOf, withOwnMetrics } from "./support/shownMetrics.ts"
 
 const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
 
 const deposit = (id: string, amount: number) => Account.append(id, Account.events.Deposited({ amount }))
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
-
-/** The reported metrics, by name and without their attributes. */
-const shown = Effect.map(
-  Metric.snapshot,
-  (all) => Object.fromEntries(all.map(({ attributes, id, state }) => [id, { attributes, state }]))
-)
-
-const counter = (value: number) => ({ count: value, incremental: true })
 
 it.layer(MessageStore.layerMemory)("metrics", (it) => {
   it.effect("count handled, retried and skipped messages, and show the lag", () =>
@@ -40,42 +33,67 @@ it.layer(MessageStore.layerMemory)("metrics", (it) => {
       const running = yield* Consumer.start(consumer)
       yield* TestClock.adjust("30 seconds")
 
-      const metrics = yield* shown
-      assert.deepStrictEqual(
-        Object.keys(metrics).filter((name) => !name.startsWith("eventfold_consumer_")),
-        []
-      )
-      for (const { attributes } of Object.values(metrics)) {
-        assert.deepStrictEqual(attributes, { consumer: "test", category: "account" })
+      const own = { "messaging.consumer.group.name": "test", "messaging.destination.name": "account" }
+      const conventional = {
+        ...own,
+        "messaging.system": "eventfold",
+        "messaging.operation.name": "Consumer.handle"
       }
-      const count = (name: string) => metrics[`eventfold_consumer_${name}`]?.state
-      assert.deepStrictEqual(count("handled_total"), counter(1))
-      assert.deepStrictEqual(count("failed_total"), counter(1))
-      assert.deepStrictEqual(count("retried_total"), counter(2))
-      assert.deepStrictEqual(count("skipped_total"), counter(1))
+      const refused = { ...conventional, "error.type": "Refused" }
+      const metrics = yield* series
+      const count = (name: string) => stateOf(metrics, `eventfold.consumer.${name}`, own)
+      assert.deepStrictEqual(stateOf(metrics, "messaging.client.consumed.messages", conventional), counted(1))
+      assert.deepStrictEqual(stateOf(metrics, "messaging.client.consumed.messages", refused), counted(1))
+      assert.deepStrictEqual(count("retries"), counted(2))
+      assert.deepStrictEqual(count("skips"), counted(1))
+      assert.deepStrictEqual(count("parkings"), counted(0))
       assert.deepStrictEqual(count("in_flight"), { value: 1 })
-      assert.deepStrictEqual(count("pending"), { value: 2 })
-      assert.deepStrictEqual(count("lag_positions"), { value: 2 })
-      assert.deepStrictEqual(count("lag_seconds"), { value: 30 })
-      const durations = metrics["eventfold_consumer_handler_duration_seconds"]?.state
-      assert.deepInclude(durations, { count: 4, sum: 2, min: 0, max: 2 })
+      assert.deepStrictEqual(count("pending.messages"), { value: 2 })
+      assert.deepStrictEqual(count("pending.positions"), { value: 2 })
+      assert.deepStrictEqual(count("pending.age"), { value: 30 })
+      const durations = (attributes: typeof conventional) => stateOf(metrics, "messaging.process.duration", attributes)
+      assert.deepInclude(durations(conventional), { count: 1, sum: 2, min: 2, max: 2 })
+      assert.deepInclude(durations(refused), { count: 3, sum: 0 })
 
       yield* Deferred.succeed(gate, undefined)
       yield* running.waitFor(4)
-      const after = yield* shown
-      assert.deepStrictEqual(after["eventfold_consumer_lag_seconds"]?.state, { value: 0 })
-      assert.deepStrictEqual(after["eventfold_consumer_lag_positions"]?.state, { value: 0 })
+      const after = yield* series
+      assert.deepStrictEqual(stateOf(after, "eventfold.consumer.pending.age", own), { value: 0 })
+      assert.deepStrictEqual(stateOf(after, "eventfold.consumer.pending.positions", own), { value: 0 })
     }).pipe(
       Effect.scoped,
-      Effect.andThen(shown),
+      Effect.andThen(series),
       Effect.tap((left) =>
         Effect.sync(() => {
-          assert.notProperty(left, "eventfold_consumer_in_flight", "a gauge goes with the consumer")
-          assert.property(left, "eventfold_consumer_handled_total", "a count stays")
+          const names = left.map(({ name }) => name)
+          assert.notInclude(names, "eventfold.consumer.in_flight", "a gauge goes with the consumer")
+          assert.include(names, "eventfold.consumer.retries", "a count stays")
         })
       ),
-      Effect.provideService(Metric.MetricRegistry, new Map())
+      withOwnMetrics
     ))
+
+  it.effect("tell members of a group apart, and what is parked", () =>
+    Effect.gen(function*() {
+      const { globalPosition } = yield* deposit("parked", -1)
+      yield* deposit("parked", 1)
+      const start = { position: globalPosition }
+      const consumer = Consumer.make("parking", {
+        start,
+        retry: Schedule.recurs(0),
+        onFailure: "park",
+        group: { size: 1, members: [0] }
+      }).on(Account, { Deposited: ({ data: { amount } }) => amount < 0 ? new Refused() : Effect.void })
+      yield* handleAll(consumer, globalPosition + 1)
+      assert.deepStrictEqual(
+        stateOf(yield* series, "eventfold.consumer.parkings", {
+          "messaging.consumer.group.name": "parking",
+          "messaging.destination.name": "account",
+          "eventfold.members": "0"
+        }),
+        counted(2)
+      )
+    }).pipe(withOwnMetrics))
 })
 
 /** A tracer that keeps the spans. */
@@ -123,11 +141,14 @@ it.layer(MessageStore.layerMemory)("tracing", (it) => {
         append?.traceId,
         append?.spanId
       ]])
-      const { "eventfold.message_id": id, ...attributes } = Object.fromEntries(first?.attributes ?? [])
+      const { "messaging.message.id": id, ...attributes } = Object.fromEntries(first?.attributes ?? [])
       assert.isString(id)
       assert.deepStrictEqual(attributes, {
-        "eventfold.consumer": "test",
-        "eventfold.category": "account",
+        "messaging.system": "eventfold",
+        "messaging.operation.name": "Consumer.handle",
+        "messaging.operation.type": "process",
+        "messaging.consumer.group.name": "test",
+        "messaging.destination.name": "account",
         "eventfold.stream": "account-a",
         "eventfold.position": 0,
         "eventfold.global_position": 1,
@@ -157,7 +178,7 @@ it.layer(MessageStore.layerMemory)("tracing", (it) => {
         span?.links.map(({ span }) => span.spanId),
         named("MessageStore.append").slice(0, 3).map(({ spanId }) => spanId)
       )
-      assert.strictEqual(span?.attributes.get("eventfold.messages"), 3)
+      assert.strictEqual(span?.attributes.get("messaging.batch.message_count"), 3)
     }).pipe(Effect.withTracer(tracer))
   })
 

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Order from "effect/Order"
-import type { MemberStatus, Status } from "../../ConsumerStatus.ts"
+import type { Lag, MemberStatus, Status } from "../../ConsumerStatus.ts"
 import type { HeldBack } from "../../HeldBack.ts"
 import type { RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
@@ -133,11 +133,20 @@ const memberStatus = Effect.fnUntraced(function*(consumer: AnyConsumer, member: 
   return { status, after }
 })
 
+const memberStatuses = (consumer: AnyConsumer) =>
+  Effect.forEach(membersOf(consumer, consumer.options.group?.size), (member) => memberStatus(consumer, member))
+
+const sumOf = (members: ReadonlyArray<MemberStatus>): Lag => ({
+  messages: members.reduce((sum, { lag }) => sum + lag.messages, 0),
+  age: members.reduce((most, { lag }) => Duration.max(most, lag.age), Duration.zero)
+})
+
+/** The lag of all members together. It takes two look-ups for each of them, and a count if it is behind. */
+export const lag = (consumer: AnyConsumer) =>
+  Effect.map(memberStatuses(consumer), (found) => sumOf(found.map(({ status }) => status)))
+
 export const status = Effect.fnUntraced(function*(consumer: AnyConsumer) {
-  const found = yield* Effect.forEach(
-    membersOf(consumer, consumer.options.group?.size),
-    (member) => memberStatus(consumer, member)
-  )
+  const found = yield* memberStatuses(consumer)
   const members = found.map(({ status }) => status)
   const last = yield* lastOf(consumer)
   const store = yield* MessageStore
@@ -148,10 +157,7 @@ export const status = Effect.fnUntraced(function*(consumer: AnyConsumer) {
     consumer: consumer.id,
     category: consumer.category,
     members,
-    lag: {
-      messages: members.reduce((sum, { lag }) => sum + lag.messages, 0),
-      age: members.reduce((most, { lag }) => Duration.max(most, lag.age), Duration.zero)
-    },
+    lag: sumOf(members),
     last: Option.map(last, ({ data: _data, metadata: _metadata, ...place }) => place),
     heldBack
   }

@@ -13,6 +13,7 @@ import type { StreamName } from "../../StreamName.ts"
 import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
 import { catchUp, catchUpFromSnapshot, emptyFold, type Fold, rewoundFold } from "./fold.ts"
+import * as Metrics from "./metrics.ts"
 import type { Snapshots } from "./snapshots.ts"
 import * as StateCache from "./stateCache.ts"
 import type { Freshness, Region } from "./stateCache.ts"
@@ -117,13 +118,14 @@ const unrecorded = <C extends Category.Any>(
 /** The cache of the context for an entity, as the calling fiber may use it; `undefined` when there is none. */
 const cacheOf = <E extends Category.Events, O extends Category.Options, S>(
   store: MessageStore["Service"],
-  model: Model<E, O, S>
+  model: Model<E, O, S>,
+  { loaded }: Metrics.EntityMetrics
 ): Effect.Effect<Region<S, ReadError> | undefined> =>
   Effect.contextWith((context: Context.Context<never>) => {
     const cache = Context.get(context, EntityCache)
     if (Option.isNone(cache)) return Effect.succeed(undefined)
     const { forgetting, lineage, transactions } = store[InProcess.TypeId]
-    const region = cache.value.region<S, ReadError>(store, model, model.weight, { forgetting, lineage })
+    const region = cache.value.region<S, ReadError>(store, model, model.weight, { forgetting, lineage, loaded })
     return Effect.succeed(
       transactions !== undefined && isOnItsOwn(transactions, context)
         ? StateCache.inTransaction(region, transactions)
@@ -140,22 +142,30 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
   const { category, evolve, initial, snapshots } = model
   const store = yield* MessageStore
   const streamName = yield* category.streamName(id)
-  const cache = yield* cacheOf(store, model)
+  const metrics = Metrics.ofCategory(store, category.categoryName)
+  const cache = yield* cacheOf(store, model, metrics)
   const { lineage } = store[InProcess.TypeId]
   const generation = lineage?.generation()
   const dropped = cache === undefined ? Effect.void : cache.drop(streamName)
   const refreshFrom = (known: Option.Option<Fold<S>>) => refresh(model, streamName, known)
+  // Counted by the call and not by the effect that it gives, which runs at once: a step would cost more than the count.
+  const uncached = (known: Option.Option<Fold<S>>) => {
+    metrics.loaded("none")
+    return refreshFrom(known)
+  }
 
   const stream: EntityStream<S, Category.Event<C>, Category.RecordedEvent<C>, Category.Services<C>> = {
     streamName,
     empty: emptyFold(initial),
-    load: (freshness) =>
-      cache === undefined ? refreshFrom(Option.none()) : cache.get(streamName, freshness, refreshFrom),
+    load: (freshness) => cache === undefined ? uncached(Option.none()) : cache.get(streamName, freshness, refreshFrom),
     loadSince: (known) =>
       cache === undefined
-        ? refreshFrom(Option.some(known))
+        ? uncached(Option.some(known))
         : cache.get(streamName, "latest", (cached) => refreshFrom(Option.some(Option.getOrElse(cached, () => known)))),
-    reload: reload(model, cache, streamName),
+    reload: Effect.suspend(() => {
+      metrics.loaded(cache === undefined ? "none" : "miss")
+      return reload(model, cache, streamName)
+    }),
     loadUntil: (isBefore) =>
       catchUp({ decode: category.decode, initial, evolve }, streamName, emptyFold(initial), isBefore),
     events: (from, limit) =>

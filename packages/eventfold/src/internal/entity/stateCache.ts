@@ -7,9 +7,11 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import type { Lineage, Transactions } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
+import * as Meter from "../runtime/meter.ts"
 import type { Forgetting } from "../store/forgetting.ts"
 import { stillHolds } from "../store/lineage.ts"
 import type { Fold } from "./fold.ts"
+import type { CacheResult } from "./metrics.ts"
 import * as SharedRefresh from "./sharedRefresh.ts"
 import * as WeightedLru from "./weightedLru.ts"
 
@@ -61,12 +63,15 @@ export interface Region<S, E> {
   readonly drop: (streamName: string) => Effect.Effect<void>
   /** The cached state, however old; none when it may be of another database. */
   readonly peek: (streamName: string) => Option.Option<Fold<S>>
+  /** Counts a load by where it has found the state. */
+  readonly loaded: (result: CacheResult) => void
 }
 
-/** What makes a region forget. */
-export interface Signs {
+/** What makes a region forget, and what counts its loads. */
+export interface RegionOptions {
   readonly lineage?: Lineage | undefined
   readonly forgetting?: Forgetting | undefined
+  readonly loaded?: ((result: CacheResult) => void) | undefined
 }
 
 /** The service behind `EntityCache`. */
@@ -79,7 +84,7 @@ export interface Service {
     store: object,
     entity: object,
     weight: (state: S) => number,
-    signs?: Signs
+    options?: RegionOptions
   ) => Region<S, E>
   /** The number of entities, with those whose first read is still running. */
   readonly size: () => number
@@ -110,13 +115,16 @@ const isFresh = ({ clock }: Shared, currentAt: number, freshness: Freshness): bo
   return clock.currentTimeMillisUnsafe() - currentAt <= Duration.toMillis(freshness.maxAge)
 }
 
+/** Where a load that reads finds the state, by what is cached. */
+const resultOf = (known: Option.Option<unknown>): CacheResult => Option.isSome(known) ? "refreshed" : "miss"
+
 /** The lineage of a store whose database never becomes another one. */
 const unchanging: Lineage = { isDue: () => false, generation: () => 0, replacements: () => 0, look: Effect.void }
 
 const makeRegion = <S, E>(
   shared: Shared,
   weight: (state: S) => number,
-  { forgetting, lineage = unchanging }: Signs
+  { forgetting, lineage = unchanging, loaded = () => {} }: RegionOptions
 ): Region<S, E> => {
   const { clock, ends, lru, scope } = shared
   const entries = new Map<string, Entry<S, E>>()
@@ -193,11 +201,16 @@ const makeRegion = <S, E>(
 
   const find: Region<S, E>["get"] = (streamName, freshness, refresh) =>
     Effect.uninterruptibleMask((restore) => {
-      if (shared.isClosed) return restore(refresh(Option.none()))
+      if (shared.isClosed) {
+        loaded("miss")
+        return restore(refresh(Option.none()))
+      }
       const entry = use(streamName)
       if (Option.isSome(entry.fold) && isFresh(shared, entry.currentAt, freshness)) {
+        loaded("hit")
         return Effect.succeed(entry.fold.value)
       }
+      loaded(resultOf(entry.fold))
       return SharedRefresh.join(entry.refreshes, {
         scope,
         read: readAndKeep(entry, refresh),
@@ -225,6 +238,7 @@ const makeRegion = <S, E>(
         const entry = entries.get(streamName)
         if (entry !== undefined) lru.remove(entry)
       }),
+    loaded,
     peek: (streamName) => {
       forgetOthers()
       return lineage.isDue() ? Option.none() : entries.get(streamName)?.fold ?? Option.none()
@@ -242,7 +256,12 @@ const makeRegion = <S, E>(
  */
 export const inTransaction = <S, E>(region: Region<S, E>, { afterCommit }: Transactions): Region<S, E> => ({
   ...region,
-  get: (streamName, _, refresh) => Effect.suspend(() => refresh(region.peek(streamName))),
+  get: (streamName, _, refresh) =>
+    Effect.suspend(() => {
+      const known = region.peek(streamName)
+      region.loaded(resultOf(known))
+      return refresh(known)
+    }),
   put: (streamName, fold) => Effect.andThen(region.drop(streamName), afterCommit(region.put(streamName, fold)))
 })
 
@@ -259,11 +278,11 @@ const sweepRegularly = ({ clock, lru }: Shared, timeToLiveMillis: number) => {
 /** The region of each pair of a store and an entity, made when it is first asked for. */
 const makeRegions = (shared: Shared): Service["region"] => {
   const regions = new WeakMap<object, WeakMap<object, Region<unknown, unknown>>>()
-  return <S, E>(store: object, entity: object, weight: (state: S) => number, signs: Signs = {}) => {
+  return <S, E>(store: object, entity: object, weight: (state: S) => number, options: RegionOptions = {}) => {
     const ofStore = regions.get(store) ?? new WeakMap<object, Region<unknown, unknown>>()
     regions.set(store, ofStore)
     const found = ofStore.get(entity) as Region<S, E> | undefined
-    const region = found ?? makeRegion<S, E>(shared, weight, signs)
+    const region = found ?? makeRegion<S, E>(shared, weight, options)
     ofStore.set(entity, region as Region<unknown, unknown>)
     return region
   }
@@ -275,7 +294,13 @@ export const make = Effect.fnUntraced(function*(
   const timeToLiveMillis = timeToLive === undefined ? Number.POSITIVE_INFINITY : Duration.toMillis(timeToLive)
   const lru = WeightedLru.make(capacity, timeToLiveMillis)
   const scope = yield* Scope.make()
-  const shared: Shared = { clock: yield* Clock.Clock, lru, scope, ends: [], isClosed: false }
+  const meter = yield* Meter.make
+  const hide = meter.gauge(
+    { name: "eventfold.entity.cache.size", unit: "{entity}", description: "entities in the cache" },
+    {},
+    lru.size
+  )
+  const shared: Shared = { clock: yield* Clock.Clock, lru, scope, ends: [hide], isClosed: false }
   yield* Effect.addFinalizer((exit) =>
     Effect.suspend(() => {
       shared.isClosed = true

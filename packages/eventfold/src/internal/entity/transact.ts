@@ -8,10 +8,12 @@ import { RecordedMessage } from "../../Message.ts"
 import type { MessageStore } from "../../MessageStore.ts"
 import { type StoreError, WrongExpectedVersion } from "../../StoreError.ts"
 import { logFailure } from "../runtime/log.ts"
+import { errorType } from "../runtime/meter.ts"
 import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
 import { stillHolds } from "../store/lineage.ts"
 import type { Boundary } from "./boundary.ts"
+import * as Metrics from "./metrics.ts"
 import type { Freshness } from "./stateCache.ts"
 
 export interface Options {
@@ -80,6 +82,7 @@ interface Transaction<Found, Events, Reply, E, R> {
   readonly boundary: Boundary<Found, Events, E, R>
   readonly decide: Decide<Found, Events, Reply, E, R>
   readonly options: Options
+  readonly metrics: Metrics.EntityMetrics
   attempts: number
   /** The state that the last attempt decided on. */
   found: Found | undefined
@@ -150,8 +153,9 @@ const attempt = <Found, Events, Reply, E, R>(
   tx: Transaction<Found, Events, Reply, E, R>
 ): Effect.Effect<Completed<Found, Events, Reply>, E | WrongExpectedVersion | StoreError, R> =>
   Effect.gen(function*() {
-    const { boundary, decide, options: { alwaysCheck, commandId, freshness } } = tx
+    const { boundary, decide, metrics, options: { alwaysCheck, commandId, freshness } } = tx
     tx.attempts += 1
+    if (tx.attempts > 1) metrics.retried()
     const known = mayBeOutdated(tx) && (yield* isOutdated(tx)) ? undefined : tx.found
     const generation = generationOf(tx.store)
     const found = known === undefined
@@ -161,7 +165,12 @@ const attempt = <Found, Events, Reply, E, R>(
     tx.found = found
     tx.conflict = undefined
     const check = () => noteConflict(tx, boundary.check(found))
-    const { events, reply } = yield* Effect.tapError(decide(found), () => alwaysCheck ? check() : Effect.void)
+    const begun = metrics.now()
+    const { events, reply } = yield* Effect.tapCause(decide(found), (cause) => {
+      metrics.refused(begun, errorType(cause))
+      return alwaysCheck && Option.isSome(Cause.findErrorOption(cause)) ? check() : Effect.void
+    })
+    metrics.decided(begun)
 
     const extent = boundary.extent(events)
     if (extent !== "all") {
@@ -238,6 +247,7 @@ const giveUp = Effect.fnUntraced(function*<Found, Events, Reply, E, R>(
 ) {
   const before = yield* handledBefore(tx)
   if (Option.isSome(before)) return before.value
+  tx.metrics.gaveUp()
   const missed = yield* readMissed(tx, streamName)
   // What the store has is not checked again: a foreign writer may have written it.
   return yield* new Conflict({ streamName, expected, actual, attempts: tx.attempts, missed }, { disableChecks: true })
@@ -256,6 +266,7 @@ export const transact = <Found, Events, Reply, E, R, Refusal, RDecide>(
       boundary,
       decide,
       options,
+      metrics: Metrics.ofStreams(store, boundary.streamNames),
       attempts: 0,
       found: undefined,
       conflict: undefined,

@@ -74,7 +74,7 @@ const respond = Effect.fn("Process.react")(
     reaction: (state: S) => AnyReacted<E, O>
   ) {
     const stream = yield* Entity.streamOf(entity.at(id))
-    yield* Effect.annotateCurrentSpan({ "eventfold.process": name, "eventfold.stream": stream.streamName })
+    yield* Effect.annotateCurrentSpan({ "messaging.consumer.group.name": name, "eventfold.stream": stream.streamName })
     const decide = (state: S) => Effect.suspend(() => toWrites(deadlineCategory, stream.streamName, reaction(state)))
     const written = yield* react(name, trigger, stream, decide, Entity.defaultRetry)
     if (Option.isSome(written)) yield* Effect.annotateCurrentSpan("eventfold.written_position", written.value)

@@ -42,7 +42,7 @@ export interface Activity {
   /** The time that `handled` and `attemptFailed` take as `begun`. */
   readonly now: () => bigint
   readonly handled: (messages: Messages, begun: bigint) => void
-  readonly attemptFailed: (begun: bigint) => void
+  readonly attemptFailed: (begun: bigint, errorType: string) => void
   readonly willRetry: (messages: Messages, attempts: number, failure: FailureReport) => void
   /** The handler has succeeded, or failed for the last time. */
   readonly settled: (messages: Messages) => void
@@ -87,12 +87,11 @@ export const make = Effect.fnUntraced(function*(subject: Subject): Effect.fn.Ret
   const millis = () => clock.currentTimeMillisUnsafe()
   const samples = [{ at: millis(), handled: 0 }]
 
-  const count = (key: keyof Counts) => () => {
+  const count = (key: "retried" | "skipped" | "parked") => () => {
     counts[key] += 1
-    metrics[key](1)
+    metrics[key]()
   }
   const countRetry = count("retried")
-  const countFailed = count("failed")
   let lastFailure: Option.Option<LastFailure> = Option.none()
 
   return {
@@ -117,7 +116,8 @@ export const make = Effect.fnUntraced(function*(subject: Subject): Effect.fn.Ret
       metrics.handled(length)
       metrics.duration(secondsOf(clock.monotonicTimeNanosUnsafe() - begun))
     },
-    attemptFailed: (begun) => metrics.duration(secondsOf(clock.monotonicTimeNanosUnsafe() - begun)),
+    attemptFailed: (begun, errorType) =>
+      metrics.duration(secondsOf(clock.monotonicTimeNanosUnsafe() - begun), errorType),
     willRetry: (messages, attempts, failure) => {
       countRetry()
       retrying.set(messages, { attempts, since: retrying.get(messages)?.since ?? millis(), failure })
@@ -126,7 +126,8 @@ export const make = Effect.fnUntraced(function*(subject: Subject): Effect.fn.Ret
       if (retrying.size > 0) retrying.delete(messages)
     },
     failed: (message, attempts, failure) => {
-      countFailed()
+      counts.failed += 1
+      metrics.failed(failure.tag)
       if (message === undefined) return
       lastFailure = Option.some({
         message: placeOf(message),

@@ -110,16 +110,16 @@ export const makeAttempt = <E, R>(
       })
       const willRetry = (error: unknown) => {
         if (error instanceof DecodeError || isFatal(error)) return Effect.succeed(false)
-        activity.attemptFailed(begun)
         return Effect.flatMap(FailureReport.fromCause(Cause.fail(error)), (report) => {
+          activity.attemptFailed(begun, report.tag)
           if (!stopping.isStopping()) activity.willRetry(messages, attempts, report)
           return Effect.as(logRetry(messages, attempts, report), true)
         })
       }
       const willWait = (error: unknown) => {
         if (!isOutage(error) || isFatal(error)) return Effect.succeed(false)
-        activity.attemptFailed(begun)
         return Effect.flatMap(FailureReport.fromCause(Cause.fail(error)), (report) => {
+          activity.attemptFailed(begun, report.tag)
           if (!stopping.isStopping()) activity.willRetry(messages, attempts, report)
           return Effect.as(logOutage(subject, error), true)
         })
@@ -154,8 +154,10 @@ export const makeAttempt = <E, R>(
           const error = Cause.findErrorOption(cause)
           const endsAll = Option.isSome(error) ? isFatal(error.value) : Cause.hasInterruptsOnly(cause)
           if (endsAll) return Effect.failCause(cause as Cause.Cause<never>)
-          activity.attemptFailed(begun)
-          return Effect.map(FailureReport.fromCause(cause), (report) => Option.some({ cause, report, attempts }))
+          return Effect.map(FailureReport.fromCause(cause), (report) => {
+            activity.attemptFailed(begun, report.tag)
+            return Option.some({ cause, report, attempts })
+          })
         }
       })
     })

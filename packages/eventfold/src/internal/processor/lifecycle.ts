@@ -63,8 +63,8 @@ export const showing = Effect.fnUntraced(function*<W extends Work, E, R>(
   hide = yield* activity.show({
     inFlight: () => counts().running,
     pending: () => counts().pending,
-    lagPositions: () => lastRead() + 1 - (oldest()?.position ?? lastRead() + 1),
-    lagSeconds: () =>
+    pendingPositions: () => lastRead() + 1 - (oldest()?.position ?? lastRead() + 1),
+    pendingAge: () =>
       Math.max(0, clock.currentTimeMillisUnsafe() - (oldest()?.time ?? Number.POSITIVE_INFINITY)) / 1_000
   })
   return work

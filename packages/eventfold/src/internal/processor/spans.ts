@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
 import type { RecordedMessage } from "../../Message.ts"
 import * as TraceContext from "../../TraceContext.ts"
+import { messaging } from "../runtime/semantics.ts"
 import type { Subject } from "./subject.ts"
 
 /** Wraps the handling of messages in a span. */
@@ -31,6 +32,12 @@ const linksTo = (messages: ReadonlyArray<RecordedMessage>): ReadonlyArray<Tracer
  */
 export const make = Effect.fnUntraced(function*({ span }: Subject): Effect.fn.Return<Traced> {
   const tracer = yield* Effect.tracer
+  const attributes = {
+    ...messaging,
+    "messaging.operation.name": span.name,
+    "messaging.operation.type": "process",
+    ...span.attributes
+  }
   const isSeen = tracer !== Tracer.nativeTracer || (yield* TraceContext.TraceContext)
   if (!isSeen) return (_messages, handling) => handling
   return (messages, handling) => {
@@ -41,16 +48,16 @@ export const make = Effect.fnUntraced(function*({ span }: Subject): Effect.fn.Re
       captureStackTrace: false,
       links: linksTo(messages),
       attributes: {
-        ...span.attributes,
+        ...attributes,
         ...(messages.length === 1
           ? {
+            "messaging.message.id": first.id,
             "eventfold.stream": first.streamName,
             "eventfold.position": first.position,
             "eventfold.global_position": first.globalPosition,
-            "eventfold.type": first.type,
-            "eventfold.message_id": first.id
+            "eventfold.type": first.type
           }
-          : { "eventfold.global_position": first.globalPosition, "eventfold.messages": messages.length })
+          : { "messaging.batch.message_count": messages.length, "eventfold.global_position": first.globalPosition })
       }
     })
   }

@@ -3,6 +3,7 @@ export interface Subject {
   /** Its kind, as sentences name it. */
   readonly kind: "consumer" | "read model"
   readonly logged: Readonly<Record<string, string>>
+  /** The names of its own metrics begin with the prefix. */
   readonly metrics: { readonly prefix: string; readonly attributes: Readonly<Record<string, string>> }
   readonly span: { readonly name: string; readonly attributes: Readonly<Record<string, string>> }
 }
@@ -11,24 +12,29 @@ export const ofConsumer = ({ category, id, options: { group } }: {
   readonly id: string
   readonly category: string
   readonly options: { readonly group?: { readonly members: ReadonlyArray<number> } | undefined }
-}): Subject => ({
-  kind: "consumer",
-  logged: { consumer: id },
-  metrics: {
-    prefix: "eventfold_consumer",
-    attributes: {
-      consumer: id,
-      category,
+}): Subject => {
+  const attributes = { "messaging.consumer.group.name": id, "messaging.destination.name": category }
+  return {
+    kind: "consumer",
+    logged: { consumer: id },
+    metrics: {
+      prefix: "eventfold.consumer",
       // Members that run beside one another are different series.
-      ...(group === undefined ? {} : { members: group.members.join(",") })
-    }
-  },
-  span: { name: "Consumer.handle", attributes: { "eventfold.consumer": id, "eventfold.category": category } }
-})
+      attributes: { ...attributes, ...(group === undefined ? {} : { "eventfold.members": group.members.join(",") }) }
+    },
+    span: { name: "Consumer.handle", attributes }
+  }
+}
 
-export const ofReadModel = ({ name }: { readonly name: string }): Subject => ({
-  kind: "read model",
-  logged: { readModel: name },
-  metrics: { prefix: "eventfold_read_model", attributes: { read_model: name } },
-  span: { name: "ReadModel.handle", attributes: { "eventfold.read_model": name } }
-})
+export const ofReadModel = ({ name, sources }: {
+  readonly name: string
+  readonly sources: ReadonlyArray<string>
+}): Subject => {
+  const attributes = { "messaging.consumer.group.name": name, "messaging.destination.name": sources.join(",") }
+  return {
+    kind: "read model",
+    logged: { readModel: name },
+    metrics: { prefix: "eventfold.read_model", attributes },
+    span: { name: "ReadModel.handle", attributes }
+  }
+}

@@ -6,7 +6,7 @@ import { ofReadModel } from "../processor/subject.ts"
 import type { ReadModel } from "./definition.ts"
 
 /** What a definition says about the messages that it reads. */
-export type Reads = Pick<ReadModel<unknown, unknown>, "name" | "categories" | "types" | "options">
+export type Reads = Pick<ReadModel<unknown, unknown>, "name" | "sources" | "categories" | "types" | "options">
 
 /** The category that a read model reads; `undefined` when it reads several, or everything. */
 const onlyCategory = ({ categories }: Reads): string | undefined => categories?.length === 1 ? categories[0] : undefined

@@ -1,14 +1,43 @@
 import * as Arr from "effect/Array"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Tracer from "effect/Tracer"
 import type { Message } from "../../Message.ts"
 import type { AppendResult, EncodedAppend, StoreBackend } from "../../StoreBackend.ts"
 import type { Unsupported } from "../../StoreError.ts"
-import { checkEncoded, encodeAppend } from "./encodeAppend.ts"
-import { unlessHandling } from "./independence.ts"
+import * as StreamName from "../../StreamName.ts"
+import { messaging } from "../runtime/semantics.ts"
+import { encodeAppend, findRefusal } from "./encodeAppend.ts"
+import { refusalInHandler, unlessHandling } from "./independence.ts"
 import * as KeptAppends from "./keptAppends.ts"
 import type { Append, AppendError, AppendOptions } from "./options.ts"
 import type { WakeUpHub } from "./wakeUpHub.ts"
+
+/** What the spans of appends have, by the names of OpenTelemetry. */
+const spanAttributes = (operation: string) => ({
+  ...messaging,
+  "messaging.operation.name": operation,
+  "messaging.operation.type": "send"
+})
+
+const ofAppend = spanAttributes("append")
+
+/** The options of the span of an append. Without a tracer nothing sees its attributes, which take time to set. */
+const appendSpan = (
+  context: Context.Context<never>,
+  streamName: string,
+  messages: Message | ReadonlyArray<Message>
+): Tracer.SpanOptionsNoTrace => ({
+  kind: "producer",
+  attributes: Context.get(context, Tracer.Tracer) === Tracer.nativeTracer
+    ? undefined
+    : {
+      ...ofAppend,
+      "messaging.destination.name": StreamName.category(streamName),
+      "messaging.batch.message_count": Arr.ensure(messages).length,
+      "eventfold.stream": streamName
+    }
+})
 
 /** The operations that write. */
 export const makeAppends = (
@@ -26,27 +55,35 @@ export const makeAppends = (
     messages: Message | ReadonlyArray<Message>,
     options?: AppendOptions
   ): Effect.Effect<AppendResult, AppendError> =>
-    Effect.useSpan(
-      "MessageStore.append",
-      { attributes: { "eventfold.stream": streamName } },
-      (span) =>
-        encodeAppend({ ...options, streamName, messages }, "mayNotCheck").pipe(
-          Effect.flatMap((encoded) =>
-            Effect.andThen(checkEncoded(backend, [encoded]), writeOne(encoded, options?.onDuplicate === "keep"))
-          ),
-          (write) => unlessHandling("append", write),
+    Effect.contextWith((context: Context.Context<never>) =>
+      Effect.useSpan("MessageStore.append", appendSpan(context, streamName, messages), (span) => {
+        const refusal = refusalInHandler("append", context)
+        if (refusal !== undefined) return Effect.fail(refusal)
+        return encodeAppend({ ...options, streamName, messages }, "mayNotCheck").pipe(
+          Effect.flatMap((encoded): Effect.Effect<AppendResult, AppendError> => {
+            const refusal = findRefusal(backend, [encoded])
+            return refusal === undefined ? writeOne(encoded, options?.onDuplicate === "keep") : Effect.fail(refusal)
+          }),
           Effect.provideService(Tracer.ParentSpan, span)
         )
+      })
     )
 
   const write = (appends: ReadonlyArray<EncodedAppend>) => waking(appends, backend.writeAll(appends))
 
-  const writeAll = Effect.fn("MessageStore.writeAll")(function*(
+  const writeAll = Effect.fn("MessageStore.writeAll", {
+    kind: "producer",
+    attributes: spanAttributes("writeAll")
+  })(function*(
     appends: ReadonlyArray<Append>
   ): Effect.fn.Return<ReadonlyArray<AppendResult>, AppendError | Unsupported> {
-    yield* Effect.annotateCurrentSpan("eventfold.streams", appends.length)
+    yield* Effect.annotateCurrentSpan({
+      "messaging.batch.message_count": appends.reduce((sum, { messages }) => sum + Arr.ensure(messages).length, 0),
+      "eventfold.streams": appends.length
+    })
     const encoded = yield* Effect.forEach(appends, (append) => encodeAppend(append, "mayCheck"))
-    yield* checkEncoded(backend, encoded)
+    const refusal = findRefusal(backend, encoded)
+    if (refusal !== undefined) return yield* refusal
     if (encoded.length === 0) return []
     if (!appends.some(({ onDuplicate }) => onDuplicate === "keep")) {
       return yield* unlessHandling("writeAll", write(encoded))

@@ -163,23 +163,23 @@ const findUnreadable = (
   return undefined
 }
 
-/** Fails when a backend could not read one of the messages back, or one call gives an id twice. */
-export const checkEncoded = (
-  backend: Pick<StoreBackend, "unreadable">,
-  appends: ReadonlyArray<EncodedAppend>
-): Effect.Effect<void, InvalidMessage | DuplicateMessageId> => {
-  const unreadable = findUnreadable(backend, appends)
-  return unreadable === undefined ? checkDistinctIds(appends) : Effect.fail(unreadable)
-}
-
-/** Fails when one call gives an id twice. No earlier append can have both messages, so the store need not be asked. */
-const checkDistinctIds = (appends: ReadonlyArray<EncodedAppend>): Effect.Effect<void, DuplicateMessageId> => {
-  if (appends.length === 1 && appends[0]?.messages.length === 1) return Effect.void
+/** The refusal when one call gives an id twice. No earlier append can have both messages, so the store need not be asked. */
+const findRepeatedId = (appends: ReadonlyArray<EncodedAppend>): DuplicateMessageId | undefined => {
+  if (appends.length === 1 && appends[0]?.messages.length === 1) return undefined
   const seen = new Set<string>()
   for (const { messages, streamName } of appends) {
     for (const { id } of messages) {
-      if (seen.size === seen.add(id).size) return Effect.fail(new DuplicateMessageId({ id, streamName }))
+      if (seen.size === seen.add(id).size) return new DuplicateMessageId({ id, streamName })
     }
   }
-  return Effect.void
+  return undefined
 }
+
+/**
+ * Why appends are refused before the backend is asked: it could not read one of the messages back, or one call gives an id twice.
+ * A value and not an effect, because each append asks.
+ */
+export const findRefusal = (
+  backend: Pick<StoreBackend, "unreadable">,
+  appends: ReadonlyArray<EncodedAppend>
+): InvalidMessage | DuplicateMessageId | undefined => findUnreadable(backend, appends) ?? findRepeatedId(appends)

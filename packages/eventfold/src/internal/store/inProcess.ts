@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type { Lineage, StoreBackend, Transactions } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
 import type { StreamsBackend } from "../../StreamsBackend.ts"
+import type { Meter } from "../runtime/meter.ts"
 import { messageId } from "./encodeAppend.ts"
 import * as Forgetting from "./forgetting.ts"
 import * as StreamQueues from "./streamQueues.ts"
@@ -32,11 +33,14 @@ export interface InProcess {
   readonly wasDeleted: (globalPosition: number, id: string) => Effect.Effect<boolean, StoreError>
   /** What is kept of streams, and has to go when they are deleted. */
   readonly forgetting: Forgetting.Forgetting
+  /** Makes the metrics of what is done with the store. */
+  readonly meter: Meter
 }
 
 export const make = (
   backend: Pick<StoreBackend, "lineage" | "streams" | "transactions">,
-  hub: Pick<WakeUpHub, "wakingCategories">
+  hub: Pick<WakeUpHub, "wakingCategories">,
+  meter: Meter
 ): InProcess => {
   const forgetting = Forgetting.make()
   return {
@@ -50,6 +54,7 @@ export const make = (
         ? Effect.succeed(false)
         : backend.streams.wasDeleted(globalPosition, wanted)
     },
-    forgetting
+    forgetting,
+    meter
   }
 }

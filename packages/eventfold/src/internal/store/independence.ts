@@ -38,17 +38,23 @@ export const handling = <A, E, R>(readModel: string, handlers: Effect.Effect<A, 
 export const notHandling = <R>(context: Context.Context<R>): Context.Context<R> =>
   Context.add(context, Handling, undefined)
 
+/** The refusal of a write that a handler of a read model makes; `undefined` when a fiber with this context may write. */
+export const refusalInHandler = (operation: string, context: Context.Context<never>): StoreError | undefined => {
+  const readModel = Context.get(context, Handling)
+  if (readModel === undefined || Context.get(context, Independence)) return undefined
+  const reason = `a handler of the read model ${readModel} can't append: a rebuild would append again. Append in a ` +
+    "consumer or a process, or wrap the append in MessageStore.independently"
+  return new StoreError({ operation, reason, isRetryable: false })
+}
+
 /** Runs a write, unless a handler of a read model makes it. */
 export const unlessHandling = <A, E, R>(
   operation: string,
   write: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | StoreError, R> =>
   Effect.contextWith((context: Context.Context<R>): Effect.Effect<A, E | StoreError, R> => {
-    const readModel = Context.get(context, Handling)
-    if (readModel === undefined || Context.get(context, Independence)) return write
-    const reason = `a handler of the read model ${readModel} can't append: a rebuild would append again. Append in a ` +
-      "consumer or a process, or wrap the append in MessageStore.independently"
-    return Effect.fail(new StoreError({ operation, reason, isRetryable: false }))
+    const refusal = refusalInHandler(operation, context)
+    return refusal === undefined ? write : Effect.fail(refusal)
   })
 
 /** Marks the inside of a transaction, in which writes take part even when the transaction itself is independent of another. */

@@ -4,23 +4,26 @@ import { InvalidArgument } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import { checkInt } from "./argumentChecks.ts"
 import { messageId } from "./encodeAppend.ts"
+import { readSpan } from "./measured.ts"
 import type { CountAllOptions, CountCategoryOptions } from "./options.ts"
 import { categoryRange, countAllRange, globalFrom } from "./readRanges.ts"
 
 /** The operations that answer one question with one statement: a message, a position, a count. */
 export const makeLookups = (backend: StoreBackend) => {
-  const heldBack = Effect.fn("MessageStore.heldBack")(
+  const heldBack = Effect.fn("MessageStore.heldBack", readSpan(backend, "heldBack"))(
     function*(options: { readonly from?: number | undefined } = {}) {
       return yield* backend.heldBack(yield* globalFrom(options.from))
     }
   )
 
-  const messageAt = Effect.fn("MessageStore.messageAt")(function*(globalPosition: number) {
-    yield* checkInt("globalPosition", globalPosition, 0)
-    return yield* backend.messageAt(globalPosition)
-  })
+  const messageAt = Effect.fn("MessageStore.messageAt", readSpan(backend, "messageAt"))(
+    function*(globalPosition: number) {
+      yield* checkInt("globalPosition", globalPosition, 0)
+      return yield* backend.messageAt(globalPosition)
+    }
+  )
 
-  const lastMessage = Effect.fn("MessageStore.lastMessage")(function*(
+  const lastMessage = Effect.fn("MessageStore.lastMessage", readSpan(backend, "lastMessage"))(function*(
     name: string,
     options?: { readonly type?: string | undefined }
   ) {
@@ -28,35 +31,43 @@ export const makeLookups = (backend: StoreBackend) => {
     return yield* backend.lastMessage(yield* StreamName.parse(name), options?.type)
   })
 
-  const streamVersion = Effect.fn("MessageStore.streamVersion")(function*(name: string) {
-    yield* Effect.annotateCurrentSpan("eventfold.stream", name)
-    return yield* backend.streamVersion(yield* StreamName.parse(name))
-  })
+  const streamVersion = Effect.fn("MessageStore.streamVersion", readSpan(backend, "streamVersion"))(
+    function*(name: string) {
+      yield* Effect.annotateCurrentSpan("eventfold.stream", name)
+      return yield* backend.streamVersion(yield* StreamName.parse(name))
+    }
+  )
 
-  const findMessage = Effect.fn("MessageStore.findMessage")(function*(name: string, id: string) {
-    yield* Effect.annotateCurrentSpan("eventfold.stream", name)
-    const streamName = yield* StreamName.parse(name)
-    const wanted = messageId(id)
-    return yield* wanted === undefined
-      ? Effect.fail(new InvalidArgument({ argument: "id", value: JSON.stringify(id), expected: "a UUID" }))
-      : backend.findMessage(streamName, wanted)
-  })
+  const findMessage = Effect.fn("MessageStore.findMessage", readSpan(backend, "findMessage"))(
+    function*(name: string, id: string) {
+      yield* Effect.annotateCurrentSpan("eventfold.stream", name)
+      const streamName = yield* StreamName.parse(name)
+      const wanted = messageId(id)
+      return yield* wanted === undefined
+        ? Effect.fail(new InvalidArgument({ argument: "id", value: JSON.stringify(id), expected: "a UUID" }))
+        : backend.findMessage(streamName, wanted)
+    }
+  )
 
-  const lastCategoryMessage = Effect.fn("MessageStore.lastCategoryMessage")(function*(name: string) {
-    yield* Effect.annotateCurrentSpan("eventfold.category", name)
-    return yield* backend.lastCategoryMessage(yield* StreamName.parseCategory(name))
-  })
+  const lastCategoryMessage = Effect.fn("MessageStore.lastCategoryMessage", readSpan(backend, "lastCategoryMessage"))(
+    function*(name: string) {
+      yield* Effect.annotateCurrentSpan("messaging.destination.name", name)
+      return yield* backend.lastCategoryMessage(yield* StreamName.parseCategory(name))
+    }
+  )
 
-  const countCategory = Effect.fn("MessageStore.countCategory")(
+  const countCategory = Effect.fn("MessageStore.countCategory", readSpan(backend, "countCategory"))(
     function*(name: string, options: CountCategoryOptions = {}) {
-      yield* Effect.annotateCurrentSpan("eventfold.category", name)
+      yield* Effect.annotateCurrentSpan("messaging.destination.name", name)
       return yield* backend.countCategory(yield* categoryRange(name, options))
     }
   )
 
-  const countAll = Effect.fn("MessageStore.countAll")(function*(options: CountAllOptions = {}) {
-    return yield* backend.countAll(yield* countAllRange(options))
-  })
+  const countAll = Effect.fn("MessageStore.countAll", readSpan(backend, "countAll"))(
+    function*(options: CountAllOptions = {}) {
+      return yield* backend.countAll(yield* countAllRange(options))
+    }
+  )
 
   return {
     heldBack,
@@ -67,7 +78,7 @@ export const makeLookups = (backend: StoreBackend) => {
     lastCategoryMessage,
     countCategory,
     countAll,
-    lastPosition: Effect.withSpan(backend.lastPosition, "MessageStore.lastPosition"),
-    identity: Effect.withSpan(backend.identity, "MessageStore.identity")
+    lastPosition: Effect.withSpan(backend.lastPosition, "MessageStore.lastPosition", readSpan(backend, "lastPosition")),
+    identity: Effect.withSpan(backend.identity, "MessageStore.identity", readSpan(backend, "identity"))
   }
 }

@@ -57,6 +57,7 @@ interface Limits {
 export const pagedStream = <A, Cursor, E, EStart>(
   options: Limits & {
     readonly span: string
+    readonly kind: Tracer.SpanKind
     readonly attributes: Record<string, unknown>
     readonly start: Effect.Effect<PageReader<A, Cursor, E>, EStart>
   }
@@ -64,7 +65,7 @@ export const pagedStream = <A, Cursor, E, EStart>(
   Stream.fromChannel(Channel.fromTransform((_: unknown, scope: Scope.Scope) =>
     // `Stream.withSpan` would cost as much as the rest of reading a short stream.
     Effect.flatMap(
-      Scope.provide(Effect.makeSpanScoped(options.span, { attributes: options.attributes }), scope),
+      Scope.provide(Effect.makeSpanScoped(options.span, { kind: options.kind, attributes: options.attributes }), scope),
       (span) => Effect.map(options.start, (reader) => pull(reader, options, span, scope))
     )
   ))

@@ -8,6 +8,7 @@ import * as StreamName from "../../StreamName.ts"
 import * as Coalescer from "../runtime/coalescer.ts"
 import { checkInt } from "./argumentChecks.ts"
 import { isOnItsOwn } from "./independence.ts"
+import { readSpan } from "./measured.ts"
 import {
   defaultBatchSize,
   type ReadAllError,
@@ -23,14 +24,19 @@ import { fullPageContinues, pagedStream } from "./pagedStream.ts"
 import { allRange, categoryRange, checkReadOptions } from "./readRanges.ts"
 
 /** The operations that give a stream of messages, read page by page. */
-export const makeStreams = (backend: Pick<StoreBackend, "readStream" | "readCategory" | "readAll">) => {
+export const makeStreams = (backend: Pick<StoreBackend, "systemName" | "readStream" | "readCategory" | "readAll">) => {
+  const ofStream = readSpan(backend, "readStream")
+  const ofCategory = readSpan(backend, "readCategory")
+  const ofAll = readSpan(backend, "readAll")
+
   const readStream = (
     name: string,
     options: ReadStreamOptions = {}
   ): Stream.Stream<RecordedMessage, ReadStreamError> =>
     pagedStream({
       span: "MessageStore.readStream",
-      attributes: { "eventfold.stream": name },
+      ...ofStream,
+      attributes: { ...ofStream.attributes, "eventfold.stream": name },
       limit: options.limit,
       batchSize: options.batchSize ?? defaultBatchSize,
       start: Effect.flatMapEager(StreamName.parseWithId(name), (streamName) =>
@@ -55,7 +61,8 @@ export const makeStreams = (backend: Pick<StoreBackend, "readStream" | "readCate
   ): Stream.Stream<RecordedMessage, ReadCategoryError> =>
     pagedStream({
       span: "MessageStore.readCategory",
-      attributes: { "eventfold.category": name },
+      ...ofCategory,
+      attributes: { ...ofCategory.attributes, "messaging.destination.name": name },
       limit: options.limit,
       batchSize: options.batchSize ?? defaultBatchSize,
       start: Effect.gen(function*() {
@@ -75,7 +82,7 @@ export const makeStreams = (backend: Pick<StoreBackend, "readStream" | "readCate
   const readAll = (options: ReadAllOptions = {}): Stream.Stream<RecordedMessage, ReadAllError> =>
     pagedStream({
       span: "MessageStore.readAll",
-      attributes: {},
+      ...ofAll,
       limit: options.limit,
       batchSize: options.batchSize ?? defaultBatchSize,
       start: Effect.gen(function*() {
@@ -96,10 +103,10 @@ export const makeStreams = (backend: Pick<StoreBackend, "readStream" | "readCate
 }
 
 /** The operations that give one page. Calls for the same page share one read. */
-export const makePages = (backend: Pick<StoreBackend, "readCategory" | "readAll" | "transactions">) => {
-  const ofCategory = Effect.fn("MessageStore.readCategoryPage")(
+export const makePages = (backend: Pick<StoreBackend, "systemName" | "readCategory" | "readAll" | "transactions">) => {
+  const ofCategory = Effect.fn("MessageStore.readCategoryPage", readSpan(backend, "readCategory"))(
     function*(name: string, options: ReadCategoryPageOptions) {
-      yield* Effect.annotateCurrentSpan("eventfold.category", name)
+      yield* Effect.annotateCurrentSpan("messaging.destination.name", name)
       const range = yield* categoryRange(name, options)
       yield* checkInt("limit", options.limit, 1)
       const { limit = defaultBatchSize } = options
@@ -113,11 +120,13 @@ export const makePages = (backend: Pick<StoreBackend, "readCategory" | "readAll"
     }
   )
 
-  const ofAll = Effect.fn("MessageStore.readAllPage")(function*(options: ReadAllPageOptions) {
-    yield* checkInt("limit", options.limit, 1)
-    const range = yield* allRange(options)
-    return yield* backend.readAll({ ...range, limit: options.limit ?? defaultBatchSize })
-  })
+  const ofAll = Effect.fn("MessageStore.readAllPage", readSpan(backend, "readAll"))(
+    function*(options: ReadAllPageOptions) {
+      yield* checkInt("limit", options.limit, 1)
+      const range = yield* allRange(options)
+      return yield* backend.readAll({ ...range, limit: options.limit ?? defaultBatchSize })
+    }
+  )
 
   const { share } = Coalescer.make<string, ReadPageResult, ReadCategoryError | ReadAllError>()
 

@@ -5,11 +5,12 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import { parseExactJson, parseJson } from "eventfold/StoreBackend"
+import { type BackendMetrics, makeMetrics, parseExactJson, parseJson } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
 import type { OpenError } from "../../OpenError.ts"
 import * as Bound from "./bound.ts"
@@ -33,6 +34,7 @@ export interface Statements extends Bound.Bounded {
   readonly application: PgClient
   /** Parses the data and the metadata of messages. */
   readonly parseJson: (text: string) => Schema.Json
+  readonly metrics: BackendMetrics
   /** Runs a query for an operation of the store: bounds it, retries failures that pass, and fails with a `StoreError`. */
   readonly query: <A>(operation: string, statements: Effect.Effect<A, SqlError>) => Effect.Effect<A, StoreError>
   /**
@@ -67,10 +69,17 @@ export const defaultRetry: Schedule.Schedule<unknown> = Schedule.max([
   Schedule.during("30 seconds")
 ])
 
+/** PostgreSQL as OpenTelemetry calls it. */
+export const systemName = "postgresql"
+
 /** Whether statements are in a transaction of the caller, which does not survive what could be retried. */
 const IsOnce = Context.Reference<boolean>("@eventfold/postgres/IsOnce", { defaultValue: () => false })
 
 const isErrorWorthRepeating = (error: unknown): boolean => isSqlError(error) && isWorthRepeating(error)
+
+/** The type of an error in metrics. */
+const typeOf = (error: unknown): string =>
+  isSqlError(error) ? error.reason._tag : Predicate.hasProperty(error, "_tag") ? String(error._tag) : "_OTHER"
 
 /**
  * How often a statement is repeated whose connection has got a message too long for the client. On a connection with several
@@ -83,7 +92,8 @@ const makeWith = Effect.fnUntraced(function*(
   sql: PgClient,
   bound: Bound.Bound,
   retry: Schedule.Schedule<unknown>,
-  parse: (text: string) => Schema.Json
+  parse: (text: string) => Schema.Json,
+  metrics: BackendMetrics
 ): Effect.fn.Return<Statements, never, Scope.Scope> {
   const renew = yield* ReadOnlySessions.make(sql)
 
@@ -99,8 +109,17 @@ const makeWith = Effect.fnUntraced(function*(
       const isToRepeat = (error: E): boolean =>
         isRetryable(error) || (isSqlError(error) && isTooLong(error) && left-- > 0)
       if (isRetryable(error)) failures += 1
+      let last = error
       let attempt: Effect.Effect<A, E> = Effect.fail(error)
-      const again = Effect.tapError(statements, () => Effect.sync(() => failures += 1))
+      const statementsAgain = Effect.tapError(statements, (error) =>
+        Effect.sync(() => {
+          failures += 1
+          last = error
+        }))
+      const again = Effect.suspend(() => {
+        metrics.retried(typeOf(last))
+        return statementsAgain
+      })
       const next = renewing(Effect.suspend(() => {
         const current = attempt
         attempt = again
@@ -117,13 +136,14 @@ const makeWith = Effect.fnUntraced(function*(
     sql,
     bound,
     parseJson: parse,
+    metrics,
     query: (operation, statements) => Effect.mapError(retrying(bound.statement(statements)), storeError(operation)),
     retrying,
     failures: () => failures,
     once: (statements) => Effect.provideService(statements, IsOnce, true),
     renewing,
     renew,
-    on: (other) => makeWith(application, other, bound, retry, parse)
+    on: (other) => makeWith(application, other, bound, retry, parse, metrics)
   }
 })
 
@@ -135,5 +155,6 @@ export const make = Effect.fnUntraced(function*(
   yield* OwnClient.check(application)
   const sql = OwnClient.of(application)
   const bound = yield* Bound.make(sql, timeout)
-  return yield* makeWith(application, sql, bound, retry, exactNumbers ? parseExactJson : parseJson)
+  const metrics = yield* makeMetrics(systemName)
+  return yield* makeWith(application, sql, bound, retry, exactNumbers ? parseExactJson : parseJson, metrics)
 })

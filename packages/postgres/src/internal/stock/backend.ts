@@ -6,7 +6,7 @@ import { stockFunctionCall } from "../client/functionCalls.ts"
 import { placeReads, type Places } from "../client/independence.ts"
 import type { LockWaits } from "../client/lockWaits.ts"
 import { makeUnreadable } from "../client/messageSize.ts"
-import type { Statements } from "../client/statements.ts"
+import { type Statements, systemName } from "../client/statements.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import type { GapRule } from "../readAll/gapRule.ts"
 import { makeReadAll } from "../readAll/readAll.ts"
@@ -60,6 +60,7 @@ export const make = (
   const { sql } = statements
   const { alone, joined } = Appends.make(statements, lockWaits)
   return {
+    systemName,
     unreadable: makeUnreadable(sql.config),
     ...placeReads(places, {
       ...makeReads(statements, stockFunctionCall(sql), () => noBackwards),

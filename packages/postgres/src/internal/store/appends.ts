@@ -184,6 +184,7 @@ const commitGroup = (
 (requests) => {
   const { lockWaits, statements } = writer
   const group = requests.map(({ append }) => append)
+  statements.metrics.group(group.length)
   const write = attemptOf(writer, inOneTransaction, "append", requests, (appends, isElsewhere) =>
     isElsewhere
       ? callAppend(statements.sql, lockWaits, appends, { atomic: false, careful: true })

@@ -5,7 +5,7 @@ import { placeReads, type Places } from "../client/independence.ts"
 import type { LockWaits } from "../client/lockWaits.ts"
 import { messageColumns, readMessagePage } from "../client/messageRows.ts"
 import { makeUnreadable } from "../client/messageSize.ts"
-import type { Statements } from "../client/statements.ts"
+import { type Statements, systemName } from "../client/statements.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import { installedGapRule } from "../readAll/gapRule.ts"
 import { makeReadAll, readPage } from "../readAll/readAll.ts"
@@ -38,6 +38,7 @@ export const make = Effect.fnUntraced(function*(
 ) {
   const { append, appendAll, joined, turns } = yield* Appends.make(statements, wakeUps, lockWaits, lineage, inline)
   const backend: StoreBackend = {
+    systemName,
     unreadable: makeUnreadable(statements.sql.config),
     ...placeReads(places, {
       ...makeReads(statements, call, readBackwards(statements)),
