@@ -29,6 +29,12 @@ const plans: Readonly<Record<string, Plan>> = {
     store: ["client", "coordination", "readAll", "readModel"],
     stock: ["client", "coordination", "readAll", "readModel", "store"]
   },
+  "packages/http": {
+    problems: [],
+    limits: ["problems"],
+    authentication: ["problems", "limits"],
+    messages: ["problems", "limits", "authentication"]
+  },
   "packages/testing": {
     report: [],
     clock: [],

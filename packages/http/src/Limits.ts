@@ -1,0 +1,56 @@
+/**
+ * How much a request, and a sender, may ask of the server.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+
+/**
+ * The limits of a server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Limits {
+  /**
+   * The largest body of a request, in bytes. A larger one is answered with 413. Defaults to 1,048,576, because a body is in memory as a
+   * whole while it is decoded, and that is a thousand messages of a kilobyte.
+   */
+  readonly bodyBytes: number
+  /**
+   * The most messages of one page. A larger `limit` is answered with 400. Defaults to 1,000, because a larger page gains little speed and
+   * costs memory. Without a `limit` a page has at most 100 messages.
+   */
+  readonly page: number
+  /**
+   * How many requests a sender may make in one second, by the name of its principal. More are answered with 429. Defaults to 1,000,
+   * because a sender that makes more is usually a loop by mistake, and one that means it can send many messages in one request.
+   */
+  readonly requestsPerSecond: number
+  /** How many live answers a sender may hold open, by the name of its principal. Defaults to 100: a few for each of its processes. */
+  readonly openLive: number
+  /** How many live answers the server holds open in all. Defaults to 10,000, because each costs a socket and some memory. */
+  readonly openLiveInAll: number
+}
+
+/**
+ * The limits where no option says otherwise.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const defaults: Limits = {
+  bodyBytes: 1_048_576,
+  page: 1_000,
+  requestsPerSecond: 1_000,
+  openLive: 100,
+  openLiveInAll: 10_000
+}
+
+/**
+ * The limits of the routes that are built in this context.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Limits = Context.Reference<Limits>("@eventfold/http/Limits", { defaultValue: () => defaults })

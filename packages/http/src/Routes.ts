@@ -1,0 +1,55 @@
+/**
+ * The routes of the HTTP API as a layer, for the router of a program.
+ *
+ * `Server` serves them alone. An application mounts them among its own routes, below a prefix.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as Layer from "effect/Layer"
+import { Api } from "./Api.ts"
+import * as Access from "./internal/authentication/access.ts"
+import * as Streams from "./internal/messages/streams.ts"
+import { Answers } from "./internal/problems/answers.ts"
+import * as Limits from "./Limits.ts"
+
+/**
+ * The options of the routes.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The path below which the routes are, such as `/events`. Defaults to none. */
+  readonly prefix?: `/${string}` | undefined
+  /** Defaults to `Limits.defaults`, one by one. */
+  readonly limits?: Partial<Limits.Limits> | undefined
+}
+
+/**
+ * All routes, for the `HttpRouter` of the program.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = ({ limits, prefix }: Options = {}) => {
+  const api = prefix === undefined ? Api : Api.annotate(OpenApi.Servers, [{ url: prefix }])
+  const routes = Layer.mergeAll(
+    HttpApiBuilder.layer(api, { openapiPath: "/openapi.json" }),
+    HttpApiScalar.layer(api, { path: "/docs" })
+  ).pipe(
+    Layer.provide(Streams.layer),
+    Layer.provide(Access.layer),
+    Layer.provide(Answers.layer),
+    Layer.provide(Layer.succeed(Limits.Limits, { ...Limits.defaults, ...limits }))
+  )
+  return prefix === undefined ? routes : Layer.provide(routes, mountedAt(prefix))
+}
+
+/** The router of the program, as seen from below the prefix. */
+const mountedAt = (prefix: string) =>
+  Layer.effect(HttpRouter.HttpRouter, Effect.map(HttpRouter.HttpRouter, (router) => router.prefixed(prefix)))

@@ -1,0 +1,53 @@
+/**
+ * Lets requests in: whom they come from, how many there are, and what they may do.
+ */
+import * as Effect from "effect/Effect"
+import { HttpServerRequest } from "effect/http/HttpServerRequest"
+import * as Layer from "effect/Layer"
+import * as StreamName from "eventfold/StreamName"
+import { Access } from "../../Api.ts"
+import { Authentication } from "../../Authentication.ts"
+import * as Principal from "../../Principal.ts"
+import * as Problem from "../../Problem.ts"
+import * as Rates from "../limits/rates.ts"
+
+/** The middleware of the routes that are not for everyone. */
+export const layer = Layer.effect(
+  Access,
+  Effect.gen(function*() {
+    const { authenticate } = yield* Authentication
+    const count = yield* Rates.make
+    return {
+      bearer: (answer) =>
+        Effect.flatMap(
+          HttpServerRequest,
+          (request) =>
+            Effect.flatMap(authenticate(request), (principal) =>
+              Effect.andThen(count(principal.name), Effect.provideService(answer, Principal.Principal, principal)))
+        )
+    }
+  })
+)
+
+/** Fails unless the sender has the scope, for the category or for all of them. */
+export const authorize = (
+  scope: Principal.Scope,
+  category?: string | undefined
+): Effect.Effect<void, Problem.Forbidden, Principal.Principal> =>
+  Effect.flatMap(
+    Principal.Principal,
+    (principal) =>
+      Principal.allows(principal, scope, category) ? Effect.void : Effect.fail(
+        new Problem.Forbidden({
+          detail: `${principal.name} may not ${scope === "admin" ? "administer" : scope} ${
+            category === undefined ? "all categories" : `the category ${category}`
+          }`,
+          scope,
+          ...(category === undefined ? {} : { category })
+        })
+      )
+  )
+
+/** Fails unless the sender has the scope for the category of a stream. */
+export const authorizeStream = (scope: Principal.Scope, streamName: string) =>
+  authorize(scope, StreamName.category(streamName))

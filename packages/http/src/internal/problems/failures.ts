@@ -1,0 +1,78 @@
+/**
+ * The problems of the failures of a store. What a failure says of SQL, servers or messages stays in the log.
+ */
+import * as Option from "effect/Option"
+import type { AppendError, ReadAllError, ReadCategoryError, ReadStreamError } from "eventfold/MessageStore"
+import type * as StoreError from "eventfold/StoreError"
+import * as Problem from "../../Problem.ts"
+
+/** What the operations of a store fail with. */
+export type Failure = AppendError | ReadStreamError | ReadCategoryError | ReadAllError | StoreError.Unsupported
+
+/** One part of the request is wrong. */
+export const invalid = (path: ReadonlyArray<string | number>, message: string): Problem.InvalidRequest =>
+  new Problem.InvalidRequest({ detail: `${path.join(".")}: ${message}`, errors: [{ path, message }] })
+
+/** The store is away for now, or the failure is one that only the log may tell. */
+export const ofStoreError = (error: StoreError.StoreError): Problem.Unavailable | Problem.InternalError =>
+  error.isRetryable
+    ? new Problem.Unavailable({ detail: "the store did not answer; send the request again" })
+    : new Problem.InternalError({ detail: "the store failed" })
+
+const ofWrongVersion = (error: StoreError.WrongExpectedVersion) => ({
+  detail: error.message,
+  streamName: error.streamName,
+  expected: error.expected,
+  actual: Option.getOrNull(error.actual)
+})
+
+/** Where the parts of an append are in the request. */
+export interface Places {
+  readonly streamName: ReadonlyArray<string | number>
+  /** Whether a header has said which version is expected. */
+  readonly byHeader: boolean
+}
+
+/** The problem of a failed append. */
+export const ofAppend = (places: Places) => (error: AppendError) => {
+  switch (error._tag) {
+    case "WrongExpectedVersion":
+      return places.byHeader
+        ? new Problem.PreconditionFailed(ofWrongVersion(error))
+        : new Problem.WrongExpectedVersion(ofWrongVersion(error))
+    case "DuplicateMessageId":
+      return new Problem.DuplicateMessageId({ detail: error.message, streamName: error.streamName, id: error.id })
+    case "InvalidStreamName":
+      return invalid(places.streamName, error.reason)
+    case "InvalidMessage":
+      return new Problem.InvalidMessage({
+        detail: error.message,
+        streamName: error.streamName,
+        index: error.index,
+        path: error.path
+      })
+    case "StoreError":
+      return ofStoreError(error)
+  }
+}
+
+/** The names by which a request gives the arguments of a read. */
+const queryNames: Readonly<Record<string, string>> = { types: "type", categories: "category" }
+
+/** The problem of a failed read. */
+export const ofRead = (
+  error: ReadStreamError | ReadCategoryError | ReadAllError
+): Problem.InvalidRequest | Problem.Unsupported | Problem.Unavailable | Problem.InternalError => {
+  switch (error._tag) {
+    case "InvalidStreamName":
+      return invalid(["params", "streamName"], error.reason)
+    case "InvalidCategory":
+      return invalid(["category"], error.reason)
+    case "InvalidArgument":
+      return invalid(["query", queryNames[error.argument] ?? error.argument], `must be ${error.expected}`)
+    case "Unsupported":
+      return new Problem.Unsupported({ detail: error.message })
+    case "StoreError":
+      return ofStoreError(error)
+  }
+}
