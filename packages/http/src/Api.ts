@@ -162,12 +162,151 @@ export class Streams extends HttpApiGroup.make("streams").add(
 ).middleware(Access).annotateMerge(OpenApi.annotations({ description: "Append to a stream, and read it" })) {}
 
 /**
+ * A heartbeat of a live answer: the client has everything up to this position.
+ *
+ * **Details**
+ *
+ * The first one tells that the client has caught up; then there is one each 15 seconds. The position is that of the stream, or the
+ * global one for a category and for everything. It is -1 for a stream without messages.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Heartbeat = Schema.Struct({
+  position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1))
+}).annotate({ identifier: "Heartbeat" })
+
+/**
+ * An event of a live answer: a message, or a heartbeat. Its id is the position after which to resume.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const LiveEvent = Schema.Union([
+  Schema.Struct({
+    id: Schema.String,
+    event: Schema.Literal("message"),
+    data: Schema.fromJsonString(Schema.toCodecJson(Message.RecordedMessage))
+  }),
+  Schema.Struct({
+    /** Absent at position -1. */
+    id: Schema.optional(Schema.String),
+    event: Schema.Literal("heartbeat"),
+    data: Schema.fromJsonString(Heartbeat)
+  })
+]).annotate({ identifier: "LiveEvent" })
+
+const resumption = (what: string) => ({
+  "last-event-id": Schema.optionalKey(
+    Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({
+      description: `The ${what} that the client has last. The answer continues after it, whatever \`from\` says`
+    })
+  )
+})
+
+const liveFrom = (what: string, least: number) =>
+  Schema.optionalKey(
+    Schema.Union([Schema.Literal("end"), Schema.Int.check(Schema.isGreaterThanOrEqualTo(least))]).annotate({
+      description: `The ${what} to begin with, inclusive, or \`end\` for what comes next. Defaults to the first`
+    })
+  )
+
+const liveType = Schema.optionalKey(
+  Schema.NonEmptyArray(Schema.NonEmptyString).annotate({ description: "Only messages of these types. May be repeated" })
+)
+
+const liveCategory = Schema.NonEmptyString.annotate({ description: "The name of a category, such as `account`" })
+
+/** An endpoint declares one streaming answer; the document also has the other one. */
+const alsoAsLines = {
+  "application/x-ndjson": {
+    schema: {
+      type: "string",
+      description: "A line of JSON for each message, a `RecordedMessage`, or for each heartbeat, as in " +
+        "`{\"heartbeat\":{\"position\":12}}`"
+    }
+  }
+}
+
+const liveDocs = (summary: string, description: string) =>
+  OpenApi.annotations({
+    summary,
+    description: `${description} The answer has no end: it catches up, then follows. As server-sent events, or with ` +
+      "`Accept: application/x-ndjson` as lines of JSON. A client that is cut off resumes after the last id that it has.",
+    transform: (operation) => ({
+      ...operation,
+      responses: {
+        ...operation["responses"],
+        200: {
+          ...operation["responses"]["200"],
+          content: { ...operation["responses"]["200"].content, ...alsoAsLines }
+        }
+      }
+    })
+  })
+
+const live = {
+  success: HttpApiSchema.StreamSse({ events: LiveEvent }),
+  error: [Problem.InvalidRequest, Problem.Forbidden, Problem.TooManyRequests, Problem.Unavailable]
+} as const
+
+/**
+ * The routes that follow a stream, a category or everything.
+ *
+ * @category groups
+ * @since 0.1.0
+ */
+export class Live extends HttpApiGroup.make("live").add(
+  HttpApiEndpoint.get("stream", "/streams/:streamName/live", {
+    params: streamName,
+    query: { from: liveFrom("position", 0), type: liveType },
+    headers: resumption("position"),
+    ...live
+  }).annotateMerge(liveDocs("Follow a stream", "The messages of a stream, with their positions as ids.")),
+  HttpApiEndpoint.get("category", "/categories/:category/live", {
+    params: { category: liveCategory },
+    query: {
+      from: liveFrom("global position", 1),
+      type: liveType,
+      correlation: Schema.optionalKey(Schema.NonEmptyString.annotate({
+        description: "Only messages whose metadata has a `correlationStreamName` of this category"
+      })),
+      member: Schema.optionalKey(
+        Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({
+          description: "Which member of a consumer group reads, from 0"
+        })
+      ),
+      size: Schema.optionalKey(
+        Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).annotate({
+          description: "How many members the consumer group has"
+        })
+      )
+    },
+    headers: resumption("global position"),
+    ...live
+  }).annotateMerge(liveDocs("Follow a category", "The messages of all streams of a category, with their global positions as ids.")),
+  HttpApiEndpoint.get("all", "/live", {
+    query: {
+      from: liveFrom("global position", 1),
+      category: Schema.optionalKey(
+        Schema.NonEmptyArray(Schema.NonEmptyString).annotate({
+          description: "Only messages of these categories. May be repeated"
+        })
+      ),
+      type: liveType
+    },
+    headers: resumption("global position"),
+    ...live
+  }).annotateMerge(liveDocs("Follow everything", "All messages of the store, with their global positions as ids."))
+).middleware(Access).annotateMerge(OpenApi.annotations({ description: "Follow what is written" })) {}
+
+/**
  * The whole API.
  *
  * @category api
  * @since 0.1.0
  */
-export class Api extends HttpApi.make("eventfold").add(Streams).annotateMerge(OpenApi.annotations({
+export class Api extends HttpApi.make("eventfold").add(Streams, Live).annotateMerge(OpenApi.annotations({
   title: "eventfold",
   version: "1",
   description: "The message store of eventfold: append messages to streams, read and follow them"

@@ -13,6 +13,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as Layer from "effect/Layer"
 import { Api } from "./Api.ts"
 import * as Access from "./internal/authentication/access.ts"
+import * as Live from "./internal/live/routes.ts"
 import * as Streams from "./internal/messages/streams.ts"
 import { Answers } from "./internal/problems/answers.ts"
 import * as Limits from "./Limits.ts"
@@ -42,7 +43,7 @@ export const layer = ({ limits, prefix }: Options = {}) => {
     HttpApiBuilder.layer(api, { openapiPath: "/openapi.json" }),
     HttpApiScalar.layer(api, { path: "/docs" })
   ).pipe(
-    Layer.provide(Streams.layer),
+    Layer.provide([Streams.layer, Live.layer]),
     Layer.provide(Access.layer),
     Layer.provide(Answers.layer),
     Layer.provide(Layer.succeed(Limits.Limits, { ...Limits.defaults, ...limits }))

@@ -70,4 +70,4 @@ export const watch = Effect.fnUntraced(function*(
 })
 
 /** Lets all fibers run that can. */
-export const settle = Effect.forEach(Array.from({ length: 200 }), () => Effect.yieldNow, { discard: true })
+export const settle = Effect.forEach(Array.from({ length: 60 }), () => Effect.yieldNow, { discard: true })

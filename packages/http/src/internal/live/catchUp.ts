@@ -53,8 +53,7 @@ export interface Reads {
 /** Joins the follower. The first heartbeat, at once, tells the client that it has caught up. */
 const join = (subscriber: Subscriber, tail: Tail, reached: number): boolean => {
   if (!tail.join(subscriber, reached)) return false
-  const position = subscriber.position()
-  subscriber.offer(Frames.heartbeat(position, subscriber.format), position)
+  subscriber.heartbeat(Frames.heartbeat)
   return true
 }
 
@@ -77,7 +76,8 @@ const makeStep = (subscriber: Subscriber, tail: Tail): Effect.Effect<void, LiveE
       subscriber.offer(bytes, page.through)
     }
     subscriber.advance(page.through)
-    if (page.hasMore) return
+    // A client joins with an empty queue, so that what it gets then has a place, however much it is.
+    if (page.hasMore || subscriber.hasQueue()) return
     const reached = ofStream ? visible : Math.max(visible, page.through)
     if (!ofStream) subscriber.advance(reached)
     join(subscriber, tail, reached)

@@ -164,7 +164,8 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const tick = Effect.sync(() => {
     const bytes = sharedHeartbeat()
     for (const subscriber of subscribers) {
-      subscriber.heartbeat(bytes)
+      // A client that has not taken what waits needs no sign of life.
+      if (subscriber.isIdle()) subscriber.heartbeat(bytes)
       subscriber.cutWhenStalled()
     }
   })

@@ -42,6 +42,9 @@ interface Chunk {
  */
 type State = "behind" | "joined" | "ended"
 
+/** Makes the bytes of a heartbeat. */
+export type HeartbeatBytes = (position: number, format: Format) => Uint8Array
+
 type Bytes = NonEmptyReadonlyArray<Uint8Array>
 
 export interface Subscriber {
@@ -52,20 +55,23 @@ export interface Subscriber {
   readonly pull: Pull.Pull<Bytes, LiveError>
   /** The position up to which the client has everything that it selects, once it has taken what waits. */
   readonly position: () => number
-  readonly isBehind: () => boolean
-  readonly hasEnded: () => boolean
+  /** Whether the client has taken everything, and waits for more. */
+  readonly isIdle: () => boolean
   /** Why the client was cut off; `undefined` when it was not. */
   readonly cutOff: () => string | undefined
   /** Completes while the client is behind and nothing waits for it: then its next page is wanted. */
   readonly wantsPage: Effect.Effect<void>
+  /** Whether bytes wait for the client to take them. */
+  readonly hasQueue: () => boolean
   /** Adds bytes. Gives false when the queue is full: then the client is behind again, or cut off. */
   readonly offer: (bytes: Uint8Array, position: number) => boolean
+  /** Adds a heartbeat at the client's position, however full the queue is. */
+  readonly heartbeat: (bytes: HeartbeatBytes) => void
   /** Notes a position up to which nothing more is to come, when it is higher. */
   readonly advance: (position: number) => void
   readonly join: () => void
   /** Goes back to reading pages, from what the client has taken. */
   readonly fallBehind: () => void
-  readonly heartbeat: (bytes: (position: number, format: Format) => Uint8Array) => void
   readonly end: () => void
   readonly fail: (cause: Cause.Cause<LiveError>) => void
   /** Ends the response even when the client reads nothing. */
@@ -138,23 +144,26 @@ export const make = (
     updateLatch()
   }
 
-  const offer = (bytes: Uint8Array, next: number): boolean => {
-    if (state === "ended") return false
-    position = Math.max(position, next)
-    if (waiting !== undefined) {
+  const add = (bytes: Uint8Array) => {
+    if (resume(Effect.succeed([bytes]))) {
       taken = position
       takenAt = clock.currentTimeMillisUnsafe()
-      resume(Effect.succeed([bytes]))
-      return true
+      return
     }
+    queue.push({ bytes, position })
+    queued += bytes.length
+    updateLatch()
+  }
+
+  const offer = (bytes: Uint8Array, next: number): boolean => {
+    if (state === "ended") return false
     if (queue.length > 0 && queued + bytes.length > limits.queueBytes) {
       if (sinceTaken() >= limits.patience) cut("its queue is full")
       else fallBehind()
       return false
     }
-    queue.push({ bytes, position })
-    queued += bytes.length
-    updateLatch()
+    position = Math.max(position, next)
+    add(bytes)
     return true
   }
 
@@ -187,8 +196,8 @@ export const make = (
     format,
     pull,
     position: () => position,
-    isBehind: () => state === "behind",
-    hasEnded: () => state === "ended",
+    hasQueue: () => queue.length > 0,
+    isIdle: () => waiting !== undefined,
     cutOff: () => cutOff,
     wantsPage: wantsPage.await,
     offer,
@@ -201,9 +210,8 @@ export const make = (
       updateLatch()
     },
     fallBehind,
-    // A client whose bytes wait needs no sign of life, and would get a position that it has not reached.
     heartbeat: (bytes) => {
-      if (waiting !== undefined) offer(bytes(position, format), position)
+      if (state !== "ended") add(bytes(position, format))
     },
     end,
     fail: (cause) => {
