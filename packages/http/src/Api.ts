@@ -239,7 +239,10 @@ const liveDocs = (summary: string, description: string) =>
         ...operation["responses"],
         200: {
           ...operation["responses"]["200"],
-          content: { ...operation["responses"]["200"].content, ...alsoAsLines }
+          content: {
+            "text/event-stream": { schema: operation["responses"]["200"].content["text/event-stream"].schema },
+            ...alsoAsLines
+          }
         }
       }
     })
@@ -247,7 +250,7 @@ const liveDocs = (summary: string, description: string) =>
 
 const live = {
   success: HttpApiSchema.StreamSse({ events: LiveEvent }),
-  error: [Problem.InvalidRequest, Problem.Forbidden, Problem.TooManyRequests, Problem.Unavailable]
+  error: [Problem.Forbidden, Problem.Unsupported, Problem.Unavailable]
 } as const
 
 /**

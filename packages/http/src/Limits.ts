@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 
 /**
  * The limits of a server.
@@ -31,6 +32,18 @@ export interface Limits {
   readonly openLive: number
   /** How many live answers the server holds open in all. Defaults to 10,000, because each costs a socket and some memory. */
   readonly openLiveInAll: number
+  /**
+   * How many bytes may wait for a live client. One that takes them too slowly is cut off, and can resume. Defaults to 1,048,576: that
+   * is a thousand messages of a kilobyte, and a client that keeps up has none.
+   */
+  readonly liveQueueBytes: number
+  /**
+   * How long a live client may leave lying what waits for it. Defaults to 30 seconds, so that a client survives a short loss of its
+   * network, and one that is gone does not stay for long.
+   */
+  readonly liveStall: Duration.Input
+  /** How often a live answer has a heartbeat. Defaults to 15 seconds, because many proxies close what is silent for 30 or 60. */
+  readonly heartbeat: Duration.Input
 }
 
 /**
@@ -44,7 +57,10 @@ export const defaults: Limits = {
   page: 1_000,
   requestsPerSecond: 1_000,
   openLive: 100,
-  openLiveInAll: 10_000
+  openLiveInAll: 10_000,
+  liveQueueBytes: 1_048_576,
+  liveStall: "30 seconds",
+  heartbeat: "15 seconds"
 }
 
 /**

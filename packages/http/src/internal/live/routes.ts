@@ -8,15 +8,17 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import type { ConsumerGroup } from "eventfold/StoreBackend"
 import { Api } from "../../Api.ts"
+import { Limits } from "../../Limits.ts"
 import { Principal } from "../../Principal.ts"
-import type * as Problem from "../../Problem.ts"
+import * as Problem from "../../Problem.ts"
 import { authorize, authorizeStream } from "../authentication/access.ts"
 import { Closing } from "../limits/closing.ts"
 import * as OpenAnswers from "../limits/openAnswers.ts"
-import { invalid, ofReadStream } from "../problems/failures.ts"
+import { invalid, ofRead } from "../problems/failures.ts"
 import type { Format } from "./frames.ts"
 import * as Hub from "./hub.ts"
 import type { Selection } from "./selection.ts"
+import type { LiveError } from "./subscriber.ts"
 
 /** The format that the client names first. Browsers' `EventSource` names the first one, and `fetch` none. */
 const formatOf = (accept: string | undefined): Format => {
@@ -41,6 +43,9 @@ const groupOf = (
   return Effect.succeed({ member, size })
 }
 
+const problemOf = (error: LiveError): ReturnType<typeof ofRead> | Problem.Unsupported =>
+  error._tag === "Unsupported" ? new Problem.Unsupported({ detail: error.message }) : ofRead(error)
+
 const group = HttpApiBuilder.group(
   Api,
   "live",
@@ -53,7 +58,7 @@ const group = HttpApiBuilder.group(
         const { name } = yield* Principal
         yield* count(name)
         const format = formatOf(accept)
-        const bytes = yield* Effect.mapError(hub.open({ selection, format, after }), ofReadStream)
+        const bytes = yield* Effect.mapError(hub.open({ selection, format, after }), problemOf)
         return HttpServerResponse.stream(bytes, {
           contentType: contentTypes[format],
           // Proxies hold back what they buffer; nginx asks this header.
@@ -91,7 +96,8 @@ const group = HttpApiBuilder.group(
 const hub = Layer.effect(
   Hub.Hub,
   Effect.gen(function*() {
-    const hub = yield* Hub.make()
+    const { heartbeat, liveQueueBytes, liveStall } = yield* Limits
+    const hub = yield* Hub.make({ heartbeat, queueBytes: liveQueueBytes, stalled: liveStall })
     const closing = yield* Closing
     yield* Effect.forkScoped(Effect.andThen(closing, hub.end))
     return hub
