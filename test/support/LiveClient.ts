@@ -15,7 +15,6 @@ export interface LiveClient {
   readonly connections: () => number
   /** The statuses of other answers. */
   readonly refused: ReadonlyArray<number>
-  readonly isConnected: () => boolean
   /** Reads nothing from now on, until `read`. */
   readonly pause: Effect.Effect<void>
   readonly read: Effect.Effect<void>
@@ -97,7 +96,6 @@ const start = (url: string, headers: Readonly<Record<string, string>>, resumes: 
     heartbeats,
     refused,
     connections: () => connections,
-    isConnected: () => response !== undefined,
     pause: Effect.sync(() => {
       isPaused = true
       response?.pause()

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import { Api } from "./Api.ts"
 import * as Access from "./internal/authentication/access.ts"
 import * as Live from "./internal/live/routes.ts"
+import { Closing } from "./internal/limits/closing.ts"
 import * as Streams from "./internal/messages/streams.ts"
 import { Answers } from "./internal/problems/answers.ts"
 import * as Limits from "./Limits.ts"
@@ -29,6 +30,11 @@ export interface Options {
   readonly prefix?: `/${string}` | undefined
   /** Defaults to `Limits.defaults`, one by one. */
   readonly limits?: Partial<Limits.Limits> | undefined
+  /**
+   * Completes when the program begins to stop. Live answers end then: they would hold up the stop of the program's server. Defaults to
+   * never.
+   */
+  readonly closing?: Effect.Effect<void> | undefined
 }
 
 /**
@@ -37,7 +43,7 @@ export interface Options {
  * @category layers
  * @since 0.1.0
  */
-export const layer = ({ limits, prefix }: Options = {}) => {
+export const layer = ({ closing, limits, prefix }: Options = {}) => {
   const api = prefix === undefined ? Api : Api.annotate(OpenApi.Servers, [{ url: prefix }])
   const routes = Layer.mergeAll(
     HttpApiBuilder.layer(api, { openapiPath: "/openapi.json" }),
@@ -46,7 +52,8 @@ export const layer = ({ limits, prefix }: Options = {}) => {
     Layer.provide([Streams.layer, Live.layer]),
     Layer.provide(Access.layer),
     Layer.provide(Answers.layer),
-    Layer.provide(Layer.succeed(Limits.Limits, { ...Limits.defaults, ...limits }))
+    Layer.provide(Layer.succeed(Limits.Limits, { ...Limits.defaults, ...limits })),
+    Layer.provide(closing === undefined ? Layer.empty : Layer.succeed(Closing, closing))
   )
   return prefix === undefined ? routes : Layer.provide(routes, mountedAt(prefix))
 }
