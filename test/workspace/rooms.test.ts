@@ -33,7 +33,9 @@ const plans: Readonly<Record<string, Plan>> = {
     problems: [],
     limits: ["problems"],
     authentication: ["problems", "limits"],
-    messages: ["problems", "limits", "authentication"]
+    messages: ["problems", "limits", "authentication"],
+    system: ["problems", "limits", "authentication"],
+    server: ["problems", "limits", "authentication", "messages", "system"]
   },
   "packages/testing": {
     report: [],
