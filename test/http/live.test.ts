@@ -35,17 +35,23 @@ const range = (from: number, to: number) => Array.from({ length: to - from + 1 }
 
 /** Sends messages until each is acknowledged, under the same ids, whatever happens to the server meanwhile. */
 const write = (url: string, streams: number, count: number) =>
-  Effect.forEach(range(0, count - 1), (n) =>
-    Effect.promise(() =>
-      fetch(`${url}/streams/account-${n % streams}/messages`, {
-        method: "POST",
-        headers: { "content-type": "application/json", "idempotency-key": `message ${n}` },
-        body: JSON.stringify({ type: "Numbered", data: n })
-      }).then((answer) => answer.arrayBuffer().then(() => answer.status === 201), () => false)
-    ).pipe(
-      Effect.flatMap((isWritten) => isWritten ? Effect.void : Effect.andThen(Effect.sleep("20 millis"), Effect.fail("again"))),
-      Effect.eventually
-    ), { discard: true })
+  Effect.forEach(
+    range(0, count - 1),
+    (n) =>
+      Effect.promise(() =>
+        fetch(`${url}/streams/account-${n % streams}/messages`, {
+          method: "POST",
+          headers: { "content-type": "application/json", "idempotency-key": `message ${n}` },
+          body: JSON.stringify({ type: "Numbered", data: n })
+        }).then((answer) => answer.arrayBuffer().then(() => answer.status === 201), () => false)
+      ).pipe(
+        Effect.flatMap((isWritten) =>
+          isWritten ? Effect.void : Effect.andThen(Effect.sleep("20 millis"), Effect.fail("again"))
+        ),
+        Effect.eventually
+      ),
+    { discard: true }
+  )
 
 /** Clients of everything that is written to two streams. */
 const followAll = (url: string) =>
@@ -56,14 +62,15 @@ const followAll = (url: string) =>
     second: LiveClient.follow(`${url}/streams/account-1/live`)
   })
 
+const has = (client: LiveClient.LiveClient, expected: number) =>
+  until(`a client has ${expected} messages`, Effect.sync(() => client.ids.length >= expected))
+
 /** Waits until the clients have everything, then compares it with what a client has that comes now. */
 const checkAll = Effect.fnUntraced(function*(
   url: string,
   { category, everything, first, second }: Effect.Success<ReturnType<typeof followAll>>,
   count: number
 ) {
-  const has = (client: LiveClient.LiveClient, expected: number) =>
-    until(`a client has ${expected} messages`, Effect.sync(() => client.ids.length >= expected))
   const fresh = yield* LiveClient.follow(`${url}/categories/account/live`)
   yield* has(fresh, count)
   yield* Effect.all([has(category, count), has(everything, count), has(first, count / 2), has(second, count / 2)])
@@ -100,8 +107,10 @@ describe.each(["pglite", "postgres"] as const)("live clients of a server on %s",
     Effect.gen(function*() {
       const { port } = yield* serve(kind, yield* places[kind])
       const url = `http://127.0.0.1:${port}`
-      const clients = yield* Effect.forEach(range(0, 199), (n) =>
-        LiveClient.follow(n % 3 === 0 ? `${url}/live` : `${url}/categories/account/live`, { resumes: false }))
+      const clients = yield* Effect.forEach(
+        range(0, 199),
+        (n) => LiveClient.follow(n % 3 === 0 ? `${url}/live` : `${url}/categories/account/live`, { resumes: false })
+      )
       const writing = yield* Effect.forkScoped(write(url, 2, 300))
       yield* until("all follow", Effect.sync(() => clients.every(({ ids }) => ids.length > 0)))
       yield* Effect.forEach(clients.filter((_, n) => n % 2 === 0), ({ destroy }) => destroy)

@@ -29,11 +29,12 @@ const ByName = Layer.succeed(Authentication.Authentication, {
 const serve = Effect.fnUntraced(function*(limits: Partial<Limits.Limits> = {}) {
   const closing = yield* Latch.make()
   const context = yield* Layer.build(
-    HttpRouter.serve(Routes.layer({ limits, closing: closing.await }), { disableListenLog: true, disableLogger: true }).pipe(
-      Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" })),
-      Layer.provide(ByName),
-      Layer.provideMerge(MessageStore.layerMemory)
-    )
+    HttpRouter.serve(Routes.layer({ limits, closing: closing.await }), { disableListenLog: true, disableLogger: true })
+      .pipe(
+        Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" })),
+        Layer.provide(ByName),
+        Layer.provideMerge(MessageStore.layerMemory)
+      )
   )
   yield* Effect.addFinalizer(() => closing.open)
   return yield* Effect.gen(function*() {
@@ -134,7 +135,10 @@ describe("the routes of live answers", () => {
       const lines = text.trimEnd().split("\n").map((line): { readonly data?: unknown } => JSON.parse(line))
       assert.deepStrictEqual(lines.map(({ data }) => data), ["ü\n", "", undefined])
       assert.deepStrictEqual(lines[2], { heartbeat: { position: 1 } } as object)
-      assert.strictEqual((yield* ask(`${url}/live`, { ...as("reader"), accept: "text/html, */*" })).type, "text/event-stream")
+      assert.strictEqual(
+        (yield* ask(`${url}/live`, { ...as("reader"), accept: "text/html, */*" })).type,
+        "text/event-stream"
+      )
     }))
 
   it.live("refuse whoever may not read, and requests that make no sense", () =>
@@ -184,7 +188,12 @@ describe("the routes of live answers", () => {
 
   it.live("cut off a client that reads nothing, which resumes, and hold up nobody", () =>
     Effect.gen(function*() {
-      const { store, url } = yield* serve({ heartbeat: "100 millis", liveStall: "300 millis", liveQueueBytes: 100_000, openLiveInAll: 2 })
+      const { store, url } = yield* serve({
+        heartbeat: "100 millis",
+        liveStall: "300 millis",
+        liveQueueBytes: 100_000,
+        openLiveInAll: 2
+      })
       const headers = as("reader")
       const slow = yield* LiveClient.follow(`${url}/categories/account/live`, { headers })
       const other = yield* LiveClient.follow(`${url}/categories/account/live`, { headers })
@@ -213,7 +222,9 @@ describe("the routes of live answers", () => {
         Effect.promise(() => fetch(url + path, { headers: as("reader") })))
       yield* closing.open
       for (const body of bodies) {
-        const text = yield* Effect.promise(() => body.text())
+        const text = yield* Effect.promise(() =>
+          body.text()
+        )
         assert.include(text, "event: message")
         assert.isTrue(text.endsWith("\n\n"))
       }
@@ -225,13 +236,19 @@ describe("the routes of live answers", () => {
       const document = yield* Effect.promise(() =>
         fetch(`${url}/openapi.json`).then((answer) =>
           answer.json() as Promise<{
-            readonly paths: Record<string, { readonly get: { readonly responses: Record<string, { readonly content: object }> } }>
+            readonly paths: Record<
+              string,
+              { readonly get: { readonly responses: Record<string, { readonly content: object }> } }
+            >
           }>
         )
       )
       for (const path of ["/streams/{streamName}/live", "/categories/{category}/live", "/live"]) {
         const responses = document.paths[path]?.get.responses
-        assert.sameMembers(Object.keys(responses?.["200"]?.content ?? {}), ["text/event-stream", "application/x-ndjson"])
+        assert.sameMembers(Object.keys(responses?.["200"]?.content ?? {}), [
+          "text/event-stream",
+          "application/x-ndjson"
+        ])
         assert.includeMembers(Object.keys(responses ?? {}), ["400", "401", "403", "429", "500", "503"])
       }
     }))

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { get, type IncomingMessage } from "node:http"
+import { type ClientRequest, get, type IncomingMessage } from "node:http"
 
 export interface LiveClient {
   /** The ids of the messages, in the order in which they came. */
@@ -29,7 +29,10 @@ export interface Options {
 }
 
 /** Follows an address until the scope closes. */
-export const follow = (url: string, { headers, resumes = true }: Options = {}): Effect.Effect<LiveClient, never, Scope.Scope> =>
+export const follow = (
+  url: string,
+  { headers, resumes = true }: Options = {}
+): Effect.Effect<LiveClient, never, Scope.Scope> =>
   Effect.acquireRelease(Effect.sync(() => start(url, headers ?? {}, resumes)), (client) => client.destroy)
 
 const start = (url: string, headers: Readonly<Record<string, string>>, resumes: boolean): LiveClient => {
@@ -38,13 +41,16 @@ const start = (url: string, headers: Readonly<Record<string, string>>, resumes: 
   const refused: Array<number> = []
   let lastId: string | undefined
   let connections = 0
+  let current: ClientRequest | undefined
   let response: IncomingMessage | undefined
   let isOver = false
   let isPaused = false
   let again: NodeJS.Timeout | undefined
 
   const receive = (block: string) => {
-    const fields = new Map(block.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]))
+    const fields = new Map(
+      block.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)])
+    )
     const id = fields.get("id")
     if (id !== undefined) lastId = id
     if (fields.get("event") === "heartbeat") heartbeats.push(JSON.parse(fields.get("data") ?? "{}").position)
@@ -61,7 +67,7 @@ const start = (url: string, headers: Readonly<Record<string, string>>, resumes: 
       agent: false,
       headers: { ...headers, accept: "text/event-stream", ...(lastId === undefined ? {} : { "last-event-id": lastId }) }
     })
-    destroy = () => request.destroy()
+    current = request
     request.once("error", () => {
       // `close` follows.
     })
@@ -89,7 +95,6 @@ const start = (url: string, headers: Readonly<Record<string, string>>, resumes: 
     })
   }
 
-  let destroy: () => void = () => undefined
   connect()
   return {
     ids,
@@ -107,7 +112,7 @@ const start = (url: string, headers: Readonly<Record<string, string>>, resumes: 
     destroy: Effect.sync(() => {
       isOver = true
       clearTimeout(again)
-      destroy()
+      current?.destroy()
     })
   }
 }

@@ -33,7 +33,10 @@ const plans: Readonly<Record<string, Plan>> = {
     problems: [],
     limits: ["problems"],
     authentication: ["problems", "limits"],
-    messages: ["problems", "limits", "authentication"]
+    messages: ["problems", "limits", "authentication"],
+    live: ["problems", "limits", "authentication", "messages"],
+    system: ["problems", "limits", "authentication"],
+    server: ["problems", "limits", "authentication", "messages", "live", "system"]
   },
   "packages/testing": {
     report: [],

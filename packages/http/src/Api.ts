@@ -35,6 +35,29 @@ export class Access extends HttpApiMiddleware.Service<Access, { provides: Princi
 }) {}
 
 const position = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const globalPosition = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+
+const positionQuery = position.annotate({ description: "The position of the first message, inclusive" })
+const globalQuery = globalPosition.annotate({ description: "The global position to begin with, inclusive" })
+const limitQuery = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).annotate({
+  description: "The most messages of the page. Defaults to 100"
+})
+const typesQuery = Schema.NonEmptyArray(Schema.NonEmptyString).annotate({
+  description: "Only messages of these types. May be repeated"
+})
+const categoriesQuery = Schema.NonEmptyArray(Schema.NonEmptyString).annotate({
+  description: "Only messages of these categories. May be repeated"
+})
+const categoryName = {
+  category: Schema.NonEmptyString.annotate({ description: "The name of a category, such as `account`" })
+}
+const categoryFilters = {
+  correlation: Schema.optionalKey(Schema.NonEmptyString.annotate({
+    description: "Only messages whose metadata has a `correlationStreamName` of this category"
+  })),
+  member: Schema.optionalKey(position.annotate({ description: "Which member of a consumer group reads, from 0" })),
+  size: Schema.optionalKey(globalPosition.annotate({ description: "How many members the consumer group has" }))
+}
 
 /**
  * A message to append, as JSON.
@@ -111,11 +134,84 @@ export const StreamPage = Schema.Struct({
   previous: Schema.optionalKey(position)
 }).annotate({ identifier: "StreamPage" })
 
-const etag = { etag: Schema.String }
+/**
+ * A page of a category, or of the whole store.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const LogPage = Schema.Struct({
+  messages: Schema.Array(RecordedMessage),
+  /** The global position up to which the page has looked, inclusive. Continue at the next one. */
+  through: position,
+  /** Whether to continue at once. When it is false, there may be more later. */
+  hasMore: Schema.Boolean,
+  /** What keeps the page from reaching the end: transactions in progress. Only pages of the whole store have it. */
+  heldBack: Schema.optionalKey(Schema.Struct({
+    /** The first global position that is not final. */
+    position: globalPosition,
+    writers: Schema.Array(Schema.Struct({
+      pid: Schema.optionalKey(Schema.Int),
+      preparedAs: Schema.optionalKey(Schema.String),
+      state: Schema.optionalKey(Schema.String),
+      since: Schema.optionalKey(Schema.DateTimeUtc),
+      applicationName: Schema.optionalKey(Schema.String)
+    }))
+  }))
+}).annotate({ identifier: "LogPage" })
+
+/**
+ * The version of a stream.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const StreamVersion = Schema.Struct({
+  streamName: Schema.String,
+  /** The position of its last message. */
+  version: position
+}).annotate({ identifier: "StreamVersion" })
+
+const etag = { etag: Schema.String.annotate({ description: "The version of the stream, such as `\"12\"`" }) }
+
+const pageHeaders = {
+  etag: Schema.optionalKey(etag.etag),
+  link: Schema.optionalKey(Schema.String.annotate({ description: "The next and the previous page, by RFC 8288" }))
+}
+
+const ifNoneMatch = {
+  "if-none-match": Schema.optionalKey(Schema.String.annotate({
+    description: "The version that the client has, such as `\"12\"`: the answer is 304 when the stream is still at it"
+  }))
+}
+
+const idempotency = {
+  "idempotency-key": Schema.optionalKey(Schema.NonEmptyString.annotate({
+    description: "Makes the ids of the messages, so that the same request can be sent again"
+  })),
+  traceparent: Schema.optionalKey(Schema.String.annotate({
+    description: "The trace of the writer, by W3C. Messages without one keep it in their metadata"
+  }))
+}
 
 const streamName = {
   streamName: Schema.NonEmptyString.annotate({ description: "The name of a stream, such as `account-123`" })
 }
+
+const described = (summary: string, description: string) => OpenApi.annotations({ summary, description })
+
+const onAppend = [
+  Problem.Forbidden,
+  Problem.WrongExpectedVersion,
+  Problem.PreconditionFailed,
+  Problem.PayloadTooLarge,
+  Problem.UnsupportedMediaType,
+  Problem.InvalidMessage,
+  Problem.DuplicateMessageId,
+  Problem.Unavailable
+] as const
+
+const onRead = [Problem.Forbidden, Problem.Unavailable] as const
 
 /**
  * The routes of one stream: appends, reads, its version.
@@ -133,10 +229,7 @@ export class Streams extends HttpApiGroup.make("streams").add(
       "if-none-match": Schema.optionalKey(Schema.String.annotate({
         description: "`*` for a stream that does not exist"
       })),
-      "idempotency-key": Schema.optionalKey(Schema.NonEmptyString.annotate({
-        description: "Makes the ids of the messages, so that the same request can be sent again"
-      })),
-      traceparent: Schema.optionalKey(Schema.String)
+      ...idempotency
     },
     payload: [
       Schema.Union([NewMessages, NewMessage]),
@@ -145,21 +238,107 @@ export class Streams extends HttpApiGroup.make("streams").add(
       )
     ],
     success: HttpApiSchema.WithHeaders(Appended.pipe(HttpApiSchema.status(201)), etag),
-    error: [
-      Problem.Forbidden,
-      Problem.WrongExpectedVersion,
-      Problem.PreconditionFailed,
-      Problem.PayloadTooLarge,
-      Problem.UnsupportedMediaType,
-      Problem.InvalidMessage,
-      Problem.DuplicateMessageId,
-      Problem.Unavailable
-    ]
-  }).annotateMerge(OpenApi.annotations({
-    summary: "Append messages",
-    description: "Appends one message, several, or a line each, all or none"
-  }))
+    error: onAppend
+  }).annotateMerge(described(
+    "Append messages",
+    "Appends one message, several, or one a line, all or none. The same messages under the same ids can be sent again: the answer is " +
+      "that of the first time, whatever version is expected."
+  )),
+  HttpApiEndpoint.get("read", "/streams/:streamName/messages", {
+    params: streamName,
+    query: {
+      from: Schema.optionalKey(positionQuery),
+      limit: Schema.optionalKey(limitQuery),
+      direction: Schema.optionalKey(Schema.Literals(["forwards", "backwards"])),
+      type: Schema.optionalKey(typesQuery)
+    },
+    headers: ifNoneMatch,
+    success: [HttpApiSchema.WithHeaders(StreamPage, pageHeaders), HttpApiSchema.Empty(304)],
+    error: [...onRead, Problem.Unsupported]
+  }).annotateMerge(described(
+    "Read a stream",
+    "A page of the stream, by position. A stream that does not exist has no messages. A page with `type` may have fewer messages than " +
+      "its limit, or none, and still a next page."
+  )),
+  HttpApiEndpoint.get("last", "/streams/:streamName/messages/last", {
+    params: streamName,
+    query: { type: Schema.optionalKey(Schema.NonEmptyString) },
+    success: RecordedMessage,
+    error: [...onRead, Problem.MessageNotFound]
+  }).annotateMerge(described("The last message", "The last message of the stream, or the last one of a type.")),
+  HttpApiEndpoint.get("message", "/streams/:streamName/messages/:messageId", {
+    params: { ...streamName, messageId: Message.MessageId },
+    success: RecordedMessage,
+    error: [...onRead, Problem.MessageNotFound]
+  }).annotateMerge(described("A message by id", "The message of the stream with this id.")),
+  HttpApiEndpoint.get("version", "/streams/:streamName", {
+    params: streamName,
+    headers: ifNoneMatch,
+    success: [HttpApiSchema.WithHeaders(StreamVersion, etag), HttpApiSchema.Empty(304)],
+    error: [...onRead, Problem.StreamNotFound]
+  }).annotateMerge(described("The version of a stream", "The position of the stream's last message. HEAD works, too."))
 ).middleware(Access).annotateMerge(OpenApi.annotations({ description: "Append to a stream, and read it" })) {}
+
+/**
+ * The routes of the whole store: reads by global position, and appends to several streams.
+ *
+ * @category groups
+ * @since 0.1.0
+ */
+export class Messages extends HttpApiGroup.make("messages").add(
+  HttpApiEndpoint.get("read", "/messages", {
+    query: {
+      from: Schema.optionalKey(globalQuery),
+      limit: Schema.optionalKey(limitQuery),
+      category: Schema.optionalKey(categoriesQuery),
+      type: Schema.optionalKey(typesQuery)
+    },
+    success: LogPage,
+    error: onRead
+  }).annotateMerge(described(
+    "Read everything",
+    "A page of the whole store, by global position, up to the last message that is final. Continue at `through` + 1."
+  )),
+  HttpApiEndpoint.get("at", "/messages/:globalPosition", {
+    params: { globalPosition },
+    success: RecordedMessage,
+    error: [...onRead, Problem.MessageNotFound]
+  }).annotateMerge(described("A message by global position", "The message at this global position.")),
+  HttpApiEndpoint.post("writeAll", "/appends", {
+    headers: idempotency,
+    payload: Schema.NonEmptyArray(StreamAppend),
+    success: Schema.Struct({ results: Schema.Array(Appended) }).pipe(HttpApiSchema.status(201)),
+    error: [...onAppend.filter((one) => one !== Problem.PreconditionFailed), Problem.Unsupported]
+  }).annotateMerge(described(
+    "Append to several streams",
+    "Appends to several streams in one transaction, all or none. An append without messages checks the version of its stream."
+  ))
+).middleware(Access).annotateMerge(
+  OpenApi.annotations({ description: "Read everything, append to several streams" })
+) {}
+
+/**
+ * The routes of categories.
+ *
+ * @category groups
+ * @since 0.1.0
+ */
+export class Categories extends HttpApiGroup.make("categories").add(
+  HttpApiEndpoint.get("read", "/categories/:category/messages", {
+    params: categoryName,
+    query: {
+      from: Schema.optionalKey(globalQuery),
+      limit: Schema.optionalKey(limitQuery),
+      type: Schema.optionalKey(typesQuery),
+      ...categoryFilters
+    },
+    success: LogPage,
+    error: onRead
+  }).annotateMerge(described(
+    "Read a category",
+    "A page of all streams of the category, by global position. Continue at `through` + 1."
+  ))
+).middleware(Access).annotateMerge(OpenApi.annotations({ description: "Read categories" })) {}
 
 /**
  * A heartbeat of a live answer: the client has everything up to this position.
@@ -186,7 +365,7 @@ export const LiveEvent = Schema.Union([
   Schema.Struct({
     id: Schema.String,
     event: Schema.Literal("message"),
-    data: Schema.fromJsonString(Schema.toCodecJson(Message.RecordedMessage))
+    data: Schema.fromJsonString(Schema.toCodecJson(RecordedMessage))
   }),
   Schema.Struct({
     /** Absent at position -1. */
@@ -210,12 +389,6 @@ const liveFrom = (what: string, least: number) =>
       description: `The ${what} to begin with, inclusive, or \`end\` for what comes next. Defaults to the first`
     })
   )
-
-const liveType = Schema.optionalKey(
-  Schema.NonEmptyArray(Schema.NonEmptyString).annotate({ description: "Only messages of these types. May be repeated" })
-)
-
-const liveCategory = Schema.NonEmptyString.annotate({ description: "The name of a category, such as `account`" })
 
 /** An endpoint declares one streaming answer; the document also has the other one. */
 const alsoAsLines = {
@@ -262,41 +435,27 @@ const live = {
 export class Live extends HttpApiGroup.make("live").add(
   HttpApiEndpoint.get("stream", "/streams/:streamName/live", {
     params: streamName,
-    query: { from: liveFrom("position", 0), type: liveType },
+    query: { from: liveFrom("position", 0), type: Schema.optionalKey(typesQuery) },
     headers: resumption("position"),
     ...live
   }).annotateMerge(liveDocs("Follow a stream", "The messages of a stream, with their positions as ids.")),
   HttpApiEndpoint.get("category", "/categories/:category/live", {
-    params: { category: liveCategory },
+    params: categoryName,
     query: {
       from: liveFrom("global position", 1),
-      type: liveType,
-      correlation: Schema.optionalKey(Schema.NonEmptyString.annotate({
-        description: "Only messages whose metadata has a `correlationStreamName` of this category"
-      })),
-      member: Schema.optionalKey(
-        Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({
-          description: "Which member of a consumer group reads, from 0"
-        })
-      ),
-      size: Schema.optionalKey(
-        Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).annotate({
-          description: "How many members the consumer group has"
-        })
-      )
+      type: Schema.optionalKey(typesQuery),
+      ...categoryFilters
     },
     headers: resumption("global position"),
     ...live
-  }).annotateMerge(liveDocs("Follow a category", "The messages of all streams of a category, with their global positions as ids.")),
+  }).annotateMerge(
+    liveDocs("Follow a category", "The messages of all streams of a category, with their global positions as ids.")
+  ),
   HttpApiEndpoint.get("all", "/live", {
     query: {
       from: liveFrom("global position", 1),
-      category: Schema.optionalKey(
-        Schema.NonEmptyArray(Schema.NonEmptyString).annotate({
-          description: "Only messages of these categories. May be repeated"
-        })
-      ),
-      type: liveType
+      category: Schema.optionalKey(categoriesQuery),
+      type: Schema.optionalKey(typesQuery)
     },
     headers: resumption("global position"),
     ...live
@@ -304,16 +463,45 @@ export class Live extends HttpApiGroup.make("live").add(
 ).middleware(Access).annotateMerge(OpenApi.annotations({ description: "Follow what is written" })) {}
 
 /**
+ * The routes for those who run the server.
+ *
+ * @category groups
+ * @since 0.1.0
+ */
+export class System extends HttpApiGroup.make("system").add(
+  HttpApiEndpoint.get("health", "/healthz", {
+    success: Schema.Struct({ status: Schema.Literal("ok") })
+  }).annotateMerge(
+    described("Whether the server runs", "Answers as long as the server runs, whatever its store does.")
+  ),
+  HttpApiEndpoint.get("ready", "/readyz", {
+    success: Schema.Struct({ status: Schema.Literal("ready") }),
+    error: Problem.NotReady
+  }).annotateMerge(described(
+    "Whether the server is ready",
+    "Asks the store, and makes the checks of the application, such as one of a consumer's lag."
+  )),
+  HttpApiEndpoint.get("metrics", "/metrics", {
+    success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/plain; version=0.0.4" })),
+    error: Problem.Forbidden
+  }).middleware(Access).annotateMerge(
+    described("Metrics", "The metrics of the process, in the text format of Prometheus. Needs the scope `read`.")
+  )
+).annotateMerge(OpenApi.annotations({ description: "Run the server" })) {}
+
+/**
  * The whole API.
  *
  * @category api
  * @since 0.1.0
  */
-export class Api extends HttpApi.make("eventfold").add(Streams, Live).annotateMerge(OpenApi.annotations({
-  title: "eventfold",
-  version: "1",
-  description: "The message store of eventfold: append messages to streams, read and follow them"
-})).annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }).annotate(
-  HttpApi.QueryParseOptions,
-  { errors: "all" }
-) {}
+export class Api
+  extends HttpApi.make("eventfold").add(Streams, Messages, Categories, Live, System).annotateMerge(OpenApi.annotations({
+    title: "eventfold",
+    version: "1",
+    description: "The message store of eventfold: append messages to streams, read and follow them"
+  })).annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }).annotate(
+    HttpApi.QueryParseOptions,
+    { errors: "all" }
+  )
+{}

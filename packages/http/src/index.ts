@@ -11,6 +11,12 @@ export * as Api from "./Api.ts"
  */
 export * as Authentication from "./Authentication.ts"
 /**
+ * The typed client of the HTTP API.
+ *
+ * @since 0.1.0
+ */
+export * as Client from "./Client.ts"
+/**
  * How much a request, and a sender, may ask of the server.
  *
  * @since 0.1.0
@@ -29,8 +35,26 @@ export * as Principal from "./Principal.ts"
  */
 export * as Problem from "./Problem.ts"
 /**
+ * When a server is ready to take requests.
+ *
+ * @since 0.1.0
+ */
+export * as Readiness from "./Readiness.ts"
+/**
  * The routes of the HTTP API as a layer.
  *
  * @since 0.1.0
  */
 export * as Routes from "./Routes.ts"
+/**
+ * Serves the HTTP API alone, with safe defaults.
+ *
+ * @since 0.1.0
+ */
+export * as Server from "./Server.ts"
+/**
+ * Bearer tokens.
+ *
+ * @since 0.1.0
+ */
+export * as Tokens from "./Tokens.ts"

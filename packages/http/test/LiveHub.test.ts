@@ -42,7 +42,11 @@ describe("frames", () => {
   it.effect("have the JSON of the schema", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
-      yield* store.append("account-1", { type: "Happened", data: { a: ["\u2028\n\"ü", null, 1.5] }, metadata: { b: true } })
+      yield* store.append("account-1", {
+        type: "Happened",
+        data: { a: ["\u2028\n\"ü", null, 1.5] },
+        metadata: { b: true }
+      })
       yield* store.append("account-1", { type: "Happened", data: null })
       const { messages } = yield* store.readCategoryPage("account")
       assert.strictEqual(messages.length, 2)
@@ -127,8 +131,14 @@ describe("a live client", () => {
           yield* watch(hub, sse(category("account", ["Rare"]))),
           yield* watch(hub, sse(stream("account-1", ["Rare"]))),
           yield* watch(hub, sse({ source: { _tag: "Category", category: "account", correlation: "caller" } })),
-          yield* watch(hub, sse({ source: { _tag: "Category", category: "account", consumerGroup: { member: 0, size: 2 } } })),
-          yield* watch(hub, sse({ source: { _tag: "Category", category: "account", consumerGroup: { member: 1, size: 2 } } }))
+          yield* watch(
+            hub,
+            sse({ source: { _tag: "Category", category: "account", consumerGroup: { member: 0, size: 2 } } })
+          ),
+          yield* watch(
+            hub,
+            sse({ source: { _tag: "Category", category: "account", consumerGroup: { member: 1, size: 2 } } })
+          )
         ]
         yield* pass()
         yield* append("account-1", 1)
@@ -250,7 +260,10 @@ describe("a live client", () => {
     withHub((hub) =>
       Effect.gen(function*() {
         yield* append("order-1", 7)
-        const [client, everything] = [yield* watch(hub, sse(category("account"))), yield* watch(hub, sse(all(["account"])))]
+        const [client, everything] = [
+          yield* watch(hub, sse(category("account"))),
+          yield* watch(hub, sse(all(["account"])))
+        ]
         yield* pass()
         for (const _ of range(1, 3)) yield* pass("15 seconds")
         assert.deepStrictEqual(client.heartbeats(), Array(4).fill("{\"position\":0}"))

@@ -10,6 +10,7 @@ import { Authentication } from "../../Authentication.ts"
 import * as Principal from "../../Principal.ts"
 import * as Problem from "../../Problem.ts"
 import * as Rates from "../limits/rates.ts"
+import { Sender } from "./sender.ts"
 
 /** The middleware of the routes that are not for everyone. */
 export const layer = Layer.effect(
@@ -17,13 +18,18 @@ export const layer = Layer.effect(
   Effect.gen(function*() {
     const { authenticate } = yield* Authentication
     const count = yield* Rates.make
+    const admit = (name: string) =>
+      Effect.flatMap(Sender, (sender) => {
+        if (sender !== undefined) sender.name = name
+        return count(name)
+      })
     return {
       bearer: (answer) =>
         Effect.flatMap(
           HttpServerRequest,
           (request) =>
             Effect.flatMap(authenticate(request), (principal) =>
-              Effect.andThen(count(principal.name), Effect.provideService(answer, Principal.Principal, principal)))
+              Effect.andThen(admit(principal.name), Effect.provideService(answer, Principal.Principal, principal)))
         )
     }
   })

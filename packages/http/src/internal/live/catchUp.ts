@@ -3,8 +3,8 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import { MessageStore } from "eventfold/MessageStore"
 import type { RecordedMessage } from "eventfold/Message"
+import { MessageStore } from "eventfold/MessageStore"
 import * as Frames from "./frames.ts"
 import type { UntilBack } from "./outage.ts"
 import { filterOf, idOf, type Selection } from "./selection.ts"
@@ -26,12 +26,18 @@ interface Page {
 
 /** Reads the page after a position. */
 const read = Effect.fnUntraced(
-  function*({ source, types }: Selection, after: number, limit: number): Effect.fn.Return<Page, LiveError, MessageStore> {
+  function*(
+    { source, types }: Selection,
+    after: number,
+    limit: number
+  ): Effect.fn.Return<Page, LiveError, MessageStore> {
     const store = yield* MessageStore
     const from = after + 1
     switch (source._tag) {
       case "Stream": {
-        const messages = yield* Stream.runCollect(store.readStream(source.streamName, { from, limit, batchSize: limit }))
+        const messages = yield* Stream.runCollect(
+          store.readStream(source.streamName, { from, limit, batchSize: limit })
+        )
         return { messages, through: messages.at(-1)?.position ?? after, hasMore: messages.length === limit }
       }
       case "Category": {

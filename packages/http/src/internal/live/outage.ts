@@ -27,7 +27,9 @@ export const make = (): UntilBack => {
   return (read) =>
     read.pipe(
       Effect.tapCause((cause) => {
-        if (away || !cause.reasons.some((reason) => reason._tag === "Fail" && isOutage(reason.error))) return Effect.void
+        if (away || !cause.reasons.some((reason) => reason._tag === "Fail" && isOutage(reason.error))) {
+          return Effect.void
+        }
         away = true
         return warn("live clients wait for the store, which failed", cause)
       }),

@@ -6,19 +6,17 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import type { ConsumerGroup } from "eventfold/StoreBackend"
 import { Api } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
 import { Principal } from "../../Principal.ts"
-import * as Problem from "../../Problem.ts"
 import { authorize, authorizeStream } from "../authentication/access.ts"
 import { Closing } from "../limits/closing.ts"
 import * as OpenAnswers from "../limits/openAnswers.ts"
-import { invalid, ofRead } from "../problems/failures.ts"
+import { authorizeCategories, groupOf } from "../messages/log.ts"
+import { ofReadStream } from "../problems/failures.ts"
 import type { Format } from "./frames.ts"
 import * as Hub from "./hub.ts"
 import type { Selection } from "./selection.ts"
-import type { LiveError } from "./subscriber.ts"
 
 /** The format that the client names first. Browsers' `EventSource` names the first one, and `fetch` none. */
 const formatOf = (accept: string | undefined): Format => {
@@ -33,19 +31,6 @@ const contentTypes: Readonly<Record<Format, string>> = { sse: "text/event-stream
 const after = (lastEventId: number | undefined, from: Hub.Start | undefined): Hub.Start | undefined =>
   lastEventId ?? (typeof from === "number" ? from - 1 : from)
 
-const groupOf = (
-  member: number | undefined,
-  size: number | undefined
-): Effect.Effect<ConsumerGroup | undefined, Problem.InvalidRequest> => {
-  if (member === undefined && size === undefined) return Effect.undefined
-  if (member === undefined) return Effect.fail(invalid(["query", "member"], "is missing beside size"))
-  if (size === undefined) return Effect.fail(invalid(["query", "size"], "is missing beside member"))
-  return Effect.succeed({ member, size })
-}
-
-const problemOf = (error: LiveError): ReturnType<typeof ofRead> | Problem.Unsupported =>
-  error._tag === "Unsupported" ? new Problem.Unsupported({ detail: error.message }) : ofRead(error)
-
 const group = HttpApiBuilder.group(
   Api,
   "live",
@@ -58,7 +43,7 @@ const group = HttpApiBuilder.group(
         const { name } = yield* Principal
         yield* count(name)
         const format = formatOf(accept)
-        const bytes = yield* Effect.mapError(hub.open({ selection, format, after }), problemOf)
+        const bytes = yield* Effect.mapError(hub.open({ selection, format, after }), ofReadStream)
         return HttpServerResponse.stream(bytes, {
           contentType: contentTypes[format],
           // Proxies hold back what they buffer; nginx asks this header.
@@ -83,8 +68,7 @@ const group = HttpApiBuilder.group(
       }),
 
       all: Effect.fnUntraced(function*({ headers, query: { category, from, type }, request }) {
-        if (category === undefined) yield* authorize("read")
-        else yield* Effect.forEach(category, (one) => authorize("read", one), { discard: true })
+        yield* authorizeCategories(category)
         const selection: Selection = { source: { _tag: "All", categories: category }, types: type }
         return yield* answer(request.headers["accept"], selection, after(headers["last-event-id"], from))
       })

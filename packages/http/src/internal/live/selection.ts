@@ -52,7 +52,9 @@ export const keyOf = ({ source, types }: Selection): string =>
   JSON.stringify([
     source._tag,
     source._tag === "Stream" ? source.streamName : undefined,
-    source._tag === "Category" ? [source.correlation, source.consumerGroup?.member, source.consumerGroup?.size] : undefined,
+    source._tag === "Category"
+      ? [source.correlation, source.consumerGroup?.member, source.consumerGroup?.size]
+      : undefined,
     sorted(types)
   ])
 

@@ -184,7 +184,9 @@ export const make = Effect.fnUntraced(function*(scan: Scan, options: Options, un
     frames: ReadonlyArray<Frames.Frame>
   ) => {
     const { source } = view.selection
-    const own = source._tag === "Stream" ? frames.filter(({ message }) => message.streamName === source.streamName) : frames
+    const own = source._tag === "Stream"
+      ? frames.filter(({ message }) => message.streamName === source.streamName)
+      : frames
     deliver({ ...view, subscribers: new Set([subscriber]) }, own, remove)
   }
 
@@ -204,7 +206,7 @@ export const make = Effect.fnUntraced(function*(scan: Scan, options: Options, un
     through = Math.max(from, page.through)
     // Clients of the whole source have looked through to here, whatever their filters let pass.
     for (const { selection, subscribers } of views.values()) {
-      if (selection.source._tag !== "Stream") for (const subscriber of subscribers) subscriber.advance(through)
+      if (selection.source._tag !== "Stream") { for (const subscriber of subscribers) subscriber.advance(through) }
     }
     return page
   })
@@ -226,7 +228,7 @@ export const make = Effect.fnUntraced(function*(scan: Scan, options: Options, un
   const reset = (cause: Cause.Cause<ReadAllError>) =>
     Effect.suspend(() => {
       if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
-      for (const { subscribers } of [...views.values()]) {
+      for (const { subscribers } of views.values()) {
         for (const subscriber of subscribers) {
           remove(subscriber)
           subscriber.fail(cause)

@@ -27,6 +27,11 @@ export const versionOf = (tag: string): number | undefined => {
 /** The entity tag of a stream at a version. */
 export const etag = (version: number): string => `"${version}"`
 
+/** Whether a client that has these entity tags has the stream as it is at this version. */
+export const isCurrent = (ifNoneMatch: string | undefined, version: number): boolean =>
+  ifNoneMatch !== undefined &&
+  ifNoneMatch.split(",").some((tag) => tag.trim() === "*" || versionOf(tag.replace(/^\s*W\//, "")) === version)
+
 /** Fails when the request says it twice, or in words that mean nothing here. */
 export const expected = (
   headers: Conditions,

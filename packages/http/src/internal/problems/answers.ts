@@ -4,6 +4,7 @@
  */
 import * as ByteSize from "effect/ByteSize"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
@@ -16,6 +17,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import type * as Types from "effect/Types"
 import { Limits } from "../../Limits.ts"
 import * as Problem from "../../Problem.ts"
+import * as Metrics from "./metrics.ts"
 
 type Answer = HttpServerResponse.HttpServerResponse
 
@@ -47,7 +49,9 @@ const problemOfDefect = (defect: unknown, bodyBytes: number): HttpServerResponda
       ? undefined
       : ofIssues(issuesOf(defect.cause.issue, [defect.kind.toLowerCase()]))
   }
-  if (HttpServerError.isHttpServerError(defect) && defect.reason._tag === "RequestParseError") {
+  if (!HttpServerError.isHttpServerError(defect)) return undefined
+  if (defect.reason._tag === "RouteNotFound") return new Problem.RouteNotFound({})
+  if (defect.reason._tag === "RequestParseError") {
     return defect.reason.reason === "BodyTooLarge" ? tooLarge(bodyBytes) : ofIssues([{
       path: ["payload"],
       message: "could not be read"
@@ -106,7 +110,8 @@ const headersOfStatus = (status: number): Readonly<Record<string, string>> => {
 const finish = (answer: Answer): Answer =>
   HttpServerResponse.setHeaders(answer, { ...headersOfStatus(answer.status), ...answer.headers })
 
-const respond = (problem: HttpServerRespondable.Respondable): Effect.Effect<Answer> =>
+/** A problem as an answer with the headers that every answer has. */
+export const respond = (problem: HttpServerRespondable.Respondable): Effect.Effect<Answer> =>
   Effect.map(Effect.orDie(problem[HttpServerRespondable.symbol]()), finish)
 
 const ofCause = (cause: Cause.Cause<unknown>, bodyBytes: number): Effect.Effect<Answer> => {
@@ -128,16 +133,17 @@ const hasBody = ({ headers, method }: HttpServerRequest.HttpServerRequest): bool
   ((headers["content-length"] ?? "0") !== "0" || headers["transfer-encoding"] !== undefined)
 
 /**
- * The middleware of all routes of the API.
+ * Makes problems of whatever goes wrong in an answer, and bounds the body of the request.
  *
  * A body without a content type is refused, because a page of any site can send one to a server on this machine without asking the
  * browser's permission.
  */
-export const Answers = HttpRouter.middleware(Effect.gen(function*() {
-  const { bodyBytes } = yield* Limits
+export const guard = (bodyBytes: number) => {
   const maxBodySize = ByteSize.bytes(bodyBytes)
   // No failure is left. The type says otherwise, because a middleware has to declare by name what it handles.
-  return (answer): Effect.Effect<Answer, Types.unhandled, HttpServerRequest.HttpServerRequest> =>
+  return (
+    answer: Effect.Effect<Answer, Types.unhandled>
+  ): Effect.Effect<Answer, Types.unhandled, HttpServerRequest.HttpServerRequest> =>
     Effect.matchCauseEffect(
       Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         const { headers } = request
@@ -155,4 +161,21 @@ export const Answers = HttpRouter.middleware(Effect.gen(function*() {
         onFailure: (cause) => ofCause(cause, bodyBytes)
       }
     )
+}
+
+/** The middleware of all routes of the API. */
+export const Answers = HttpRouter.middleware(Effect.gen(function*() {
+  const { bodyBytes } = yield* Limits
+  const guarded = guard(bodyBytes)
+  const count = yield* Metrics.make
+  return (answer) =>
+    Effect.gen(function*() {
+      const { method } = yield* HttpServerRequest.HttpServerRequest
+      const { route: { path: route } } = yield* HttpRouter.RouteContext
+      const start = yield* Clock.currentTimeNanos
+      const response = yield* guarded(answer)
+      const end = yield* Clock.currentTimeNanos
+      count({ method, route, status: response.status }, Number(end - start) / 1e9)
+      return response
+    })
 }))

@@ -6,9 +6,6 @@ import type { AppendError, ReadAllError, ReadCategoryError, ReadStreamError } fr
 import type * as StoreError from "eventfold/StoreError"
 import * as Problem from "../../Problem.ts"
 
-/** What the operations of a store fail with. */
-export type Failure = AppendError | ReadStreamError | ReadCategoryError | ReadAllError | StoreError.Unsupported
-
 /** One part of the request is wrong. */
 export const invalid = (path: ReadonlyArray<string | number>, message: string): Problem.InvalidRequest =>
   new Problem.InvalidRequest({ detail: `${path.join(".")}: ${message}`, errors: [{ path, message }] })
@@ -33,17 +30,23 @@ export interface Places {
   readonly byHeader: boolean
 }
 
-/** The problem of a failed append. */
+/** The problem of a failed append to one stream. */
 export const ofAppend = (places: Places) => (error: AppendError) => {
+  if (error._tag !== "WrongExpectedVersion") return ofRefusal(places.streamName, error)
+  return places.byHeader
+    ? new Problem.PreconditionFailed(ofWrongVersion(error))
+    : new Problem.WrongExpectedVersion(ofWrongVersion(error))
+}
+
+const ofRefusal = (
+  place: ReadonlyArray<string | number>,
+  error: Exclude<AppendError, StoreError.WrongExpectedVersion>
+): Problem.DuplicateMessageId | Problem.InvalidRequest | Problem.InvalidMessage | ReturnType<typeof ofStoreError> => {
   switch (error._tag) {
-    case "WrongExpectedVersion":
-      return places.byHeader
-        ? new Problem.PreconditionFailed(ofWrongVersion(error))
-        : new Problem.WrongExpectedVersion(ofWrongVersion(error))
     case "DuplicateMessageId":
       return new Problem.DuplicateMessageId({ detail: error.message, streamName: error.streamName, id: error.id })
     case "InvalidStreamName":
-      return invalid(places.streamName, error.reason)
+      return invalid(place, error.message)
     case "InvalidMessage":
       return new Problem.InvalidMessage({
         detail: error.message,
@@ -56,23 +59,36 @@ export const ofAppend = (places: Places) => (error: AppendError) => {
   }
 }
 
+/** The problem of a failed append to several streams. */
+export const ofAppends = (
+  error: AppendError | StoreError.Unsupported
+): Exclude<ReturnType<ReturnType<typeof ofAppend>>, Problem.PreconditionFailed> | Problem.Unsupported => {
+  if (error._tag === "Unsupported") return new Problem.Unsupported({ detail: error.message })
+  if (error._tag === "WrongExpectedVersion") return new Problem.WrongExpectedVersion(ofWrongVersion(error))
+  return ofRefusal(["payload"], error)
+}
+
 /** The names by which a request gives the arguments of a read. */
 const queryNames: Readonly<Record<string, string>> = { types: "type", categories: "category" }
 
 /** The problem of a failed read. */
 export const ofRead = (
-  error: ReadStreamError | ReadCategoryError | ReadAllError
-): Problem.InvalidRequest | Problem.Unsupported | Problem.Unavailable | Problem.InternalError => {
+  error: Exclude<ReadStreamError | ReadCategoryError | ReadAllError, StoreError.Unsupported>
+): Problem.InvalidRequest | Problem.Unavailable | Problem.InternalError => {
   switch (error._tag) {
     case "InvalidStreamName":
-      return invalid(["params", "streamName"], error.reason)
+      return invalid(["params", "streamName"], error.message)
     case "InvalidCategory":
-      return invalid(["category"], error.reason)
+      return invalid(["params", "category"], error.message)
     case "InvalidArgument":
       return invalid(["query", queryNames[error.argument] ?? error.argument], `must be ${error.expected}`)
-    case "Unsupported":
-      return new Problem.Unsupported({ detail: error.message })
     case "StoreError":
       return ofStoreError(error)
   }
 }
+
+/** The problem of a failed read of a stream, or of any source. */
+export const ofReadStream = (
+  error: ReadStreamError | ReadCategoryError | ReadAllError
+): ReturnType<typeof ofRead> | Problem.Unsupported =>
+  error._tag === "Unsupported" ? new Problem.Unsupported({ detail: error.message }) : ofRead(error)
