@@ -19,7 +19,7 @@ import * as Tail from "./tail.ts"
 export interface Options {
   /** Defaults to 15 seconds, because many proxies close what is silent for 30 or 60. */
   readonly heartbeat?: Duration.Input | undefined
-  /** The least time between two chunks. Defaults to 20 milliseconds: at most 50 writes a second for each client. */
+  /** The least time between two chunks. Defaults to 25 milliseconds: at most 40 writes a second for each client. */
   readonly gap?: Duration.Input | undefined
   /** The longest pause between two polls. Defaults to a second, because somebody waits, and a source has one poll for all. */
   readonly maxPause?: Duration.Input | undefined
@@ -59,7 +59,7 @@ const defaults = ({ gap, heartbeat, idle, maxPause, patience, queueBytes, reads,
   },
   tail: {
     batchSize: 1_024,
-    gap: Duration.toMillis(gap ?? "20 millis"),
+    gap: Duration.toMillis(gap ?? "25 millis"),
     minPause: 100,
     maxPause: Duration.toMillis(maxPause ?? "1 second"),
     recent: { messages: 1_000, characters: 1_048_576 }
