@@ -47,7 +47,10 @@ const follow = (count: number): Side<Databases> =>
 export const rows: ReadonlyArray<Row<Databases>> = [
   {
     name: "live",
-    description: `from an append to ${clients.toLocaleString("en")} SSE clients of a category that gets ${messagesPerSecond} messages a ` +
+    description:
+      `from an append to ${
+        clients.toLocaleString("en")
+      } SSE clients of a category that gets ${messagesPerSecond} messages a ` +
       "second, in another process",
     unit: "ms",
     percentiles: [{ share: 0.5 }, { share: 0.99, goal: 100 }],

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { Message, MessageStore } from "eventfold"
+import { Message, MessageStore, StoreError } from "eventfold"
 import * as Frames from "../src/internal/live/frames.ts"
 import * as Hub from "../src/internal/live/hub.ts"
 import type { Selection } from "../src/internal/live/selection.ts"
@@ -51,7 +51,9 @@ describe("frames", () => {
       const { messages } = yield* store.readCategoryPage("account")
       assert.strictEqual(messages.length, 2)
       for (const message of messages) {
-        const json = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(Message.RecordedMessage)))(message)
+        const json = yield* Schema.encodeEffect(Schema.fromJsonString(Schema.toCodecJson(Message.RecordedMessage)))(
+          message
+        )
         assert.strictEqual(Frames.make(message).json(), json)
         assert.strictEqual(json.split("\n").length, 1)
       }
@@ -324,6 +326,82 @@ describe("a client that reads slowly", () => {
         yield* pass("15 seconds")
         assert.isTrue(Exit.hasInterrupts(yield* slow.exit))
         assert.strictEqual(hub.size(), 0)
+      })
+    ))
+})
+
+describe("a store that fails", () => {
+  /** A store whose reads of categories fail while there is a failure. */
+  const failing = Effect.gen(function*() {
+    const store = yield* MessageStore.MessageStore
+    const state: { failure: StoreError.StoreError | undefined } = { failure: undefined }
+    const orFail = <A, E>(read: Effect.Effect<A, E>) =>
+      Effect.suspend((): Effect.Effect<A, E | StoreError.StoreError> =>
+        state.failure === undefined ? read : Effect.fail(state.failure)
+      )
+    const hub = yield* Effect.provideService(
+      Hub.make(),
+      MessageStore.MessageStore,
+      MessageStore.MessageStore.of({
+        ...store,
+        readCategoryPage: (category, options) => orFail(store.readCategoryPage(category, options)),
+        lastCategoryMessage: (category) => orFail(store.lastCategoryMessage(category))
+      })
+    )
+    return { hub, state }
+  })
+
+  const failure = (isRetryable: boolean) =>
+    new StoreError.StoreError({ operation: "readCategory", reason: "the store is away", isRetryable })
+
+  it.effect("for a while keeps the clients, which then get everything", () =>
+    Effect.gen(function*() {
+      const { hub, state } = yield* failing
+      yield* append("account-1", 100)
+      const following = yield* watch(hub, sse(category("account")))
+      yield* pass()
+      state.failure = failure(true)
+      yield* append("account-1", 3)
+      yield* pass("15 seconds")
+      assert.deepStrictEqual(following.ids(), range(1, 100))
+      assert.deepStrictEqual(following.heartbeats(), ["{\"position\":100}", "{\"position\":100}"])
+      // A request is answered with a problem while the store is away.
+      assert.strictEqual(yield* Effect.flip(hub.open(sse(category("account"), 3))), state.failure)
+      state.failure = undefined
+      for (let index = 0; index < 5; index++) yield* pass("1 second")
+      assert.deepStrictEqual(following.ids(), range(1, 103))
+    }).pipe(Effect.provide(MessageStore.layerMemory)))
+
+  it.effect("for good ends the clients with its failure, and those that come later are served when it works", () =>
+    Effect.gen(function*() {
+      const { hub, state } = yield* failing
+      const following = yield* watch(hub, sse(category("account")))
+      yield* pass()
+      state.failure = failure(false)
+      yield* append("account-1", 1)
+      yield* pass()
+      assert.isTrue(Exit.isFailure(yield* following.exit))
+      state.failure = undefined
+      const later = yield* watch(hub, sse(category("account")))
+      yield* append("account-1", 1)
+      yield* pass()
+      assert.deepStrictEqual(later.ids(), [1, 2])
+      assert.strictEqual(hub.size(), 1)
+    }).pipe(Effect.provide(MessageStore.layerMemory)))
+
+  it.effect("is not asked for what makes no sense", () =>
+    withHub((hub) =>
+      Effect.gen(function*() {
+        const group = (member: number, size: number): Selection => ({
+          source: { _tag: "Category", category: "account", consumerGroup: { member, size } }
+        })
+        const tagOf = (selection: Selection) => Effect.map(Effect.flip(hub.open(sse(selection))), ({ _tag }) => _tag)
+        assert.strictEqual(yield* tagOf(stream("account")), "InvalidStreamName")
+        assert.strictEqual(yield* tagOf(category("account-1")), "InvalidCategory")
+        assert.strictEqual(yield* tagOf(all(["account-1"])), "InvalidCategory")
+        for (const wrong of [category("account", []), all([]), group(1, 1), group(-1, 2), group(0.5, 2), group(0, 0)]) {
+          assert.strictEqual(yield* tagOf(wrong), "InvalidArgument")
+        }
       })
     ))
 })
