@@ -273,9 +273,11 @@ export class Messages extends HttpApiGroup.make("messages").add(
     query: {
       from: Schema.optionalKey(globalQuery),
       limit: Schema.optionalKey(limitQuery),
-      category: Schema.optionalKey(Schema.NonEmptyArray(Schema.NonEmptyString).annotate({
-        description: "Only messages of these categories. May be repeated"
-      })),
+      category: Schema.optionalKey(
+        Schema.NonEmptyArray(Schema.NonEmptyString).annotate({
+          description: "Only messages of these categories. May be repeated"
+        })
+      ),
       type: Schema.optionalKey(typesQuery)
     },
     success: LogPage,
@@ -298,7 +300,9 @@ export class Messages extends HttpApiGroup.make("messages").add(
     "Append to several streams",
     "Appends to several streams in one transaction, all or none. An append without messages checks the version of its stream."
   ))
-).middleware(Access).annotateMerge(OpenApi.annotations({ description: "Read everything, append to several streams" })) {}
+).middleware(Access).annotateMerge(
+  OpenApi.annotations({ description: "Read everything, append to several streams" })
+) {}
 
 /**
  * The routes of categories.
@@ -336,7 +340,9 @@ export class Categories extends HttpApiGroup.make("categories").add(
 export class System extends HttpApiGroup.make("system").add(
   HttpApiEndpoint.get("health", "/healthz", {
     success: Schema.Struct({ status: Schema.Literal("ok") })
-  }).annotateMerge(described("Whether the server runs", "Answers as long as the server runs, whatever its store does.")),
+  }).annotateMerge(
+    described("Whether the server runs", "Answers as long as the server runs, whatever its store does.")
+  ),
   HttpApiEndpoint.get("ready", "/readyz", {
     success: Schema.Struct({ status: Schema.Literal("ready") }),
     error: Problem.NotReady
@@ -347,7 +353,9 @@ export class System extends HttpApiGroup.make("system").add(
   HttpApiEndpoint.get("metrics", "/metrics", {
     success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/plain; version=0.0.4" })),
     error: Problem.Forbidden
-  }).middleware(Access).annotateMerge(described("Metrics", "The metrics of the process, in the text format of Prometheus. Needs the scope `read`."))
+  }).middleware(Access).annotateMerge(
+    described("Metrics", "The metrics of the process, in the text format of Prometheus. Needs the scope `read`.")
+  )
 ).annotateMerge(OpenApi.annotations({ description: "Run the server" })) {}
 
 /**
@@ -356,11 +364,13 @@ export class System extends HttpApiGroup.make("system").add(
  * @category api
  * @since 0.1.0
  */
-export class Api extends HttpApi.make("eventfold").add(Streams, Messages, Categories, System).annotateMerge(OpenApi.annotations({
-  title: "eventfold",
-  version: "1",
-  description: "The message store of eventfold: append messages to streams, read and follow them"
-})).annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }).annotate(
-  HttpApi.QueryParseOptions,
-  { errors: "all" }
-) {}
+export class Api
+  extends HttpApi.make("eventfold").add(Streams, Messages, Categories, System).annotateMerge(OpenApi.annotations({
+    title: "eventfold",
+    version: "1",
+    description: "The message store of eventfold: append messages to streams, read and follow them"
+  })).annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }).annotate(
+    HttpApi.QueryParseOptions,
+    { errors: "all" }
+  )
+{}

@@ -64,6 +64,13 @@ const each = (
       return answer
     }))
 
+/** The paths of a 400. */
+const errorsOf = ({ json: body, status, text }: Answer): ReadonlyArray<string> => {
+  assert.strictEqual(status, 400, text)
+  const { errors } = body as { errors: ReadonlyArray<{ path: ReadonlyArray<string | number> }> }
+  return errors.map(({ path }) => path.join("."))
+}
+
 describe("problems", () => {
   it.live("a healthy store", () =>
     withServer(inMemory, serve(), (call) =>
@@ -87,25 +94,25 @@ describe("problems", () => {
       })))
 
   it.live("400 with paths", () =>
-    withServer(inMemory, serve(), (call) =>
-      Effect.gen(function*() {
-        const paths = (path: string, sent?: Sent) =>
-          Effect.map(call(path, sent), (answer) => {
-            assert.strictEqual(answer.status, 400, answer.text)
-            return (answer.json as { errors: ReadonlyArray<{ path: ReadonlyArray<string | number> }> }).errors.map((error) =>
-              error.path.join(".")
-            )
-          })
+    withServer(inMemory, serve(), (call) => {
+      const paths = (path: string, sent?: Sent) => Effect.map(call(path, sent), errorsOf)
+      return Effect.gen(function*() {
         const append = "/streams/account-1/messages"
         assert.deepStrictEqual(yield* paths(append, { body: "{", headers: json }), ["payload"])
         assert.deepStrictEqual(yield* paths(append, { body: "", headers: json }), ["payload"])
         assert.include(yield* paths(append, { body: { type: 1, data: {} } }), "payload.type")
         assert.include(yield* paths(append, { body: { ...message, id: "x" } }), "payload.id")
         assert.include(yield* paths(append, { body: { ...message, metdata: {} } }), "payload.metdata")
-        assert.include(yield* paths(append, { body: { ...message, metadata: { traceparent: 7 } } }), "payload.metadata.traceparent")
+        assert.include(
+          yield* paths(append, { body: { ...message, metadata: { traceparent: 7 } } }),
+          "payload.metadata.traceparent"
+        )
         assert.include(yield* paths(append, { body: { messages: [message, { type: "" }] } }), "payload.messages.1.data")
         assert.include(yield* paths(append, { body: { messages: [] } }), "payload.messages.0")
-        assert.include(yield* paths(append, { body: { messages: [message], expectedVersion: -2 } }), "payload.expectedVersion")
+        assert.include(
+          yield* paths(append, { body: { messages: [message], expectedVersion: -2 } }),
+          "payload.expectedVersion"
+        )
         const lines = `${JSON.stringify(message)}\n{"type":"A"}\nnonsense\n`
         const ndjson = { "content-type": "application/x-ndjson" }
         assert.deepStrictEqual(yield* paths(append, { body: lines, headers: ndjson }), ["payload.1.data", "payload.2"])
@@ -124,12 +131,15 @@ describe("problems", () => {
         assert.deepStrictEqual(yield* paths("/appends", { body: {} }), ["payload"])
         assert.deepStrictEqual(yield* paths("/categories/account/messages?member=1"), ["query.size"])
         assert.deepStrictEqual(yield* paths("/categories/account/messages?type="), ["query.type.0"])
-      })))
+      })
+    }))
 
   it.live("401, 403, 404, 409, 412, 413, 415, 422", () =>
     withServer(inMemory, serve({ limits: { bodyBytes: 1_000 } }), (call) =>
       Effect.gen(function*() {
-        for (const authorization of ["", "Bearer", "Bearer nonsense", "Basic ZWY6ZWY=", "Bearer ef_writer-of-everything x"]) {
+        for (
+          const authorization of ["", "Bearer", "Bearer nonsense", "Basic ZWY6ZWY=", "Bearer ef_writer-of-everything x"]
+        ) {
           for (const answer of yield* each(requests, 401, call, { headers: { authorization } })) {
             assert.strictEqual(answer.headers["www-authenticate"], "Bearer")
           }
@@ -138,13 +148,17 @@ describe("problems", () => {
           headers: as("orders")
         })
         yield* each(requests.filter(([, { body }]) => body !== undefined), 403, call, { headers: as("reader") })
-        yield* each([["/messages", {}], ["/metrics", {}]], 403, call, { headers: as("orders") })
-        yield* each([
-          [`/streams/account-9/messages/last`, {}],
-          [`/streams/account-9/messages/${id}`, {}],
-          ["/streams/account-9", {}],
-          ["/messages/999", {}]
-        ], 404, call)
+        yield* each(requests.filter(([, { body }]) => body === undefined), 403, call, { headers: as("appender") })
+        yield* each(
+          [
+            [`/streams/account-9/messages/last`, {}],
+            [`/streams/account-9/messages/${id}`, {}],
+            ["/streams/account-9", {}],
+            ["/messages/999", {}]
+          ],
+          404,
+          call
+        )
         const append = "/streams/account-1/messages"
         yield* call(append, { body: { ...message, id } })
         assert.strictEqual((yield* call(append, { body: { messages: [message], expectedVersion: 7 } })).status, 409)
@@ -153,7 +167,10 @@ describe("problems", () => {
         assert.strictEqual((yield* call(append, { body: message, headers: { "if-match": "\"7\"" } })).status, 412)
         const large = { type: "Opened", data: "x".repeat(2_000) }
         assert.strictEqual((yield* call(append, { body: large })).status, 413)
-        assert.strictEqual((yield* call("/appends", { body: [{ streamName: "account-1", messages: [large] }] })).status, 413)
+        assert.strictEqual(
+          (yield* call("/appends", { body: [{ streamName: "account-1", messages: [large] }] })).status,
+          413
+        )
         for (const type of ["text/plain", "application/xml", "multipart/form-data; boundary=x", "nonsense"]) {
           const headers = { "content-type": type }
           assert.strictEqual((yield* call(append, { body: "{}", headers })).status, 415, type)
@@ -183,18 +200,21 @@ describe("problems", () => {
     ["broken", 500],
     ["defect", 500]
   ]
-  it.live.each(failing)("a store that fails: %s", ([how, status]) =>
-    withServer(layerFailing(how), serve(), (call) =>
-      Effect.gen(function*() {
-        for (const answer of yield* each(ofStore, status, call)) {
-          assert.strictEqual(answer.headers["retry-after"], status === 503 ? "1" : undefined)
-        }
-        if (how === "defect") return
-        const ready = yield* call("/readyz")
-        assert.strictEqual(ready.status, 503)
-        assert.deepInclude(ready.json, { failed: [{ check: "store", reason: "the store did not answer" }] })
-        assert.strictEqual((yield* call("/healthz")).status, 200)
-      })))
+  it.live.each(failing)(
+    "a store that fails: %s",
+    ([how, status]) =>
+      withServer(layerFailing(how), serve(), (call) =>
+        Effect.gen(function*() {
+          for (const answer of yield* each(ofStore, status, call)) {
+            assert.strictEqual(answer.headers["retry-after"], status === 503 ? "1" : undefined)
+          }
+          if (how === "defect") return
+          const ready = yield* call("/readyz")
+          assert.strictEqual(ready.status, 503)
+          assert.deepInclude(ready.json, { failed: [{ check: "store", reason: "the store did not answer" }] })
+          assert.strictEqual((yield* call("/healthz")).status, 200)
+        }))
+  )
 
   it.live("501 of a store without the operation", () =>
     withServer(layerFailing("unsupported"), serve(), (call) =>
@@ -205,10 +225,17 @@ describe("problems", () => {
       })))
 
   it.live("an authentication with a defect", () =>
-    withServer(inMemory, Layer.provide(Server.layer({ port: 0, accessLog: false }), Layer.succeed(Authentication.Authentication, {
-      isOpen: false,
-      authenticate: () => Effect.die(new Error(secret))
-    })), (call) => Effect.asVoid(each(requests, 500, call))))
+    withServer(
+      inMemory,
+      Layer.provide(
+        Server.layer({ port: 0, accessLog: false }),
+        Layer.succeed(Authentication.Authentication, {
+          isOpen: false,
+          authenticate: () => Effect.die(new Error(secret))
+        })
+      ),
+      (call) => Effect.asVoid(each(requests, 500, call))
+    ))
 
   it.live("every documented answer was seen", () =>
     Effect.sync(() => {
@@ -239,7 +266,10 @@ layer(Layer.provide(serve(), layerHeldBack), { excludeTestServices: true })((it)
           assert.strictEqual(answer.headers["x-content-type-options"], "nosniff")
         }
       }
-      const known = [["/messages", "GET, HEAD"], ["/appends", "POST"], ["/streams/account-1/messages", "POST, GET, HEAD"]]
+      const known = [["/messages", "GET, HEAD"], ["/appends", "POST"], [
+        "/streams/account-1/messages",
+        "POST, GET, HEAD"
+      ]]
       for (const [path = "", allow] of known) {
         for (const method of ["DELETE", "PUT", "OPTIONS"]) {
           const answer = yield* ask(url + path, { method })

@@ -35,24 +35,26 @@ export const layer = Layer.effect(
   })
 )
 
+const verbs = { read: "read", append: "append to", admin: "administer" } as const
+
 /** Fails unless the sender has the scope, for the category or for all of them. */
 export const authorize = (
   scope: Principal.Scope,
   category?: string | undefined
 ): Effect.Effect<void, Problem.Forbidden, Principal.Principal> =>
-  Effect.flatMap(
-    Principal.Principal,
-    (principal) =>
-      Principal.allows(principal, scope, category) ? Effect.void : Effect.fail(
-        new Problem.Forbidden({
-          detail: `${principal.name} may not ${scope === "admin" ? "administer" : scope} ${
-            category === undefined ? "all categories" : `the category ${category}`
-          }`,
-          scope,
-          ...(category === undefined ? {} : { category })
-        })
-      )
-  )
+  Effect.flatMap(Principal.Principal, (principal) => {
+    if (Principal.allows(principal, scope, category)) return Effect.void
+    const what = category === undefined ? "all categories" : `the category ${category}`
+    const detail = `${principal.name} may not ${verbs[scope]} ${what}`
+    return Effect.fail(new Problem.Forbidden({ detail, scope, ...(category === undefined ? {} : { category }) }))
+  })
+
+/** Fails unless the sender has the scope for some category. */
+export const authorizeSome = (scope: Principal.Scope): Effect.Effect<void, Problem.Forbidden, Principal.Principal> =>
+  Effect.flatMap(Principal.Principal, (principal) =>
+    Principal.hasScope(principal, scope)
+      ? Effect.void
+      : Effect.fail(new Problem.Forbidden({ detail: `${principal.name} may not ${verbs[scope]} anything`, scope })))
 
 /** Fails unless the sender has the scope for the category of a stream. */
 export const authorizeStream = (scope: Principal.Scope, streamName: string) =>

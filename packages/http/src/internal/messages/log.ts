@@ -13,7 +13,7 @@ import { Api, type LogPage } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
 import * as Principal from "../../Principal.ts"
 import * as Problem from "../../Problem.ts"
-import { authorize, authorizeStream } from "../authentication/access.ts"
+import { authorize, authorizeSome, authorizeStream } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
 import { invalid, ofAppends, ofRead, orProblem } from "../problems/failures.ts"
 import * as NewMessages from "./newMessages.ts"
@@ -90,6 +90,7 @@ const messages = HttpApiBuilder.group(
       }),
 
       at: Effect.fnUntraced(function*({ params: { globalPosition } }) {
+        yield* authorizeSome("read")
         const principal = yield* Principal.Principal
         const found = yield* orProblem(ofRead)(store.messageAt(globalPosition))
         // A message that the sender may not read answers as none does: a refusal would tell that it is there.
