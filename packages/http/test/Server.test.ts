@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Authentication, Readiness, Routes, Server } from "@eventfold/http"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, References, Scope } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
+import { TestClock } from "effect/testing"
 import { MessageStore } from "eventfold"
 import { createServer, request as send } from "node:http"
 import { connect } from "node:net"
@@ -176,6 +177,27 @@ describe("a server", () => {
       yield* Deferred.succeed(finish, undefined)
       assert.strictEqual((yield* Fiber.join(asked)).status, 201)
       yield* Fiber.join(closed)
+    }))
+
+  it.effect("waits for the store as long as it has patience", () =>
+    Effect.gen(function*() {
+      const waiting = yield* Deferred.make<void>()
+      const Silent = Layer.effect(
+        MessageStore.MessageStore,
+        Effect.map(MessageStore.MessageStore, (store) => ({
+          ...store,
+          append: () => Effect.andThen(Deferred.succeed(waiting, undefined), Effect.never)
+        }))
+      ).pipe(Layer.provide(inMemory))
+      yield* Effect.gen(function*() {
+        const { call } = yield* makeChecker(yield* address)
+        const asked = yield* Effect.forkChild(call("/streams/account-1/messages", { body: message }))
+        yield* Deferred.await(waiting)
+        yield* TestClock.adjust("10 seconds")
+        const answer = yield* Fiber.join(asked)
+        assert.strictEqual(answer.status, 503)
+        assert.strictEqual(answer.headers["retry-after"], "1")
+      }).pipe(Effect.provide(Layer.provide(serveOpen(), Silent)))
     }))
 
   it.live("logs each request in a line without its query, headers and body", () =>

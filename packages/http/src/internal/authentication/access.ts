@@ -7,10 +7,14 @@ import * as Layer from "effect/Layer"
 import * as StreamName from "eventfold/StreamName"
 import { Access } from "../../Api.ts"
 import { Authentication } from "../../Authentication.ts"
+import { Limits } from "../../Limits.ts"
 import * as Principal from "../../Principal.ts"
 import * as Problem from "../../Problem.ts"
 import * as Rates from "../limits/rates.ts"
+import { respond } from "../problems/answers.ts"
 import { Sender } from "./sender.ts"
+
+const away = new Problem.Unavailable({ detail: "the store did not answer in time; send the request again" })
 
 /** The middleware of the routes that are not for everyone. */
 export const layer = Layer.effect(
@@ -18,6 +22,8 @@ export const layer = Layer.effect(
   Effect.gen(function*() {
     const { authenticate } = yield* Authentication
     const count = yield* Rates.make
+    const { patience } = yield* Limits
+    const inTime = Effect.timeoutOrElse({ duration: patience, orElse: () => respond(away) })
     const admit = (name: string) =>
       Effect.flatMap(Sender, (sender) => {
         if (sender !== undefined) sender.name = name
@@ -29,7 +35,10 @@ export const layer = Layer.effect(
           HttpServerRequest,
           (request) =>
             Effect.flatMap(authenticate(request), (principal) =>
-              Effect.andThen(admit(principal.name), Effect.provideService(answer, Principal.Principal, principal)))
+              Effect.andThen(
+                admit(principal.name),
+                inTime(Effect.provideService(answer, Principal.Principal, principal))
+              ))
         )
     }
   })
