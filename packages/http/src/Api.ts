@@ -25,12 +25,7 @@ import * as Problem from "./Problem.ts"
  * @since 0.1.0
  */
 export class Access extends HttpApiMiddleware.Service<Access, { provides: Principal }>()("@eventfold/http/Api/Access", {
-  error: [
-    Problem.InvalidRequest,
-    Problem.Unauthorized,
-    Problem.TooManyRequests,
-    Problem.InternalError
-  ],
+  error: [Problem.Unauthorized, Problem.TooManyRequests, Problem.InternalError],
   security: { bearer: HttpApiSecurity.bearer }
 }) {}
 
@@ -201,6 +196,7 @@ const streamName = {
 const described = (summary: string, description: string) => OpenApi.annotations({ summary, description })
 
 const onAppend = [
+  Problem.InvalidRequest,
   Problem.Forbidden,
   Problem.WrongExpectedVersion,
   Problem.PreconditionFailed,
@@ -211,7 +207,7 @@ const onAppend = [
   Problem.Unavailable
 ] as const
 
-const onRead = [Problem.Forbidden, Problem.Unavailable] as const
+const onRead = [Problem.InvalidRequest, Problem.Forbidden, Problem.Unavailable] as const
 
 /**
  * The routes of one stream: appends, reads, its version.

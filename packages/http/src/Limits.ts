@@ -28,6 +28,12 @@ export interface Limits {
    * because a sender that makes more is usually a loop by mistake, and one that means it can send many messages in one request.
    */
   readonly requestsPerSecond: number
+  /**
+   * How long a request may wait for the store. Then it is answered with 503, and an append may have been written or not: to send it
+   * again with the same ids or `Idempotency-Key` is safe. Defaults to 10 seconds, because clients and proxies seldom wait longer, and a
+   * store on PostgreSQL by itself goes on for 30.
+   */
+  readonly patience: Duration.Input
   /** How many live answers a sender may hold open, by the name of its principal. Defaults to 100: a few for each of its processes. */
   readonly openLive: number
   /** How many live answers the server holds open in all. Defaults to 10,000, because each costs a socket and some memory. */
@@ -56,6 +62,7 @@ export const defaults: Limits = {
   bodyBytes: 1_048_576,
   page: 1_000,
   requestsPerSecond: 1_000,
+  patience: "10 seconds",
   openLive: 100,
   openLiveInAll: 10_000,
   liveQueueBytes: 1_048_576,

@@ -47,13 +47,22 @@ const covers = (pattern: string, category: string): boolean =>
   pattern === "*" || pattern === category || (pattern.endsWith(":*") && category.startsWith(pattern.slice(0, -1)))
 
 /**
+ * Whether a principal has a scope, for some categories at least.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const hasScope = ({ scopes }: Principal["Service"], scope: Scope): boolean =>
+  scopes.includes(scope) || scopes.includes("admin")
+
+/**
  * Whether a principal has a scope, and covers a category; or all categories when there is none.
  *
  * @category predicates
  * @since 0.1.0
  */
 export const allows = (principal: Principal["Service"], scope: Scope, category?: string | undefined): boolean => {
-  if (!principal.scopes.includes(scope) && !principal.scopes.includes("admin")) return false
+  if (!hasScope(principal, scope)) return false
   const { categories = ["*"] } = principal
   return category === undefined
     ? categories.includes("*")

@@ -17,10 +17,10 @@ import type { MessageStore } from "eventfold/MessageStore"
 import * as StreamName from "eventfold/StreamName"
 import { createServer, type Server as NodeServer } from "node:http"
 import { Authentication } from "./Authentication.ts"
+import { guard } from "./internal/problems/answers.ts"
 import { logged } from "./internal/server/accessLog.ts"
 import { isLoopback, onlyFor } from "./internal/server/hosts.ts"
 import { answerMalformed } from "./internal/server/malformed.ts"
-import { guard } from "./internal/problems/answers.ts"
 import * as Limits from "./Limits.ts"
 import * as Routes from "./Routes.ts"
 
@@ -107,7 +107,9 @@ export const layer = (
     if (isOpen && !isLoopback(host)) return yield* new UnsafeHost({ host })
     const closing = yield* Latch.make()
     // Slow senders are cut off, and idle connections kept for a while: most clients send more.
-    const node = answerMalformed(createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 5_000 }))
+    const node = answerMalformed(
+      createServer({ requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 5_000 })
+    )
 
     const isAllowed = isLoopback(host)
       ? (name: string) => isLoopback(name) || (allowedHosts?.includes(name) ?? false)
@@ -133,8 +135,10 @@ export const layer = (
 const routerConfig = { maxParamLength: 4 * StreamName.maxBytes, ignoreDuplicateSlashes: false }
 
 const announced = Layer.effectDiscard(
-  Effect.flatMap(HttpServer.HttpServer, ({ address }) =>
-    Effect.annotateLogs(Effect.logInfo("server listens"), { url: HttpServer.formatAddress(address) }))
+  Effect.flatMap(
+    HttpServer.HttpServer,
+    ({ address }) => Effect.annotateLogs(Effect.logInfo("server listens"), { url: HttpServer.formatAddress(address) })
+  )
 )
 
 /**

@@ -3,8 +3,8 @@
  * status, content type, body and headers must be documented for that operation.
  */
 import { assert } from "@effect/vitest"
-import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js"
 import addFormatsModule from "ajv-formats"
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js"
 import { Effect, Schema } from "effect"
 import { request as send } from "node:http"
 
@@ -117,7 +117,16 @@ export const makeChecker = Effect.fnUntraced(function*(url: string) {
     const documented = Object.keys(response.content ?? {}).find((one) => one.toLowerCase() === type.toLowerCase())
     assert.isDefined(documented, `${what} with ${type} is not documented`)
     if (!type.includes("json")) return
-    const validate = validatorOf(["paths", template, verb, "responses", String(status), "content", documented, "schema"])
+    const validate = validatorOf([
+      "paths",
+      template,
+      verb,
+      "responses",
+      String(status),
+      "content",
+      documented,
+      "schema"
+    ])
     assert.isTrue(validate(json), `${what}: ${ajv.errorsText(validate.errors)}: ${text}`)
     if (status >= 400) {
       assert.strictEqual(type, "application/problem+json", what)

@@ -48,7 +48,9 @@ describe.each([
         const { call } = yield* makeChecker(yield* address)
         const streams = ["job-a", "job-b", "job-c", "job-d"]
         for (const name of streams) {
-          yield* call(`/streams/${name}/messages`, { body: { messages: [message("Begun", "order-1"), message("Done")] } })
+          yield* call(`/streams/${name}/messages`, {
+            body: { messages: [message("Begun", "order-1"), message("Done")] }
+          })
         }
         const path = "/categories/job/messages"
         const page = yield* call(`${path}?limit=3`)
@@ -58,7 +60,10 @@ describe.each([
         const next = yield* call(`${path}?from=${through + 1}`)
         assert.deepStrictEqual(fieldOf(next.json, "streamName"), ["job-b", "job-c", "job-c", "job-d", "job-d"])
         assert.deepStrictEqual(fieldOf((yield* call(`${path}?type=Done`)).json, "streamName"), streams)
-        assert.deepStrictEqual(fieldOf((yield* call(`${path}?correlation=order`)).json, "type"), streams.map(() => "Begun"))
+        assert.deepStrictEqual(
+          fieldOf((yield* call(`${path}?correlation=order`)).json, "type"),
+          streams.map(() => "Begun")
+        )
         const members = yield* Effect.forEach([0, 1], (member) => call(`${path}?member=${member}&size=2`))
         const read = members.map(({ json }) => fieldOf(json, "streamName"))
         for (const [member, names] of read.entries()) {
@@ -99,7 +104,10 @@ describe.each([
         assert.deepInclude(refused.json, { streamName: "to-1", expected: 7, actual: 2 })
         assert.deepInclude((yield* call("/streams/from-1")).json, { version: 0 })
 
-        const keyed = [{ streamName: "from-2", messages: [message("A")] }, { streamName: "to-2", messages: [message("A")] }]
+        const keyed = [{ streamName: "from-2", messages: [message("A")] }, {
+          streamName: "to-2",
+          messages: [message("A")]
+        }]
         const key = { "idempotency-key": "transfer-7" }
         const once = yield* write(keyed, key)
         assert.deepStrictEqual((yield* write(keyed, key)).json, once.json)

@@ -9,6 +9,7 @@ export const secrets = {
   writer: "ef_writer-of-everything",
   reader: "ef_reader-of-everything",
   orders: "ef_orders-alone",
+  appender: "ef_appends-alone",
   admin: "ef_administrator"
 } as const
 
@@ -18,6 +19,7 @@ export const tokens: ReadonlyArray<Tokens.Token> = [
   { name: "writer", sha256: sha256(secrets.writer), scopes: ["read", "append"] },
   { name: "reader", sha256: sha256(secrets.reader), scopes: ["read"] },
   { name: "orders", sha256: sha256(secrets.orders), scopes: ["read", "append"], categories: ["order", "order:*"] },
+  { name: "appender", sha256: sha256(secrets.appender), scopes: ["append"] },
   { name: "admin", sha256: sha256(secrets.admin), scopes: ["admin"] }
 ]
 

@@ -13,9 +13,9 @@ import { Api, type LogPage } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
 import * as Principal from "../../Principal.ts"
 import * as Problem from "../../Problem.ts"
-import { authorize, authorizeStream } from "../authentication/access.ts"
+import { authorize, authorizeSome, authorizeStream } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
-import { invalid, ofAppends, ofRead } from "../problems/failures.ts"
+import { invalid, ofAppends, ofRead, orProblem } from "../problems/failures.ts"
 import * as NewMessages from "./newMessages.ts"
 
 /** The writers without their statements, users and addresses, which are not for every reader. */
@@ -70,7 +70,7 @@ const categories = HttpApiBuilder.group(
         const { correlation, from, member, size, type: types } = query
         const consumerGroup = yield* groupOf(member, size)
         const page = store.readCategoryPage(category, { from, limit, types, correlation, consumerGroup })
-        return pageOf(yield* Effect.mapError(page, ofRead))
+        return pageOf(yield* orProblem(ofRead)(page))
       })
     )
   })
@@ -86,12 +86,13 @@ const messages = HttpApiBuilder.group(
       read: Effect.fnUntraced(function*({ query: { category, from, limit, type } }) {
         yield* authorizeCategories(category)
         const options = { from, limit: yield* pageLimit(limits, limit), categories: category, types: type }
-        return pageOf(yield* Effect.mapError(store.readAllPage(options), ofRead))
+        return pageOf(yield* orProblem(ofRead)(store.readAllPage(options)))
       }),
 
       at: Effect.fnUntraced(function*({ params: { globalPosition } }) {
+        yield* authorizeSome("read")
         const principal = yield* Principal.Principal
-        const found = yield* Effect.mapError(store.messageAt(globalPosition), ofRead)
+        const found = yield* orProblem(ofRead)(store.messageAt(globalPosition))
         // A message that the sender may not read answers as none does: a refusal would tell that it is there.
         return yield* Option.filter(
           found,
@@ -115,7 +116,7 @@ const messages = HttpApiBuilder.group(
             return { ...append, messages: yield* NewMessages.traced(withIds, headers.traceparent) }
           })
         )
-        const results = yield* Effect.mapError(store.writeAll(appends), ofAppends)
+        const results = yield* orProblem(ofAppends)(store.writeAll(appends))
         return {
           results: results.map(({ globalPosition, version }, index) => ({
             version,

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { RecordedMessage } from "eventfold/Message"
 import type { MessageStore } from "eventfold/MessageStore"
-import { ofReadStream } from "../problems/failures.ts"
+import { ofReadStream, orProblem } from "../problems/failures.ts"
 
 /** What the request asks for. */
 export interface Wanted {
@@ -52,7 +52,7 @@ export const read = (
   return Stream.runCollect(
     store.readStream(streamName, { from, limit: toRead, batchSize: toRead, direction })
   ).pipe(
-    Effect.mapError(ofReadStream),
+    orProblem(ofReadStream),
     Effect.map((looked): Page => {
       const messages = types === undefined
         ? looked

@@ -14,7 +14,7 @@ import { Principal } from "../../Principal.ts"
 import * as Problem from "../../Problem.ts"
 import { authorizeStream } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
-import { ofAppend, ofRead } from "../problems/failures.ts"
+import { ofAppend, ofRead, orProblem } from "../problems/failures.ts"
 import * as NewMessages from "./newMessages.ts"
 import { etag, expected, isCurrent } from "./preconditions.ts"
 import * as StreamPage from "./streamPage.ts"
@@ -47,7 +47,7 @@ export const layer = HttpApiBuilder.group(
     const store = yield* MessageStore
     const limits = yield* Limits
 
-    const versionOf = (streamName: string) => Effect.mapError(store.streamVersion(streamName), ofRead)
+    const versionOf = (streamName: string) => orProblem(ofRead)(store.streamVersion(streamName))
 
     return handlers.handleAll({
       append: Effect.fnUntraced(function*({ headers, params: { streamName }, payload }) {
@@ -61,7 +61,7 @@ export const layer = HttpApiBuilder.group(
         })
         const toWrite = yield* NewMessages.traced(withIds, headers.traceparent)
         const result = yield* store.append(streamName, toWrite, { expectedVersion: version }).pipe(
-          Effect.mapError(ofAppend({ streamName: ["params", "streamName"], byHeader }))
+          orProblem(ofAppend({ streamName: ["params", "streamName"], byHeader }))
         )
         return HttpApiSchema.withHeaders({
           body: { ...result, ids: withIds.map(({ id }) => id) },
@@ -95,12 +95,12 @@ export const layer = HttpApiBuilder.group(
 
       last: Effect.fnUntraced(function*({ params: { streamName }, query: { type } }) {
         yield* authorizeStream("read", streamName)
-        return yield* orNotFound(yield* Effect.mapError(store.lastMessage(streamName, { type }), ofRead))
+        return yield* orNotFound(yield* orProblem(ofRead)(store.lastMessage(streamName, { type })))
       }),
 
       message: Effect.fnUntraced(function*({ params: { messageId, streamName } }) {
         yield* authorizeStream("read", streamName)
-        return yield* orNotFound(yield* Effect.mapError(store.findMessage(streamName, messageId), ofRead))
+        return yield* orNotFound(yield* orProblem(ofRead)(store.findMessage(streamName, messageId)))
       }),
 
       version: Effect.fnUntraced(function*({ headers, params: { streamName } }) {

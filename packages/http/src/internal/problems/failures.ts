@@ -1,6 +1,7 @@
 /**
  * The problems of the failures of a store. What a failure says of SQL, servers or messages stays in the log.
  */
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { AppendError, ReadAllError, ReadCategoryError, ReadStreamError } from "eventfold/MessageStore"
 import type * as StoreError from "eventfold/StoreError"
@@ -92,3 +93,17 @@ export const ofReadStream = (
   error: ReadStreamError | ReadCategoryError | ReadAllError
 ): ReturnType<typeof ofRead> | Problem.Unsupported =>
   error._tag === "Unsupported" ? new Problem.Unsupported({ detail: error.message }) : ofRead(error)
+
+/**
+ * Answers the failures of a store with problems. What a problem does not tell of a store that failed goes to the log: as an error, or
+ * as a warning when the store is away, since that is no fault of this program.
+ */
+export const orProblem =
+  <Failure extends { readonly _tag: string }, Found>(problemOf: (failure: Failure) => Found) =>
+  <A, E extends Failure, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, Found, R> =>
+    Effect.catch(self, (failure) => {
+      const problem = problemOf(failure)
+      if (failure._tag !== "StoreError") return Effect.fail(problem)
+      const log = problem instanceof Problem.Unavailable ? Effect.logWarning : Effect.logError
+      return Effect.andThen(log("store failed", failure), Effect.fail(problem))
+    })

@@ -16,7 +16,10 @@ interface Known {
 }
 
 const knownPaths = (): ReadonlyArray<Known> => {
-  const methods = new Map<string, ReadonlyArray<string>>([["/openapi.json", ["GET", "HEAD"]], ["/docs", ["GET", "HEAD"]]])
+  const methods = new Map<string, ReadonlyArray<string>>([["/openapi.json", ["GET", "HEAD"]], ["/docs", [
+    "GET",
+    "HEAD"
+  ]]])
   HttpApi.reflect(Api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint: { method, path } }) => {

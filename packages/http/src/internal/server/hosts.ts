@@ -23,5 +23,7 @@ export const onlyFor = (isAllowed: (host: string) => boolean) =>
 <E, R>(
   answer: Effect.Effect<HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse, E, R | HttpServerRequest> =>
-  Effect.flatMap(HttpServerRequest, ({ headers }) =>
-    isAllowed(hostOf(headers["host"] ?? "")) ? answer : respond(wrongHost))
+  Effect.flatMap(
+    HttpServerRequest,
+    ({ headers }) => isAllowed(hostOf(headers["host"] ?? "")) ? answer : respond(wrongHost)
+  )

@@ -18,7 +18,11 @@ const answer = (error: NodeJS.ErrnoException, socket: Duplex): void => {
     return
   }
   const [status, title] = reasons[error.code ?? ""] ?? malformed
-  const body = JSON.stringify({ type: "urn:eventfold:problem:malformed-http", status: Number.parseInt(status, 10), title })
+  const body = JSON.stringify({
+    type: "urn:eventfold:problem:malformed-http",
+    status: Number.parseInt(status, 10),
+    title
+  })
   socket.end(
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n` +
       `X-Content-Type-Options: nosniff\r\nContent-Length: ${body.length}\r\n\r\n${body}`
