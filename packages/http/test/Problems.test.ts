@@ -24,8 +24,14 @@ const requests: ReadonlyArray<readonly [path: string, sent: Sent]> = [
   ["/messages/1", {}],
   ["/appends", { body: [{ streamName: "account-1", messages: [message] }] }],
   ["/categories/account/messages", {}],
+  ["/streams/account-1/live", {}],
+  ["/categories/account/live", {}],
+  ["/live", {}],
   ["/metrics", {}]
 ]
+
+/** A good answer to these has no end: `test/http` follows them. */
+const isLive = (path: string) => path.endsWith("/live")
 
 /** The routes that read and write the store. */
 const ofStore = requests.slice(0, -1)
@@ -78,7 +84,7 @@ describe("problems", () => {
         for (const [path, sent] of requests.slice(0, 1)) {
           yield* call(path, { ...sent, body: { ...message, id } })
         }
-        yield* each(requests.filter(([, { body }]) => body === undefined), 200, call)
+        yield* each(requests.filter(([path, { body }]) => body === undefined && !isLive(path)), 200, call)
         yield* each(requests.filter(([, { body }]) => body !== undefined), 201, call)
         yield* call("/healthz")
         yield* call("/readyz")
@@ -131,6 +137,10 @@ describe("problems", () => {
         assert.deepStrictEqual(yield* paths("/appends", { body: {} }), ["payload"])
         assert.deepStrictEqual(yield* paths("/categories/account/messages?member=1"), ["query.size"])
         assert.deepStrictEqual(yield* paths("/categories/account/messages?type="), ["query.type.0"])
+        assert.deepStrictEqual(yield* paths("/streams/account/live"), ["params.streamName"])
+        assert.deepStrictEqual(yield* paths("/categories/account/live?size=2"), ["query.member"])
+        assert.deepStrictEqual(yield* paths("/categories/account/live?correlation=a-1"), ["params.category"])
+        assert.deepStrictEqual(yield* paths("/live", { headers: { "last-event-id": "x" } }), ["headers.last-event-id"])
       })
     }))
 
@@ -239,7 +249,7 @@ describe("problems", () => {
 
   it.live("every documented answer was seen", () =>
     Effect.sync(() => {
-      assert.deepStrictEqual([...documented].filter((what) => !all.has(what)).join(), "")
+      assert.deepStrictEqual([...documented].filter((what) => !all.has(what) && !isLive(what.replace(/ 200$/, ""))).join(), "")
     }))
 })
 

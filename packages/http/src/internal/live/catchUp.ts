@@ -37,7 +37,8 @@ const read = Effect.fnUntraced(
       case "Stream": {
         const messages = yield* Stream.runCollect(
           store.readStream(source.streamName, { from, limit, batchSize: limit })
-        )
+          // Only a read backwards can be unsupported.
+        ).pipe(Effect.catchTag("Unsupported", Effect.die))
         return { messages, through: messages.at(-1)?.position ?? after, hasMore: messages.length === limit }
       }
       case "Category": {

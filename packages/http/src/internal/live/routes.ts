@@ -13,7 +13,7 @@ import { authorize, authorizeStream } from "../authentication/access.ts"
 import { Closing } from "../limits/closing.ts"
 import * as OpenAnswers from "../limits/openAnswers.ts"
 import { authorizeCategories, groupOf } from "../messages/log.ts"
-import { ofReadStream } from "../problems/failures.ts"
+import { ofRead } from "../problems/failures.ts"
 import type { Format } from "./frames.ts"
 import * as Hub from "./hub.ts"
 import type { Selection } from "./selection.ts"
@@ -43,7 +43,7 @@ const group = HttpApiBuilder.group(
         const { name } = yield* Principal
         yield* count(name)
         const format = formatOf(accept)
-        const bytes = yield* Effect.mapError(hub.open({ selection, format, after }), ofReadStream)
+        const bytes = yield* Effect.mapError(hub.open({ selection, format, after }), ofRead)
         return HttpServerResponse.stream(bytes, {
           contentType: contentTypes[format],
           // Proxies hold back what they buffer; nginx asks this header.
