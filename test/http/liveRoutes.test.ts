@@ -1,15 +1,21 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Authentication, type Limits, Problem, Routes } from "@eventfold/http"
+import { Authentication, Client, type Limits, Problem, Routes, Server } from "@eventfold/http"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as MessageStore from "eventfold/MessageStore"
 import { createServer } from "node:http"
 import * as LiveClient from "../support/LiveClient.ts"
-import { until } from "../support/Until.ts"
+import { until, within } from "../support/Until.ts"
 
 /** The token is the name; `orders` may read one category, and `writer` nothing. */
 const ByName = Layer.succeed(Authentication.Authentication, {
@@ -229,6 +235,52 @@ describe("the routes of live answers", () => {
         assert.isTrue(text.endsWith("\n\n"))
       }
     }))
+
+  it.live("do not hold up a server that stops, not even by clients that read nothing", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const context = yield* Layer.build(
+        Server.layer({ port: 0, accessLog: false, gracePeriod: "1 hour" }).pipe(
+          Layer.provide(ByName),
+          Layer.provideMerge(MessageStore.layerMemory)
+        )
+      ).pipe(Scope.provide(scope))
+      const url = HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
+      const store = Context.get(context, MessageStore.MessageStore)
+      for (let n = 0; n < 100; n++) yield* store.append("account-1", happened("x".repeat(200_000)))
+      const options = { headers: as("reader"), resumes: false }
+      const stuck = yield* LiveClient.follow(`${url}/live`, options)
+      yield* stuck.pause
+      const following = yield* LiveClient.follow(`${url}/live?from=end`, options)
+      yield* until("a client follows", Effect.sync(() => following.heartbeats.length > 0 && stuck.connections() > 0))
+      yield* within("for a server to stop")(Scope.close(scope, Exit.void))
+    }))
+
+  it.live("are streams of the typed client", () =>
+    Effect.gen(function*() {
+      const { store, url } = yield* serve()
+      yield* store.append("account-1", [happened("a"), happened("b")])
+      const client = yield* Client.make({ baseUrl: url, token: Redacted.make("reader") })
+      const params = { streamName: "account-1" }
+      const stream = yield* client.live.stream({ params, query: { type: ["Happened"] }, headers: {} })
+      const events = yield* Stream.runCollect(Stream.take(stream, 3))
+      assert.deepStrictEqual(events.map(({ event, id }) => [event, id]), [
+        ["message", "0"],
+        ["message", "1"],
+        ["heartbeat", "1"]
+      ])
+      const [first] = events
+      assert.deepStrictEqual(first?.event === "message" ? first.data.data : undefined, "a")
+      const resumed = yield* client.live.category({
+        params: { category: "account" },
+        query: {},
+        headers: { "last-event-id": 1 }
+      })
+      const [next] = yield* Stream.runCollect(Stream.take(resumed, 1))
+      assert.strictEqual(next?.id, "2")
+      const refused = yield* Effect.flip(client.live.all({ query: { category: ["a-1"] }, headers: {} }))
+      assert.instanceOf(refused, Problem.InvalidRequest)
+    }).pipe(Effect.provide(FetchHttpClient.layer)))
 
   it.live("are in the OpenAPI document, in both formats", () =>
     Effect.gen(function*() {
