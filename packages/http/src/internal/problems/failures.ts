@@ -39,6 +39,9 @@ export const ofAppend = (places: Places) => (error: AppendError) => {
     : new Problem.WrongExpectedVersion(ofWrongVersion(error))
 }
 
+/** Where a value is nested deeper, its path would fill the answer. */
+const maxPath = 30
+
 const ofRefusal = (
   place: ReadonlyArray<string | number>,
   error: Exclude<AppendError, StoreError.WrongExpectedVersion>
@@ -48,13 +51,15 @@ const ofRefusal = (
       return new Problem.DuplicateMessageId({ detail: error.message, streamName: error.streamName, id: error.id })
     case "InvalidStreamName":
       return invalid(place, error.message)
-    case "InvalidMessage":
-      return new Problem.InvalidMessage({
-        detail: error.message,
-        streamName: error.streamName,
-        index: error.index,
-        path: error.path
-      })
+    case "InvalidMessage": {
+      const { index, reason, streamName } = error
+      const path = error.path.slice(0, maxPath)
+      const where = error.path.length > maxPath ? [...path, "..."] : path
+      const detail = `message ${index} to ${streamName}: ${
+        [where.join("."), reason].filter((part) => part !== "").join(" ")
+      }`
+      return new Problem.InvalidMessage({ detail, streamName, index, path })
+    }
     case "StoreError":
       return ofStoreError(error)
   }
