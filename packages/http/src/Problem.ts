@@ -36,7 +36,7 @@ export const Issue = Schema.Struct({
 })
 
 /**
- * 400: the request is not one of this API. `errors` has the path of each part that is wrong.
+ * 400: the request is not one of this API. `errors` has the path of each part that is wrong, of the first hundred.
  *
  * @category problems
  * @since 0.1.0

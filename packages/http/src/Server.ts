@@ -17,11 +17,10 @@ import type { MessageStore } from "eventfold/MessageStore"
 import * as StreamName from "eventfold/StreamName"
 import { createServer, type Server as NodeServer } from "node:http"
 import { Authentication } from "./Authentication.ts"
-import { guard } from "./internal/problems/answers.ts"
+import { unrouted } from "./internal/problems/answers.ts"
 import { logged } from "./internal/server/accessLog.ts"
 import { isLoopback, onlyFor } from "./internal/server/hosts.ts"
 import { answerMalformed } from "./internal/server/malformed.ts"
-import * as Limits from "./Limits.ts"
 import * as Routes from "./Routes.ts"
 
 /**
@@ -114,10 +113,8 @@ export const layer = (
     const isAllowed = isLoopback(host)
       ? (name: string) => isLoopback(name) || (allowedHosts?.includes(name) ?? false)
       : (name: string) => allowedHosts?.includes(name) ?? true
-    const { bodyBytes = Limits.defaults.bodyBytes } = options.limits ?? {}
     const middleware = [
-      // Methods that no route has come to no route of the API.
-      HttpRouter.middleware(guard(bodyBytes), { global: true }),
+      HttpRouter.middleware(unrouted, { global: true }),
       HttpRouter.middleware(onlyFor(isAllowed), { global: true }),
       ...(accessLog ? [HttpRouter.middleware(logged, { global: true })] : [])
     ]

@@ -106,7 +106,13 @@ describe("problems", () => {
         const append = "/streams/account-1/messages"
         assert.deepStrictEqual(yield* paths(append, { body: "{", headers: json }), ["payload"])
         assert.deepStrictEqual(yield* paths(append, { body: "", headers: json }), ["payload"])
-        assert.include(yield* paths(append, { body: { type: 1, data: {} } }), "payload.type")
+        // A value that has two forms is held against the one that it is closer to.
+        assert.deepStrictEqual(yield* paths(append, { body: { type: 1, data: {} } }), ["payload.type"])
+        assert.deepStrictEqual(yield* paths(append, { body: { messages: [{ type: "A" }] } }), [
+          "payload.messages.0.data"
+        ])
+        const many = Array.from({ length: 10_000 }, () => ({ type: "" }))
+        assert.lengthOf(yield* paths(append, { body: { messages: many } }), 100)
         assert.include(yield* paths(append, { body: { ...message, id: "x" } }), "payload.id")
         assert.include(yield* paths(append, { body: { ...message, metdata: {} } }), "payload.metdata")
         assert.include(

@@ -42,6 +42,9 @@ const sendChunks = (url: string, chunks: number, headers: Record<string, string>
     return Effect.sync(() => outgoing.destroy())
   })
 
+/** A message with lists within lists. */
+const nested = (depth: number) => `{"type":"A","data":${"[".repeat(depth)}${"]".repeat(depth)}}`
+
 describe("a server", () => {
   it.live("lets everyone in on loopback alone", () =>
     Effect.gen(function*() {
@@ -128,6 +131,30 @@ describe("a server", () => {
       const fits = { type: "Opened", data: "x".repeat(1_000_000) }
       assert.strictEqual((yield* call("/streams/account-1/messages", { body: fits })).status, 201)
       assert.strictEqual((yield* call("/streams/account-1")).headers["etag"], "\"0\"")
+    }).pipe(Effect.provide(Layer.provide(serveOpen(), inMemory))))
+
+  it.live("takes any JSON, and refuses what no store keeps", () =>
+    Effect.gen(function*() {
+      const { call } = yield* makeChecker(yield* address)
+      const append = (body: string, type = "application/json") =>
+        call("/streams/account-1/messages", { body, headers: { "content-type": type } })
+      for (const type of ["application/json", "application/x-ndjson"]) {
+        const deep = yield* append(nested(200_000), type)
+        assert.strictEqual(deep.status, 422)
+        assert.isBelow(deep.text.length, 2_000)
+      }
+      assert.strictEqual((yield* append(nested(500))).status, 201)
+      assert.strictEqual((yield* append("{\"type\":\"A\",\"data\":\"\\ud800\"}")).status, 422)
+      const odd = { __proto__: null, constructor: { prototype: 1 } }
+      Object.defineProperty(odd, "__proto__", { value: { polluted: true }, enumerable: true })
+      const text = JSON.stringify({ type: "A", data: odd, metadata: odd })
+      assert.strictEqual((yield* append(text)).status, 201)
+      const last = yield* call("/streams/account-1/messages/last")
+      assert.include(last.text, `"data":${JSON.stringify(odd)},"metadata":${JSON.stringify(odd)}`)
+      assert.notProperty({}, "polluted")
+      for (const body of ["null", "[]", "7", "\"text\"", "{}", "{\"messages\":{}}", "[1,", "{\"a\":1}}", "\u0000"]) {
+        assert.strictEqual((yield* append(body)).status, 400, body)
+      }
     }).pipe(Effect.provide(Layer.provide(serveOpen(), inMemory))))
 
   it.live("writes nothing of a request that ends halfway", () =>

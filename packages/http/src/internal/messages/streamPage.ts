@@ -47,7 +47,8 @@ export const read = (
   scan: number
 ) => {
   const { direction, limit, streamName, types } = wanted
-  const from = wanted.from ?? (direction === "forwards" ? 0 : version)
+  // Of a stream that does not exist there is no last position to begin with, and no page.
+  const from = wanted.from ?? (direction === "forwards" ? 0 : Math.max(0, version))
   const toRead = types === undefined ? limit : Math.max(scan, limit)
   return Stream.runCollect(
     store.readStream(streamName, { from, limit: toRead, batchSize: toRead, direction })

@@ -28,19 +28,56 @@ const segmentOf = (segment: PropertyKey | { readonly key: PropertyKey }): string
   return typeof key === "number" ? key : String(key)
 }
 
+interface Wrong {
+  readonly path: ReadonlyArray<string | number>
+  readonly message: string
+}
+
+/** How far a value is from a form: by its own keys, and not by what is within them. */
+const distance = (wrongs: ReadonlyArray<Wrong>): number => wrongs.filter(({ path }) => path.length <= 1).length
+
+/**
+ * What an issue says. Of several forms that a value may have, the one that it comes closest to counts: the others would only say that
+ * the value has another form.
+ */
+const wrongsOf = (issue: SchemaIssue.Issue): ReadonlyArray<Wrong> => {
+  switch (issue._tag) {
+    case "Pointer":
+      return wrongsOf(issue.issue).map(({ message, path }) => ({
+        path: [...issue.path.map(segmentOf), ...path],
+        message
+      }))
+    case "Encoding":
+      return wrongsOf(issue.issue)
+    case "Composite":
+      return issue.issues.flatMap(wrongsOf)
+    case "AnyOf": {
+      const [first, ...others] = issue.issues.map(wrongsOf)
+      if (first !== undefined) return others.reduce((best, one) => distance(one) < distance(best) ? one : best, first)
+    }
+  }
+  return formatIssues(issue).issues.map(({ message, path = [] }) => ({ path: path.map(segmentOf), message }))
+}
+
 /** The parts of a request that its schema refuses, without their values. */
 export const issuesOf = (
   issue: SchemaIssue.Issue,
   place: ReadonlyArray<string | number>
 ): ReadonlyArray<typeof Problem.Issue.Type> =>
-  formatIssues(issue).issues.map(({ message, path = [] }) => ({ path: [...place, ...path.map(segmentOf)], message }))
+  wrongsOf(issue).map(({ message, path }) => ({ path: [...place, ...path], message }))
+
+/** As many as a person reads: an answer must not be much larger than the request that it refuses. */
+const maxErrors = 100
 
 /** The problem of a request that its schema refuses. */
-export const ofIssues = (errors: ReadonlyArray<typeof Problem.Issue.Type>): Problem.InvalidRequest =>
-  new Problem.InvalidRequest({
-    detail: errors.map(({ message, path }) => `${path.join(".")}: ${message}`).join("; "),
-    errors
+export const ofIssues = (errors: ReadonlyArray<typeof Problem.Issue.Type>): Problem.InvalidRequest => {
+  const [first] = errors
+  const others = errors.length > 1 ? `, and ${errors.length - 1} more` : ""
+  return new Problem.InvalidRequest({
+    ...(first === undefined ? {} : { detail: `${first.path.join(".")}: ${first.message}${others}` }),
+    errors: errors.slice(0, maxErrors)
   })
+}
 
 /** What went wrong on the way, as a problem. The rest is a defect, which only the log may tell. */
 const problemOfDefect = (defect: unknown, bodyBytes: number): HttpServerRespondable.Respondable | undefined => {
@@ -138,7 +175,7 @@ const hasBody = ({ headers, method }: HttpServerRequest.HttpServerRequest): bool
  * A body without a content type is refused, because a page of any site can send one to a server on this machine without asking the
  * browser's permission.
  */
-export const guard = (bodyBytes: number) => {
+const guard = (bodyBytes: number) => {
   const maxBodySize = ByteSize.bytes(bodyBytes)
   // No failure is left. The type says otherwise, because a middleware has to declare by name what it handles.
   return (
@@ -162,6 +199,11 @@ export const guard = (bodyBytes: number) => {
       }
     )
 }
+
+/** Answers what no route takes at all, such as a method that the router does not know. */
+export const unrouted = (
+  answer: Effect.Effect<Answer, Types.unhandled>
+): Effect.Effect<Answer, Types.unhandled> => Effect.catchCause(answer, (cause) => ofCause(cause, 0))
 
 /** The middleware of all routes of the API. */
 export const Answers = HttpRouter.middleware(Effect.gen(function*() {
