@@ -24,7 +24,7 @@ const program = Effect.gen(function*() {
   yield* Effect.gen(function*() {
     const { address } = yield* HttpServer.HttpServer
     yield* answer("port" in address ? address.port : 0)
-    yield* Effect.never
+    return yield* Effect.never
   }).pipe(Effect.provide(served))
 }).pipe(Effect.provideService(References.MinimumLogLevel, "Warn"))
 
