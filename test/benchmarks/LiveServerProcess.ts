@@ -21,7 +21,7 @@ const program = Effect.gen(function*() {
     Layer.provide(Authentication.layerOpen),
     Layer.provide(Layer.effect(MessageStore, Store.open(url)))
   )
-  yield* Effect.gen(function*() {
+  return yield* Effect.gen(function*() {
     const { address } = yield* HttpServer.HttpServer
     yield* answer("port" in address ? address.port : 0)
     return yield* Effect.never

@@ -255,7 +255,10 @@ describe("problems", () => {
 
   it.live("every documented answer was seen", () =>
     Effect.sync(() => {
-      assert.deepStrictEqual([...documented].filter((what) => !all.has(what) && !isLive(what.replace(/ 200$/, ""))).join(), "")
+      assert.deepStrictEqual(
+        [...documented].filter((what) => !all.has(what) && !isLive(what.replace(/ 200$/, ""))).join(),
+        ""
+      )
     }))
 })
 
