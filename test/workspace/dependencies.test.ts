@@ -110,6 +110,9 @@ const outside = (allowed: ReadonlyArray<string>) => (found: Import): boolean =>
 const missing = (declared: ReadonlyArray<string>) => (found: Import): boolean =>
   isOfPackage(found) && !declared.includes(packageOf(found))
 
+/** Entries below `dist` that the documentation of their package tells its users to import. */
+const documentedEntries = new Set(["ajv/dist/2020.js"])
+
 /** For a message that says where to look. */
 const show = ({ file, specifier }: Import): string => `${file} imports ${specifier}`
 
@@ -174,7 +177,10 @@ describe.each(packages)("$name", ({ folder, isLibrary, manifest, name, ofSources
   })
 
   it("keeps out of other packages' internals and folders", () => {
-    none(all.filter((found) => isOfPackage(found) && /(^|\/)(internal|src|dist)(\/|$)/.test(found.specifier)))
+    none(all.filter((found) =>
+      isOfPackage(found) && !documentedEntries.has(found.specifier) &&
+      /(^|\/)(internal|src|dist)(\/|$)/.test(found.specifier)
+    ))
     none(all.filter((found) =>
       isRelative(found) &&
       relative(join(root, folder), resolve(root, dirname(found.file), found.specifier)).startsWith("..")

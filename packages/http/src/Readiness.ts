@@ -18,7 +18,7 @@ import type { Lag } from "eventfold/ConsumerStatus"
  * @category errors
  * @since 0.1.0
  */
-export class CheckFailed extends Schema.TaggedError<CheckFailed>()("@eventfold/http/Readiness/CheckFailed", {
+export class CheckFailed extends Schema.TaggedError<CheckFailed>()("CheckFailed", {
   reason: Schema.String
 }) {
   override get message(): string {

@@ -61,7 +61,7 @@ export interface Options extends Omit<Routes.Options, "closing"> {
  * @category errors
  * @since 0.1.0
  */
-export class UnsafeHost extends Schema.TaggedError<UnsafeHost>()("@eventfold/http/Server/UnsafeHost", {
+export class UnsafeHost extends Schema.TaggedError<UnsafeHost>()("UnsafeHost", {
   host: Schema.String
 }) {
   override get message(): string {

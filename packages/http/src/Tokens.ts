@@ -51,12 +51,10 @@ export type Token = typeof Token.Type
  * @category errors
  * @since 0.1.0
  */
-export class TokensUnreadable
-  extends Schema.TaggedError<TokensUnreadable>()("@eventfold/http/Tokens/TokensUnreadable", {
-    source: Schema.String,
-    reason: Schema.String
-  })
-{
+export class TokensUnreadable extends Schema.TaggedError<TokensUnreadable>()("TokensUnreadable", {
+  source: Schema.String,
+  reason: Schema.String
+}) {
   override get message(): string {
     return `the tokens of ${this.source} cannot be read: ${this.reason}`
   }

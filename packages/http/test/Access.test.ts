@@ -125,7 +125,7 @@ describe("tokens", () => {
       const file = join(folder, "tokens.json")
       const write = (text: string) => Effect.promise(() => writeFile(file, text))
       const absent = yield* Effect.flip(Effect.provide(nameOf("x"), Tokens.layerFile(file), { local: true }))
-      assert.strictEqual(absent._tag, "@eventfold/http/Tokens/TokensUnreadable")
+      assert.strictEqual(absent._tag, "TokensUnreadable")
       yield* write(JSON.stringify([{ name: "a", sha256: "short", scopes: ["read"] }]))
       const wrong = yield* Effect.flip(Effect.provide(nameOf("x"), Tokens.layerFile(file), { local: true }))
       assert.include(wrong.message, "64 hexadecimal digits")

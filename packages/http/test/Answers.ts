@@ -5,7 +5,7 @@
 import { assert } from "@effect/vitest"
 import addFormatsModule from "ajv-formats"
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js"
-import { Effect, Schema } from "effect"
+import { Data, Effect, Schema } from "effect"
 import { request as send } from "node:http"
 
 /** What a test sends. */
@@ -23,6 +23,9 @@ export interface Answer {
   /** The body as JSON; undefined when it is none. */
   readonly json: unknown
 }
+
+/** The server gave no answer, or half of one. */
+export class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly reason: string; readonly cause: unknown }> {}
 
 const Operation = Schema.Struct({
   responses: Schema.Record(
@@ -47,14 +50,17 @@ const parse = (text: string, type: string | undefined): unknown =>
 
 /** Sends a request, and waits for the whole answer. */
 export const ask = (url: string, { body, headers = {}, method = body === undefined ? "GET" : "POST" }: Sent = {}) =>
-  Effect.callback<Answer, Error>((resume) => {
+  Effect.callback<Answer, NoAnswer>((resume) => {
     const text = body === undefined || typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body)
     const given = typeof body === "object" && !Buffer.isBuffer(body) ? { "content-type": "application/json" } : {}
     const length = text === undefined ? {} : { "content-length": String(Buffer.byteLength(text)) }
     const outgoing = send(url, { method, headers: { ...given, ...length, ...headers } }, (incoming) => {
       const chunks: Array<Buffer> = []
       incoming.on("data", (chunk: Buffer) => chunks.push(chunk))
-      incoming.on("error", (error) => resume(Effect.fail(error)))
+      incoming.on(
+        "error",
+        (error) => resume(Effect.fail(new NoAnswer({ reason: "the connection broke", cause: error })))
+      )
       incoming.on("end", () => {
         const whole = Buffer.concat(chunks).toString("utf8")
         resume(Effect.try({
@@ -66,11 +72,11 @@ export const ask = (url: string, { body, headers = {}, method = body === undefin
             text: whole,
             json: method === "HEAD" ? undefined : parse(whole, incoming.headers["content-type"])
           }),
-          catch: (cause) => new Error(`the answer is not JSON: ${whole}`, { cause })
+          catch: (cause) => new NoAnswer({ reason: `not JSON: ${whole}`, cause })
         }))
       })
     })
-    outgoing.on("error", (error) => resume(Effect.fail(error)))
+    outgoing.on("error", (error) => resume(Effect.fail(new NoAnswer({ reason: "the connection broke", cause: error }))))
     outgoing.end(text)
     return Effect.sync(() => outgoing.destroy())
   })

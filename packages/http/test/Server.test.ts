@@ -239,8 +239,9 @@ describe("a server", () => {
         yield* ask(`${url}/streams/account-1/messages`, { body: { type: "A", data: "secret" }, headers: as("writer") })
         yield* ask(`${url}/messages`)
       }).pipe(
-        Effect.provide(Layer.provide(serve({ accessLog: true }), inMemory)),
-        Effect.provide(Logger.layer([log]))
+        Effect.provide(
+          serve({ accessLog: true }).pipe(Layer.provide(inMemory), Layer.provideMerge(Logger.layer([log])))
+        )
       )
       const answered = lines.filter(({ text }) => text === "request answered")
       assert.deepStrictEqual(answered.map(({ method, path, sender, status }) => [method, path, sender, status]), [

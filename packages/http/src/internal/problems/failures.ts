@@ -101,12 +101,16 @@ export const ofReadStream = (error: ReadStreamError): ReturnType<typeof ofRead> 
  * Answers the failures of a store with problems. What a problem does not tell of a store that failed goes to the log: as an error, or
  * as a warning when the store is away, since that is no fault of this program.
  */
-export const orProblem =
-  <Failure extends { readonly _tag: string }, Found>(problemOf: (failure: Failure) => Found) =>
-  <A, E extends Failure, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, Found, R> =>
-    Effect.catch(self, (failure) => {
-      const problem = problemOf(failure)
-      if (failure._tag !== "StoreError") return Effect.fail(problem)
-      const log = problem instanceof Problem.Unavailable ? Effect.logWarning : Effect.logError
-      return Effect.andThen(log("store failed", failure), Effect.fail(problem))
-    })
+export const orProblem = <Failure extends { readonly _tag: string; readonly message: string }, Found>(
+  problemOf: (failure: Failure) => Found
+) =>
+<A, E extends Failure, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, Found, R> =>
+  Effect.catch(self, (failure) => {
+    const problem = problemOf(failure)
+    if (failure._tag !== "StoreError") return Effect.fail(problem)
+    // Many requests meet an outage: a line each says enough.
+    const log = problem instanceof Problem.Unavailable
+      ? Effect.annotateLogs(Effect.logWarning("store is away"), { reason: failure.message })
+      : Effect.logError("store failed", failure)
+    return Effect.andThen(log, Effect.fail(problem))
+  })
