@@ -21,7 +21,7 @@ export interface Options {
   readonly heartbeat?: Duration.Input | undefined
   /** The least time between two chunks. Defaults to 25 milliseconds: at most 40 writes a second for each client. */
   readonly gap?: Duration.Input | undefined
-  /** The longest pause between two polls. Defaults to a second, because somebody waits, and a source has one poll for all. */
+  /** The longest pause between two polls. Defaults to a second, because people watch, and all clients of a source share its polls. */
   readonly maxPause?: Duration.Input | undefined
   /** How many bytes may wait for one client. Defaults to 1 MiB. */
   readonly queueBytes?: number | undefined
