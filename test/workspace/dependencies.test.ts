@@ -237,6 +237,19 @@ it("the core imports only effect: it runs in browsers, too", () => {
   none((core?.ofSources ?? []).filter((found) => !isRelative(found) && packageOf(found) !== "effect"))
 })
 
+it("the definition and the client of the HTTP API need nothing of a server: they run in browsers, too", () => {
+  const src = join("packages", "http", "src")
+  const all = packages.find(({ name }) => name === "@eventfold/http")?.ofSources ?? []
+  const files = new Set(["Api.ts", "Client.ts", "Principal.ts", "Problem.ts"].map((file) => join(src, file)))
+  // A set also goes through what is added on the way.
+  for (const file of files) {
+    const found = all.filter((one) => one.file === file)
+    none(found.filter((one) => !isRelative(one) && !["effect", "eventfold"].includes(packageOf(one))))
+    found.filter(isRelative).forEach(({ specifier }) => files.add(join(dirname(file), specifier)))
+  }
+  assert.strictEqual(files.size, 4)
+})
+
 it("the catalog's versions are exact, and the root takes its own from there", () => {
   const inexact = [...catalog].filter(([, version]) => !/^(npm:@?[\w./-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))
   assert.deepStrictEqual(inexact, [])

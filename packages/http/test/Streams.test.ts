@@ -98,6 +98,10 @@ describe.each([
           headers: { "idempotency-key": "k-1" }
         })
         assert.strictEqual(reused.status, 422)
+        for (const others of [[deposited(1)], [deposited(1), deposited(2), deposited(3)]]) {
+          const body = { messages: others }
+          assert.strictEqual((yield* call(path, { body, headers: { "idempotency-key": "k-1" } })).status, 422)
+        }
         const elsewhere = yield* call("/streams/account-30/messages", { body, headers: { "idempotency-key": "k-1" } })
         assert.strictEqual(elsewhere.status, 201)
         assert.notDeepEqual((elsewhere.json as { ids: unknown }).ids, (keyed.json as { ids: unknown }).ids)

@@ -59,6 +59,16 @@ export interface IdSource {
   readonly key: string | undefined
 }
 
+const derived = (streamName: string, sender: string, key: string, index: number): Message.MessageId =>
+  Message.deriveId("http", sender, streamName, key, String(index))
+
+/** The id that one more message of the same request would have; nothing when the request has no key. */
+export const following = (
+  count: number,
+  streamName: string,
+  { key, sender }: IdSource
+): Message.MessageId | undefined => key === undefined ? undefined : derived(streamName, sender, key, count)
+
 /**
  * The messages with their ids. Those without one get it of the sender, the stream, the key of the request and their index, so that a
  * request which is sent again has the same; or a new one without a key.
@@ -75,7 +85,7 @@ export const identified = (
       ? Effect.map(Message.nextId, (id) => ({ ...message, id }))
       : Effect.succeed({
         ...message,
-        id: Message.deriveId("http", sender, streamName, key, String(firstIndex + index))
+        id: derived(streamName, sender, key, firstIndex + index)
       })
   })
 

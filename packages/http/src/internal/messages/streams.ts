@@ -7,6 +7,7 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
+import type { MessageId } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import { Api } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
@@ -49,20 +50,37 @@ export const layer = HttpApiBuilder.group(
 
     const versionOf = (streamName: string) => orProblem(ofRead)(store.streamVersion(streamName))
 
+    /**
+     * Fails when the key of the request was used with more messages. To the store these would be a part of what it has, so it is asked
+     * for the one that would follow them. Nothing else is written meanwhile: if that one is there, so are those of the request.
+     */
+    const refuseShortened = (streamName: string, id: MessageId | undefined) =>
+      id === undefined
+        ? Effect.void
+        : Effect.flatMap(orProblem(ofRead)(store.findMessage(streamName, id)), (found) =>
+          Option.isNone(found) ? Effect.void : Effect.fail(
+            new Problem.DuplicateMessageId({
+              detail: "the Idempotency-Key was used with more messages; nothing was written",
+              streamName,
+              id
+            })
+          ))
+
     return handlers.handleAll({
       append: Effect.fnUntraced(function*({ headers, params: { streamName }, payload }) {
         yield* authorizeStream("append", streamName)
         const { expectedVersion, messages } = yield* NewMessages.fromBody(payload)
         const { byHeader, version } = yield* expected(headers, expectedVersion)
         const { name } = yield* Principal
-        const withIds = yield* NewMessages.identified(messages, streamName, {
-          sender: name,
-          key: headers["idempotency-key"]
-        })
+        const idSource = { sender: name, key: headers["idempotency-key"] }
+        const withIds = yield* NewMessages.identified(messages, streamName, idSource)
         const toWrite = yield* NewMessages.traced(withIds, headers.traceparent)
-        const result = yield* store.append(streamName, toWrite, { expectedVersion: version }).pipe(
-          orProblem(ofAppend({ streamName: ["params", "streamName"], byHeader }))
-        )
+        const [result] = yield* Effect.all([
+          store.append(streamName, toWrite, { expectedVersion: version }).pipe(
+            orProblem(ofAppend({ streamName: ["params", "streamName"], byHeader }))
+          ),
+          refuseShortened(streamName, NewMessages.following(messages.length, streamName, idSource))
+        ], { concurrency: "unbounded" })
         return HttpApiSchema.withHeaders({
           body: { ...result, ids: withIds.map(({ id }) => id) },
           headers: { etag: etag(result.version) }
