@@ -11,7 +11,7 @@ import * as LiveClient from "../support/LiveClient.ts"
 import { Mortal } from "../support/Mortal.ts"
 import { until } from "../support/Until.ts"
 
-const script = fileURLToPath(new URL("server.ts", import.meta.url))
+const script = fileURLToPath(new URL("liveServerProcess.ts", import.meta.url))
 
 /** Starts a server and waits until it answers. Gives its port. */
 const serve = Effect.fnUntraced(function*(kind: string, place: string, port = "0") {

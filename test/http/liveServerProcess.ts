@@ -1,5 +1,5 @@
 /**
- * Not a test: a server of the HTTP API in a process of its own, for tests that kill it. `server.ts PORT STORE PLACE` serves on `memory`,
+ * Not a test: a server of the HTTP API in a process of its own, for tests that kill it. `liveServerProcess.ts PORT STORE PLACE` serves on `memory`,
  * on `pglite` in a folder, or on `postgres` at a URL; port 0 is any that is free. Prints its port when it answers.
  */
 import { NodeRuntime } from "@effect/platform-node"
