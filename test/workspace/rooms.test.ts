@@ -29,6 +29,15 @@ const plans: Readonly<Record<string, Plan>> = {
     store: ["client", "coordination", "readAll", "readModel"],
     stock: ["client", "coordination", "readAll", "readModel", "store"]
   },
+  "packages/http": {
+    problems: [],
+    limits: ["problems"],
+    authentication: ["problems", "limits"],
+    messages: ["problems", "limits", "authentication"],
+    live: ["problems", "limits", "authentication", "messages"],
+    system: ["problems", "limits", "authentication"],
+    server: ["problems", "limits", "authentication", "messages", "live", "system"]
+  },
   "packages/testing": {
     report: [],
     clock: [],

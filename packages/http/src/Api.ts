@@ -1,0 +1,503 @@
+/**
+ * The definition of the HTTP API: its routes, with the schemas of what they take and answer.
+ *
+ * `Routes` serves it, `Client` calls it, and its OpenAPI document is made of it. This module needs nothing of a server.
+ *
+ * @since 0.1.0
+ */
+import * as HttpApi from "effect/http-api/HttpApi"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
+import * as OpenApi from "effect/http-api/OpenApi"
+import * as Schema from "effect/Schema"
+import * as Message from "eventfold/Message"
+import * as Metadata from "eventfold/Metadata"
+import type { Principal } from "./Principal.ts"
+import * as Problem from "./Problem.ts"
+
+/**
+ * Authenticates each request, and counts it against the rate of its sender.
+ *
+ * @category middleware
+ * @since 0.1.0
+ */
+export class Access extends HttpApiMiddleware.Service<Access, { provides: Principal }>()("@eventfold/http/Api/Access", {
+  error: [Problem.Unauthorized, Problem.TooManyRequests, Problem.InternalError],
+  security: { bearer: HttpApiSecurity.bearer }
+}) {}
+
+const position = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const globalPosition = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+
+const positionQuery = position.annotate({ description: "The position of the first message, inclusive" })
+const globalQuery = globalPosition.annotate({ description: "The global position to begin with, inclusive" })
+const limitQuery = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).annotate({
+  description: "The most messages of the page. Defaults to 100"
+})
+const typesQuery = Schema.NonEmptyArray(Schema.NonEmptyString).annotate({
+  description: "Only messages of these types. May be repeated"
+})
+const categoriesQuery = Schema.NonEmptyArray(Schema.NonEmptyString).annotate({
+  description: "Only messages of these categories. May be repeated"
+})
+const categoryName = {
+  category: Schema.NonEmptyString.annotate({ description: "The name of a category, such as `account`" })
+}
+const categoryFilters = {
+  correlation: Schema.optionalKey(Schema.NonEmptyString.annotate({
+    description: "Only messages whose metadata has a `correlationStreamName` of this category"
+  })),
+  member: Schema.optionalKey(position.annotate({ description: "Which member of a consumer group reads, from 0" })),
+  size: Schema.optionalKey(globalPosition.annotate({ description: "How many members the consumer group has" }))
+}
+
+/**
+ * A message to append, as JSON.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const NewMessage = Schema.Struct({
+  /** A UUID. Defaults to one that the server makes, of the `Idempotency-Key` if there is one. */
+  id: Schema.optionalKey(Message.MessageId),
+  type: Schema.NonEmptyString,
+  data: Schema.Json,
+  metadata: Schema.optionalKey(Metadata.Metadata)
+}).annotate({ identifier: "NewMessage" })
+
+/**
+ * Several messages to append to one stream, all or none.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const NewMessages = Schema.Struct({
+  messages: Schema.NonEmptyArray(NewMessage),
+  expectedVersion: Schema.optionalKey(Problem.ExpectedVersion)
+}).annotate({ identifier: "NewMessages" })
+
+/**
+ * One stream's part of appends to several streams. Without messages it checks the version of the stream, and needs an
+ * `expectedVersion` then.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const StreamAppend = Schema.Struct({
+  streamName: Schema.NonEmptyString,
+  messages: Schema.Array(NewMessage),
+  expectedVersion: Schema.optionalKey(Problem.ExpectedVersion)
+}).annotate({ identifier: "StreamAppend" })
+
+/**
+ * What an append has written.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Appended = Schema.Struct({
+  /** The position of the last message of the append in its stream; -1 for a check of a stream that does not exist. */
+  version: Schema.Int,
+  /** The global position of that message; 0 for a check. */
+  globalPosition: Schema.Int,
+  /** The ids of the messages, in their order. */
+  ids: Schema.Array(Message.MessageId)
+}).annotate({ identifier: "Appended" })
+
+/**
+ * A message in the store, as JSON.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const RecordedMessage = Message.RecordedMessage.annotate({ identifier: "RecordedMessage" })
+
+/**
+ * A page of a stream.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const StreamPage = Schema.Struct({
+  messages: Schema.Array(RecordedMessage),
+  /** The `from` of the next page in this direction; absent at the end. */
+  next: Schema.optionalKey(position),
+  /** The `from` of the page before this one in this direction; absent at the beginning. */
+  previous: Schema.optionalKey(position)
+}).annotate({ identifier: "StreamPage" })
+
+/**
+ * A page of a category, or of the whole store.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const LogPage = Schema.Struct({
+  messages: Schema.Array(RecordedMessage),
+  /** The global position up to which the page has looked, inclusive. Continue at the next one. */
+  through: position,
+  /** Whether to continue at once. When it is false, there may be more later. */
+  hasMore: Schema.Boolean,
+  /** What keeps the page from reaching the end: transactions in progress. Only pages of the whole store have it. */
+  heldBack: Schema.optionalKey(Schema.Struct({
+    /** The first global position that is not final. */
+    position: globalPosition,
+    writers: Schema.Array(Schema.Struct({
+      pid: Schema.optionalKey(Schema.Int),
+      preparedAs: Schema.optionalKey(Schema.String),
+      state: Schema.optionalKey(Schema.String),
+      since: Schema.optionalKey(Schema.DateTimeUtc),
+      applicationName: Schema.optionalKey(Schema.String)
+    }))
+  }))
+}).annotate({ identifier: "LogPage" })
+
+/**
+ * The version of a stream.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const StreamVersion = Schema.Struct({
+  streamName: Schema.String,
+  /** The position of its last message. */
+  version: position
+}).annotate({ identifier: "StreamVersion" })
+
+const etag = { etag: Schema.String.annotate({ description: "The version of the stream, such as `\"12\"`" }) }
+
+const pageHeaders = {
+  etag: Schema.optionalKey(etag.etag),
+  link: Schema.optionalKey(Schema.String.annotate({ description: "The next and the previous page, by RFC 8288" }))
+}
+
+const ifNoneMatch = {
+  "if-none-match": Schema.optionalKey(Schema.String.annotate({
+    description: "The version that the client has, such as `\"12\"`: the answer is 304 when the stream is still at it"
+  }))
+}
+
+const idempotency = {
+  "idempotency-key": Schema.optionalKey(Schema.NonEmptyString.annotate({
+    description: "Makes the ids of the messages, so that the same request can be sent again"
+  })),
+  traceparent: Schema.optionalKey(Schema.String.annotate({
+    description: "The trace of the writer, by W3C. Messages without one keep it in their metadata"
+  }))
+}
+
+const streamName = {
+  streamName: Schema.NonEmptyString.annotate({ description: "The name of a stream, such as `account-123`" })
+}
+
+const described = (summary: string, description: string) => OpenApi.annotations({ summary, description })
+
+const onAppend = [
+  Problem.InvalidRequest,
+  Problem.Forbidden,
+  Problem.WrongExpectedVersion,
+  Problem.PreconditionFailed,
+  Problem.PayloadTooLarge,
+  Problem.UnsupportedMediaType,
+  Problem.InvalidMessage,
+  Problem.DuplicateMessageId,
+  Problem.Unavailable
+] as const
+
+const onRead = [Problem.InvalidRequest, Problem.Forbidden, Problem.Unavailable] as const
+
+/**
+ * The routes of one stream: appends, reads, its version.
+ *
+ * @category groups
+ * @since 0.1.0
+ */
+export class Streams extends HttpApiGroup.make("streams").add(
+  HttpApiEndpoint.post("append", "/streams/:streamName/messages", {
+    params: streamName,
+    headers: {
+      "if-match": Schema.optionalKey(Schema.String.annotate({
+        description: "The version that the stream must have, such as `\"12\"`, or `*` for a stream that exists"
+      })),
+      "if-none-match": Schema.optionalKey(Schema.String.annotate({
+        description: "`*` for a stream that does not exist"
+      })),
+      ...idempotency
+    },
+    payload: [
+      Schema.Union([NewMessages, NewMessage]),
+      Schema.String.annotate({ description: "A message a line, as JSON" }).pipe(
+        HttpApiSchema.asText({ contentType: "application/x-ndjson" })
+      )
+    ],
+    success: HttpApiSchema.WithHeaders(Appended.pipe(HttpApiSchema.status(201)), etag),
+    error: onAppend
+  }).annotateMerge(described(
+    "Append messages",
+    "Appends one message, several, or one a line, all or none. The same messages under the same ids can be sent again: the answer is " +
+      "that of the first time, whatever version is expected."
+  )),
+  HttpApiEndpoint.get("read", "/streams/:streamName/messages", {
+    params: streamName,
+    query: {
+      from: Schema.optionalKey(positionQuery),
+      limit: Schema.optionalKey(limitQuery),
+      direction: Schema.optionalKey(Schema.Literals(["forwards", "backwards"])),
+      type: Schema.optionalKey(typesQuery)
+    },
+    headers: ifNoneMatch,
+    success: [HttpApiSchema.WithHeaders(StreamPage, pageHeaders), HttpApiSchema.Empty(304)],
+    error: [...onRead, Problem.Unsupported]
+  }).annotateMerge(described(
+    "Read a stream",
+    "A page of the stream, by position. A stream that does not exist has no messages. A page with `type` may have fewer messages than " +
+      "its limit, or none, and still a next page."
+  )),
+  HttpApiEndpoint.get("last", "/streams/:streamName/messages/last", {
+    params: streamName,
+    query: { type: Schema.optionalKey(Schema.NonEmptyString) },
+    success: RecordedMessage,
+    error: [...onRead, Problem.MessageNotFound]
+  }).annotateMerge(described("The last message", "The last message of the stream, or the last one of a type.")),
+  HttpApiEndpoint.get("message", "/streams/:streamName/messages/:messageId", {
+    params: { ...streamName, messageId: Message.MessageId },
+    success: RecordedMessage,
+    error: [...onRead, Problem.MessageNotFound]
+  }).annotateMerge(described("A message by id", "The message of the stream with this id.")),
+  HttpApiEndpoint.get("version", "/streams/:streamName", {
+    params: streamName,
+    headers: ifNoneMatch,
+    success: [HttpApiSchema.WithHeaders(StreamVersion, etag), HttpApiSchema.Empty(304)],
+    error: [...onRead, Problem.StreamNotFound]
+  }).annotateMerge(described("The version of a stream", "The position of the stream's last message. HEAD works, too."))
+).middleware(Access).annotateMerge(OpenApi.annotations({ description: "Append to a stream, and read it" })) {}
+
+/**
+ * The routes of the whole store: reads by global position, and appends to several streams.
+ *
+ * @category groups
+ * @since 0.1.0
+ */
+export class Messages extends HttpApiGroup.make("messages").add(
+  HttpApiEndpoint.get("read", "/messages", {
+    query: {
+      from: Schema.optionalKey(globalQuery),
+      limit: Schema.optionalKey(limitQuery),
+      category: Schema.optionalKey(categoriesQuery),
+      type: Schema.optionalKey(typesQuery)
+    },
+    success: LogPage,
+    error: onRead
+  }).annotateMerge(described(
+    "Read everything",
+    "A page of the whole store, by global position, up to the last message that is final. Continue at `through` + 1."
+  )),
+  HttpApiEndpoint.get("at", "/messages/:globalPosition", {
+    params: { globalPosition },
+    success: RecordedMessage,
+    error: [...onRead, Problem.MessageNotFound]
+  }).annotateMerge(described("A message by global position", "The message at this global position.")),
+  HttpApiEndpoint.post("writeAll", "/appends", {
+    headers: idempotency,
+    payload: Schema.NonEmptyArray(StreamAppend),
+    success: Schema.Struct({ results: Schema.Array(Appended) }).pipe(HttpApiSchema.status(201)),
+    error: [...onAppend.filter((one) => one !== Problem.PreconditionFailed), Problem.Unsupported]
+  }).annotateMerge(described(
+    "Append to several streams",
+    "Appends to several streams in one transaction, all or none. An append without messages checks the version of its stream."
+  ))
+).middleware(Access).annotateMerge(
+  OpenApi.annotations({ description: "Read everything, append to several streams" })
+) {}
+
+/**
+ * The routes of categories.
+ *
+ * @category groups
+ * @since 0.1.0
+ */
+export class Categories extends HttpApiGroup.make("categories").add(
+  HttpApiEndpoint.get("read", "/categories/:category/messages", {
+    params: categoryName,
+    query: {
+      from: Schema.optionalKey(globalQuery),
+      limit: Schema.optionalKey(limitQuery),
+      type: Schema.optionalKey(typesQuery),
+      ...categoryFilters
+    },
+    success: LogPage,
+    error: onRead
+  }).annotateMerge(described(
+    "Read a category",
+    "A page of all streams of the category, by global position. Continue at `through` + 1."
+  ))
+).middleware(Access).annotateMerge(OpenApi.annotations({ description: "Read categories" })) {}
+
+/**
+ * A heartbeat of a live answer: the client has everything up to this position.
+ *
+ * **Details**
+ *
+ * The first one tells that the client has caught up; then there is one each 15 seconds. The position is that of the stream, or the
+ * global one for a category and for everything. It is -1 for a stream without messages.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Heartbeat = Schema.Struct({
+  position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1))
+}).annotate({ identifier: "Heartbeat" })
+
+/**
+ * An event of a live answer: a message, or a heartbeat. Its id is the position after which to resume.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const LiveEvent = Schema.Union([
+  Schema.Struct({
+    id: Schema.String,
+    event: Schema.Literal("message"),
+    data: Schema.fromJsonString(Schema.toCodecJson(RecordedMessage))
+  }),
+  Schema.Struct({
+    /** Absent at position -1. */
+    id: Schema.optional(Schema.String),
+    event: Schema.Literal("heartbeat"),
+    data: Schema.fromJsonString(Heartbeat)
+  })
+]).annotate({ identifier: "LiveEvent" })
+
+const resumption = (what: string) => ({
+  "last-event-id": Schema.optionalKey(
+    Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).annotate({
+      description: `The ${what} that the client has last. The answer continues after it, whatever \`from\` says`
+    })
+  )
+})
+
+const liveFrom = (what: string, least: number) =>
+  Schema.optionalKey(
+    Schema.Union([Schema.Literal("end"), Schema.Int.check(Schema.isGreaterThanOrEqualTo(least))]).annotate({
+      description: `The ${what} to begin with, inclusive, or \`end\` for what comes next. Defaults to the first`
+    })
+  )
+
+/** An endpoint declares one streaming answer; the document also has the other one. */
+const alsoAsLines = {
+  "application/x-ndjson": {
+    schema: {
+      type: "string",
+      description: "A line of JSON for each message, a `RecordedMessage`, or for each heartbeat, as in " +
+        "`{\"heartbeat\":{\"position\":12}}`"
+    }
+  }
+}
+
+const liveDocs = (summary: string, description: string) =>
+  OpenApi.annotations({
+    summary,
+    description: `${description} The answer has no end: it catches up, then follows. As server-sent events, or with ` +
+      "`Accept: application/x-ndjson` as lines of JSON. A client that is cut off resumes after the last id that it has.",
+    transform: (operation) => ({
+      ...operation,
+      responses: {
+        ...operation["responses"],
+        200: {
+          ...operation["responses"]["200"],
+          content: {
+            "text/event-stream": { schema: operation["responses"]["200"].content["text/event-stream"].schema },
+            ...alsoAsLines
+          }
+        }
+      }
+    })
+  })
+
+const live = {
+  success: HttpApiSchema.StreamSse({ events: LiveEvent }),
+  error: [Problem.InvalidRequest, Problem.Forbidden, Problem.Unavailable]
+} as const
+
+/**
+ * The routes that follow a stream, a category or everything.
+ *
+ * @category groups
+ * @since 0.1.0
+ */
+export class Live extends HttpApiGroup.make("live").add(
+  HttpApiEndpoint.get("stream", "/streams/:streamName/live", {
+    params: streamName,
+    query: { from: liveFrom("position", 0), type: Schema.optionalKey(typesQuery) },
+    headers: resumption("position"),
+    ...live
+  }).annotateMerge(liveDocs("Follow a stream", "The messages of a stream, with their positions as ids.")),
+  HttpApiEndpoint.get("category", "/categories/:category/live", {
+    params: categoryName,
+    query: {
+      from: liveFrom("global position", 1),
+      type: Schema.optionalKey(typesQuery),
+      ...categoryFilters
+    },
+    headers: resumption("global position"),
+    ...live
+  }).annotateMerge(
+    liveDocs("Follow a category", "The messages of all streams of a category, with their global positions as ids.")
+  ),
+  HttpApiEndpoint.get("all", "/live", {
+    query: {
+      from: liveFrom("global position", 1),
+      category: Schema.optionalKey(categoriesQuery),
+      type: Schema.optionalKey(typesQuery)
+    },
+    headers: resumption("global position"),
+    ...live
+  }).annotateMerge(liveDocs("Follow everything", "All messages of the store, with their global positions as ids."))
+).middleware(Access).annotateMerge(OpenApi.annotations({ description: "Follow what is written" })) {}
+
+/**
+ * The routes for those who run the server.
+ *
+ * @category groups
+ * @since 0.1.0
+ */
+export class System extends HttpApiGroup.make("system").add(
+  HttpApiEndpoint.get("health", "/healthz", {
+    success: Schema.Struct({ status: Schema.Literal("ok") })
+  }).annotateMerge(
+    described("Whether the server runs", "Answers as long as the server runs, whatever its store does.")
+  ),
+  HttpApiEndpoint.get("ready", "/readyz", {
+    success: Schema.Struct({ status: Schema.Literal("ready") }),
+    error: Problem.NotReady
+  }).annotateMerge(described(
+    "Whether the server is ready",
+    "Asks the store, and makes the checks of the application, such as one of a consumer's lag."
+  )),
+  HttpApiEndpoint.get("metrics", "/metrics", {
+    success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/plain; version=0.0.4" })),
+    error: Problem.Forbidden
+  }).middleware(Access).annotateMerge(
+    described("Metrics", "The metrics of the process, in the text format of Prometheus. Needs the scope `read`.")
+  )
+).annotateMerge(OpenApi.annotations({ description: "Run the server" })) {}
+
+/**
+ * The whole API.
+ *
+ * @category api
+ * @since 0.1.0
+ */
+export class Api
+  extends HttpApi.make("eventfold").add(Streams, Messages, Categories, Live, System).annotateMerge(OpenApi.annotations({
+    title: "eventfold",
+    version: "1",
+    description: "The message store of eventfold: append messages to streams, read and follow them"
+  })).annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }).annotate(
+    HttpApi.QueryParseOptions,
+    { errors: "all" }
+  )
+{}

@@ -1,0 +1,132 @@
+/**
+ * The routes of categories and of the whole store.
+ */
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { HeldBack } from "eventfold/HeldBack"
+import { MessageStore } from "eventfold/MessageStore"
+import type { ConsumerGroup, ReadPageResult } from "eventfold/StoreBackend"
+import * as StreamName from "eventfold/StreamName"
+import { Api, type LogPage } from "../../Api.ts"
+import { Limits } from "../../Limits.ts"
+import * as Principal from "../../Principal.ts"
+import * as Problem from "../../Problem.ts"
+import { authorize, authorizeSome, authorizeStream } from "../authentication/access.ts"
+import { pageLimit } from "../limits/pages.ts"
+import { invalid, ofAppends, ofRead, orProblem } from "../problems/failures.ts"
+import * as NewMessages from "./newMessages.ts"
+
+/** The writers without their statements, users and addresses, which are not for every reader. */
+const heldBackOf = ({ position, writers }: HeldBack): NonNullable<typeof LogPage.Type["heldBack"]> => ({
+  position,
+  writers: writers.map(({ applicationName, pid, preparedAs, since, state }) => ({
+    ...(pid === undefined ? {} : { pid }),
+    ...(preparedAs === undefined ? {} : { preparedAs }),
+    ...(state === undefined ? {} : { state }),
+    ...(since === undefined ? {} : { since }),
+    ...(applicationName === undefined ? {} : { applicationName })
+  }))
+})
+
+const pageOf = ({ hasMore, heldBack, messages, through }: ReadPageResult): typeof LogPage.Type => ({
+  messages,
+  through,
+  hasMore,
+  ...(Option.isNone(heldBack) ? {} : { heldBack: heldBackOf(heldBack.value) })
+})
+
+/** The member of a consumer group that reads, by both of its parts. */
+export const groupOf = (
+  member: number | undefined,
+  size: number | undefined
+): Effect.Effect<ConsumerGroup | undefined, Problem.InvalidRequest> => {
+  if (member === undefined && size === undefined) return Effect.undefined
+  if (member === undefined) return Effect.fail(invalid(["query", "member"], "is missing beside size"))
+  if (size === undefined) return Effect.fail(invalid(["query", "size"], "is missing beside member"))
+  return member < size
+    ? Effect.succeed({ member, size })
+    : Effect.fail(invalid(["query", "member"], `must be below ${size}, which is size`))
+}
+
+/** Fails unless the sender may read all of the categories, or everything when none is named. */
+export const authorizeCategories = (categories: ReadonlyArray<string> | undefined) =>
+  categories === undefined
+    ? authorize("read")
+    : Effect.forEach(categories, (category) => authorize("read", category), { discard: true })
+
+const categories = HttpApiBuilder.group(
+  Api,
+  "categories",
+  Effect.fnUntraced(function*(handlers) {
+    const store = yield* MessageStore
+    const limits = yield* Limits
+    return handlers.handle(
+      "read",
+      Effect.fnUntraced(function*({ params: { category }, query }) {
+        yield* authorize("read", category)
+        const limit = yield* pageLimit(limits, query.limit)
+        const { correlation, from, member, size, type: types } = query
+        const consumerGroup = yield* groupOf(member, size)
+        const page = store.readCategoryPage(category, { from, limit, types, correlation, consumerGroup })
+        return pageOf(yield* orProblem(ofRead)(page))
+      })
+    )
+  })
+)
+
+const messages = HttpApiBuilder.group(
+  Api,
+  "messages",
+  Effect.fnUntraced(function*(handlers) {
+    const store = yield* MessageStore
+    const limits = yield* Limits
+    return handlers.handleAll({
+      read: Effect.fnUntraced(function*({ query: { category, from, limit, type } }) {
+        yield* authorizeCategories(category)
+        const options = { from, limit: yield* pageLimit(limits, limit), categories: category, types: type }
+        return pageOf(yield* orProblem(ofRead)(store.readAllPage(options)))
+      }),
+
+      at: Effect.fnUntraced(function*({ params: { globalPosition } }) {
+        yield* authorizeSome("read")
+        const principal = yield* Principal.Principal
+        const found = yield* orProblem(ofRead)(store.messageAt(globalPosition))
+        // A message that the sender may not read answers as none does: a refusal would tell that it is there.
+        return yield* Option.filter(
+          found,
+          ({ streamName }) => Principal.allows(principal, "read", StreamName.category(streamName))
+        ).pipe(Option.match({
+          onNone: () => Effect.fail(new Problem.MessageNotFound({})),
+          onSome: (message) => Effect.succeed(message)
+        }))
+      }),
+
+      writeAll: Effect.fnUntraced(function*({ headers, payload }) {
+        yield* Effect.forEach(payload, ({ streamName }) => authorizeStream("append", streamName), { discard: true })
+        const { name } = yield* Principal.Principal
+        const idSource = { sender: name, key: headers["idempotency-key"] }
+        let firstIndex = 0
+        const appends = yield* Effect.forEach(
+          payload,
+          Effect.fnUntraced(function*(append) {
+            const withIds = yield* NewMessages.identified(append.messages, append.streamName, idSource, firstIndex)
+            firstIndex += withIds.length
+            return { ...append, messages: yield* NewMessages.traced(withIds, headers.traceparent) }
+          })
+        )
+        const results = yield* orProblem(ofAppends)(store.writeAll(appends))
+        return {
+          results: results.map(({ globalPosition, version }, index) => ({
+            version,
+            globalPosition,
+            ids: appends[index]?.messages.map(({ id }) => id) ?? []
+          }))
+        }
+      })
+    })
+  })
+)
+
+export const layer = Layer.mergeAll(categories, messages)

@@ -1,0 +1,66 @@
+/** Stores that fail in one way, for the answers that a healthy store never gives. */
+import { Effect, Layer, Option, Stream } from "effect"
+import { type HeldBack, MessageStore, StoreError } from "eventfold"
+
+/** What the operations of the store do. */
+export type Failing = "away" | "broken" | "defect" | "unsupported"
+
+/** What no answer may have. */
+export const secret = "SELECT password FROM secrets"
+
+const failure = {
+  away: Effect.fail(new StoreError.StoreError({ operation: "read", reason: secret, isRetryable: true })),
+  broken: Effect.fail(new StoreError.StoreError({ operation: "read", reason: secret, isRetryable: false })),
+  defect: Effect.die(new Error(secret)),
+  unsupported: Effect.fail(new StoreError.StoreError({ operation: "read", reason: secret, isRetryable: false }))
+} as const
+
+const unsupported = Effect.fail(new StoreError.Unsupported({ operation: "this", remedy: "take another store" }))
+
+/** A store that fails so, on one in memory. */
+export const layerFailing = (how: Failing): Layer.Layer<MessageStore.MessageStore> =>
+  Layer.effect(
+    MessageStore.MessageStore,
+    Effect.map(MessageStore.MessageStore, (store) => {
+      const fail = failure[how]
+      return {
+        ...store,
+        append: () => fail,
+        writeAll: how === "unsupported" ? () => unsupported : () => fail,
+        readStream: how === "unsupported" ? () => Stream.fromEffect(unsupported) : () => Stream.fromEffect(fail),
+        readCategoryPage: () => fail,
+        readAllPage: () => fail,
+        messageAt: () => fail,
+        lastPosition: fail,
+        lastMessage: () => fail,
+        streamVersion: how === "unsupported" ? () => Effect.succeedNone : () => fail,
+        findMessage: () => fail
+      }
+    })
+  ).pipe(Layer.provide(MessageStore.layerMemory))
+
+/** A store whose reader of everything is held back by a transaction. */
+export const layerHeldBack: Layer.Layer<MessageStore.MessageStore> = Layer.effect(
+  MessageStore.MessageStore,
+  Effect.map(MessageStore.MessageStore, (store) => {
+    const writer: HeldBack.Writer = {
+      pid: 4711,
+      preparedAs: undefined,
+      state: "idle in transaction",
+      since: undefined,
+      age: undefined,
+      applicationName: "billing",
+      user: secret,
+      clientAddress: secret,
+      query: secret
+    }
+    return {
+      ...store,
+      readAllPage: (options) =>
+        Effect.map(store.readAllPage(options), (page) => ({
+          ...page,
+          heldBack: Option.some({ position: 7, writers: [writer] })
+        }))
+    }
+  })
+).pipe(Layer.provide(MessageStore.layerMemory))

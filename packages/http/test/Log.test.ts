@@ -1,0 +1,119 @@
+import { assert, describe, layer } from "@effect/vitest"
+import { Pglite } from "@eventfold/pglite"
+import { Effect, Layer, Option } from "effect"
+import { StreamName } from "eventfold"
+import { makeChecker } from "./Answers.ts"
+import { address, inMemory, serveOpen } from "./Served.ts"
+
+const message = (type: string, correlation?: string) => ({
+  type,
+  data: {},
+  ...(correlation === undefined ? {} : { metadata: { correlationStreamName: correlation } })
+})
+
+const fieldOf = (json: unknown, key: string) =>
+  (json as { messages: ReadonlyArray<Record<string, unknown>> }).messages.map((one) => one[key])
+
+describe.each([
+  ["memory", Layer.provideMerge(serveOpen(), inMemory)],
+  ["PGlite", Layer.provideMerge(serveOpen(), Pglite.layer())]
+])("the log on %s", (_, served) =>
+  layer(served, { excludeTestServices: true })((it) => {
+    it.effect("reads everything by pages, by category and by type", () =>
+      Effect.gen(function*() {
+        const { call } = yield* makeChecker(yield* address)
+        yield* call("/streams/red-1/messages", { body: { messages: [message("A"), message("B"), message("A")] } })
+        yield* call("/streams/blue-1/messages", { body: { messages: [message("A"), message("B")] } })
+        yield* call("/streams/green-1/messages", { body: message("A") })
+        const first = yield* call("/messages?limit=4")
+        assert.deepStrictEqual(fieldOf(first.json, "streamName"), ["red-1", "red-1", "red-1", "blue-1"])
+        assert.deepInclude(first.json, { hasMore: true, through: 4 })
+        const rest = yield* call("/messages?limit=4&from=5")
+        assert.deepStrictEqual(fieldOf(rest.json, "streamName"), ["blue-1", "green-1"])
+        assert.deepInclude(rest.json, { hasMore: false, through: 6 })
+        const some = yield* call("/messages?category=red&category=green&type=A")
+        assert.deepStrictEqual(fieldOf(some.json, "streamName"), ["red-1", "red-1", "green-1"])
+        assert.deepStrictEqual(fieldOf((yield* call("/messages?from=100")).json, "type"), [])
+        assert.strictEqual((yield* call("/messages?category=red-1")).status, 400)
+        assert.strictEqual((yield* call("/messages?from=0")).status, 400)
+        assert.strictEqual((yield* call("/messages?limit=1001")).status, 400)
+        assert.deepInclude((yield* call("/messages/4")).json, { streamName: "blue-1", globalPosition: 4 })
+        assert.strictEqual((yield* call("/messages/4000")).status, 404)
+        assert.strictEqual((yield* call("/messages/none")).status, 400)
+        assert.strictEqual((yield* call("/messages/0")).status, 400)
+      }))
+
+    it.effect("reads a category by pages, types, correlation and member", () =>
+      Effect.gen(function*() {
+        const { call } = yield* makeChecker(yield* address)
+        const streams = ["job-a", "job-b", "job-c", "job-d"]
+        for (const name of streams) {
+          yield* call(`/streams/${name}/messages`, {
+            body: { messages: [message("Begun", "order-1"), message("Done")] }
+          })
+        }
+        const path = "/categories/job/messages"
+        const page = yield* call(`${path}?limit=3`)
+        assert.deepStrictEqual(fieldOf(page.json, "streamName"), ["job-a", "job-a", "job-b"])
+        const { hasMore, through } = page.json as { hasMore: boolean; through: number }
+        assert.isTrue(hasMore)
+        const next = yield* call(`${path}?from=${through + 1}`)
+        assert.deepStrictEqual(fieldOf(next.json, "streamName"), ["job-b", "job-c", "job-c", "job-d", "job-d"])
+        assert.deepStrictEqual(fieldOf((yield* call(`${path}?type=Done`)).json, "streamName"), streams)
+        assert.deepStrictEqual(
+          fieldOf((yield* call(`${path}?correlation=order`)).json, "type"),
+          streams.map(() => "Begun")
+        )
+        const members = yield* Effect.forEach([0, 1], (member) => call(`${path}?member=${member}&size=2`))
+        const read = members.map(({ json }) => fieldOf(json, "streamName"))
+        for (const [member, names] of read.entries()) {
+          for (const name of names) {
+            assert.strictEqual(Option.getOrThrow(StreamName.groupMember(String(name), 2)), member)
+          }
+        }
+        assert.sameMembers([...new Set(read.flat())], streams)
+        for (const query of ["member=0", "size=2", "member=2&size=2", "member=-1&size=2", "member=0&size=0"]) {
+          assert.strictEqual((yield* call(`${path}?${query}`)).status, 400, query)
+        }
+        assert.strictEqual((yield* call("/categories/job-a/messages")).status, 400)
+        assert.deepStrictEqual(fieldOf((yield* call("/categories/nothing/messages")).json, "type"), [])
+      }))
+
+    it.effect("appends to several streams, all or none", () =>
+      Effect.gen(function*() {
+        const { call } = yield* makeChecker(yield* address)
+        const write = (body: unknown, headers: Record<string, string> = {}) => call("/appends", { body, headers })
+        const both = yield* write([
+          { streamName: "from-1", messages: [message("Withdrawn")], expectedVersion: "noStream" },
+          { streamName: "to-1", messages: [message("Deposited"), message("Noted")] }
+        ])
+        assert.strictEqual(both.status, 201)
+        const { results } = both.json as { results: ReadonlyArray<{ version: number; ids: ReadonlyArray<string> }> }
+        assert.deepStrictEqual(results.map(({ version }) => version), [0, 1])
+        assert.deepStrictEqual(results.map(({ ids }) => ids.length), [1, 2])
+        const checked = yield* write([
+          { streamName: "from-1", messages: [], expectedVersion: 0 },
+          { streamName: "to-1", messages: [message("Deposited")], expectedVersion: 1 }
+        ])
+        assert.strictEqual(checked.status, 201)
+        const refused = yield* write([
+          { streamName: "from-1", messages: [message("Withdrawn")] },
+          { streamName: "to-1", messages: [message("Deposited")], expectedVersion: 7 }
+        ])
+        assert.strictEqual(refused.status, 409)
+        assert.deepInclude(refused.json, { streamName: "to-1", expected: 7, actual: 2 })
+        assert.deepInclude((yield* call("/streams/from-1")).json, { version: 0 })
+
+        const keyed = [{ streamName: "from-2", messages: [message("A")] }, {
+          streamName: "to-2",
+          messages: [message("A")]
+        }]
+        const key = { "idempotency-key": "transfer-7" }
+        const once = yield* write(keyed, key)
+        assert.deepStrictEqual((yield* write(keyed, key)).json, once.json)
+        assert.strictEqual((yield* write([{ streamName: "from-2", messages: [message("B")] }], key)).status, 422)
+        assert.strictEqual((yield* write([])).status, 400)
+        assert.strictEqual((yield* write([{ streamName: "from-3", messages: [] }])).status, 422)
+        assert.strictEqual((yield* write([{ streamName: "from-3", messages: [{ type: "" }] }])).status, 400)
+      }))
+  }))
