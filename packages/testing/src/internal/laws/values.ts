@@ -20,10 +20,20 @@ const lookalikes: ReadonlyArray<string | number> = [
 /** Values as they are generated come first, because a counter-example shrinks to the first. */
 const Choice = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 * lookalikes.length - 1 }))
 
+/** A record or an instance of a `Schema.Class`. */
 const isFields = (value: unknown): value is Readonly<Record<string, unknown>> => {
   if (!Predicate.isObject(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null || Schema.isSchema(Reflect.get(value, "constructor"))
+}
+
+/** The same with another value in a field. None when the class does not take it: a schema of instances does not look into them. */
+const withField = (fields: object, key: string, value: unknown): Option.Option<object> => {
+  const schema: unknown = Reflect.get(fields, "constructor")
+  const changed = { ...fields, [key]: value }
+  return Schema.isSchema(schema)
+    ? Option.filter(schema.makeOption(changed), Predicate.isObject)
+    : Option.some(Object.assign(Object.create(Object.getPrototypeOf(fields)), changed))
 }
 
 /** Puts another value in each place within a value where it fits. Records stay records: a schema of no fields takes anything. */
@@ -39,13 +49,10 @@ const replace = (whole: unknown, lookalike: unknown, fits: (whole: unknown) => b
       )
     }
     if (!isFields(part)) return fitsWith(lookalike) ? lookalike : part
-    const withField = (fields: object, key: string, value: unknown): object =>
-      Object.assign(Object.create(Object.getPrototypeOf(part)), fields, { [key]: value })
-    return Object.entries(part).reduce<object>(
-      (fields, [key, value]) =>
-        withField(fields, key, within(value, (value) => fitsWith(withField(fields, key, value)))),
-      part
-    )
+    return Object.entries(part).reduce<object>((fields, [key, value]) => {
+      const fitsHere = (value: unknown) => Option.exists(withField(fields, key, value), fitsWith)
+      return Option.getOrElse(withField(fields, key, within(value, fitsHere)), () => fields)
+    }, part)
   }
   return within(whole, fits)
 }
