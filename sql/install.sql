@@ -75,6 +75,7 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir eventfold/schema.sql
 \ir eventfold/tables/installations.sql
 \ir eventfold/tables/read_models.sql
+\ir eventfold/tables/positions.sql
 \ir eventfold/rebind.sql
 \ir eventfold/functions/recorded.sql
 \ir eventfold/functions/append_each.sql

@@ -6,6 +6,7 @@ BEGIN
     GRANT USAGE ON SCHEMA eventfold TO message_store;
     GRANT SELECT ON eventfold.installations TO message_store;
     GRANT SELECT, INSERT, UPDATE, DELETE ON eventfold.read_models TO message_store;
+    GRANT SELECT, INSERT, UPDATE ON eventfold.positions TO message_store;
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA eventfold TO message_store;
   END IF;
 END;

@@ -1,4 +1,4 @@
-import type { Lineage, StoreBackend, Transactions } from "../../StoreBackend.ts"
+import type { Lineage, Positions, StoreBackend, Transactions } from "../../StoreBackend.ts"
 import * as StreamQueues from "./streamQueues.ts"
 
 /**
@@ -19,10 +19,15 @@ export interface InProcess {
   readonly transactions: Transactions | undefined
   /** Notices that the database has become another one; `undefined` where it never does. */
   readonly lineage: Lineage | undefined
+  /** The rows of positions; `undefined` where positions are messages. */
+  readonly positions: Positions | undefined
 }
 
-export const make = ({ lineage, transactions }: Pick<StoreBackend, "lineage" | "transactions">): InProcess => ({
+export const make = (
+  { lineage, positions, transactions }: Pick<StoreBackend, "lineage" | "positions" | "transactions">
+): InProcess => ({
   streamQueues: StreamQueues.make(),
   transactions,
-  lineage
+  lineage,
+  positions
 })

@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as ExpectedVersion from "../../ExpectedVersion.ts"
+import type { Key, Position } from "../../PositionStore.ts"
 import { type AppendResult, type EncodedAppend, type EncodedMessage, isCheck } from "../../StoreBackend.ts"
 import { DuplicateMessageId, WrongExpectedVersion } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
@@ -21,6 +22,12 @@ export interface Row extends EncodedMessage {
   readonly time: DateTime.Utc
 }
 
+/** The position of a consumer that a transaction has written, and that only it sees until it commits. */
+interface PendingPosition {
+  readonly key: string
+  readonly position: Position
+}
+
 /** All rows by global position, and the same rows by what they are looked up by. */
 export interface Log {
   readonly rows: Array<Row>
@@ -29,6 +36,10 @@ export interface Log {
   readonly categories: Map<string, Array<Row>>
   /** Not the number of rows: a refused write leaves a gap, as it does with a sequence of PostgreSQL. */
   lastGlobalPosition: number
+  /** Of consumers. They are beside the rows: no reader of messages meets them. */
+  readonly positions: Map<string, Position>
+  /** Those of the transaction that has the write lock, in the order in which it wrote them. */
+  readonly pendingPositions: Array<PendingPosition>
 }
 
 export const make = (): Log => ({
@@ -36,7 +47,9 @@ export const make = (): Log => ({
   byId: new Map(),
   streams: new Map(),
   categories: new Map(),
-  lastGlobalPosition: 0
+  lastGlobalPosition: 0,
+  positions: new Map(),
+  pendingPositions: []
 })
 
 type Refusal = WrongExpectedVersion | DuplicateMessageId
@@ -107,8 +120,44 @@ const write = (log: Log, append: EncodedAppend, time: DateTime.Utc): AppendResul
   return { version: stream.length - 1, globalPosition: log.lastGlobalPosition }
 }
 
+/** A place in the history of the log, to go back to. */
+export interface Mark {
+  readonly rows: number
+  readonly pendingPositions: number
+}
+
+export const mark = ({ pendingPositions, rows }: Log): Mark => ({
+  rows: rows.length,
+  pendingPositions: pendingPositions.length
+})
+
+/** Removes what has been written since a mark. */
+export const rollBack = (log: Log, { pendingPositions, rows }: Mark): void => {
+  truncate(log, rows)
+  log.pendingPositions.splice(pendingPositions)
+}
+
+/** Makes the positions of a transaction those that all see. Each append comes here, and few have any. */
+export const settlePositions = ({ pendingPositions, positions }: Log): void => {
+  if (pendingPositions.length === 0) return
+  for (const { key, position } of pendingPositions.splice(0)) positions.set(key, position)
+}
+
+const textOf = ({ category, consumerId, member }: Key): string => JSON.stringify([category, consumerId, member ?? null])
+
+/** The position of a key, as it is within the transaction that has the write lock, or outside of it. */
+export const positionOf = ({ pendingPositions, positions }: Log, key: Key, isWithin: boolean): Position | undefined => {
+  const text = textOf(key)
+  const pending = isWithin ? pendingPositions.findLast(({ key }) => key === text) : undefined
+  return pending === undefined ? positions.get(text) : pending.position
+}
+
+export const putPosition = (log: Log, key: Key, position: Position): void => {
+  log.pendingPositions.push({ key: textOf(key), position })
+}
+
 /** Removes the last rows, so that this many are left. Their global positions stay taken. */
-export const truncate = (log: Log, length: number): void => {
+const truncate = (log: Log, length: number): void => {
   while (log.rows.length > length) {
     const row = log.rows.pop()
     if (row === undefined) return

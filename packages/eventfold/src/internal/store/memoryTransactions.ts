@@ -17,7 +17,7 @@ import type { Transactions } from "../../StoreBackend.ts"
 import { StoreError } from "../../StoreError.ts"
 import { logFailure } from "../runtime/log.ts"
 import { Independence } from "./independence.ts"
-import { type Log, truncate } from "./memoryLog.ts"
+import * as MemoryLog from "./memoryLog.ts"
 
 /** An outermost transaction. */
 interface Root {
@@ -28,7 +28,7 @@ interface Root {
 /** The transaction that has the write lock, and the end of the log when it took it. */
 interface Holder {
   readonly root: Root
-  readonly length: number
+  readonly begin: MemoryLog.Mark
   readonly globalPosition: number
 }
 
@@ -70,8 +70,11 @@ const waitsForItself = (operation: string) =>
   })
 
 export interface MemoryTransactions extends Transactions {
-  /** Reads the log up to a global position (inclusive): what the calling fiber may see. */
-  readonly reading: <A>(read: (through: number) => A) => Effect.Effect<A>
+  /**
+   * Reads the log up to a global position (inclusive): what the calling fiber may see. `isWithin` tells whether that includes what
+   * the transaction has written that has the lock.
+   */
+  readonly reading: <A>(read: (through: number, isWithin: boolean) => A) => Effect.Effect<A>
   /** Writes to the log when no transaction of another fiber has the lock. */
   readonly writing: <A, E>(
     operation: string,
@@ -87,7 +90,7 @@ let count = 0
 const now = (fiber: Fiber.Fiber<unknown, unknown>): DateTime.Utc =>
   DateTime.makeUnsafe(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe())
 
-export const make = (log: Log): MemoryTransactions => {
+export const make = (log: MemoryLog.Log): MemoryTransactions => {
   const Current = Context.Reference<Level | undefined>(`eventfold/MemoryStore/Transaction/${count++}`, {
     defaultValue: () => undefined
   })
@@ -101,12 +104,22 @@ export const make = (log: Log): MemoryTransactions => {
 
   const levelOf = (fiber: Fiber.Fiber<unknown, unknown>): Level | undefined => levelIn(fiber.context)
 
+  /** Writes at once. No transaction has the lock. */
+  const writeAlone = <A, E>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    write: (time: DateTime.Utc) => Result.Result<A, E>
+  ): Effect.Effect<A, E> => {
+    const result = write(now(fiber))
+    MemoryLog.settlePositions(log)
+    return Effect.fromResult(result)
+  }
+
   const writeOutside = <A, E>(
     operation: string,
     write: (time: DateTime.Utc) => Result.Result<A, E>
   ): Effect.Effect<A, E | StoreError> =>
     Effect.withFiber((fiber) => {
-      if (holder === undefined) return Effect.fromResult(write(now(fiber)))
+      if (holder === undefined) return writeAlone(fiber, write)
       const around = fiber.getRef(Current)
       return around !== undefined && isWithin(around, holder.root)
         ? Effect.fail(waitsForItself(operation))
@@ -121,7 +134,7 @@ export const make = (log: Log): MemoryTransactions => {
     Effect.withFiber((fiber) => {
       const { root } = level
       if (!isOpen(level)) return Effect.fail(hasEnded(operation))
-      holder ??= { root, length: log.rows.length, globalPosition: log.lastGlobalPosition }
+      holder ??= { root, begin: MemoryLog.mark(log), globalPosition: log.lastGlobalPosition }
       if (holder.root === root) return Effect.fromResult(write(now(fiber)))
       return isWithin(level, holder.root)
         ? Effect.fail(waitsForItself(operation))
@@ -140,18 +153,19 @@ export const make = (log: Log): MemoryTransactions => {
     Effect.suspend(() => {
       level.isOpen = false
       if (holder?.root === level.root) {
-        if (!isCommitted) truncate(log, holder.length)
+        if (isCommitted) MemoryLog.settlePositions(log)
+        else MemoryLog.rollBack(log, holder.begin)
         holder = undefined
       }
       level.root.ended.openUnsafe()
       return isCommitted ? runCallbacks(level) : Effect.void
     })
 
-  const endSavepoint = (level: Level, parent: Level, begin: number | undefined, isCommitted: boolean) =>
+  const endSavepoint = (level: Level, parent: Level, begin: MemoryLog.Mark | undefined, isCommitted: boolean) =>
     Effect.sync(() => {
       level.isOpen = false
       if (isCommitted) parent.afterCommit.push(...level.afterCommit)
-      else if (holder?.root === level.root) truncate(log, begin ?? holder.length)
+      else if (holder?.root === level.root) MemoryLog.rollBack(log, begin ?? holder.begin)
     })
 
   const runIn = <A, E, R>(
@@ -186,7 +200,7 @@ export const make = (log: Log): MemoryTransactions => {
         afterCommit: [],
         isOpen: true
       }
-      const begin = holder?.root === root ? log.rows.length : undefined
+      const begin = holder?.root === root ? MemoryLog.mark(log) : undefined
       return runIn(level, effect, (isCommitted) => endSavepoint(level, parent, begin, isCommitted))
     })
 
@@ -209,15 +223,17 @@ export const make = (log: Log): MemoryTransactions => {
       }),
     reading: (read) =>
       Effect.withFiber((fiber) => {
-        if (holder === undefined || levelOf(fiber)?.root === holder.root) return Effect.sync(() => read(everything))
+        if (holder === undefined || levelOf(fiber)?.root === holder.root) {
+          return Effect.sync(() => read(everything, true))
+        }
         const { globalPosition } = holder
-        return Effect.sync(() => read(globalPosition))
+        return Effect.sync(() => read(globalPosition, false))
       }),
     writing: (operation, write) =>
       Effect.withFiber((fiber) => {
         const level = levelOf(fiber)
         if (level !== undefined) return level.turn.withPermit(writeInside(level, operation, write))
-        return holder === undefined ? Effect.fromResult(write(now(fiber))) : writeOutside(operation, write)
+        return holder === undefined ? writeAlone(fiber, write) : writeOutside(operation, write)
       })
   }
 }
