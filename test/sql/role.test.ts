@@ -31,7 +31,8 @@ const refused: ReadonlyArray<readonly [string, { readonly code: string; readonly
     "SELECT setval('message_store.messages_global_position_seq', 5)",
     denied("sequence messages_global_position_seq")
   ],
-  ["DELETE FROM eventfold.installations", denied("table installations")]
+  ["DELETE FROM eventfold.installations", denied("table installations")],
+  ["DELETE FROM eventfold.positions", denied("table positions")]
 ]
 
 for (const server of inject("postgres")) {
@@ -100,6 +101,7 @@ for (const server of inject("postgres")) {
           ["function", "eventfold.schema_version", "EXECUTE", false],
           ...functions.map((name) => ["function", `message_store.${name}`, "EXECUTE", false]),
           ["r", "eventfold.installations", "SELECT", false],
+          ["r", "eventfold.positions", "INSERT, SELECT, UPDATE", false],
           ["r", "eventfold.read_models", "DELETE, INSERT, SELECT, UPDATE", false],
           ["r", "message_store.messages", "INSERT, SELECT", false],
           ["schema", "eventfold", "USAGE", false],
@@ -158,6 +160,10 @@ for (const server of inject("postgres")) {
           yield* sql`SELECT eventfold.schema_version() = max(version), count(*) FROM eventfold.installations`.values,
           [[true, 1n]]
         )
+        const position = sql`INSERT INTO eventfold.positions (category, consumer_id, member, position) VALUES ('added', 'test', -1, 7)
+          ON CONFLICT (category, consumer_id, member) DO UPDATE SET position = positions.position + 1
+          RETURNING position`.values
+        assert.deepStrictEqual([...yield* position, ...yield* position], [[7n], [8n]])
         // Creating read models needs more rights: see readModelStoreFaults.test.ts.
         yield* sql`INSERT INTO eventfold.read_models (read_model, number, version, fingerprint, state, position, history)
           VALUES ('added', 1, 1, '', 'live', 0, 0)`

@@ -15,6 +15,7 @@ import type { MessageStore } from "eventfold/MessageStore"
 import * as ApplicationTransactions from "./internal/messageStoreSuite/applicationTransactions.ts"
 import * as Checks from "./internal/messageStoreSuite/checks.ts"
 import * as Concurrency from "./internal/messageStoreSuite/concurrency.ts"
+import * as ConsumerPositions from "./internal/messageStoreSuite/consumerPositions.ts"
 import * as Consumers from "./internal/messageStoreSuite/consumers.ts"
 import * as ConsumersOfAll from "./internal/messageStoreSuite/consumersOfAll.ts"
 import * as Encoding from "./internal/messageStoreSuite/encoding.ts"
@@ -35,8 +36,9 @@ import * as WakeUps from "./internal/messageStoreSuite/wakeUps.ts"
 import * as Writing from "./internal/messageStoreSuite/writing.ts"
 
 /**
- * A feature that a store may lack: reading a stream backwards (`backwards`) and consumer groups of more than 32,767 members
- * (`largeGroups`), as a stock Message DB does, and transactions of the application (`transactions`).
+ * A feature that a store may lack: reading a stream backwards (`backwards`), consumer groups of more than 32,767 members
+ * (`largeGroups`) and rows for the positions of consumers (`positions`), as a stock Message DB does, and transactions of the
+ * application (`transactions`).
  *
  * @category models
  * @since 0.1.0
@@ -51,8 +53,8 @@ export type Feature = Fixtures.Feature
  */
 export interface Options {
   /**
-   * The features that the store lacks. The suite expects `Unsupported` for reading backwards and for transactions, and does not
-   * try large groups.
+   * The features that the store lacks. The suite expects `Unsupported` for reading backwards and for transactions, positions in
+   * streams instead of rows, and does not try large groups.
    * Defaults to none.
    */
   readonly unsupported?: ReadonlyArray<Feature> | undefined
@@ -101,6 +103,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Transactions.tests(it)
     ApplicationTransactions.tests(it, supports)
     Consumers.tests(it)
+    ConsumerPositions.tests(it, supports)
     ConsumersOfAll.tests(it)
     Parking.tests(it)
     Processes.tests(it)
