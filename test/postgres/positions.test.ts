@@ -32,6 +32,8 @@ const get = (store: Store.Store, key: PositionStore.Key) =>
 const put = (store: Store.Store, key: PositionStore.Key, position: PositionStore.Position) =>
   on(store)(Effect.flatMap(PositionStore.PositionStore, (positions) => positions.put(key, position)))
 
+const costing = (consumerId: string): PositionStore.Key => ({ category: "costs", consumerId })
+
 /** A session that holds the row of a key until the latch opens. */
 const holding = Effect.fnUntraced(function*(url: string, category: string) {
   const [isHeld, end] = [yield* Latch.make(), yield* Latch.make()]
@@ -82,17 +84,16 @@ for (const server of inject("postgres")) {
       Effect.gen(function*() {
         const proxy = yield* Proxy.start((yield* Database.Database).url)
         const store = yield* Store.openWarm(proxy.url, 1)
-        const key = (consumerId: string) => ({ category: "costs", consumerId })
         yield* store.append("costs:position-stream", { type: "Recorded", data: { position: 12 } })
         const costs: Array<number> = []
         const found: Array<unknown> = []
         for (
           const call of [
-            get(store, key("none")),
-            get(store, key("stream")),
-            put(store, key("row"), { position: 7 }),
-            put(store, key("row"), { position: 8 }),
-            get(store, key("row"))
+            get(store, costing("none")),
+            get(store, costing("stream")),
+            put(store, costing("row"), { position: 7 }),
+            put(store, costing("row"), { position: 8 }),
+            get(store, costing("row"))
           ]
         ) {
           const before = yield* proxy.roundTrips
@@ -137,7 +138,9 @@ for (const server of inject("postgres")) {
         const recorded = ruby<{ readonly position: number }>`SELECT (data ->> 'position')::integer AS position
           FROM message_store.get_last_stream_message('shared:position-test', 'Recorded')`
         const seen: Array<unknown> = []
-        const consumer = Consumer.make("test").on("shared", { Numbered: ({ data }) => Effect.sync(() => seen.push(data)) })
+        const consumer = Consumer.make("test").on("shared", {
+          Numbered: ({ data }) => Effect.sync(() => seen.push(data))
+        })
         const run = (store: Store.Store, through: number) =>
           Effect.flatMap(Consumer.start(consumer), (running) => running.waitFor(through)).pipe(Effect.scoped, on(store))
 
@@ -178,7 +181,7 @@ it.live(
       // What the standby does not have.
       yield* put(store, key, { position: 50 })
       // The write waits for the row while its server goes away.
-      yield* holding(url, "account")
+      const end = yield* holding(url, "account")
       const writing = yield* Effect.forkChild(Effect.flip(put(store, key, { position: 100 })))
       const watcher = yield* Database.session(url)
       yield* until(
@@ -194,5 +197,6 @@ it.live(
       assert.isTrue(refusal.isRetryable)
       assert.include(refusal.message, "the database has become another one")
       assert.deepStrictEqual(yield* get(store, key), Option.some({ position: 2 }))
+      yield* end
     })
 )

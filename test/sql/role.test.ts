@@ -160,7 +160,8 @@ for (const server of inject("postgres")) {
           yield* sql`SELECT eventfold.schema_version() = max(version), count(*) FROM eventfold.installations`.values,
           [[true, 1n]]
         )
-        const position = sql`INSERT INTO eventfold.positions (category, consumer_id, member, position) VALUES ('added', 'test', -1, 7)
+        const position =
+          sql`INSERT INTO eventfold.positions (category, consumer_id, member, position) VALUES ('added', 'test', -1, 7)
           ON CONFLICT (category, consumer_id, member) DO UPDATE SET position = positions.position + 1
           RETURNING position`.values
         assert.deepStrictEqual([...yield* position, ...yield* position], [[7n], [8n]])

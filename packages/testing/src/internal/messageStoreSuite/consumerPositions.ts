@@ -30,8 +30,7 @@ const numbering = Effect.fnUntraced(function*(category: string, options: Consume
   return { consumer, seen, take }
 })
 
-const get = (key: PositionStore.Key) =>
-  Effect.flatMap(PositionStore.PositionStore, (positions) => positions.get(key))
+const get = (key: PositionStore.Key) => Effect.flatMap(PositionStore.PositionStore, (positions) => positions.get(key))
 
 const put = (key: PositionStore.Key, position: PositionStore.Position) =>
   Effect.flatMap(PositionStore.PositionStore, (positions) => positions.put(key, position))
