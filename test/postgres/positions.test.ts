@@ -135,7 +135,7 @@ for (const server of inject("postgres")) {
         const record = (position: number) =>
           ruby`SELECT message_store.write_message(gen_random_uuid()::varchar, 'shared:position-test', 'Recorded',
             jsonb_build_object('position', ${position}::bigint))`
-        const recorded = ruby<{ readonly position: number }>`SELECT (data ->> 'position')::integer AS position
+        const recorded = ruby<{ readonly position: number }>`SELECT (data::jsonb ->> 'position')::integer AS position
           FROM message_store.get_last_stream_message('shared:position-test', 'Recorded')`
         const seen: Array<unknown> = []
         const consumer = Consumer.make("test").on("shared", {
