@@ -77,7 +77,7 @@ const keeping = (it: It) => {
       }
     }))
 
-  it.effect("that no message is handled at are lower than before, if they are set so", () =>
+  it.effect("may be set back: the consumer handles the messages after them again", () =>
     Effect.gen(function*() {
       const category = yield* newCategory
       const [first = 0] = yield* write(category, 3)
