@@ -11,7 +11,10 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
+import * as Consumer from "eventfold/Consumer"
 import { nextId } from "eventfold/Message"
+import { MessageStore } from "eventfold/MessageStore"
+import * as PositionStore from "eventfold/PositionStore"
 import { Unsupported } from "eventfold/StoreError"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
@@ -27,7 +30,7 @@ const stockStore = (server: Database.Server, options: Postgres.StoreOptions) =>
 
 for (const server of inject("postgres")) {
   MessageStoreSuite.suite(`stock Message DB on ${server.name}`, stockStore(server, {}), {
-    unsupported: ["backwards", "largeGroups", "streams"]
+    unsupported: ["backwards", "largeGroups", "positions", "streams"]
   })
 }
 
@@ -116,6 +119,40 @@ layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => 
       const messages = yield* Store.readStream(store, "shared-1")
       assert.deepStrictEqual(Store.positions(messages), Store.upTo(10))
       assert.deepStrictEqual(Store.dataOf(messages), Store.upTo(10))
+    }))
+
+  it.effect("a consumer continues in a row when our schema is added, and in its stream when it is removed", () =>
+    Effect.gen(function*() {
+      const { name, url } = yield* MessageDb.makeDatabase()
+      const seen: Array<unknown> = []
+      const consumer = Consumer.make("test").on("moved", { Numbered: ({ data }) => Effect.sync(() => seen.push(data)) })
+      const onStore = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        Effect.scoped(
+          Effect.flatMap(Store.open(url), (store) => Effect.provideService(effect, MessageStore, store))
+        )
+      const handles = (...numbers: Array<number>) =>
+        Effect.gen(function*() {
+          const store = yield* MessageStore
+          const { globalPosition } = yield* store.append("moved-1", Store.numbered(numbers.length, numbers[0]))
+          const running = yield* Consumer.start(consumer)
+          yield* running.waitFor(globalPosition)
+          assert.deepStrictEqual(seen.splice(0), numbers)
+          return globalPosition
+        }).pipe(Effect.scoped)
+      const stream = Effect.flatMap(
+        MessageStore,
+        (store) => Effect.map(Store.readStream(store, "moved:position-test"), Store.dataOf)
+      )
+
+      const first = yield* onStore(handles(0, 1, 2))
+      assert.deepStrictEqual(yield* onStore(stream), [{ position: first }])
+      yield* Effect.provide(Postgres.install(), Database.client(url), { local: true })
+      const second = yield* onStore(handles(3, 4))
+      assert.deepStrictEqual(yield* onStore(stream), [{ position: first }])
+      yield* onStore(Effect.provide(Consumer.takeOver(consumer), PositionStore.layerStreams))
+      assert.deepStrictEqual(yield* onStore(stream), [{ position: first }, { position: second }])
+      yield* Effect.provide(Postgres.uninstall({ database: name }), Database.client(url), { local: true })
+      yield* onStore(handles(5))
     }))
 
   it.effect("the way back: its functions replace ours, our schema is gone, and the messages are still there", () =>

@@ -29,6 +29,16 @@ const makeTable = Effect.gen(function*() {
   yield* sql`CREATE TABLE IF NOT EXISTS handled (
     n serial PRIMARY KEY, worker text, phase text, stream text, position integer, global_position integer
   )`
+  // A position replaces the one before, so the table keeps what has been written.
+  yield* sql`CREATE TABLE IF NOT EXISTS written (n serial PRIMARY KEY, category text, position bigint)`
+  yield* sql`CREATE OR REPLACE FUNCTION log_position() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      INSERT INTO public.written (category, position) VALUES (NEW.category, NEW.position);
+      RETURN NULL;
+    END
+  $$`
+  yield* sql`CREATE OR REPLACE TRIGGER log_position AFTER INSERT OR UPDATE ON eventfold.positions
+    FOR EACH ROW EXECUTE FUNCTION log_position()`
 })
 
 const handled = (category: string) =>
@@ -76,8 +86,8 @@ const hasNoSession = (worker: string) =>
 /** All positions that were ever written. */
 const positionsOf = Effect.fnUntraced(function*(category: string) {
   const sql = yield* SqlClient
-  const rows = yield* sql<{ readonly position: number }>`SELECT (data ->> 'position')::integer AS position
-    FROM message_store.messages WHERE stream_name = ${`${category}:position-test`} ORDER BY messages.position`
+  const rows = yield* sql<{ readonly position: number }>`SELECT position::integer AS position
+    FROM written WHERE category = ${category} ORDER BY n`
   return rows.map(({ position }) => position)
 })
 

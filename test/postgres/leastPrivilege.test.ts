@@ -6,6 +6,7 @@ import { assert, layer } from "@effect/vitest"
 import { Postgres, SqlReadModel } from "@eventfold/postgres"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
@@ -113,6 +114,9 @@ for (const server of inject("postgres")) {
               "2",
               3
             ]])
+            const status = yield* Consumer.status(Consumer.make("mailer").on(Order, { Placed: () => Effect.void }))
+            assert.isTrue(Option.isSome(status.members[0]?.position ?? Option.none()))
+            assert.strictEqual(status.lag.messages, 0)
             const refused = yield* Effect.flip(store.append("order-1", [{ type: "Placed", data: { total: 1 } }]))
             assert.deepInclude(refused, { _tag: "StoreError", isRetryable: false })
             assert.include(refused.message, "permission denied for table messages")
@@ -129,6 +133,7 @@ for (const server of inject("postgres")) {
                 denied("sequence messages_global_position_seq")
               ],
               ["UPDATE eventfold.read_models SET position = 0", denied("table read_models")],
+              ["UPDATE eventfold.positions SET position = 0", denied("table positions")],
               ["DELETE FROM orders.orders", denied("table orders")]
             ] as const
           ) {

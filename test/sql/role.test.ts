@@ -46,7 +46,8 @@ const refused: ReadonlyArray<readonly [string, { readonly code: string; readonly
   [
     "SELECT eventfold.purge_streams('account', '{}', 'account:snapshot', '{}', '')",
     denied("function purge_streams")
-  ]
+  ],
+  ["DELETE FROM eventfold.positions", denied("table positions")]
 ]
 
 for (const server of inject("postgres")) {
@@ -135,6 +136,7 @@ for (const server of inject("postgres")) {
           ...functions.map((name) => ["function", `message_store.${name}`, "EXECUTE", false]),
           ["r", "eventfold.deleted_messages", "SELECT", false],
           ["r", "eventfold.installations", "SELECT", false],
+          ["r", "eventfold.positions", "INSERT, SELECT, UPDATE", false],
           ["r", "eventfold.read_models", "DELETE, INSERT, SELECT, UPDATE", false],
           ["r", "eventfold.stream_categories", "INSERT, SELECT, UPDATE", false],
           ["r", "eventfold.streams", "INSERT, SELECT, UPDATE", false],
@@ -196,6 +198,11 @@ for (const server of inject("postgres")) {
           yield* sql`SELECT eventfold.schema_version() = max(version), count(*) FROM eventfold.installations`.values,
           [[true, 1n]]
         )
+        const position =
+          sql`INSERT INTO eventfold.positions (category, consumer_id, member, position) VALUES ('added', 'test', -1, 7)
+          ON CONFLICT (category, consumer_id, member) DO UPDATE SET position = positions.position + 1
+          RETURNING position`.values
+        assert.deepStrictEqual([...yield* position, ...yield* position], [[7n], [8n]])
         // Creating read models needs more rights: see readModelStoreFaults.test.ts.
         yield* sql`INSERT INTO eventfold.read_models (read_model, number, version, fingerprint, state, position, history)
           VALUES ('added', 1, 1, '', 'live', 0, 0)`

@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { SqlClient } from "effect/sql/SqlClient"
+import * as Consumer from "eventfold/Consumer"
 import * as MessageStore from "eventfold/MessageStore"
 import { inject } from "vitest"
 import * as Catalog from "../support/Catalog.ts"
@@ -138,6 +139,21 @@ for (const server of inject("postgres")) {
           assert.deepStrictEqual(yield* installations(sql), upgradedFrom(version))
         })
     )
+
+    it.effect("from version 4: a consumer continues from the position that a library of then has written", () =>
+      Effect.gen(function*() {
+        const { sql, url } = yield* makePast(server, 4)
+        yield* sql`SELECT message_store.write_message(gen_random_uuid()::varchar, 'account:position-test', 'Recorded',
+          '{"position": 2}')`
+        const store = yield* openStore(url, { install: true })
+        const seen: Array<string> = []
+        const consumer = Consumer.make("test").on("account", {
+          T: ({ streamName }) => Effect.sync(() => seen.push(streamName))
+        })
+        const running = yield* Effect.provideService(Consumer.start(consumer), MessageStore.MessageStore, store)
+        yield* running.waitFor(3)
+        assert.deepStrictEqual(seen, ["account-2"])
+      }))
 
     it.effect.each(pastVersions)(
       "from version %i by the layer, which refuses it unless it may install",

@@ -18,11 +18,13 @@ import type * as Scope from "effect/Scope"
 import type { Status } from "./ConsumerStatus.ts"
 import { check } from "./internal/consumer/checkDefinition.ts"
 import type { Consumer, Options } from "./internal/consumer/definition.ts"
-import type { ConsumerIsRunning, RunError } from "./internal/consumer/errors.ts"
+import type { ConsumerIsRunning, GroupSizeChanged, RunError } from "./internal/consumer/errors.ts"
 import { inBatches, oneByOne } from "./internal/consumer/fromHandlers.ts"
 import * as Progress from "./internal/consumer/progress.ts"
 import * as Regroup from "./internal/consumer/regroup.ts"
 import * as Runner from "./internal/consumer/runner.ts"
+import type { TakenOver } from "./internal/consumer/takeOver.ts"
+import * as TakeOver from "./internal/consumer/takeOver.ts"
 import * as HostService from "./internal/processor/host.ts"
 import type { Host, Running } from "./internal/processor/host.ts"
 import * as Runnable from "./internal/processor/runnable.ts"
@@ -50,6 +52,8 @@ import type { InvalidCategory } from "./StreamName.ts"
 export type { Consumer, FailurePolicy, Options, Start } from "./internal/consumer/definition.ts"
 /** @since 0.1.0 */
 export { ConsumerIsRunning, GroupSizeChanged, type RunError } from "./internal/consumer/errors.ts"
+/** @since 0.1.0 */
+export type { TakenOver } from "./internal/consumer/takeOver.ts"
 /** @since 0.1.0 */
 export { defaultRetry } from "./internal/processor/handleMessages.ts"
 /** @since 0.1.0 */
@@ -355,6 +359,50 @@ export const regroup = Effect.fn("Consumer.regroup")(function*(
   yield* check(consumer)
   yield* checkInt("size", size, 1)
   return yield* Regroup.regroup(consumer, size)
+})
+
+/**
+ * Sets the position of a consumer to where it is in the other place: with the position store of the store, to the position in its
+ * stream, which a consumer in Ruby has written. With `PositionStore.layerStreams`, the stream to the position of the row. Stop all
+ * members first.
+ *
+ * **When to use**
+ *
+ * When another client has continued where this consumer had stopped, and this one is to continue where that one has stopped. A
+ * consumer that has never had a position here starts from the one in its stream anyway.
+ *
+ * **Details**
+ *
+ * It gives what it has set: a position for each member of the group that has one there, and none when there is no position. A
+ * position may go back: it does not matter how far the consumer had been here. If it is interrupted, run it again.
+ *
+ * It fails with {@link ConsumerIsRunning} when a member runs in any process, with {@link GroupSizeChanged} when the positions are
+ * of a group of another size, and with `Unsupported` when the store can't hold leases.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Consumer, PositionStore } from "eventfold"
+ *
+ * const welcome = Consumer.make("welcome").on("account", { Opened: () => Effect.void })
+ *
+ * // From Ruby to eventfold, and from eventfold to Ruby.
+ * const toRows = Consumer.takeOver(welcome)
+ * const toStreams = Effect.provide(Consumer.takeOver(welcome), PositionStore.layerStreams)
+ * ```
+ *
+ * @since 0.1.0
+ * @category operating
+ */
+export const takeOver = Effect.fn("Consumer.takeOver")(function*(
+  consumer: Consumer<unknown, unknown>
+): Effect.fn.Return<
+  ReadonlyArray<TakenOver>,
+  ConsumerIsRunning | GroupSizeChanged | Unsupported | StoreError | InvalidArgument | InvalidCategory,
+  MessageStore
+> {
+  yield* check(consumer)
+  return yield* TakeOver.takeOver(consumer)
 })
 
 /**

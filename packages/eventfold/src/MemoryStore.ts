@@ -7,6 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { parseJson } from "./internal/runtime/parseJson.ts"
 import { isBookkeeping } from "./internal/store/bookkeeping.ts"
 import * as MemoryLog from "./internal/store/memoryLog.ts"
@@ -93,6 +94,17 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
         }
         return { messages, through, hasMore: through < (all.at(-1)?.globalPosition ?? 0), heldBack: Option.none() }
       }),
+    positions: {
+      get: (key, streamName) =>
+        reading((through, { streams }, isWithin) => {
+          const position = MemoryLog.positionOf(log, key, isWithin)
+          if (position !== undefined) return Option.some({ _tag: "Row", position })
+          const last = upTo(streams.get(streamName), through).findLast(({ type }) => type === "Recorded")
+          return last === undefined ? Option.none() : Option.some({ _tag: "Message", data: record(last).data })
+        }),
+      put: (key, position) =>
+        writing("PositionStore.put", () => Result.succeed(MemoryLog.putPosition(log, key, position)))
+    },
     heldBack: () => Effect.succeedNone,
     messageAt: (globalPosition) =>
       reading((through, log) => {

@@ -3,11 +3,16 @@
  *
  * **Details**
  *
- * By default a position is a message in the message store, in a stream named by Eventide's convention: the consumer
- * `notifier` of the category `account` writes `Recorded` messages with the data `{ position }` to
- * `account:position-notifier`. A consumer in Ruby can continue where this one stopped, and this one where that one did.
+ * By default a position is a row that is updated, beside the log: in the table `eventfold.positions` on PostgreSQL and PGlite. It
+ * leaves nothing in the log. A Message DB without the schema `eventfold` has no such table; there a position is a message, in a
+ * stream named by Eventide's convention: the consumer `notifier` of the category `account` writes `Recorded` messages with the data
+ * `{ position }` to `account:position-notifier`.
  *
- * Provide another {@link PositionStore} to keep positions elsewhere.
+ * A consumer without a row starts from the position in its stream, so it continues where a consumer in Ruby has stopped. From then
+ * on its row counts, and nothing that is written to the stream: `Consumer.takeOver` imports the stream's position again.
+ *
+ * {@link layerStreams} keeps positions in streams on every store, so that a consumer in Ruby can continue where this one has
+ * stopped. Provide another {@link PositionStore} to keep positions elsewhere.
  *
  * @since 0.1.0
  */
@@ -16,8 +21,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as InProcess from "./internal/store/inProcess.ts"
 import { MessageStore } from "./MessageStore.ts"
 import * as Metadata from "./Metadata.ts"
+import type { StoredPosition } from "./StoreBackend.ts"
 import { StoreError } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 import { TraceContext } from "./TraceContext.ts"
@@ -60,6 +67,11 @@ export interface Service {
   readonly get: (key: Key) => Effect.Effect<Option.Option<Position>, StoreError, MessageStore>
   /** Replaces the position. The consumer holds the lease of the key, so that no other consumer writes it. */
   readonly put: (key: Key, position: Position) => Effect.Effect<void, StoreError, MessageStore>
+  /**
+   * Reads the position in the other place: where another client keeps it, or this program did before. `Consumer.takeOver` puts it
+   * here. Defaults to none, because a position store of your own knows no other place.
+   */
+  readonly elsewhere?: ((key: Key) => Effect.Effect<Option.Option<Position>, StoreError, MessageStore>) | undefined
 }
 
 /**
@@ -83,47 +95,107 @@ const decode = Schema.decodeUnknownEffect(Data)
 const failed = (operation: string, name: string) => ({ message }: { readonly message: string }) =>
   new StoreError({ operation, reason: `${name}: ${message}`, isRetryable: false })
 
-const streams: Service = {
-  get: Effect.fn("PositionStore.get")(function*(key) {
+/** The position that the data of a message tells. */
+const ofMessage = (key: Key, data: unknown) =>
+  Effect.mapError(decode(data), failed("PositionStore.get", streamName(key)))
+
+const inStream: Service["get"] = Effect.fnUntraced(function*(key) {
+  const store = yield* MessageStore
+  const name = streamName(key)
+  const last = yield* Effect.catchTag(
+    store.lastMessage(name, { type }),
+    "InvalidStreamName",
+    (error) => Effect.fail(failed("PositionStore.get", name)(error))
+  )
+  return Option.isNone(last) ? Option.none() : Option.some(yield* ofMessage(key, last.value.data))
+})
+
+const putInStream: Service["put"] = Effect.fnUntraced(
+  function*(key, { groupSize, position }) {
     const store = yield* MessageStore
     const name = streamName(key)
-    const last = yield* Effect.catchTag(
-      store.lastMessage(name, { type }),
-      "InvalidStreamName",
-      (error) => Effect.fail(failed("PositionStore.get", name)(error))
+    const data = groupSize === undefined ? { position } : { position, groupSize }
+    yield* Effect.mapError(
+      store.append(name, { type, data }),
+      (error) => {
+        if (error._tag === "StoreError") return error
+        const isRetryable = error._tag === "WrongExpectedVersion"
+        // Only a store whose database was replaced by another one refuses it so.
+        return new StoreError({ operation: "PositionStore.put", reason: `${name}: ${error.message}`, isRetryable })
+      }
     )
-    if (Option.isNone(last)) return Option.none()
-    return Option.some(yield* Effect.mapError(decode(last.value.data), failed("PositionStore.get", name)))
-  }),
-  put: Effect.fn("PositionStore.put")(
-    function*(key, { groupSize, position }) {
-      const store = yield* MessageStore
-      const name = streamName(key)
-      const data = groupSize === undefined ? { position } : { position, groupSize }
-      yield* Effect.mapError(
-        store.append(name, { type, data }),
-        (error) => {
-          if (error._tag === "StoreError") return error
-          const isRetryable = error._tag === "WrongExpectedVersion"
-          // Only a store whose database was replaced by another one refuses it so.
-          return new StoreError({ operation: "PositionStore.put", reason: `${name}: ${error.message}`, isRetryable })
-        }
-      )
-      // A position carries no trace: no handler continues one from it.
-    },
-    Effect.provideService(TraceContext, false),
-    Metadata.without
+    // A position carries no trace: no handler continues one from it.
+  },
+  Effect.provideService(TraceContext, false),
+  Metadata.without
+)
+
+/** The rows of the store; `undefined` where it has none. */
+const rows = MessageStore.useSync((store) => store[InProcess.TypeId].positions)
+
+/** The row of a key or, without one, the last message of its stream. None on a store without rows. */
+const stored = (key: Key) =>
+  Effect.flatMap(
+    rows,
+    (rows): Effect.Effect<Option.Option<StoredPosition>, StoreError> =>
+      rows === undefined ? Effect.succeedNone : rows.get(key, streamName(key))
   )
+
+const inRow: Service["get"] = (key) =>
+  Effect.map(stored(key), Option.flatMap((found) => found._tag === "Row" ? Option.some(found.position) : Option.none()))
+
+/** A row counts more than its stream: a consumer that was set back would otherwise be where it had been. */
+const standard: Service = {
+  get: Effect.fn("PositionStore.get")(function*(key) {
+    if ((yield* rows) === undefined) return yield* inStream(key)
+    const found = yield* stored(key)
+    if (Option.isNone(found)) return Option.none()
+    return Option.some(found.value._tag === "Row" ? found.value.position : yield* ofMessage(key, found.value.data))
+  }),
+  put: Effect.fn("PositionStore.put")(function*(key, position) {
+    const own = yield* rows
+    yield* own === undefined ? putInStream(key, position) : own.put(key, position)
+  }),
+  elsewhere: (key) => Effect.flatMap(rows, (rows) => rows === undefined ? Effect.succeedNone : inStream(key))
+}
+
+const streams: Service = {
+  get: Effect.fn("PositionStore.get")(function*(key) {
+    const found = yield* inStream(key)
+    return Option.isSome(found) ? found : yield* inRow(key)
+  }),
+  put: Effect.fn("PositionStore.put")(putInStream),
+  elsewhere: inRow
 }
 
 /**
- * The position store that consumers use. Defaults to streams of the message store, because other clients of the store find
- * them there.
+ * The position store that consumers use. Defaults to rows that are updated, and where the store has none, as on a stock Message
+ * DB, to streams of messages.
  *
  * @since 0.1.0
  * @category services
  */
-export const PositionStore = Context.Reference<Service>("eventfold/PositionStore", { defaultValue: () => streams })
+export const PositionStore = Context.Reference<Service>("eventfold/PositionStore", { defaultValue: () => standard })
+
+/**
+ * Keeps positions in streams of the message store, by Eventide's convention.
+ *
+ * **When to use**
+ *
+ * While consumers in Ruby take turns with those of this program, or before one of them takes over for good. Provide it to all that
+ * runs or asks about the consumer.
+ *
+ * **Details**
+ *
+ * Each position is one more message in the log. A consumer without a stream starts from the position in its row. A position in the
+ * stream counts more than one in the row: `Consumer.takeOver` with this layer writes the row's position to the stream.
+ *
+ * On a Message DB without the schema `eventfold` positions are in streams anyway.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerStreams: Layer.Layer<never> = Layer.succeed(PositionStore, streams)
 
 /**
  * Keeps positions in memory, for tests and for consumers that start from the beginning with each run of the program.

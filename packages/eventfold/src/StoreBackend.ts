@@ -11,10 +11,12 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
 import type { MessageId, RecordedMessage } from "./Message.ts"
+import type { Key, Position } from "./PositionStore.ts"
 import type { DuplicateMessageId, StoreError, Unsupported, WrongExpectedVersion } from "./StoreError.ts"
 import { category, type CategoryName, type StreamName } from "./StreamName.ts"
 import type { StreamsBackend } from "./StreamsBackend.ts"
@@ -479,6 +481,40 @@ export interface Transactions {
 }
 
 /**
+ * Where a store has found the position of a consumer: in a row of its own, or in a message that another client has written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StoredPosition =
+  | { readonly _tag: "Row"; readonly position: Position }
+  /** The data of the stream's last message of the type `Recorded`, as it was written. */
+  | { readonly _tag: "Message"; readonly data: Schema.Json }
+
+/**
+ * The positions of consumers, each in a row that is updated. They are no messages: no reader meets them, and no global position
+ * is taken for them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Positions {
+  /**
+   * Reads the row of a key. Without a row, the last message of the type `Recorded` in a stream: where Eventide keeps the position.
+   * Both in one consistent view.
+   */
+  readonly get: (key: Key, streamName: string) => Effect.Effect<Option.Option<StoredPosition>, StoreError>
+  /**
+   * Writes the row of a key, in one statement. The position may be lower than the one before. In a transaction of the application,
+   * it is written with the commit.
+   *
+   * Fails with a retryable `StoreError` when the database has become another one since the call, because the position is about
+   * the messages of the former one.
+   */
+  readonly put: (key: Key, position: Position) => Effect.Effect<void, StoreError>
+}
+
+/**
  * The operations of a database that is to be a message store.
  *
  * **Details**
@@ -529,6 +565,10 @@ export interface StoreBackend {
   readonly readAll: (page: AllPage) => Effect.Effect<ReadAllResult, StoreError>
   /** The transactions of the application that this store takes part in. Without this member it takes part in none. */
   readonly transactions?: Transactions
+  /**
+   * The positions of consumers. Without this member, `PositionStore` keeps them in streams of messages, by Eventide's convention.
+   */
+  readonly positions?: Positions | undefined
   /** What keeps a reader from reading the whole store, from a global position (inclusive) to the end; none when nothing does. */
   readonly heldBack: (from: number) => Effect.Effect<Option.Option<HeldBack>, StoreError>
   /** The message at a global position; none when there is no message. */

@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Fiber, Layer, Logger, Option, References, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Consumer, type HeldBack, MemoryStore, type Message, MessageStore } from "eventfold"
+import { Consumer, type HeldBack, MemoryStore, type Message, MessageStore, PositionStore } from "eventfold"
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i)
 
@@ -37,7 +37,7 @@ it.layer(MessageStore.layerMemory)("positions of consumers of everything", (it) 
       yield* Fiber.interruptAll(fibers)
       // The first two have handled nothing since; the others store how far they have read.
       assert.isAtMost((yield* written("$all:position")).length, 4 * 6 + 2)
-    }))
+    }).pipe(Effect.provide(PositionStore.layerStreams)))
 })
 
 it.layer(MessageStore.layerMemory)("a position where nothing comes", (it) => {
@@ -59,7 +59,7 @@ it.layer(MessageStore.layerMemory)("a position where nothing comes", (it) => {
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual((yield* data).slice(1), [{ position: globalPosition }])
       yield* Fiber.interrupt(fiber)
-    }))
+    }).pipe(Effect.provide(PositionStore.layerStreams)))
 })
 
 /** A memory store in which another session blocks readers of everything. */

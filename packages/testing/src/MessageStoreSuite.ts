@@ -15,6 +15,7 @@ import type { MessageStore } from "eventfold/MessageStore"
 import * as ApplicationTransactions from "./internal/messageStoreSuite/applicationTransactions.ts"
 import * as Checks from "./internal/messageStoreSuite/checks.ts"
 import * as Concurrency from "./internal/messageStoreSuite/concurrency.ts"
+import * as ConsumerPositions from "./internal/messageStoreSuite/consumerPositions.ts"
 import * as Consumers from "./internal/messageStoreSuite/consumers.ts"
 import * as ConsumersOfAll from "./internal/messageStoreSuite/consumersOfAll.ts"
 import * as Deletions from "./internal/messageStoreSuite/deletions.ts"
@@ -38,7 +39,8 @@ import * as Writing from "./internal/messageStoreSuite/writing.ts"
 
 /**
  * A feature that a store may lack: reading a stream backwards (`backwards`), consumer groups of more than 32,767 members
- * (`largeGroups`) and the module `Streams` with its deletions (`streams`), as a stock Message DB does, and transactions of the
+ * (`largeGroups`), the module `Streams` with its deletions (`streams`) and rows for the positions of consumers (`positions`), as a
+ * stock Message DB does, and transactions of the
  * application (`transactions`).
  *
  * @category models
@@ -55,7 +57,7 @@ export type Feature = Fixtures.Feature
 export interface Options {
   /**
    * The features that the store lacks. The suite expects `Unsupported` for reading backwards, for streams and for transactions,
-   * and does not try large groups.
+   * positions in streams instead of rows, and does not try large groups.
    * Defaults to none.
    */
   readonly unsupported?: ReadonlyArray<Feature> | undefined
@@ -104,6 +106,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Transactions.tests(it)
     ApplicationTransactions.tests(it, supports)
     Consumers.tests(it)
+    ConsumerPositions.tests(it, supports)
     ConsumersOfAll.tests(it)
     Parking.tests(it)
     Processes.tests(it)

@@ -1162,6 +1162,25 @@ CREATE TABLE IF NOT EXISTS eventfold.read_models (
 
 CREATE UNIQUE INDEX IF NOT EXISTS read_models_live ON eventfold.read_models (read_model) WHERE state = 'live';
 
+-- eventfold/tables/positions.sql
+
+-- The positions of consumers, and of the deadlines of processes: a row for each, which is updated. Without a row, a consumer
+-- starts from the last Recorded message of its position stream, such as account:position-welcome, if there is one.
+
+CREATE TABLE IF NOT EXISTS eventfold.positions (
+  -- The category that the consumer reads; $all when it reads several or everything.
+  category text NOT NULL,
+  consumer_id text NOT NULL,
+  -- The member of a consumer group, from 0; -1 without a group.
+  member integer NOT NULL CHECK (member >= -1),
+  -- The low-water mark, inclusive: everything up to this global position has been handled.
+  "position" bigint NOT NULL,
+  -- The size of the group; null without a group.
+  group_size integer CHECK (group_size > 0),
+  updated_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (category, consumer_id, member)
+) WITH (fillfactor = 50); -- No index has what an update changes; with room on the page, the row stays there.
+
 -- eventfold/tables/streams.sql
 
 -- The streams of a category that were added, with their attributes, and those that were not added but have messages. The
@@ -2927,6 +2946,7 @@ BEGIN
     GRANT USAGE ON SCHEMA eventfold TO message_store;
     GRANT SELECT ON eventfold.installations TO message_store;
     GRANT SELECT, INSERT, UPDATE, DELETE ON eventfold.read_models TO message_store;
+    GRANT SELECT, INSERT, UPDATE ON eventfold.positions TO message_store;
     GRANT SELECT ON eventfold.deleted_messages TO message_store;
     GRANT SELECT, INSERT, UPDATE ON eventfold.streams, eventfold.stream_categories TO message_store;
     SELECT string_agg(pg_proc.oid::regprocedure::text, ', ')

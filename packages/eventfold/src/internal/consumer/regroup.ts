@@ -18,7 +18,7 @@ const recordedSize = Effect.fnUntraced(function*({ category, id: consumerId }: A
 })
 
 /** Acquires the leases of members, so that none starts until the scope closes. Fails when one of them runs. */
-const keepStopped = Effect.fnUntraced(
+export const keepStopped = Effect.fnUntraced(
   function*({ category, id: consumer }: AnyConsumer, members: ReadonlyArray<StoredMember>) {
     const store = yield* MessageStore
     for (const { key } of members) {

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import type { Lineage, StoreBackend, Transactions } from "../../StoreBackend.ts"
+import type { Lineage, Positions, StoreBackend, Transactions } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
 import type { StreamsBackend } from "../../StreamsBackend.ts"
 import type { Meter } from "../runtime/meter.ts"
@@ -33,12 +33,14 @@ export interface InProcess {
   readonly wasDeleted: (globalPosition: number, id: string) => Effect.Effect<boolean, StoreError>
   /** What is kept of streams, and has to go when they are deleted. */
   readonly forgetting: Forgetting.Forgetting
+  /** The rows of positions; `undefined` where positions are messages. */
+  readonly positions: Positions | undefined
   /** Makes the metrics of what is done with the store. */
   readonly meter: Meter
 }
 
 export const make = (
-  backend: Pick<StoreBackend, "lineage" | "streams" | "transactions">,
+  backend: Pick<StoreBackend, "lineage" | "positions" | "streams" | "transactions">,
   hub: Pick<WakeUpHub, "wakingCategories">,
   meter: Meter
 ): InProcess => {
@@ -47,6 +49,7 @@ export const make = (
     streamQueues: StreamQueues.make(),
     transactions: backend.transactions,
     lineage: backend.lineage,
+    positions: backend.positions,
     streams: makeStreams(backend, hub, forgetting),
     wasDeleted: (globalPosition, id) => {
       const wanted = messageId(id)

@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as ExpectedVersion from "../../ExpectedVersion.ts"
 import type { RecordedMessage } from "../../Message.ts"
+import type { Key, Position } from "../../PositionStore.ts"
 import { type AppendResult, type EncodedAppend, type EncodedMessage, isCheck } from "../../StoreBackend.ts"
 import { DuplicateMessageId, WrongExpectedVersion } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
@@ -20,6 +21,12 @@ export interface Row extends EncodedMessage {
   readonly position: number
   readonly globalPosition: number
   readonly time: DateTime.Utc
+}
+
+/** The position of a consumer that a transaction has written, and that only it sees until it commits. */
+interface PendingPosition {
+  readonly key: string
+  readonly position: Position
 }
 
 /** What the store holds. */
@@ -38,6 +45,10 @@ export interface Contents {
 export interface Log extends Contents {
   /** Not the number of rows: a refused write leaves a gap, as it does with a sequence of PostgreSQL. */
   lastGlobalPosition: number
+  /** Of consumers. They are beside the rows: no reader of messages meets them. */
+  readonly positions: Map<string, Position>
+  /** Those of the transaction that has the write lock, in the order in which it wrote them. */
+  readonly pendingPositions: Array<PendingPosition>
 }
 
 export const make = (): Log => ({
@@ -47,7 +58,9 @@ export const make = (): Log => ({
   categories: new Map(),
   attributes: new Map(),
   gone: new Map(),
-  lastGlobalPosition: 0
+  lastGlobalPosition: 0,
+  positions: new Map(),
+  pendingPositions: []
 })
 
 const copyLists = (lists: Map<string, Array<Row>>): Map<string, Array<Row>> =>
@@ -189,6 +202,25 @@ export const removeStream = (log: Log, streamName: string): void => {
   log.rows = others(log.rows)
   log.categories.set(category, others(log.categories.get(category) ?? []))
   log.streams.delete(streamName)
+}
+
+/** Makes the positions of a transaction those that all see. Each append comes here, and few have any. */
+export const settlePositions = ({ pendingPositions, positions }: Log): void => {
+  if (pendingPositions.length === 0) return
+  for (const { key, position } of pendingPositions.splice(0)) positions.set(key, position)
+}
+
+const textOf = ({ category, consumerId, member }: Key): string => JSON.stringify([category, consumerId, member ?? null])
+
+/** The position of a key, as it is within the transaction that has the write lock, or outside of it. */
+export const positionOf = ({ pendingPositions, positions }: Log, key: Key, isWithin: boolean): Position | undefined => {
+  const text = textOf(key)
+  const pending = isWithin ? pendingPositions.findLast(({ key }) => key === text) : undefined
+  return pending === undefined ? positions.get(text) : pending.position
+}
+
+export const putPosition = (log: Log, key: Key, position: Position): void => {
+  log.pendingPositions.push({ key: textOf(key), position })
 }
 
 /** Removes the last rows, so that this many are left. Their global positions stay taken. */

@@ -18,7 +18,7 @@ import type { Transactions } from "../../StoreBackend.ts"
 import { StoreError } from "../../StoreError.ts"
 import { logFailure } from "../runtime/log.ts"
 import { Independence } from "./independence.ts"
-import { type Contents, copy, type Log, restore, truncate } from "./memoryLog.ts"
+import { type Contents, copy, type Log, restore, settlePositions, truncate } from "./memoryLog.ts"
 
 /** An outermost transaction. */
 interface Root {
@@ -32,6 +32,8 @@ interface Mark {
   readonly length: number
   /** How often the transaction had changed what is recorded. */
   readonly changes: number
+  /** How many positions of consumers it had written. */
+  readonly pendingPositions: number
 }
 
 /** The transaction that has the write lock, and the end of the log when it took it. */
@@ -81,8 +83,11 @@ const waitsForItself = (operation: string) =>
   })
 
 export interface MemoryTransactions extends Transactions {
-  /** Reads the log, or what it was, up to a global position (inclusive): what the calling fiber may see. */
-  readonly reading: <A>(read: (through: number, log: Contents) => A) => Effect.Effect<A>
+  /**
+   * Reads the log, or what it was, up to a global position (inclusive): what the calling fiber may see. `isWithin` tells whether
+   * that includes what the transaction has written that has the lock.
+   */
+  readonly reading: <A>(read: (through: number, log: Contents, isWithin: boolean) => A) => Effect.Effect<A>
   /** Writes to the log when no transaction of another fiber has the lock. */
   readonly writing: <A, E>(
     operation: string,
@@ -117,12 +122,32 @@ export const make = (log: Log): MemoryTransactions => {
 
   const levelOf = (fiber: Fiber.Fiber<unknown, unknown>): Level | undefined => levelIn(fiber.context)
 
+  /** Writes at once. No transaction has the lock. */
+  const writeAlone = <A, E>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    write: (time: DateTime.Utc) => Result.Result<A, E>
+  ): Effect.Effect<A, E> => {
+    const result = write(now(fiber))
+    settlePositions(log)
+    return Effect.fromResult(result)
+  }
+
+  /** Writes at once. No transaction has the lock. */
+  const writeAlone = <A, E>(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    write: (time: DateTime.Utc) => Result.Result<A, E>
+  ): Effect.Effect<A, E> => {
+    const result = write(now(fiber))
+    settlePositions(log)
+    return Effect.fromResult(result)
+  }
+
   const writeOutside = <A, E>(
     operation: string,
     write: (time: DateTime.Utc) => Result.Result<A, E>
   ): Effect.Effect<A, E | StoreError> =>
     Effect.withFiber((fiber) => {
-      if (holder === undefined) return Effect.fromResult(write(now(fiber)))
+      if (holder === undefined) return writeAlone(fiber, write)
       const around = fiber.getRef(Current)
       return around !== undefined && isWithin(around, holder.root)
         ? Effect.fail(waitsForItself(operation))
@@ -139,7 +164,7 @@ export const make = (log: Log): MemoryTransactions => {
       if (!isOpen(level)) return Effect.fail(hasEnded(operation))
       holder ??= {
         root,
-        begin: { length: log.rows.length, changes: 0 },
+        begin: { length: log.rows.length, changes: 0, pendingPositions: log.pendingPositions.length },
         globalPosition: log.lastGlobalPosition,
         before: []
       }
@@ -149,12 +174,17 @@ export const make = (log: Log): MemoryTransactions => {
         : Effect.andThen(holder.root.ended.await, writeInside(level, operation, write))
     })
 
-  const markOf = ({ before }: Holder): Mark => ({ length: log.rows.length, changes: before.length })
+  const markOf = ({ before }: Holder): Mark => ({
+    length: log.rows.length,
+    changes: before.length,
+    pendingPositions: log.pendingPositions.length
+  })
 
-  const rollBack = ({ before }: Holder, { changes, length }: Mark) => {
+  const rollBack = ({ before }: Holder, { changes, length, pendingPositions }: Mark) => {
     const [earlier] = before.splice(changes)
     if (earlier !== undefined) restore(log, earlier)
     truncate(log, length)
+    log.pendingPositions.splice(pendingPositions)
   }
 
   /** Runs the callbacks of a transaction that has committed. It has, so a defect of one must not look like its failure. */
@@ -169,7 +199,8 @@ export const make = (log: Log): MemoryTransactions => {
     Effect.suspend(() => {
       level.isOpen = false
       if (holder?.root === level.root) {
-        if (!isCommitted) rollBack(holder, holder.begin)
+        if (isCommitted) settlePositions(log)
+        else rollBack(holder, holder.begin)
         holder = undefined
       }
       level.root.ended.openUnsafe()
@@ -223,7 +254,7 @@ export const make = (log: Log): MemoryTransactions => {
     Effect.withFiber((fiber) => {
       const level = levelOf(fiber)
       if (level !== undefined) return level.turn.withPermit(writeInside(level, operation, write))
-      return holder === undefined ? Effect.fromResult(write(now(fiber))) : writeOutside(operation, write)
+      return holder === undefined ? writeAlone(fiber, write) : writeOutside(operation, write)
     })
 
   return {
@@ -246,10 +277,10 @@ export const make = (log: Log): MemoryTransactions => {
     reading: (read) =>
       Effect.withFiber((fiber) => {
         if (holder === undefined || levelOf(fiber)?.root === holder.root) {
-          return Effect.sync(() => read(everything, log))
+          return Effect.sync(() => read(everything, log, true))
         }
         const { before: [committed = log], globalPosition } = holder
-        return Effect.sync(() => read(globalPosition, committed))
+        return Effect.sync(() => read(globalPosition, committed, false))
       }),
     writing,
     changing: (operation, change) =>

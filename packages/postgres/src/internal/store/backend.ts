@@ -11,6 +11,7 @@ import { installedGapRule } from "../readAll/gapRule.ts"
 import { makeReadAll, readPage } from "../readAll/readAll.ts"
 import * as Appends from "./appends.ts"
 import type { InlineReadModels } from "./inlineReadModels.ts"
+import * as Positions from "./positions.ts"
 import { makeReads } from "./reads.ts"
 import * as Streams from "./streams.ts"
 
@@ -46,6 +47,7 @@ export const make = Effect.fnUntraced(function*(
       identity
     }),
     lineage,
+    positions: yield* Positions.make(statements, lockWaits, places, lineage),
     transactions: places.transactions,
     // Few writes are in a transaction, so what they would send there is made when it is needed.
     append: (request) =>

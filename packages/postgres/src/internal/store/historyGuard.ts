@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { ConnectionError, isSqlError, SqlError } from "effect/sql/SqlError"
 import type { EncodedAppend, Lineage } from "eventfold/StoreBackend"
-import type { StoreError } from "eventfold/StoreError"
+import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import type { Statements } from "../client/statements.ts"
 import { isInTransaction } from "../client/transactions.ts"
@@ -89,12 +89,26 @@ export const onKnownConnection = <A, E>(
   )
 }
 
+/** Runs an attempt, after a look at which database it is when there is a sign that it may be another one. */
+const afterLook = <A, E>(
+  { once }: Statements,
+  { lineage }: Guard,
+  attempt: Effect.Effect<A, E>
+): Effect.Effect<A, E | SqlError | StoreError> => {
+  // Without an answer nothing is sent: the attempt has failed, and the next one asks again.
+  const look = Effect.mapError(once(lineage.look), (error) => isSqlError(error.cause) ? error.cause : error)
+  const next: Effect.Effect<A, E | SqlError | StoreError> = Effect.suspend(() =>
+    lineage.isDue() ? Effect.andThen(look, attempt) : attempt
+  )
+  return Effect.catchIf(next, (error) => error === newConnection, () => next)
+}
+
 /**
  * Runs an attempt to write requests: as they are, or as they are `elsewhere` when the database may be another one than their callers
  * have seen. It looks when there is a sign of that, which is what a lost connection between two attempts is.
  */
 export const guarded = <A, E>(
-  { once }: Statements,
+  statements: Statements,
   guard: Guard | undefined,
   requests: ReadonlyArray<Request>,
   write: (
@@ -113,10 +127,26 @@ export const guarded = <A, E>(
       ? plain
       : write(requests.map((request) => isHere(request) ? request.append : elsewhere(request.append)), true, undefined)
   )
-  // Without an answer nothing is sent: the attempt has failed, and the next one asks again.
-  const look = Effect.mapError(once(lineage.look), (error) => isSqlError(error.cause) ? error.cause : error)
-  const next: Effect.Effect<A, E | SqlError | StoreError> = Effect.suspend(() =>
-    lineage.isDue() ? Effect.andThen(look, attempt) : attempt
+  return afterLook(statements, guard, attempt)
+}
+
+/** Runs an attempt to write what is right only in the history that its caller has seen; refuses it in another one. */
+export const unlessReplaced = <A, E>(
+  statements: Statements,
+  guard: Guard | undefined,
+  { operation, replacements }: { readonly operation: string; readonly replacements: number },
+  write: (guard: Guard | undefined) => Effect.Effect<A, E>
+): Effect.Effect<A, E | SqlError | StoreError> => {
+  if (guard === undefined) return write(undefined)
+  const plain = write(guard)
+  const attempt = Effect.suspend((): Effect.Effect<A, E | StoreError> =>
+    guard.lineage.replacements() === replacements ? plain : Effect.fail(
+      new StoreError({
+        operation,
+        reason: "the database has become another one, so nothing is written that is about messages of the former one",
+        isRetryable: true
+      })
+    )
   )
-  return Effect.catchIf(next, (error) => error === newConnection, () => next)
+  return afterLook(statements, guard, attempt)
 }

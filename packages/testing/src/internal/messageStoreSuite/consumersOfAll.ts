@@ -75,8 +75,7 @@ const following = (it: It) => {
       yield* write
       assert.deepStrictEqual(yield* Queue.takeN(seen, 5), expected)
       yield* Fiber.interrupt(fiber)
-      const [recorded] = yield* readStream(`${category}:position-${id}`)
-      assert.strictEqual(recorded?.type, "Recorded")
+      assert.isTrue(Option.isSome(yield* positionOf(id)))
       yield* write
       const again = yield* run(consumer)
       assert.deepStrictEqual(yield* Queue.takeN(seen, 5), expected)

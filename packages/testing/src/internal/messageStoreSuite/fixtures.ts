@@ -10,7 +10,7 @@ import { MessageStore, type ReadCategoryOptions, type ReadStreamOptions } from "
 export type It = Vitest.MethodsNonLive<MessageStore>
 
 /** A feature that a store may lack. */
-export type Feature = "backwards" | "largeGroups" | "streams" | "transactions"
+export type Feature = "backwards" | "largeGroups" | "positions" | "streams" | "transactions"
 
 /** Whether the suite's store has a feature that a store may lack. */
 export type Supports = (feature: Feature) => boolean

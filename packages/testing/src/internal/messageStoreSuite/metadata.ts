@@ -89,7 +89,7 @@ const handlers = (it: It) => {
         yield* Effect.raceFirst(Consumer.run(consumer), Deferred.await(done))
       })
       yield* trigger
-      yield* deliver
+      yield* Effect.provide(deliver, PositionStore.layerStreams)
       yield* Effect.provide(deliver, PositionStore.layerMemory)
 
       const [message] = yield* readCategory(category.categoryName)
@@ -103,6 +103,7 @@ const handlers = (it: It) => {
       }
       assert.deepStrictEqual(metadataOf(yield* readCategory(written.category.categoryName)), [follows, follows])
       const positions = yield* readStream(`${category.categoryName}:position-follower`)
+      assert.isAbove(positions.length, 0)
       assert.isTrue(positions.every(({ metadata }) => metadata === null))
     }))
 

@@ -144,9 +144,9 @@ const redelivery = (it: It) => {
           assert.strictEqual(own?.length, 6)
         }
       }
-      // The four reactions and deadlines, and some positions.
+      // The four reactions and deadlines, and some positions, which are writes as well.
       assert.isAtLeast(crashes, 2 * 5)
-    }))
+    }).pipe(Effect.provide(PositionStore.layerStreams)))
 
   it.effect("ids and metadata say which message caused a message", () =>
     Effect.gen(function*() {
