@@ -132,16 +132,6 @@ export const make = (log: Log): MemoryTransactions => {
     return Effect.fromResult(result)
   }
 
-  /** Writes at once. No transaction has the lock. */
-  const writeAlone = <A, E>(
-    fiber: Fiber.Fiber<unknown, unknown>,
-    write: (time: DateTime.Utc) => Result.Result<A, E>
-  ): Effect.Effect<A, E> => {
-    const result = write(now(fiber))
-    settlePositions(log)
-    return Effect.fromResult(result)
-  }
-
   const writeOutside = <A, E>(
     operation: string,
     write: (time: DateTime.Utc) => Result.Result<A, E>
