@@ -564,7 +564,7 @@ export interface StoreBackend {
   /** May wait a moment for the transactions that hold it back, when it has no message to give before them. */
   readonly readAll: (page: AllPage) => Effect.Effect<ReadAllResult, StoreError>
   /** The transactions of the application that this store takes part in. Without this member it takes part in none. */
-  readonly transactions?: Transactions
+  readonly transactions?: Transactions | undefined
   /**
    * The positions of consumers. Without this member, `PositionStore` keeps them in streams of messages, by Eventide's convention.
    */
@@ -625,5 +625,5 @@ export interface StoreBackend {
    *
    * Without this member, the service itself wakes the category of each append when the append ends, or its transaction commits.
    */
-  readonly watch?: (wake: Wake) => Effect.Effect<void, never, Scope.Scope>
+  readonly watch?: ((wake: Wake) => Effect.Effect<void, never, Scope.Scope>) | undefined
 }

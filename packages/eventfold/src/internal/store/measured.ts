@@ -83,8 +83,11 @@ const isConflict = (error: unknown): error is { readonly streamName: string } =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "WrongExpectedVersion" &&
   "streamName" in error
 
+/** A backend of which each member is named, also the optional ones, so that none is forgotten. */
+type AllMembers = { readonly [Member in keyof Required<StoreBackend>]: StoreBackend[Member] }
+
 /** A backend whose operations are measured. */
-export const make = (backend: StoreBackend, meter: Meter.Meter): StoreBackend => {
+export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
   const system = systemOf(backend)
   const rowsOf = (operation: string) =>
     meter.histogram({
@@ -157,7 +160,8 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): StoreBackend =>
     readStream: (page) => readStream(backend.readStream(page), ({ length }) => length),
     readCategory: (page) => readCategory(backend.readCategory(page), ({ length }) => length),
     readAll: (page) => readAll(backend.readAll(page), ({ messages }) => messages.length),
-    ...backend.transactions !== undefined && { transactions: backend.transactions },
+    transactions: backend.transactions,
+    positions: backend.positions,
     heldBack: measuringFunction("heldBack", (from: number) => backend.heldBack(from)),
     messageAt: measuringFunction("messageAt", (globalPosition: number) => backend.messageAt(globalPosition)),
     lastPosition: measuring("lastPosition")(backend.lastPosition),
@@ -167,6 +171,7 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): StoreBackend =>
     ),
     identity: measuring("identity")(backend.identity),
     lineage: backend.lineage,
+    streams: backend.streams,
     lastMessage: measuringFunction(
       "lastMessage",
       (...args: Parameters<StoreBackend["lastMessage"]>) => backend.lastMessage(...args)
@@ -188,7 +193,7 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): StoreBackend =>
       (range: Parameters<StoreBackend["countCategory"]>[0]) => backend.countCategory(range)
     ),
     lease: measuringFunction("lease", (name: string) => backend.lease(name)),
-    ...backend.watch !== undefined && { watch: (wake) => backend.watch?.(wake) ?? Effect.void }
+    watch: backend.watch === undefined ? undefined : (wake) => backend.watch?.(wake) ?? Effect.void
   }
 }
 
