@@ -133,9 +133,12 @@ it.effect("a look is a few statements, and as many however much was parked befor
             reads.push(`readCategory ${page.category} ${page.from}`)
             return backend.readCategory(page)
           },
-          lastMessage: (...args) => {
-            reads.push(`lastMessage ${args[0]}`)
-            return backend.lastMessage(...args)
+          positions: backend.positions === undefined ? undefined : {
+            ...backend.positions,
+            get: (key, streamName) => {
+              reads.push(`position of ${key.category} ${key.consumerId}`)
+              return backend.positions?.get(key, streamName) ?? Effect.succeedNone
+            }
           },
           countCategory: (range) => {
             reads.push(`countCategory ${range.category}`)
@@ -153,7 +156,7 @@ it.effect("a look is a few statements, and as many however much was parked befor
       reads.length = 0
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(reads, [
-        "lastMessage account:position-notifier",
+        "position of account notifier",
         "readCategory account 4",
         `readCategory account:parked ${next}`
       ])
