@@ -28,11 +28,12 @@ const stockStore = (server: Database.Server, options: Postgres.StoreOptions) =>
     Effect.map(MessageDb.makeDatabase({ server }), ({ url }) => Postgres.layer({ url: Redacted.make(url), ...options }))
   )
 
-for (const server of inject("postgres")) {
-  MessageStoreSuite.suite(`stock Message DB on ${server.name}`, stockStore(server, {}), {
-    unsupported: ["backwards", "largeGroups", "positions", "streams"]
-  })
-}
+// On the older server where there is one, because the suite beside it runs on the newer one.
+const older = inject("postgres").at(-1) ?? inject("postgres")[0]
+
+MessageStoreSuite.suite(`stock Message DB on ${older.name}`, stockStore(older, {}), {
+  unsupported: ["backwards", "largeGroups", "positions", "streams"]
+})
 
 MessageStoreSuite.suite(
   "stock Message DB with the eventfold schema beside it",
