@@ -25,10 +25,10 @@ import * as Role from "../support/Role.ts"
 import * as Snapshot from "../upgrade/snapshot.ts"
 
 /** Where `public` comes: after PostgreSQL's own schema, as by default, or before it, as a session may say. */
-const paths = ["\"$user\", public", "public, pg_catalog"]
+const paths = ["\"$user\", public", "public, pg_catalog"] as const
 
 /** With this path every overload that is planted comes into play, also those with the arguments of PostgreSQL's own. */
-const worstPath = "public, pg_catalog" as const
+const worstPath = paths[1]
 
 const clientWith = (url: string, searchPath: string) =>
   PgClient.layer({ url: Redacted.make(url), maxConnections: 4, startupParameters: { search_path: searchPath } })
