@@ -25,6 +25,7 @@ import type { Statements } from "../client/statements.ts"
 import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
 import { texts } from "../client/wireValues.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
+import { categoryOf } from "./filters.ts"
 import type { WriteTurns } from "./writeTurns.ts"
 
 /**
@@ -39,9 +40,8 @@ const noteSize = 2_000
 /** How many statements of notes a list may wait for. What is left is for the next list. */
 const maxNotes = 50
 
-/** The condition that a message is no mark of a deletion, as in the function `is_mark`. */
-const isNoMark = (sql: PgClient): Fragment =>
-  sql`(type = 'Deleted' AND data IS NULL AND jsonb_typeof(metadata -> 'deleted') = 'object') IS NOT TRUE`
+/** The condition that a message is no mark of a deletion. */
+const isNoMark = (sql: PgClient): Fragment => sql`NOT eventfold.is_mark(type, data, metadata)`
 
 const grants = "GRANT UPDATE, DELETE ON message_store.messages, GRANT DELETE ON eventfold.streams, " +
   "GRANT INSERT, UPDATE ON eventfold.deleted_messages and " +
@@ -322,7 +322,7 @@ const makeReads = (
     sql<CountRow & { readonly messages: bigint | null }>`SELECT counted.streams,
         CASE WHEN counted.streams IS NOT NULL THEN (
           SELECT count(*) FROM message_store.messages
-          WHERE message_store.category(stream_name) BETWEEN ${category} AND ${category} AND ${isNoMark(sql)}
+          WHERE ${categoryOf(sql)} BETWEEN ${category}::text AND ${category}::text AND ${isNoMark(sql)}
         ) END AS messages
       FROM (SELECT eventfold.count_streams(${category}, ${most}) OFFSET 0) AS counted (streams)`
 
