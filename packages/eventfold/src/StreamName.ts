@@ -182,6 +182,10 @@ export const make = (
   id: string | ReadonlyArray<string>
 ): Effect.Effect<StreamName, InvalidStreamName> => {
   const parts = typeof id === "string" ? [id] : id
+  if (!Array.isArray(parts) || !parts.every((part) => typeof part === "string")) {
+    const reason = "has an id that is neither a text nor a list of texts"
+    return Effect.fail(new InvalidStreamName({ streamName: `${category}-${String(id)}`, reason }))
+  }
   const name = `${category}-${parts.join("+")}`
   const problem = categoryProblem(category)
   if (problem !== undefined) {

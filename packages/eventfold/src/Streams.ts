@@ -20,7 +20,7 @@ import * as Schema from "effect/Schema"
 import { firstIssue } from "./internal/category/jsonCodec.ts"
 import { parseJson } from "./internal/runtime/parseJson.ts"
 import { jsonProblem, textProblem } from "./internal/runtime/storableJson.ts"
-import { checkInt } from "./internal/store/argumentChecks.ts"
+import { checkInt, formatArgument } from "./internal/store/argumentChecks.ts"
 import { allName } from "./internal/store/bookkeeping.ts"
 import { idMaker, messageId } from "./internal/store/encodeAppend.ts"
 import * as InProcess from "./internal/store/inProcess.ts"
@@ -68,7 +68,7 @@ const message = Schema.Struct({
 })
 
 /**
- * The schema of a message of a stream, with a JSON form.
+ * The schema of a message of a stream. `Schema.toCodecJson` makes the schema of its JSON form.
  *
  * @category schemas
  * @since 0.1.0
@@ -76,7 +76,7 @@ const message = Schema.Struct({
 export const Message: Schema.Codec<Message, typeof message.Encoded> = message
 
 /**
- * A message of a stream.
+ * A message of a stream. `MessageStore.findMessage` gives it as it is recorded, with its metadata and the time of writing.
  *
  * @category models
  * @since 0.1.0
@@ -229,12 +229,13 @@ export interface MessagesOptions extends PageOptions {
 }
 
 /**
- * A moment: a number is milliseconds since 1970. Its year is from 0 to 9999.
+ * A moment: a number is milliseconds since 1970, a text is of ISO 8601, in UTC unless it names another zone. Its year is from 0 to
+ * 9999.
  *
  * @category models
  * @since 0.1.0
  */
-export type Moment = DateTime.DateTime | Date | number
+export type Moment = DateTime.DateTime | Date | number | string
 
 /**
  * A message with its time. An `at` that is `undefined` is now.
@@ -255,7 +256,8 @@ export interface Timed {
  */
 export interface AddMessageOptions {
   /**
-   * A UUID. With the same `id`, `at` and data a message is written once, however often it is sent. Defaults to a new one.
+   * A UUID. With the same `id`, `at` and data a message is written once, however often it is sent. So give `at` as well: without
+   * it, a message that is sent again is of another moment, and refused with `DuplicateMessageId`. Defaults to a new one.
    */
   readonly id?: string | undefined
   /** The key `at` of it is the message's time, whatever it has here. Defaults to none. */
@@ -283,7 +285,7 @@ export interface DeleteOptions {
  */
 export interface Streams<A> {
   readonly category: string
-  /** The schema of a stream, with a JSON form. */
+  /** The schema of a stream. `Schema.toCodecJson` makes the schema of its JSON form. */
   readonly Stream: Schema.Codec<Stream<A>, unknown>
   /**
    * Adds a stream, and gives it. The id defaults to a new UUID, the attributes to `{}`. It may have messages already.
@@ -301,7 +303,7 @@ export interface Streams<A> {
     MessageStore.MessageStore
   >
   /**
-   * Replaces all attributes of a stream, and gives the stream. A stream that has only messages gets them. Fails with
+   * Replaces all attributes of a stream, and gives the stream. A stream that has only messages counts as added then. Fails with
    * {@link StreamNotFound} when there is no such stream.
    */
   readonly set: (
@@ -319,18 +321,35 @@ export interface Streams<A> {
   /**
    * A page of the streams, by id. Ids are compared by their bytes in UTF-8, so capital letters come before small ones. The page
    * after a full one begins `after` its last id.
+   *
+   * **Gotchas**
+   *
+   * One stream whose attributes don't fit the schema fails its page with {@link InvalidAttributes}, which names it. Streams of the
+   * same category without a schema can read and set it.
+   *
+   * @example
+   * ```ts
+   * import { Effect, Option, Stream } from "effect"
+   * import { Streams } from "eventfold"
+   *
+   * const Sensors = Streams.make({ category: "sensor" })
+   *
+   * // All streams, a page at a time.
+   * const all = Stream.paginate(undefined as string | undefined, (after) =>
+   *   Effect.map(Sensors.list({ after }), (page) => [page, Option.fromUndefinedOr(page.at(-1)?.id)] as const))
+   * ```
    */
   readonly list: (
     options?: ListOptions
   ) => Effect.Effect<
     ReadonlyArray<Stream<A>>,
-    InvalidAttributes | InvalidArgument | NameError | StreamsError,
+    InvalidAttributes | InvalidArgument | StreamName.InvalidCategory | StreamsError,
     MessageStore.MessageStore
   >
   /** The number of streams. */
-  readonly count: Effect.Effect<number, NameError | StreamsError, MessageStore.MessageStore>
+  readonly count: Effect.Effect<number, StreamName.InvalidCategory | StreamsError, MessageStore.MessageStore>
   /** The numbers of streams and messages, in one consistent view. */
-  readonly stats: Effect.Effect<Stats, NameError | StreamsError, MessageStore.MessageStore>
+  readonly stats: Effect.Effect<Stats, StreamName.InvalidCategory | StreamsError, MessageStore.MessageStore>
   /**
    * Writes a message to a stream, which need not be added first, and gives the message.
    *
@@ -342,7 +361,10 @@ export interface Streams<A> {
    *
    * **Gotchas**
    *
-   * Data that itself has exactly the keys `at` and `data` is taken for the second form: give it as `{ at, data }`.
+   * Data that itself has exactly the keys `at` and `data` is taken for the second form: give it as `{ at, data }`. An `at` beside
+   * any other key belongs to the data, and is not the message's time.
+   *
+   * TypeScript takes no value of an `interface` for JSON, because an interface may get more keys. Use a `type`, or `{ ...value }`.
    *
    * @example
    * ```ts
@@ -431,13 +453,13 @@ export interface Streams<A> {
   /** Deletes all streams of the category, and gives how many streams and messages went. */
   readonly purge: (
     options: DeleteOptions
-  ) => Effect.Effect<Stats, InvalidArgument | NameError | StreamsError, MessageStore.MessageStore>
+  ) => Effect.Effect<Stats, InvalidArgument | StreamName.InvalidCategory | StreamsError, MessageStore.MessageStore>
   /**
    * The same as `purge`: positions go on after it, so that nothing that was read before becomes valid again.
    */
   readonly reset: (
     options: DeleteOptions
-  ) => Effect.Effect<Stats, InvalidArgument | NameError | StreamsError, MessageStore.MessageStore>
+  ) => Effect.Effect<Stats, InvalidArgument | StreamName.InvalidCategory | StreamsError, MessageStore.MessageStore>
 }
 
 /**
@@ -482,15 +504,26 @@ const keyOf = Effect.fnUntraced(function*(name: string, id: string) {
   return key
 })
 
-const checkText = (argument: string, text: string, mayBeEmpty: boolean): Effect.Effect<void, InvalidArgument> => {
-  const problem = text === "" && !mayBeEmpty ? "is empty" : textProblem(text)
-  return problem === undefined ? Effect.void : Effect.fail(
-    new InvalidArgument({
-      argument,
-      value: JSON.stringify(text),
-      expected: `a text that a store can keep: it ${problem}`
-    })
-  )
+/** The text, when a store can keep it. */
+const checkText = (
+  argument: string,
+  text: string | undefined,
+  mayBeEmpty: boolean
+): Effect.Effect<string, InvalidArgument> => {
+  const refuse = (expected: string) =>
+    Effect.fail(new InvalidArgument({ argument, value: formatArgument(text), expected }))
+  if (typeof text !== "string") return refuse("a text")
+  if (text === "" && !mayBeEmpty) return refuse("a text that is not empty")
+  const problem = textProblem(text)
+  return problem === undefined ? Effect.succeed(text) : refuse(`a text that a store can keep: it ${problem}`)
+}
+
+/** An id as stores keep it. */
+const checkMessageId = (id: string): Effect.Effect<MessageId, InvalidArgument> => {
+  const checked = messageId(id)
+  return checked === undefined
+    ? Effect.fail(new InvalidArgument({ argument: "messageId", value: formatArgument(id), expected: "a UUID" }))
+    : Effect.succeed(checked)
 }
 
 const pageOf = Effect.fnUntraced(function*({ base = 0, limit = defaultLimit }: PageOptions) {
@@ -503,9 +536,9 @@ const pageOf = Effect.fnUntraced(function*({ base = 0, limit = defaultLimit }: P
 const ofType = (category: string, type: string) => StreamName.withType(category, type) as StreamName.CategoryName
 
 /** What goes with a deletion in a category: its snapshots, and the errors of what is parked of it. */
-const requestOf = Effect.fnUntraced(function*(category: string, { by, reason }: DeleteOptions) {
-  yield* checkText("by", by, false)
-  yield* checkText("reason", reason, false)
+const requestOf = Effect.fnUntraced(function*(category: string, options: Partial<DeleteOptions> = {}) {
+  const by = yield* checkText("by", options.by, false)
+  const reason = yield* checkText("reason", options.reason, false)
   const request: DeletionRequest = {
     note: { by, reason, at: DateTime.formatIso(yield* DateTime.now) },
     copies: {
@@ -520,15 +553,18 @@ const isObject = (value: unknown): value is Schema.JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** Between the attributes of streams and their JSON text. */
-const attributesCodec = <A>(category: string, schema: Schema.Codec<A, unknown>) => {
+const attributesCodec = <A>(category: string, schema: Schema.Codec<A, unknown>, isJson: boolean) => {
   const codec = Schema.toCodecJson(schema)
-  const encode = Schema.encodeEffect(codec)
   const decode = Schema.decodeUnknownEffect(codec)
+  // What is JSON already stays as it is given: a schema would take a Date for an object without keys.
+  const encode: (attributes: unknown) => Effect.Effect<unknown, Schema.SchemaError> = isJson
+    ? Effect.succeed
+    : Schema.encodeUnknownEffect(codec)
   const invalid = (id: string, path: ReadonlyArray<string | number>, reason: string) =>
     new InvalidAttributes({ category, id, path, reason })
-  const misfit = (id: string) => (error: Schema.SchemaError) => {
+  const misfit = (id: string, hint: string) => (error: Schema.SchemaError) => {
     const { path, reason } = firstIssue(error)
-    return invalid(id, path, `does not fit its schema: ${reason}`)
+    return invalid(id, path, `does not fit its schema: ${reason}${hint}`)
   }
   const storable = (id: string, json: unknown) => {
     if (!isObject(json)) return Effect.fail(invalid(id, [], "is not an object"))
@@ -537,33 +573,63 @@ const attributesCodec = <A>(category: string, schema: Schema.Codec<A, unknown>) 
       ? Effect.succeed(JSON.stringify(json))
       : Effect.fail(invalid(id, problem.path, problem.reason))
   }
-  const decodeText = (id: string, text: string) => Effect.mapError(decode(parseJson(text)), misfit(id))
+  const decodeText = (id: string, text: string) =>
+    Effect.map(
+      Effect.mapError(decode(parseJson(text)), misfit(id, text === none ? hintOfNone : "")),
+      (attributes): Stream<A> => ({ id, attributes })
+    )
+  const kept = (id: string, text: string) => Effect.map(decodeText(id, text), (stream) => ({ text, stream }))
   return {
-    /** The JSON text of attributes, `{}` without any, and the attributes as they are read back. */
-    encode: Effect.fnUntraced(function*(id: string, attributes: A | undefined) {
-      const json = attributes === undefined ? {} : yield* Effect.mapError(encode(attributes), misfit(id))
-      const text = yield* storable(id, json)
-      return { text, stream: { id, attributes: yield* decodeText(id, text) } }
+    /** The JSON text of attributes, and the stream as it is read back. */
+    encode: Effect.fnUntraced(function*(id: string, attributes: A) {
+      const json = yield* Effect.mapError(encode(attributes), misfit(id, ""))
+      return yield* kept(id, yield* storable(id, json))
     }),
-    decode: (id: string, text: string) =>
-      Effect.map(decodeText(id, text), (attributes): Stream<A> => ({ id, attributes }))
+    /** The same of a stream without attributes. */
+    none: (id: string) => kept(id, none),
+    decode: decodeText
   }
 }
+
+/** The JSON text of no attributes. */
+const none = "{}"
+
+const hintOfNone = ". A stream without attributes has {}: give the schema defaults, or make its fields optional"
 
 /** The length of a time of the years 0 to 9999 as text in UTC. The order of such texts is that of time. */
 const isoLength = "2026-11-29T10:00:00.000Z".length
 
-const invalidMoment = (moment: Moment | undefined) =>
+const invalidMoment = (moment: unknown) =>
   Effect.fail(
     new InvalidArgument({
       argument: "at",
-      value: String(moment),
-      expected: "a DateTime, a Date or milliseconds, of the years 0 to 9999"
+      value: formatArgument(moment),
+      expected: "a DateTime, a Date, milliseconds or a text of ISO 8601, of the years 0 to 9999"
     })
   )
 
+/** Other texts mean what the engine makes of them, such as a time of its own zone. */
+const isoText = /^\d{4}-\d{2}-\d{2}(T|$)/
+
+/** The moment, and its text in UTC. None of what is no moment, also where JSON has lost it: a Date that is invalid is null there. */
+const timeOf = (moment: unknown): { readonly at: DateTime.Utc; readonly text: string } | undefined => {
+  const isMoment = typeof moment === "number" || DateTime.isDateTime(moment) || moment instanceof Date ||
+    (typeof moment === "string" && isoText.test(moment))
+  if (!isMoment) return undefined
+  const made = DateTime.make(moment)
+  if (Option.isNone(made)) return undefined
+  const at = DateTime.toUtc(made.value)
+  const text = DateTime.formatIso(at)
+  return text.length === isoLength ? { at, text } : undefined
+}
+
 const isTimed = (message: Schema.JsonObject | Timed): message is Timed =>
   isObject(message) && "at" in message && "data" in message && Object.keys(message).length === 2
+
+const isTime = (value: unknown) => value instanceof Date || DateTime.isDateTime(value)
+
+const refuseData = (streamName: StreamName.StreamName, path: ReadonlyArray<string>, reason: string) =>
+  Effect.fail(new InvalidMessage({ streamName, index: 0, type: messageType, path: ["data", ...path], reason }))
 
 const readMessage = ({ data, globalPosition, id, metadata, position, time, type }: RecordedMessage): Message => {
   const given = isObject(metadata) ? metadata["at"] : undefined
@@ -603,14 +669,16 @@ export const make: {
   const { category } = options
   // Without a schema, the first overload says what `A` is.
   const schema = ("attributes" in options ? options.attributes : Attributes) as Schema.Codec<A, unknown>
-  const attributes = attributesCodec(category, schema)
+  const attributes = attributesCodec(category, schema, Object.is(schema, Attributes))
 
   const add: Streams<A>["add"] = Effect.fn("Streams.add")(function*(stream = {}) {
     const id = stream.id ?? (yield* nextId)
     const key = yield* keyOf(category, id)
     yield* Effect.annotateCurrentSpan("eventfold.stream", key.streamName)
     const backend = yield* backendOf("Streams.add")
-    const encoded = yield* attributes.encode(id, stream.attributes)
+    const encoded = yield* stream.attributes === undefined
+      ? attributes.none(id)
+      : attributes.encode(id, stream.attributes)
     return (yield* backend.add(key, encoded.text)) ? encoded.stream : yield* new StreamExists({ category, id })
   })
 
@@ -666,15 +734,16 @@ export const make: {
           context: Context.Context<MessageStore.MessageStore>
         ): Effect.Effect<Message, MessageStore.AppendError | InvalidArgument> => {
           const { at: moment, data } = isTimed(message) ? message : { at: undefined, data: message }
-          if (!isObject(data)) {
-            const reason = "is not an object"
-            return Effect.fail(new InvalidMessage({ streamName, index: 0, type: messageType, path: ["data"], reason }))
+          if (!isObject(data)) return refuseData(streamName, [], "is not an object")
+          if (data === message && isTime(message["at"])) {
+            return refuseData(streamName, ["at"], "is a time beside the data: give { at, data }")
           }
-          const at = DateTime.make(moment ?? Context.get(context, Clock.Clock).currentTimeMillisUnsafe())
-          const text = Option.isSome(at) ? DateTime.formatIso(at.value) : ""
-          if (Option.isNone(at) || text.length !== isoLength) return invalidMoment(moment)
+          const time = timeOf(
+            moment === undefined ? Context.get(context, Clock.Clock).currentTimeMillisUnsafe() : moment
+          )
+          if (time === undefined) return invalidMoment(moment)
           const id = options?.id ?? idMaker(context)()
-          const metadata = { ...options?.metadata, at: text }
+          const metadata = { ...options?.metadata, at: time.text }
           return Effect.map(
             Context.get(context, MessageStore.MessageStore).append(streamName, {
               id,
@@ -686,7 +755,7 @@ export const make: {
               // The append has checked it, and the store keeps it in lower case.
               id: id.toLowerCase() as MessageId,
               type: messageType,
-              at: DateTime.toUtc(at.value),
+              at: time.at,
               data,
               position: version,
               globalPosition
@@ -697,10 +766,18 @@ export const make: {
 
   const messages: Streams<A>["messages"] = Effect.fn("Streams.messages")(function*(id, options = {}) {
     const page = yield* pageOf(options)
+    const { sort = "-at" } = options
+    if (sort !== "at" && sort !== "-at") {
+      return yield* new InvalidArgument({
+        argument: "sort",
+        value: formatArgument(sort),
+        expected: "\"at\" or \"-at\""
+      })
+    }
     const { streamName } = yield* keyOf(category, id)
     yield* Effect.annotateCurrentSpan("eventfold.stream", streamName)
     const backend = yield* backendOf("Streams.messages")
-    const found = yield* backend.listMessages({ ...page, streamName, ascending: options.sort === "at" })
+    const found = yield* backend.listMessages({ ...page, streamName, ascending: sort === "at" })
     return found.map(readMessage)
   })
 
@@ -712,19 +789,16 @@ export const make: {
 
   const findMessage: Streams<A>["message"] = Effect.fn("Streams.message")(function*(id, messageId) {
     const { streamName } = yield* keyOf(category, id)
+    const wanted = yield* checkMessageId(messageId)
     const store = yield* MessageStore.MessageStore
-    const found = yield* store.findMessage(streamName, messageId)
+    const found = yield* store.findMessage(streamName, wanted)
     return Option.map(Option.filter(found, (recorded) => !isDeleted(recorded)), readMessage)
   })
 
   const deleteMessage: Streams<A>["deleteMessage"] = Effect.fn("Streams.deleteMessage")(function*(id, given, options) {
     const key = yield* keyOf(category, id)
     yield* Effect.annotateCurrentSpan("eventfold.stream", key.streamName)
-    const wanted = messageId(given)
-    if (wanted === undefined) {
-      const value = JSON.stringify(given)
-      return yield* new InvalidArgument({ argument: "messageId", value, expected: "a UUID" })
-    }
+    const wanted = yield* checkMessageId(given)
     const request = yield* requestOf(category, options)
     return yield* (yield* backendOf("Streams.deleteMessage")).deleteMessage(key, wanted, request)
   })

@@ -97,6 +97,33 @@ describe("Streams", () => {
         "the stream account-1 exists: replace its attributes with set"
       )
       assert.strictEqual((yield* Effect.flip(Accounts.set("2", {}))).message, "there is no stream account-2: add it")
+      const Titled = Streams.make({ category: "account", attributes: Schema.Struct({ title: Schema.String }) })
+      const untitled = "the attributes of account-1: attributes.title does not fit its schema: Missing key. " +
+        "A stream without attributes has {}: give the schema defaults, or make its fields optional"
+      assert.strictEqual((yield* Effect.flip(Titled.list())).message, untitled)
+      assert.strictEqual((yield* Effect.flip(Titled.add({ id: "1" }))).message, untitled)
+      yield* Accounts.set("1", { title: 1 })
+      assert.strictEqual(
+        (yield* Effect.flip(Titled.get("1"))).message,
+        "the attributes of account-1: attributes.title does not fit its schema: Expected string"
+      )
+      const of = Effect.map(({ message }: Error) => message)
+      assert.strictEqual(
+        yield* of(Effect.flip(Accounts.add({ attributes: { a: new Date(0) } as never, id: "2" }))),
+        "the attributes of account-2: attributes.a is a Date, not a plain object: encode it by a schema first"
+      )
+      assert.strictEqual(
+        yield* of(Effect.flip(Accounts.list({ base: "1" as never }))),
+        "base is \"1\", and must be an integer of at least 0"
+      )
+      assert.strictEqual(
+        yield* of(Effect.flip(Accounts.delete("1", { ...note, by: "" }))),
+        "by is \"\", and must be a text that is not empty"
+      )
+      assert.strictEqual(
+        yield* of(Effect.flip(Accounts.messages("1", { sort: "time" as never }))),
+        "sort is \"time\", and must be \"at\" or \"-at\""
+      )
     }).pipe(onMemory))
 
   it.effect("is refused in a handler of a read model, which a rebuild would run again", () => {

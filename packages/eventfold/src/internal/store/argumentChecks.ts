@@ -2,6 +2,10 @@ import * as Effect from "effect/Effect"
 import { InvalidArgument } from "../../StoreError.ts"
 import { textProblem } from "../runtime/storableJson.ts"
 
+/** The value of an argument in an error: a text in quotes, so that "1" is not taken for 1. */
+export const formatArgument = (value: unknown): string =>
+  typeof value === "string" ? JSON.stringify(value) : String(value)
+
 /** Fails unless the value is an integer of at least the minimum, or absent. */
 export const checkInt = (
   argument: string,
@@ -11,7 +15,7 @@ export const checkInt = (
   value === undefined || (Number.isSafeInteger(value) && value >= minimum)
     ? Effect.void
     : Effect.fail(
-      new InvalidArgument({ argument, value: String(value), expected: `an integer of at least ${minimum}` })
+      new InvalidArgument({ argument, value: formatArgument(value), expected: `an integer of at least ${minimum}` })
     )
 
 /** The distinct types of a filter. Fails when the filter is empty, or names a type that no message can have. */

@@ -137,6 +137,16 @@ const adding = (it: It) => {
       assert.strictEqual(yield* streams.count, 2)
     }))
 
+  it.effect("are counted in one view: while streams of one message come and go, there is one for each", () =>
+    Effect.gen(function*() {
+      const streams = yield* newStreams
+      const changing: ReadonlyArray<Effect.Effect<unknown, unknown, MessageStore>> = upTo(30).map((i) =>
+        i % 10 === 9 ? streams.purge(note) : streams.addMessage(String(i), {})
+      )
+      const counted = yield* Effect.forEach(changing, (change) => Effect.andThen(change, streams.stats), together)
+      for (const { messages, streams } of counted) assert.strictEqual(messages, streams)
+    }))
+
   it.effect("have attributes by a schema, and a set replaces all of them", () =>
     Effect.gen(function*() {
       const { category } = yield* newStreams
@@ -232,10 +242,21 @@ const adding = (it: It) => {
         assert.instanceOf(yield* Effect.flip(streams.messages("1", options)), InvalidArgument)
       }
       assert.instanceOf(yield* Effect.flip(streams.list({ after: "\u0000" })), InvalidArgument)
-      for (const attributes of [{ text: "\u0000" }, { "\ud800": 1 }, { number: Number.NaN }]) {
+      for (const value of [{ text: "\u0000" }, { "\ud800": 1 }, { number: Number.NaN }, null, [], "text", new Date()]) {
+        const attributes = value as Streams.Attributes
         assert.instanceOf(yield* Effect.flip(streams.add({ id: "1", attributes })), Streams.InvalidAttributes)
         assert.instanceOf(yield* Effect.flip(streams.set("1", attributes)), Streams.InvalidAttributes)
       }
+      // Of callers that have them from JSON.
+      const number = 1 as unknown as string
+      assert.instanceOf(yield* Effect.flip(streams.add({ id: number })), StreamName.InvalidStreamName)
+      assert.instanceOf(yield* Effect.flip(streams.addMessage(number, {})), StreamName.InvalidStreamName)
+      assert.instanceOf(yield* Effect.flip(streams.list({ after: number })), InvalidArgument)
+      assert.instanceOf(yield* Effect.flip(streams.messages("1", { sort: "position" as "at" })), InvalidArgument)
+      const nothing: unknown = undefined
+      const unset = streams.set("1", nothing as Streams.Attributes)
+      assert.instanceOf(yield* Effect.flip(unset), Streams.InvalidAttributes)
+      assert.instanceOf(yield* Effect.flip(streams.delete("1", nothing as Streams.DeleteOptions)), InvalidArgument)
       const list = Streams.make({ category: streams.category, attributes: Schema.Array(Schema.Int) })
       assert.include((yield* Effect.flip(list.add({ attributes: [1] }))).message, "attributes is not an object")
       for (const wrong of [{ by: "", reason: "r" }, { by: "b", reason: "" }, { by: "b", reason: "\u0000" }]) {
@@ -274,7 +295,10 @@ const sendingMessages = (it: It) => {
         const moment of [
           new Date(at.epochMilliseconds),
           at.epochMilliseconds,
-          DateTime.makeZonedUnsafe(at, { timeZone: 7_200_000 })
+          DateTime.makeZonedUnsafe(at, { timeZone: 7_200_000 }),
+          "2026-11-29T10:03:00Z",
+          "2026-11-29T12:03:00.000+02:00",
+          "2026-11-29T10:03"
         ]
       ) {
         const added = yield* streams.addMessage("2", { at: moment, data: {} })
@@ -297,8 +321,15 @@ const sendingMessages = (it: It) => {
       assert.isTrue(Option.isSome(yield* streams.message("1", id.toUpperCase())))
       assert.deepStrictEqual(yield* streams.message("2", id), Option.none())
       assert.deepStrictEqual(yield* streams.message("3", yield* nextId), Option.none())
-      assert.instanceOf(yield* Effect.flip(streams.message("1", "no id")), InvalidArgument)
-      assert.instanceOf(yield* Effect.flip(streams.deleteMessage("1", "no id", note)), InvalidArgument)
+      for (
+        const error of [
+          yield* Effect.flip(streams.message("1", "no id")),
+          yield* Effect.flip(streams.deleteMessage("1", "no id", note))
+        ]
+      ) {
+        assert.instanceOf(error, InvalidArgument)
+        assert.strictEqual(error.argument, "messageId")
+      }
       assert.isFalse(yield* streams.deleteMessage("2", id, note))
       assert.isFalse(yield* streams.deleteMessage("3", yield* nextId, note))
       assert.deepStrictEqual(yield* streams.stats, { streams: 2, messages: 2 })
@@ -315,8 +346,24 @@ const sendingMessages = (it: It) => {
       for (const data of [{ a: Number.NaN }, { a: new Date() }, { a: "\u0000" }]) {
         assert.instanceOf(yield* add(data), InvalidMessage)
       }
-      for (const at of ["no time", Number.NaN, new Date(Number.NaN), Date.UTC(10_000, 0), -1e15]) {
+      const noTimes = [
+        "no time",
+        "5",
+        "10:03",
+        null,
+        {},
+        [],
+        true,
+        Number.NaN,
+        new Date(Number.NaN),
+        Date.UTC(10_000, 0),
+        -1e15
+      ]
+      for (const at of noTimes) {
         assert.instanceOf(yield* add({ at, data: {} }), InvalidArgument)
+      }
+      for (const at of [new Date(0), minute(0)]) {
+        assert.include((yield* add({ at, foo: 1 })).message, "give { at, data }")
       }
       assert.deepStrictEqual(yield* readStream(`${streams.category}-1`), [])
     }))
