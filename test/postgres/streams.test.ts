@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { SqlClient } from "effect/sql/SqlClient"
 import { MessageStore } from "eventfold/MessageStore"
-import { NotPermitted } from "eventfold/StoreError"
+import { NotPermitted, StoreError } from "eventfold/StoreError"
 import * as Streams from "eventfold/Streams"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
@@ -28,7 +28,8 @@ for (const server of inject("postgres")) {
           const deletions: ReadonlyArray<Effect.Effect<unknown, unknown, MessageStore>> = [
             streams.deleteMessage("1", id, note),
             streams.delete("1", note),
-            streams.purge(note)
+            streams.purge(note),
+            streams.reset(note)
           ]
           for (const deletion of deletions) {
             const error = yield* Effect.flip(deletion)
@@ -41,6 +42,43 @@ for (const server of inject("postgres")) {
           }))
           assert.strictEqual(yield* streams.countMessages("1"), 2)
           assert.isTrue(Option.isSome(yield* streams.get("1")))
+        }).pipe(Effect.provideService(MessageStore, store))
+      }))
+
+    it.effect("every call fails with a StoreError while the database lacks what it needs, and works afterwards", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Database.Database
+        const sql = yield* Database.session(url)
+        const store = yield* Store.open(url)
+        const streams = Streams.make({ category: "broken" })
+        const id = "0197c1c2-5d7e-7c3a-9f38-3f5d4c1b2a10"
+        const calls: ReadonlyArray<Effect.Effect<unknown, unknown, MessageStore>> = [
+          streams.add({ id: "2" }),
+          streams.set("1", {}),
+          streams.get("1"),
+          streams.list(),
+          streams.count,
+          streams.stats,
+          streams.addMessage("1", { foo: 1 }),
+          streams.messages("1"),
+          streams.countMessages("1"),
+          streams.message("1", id),
+          streams.deleteMessage("1", id, note),
+          streams.delete("1", note),
+          streams.purge(note),
+          streams.reset(note)
+        ]
+        const renamed = Effect.acquireRelease(
+          sql`ALTER TABLE message_store.messages RENAME TO messages_away`,
+          () => Effect.orDie(sql`ALTER TABLE message_store.messages_away RENAME TO messages`)
+        )
+        yield* Effect.gen(function*() {
+          yield* streams.add({ id: "1" })
+          yield* Effect.scoped(Effect.gen(function*() {
+            yield* renamed
+            for (const call of calls) assert.instanceOf(yield* Effect.flip(call), StoreError)
+          }))
+          assert.deepStrictEqual(yield* streams.list(), [{ id: "1", attributes: {} }])
         }).pipe(Effect.provideService(MessageStore, store))
       }))
 
