@@ -611,11 +611,14 @@ const invalidMoment = (moment: unknown) =>
 /** Other texts mean what the engine makes of them, such as a time of its own zone. */
 const isoText = /^\d{4}-\d{2}-\d{2}(T|$)/
 
+const isTime = (value: unknown): value is Date | DateTime.DateTime =>
+  value instanceof Date || DateTime.isDateTime(value)
+
 /** The moment, and its text in UTC. None of what is no moment, also where JSON has lost it: a Date that is invalid is null there. */
 const timeOf = (moment: unknown): { readonly at: DateTime.Utc; readonly text: string } | undefined => {
-  const isMoment = typeof moment === "number" || DateTime.isDateTime(moment) || moment instanceof Date ||
-    (typeof moment === "string" && isoText.test(moment))
-  if (!isMoment) return undefined
+  if (!isTime(moment) && typeof moment !== "number" && !(typeof moment === "string" && isoText.test(moment))) {
+    return undefined
+  }
   const made = DateTime.make(moment)
   if (Option.isNone(made)) return undefined
   const at = DateTime.toUtc(made.value)
@@ -625,8 +628,6 @@ const timeOf = (moment: unknown): { readonly at: DateTime.Utc; readonly text: st
 
 const isTimed = (message: Schema.JsonObject | Timed): message is Timed =>
   isObject(message) && "at" in message && "data" in message && Object.keys(message).length === 2
-
-const isTime = (value: unknown) => value instanceof Date || DateTime.isDateTime(value)
 
 const refuseData = (streamName: StreamName.StreamName, path: ReadonlyArray<string>, reason: string) =>
   Effect.fail(new InvalidMessage({ streamName, index: 0, type: messageType, path: ["data", ...path], reason }))

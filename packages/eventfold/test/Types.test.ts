@@ -12,7 +12,8 @@ import {
   MessageStore,
   type Metadata,
   type StoreError,
-  type StreamName
+  type StreamName,
+  Streams
 } from "eventfold"
 
 /** Compiles only when both types are the same. A union must have the same members. */
@@ -601,6 +602,26 @@ export const handlers = () => {
     handle: ([first]) => exactly<typeof first, Message.RecordedMessage>() ?? Effect.void
   })
   exactly<typeof allAtOnce, Consumer.Consumer<never, never>>()
+}
+
+/** Attributes are of their schema, and what takes no id of a stream has no error of one. */
+export const streams = () => {
+  const Rooms = Streams.make({
+    category: "room",
+    attributes: Schema.Struct({ title: Schema.optionalKey(Schema.String) })
+  })
+  exactly<typeof Rooms, Streams.Streams<{ readonly title?: string }>>()
+  exactly<Failure<typeof Rooms.count>, StreamName.InvalidCategory | Streams.StreamsError>()
+  const purge = Rooms.purge({ by: "ann", reason: "r" })
+  exactly<Failure<typeof purge>, StreamName.InvalidCategory | StoreError.InvalidArgument | Streams.StreamsError>()
+  // @ts-expect-error attributes of another type
+  void Rooms.set("kitchen", { title: 1 })
+  // @ts-expect-error a deletion says who and why
+  void Rooms.delete("kitchen")
+  // @ts-expect-error a time beside the data
+  void Rooms.addMessage("kitchen", { at: new Date(0), text: "hot" })
+  const Plain = Streams.make({ category: "plain" })
+  exactly<typeof Plain, Streams.Streams<Streams.Attributes>>()
 }
 
 // Vitest wants a test in a test file; the compiler has done them all.
