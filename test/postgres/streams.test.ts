@@ -68,14 +68,16 @@ for (const server of inject("postgres")) {
           streams.purge(note),
           streams.reset(note)
         ]
-        const renamed = Effect.acquireRelease(
-          sql`ALTER TABLE message_store.messages RENAME TO messages_away`,
-          () => Effect.orDie(sql`ALTER TABLE message_store.messages_away RENAME TO messages`)
-        )
+        const withoutTable = (schema: string, table: string) =>
+          Effect.acquireRelease(
+            sql`ALTER TABLE ${sql(schema)}.${sql(table)} RENAME TO away`,
+            () => Effect.orDie(sql`ALTER TABLE ${sql(schema)}.away RENAME TO ${sql(table)}`)
+          )
         yield* Effect.gen(function*() {
           yield* streams.add({ id: "1" })
           yield* Effect.scoped(Effect.gen(function*() {
-            yield* renamed
+            yield* withoutTable("message_store", "messages")
+            yield* withoutTable("eventfold", "streams")
             for (const call of calls) assert.instanceOf(yield* Effect.flip(call), StoreError)
           }))
           assert.deepStrictEqual(yield* streams.list(), [{ id: "1", attributes: {} }])
