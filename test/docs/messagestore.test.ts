@@ -12,7 +12,11 @@ const read = (file: string): string => readFileSync(join(root, file), "utf8")
 const all = (text: string, pattern: RegExp): ReadonlyArray<string> =>
   [...text.matchAll(pattern)].map(([, found = ""]) => found)
 
-const files = ["packages/testing/src/internal/messageStoreSuite/streams.ts", "test/postgres/streams.test.ts"]
+const files = [
+  "packages/testing/src/internal/messageStoreSuite/streams.ts",
+  "test/postgres/streams.test.ts",
+  "test/postgres/faults.test.ts"
+]
 
 const declared = new Set(files.flatMap((file) => all(read(file), /it\.effect\("([^"]+)"/g)))
 
