@@ -22,7 +22,7 @@ import type { LockWaits } from "../client/lockWaits.ts"
 import { readMessages } from "../client/messageRows.ts"
 import { errorCode, errorText, storeError } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
-import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
+import { inSavepoint, inTransaction, oldSnapshot } from "../client/transactions.ts"
 import { texts } from "../client/wireValues.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import { categoryOf } from "./filters.ts"
@@ -95,17 +95,34 @@ interface Write {
   readonly wakes: ReadonlyArray<string>
 }
 
-/** Runs a write by itself: once again when it fails for a reason that passes. */
+/** The failure of a statement as it was before it was one of its transaction. */
+const causeOf = (error: SqlError | StoreError): SqlError | StoreError =>
+  error instanceof StoreError && isSqlError(error.cause) ? error.cause : error
+
+/**
+ * Runs a write by itself: once again when it fails for a reason that passes. It has to see what was committed while it waited for
+ * its lock, so where the sessions have a higher isolation level than READ COMMITTED it is a transaction with that one.
+ */
 const writeAlone = <Row extends object>(
   { lockWaits, statements, turns, wakeUps }: Writing,
   { call, first, name, operation, wakes }: Write
 ) => {
   const { bound, retrying, sql } = statements
   const appends = appendTo(name)
-  const statement = sql<Row>`SELECT * FROM ${
-    call(sql`CASE WHEN ${lockWaits.limited} IS NOT NULL THEN ${first}::text END`)
-  } AS called`
-  return retrying(turns.apart(operation, appends)(bound.statement(statement))).pipe(
+  const statement = sql<Row>`SELECT called.* FROM (
+      SELECT current_setting('transaction_isolation') AS isolation OFFSET 0
+    ) AS caller,
+      LATERAL ${
+    call(sql`CASE WHEN caller.isolation IS NOT NULL AND ${lockWaits.limited} IS NOT NULL THEN ${first}::text END`)
+  } AS called
+    WHERE caller.isolation IN ('read committed', 'read uncommitted')`
+  const transaction = Effect.mapError(inTransaction(statements, operation)(statement), causeOf)
+  const attempt = Effect.flatMap(
+    bound.statement(statement),
+    (rows): Effect.Effect<ReadonlyArray<Row>, SqlError | StoreError> =>
+      rows.length === 0 ? transaction : Effect.succeed(rows)
+  )
+  return retrying(turns.apart(operation, appends)(attempt)).pipe(
     Effect.catch((error: SqlError | StoreError) =>
       isSqlError(error) ? Effect.flip(lockWaits.failure(operation, appends, error)) : Effect.fail(error)
     ),
@@ -272,21 +289,25 @@ const makeReads = (
   statements: Statements,
   places: Places
 ): Omit<StreamsBackend, "add" | "set" | "deleteMessage" | "deleteStream" | "purge"> => {
-  const { query, sql } = statements
+  const { query, retrying, sql } = statements
 
-  /** Notes the streams of a category, which makes later lists cheaper and changes nothing else. */
-  const note = (operation: string, category: string) =>
-    Effect.gen(function*() {
+  /**
+   * Notes the streams of a category, which makes later lists cheaper and changes nothing else. In transactions, whose isolation
+   * level lets a note see what was deleted while it waited for its lock.
+   */
+  const note = (operation: string, category: string) => {
+    const notes = sql<{ readonly messages: bigint }>`SELECT eventfold.note_streams(${category}, ${
+      BigInt(noteSize)
+    }) AS messages`
+    const noted = Effect.mapError(retrying(Effect.mapError(inTransaction(statements, operation)(notes), causeOf)), (error) =>
+      error instanceof StoreError ? error : storeError(operation)(error))
+    return Effect.gen(function*() {
       for (let i = 0; i < maxNotes; i++) {
-        const [row] = yield* query(
-          operation,
-          sql<{ readonly messages: bigint }>`SELECT eventfold.note_streams(${category}, ${
-            BigInt(noteSize)
-          }) AS messages`
-        )
+        const [row] = yield* noted
         if (Number(row?.messages ?? 0n) < noteSize) return
       }
     })
+  }
 
   /**
    * Runs a read of the streams of a category. When too many are not noted, notes them first. In a transaction of the caller it
