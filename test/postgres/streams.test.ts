@@ -4,7 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import { MessageStore } from "eventfold/MessageStore"
+import { independently, MessageStore } from "eventfold/MessageStore"
 import { NotPermitted } from "eventfold/StoreError"
 import * as Streams from "eventfold/Streams"
 import { inject } from "vitest"
@@ -63,6 +63,7 @@ for (const server of inject("postgres")) {
           const first = yield* store.transaction(Effect.gen(function*() {
             const page = yield* streams.list({ limit: 2 })
             assert.strictEqual(yield* streams.count, 2500)
+            assert.strictEqual(yield* independently(streams.count), 2500)
             assert.deepStrictEqual(
               yield* sql`SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = (
                 SELECT oid FROM pg_database WHERE datname = current_database())`,

@@ -22,7 +22,7 @@ import type { LockWaits } from "../client/lockWaits.ts"
 import { readMessages } from "../client/messageRows.ts"
 import { errorCode, errorText, storeError } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
-import { inSavepoint, inTransaction, oldSnapshot } from "../client/transactions.ts"
+import { inSavepoint, inTransaction, levelOf, oldSnapshot } from "../client/transactions.ts"
 import { texts } from "../client/wireValues.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import { categoryOf } from "./filters.ts"
@@ -293,7 +293,7 @@ const makeReads = (
 
   /**
    * Notes the streams of a category, which makes later lists cheaper and changes nothing else. In transactions, whose isolation
-   * level lets a note see what was deleted while it waited for its lock.
+   * level lets a note see what was deleted while it waited for its lock. So not on a connection beside a transaction of the caller.
    */
   const note = (operation: string, category: string) => {
     const notes = sql<{ readonly messages: bigint }>`SELECT eventfold.note_streams(${category}, ${
@@ -301,12 +301,15 @@ const makeReads = (
     }) AS messages`
     const noted = Effect.mapError(retrying(Effect.mapError(inTransaction(statements, operation)(notes), causeOf)), (error) =>
       error instanceof StoreError ? error : storeError(operation)(error))
-    return Effect.gen(function*() {
+    const notesAll = Effect.gen(function*() {
       for (let i = 0; i < maxNotes; i++) {
         const [row] = yield* noted
         if (Number(row?.messages ?? 0n) < noteSize) return
       }
     })
+    return Effect.contextWith((context: Context.Context<never>) =>
+      levelOf(sql, context) === undefined ? notesAll : Effect.void
+    )
   }
 
   /**
