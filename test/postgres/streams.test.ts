@@ -5,10 +5,11 @@ import * as Option from "effect/Option"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { independently, MessageStore } from "eventfold/MessageStore"
-import { NotPermitted } from "eventfold/StoreError"
+import { NotPermitted, StoreError } from "eventfold/StoreError"
 import * as Streams from "eventfold/Streams"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
+import * as Proxy from "../support/Proxy.ts"
 import * as Role from "../support/Role.ts"
 import * as Store from "../support/Store.ts"
 import { until } from "../support/Until.ts"
@@ -130,6 +131,31 @@ for (const server of inject("postgres")) {
           FROM generate_series(1, 1001) AS i`
         yield* after(remove("noted1"), streams.list())
         assert.strictEqual(yield* Effect.provideService(streams.count, MessageStore, store), 1_000)
+      }))
+
+    it.effect("an add that is sent again after its answer was lost is no refusal, and a change and a deletion repeat", () =>
+      Effect.gen(function*() {
+        const proxy = yield* Proxy.start((yield* Database.Database).url)
+        const store = yield* Store.open(proxy.url)
+        const streams = Streams.make({ category: "lost" })
+        yield* Effect.gen(function*() {
+          yield* proxy.cut("before the reply", "add_stream")
+          const added = yield* streams.add({ attributes: { name: "new" } })
+          yield* proxy.cut("before the reply", "add_stream")
+          const error = yield* Effect.flip(streams.add({ id: "z" }))
+          assert.instanceOf(error, StoreError)
+          assert.include(error.message, "whether this call has added it is not known")
+          yield* proxy.cut("before the request", "add_stream")
+          assert.instanceOf(yield* Effect.flip(streams.add({ id: "z" })), StoreError)
+          yield* proxy.cut("before the reply", "set_stream")
+          const set = yield* streams.set("z", { name: "one" })
+          assert.deepStrictEqual(yield* streams.list(), [added, set])
+          yield* streams.addMessage("z", {})
+          yield* proxy.cut("before the reply", "delete_stream")
+          assert.isTrue(yield* streams.delete("z", note))
+          assert.instanceOf(yield* Effect.flip(streams.add({ id: added.id })), Streams.StreamExists)
+          assert.strictEqual(yield* proxy.cuts, 5)
+        }).pipe(Effect.provideService(MessageStore, store))
       }))
   })
 }

@@ -89,6 +89,20 @@ describe("Streams", () => {
       })
     }).pipe(onMemory))
 
+  it.effect("with a new id are added, also when the answer is lost and the store sends the add again", () => {
+    const layer = storeOver(({ streams }) => ({
+      streams: streams === undefined ? undefined : {
+        ...streams,
+        add: (stream, attributes) => Effect.andThen(streams.add(stream, attributes), streams.add(stream, attributes))
+      }
+    }))
+    return Effect.gen(function*() {
+      const added = yield* Accounts.add({ attributes: { title: "One" } })
+      assert.deepStrictEqual(yield* Accounts.list(), [added])
+      assert.instanceOf(yield* Effect.flip(Accounts.add({ id: added.id })), Streams.StreamExists)
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("errors say what to do", () =>
     Effect.gen(function*() {
       yield* Accounts.add({ id: "1" })

@@ -93,6 +93,8 @@ interface Write {
   readonly deletes: boolean
   /** The categories that get messages. */
   readonly wakes: ReadonlyArray<string>
+  /** Runs when an attempt has failed. */
+  readonly failed?: (error: unknown) => void
 }
 
 /** The failure of a statement as it was before it was one of its transaction. */
@@ -105,7 +107,7 @@ const causeOf = (error: SqlError | StoreError): SqlError | StoreError =>
  */
 const writeAlone = <Row extends object>(
   { lockWaits, statements, turns, wakeUps }: Writing,
-  { call, first, name, operation, wakes }: Write
+  { call, failed = () => {}, first, name, operation, wakes }: Write
 ) => {
   const { bound, retrying, sql } = statements
   const appends = appendTo(name)
@@ -121,7 +123,7 @@ const writeAlone = <Row extends object>(
     bound.statement(statement),
     (rows): Effect.Effect<ReadonlyArray<Row>, SqlError | StoreError> =>
       rows.length === 0 ? transaction : Effect.succeed(rows)
-  )
+  ).pipe(Effect.tapError((error) => Effect.sync(() => failed(error))))
   return retrying(turns.apart(operation, appends)(attempt)).pipe(
     Effect.catch((error: SqlError | StoreError) =>
       isSqlError(error) ? Effect.flip(lockWaits.failure(operation, appends, error)) : Effect.fail(error)
@@ -178,6 +180,20 @@ interface Answer {
   readonly called: boolean
 }
 
+/** Whether a statement may have done its work although it has failed: the server did not say that it failed. */
+const mayHaveWorked = (error: unknown): boolean => {
+  if (!isSqlError(error)) return false
+  const code = errorCode(error)
+  return code === undefined || code.startsWith("08") || code.startsWith("57P")
+}
+
+const unknownAdd = () =>
+  new StoreError({
+    operation: "add",
+    reason: "the connection was lost meanwhile, and the stream exists now: whether this call has added it is not known",
+    isRetryable: false
+  })
+
 interface ListRow {
   /** Null when too many streams are not noted yet. */
   readonly id: string | null
@@ -201,7 +217,12 @@ const makeWrites = (
 ): Pick<StreamsBackend, "add" | "set" | "deleteMessage" | "deleteStream" | "purge"> => {
   const { statements: { sql } } = writing
 
-  const change = (operation: string, { category, id, streamName }: StreamKey, attributes: string) =>
+  const change = (
+    operation: "add" | "set",
+    { category, id, streamName }: StreamKey,
+    attributes: string,
+    failed?: Write["failed"]
+  ) =>
     Effect.map(
       write<Answer>(writing, {
         operation,
@@ -212,7 +233,8 @@ const makeWrites = (
             ? sql`eventfold.add_stream(${first}, ${id}::text, ${attributes}::text::jsonb)`
             : sql`eventfold.set_stream(${first}, ${id}::text, ${attributes}::text::jsonb)`,
         deletes: false,
-        wakes: []
+        wakes: [],
+        ...(failed === undefined ? {} : { failed })
       }),
       ({ called }) => called
     )
@@ -236,7 +258,15 @@ const makeWrites = (
       })))
 
   return {
-    add: (stream, attributes) => change("add", stream, attributes),
+    add: (stream, attributes) =>
+      Effect.suspend(() => {
+        let isUnsure = false
+        const added = change("add", stream, attributes, (error) => {
+          isUnsure ||= mayHaveWorked(error)
+        })
+        return Effect.flatMap(added, (isAdded) =>
+          isAdded || !isUnsure ? Effect.succeed(isAdded) : Effect.fail(unknownAdd()))
+      }),
     set: (stream, attributes) => change("set", stream, attributes),
     deleteMessage: ({ category, streamName }, id, request) => {
       const { copies, note } = deletionOf(sql, request)
@@ -299,8 +329,10 @@ const makeReads = (
     const notes = sql<{ readonly messages: bigint }>`SELECT eventfold.note_streams(${category}, ${
       BigInt(noteSize)
     }) AS messages`
-    const noted = Effect.mapError(retrying(Effect.mapError(inTransaction(statements, operation)(notes), causeOf)), (error) =>
-      error instanceof StoreError ? error : storeError(operation)(error))
+    const noted = Effect.mapError(
+      retrying(Effect.mapError(inTransaction(statements, operation)(notes), causeOf)),
+      (error) => error instanceof StoreError ? error : storeError(operation)(error)
+    )
     const notesAll = Effect.gen(function*() {
       for (let i = 0; i < maxNotes; i++) {
         const [row] = yield* noted
