@@ -292,7 +292,8 @@ export interface Streams<A> {
    *
    * Fails with {@link StreamExists} when it was added before and not deleted since. Of several calls at the same time, one
    * succeeds. When the connection to the database is lost meanwhile, and the stream then exists, it fails with a `StoreError`
-   * that says so: who has added it is not known. With a new id it succeeds. An id is any text that is not empty and that a stream name has room for: see `StreamName.maxBytes`.
+   * that says so: who has added it is not known. With a new id it succeeds. An id is any text that is not empty and that a
+   * stream name has room for: see `StreamName.maxBytes`.
    */
   readonly add: (
     stream?: { readonly id?: string | undefined; readonly attributes?: A | undefined }

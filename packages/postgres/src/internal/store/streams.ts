@@ -326,21 +326,21 @@ const makeReads = (
    * level lets a note see what was deleted while it waited for its lock. So not on a connection beside a transaction of the caller.
    */
   const note = (operation: string, category: string) => {
-    const notes = sql<{ readonly messages: bigint }>`SELECT eventfold.note_streams(${category}, ${
+    const statement = sql<{ readonly messages: bigint }>`SELECT eventfold.note_streams(${category}, ${
       BigInt(noteSize)
     }) AS messages`
-    const noted = Effect.mapError(
-      retrying(Effect.mapError(inTransaction(statements, operation)(notes), causeOf)),
+    const next = Effect.mapError(
+      retrying(Effect.mapError(inTransaction(statements, operation)(statement), causeOf)),
       (error) => error instanceof StoreError ? error : storeError(operation)(error)
     )
-    const notesAll = Effect.gen(function*() {
+    const notes = Effect.gen(function*() {
       for (let i = 0; i < maxNotes; i++) {
-        const [row] = yield* noted
+        const [row] = yield* next
         if (Number(row?.messages ?? 0n) < noteSize) return
       }
     })
     return Effect.contextWith((context: Context.Context<never>) =>
-      levelOf(sql, context) === undefined ? notesAll : Effect.void
+      levelOf(sql, context) === undefined ? notes : Effect.void
     )
   }
 
