@@ -617,9 +617,11 @@ export const make: {
     yield* Effect.annotateCurrentSpan("eventfold.stream", key.streamName)
     const backend = yield* backendOf("Streams.add")
     const encoded = yield* attributes.encode(id, stream.attributes)
-    const isAdded = yield* backend.add(key, encoded.text)
+    const isNewId = stream.id === undefined
     // Nobody else has a new id: an add of it that finds the stream was sent again after its answer was lost.
-    return isAdded || stream.id === undefined ? encoded.stream : yield* new StreamExists({ category, id })
+    return (yield* backend.add(key, encoded.text, isNewId)) || isNewId
+      ? encoded.stream
+      : yield* new StreamExists({ category, id })
   })
 
   const set: Streams<A>["set"] = Effect.fn("Streams.set")(function*(id, given) {

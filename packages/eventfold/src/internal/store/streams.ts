@@ -40,7 +40,7 @@ export const makeStreams = (
 
   return {
     ...streams,
-    add: (stream, attributes) => unlessHandling("Streams.add", streams.add(stream, attributes)),
+    add: (...args) => unlessHandling("Streams.add", streams.add(...args)),
     set: (stream, attributes) => unlessHandling("Streams.set", streams.set(stream, attributes)),
     deleteMessage: (stream, id, request) =>
       deleting(

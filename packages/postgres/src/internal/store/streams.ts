@@ -258,14 +258,14 @@ const makeWrites = (
       })))
 
   return {
-    add: (stream, attributes) =>
+    add: (stream, attributes, isNewId) =>
       Effect.suspend(() => {
         let isUnsure = false
         const added = change("add", stream, attributes, (error) => {
           isUnsure ||= mayHaveWorked(error)
         })
         return Effect.flatMap(added, (isAdded) =>
-          isAdded || !isUnsure ? Effect.succeed(isAdded) : Effect.fail(unknownAdd()))
+          isAdded || isNewId || !isUnsure ? Effect.succeed(isAdded) : Effect.fail(unknownAdd()))
       }),
     set: (stream, attributes) => change("set", stream, attributes),
     deleteMessage: ({ category, streamName }, id, request) => {
