@@ -293,7 +293,9 @@ export interface Streams<A> {
    * **Details**
    *
    * Fails with {@link StreamExists} when it was added before and not deleted since. Of several calls at the same time, one
-   * succeeds. An id is any text that is not empty and that a stream name has room for: see `StreamName.maxBytes`.
+   * succeeds. When the connection to the database is lost meanwhile, and the stream then exists, it fails with a `StoreError`
+   * that says so: who has added it is not known. With a new id it succeeds. An id is any text that is not empty and that a
+   * stream name has room for: see `StreamName.maxBytes`.
    */
   readonly add: (
     stream?: { readonly id?: string | undefined; readonly attributes?: A | undefined }
@@ -444,13 +446,17 @@ export interface Streams<A> {
    *
    * **Gotchas**
    *
-   * The ids of its messages are free again: an append of one of them that is repeated after the deletion is written.
+   * The ids of its messages are free again: an append of one of them that is repeated after the deletion is written. A deletion of
+   * a stream without messages may give false when its answer was lost and it was sent again.
    */
   readonly delete: (
     id: string,
     options: DeleteOptions
   ) => Effect.Effect<boolean, InvalidArgument | NameError | StreamsError, MessageStore.MessageStore>
-  /** Deletes all streams of the category, and gives how many streams and messages went. */
+  /**
+   * Deletes all streams of the category, and gives how many streams and messages went. When its answer was lost and it was sent
+   * again, it gives what was left for the second time.
+   */
   readonly purge: (
     options: DeleteOptions
   ) => Effect.Effect<Stats, InvalidArgument | StreamName.InvalidCategory | StreamsError, MessageStore.MessageStore>
@@ -680,7 +686,11 @@ export const make: {
     const encoded = yield* stream.attributes === undefined
       ? attributes.none(id)
       : attributes.encode(id, stream.attributes)
-    return (yield* backend.add(key, encoded.text)) ? encoded.stream : yield* new StreamExists({ category, id })
+    const isNewId = stream.id === undefined
+    // Nobody else has a new id: an add of it that finds the stream was sent again after its answer was lost.
+    return (yield* backend.add(key, encoded.text, isNewId)) || isNewId
+      ? encoded.stream
+      : yield* new StreamExists({ category, id })
   })
 
   const set: Streams<A>["set"] = Effect.fn("Streams.set")(function*(id, given) {

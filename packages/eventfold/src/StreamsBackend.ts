@@ -166,9 +166,15 @@ export interface StreamsCount {
 export interface StreamsBackend {
   /**
    * Gives attributes to a stream that has none of its own, whether it has messages or not. Gives false, and changes nothing, when
-   * it was added before and not deleted since. Of several calls at the same time, one gives true.
+   * it was added before and not deleted since. Of several calls at the same time, one gives true. A backend that has sent the add
+   * again after its answer was lost, and finds the stream, fails with a `StoreError`; with a new id, which nobody else has, it
+   * gives false.
    */
-  readonly add: (stream: StreamKey, attributes: string) => Effect.Effect<boolean, StreamsBackendError>
+  readonly add: (
+    stream: StreamKey,
+    attributes: string,
+    isNewId: boolean
+  ) => Effect.Effect<boolean, StreamsBackendError>
   /** Replaces the attributes of a stream that exists. Gives false, and changes nothing, when it does not. */
   readonly set: (stream: StreamKey, attributes: string) => Effect.Effect<boolean, StreamsBackendError>
   /** The attributes of a stream that exists, `{}` when it was never added; none when it does not exist. */

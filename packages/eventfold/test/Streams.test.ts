@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Logger, Option, Schedule, Schema, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Logger, Option, Schedule, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { EntityCache, Message, MessageStore, ReadModel, StoreError, Streams } from "eventfold"
-import { Account, Balance, deposited, onMemory, storeOver, write } from "./support/account.ts"
+import { Entity, EntityCache, Message, MessageStore, ReadModel, StoreError, Streams } from "eventfold"
+import { Account, Balance, balance, deposited, onMemory, storeOver, write } from "./support/account.ts"
 
 const Accounts = Streams.make({ category: "account" })
 
@@ -88,6 +88,19 @@ describe("Streams", () => {
         messages: 1
       })
     }).pipe(onMemory))
+
+  it.effect("with a new id are added, also when the answer is lost and the store sends the add again", () => {
+    const layer = storeOver(({ streams }) => ({
+      streams: streams === undefined ? undefined : {
+        ...streams,
+        add: (...args) => Effect.andThen(streams.add(...args), streams.add(...args))
+      }
+    }))
+    return Effect.gen(function*() {
+      const added = yield* Accounts.add({ attributes: { title: "One" } })
+      assert.deepStrictEqual(yield* Accounts.list(), [added])
+    }).pipe(Effect.provide(layer))
+  })
 
   it.effect("errors say what to do", () =>
     Effect.gen(function*() {
@@ -248,6 +261,62 @@ describe("an entity", () => {
         assert.deepStrictEqual((yield* cached).state, { balance: 0 })
       }).pipe(Effect.provide(EntityCache.layer({ capacity: 10 })))
     }).pipe(onMemory))
+})
+
+describe("a cache", () => {
+  const cache = Effect.provide(EntityCache.layer({ capacity: 10 }))
+
+  it.effect("forgets a stream whose deletion has lost its answer, or was interrupted after it", () => {
+    let lost: Effect.Effect<never, StoreError.StoreError> = Effect.interrupt
+    const layer = storeOver(({ streams }) => ({
+      streams: streams === undefined ? undefined : {
+        ...streams,
+        deleteStream: (stream, request) => Effect.andThen(streams.deleteStream(stream, request), lost),
+        deleteMessage: (stream, id, request) => Effect.andThen(streams.deleteMessage(stream, id, request), lost),
+        purge: (category, request) => Effect.andThen(streams.purge(category, request), lost)
+      }
+    }))
+    const failure = new StoreError.StoreError({ operation: "delete", reason: "lost", isRetryable: true })
+    return Effect.gen(function*() {
+      const cached = Effect.map(Balance.load("1", { freshness: "cached" }), ({ state }) => state.balance)
+      const lastId = Effect.map(read("account-1"), (messages) => messages.at(-1)?.id ?? "")
+      for (const outcome of [Effect.interrupt, Effect.fail(failure)]) {
+        lost = outcome
+        const deletions: ReadonlyArray<Effect.Effect<unknown, unknown, MessageStore.MessageStore>> = [
+          Effect.flatMap(lastId, (id) => Accounts.deleteMessage("1", id, note)),
+          Accounts.delete("1", note),
+          Accounts.purge(note)
+        ]
+        for (const deletion of deletions) {
+          yield* Effect.exit(Accounts.delete("1", note))
+          yield* deposit(1)
+          assert.strictEqual(yield* cached, 1)
+          assert.isTrue(Exit.isFailure(yield* Effect.exit(deletion)))
+          assert.strictEqual(yield* cached, 0)
+        }
+      }
+    }).pipe(cache, Effect.provide(layer))
+  })
+
+  it.effect("keeps no state whose snapshot was written while the stream was deleted", () => {
+    let deletion: Effect.Effect<void> = Effect.void
+    const layer = storeOver((backend) => ({
+      append: (append) =>
+        append.streamName.startsWith("account:snapshot")
+          ? Effect.andThen(deletion, backend.append(append))
+          : backend.append(append)
+    }))
+    const entity = Entity.make(Account, { ...balance, snapshots: { version: 1, every: 1 } })
+    return Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      deletion = Effect.provideService(Accounts.delete("1", note), MessageStore.MessageStore, store).pipe(
+        Effect.orDie,
+        Effect.asVoid
+      )
+      yield* entity.transact("1", () => deposited(1))
+      assert.deepStrictEqual((yield* entity.load("1", { freshness: "cached" })).state, { balance: 0 })
+    }).pipe(cache, Effect.provide(layer))
+  })
 })
 
 describe("a store without the member streams", () => {

@@ -146,6 +146,7 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
   const cache = yield* cacheOf(store, model, metrics)
   const { lineage } = store[InProcess.TypeId]
   const generation = lineage?.generation()
+  const forgets = cache?.forgets()
   const dropped = cache === undefined ? Effect.void : cache.drop(streamName)
   const refreshFrom = (known: Option.Option<Fold<S>>) => refresh(model, streamName, known)
   // Counted by the call and not by the effect that it gives, which runs at once: a step would cost more than the count.
@@ -185,7 +186,8 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
       if (lineage !== undefined && (lineage.isDue() || lineage.generation() !== generation)) return dropped
       return Effect.flatMap(
         snapshots === undefined ? Effect.succeed(fold) : snapshots.write(streamName, fold),
-        (fold) => cache === undefined ? Effect.void : cache.put(streamName, fold)
+        // A deletion since then may have taken what the state was made of.
+        (fold) => cache === undefined || cache.forgets() !== forgets ? dropped : cache.put(streamName, fold)
       )
     },
     failed: dropped

@@ -61,6 +61,8 @@ export interface Region<S, E> {
   /** Keeps the state after an append. */
   readonly put: (streamName: string, fold: Fold<S>) => Effect.Effect<void>
   readonly drop: (streamName: string) => Effect.Effect<void>
+  /** How often the region was told to forget streams that are deleted: a state that is older than the last time may not be kept. */
+  readonly forgets: () => number
   /** The cached state, however old; none when it may be of another database. */
   readonly peek: (streamName: string) => Option.Option<Fold<S>>
   /** Counts a load by where it has found the state. */
@@ -129,8 +131,10 @@ const makeRegion = <S, E>(
   const { clock, ends, lru, scope } = shared
   const entries = new Map<string, Entry<S, E>>()
   let generation = lineage.generation()
+  let forgets = 0
   if (forgetting !== undefined) {
     ends.push(forgetting.onForget((selects) => {
+      forgets += 1
       for (const [streamName, entry] of entries) if (selects(streamName)) lru.remove(entry)
     }))
   }
@@ -238,6 +242,7 @@ const makeRegion = <S, E>(
         const entry = entries.get(streamName)
         if (entry !== undefined) lru.remove(entry)
       }),
+    forgets: () => forgets,
     loaded,
     peek: (streamName) => {
       forgetOthers()

@@ -63,12 +63,12 @@ const byBytes = (a: string, b: string): number => {
   return (left[differs]?.codePointAt(0) ?? -1) - (right[differs]?.codePointAt(0) ?? -1)
 }
 
-/** The ids of the streams of a category that exist, in order. */
+/** The ids of the streams of a category that exist, in order. None is empty. */
 const idsOf = (contents: View, category: string): ReadonlyArray<string> => {
   const begin = `${category}-`
   const names = new Set([...contents.streams.keys(), ...contents.attributes.keys()])
   return [...names]
-    .filter((name) => name.startsWith(begin) && existsIn(contents, name))
+    .filter((name) => name.startsWith(begin) && name !== begin && existsIn(contents, name))
     .map((name) => name.slice(begin.length))
     .toSorted(byBytes)
 }

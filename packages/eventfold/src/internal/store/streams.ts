@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import type { StoreBackend } from "../../StoreBackend.ts"
+import { mayHaveWritten, type StoreBackend } from "../../StoreBackend.ts"
 import * as StreamName from "../../StreamName.ts"
 import type { DeletionRequest, StreamsBackend } from "../../StreamsBackend.ts"
 import type { Forgetting, Selects } from "./forgetting.ts"
@@ -17,7 +17,10 @@ export const makeStreams = (
 ): StreamsBackend | undefined => {
   if (streams === undefined) return undefined
 
-  /** Forgets after the commit too: until then, other fibers may read and keep what the transaction deletes. */
+  /**
+   * Forgets also when the outcome of a deletion is unknown: its answer was lost, or its caller was interrupted. In a transaction it
+   * forgets after the commit too: until then, other fibers may read and keep what the transaction deletes.
+   */
   const deleting = <A, E extends { readonly _tag: string }>(
     operation: string,
     category: string,
@@ -26,17 +29,18 @@ export const makeStreams = (
     deletion: Effect.Effect<A, E>
   ) => {
     const forgotten = Effect.sync(() => forget(selects))
-    const run = wakingCategories([category, copies.snapshots], deletion).pipe(
-      Effect.tap(() =>
-        transactions === undefined ? forgotten : Effect.andThen(forgotten, transactions.afterCommit(forgotten))
-      )
-    )
+    const run = Effect.onExit(wakingCategories([category, copies.snapshots], deletion), (exit) => {
+      if (!mayHaveWritten(exit)) return Effect.void
+      return transactions === undefined || exit._tag === "Failure"
+        ? forgotten
+        : Effect.andThen(forgotten, transactions.afterCommit(forgotten))
+    })
     return unlessHandling(operation, run)
   }
 
   return {
     ...streams,
-    add: (stream, attributes) => unlessHandling("Streams.add", streams.add(stream, attributes)),
+    add: (...args) => unlessHandling("Streams.add", streams.add(...args)),
     set: (stream, attributes) => unlessHandling("Streams.set", streams.set(stream, attributes)),
     deleteMessage: (stream, id, request) =>
       deleting(

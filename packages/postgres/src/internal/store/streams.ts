@@ -22,7 +22,7 @@ import type { LockWaits } from "../client/lockWaits.ts"
 import { readMessages } from "../client/messageRows.ts"
 import { errorCode, errorText, storeError } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
-import { inSavepoint, oldSnapshot } from "../client/transactions.ts"
+import { inSavepoint, inTransaction, levelOf, oldSnapshot } from "../client/transactions.ts"
 import { texts } from "../client/wireValues.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import { categoryOf } from "./filters.ts"
@@ -93,19 +93,38 @@ interface Write {
   readonly deletes: boolean
   /** The categories that get messages. */
   readonly wakes: ReadonlyArray<string>
+  /** Runs when an attempt has failed. */
+  readonly failed?: (error: unknown) => void
 }
 
-/** Runs a write by itself: once again when it fails for a reason that passes. */
+/** The failure of a statement as it was before it was one of its transaction. */
+const causeOf = (error: SqlError | StoreError): SqlError | StoreError =>
+  error instanceof StoreError && isSqlError(error.cause) ? error.cause : error
+
+/**
+ * Runs a write by itself: once again when it fails for a reason that passes. It has to see what was committed while it waited for
+ * its lock, so where the sessions have a higher isolation level than READ COMMITTED it is a transaction with that one.
+ */
 const writeAlone = <Row extends object>(
   { lockWaits, statements, turns, wakeUps }: Writing,
-  { call, first, name, operation, wakes }: Write
+  { call, failed = () => {}, first, name, operation, wakes }: Write
 ) => {
   const { bound, retrying, sql } = statements
   const appends = appendTo(name)
-  const statement = sql<Row>`SELECT * FROM ${
-    call(sql`CASE WHEN ${lockWaits.limited} IS NOT NULL THEN ${first}::text END`)
-  } AS called`
-  return retrying(turns.apart(operation, appends)(bound.statement(statement))).pipe(
+  const statement = sql<Row>`SELECT called.* FROM (
+      SELECT current_setting('transaction_isolation') AS isolation OFFSET 0
+    ) AS caller,
+      LATERAL ${
+    call(sql`CASE WHEN caller.isolation IS NOT NULL AND ${lockWaits.limited} IS NOT NULL THEN ${first}::text END`)
+  } AS called
+    WHERE caller.isolation IN ('read committed', 'read uncommitted')`
+  const transaction = Effect.mapError(inTransaction(statements, operation)(statement), causeOf)
+  const attempt = Effect.flatMap(
+    bound.statement(statement),
+    (rows): Effect.Effect<ReadonlyArray<Row>, SqlError | StoreError> =>
+      rows.length === 0 ? transaction : Effect.succeed(rows)
+  ).pipe(Effect.tapError((error) => Effect.sync(() => failed(error))))
+  return retrying(turns.apart(operation, appends)(attempt)).pipe(
     Effect.catch((error: SqlError | StoreError) =>
       isSqlError(error) ? Effect.flip(lockWaits.failure(operation, appends, error)) : Effect.fail(error)
     ),
@@ -161,6 +180,20 @@ interface Answer {
   readonly called: boolean
 }
 
+/** Whether a statement may have done its work although it has failed: the server did not say that it failed. */
+const mayHaveWorked = (error: unknown): boolean => {
+  if (!isSqlError(error)) return false
+  const code = errorCode(error)
+  return code === undefined || code.startsWith("08") || code.startsWith("57P")
+}
+
+const unknownAdd = () =>
+  new StoreError({
+    operation: "add",
+    reason: "the connection was lost meanwhile, and the stream exists now: whether this call has added it is not known",
+    isRetryable: false
+  })
+
 interface ListRow {
   /** Null when too many streams are not noted yet. */
   readonly id: string | null
@@ -184,7 +217,12 @@ const makeWrites = (
 ): Pick<StreamsBackend, "add" | "set" | "deleteMessage" | "deleteStream" | "purge"> => {
   const { statements: { sql } } = writing
 
-  const change = (operation: string, { category, id, streamName }: StreamKey, attributes: string) =>
+  const change = (
+    operation: "add" | "set",
+    { category, id, streamName }: StreamKey,
+    attributes: string,
+    failed?: Write["failed"]
+  ) =>
     Effect.map(
       write<Answer>(writing, {
         operation,
@@ -195,7 +233,8 @@ const makeWrites = (
             ? sql`eventfold.add_stream(${first}, ${id}::text, ${attributes}::text::jsonb)`
             : sql`eventfold.set_stream(${first}, ${id}::text, ${attributes}::text::jsonb)`,
         deletes: false,
-        wakes: []
+        wakes: [],
+        ...(failed === undefined ? {} : { failed })
       }),
       ({ called }) => called
     )
@@ -219,7 +258,15 @@ const makeWrites = (
       })))
 
   return {
-    add: (stream, attributes) => change("add", stream, attributes),
+    add: (stream, attributes, isNewId) =>
+      Effect.suspend(() => {
+        let isUnsure = false
+        const added = change("add", stream, attributes, (error) => {
+          isUnsure ||= mayHaveWorked(error)
+        })
+        return Effect.flatMap(added, (isAdded) =>
+          isAdded || isNewId || !isUnsure ? Effect.succeed(isAdded) : Effect.fail(unknownAdd()))
+      }),
     set: (stream, attributes) => change("set", stream, attributes),
     deleteMessage: ({ category, streamName }, id, request) => {
       const { copies, note } = deletionOf(sql, request)
@@ -272,21 +319,30 @@ const makeReads = (
   statements: Statements,
   places: Places
 ): Omit<StreamsBackend, "add" | "set" | "deleteMessage" | "deleteStream" | "purge"> => {
-  const { query, sql } = statements
+  const { query, retrying, sql } = statements
 
-  /** Notes the streams of a category, which makes later lists cheaper and changes nothing else. */
-  const note = (operation: string, category: string) =>
-    Effect.gen(function*() {
+  /**
+   * Notes the streams of a category, which makes later lists cheaper and changes nothing else. In transactions, whose isolation
+   * level lets a note see what was deleted while it waited for its lock. So not on a connection beside a transaction of the caller.
+   */
+  const note = (operation: string, category: string) => {
+    const statement = sql<{ readonly messages: bigint }>`SELECT eventfold.note_streams(${category}, ${
+      BigInt(noteSize)
+    }) AS messages`
+    const next = Effect.mapError(
+      retrying(Effect.mapError(inTransaction(statements, operation)(statement), causeOf)),
+      (error) => error instanceof StoreError ? error : storeError(operation)(error)
+    )
+    const notes = Effect.gen(function*() {
       for (let i = 0; i < maxNotes; i++) {
-        const [row] = yield* query(
-          operation,
-          sql<{ readonly messages: bigint }>`SELECT eventfold.note_streams(${category}, ${
-            BigInt(noteSize)
-          }) AS messages`
-        )
+        const [row] = yield* next
         if (Number(row?.messages ?? 0n) < noteSize) return
       }
     })
+    return Effect.contextWith((context: Context.Context<never>) =>
+      levelOf(sql, context) === undefined ? notes : Effect.void
+    )
+  }
 
   /**
    * Runs a read of the streams of a category. When too many are not noted, notes them first. In a transaction of the caller it

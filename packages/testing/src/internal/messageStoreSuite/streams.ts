@@ -134,7 +134,13 @@ const adding = (it: It) => {
       yield* store.append(`${streams.category}x-a`, numbered(1))
       yield* store.append(`${streams.category}:command-a`, numbered(1))
       yield* store.append(streams.category, numbered(1))
+      // An id is not empty.
+      const withoutId = `${streams.category}-`
+      yield* store.append(withoutId, numbered(1))
       assert.strictEqual(yield* streams.count, 2)
+      assert.deepStrictEqual(idsOf(yield* streams.list()), ["a", "b"])
+      assert.strictEqual((yield* streams.purge(note)).streams, 2)
+      assert.deepStrictEqual(dataOf(yield* readStream(withoutId)), [0])
     }))
 
   it.effect("are counted in one view: while streams of one message come and go, there is one for each", () =>
