@@ -562,6 +562,31 @@ const invalidMoment = (moment: Moment | undefined) =>
     })
   )
 
+/** A time, and the text that the metadata keeps of it. */
+interface TimeText {
+  readonly at: DateTime.Utc
+  readonly text: string
+}
+
+const timeText = (moment: Moment): TimeText | undefined => {
+  const at = DateTime.make(moment)
+  const text = Option.isSome(at) ? DateTime.formatIso(at.value) : ""
+  return Option.isSome(at) && text.length === isoLength ? { at: DateTime.toUtc(at.value), text } : undefined
+}
+
+/** Makes the text of each millisecond once: it would be a good part of what an append costs. */
+const timeTextOfNow = () => {
+  let millis = Number.NaN
+  let made: TimeText | undefined
+  return (now: number) => {
+    if (now !== millis) {
+      made = timeText(now)
+      millis = now
+    }
+    return made
+  }
+}
+
 const isTimed = (message: Schema.JsonObject | Timed): message is Timed =>
   isObject(message) && "at" in message && "data" in message && Object.keys(message).length === 2
 
@@ -656,11 +681,13 @@ export const make: {
   )
 
   const categoryName = StreamName.parseCategory(category)
+  const ofNow = timeTextOfNow()
 
   // No span of its own: the store's says the same. It is nearly as cheap as an append, so it has as few steps as that allows.
   const addMessage: Streams<A>["addMessage"] = (id, message, options) =>
     Effect.flatMapEager(
-      Effect.flatMapEager(categoryName, (name) => StreamName.make(name, id)),
+      // `make` says what is wrong with an empty id. It would check the category for each message.
+      Effect.flatMapEager(categoryName, (name) => id === "" ? StreamName.make(name, id) : StreamName.parse(`${name}-${id}`)),
       (streamName) =>
         Effect.contextWith((
           context: Context.Context<MessageStore.MessageStore>
@@ -670,10 +697,13 @@ export const make: {
             const reason = "is not an object"
             return Effect.fail(new InvalidMessage({ streamName, index: 0, type: messageType, path: ["data"], reason }))
           }
-          const at = DateTime.make(moment ?? Context.get(context, Clock.Clock).currentTimeMillisUnsafe())
-          const text = Option.isSome(at) ? DateTime.formatIso(at.value) : ""
-          if (Option.isNone(at) || text.length !== isoLength) return invalidMoment(moment)
-          const id = options?.id ?? idMaker(context)()
+          const time = moment === undefined
+            ? ofNow(Context.get(context, Clock.Clock).currentTimeMillisUnsafe())
+            : timeText(moment)
+          if (time === undefined) return invalidMoment(moment)
+          const { at, text } = time
+          const ownId = options?.id
+          const id = ownId ?? idMaker(context)()
           const metadata = { ...options?.metadata, at: text }
           return Effect.map(
             Context.get(context, MessageStore.MessageStore).append(streamName, {
@@ -684,9 +714,9 @@ export const make: {
             }),
             ({ globalPosition, version }): Message => ({
               // The append has checked it, and the store keeps it in lower case.
-              id: id.toLowerCase() as MessageId,
+              id: (ownId === undefined ? id : id.toLowerCase()) as MessageId,
               type: messageType,
-              at: DateTime.toUtc(at.value),
+              at,
               data,
               position: version,
               globalPosition
