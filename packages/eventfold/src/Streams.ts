@@ -574,14 +574,15 @@ const timeText = (moment: Moment): TimeText | undefined => {
   return Option.isSome(at) && text.length === isoLength ? { at: DateTime.toUtc(at.value), text } : undefined
 }
 
-/** Makes the text of each millisecond once: it would be a good part of what an append costs. */
-const timeTextOfNow = () => {
+/** Makes the text of a millisecond once for the messages of now: it would be a good part of what an append costs. */
+const rememberTimeText = () => {
   let millis = Number.NaN
   let made: TimeText | undefined
-  return (now: number) => {
-    if (now !== millis) {
-      made = timeText(now)
-      millis = now
+  return (moment: Moment): TimeText | undefined => {
+    if (typeof moment !== "number") return timeText(moment)
+    if (moment !== millis) {
+      made = timeText(moment)
+      millis = moment
     }
     return made
   }
@@ -681,13 +682,14 @@ export const make: {
   )
 
   const categoryName = StreamName.parseCategory(category)
-  const ofNow = timeTextOfNow()
+  const timeTextOf = rememberTimeText()
 
   // No span of its own: the store's says the same. It is nearly as cheap as an append, so it has as few steps as that allows.
   const addMessage: Streams<A>["addMessage"] = (id, message, options) =>
     Effect.flatMapEager(
       // `make` says what is wrong with an empty id. It would check the category for each message.
-      Effect.flatMapEager(categoryName, (name) => id === "" ? StreamName.make(name, id) : StreamName.parse(`${name}-${id}`)),
+      Effect.flatMapEager(categoryName, (name) =>
+        id === "" ? StreamName.make(name, id) : StreamName.parse(`${name}-${id}`)),
       (streamName) =>
         Effect.contextWith((
           context: Context.Context<MessageStore.MessageStore>
@@ -697,10 +699,10 @@ export const make: {
             const reason = "is not an object"
             return Effect.fail(new InvalidMessage({ streamName, index: 0, type: messageType, path: ["data"], reason }))
           }
-          const time = moment === undefined
-            ? ofNow(Context.get(context, Clock.Clock).currentTimeMillisUnsafe())
-            : timeText(moment)
-          if (time === undefined) return invalidMoment(moment)
+          const time = timeTextOf(moment ?? Context.get(context, Clock.Clock).currentTimeMillisUnsafe())
+          if (time === undefined) {
+            return invalidMoment(moment)
+          }
           const { at, text } = time
           const ownId = options?.id
           const id = ownId ?? idMaker(context)()
