@@ -49,6 +49,8 @@ export type Dataset = ReturnType<typeof of>
 
 /** For appends: 100,000 messages. */
 export const account: Dataset = of("account", 10_000, 10)
+/** For messages of streams with attributes. */
+export const sensor: Dataset = of("sensor", 10_000, 10)
 /** For category reads. The streams are long for emmett, which reads stream by stream. */
 export const ledger: Dataset = of("ledger", 30, 1_000)
 /** For consumers. */

@@ -11,6 +11,7 @@ type Rows = ReadonlyArray<Row<Databases>>
 
 const modules: ReadonlyArray<() => Promise<{ readonly rows: Rows }>> = [
   () => import("./AppendRows.ts"),
+  () => import("./StreamsRows.ts"),
   () => import("./ReadRows.ts"),
   () => import("./TransactRows.ts"),
   () => import("./ConsumerRows.ts"),

@@ -614,6 +614,12 @@ const invalidMoment = (moment: unknown) =>
     })
   )
 
+/** A time, and the text that the metadata keeps of it. */
+interface TimeText {
+  readonly at: DateTime.Utc
+  readonly text: string
+}
+
 /** Other texts mean what the engine makes of them, such as a time of its own zone. */
 const isoText = /^\d{4}-\d{2}-\d{2}(T|$)/
 
@@ -621,7 +627,7 @@ const isTime = (value: unknown): value is Date | DateTime.DateTime =>
   value instanceof Date || DateTime.isDateTime(value)
 
 /** The moment, and its text in UTC. None of what is no moment, also where JSON has lost it: a Date that is invalid is null there. */
-const timeOf = (moment: unknown): { readonly at: DateTime.Utc; readonly text: string } | undefined => {
+const timeText = (moment: unknown): TimeText | undefined => {
   if (!isTime(moment) && typeof moment !== "number" && !(typeof moment === "string" && isoText.test(moment))) {
     return undefined
   }
@@ -630,6 +636,20 @@ const timeOf = (moment: unknown): { readonly at: DateTime.Utc; readonly text: st
   const at = DateTime.toUtc(made.value)
   const text = DateTime.formatIso(at)
   return text.length === isoLength ? { at, text } : undefined
+}
+
+/** Makes the text of a millisecond once for the messages of now: it would be a good part of what an append costs. */
+const rememberTimeText = () => {
+  let millis = Number.NaN
+  let made: TimeText | undefined
+  return (moment: unknown): TimeText | undefined => {
+    if (typeof moment !== "number") return timeText(moment)
+    if (moment !== millis) {
+      made = timeText(moment)
+      millis = moment
+    }
+    return made
+  }
 }
 
 const isTimed = (message: Schema.JsonObject | Timed): message is Timed =>
@@ -735,11 +755,14 @@ export const make: {
   )
 
   const categoryName = StreamName.parseCategory(category)
+  const timeTextOf = rememberTimeText()
 
   // No span of its own: the store's says the same. It is nearly as cheap as an append, so it has as few steps as that allows.
   const addMessage: Streams<A>["addMessage"] = (id, message, options) =>
     Effect.flatMapEager(
-      Effect.flatMapEager(categoryName, (name) => StreamName.make(name, id)),
+      // `make` says what is wrong with an empty id. It would check the category for each message.
+      Effect.flatMapEager(categoryName, (name) =>
+        id === "" ? StreamName.make(name, id) : StreamName.parse(`${name}-${id}`)),
       (streamName) =>
         Effect.contextWith((
           context: Context.Context<MessageStore.MessageStore>
@@ -749,11 +772,12 @@ export const make: {
           if (data === message && isTime(message["at"])) {
             return refuseData(streamName, ["at"], "is a time beside the data: give { at, data }")
           }
-          const time = timeOf(
+          const time = timeTextOf(
             moment === undefined ? Context.get(context, Clock.Clock).currentTimeMillisUnsafe() : moment
           )
           if (time === undefined) return invalidMoment(moment)
-          const id = options?.id ?? idMaker(context)()
+          const ownId = options?.id
+          const id = ownId ?? idMaker(context)()
           const metadata = { ...options?.metadata, at: time.text }
           return Effect.map(
             Context.get(context, MessageStore.MessageStore).append(streamName, {
@@ -764,7 +788,7 @@ export const make: {
             }),
             ({ globalPosition, version }): Message => ({
               // The append has checked it, and the store keeps it in lower case.
-              id: id.toLowerCase() as MessageId,
+              id: (ownId === undefined ? id : id.toLowerCase()) as MessageId,
               type: messageType,
               at: time.at,
               data,
