@@ -434,8 +434,13 @@ const commandOf = <C extends Category.Any, S>(
     state: S,
     version: Option.Option<number>
   ): Effect.Effect<Entity.Replied<Entity.Decision<Event>, InJson | undefined>, Refusal | InvalidAnswer, unknown> => {
-    const decided: Effect.Effect<{ readonly decision: Entity.Decision<Event>; readonly reply: unknown }, unknown, unknown> =
-      outcome<Entity.Decision<Event>, Entity.Decided<Entity.Decision<Event>>>(definition.decide(state, given, version))
+    const decided: Effect.Effect<
+      { readonly decision: Entity.Decision<Event>; readonly reply: unknown },
+      unknown,
+      unknown
+    > = outcome<Entity.Decision<Event>, Entity.Decided<Entity.Decision<Event>>>(
+      definition.decide(state, given, version)
+    )
     return decided.pipe(
       Effect.catch((value) =>
         Effect.flatMap(
@@ -571,27 +576,32 @@ export const make = <
   R extends { readonly [name: string]: unknown }
 >(
   entity: Entity.Entity<C, S>,
-  definitions: {
-    readonly [K in keyof P & keyof Refusals & keyof Replies & keyof R]: Definition<
-      C,
-      S,
-      P[K],
-      Refusals[K],
-      Replies[K],
-      R[K]
-    >
-  } & NoPrototype
-): Commands<Entity.Entity<C, S>, {
-  readonly [K in keyof P & keyof Refusals & keyof Replies & keyof R]: {
-    readonly payload: P[K]
-    readonly refusal: Given<Refusals[K]>
-    readonly reply: unknown extends Replies[K] ? void : Replies[K]
-    readonly needs: Given<R[K]>
+  definitions:
+    & {
+      readonly [K in keyof P & keyof Refusals & keyof Replies & keyof R]: Definition<
+        C,
+        S,
+        P[K],
+        Refusals[K],
+        Replies[K],
+        R[K]
+      >
+    }
+    & NoPrototype
+): Commands<
+  Entity.Entity<C, S>,
+  {
+    readonly [K in keyof P & keyof Refusals & keyof Replies & keyof R]: {
+      readonly payload: P[K]
+      readonly refusal: Given<Refusals[K]>
+      readonly reply: unknown extends Replies[K] ? void : Replies[K]
+      readonly needs: Given<R[K]>
+    }
   }
-}> => {
-  const commands = Object.entries(definitions as { readonly [name: string]: UntypedDefinition<C, S> }).map(([name, definition]) =>
-    commandOf(entity, name, definition)
-  )
+> => {
+  const commands = Object.entries(definitions as { readonly [name: string]: UntypedDefinition<C, S> }).map((
+    [name, definition]
+  ) => commandOf(entity, name, definition))
   const any: Any = {
     [TypeId]: {
       category: entity.category.categoryName,
