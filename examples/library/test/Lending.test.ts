@@ -1,7 +1,19 @@
 import { it } from "@effect/vitest"
 import { Spec } from "@eventfold/testing/Spec"
 import { DateTime } from "effect"
-import { Book, BookCommands, Books, giveBack, lend, Loan, Loans, Member, MemberCommands, Members, Refused } from "../src/Lending.ts"
+import {
+  Book,
+  BookCommands,
+  Books,
+  giveBack,
+  lend,
+  Loan,
+  Loans,
+  Member,
+  MemberCommands,
+  Members,
+  Refused
+} from "../src/Lending.ts"
 
 const due = DateTime.makeUnsafe("2030-01-15T00:00:00Z")
 const dune = Book.events.Added({ title: "Dune" })
