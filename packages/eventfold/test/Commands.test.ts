@@ -58,6 +58,12 @@ const json = { by: "Ann", until: "2030-01-01T00:00:00.000Z" }
 
 const encodeAnswer = Schema.encodeEffect(Schema.toCodecJson(Commands.Answer))
 
+/** How a payload does not fit. */
+const failure = (name: string, payload: unknown) =>
+  Effect.flip(Commands.run(SeatCommands, name, "7+a", payload)).pipe(
+    Effect.filterOrElse((error) => error instanceof Commands.InvalidPayload, Effect.die)
+  )
+
 describe("a command that is run by its name", () => {
   it.effect("takes the id of a stream name, and answers in JSON", () =>
     Effect.gen(function*() {
@@ -83,10 +89,6 @@ describe("a command that is run by its name", () => {
 
   it.effect("names every part of a payload that does not fit", () =>
     Effect.gen(function*() {
-      const failure = (name: string, payload: unknown) =>
-        Effect.flip(Commands.run(SeatCommands, name, "7+a", payload)).pipe(
-          Effect.filterOrElse((error) => error instanceof Commands.InvalidPayload, Effect.die)
-        )
       const error = yield* failure("Take", { by: "", until: "tomorrow", nota: "slip" })
       assert.deepStrictEqual([error.category, error.command], ["seat", "Take"])
       assert.deepStrictEqual(error.issues.map(({ path }) => path).toSorted(), [["by"], ["nota"], ["until"]])
