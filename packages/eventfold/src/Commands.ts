@@ -491,7 +491,7 @@ const commandOf = <C extends Category.Any, S>(
   const decide = (given: unknown) => {
     const decision = (state: S, version: Option.Option<number>) =>
       Effect.mapError(encodePayload(given), misfit).pipe(
-        Effect.andThen(decideInJson(given)(state, version)),
+        Effect.andThen(() => decideInJson(given)(state, version)),
         Effect.map(({ decision, reply }) => reply === undefined ? decision : Entity.reply(decision, reply.value)),
         Effect.mapError((error) => isRefusal(error) ? error.refused.value : error)
       )

@@ -232,10 +232,26 @@ describe("a command of the program", () => {
       assert.deepStrictEqual((yield* Occupancy.load([7, "a"], { freshness: "cached" })).state, null)
     }).pipe(Effect.provide(EntityCache.layer({ capacity: 10 })), onStore))
 
-  it.effect("of an invalid payload decides nothing", () =>
+  it.effect("decides nothing on a payload that does not fit", () =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(SeatCommands.Take([7, "a"], { by: "", until }))
-      assert(error instanceof Commands.InvalidPayload)
-      assert.deepStrictEqual(error.issues.map(({ path }) => path), [["by"]])
+      let decided = 0
+      const { Count } = Commands.make(Occupancy, {
+        Count: {
+          payload: { name: Schema.NonEmptyString },
+          decide: () => {
+            decided++
+            return []
+          }
+        }
+      })
+      const id = [7, "a"] as const
+      for (const command of [Count(id, { name: "" }), Occupancy.transact(id, Count.decide({ name: "" }))]) {
+        const error = yield* Effect.flip(command)
+        assert(error instanceof Commands.InvalidPayload)
+        assert.deepStrictEqual(error.issues.map(({ path }) => path), [["name"]])
+      }
+      assert.strictEqual(decided, 0)
+      yield* Count(id, { name: "Ann" })
+      assert.strictEqual(decided, 1)
     }).pipe(onStore))
 })
