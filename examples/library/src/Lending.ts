@@ -3,7 +3,7 @@
  */
 import { DateTime, type Duration, Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { Category, Entity, Message } from "eventfold"
+import { Category, Commands, Entity, Message } from "eventfold"
 
 export class Book extends Category.make("book", {
   Added: { title: Schema.String },
@@ -55,9 +55,25 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", { message:
 
 const refuse = (message: string) => Effect.fail(new Refused({ message }))
 
-/** Decides on a member that wants to join. */
-export const join = (name: string) => ({ isMember }: typeof MemberState.Type) =>
-  isMember ? refuse(`${name} is a member already`) : Effect.succeed(Member.events.Joined({ name }))
+/** The decisions on one book. Those on a loan are on a book, a member and a loan at once: see `lend`. */
+export const BookCommands = Commands.make(Books, {
+  Add: {
+    payload: { title: Schema.NonEmptyString },
+    error: Refused,
+    decide: (book, { title }) =>
+      book.title === "" ? Book.events.Added({ title }) : refuse(`"${book.title}" has this number already`)
+  }
+})
+
+/** The decisions on one member. */
+export const MemberCommands = Commands.make(Members, {
+  Join: {
+    payload: { name: Schema.NonEmptyString },
+    error: Refused,
+    decide: ({ isMember }, { name }) =>
+      isMember ? refuse(`${name} is a member already`) : Member.events.Joined({ name })
+  }
+})
 
 /** Decides on a book that a member wants to borrow. */
 export const lend =
@@ -81,15 +97,12 @@ export const giveBack = (loan: string) => ({ book }: { readonly book: typeof Boo
     ? Effect.succeed({ book: Book.events.Returned({}), loan: Loan.events.Ended({}) })
     : refuse(`"${book.title}" was brought back already`)
 
-export const addBook = (book: string, title: string) =>
-  Book.append(book, Book.events.Added({ title }), { expectedVersion: "noStream" })
-
 /** An address is personal data: it is in a row of the application and not in the log. Both are written, or neither. */
 export const enrol = (member: string, name: string, email: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.andThen(
       sql`INSERT INTO addresses ${sql.insert({ member, email })} ON CONFLICT (member) DO NOTHING`,
-      Members.transact(member, join(name))
+      MemberCommands.Join(member, { name })
     ).pipe(sql.withTransaction))
 
 /** Lends a book. The member's stream is only read and still checked: a member that leaves meanwhile gets no book. */

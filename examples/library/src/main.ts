@@ -7,7 +7,7 @@ import { Console, Effect, References, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { Consumer, MessageStore, ReadModel } from "eventfold"
 import { App, listOverdue, overdue } from "./App.ts"
-import { addBook, borrow, bringBack, enrol, Loans, Refused } from "./Lending.ts"
+import { BookCommands, borrow, bringBack, enrol, Loans, Refused } from "./Lending.ts"
 
 /** Says what a member does, or why the librarian refuses it. */
 const saying = <A, E, R>(what: string, command: Effect.Effect<A, E, R>) =>
@@ -22,8 +22,8 @@ const printOverdue = Effect.flatMap(
 )
 
 const day = Effect.gen(function*() {
-  yield* addBook("dune", "Dune")
-  yield* addBook("emma", "Emma")
+  yield* BookCommands.Add("dune", { title: "Dune" })
+  yield* BookCommands.Add("emma", { title: "Emma" })
   yield* saying("Ann joins", enrol("ann", "Ann", "ann@example.org"))
   yield* saying("Ben joins", enrol("ben", "Ben", "ben@example.org"))
   const dune = yield* saying("Ann borrows Dune", borrow("dune", "ann", "1 second"))

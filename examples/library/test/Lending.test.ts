@@ -1,7 +1,19 @@
 import { it } from "@effect/vitest"
 import { Spec } from "@eventfold/testing/Spec"
 import { DateTime } from "effect"
-import { Book, Books, giveBack, join, lend, Loan, Loans, Member, Members, Refused } from "../src/Lending.ts"
+import {
+  Book,
+  BookCommands,
+  Books,
+  giveBack,
+  lend,
+  Loan,
+  Loans,
+  Member,
+  MemberCommands,
+  Members,
+  Refused
+} from "../src/Lending.ts"
 
 const due = DateTime.makeUnsafe("2030-01-15T00:00:00Z")
 const dune = Book.events.Added({ title: "Dune" })
@@ -27,4 +39,10 @@ it.effect("a loan ends once", () =>
     .given({ book: [dune, Book.events.Lent({ loan: "loan-1" }), Book.events.Returned({})] })
     .when(giveBack("loan-1")).thenFails(Refused))
 
-it.effect("nobody joins twice", () => Spec(Members).given(ann).when(join("Ann")).thenFails(Refused))
+it.effect("a book is added once", () =>
+  Spec(Books).given(dune).when(BookCommands.Add.decide({ title: "Emma" })).thenFails(
+    new Refused({ message: "\"Dune\" has this number already" })
+  ))
+
+it.effect("nobody joins twice", () =>
+  Spec(Members).given(ann).when(MemberCommands.Join.decide({ name: "Ann" })).thenFails(Refused))

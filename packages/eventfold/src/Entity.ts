@@ -18,7 +18,7 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import * as Category from "./Category.ts"
-import { oneStream, severalStreams, withMetadata } from "./internal/entity/boundary.ts"
+import { type Boundary, oneStream, severalStreams, withMetadata } from "./internal/entity/boundary.ts"
 import { changes } from "./internal/entity/changes.ts"
 import {
   type Decided,
@@ -309,6 +309,45 @@ const evolveBy = <S>(steps: Evolve<Category.Any, S>) => {
 }
 
 /**
+ * The boundary of one stream.
+ *
+ * @internal
+ */
+export const boundaryOf = <S, Event, Recorded extends AnyRecorded, R>(
+  store: MessageStore.MessageStore["Service"],
+  stream: EntityStream<S, Event, Recorded, R>
+) => oneStream(store, stream, (append) => store.append(append.streamName, append.messages, append))
+
+/**
+ * Decides on one stream, in whichever boundary it is.
+ *
+ * @internal
+ */
+export const transactIn = <C extends Category.Any, S, A extends Decided<Decision<Category.Event<C>>>, E, R>(
+  store: MessageStore.MessageStore["Service"],
+  boundary: Boundary<Fold<S>, ReadonlyArray<Category.Event<C>>, E, R>,
+  decide: (state: S, version: Option.Option<number>) => A,
+  options: TransactOptions<unknown> | undefined
+): Effect.Effect<
+  Transacted<S, C, ReplyOf<A>>,
+  RefusalOf<A> | E | Transaction.Conflict | StoreError,
+  RequirementsOf<A> | R
+> =>
+  Effect.map(
+    Transaction.transact(
+      store,
+      boundary,
+      ({ state, version }: Fold<S>) =>
+        Effect.map(
+          outcome<Decision<Category.Event<C>>, A>(decide(state, versionOption(version))),
+          ({ decision, reply }) => ({ events: Arr.ensure(decision), reply })
+        ),
+      transactionOptions(options)
+    ),
+    ({ after, events, globalPosition, reply }) => ({ ...loaded(after), events, reply, globalPosition })
+  )
+
+/**
  * Defines an entity of a category: the schema of its state, the state of a stream without events, and how each event changes
  * it.
  *
@@ -383,17 +422,7 @@ export const make = <C extends Category.Any, S extends AnyState>(
     const store = yield* MessageStore.MessageStore
     const stream = givingMetadata(yield* open(model, id), options?.metadata)
     yield* Effect.annotateCurrentSpan("eventfold.stream", stream.streamName)
-    const { after, events, globalPosition, reply } = yield* Transaction.transact(
-      store,
-      oneStream(store, stream, (append) => store.append(append.streamName, append.messages, append)),
-      ({ state, version }) =>
-        Effect.map(
-          outcome<Decision<Category.Event<C>>, A>(decide(state, versionOption(version))),
-          ({ decision, reply }) => ({ events: Arr.ensure(decision), reply })
-        ),
-      transactionOptions(options)
-    )
-    return { ...loaded(after), events, reply, globalPosition }
+    return yield* transactIn(store, boundaryOf(store, stream), decide, options)
   })
 
   const self: Entity<C, S> = {

@@ -5,6 +5,12 @@
  */
 export * as Category from "./Category.ts"
 /**
+ * Commands by name: decisions on an entity with schemas for what goes in and what comes out.
+ *
+ * @since 0.1.0
+ */
+export * as Commands from "./Commands.ts"
+/**
  * Consumers: handle the messages of categories in order.
  *
  * @since 0.1.0

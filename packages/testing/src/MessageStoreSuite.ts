@@ -14,6 +14,7 @@ import type * as Layer from "effect/Layer"
 import type { MessageStore } from "eventfold/MessageStore"
 import * as ApplicationTransactions from "./internal/messageStoreSuite/applicationTransactions.ts"
 import * as Checks from "./internal/messageStoreSuite/checks.ts"
+import * as Commands from "./internal/messageStoreSuite/commands.ts"
 import * as Concurrency from "./internal/messageStoreSuite/concurrency.ts"
 import * as ConsumerPositions from "./internal/messageStoreSuite/consumerPositions.ts"
 import * as Consumers from "./internal/messageStoreSuite/consumers.ts"
@@ -101,6 +102,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     WakeUps.tests(it)
     Leases.tests(it)
     Entities.tests(it)
+    Commands.tests(it)
     Snapshots.tests(it)
     EntityCache.tests(it)
     Transactions.tests(it)

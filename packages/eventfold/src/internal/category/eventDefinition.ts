@@ -125,7 +125,8 @@ const isSchema = (definition: Definition): definition is Schema.Codec<unknown, u
 
 const isVersioned = (definition: Definition | AnyVersioned): definition is AnyVersioned => VersionedTypeId in definition
 
-const schemaOf = (definition: Definition): Schema.Codec<unknown, unknown, unknown, unknown> =>
+/** The schema of a definition: that of a struct for fields. */
+export const schemaOf = (definition: Definition): Schema.Codec<unknown, unknown, unknown, unknown> =>
   isSchema(definition) ? definition : Schema.Struct({ ...definition })
 
 /** The codec of an event, by its definition. */

@@ -19,15 +19,19 @@ export interface JsonCodec<R> {
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** The first thing that does not fit a schema: where it is, and why. */
-export const firstIssue = (error: Schema.SchemaError): Misfit => {
-  const issue = format(error.issue).issues[0]
-  const path = (issue?.path ?? []).map((segment) => {
-    const key = typeof segment === "object" ? segment.key : segment
-    return typeof key === "symbol" ? String(key) : key
-  })
-  return { path, reason: issue?.message ?? error.message }
-}
+/** What does not fit a schema: where it is, and why. */
+export const misfitsOf = ({ issue }: Schema.SchemaError): ReadonlyArray<Misfit> =>
+  format(issue).issues.map(({ message, path = [] }) => ({
+    path: path.map((segment) => {
+      const key = typeof segment === "object" ? segment.key : segment
+      return typeof key === "symbol" ? String(key) : key
+    }),
+    reason: message
+  }))
+
+/** The first thing that does not fit a schema. */
+export const firstIssue = (error: Schema.SchemaError): Misfit =>
+  misfitsOf(error)[0] ?? { path: [], reason: error.message }
 
 /** The misfit of a field of a message. Its path begins with the field's name. */
 export const misfitIn = (field: "data" | "metadata") => (error: Schema.SchemaError): Misfit => {

@@ -1,3 +1,5 @@
+import type * as Schema from "effect/Schema"
+
 /** Why no store could keep a value, and where in the value. */
 export interface JsonProblem {
   readonly path: ReadonlyArray<string | number>
@@ -112,3 +114,14 @@ export const jsonEquals = (a: unknown, b: unknown): boolean => {
   const right = Object.entries(b)
   return left.size === right.length && right.every(([key, value]) => left.has(key) && jsonEquals(left.get(key), value))
 }
+
+/** JSON values that are equal by {@link jsonEquals} as one text: the keys of objects are sorted. */
+export const canonicalJson = (json: Schema.Json): string =>
+  JSON.stringify(
+    json,
+    (_, value: unknown) =>
+      typeof value === "object" && value !== null && isPlainObject(value) ? Object.fromEntries(sorted(value)) : value
+  )
+
+const sorted = (object: Readonly<Record<string, unknown>>) =>
+  Object.entries(object).toSorted(([a], [b]) => a < b ? -1 : a > b ? 1 : 0)
