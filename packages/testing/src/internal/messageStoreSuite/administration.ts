@@ -86,6 +86,5 @@ const withTransactions = (it: It) => {
 }
 
 export const tests = (it: It, supports: Supports) => {
-  describe("records of administration", () =>
-    supports("transactions") ? withTransactions(it) : withoutTransactions(it))
+  describe("records of administration", () => supports("transactions") ? withTransactions(it) : withoutTransactions(it))
 }
