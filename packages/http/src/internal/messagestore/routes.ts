@@ -33,22 +33,24 @@ const attrsOf = ({ attributes, id }: Streams.Stream<Streams.Attributes>) => ({ i
 const withTag = (stream: Streams.Stream<Streams.Attributes>) =>
   HttpApiSchema.withHeaders({ body: attrsOf(stream), headers: { etag: etag(stream) } })
 
+/** A time without a zone would be another moment on another server. */
+const withZone = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
+
 /** The message of a body: with exactly the keys `at` and `data` it has a time. */
-const messageOf = (body: Streams.Attributes): Effect.Effect<Timed, Problem.InvalidRequest> => {
+const messageOf = (body: Streams.Attributes): Effect.Effect<Streams.Timed, Problem.InvalidRequest> => {
   const { at, data } = body
   if (at === undefined || data === undefined || Object.keys(body).length !== 2) {
     return Effect.succeed({ at: undefined, data: body })
   }
-  const when = typeof at === "string" ? new Date(at) : at
+  const when = typeof at === "string" && withZone.test(at) ? new Date(at) : at
   if (typeof when !== "number" && !(when instanceof Date)) {
-    return Effect.fail(invalid(["payload", "at"], "must be a time as text, or in milliseconds since 1970"))
+    const expected = "must be a time with its zone, such as 2026-11-29T10:00:00Z, or in milliseconds since 1970"
+    return Effect.fail(invalid(["payload", "at"], expected))
   }
   return isObject(data)
     ? Effect.succeed({ at: when, data })
     : Effect.fail(invalid(["payload", "data"], "must be an object"))
 }
-
-type Timed = Streams.Timed
 
 const isObject = (value: unknown): value is Streams.Attributes =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -68,7 +70,12 @@ export const layer = (streams: Messagestore) =>
       const streamNameOf = (id: string) => `${category}-${id}`
 
       /** The message that the same request has written before, if it is that. */
-      const writtenBefore = (id: string, messageId: string, { at, data }: Timed, refusal: Problem.DuplicateMessageId) =>
+      const writtenBefore = (
+        id: string,
+        messageId: string,
+        { at, data }: Streams.Timed,
+        refusal: Problem.DuplicateMessageId
+      ) =>
         Effect.gen(function*() {
           const found = yield* orProblem(ofStreams(inParams))(streams.message(id, messageId))
           return Option.isSome(found) && at === undefined && Equal.equals(found.value.data, data)
