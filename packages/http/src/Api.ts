@@ -508,7 +508,7 @@ const ifMatch = {
   }))
 }
 
-/** What Messagestore answers when there is no such thing. */
+/** What Messagestore answers when there is no such thing. It stands before an empty answer, which any value would fit. */
 const isMissing = Schema.Literal(false).pipe(HttpApiSchema.status(404))
 
 const onMessagestore = [
@@ -575,7 +575,7 @@ export class Messagestore extends HttpApiGroup.make("messagestore").add(
     params: streamId,
     query: reason,
     headers: ifMatch,
-    success: [HttpApiSchema.Empty(200), isMissing],
+    success: [isMissing, HttpApiSchema.Empty(200)],
     error: [...onMessagestore, Problem.AttributesChanged]
   }).annotateMerge(
     described("Delete a stream", "Deletes the stream with its messages. Needs the scope `admin`. It is recorded.")
@@ -618,7 +618,7 @@ export class Messagestore extends HttpApiGroup.make("messagestore").add(
   HttpApiEndpoint.delete("deleteMessage", "/streams/:id/messages/:messageId", {
     params: streamMessageId,
     query: reason,
-    success: [HttpApiSchema.Empty(200), isMissing],
+    success: [isMissing, HttpApiSchema.Empty(200)],
     error: onMessagestore
   }).annotateMerge(
     described("Delete a message", "Deletes the message's data. Needs the scope `admin`. It is recorded.")

@@ -17,6 +17,8 @@ const Item = Schema.Struct({ id: Schema.String, at: Schema.optionalKey(Schema.St
 
 const idOf = (json: unknown) => Schema.decodeUnknownSync(Item)(json).id
 
+const dataOf = (json: unknown) => Schema.decodeUnknownSync(Schema.Struct({ data: Schema.Unknown }))(json).data
+
 const fingerprint = tokens.find(({ name }) => name === "admin")?.sha256.slice(0, 12)
 
 /** What the server of the context answers to an administrator, whose other requests this leaves no trace of. */
@@ -147,7 +149,6 @@ describe.each([
         Effect.gen(function*() {
           const { call, list, ok } = yield* makeCalls
           const path = "/streams/timed/messages"
-          const dataOf = (json: unknown) => Schema.decodeUnknownSync(Schema.Struct({ data: Schema.Unknown }))(json).data
           const earlier = yield* ok(path, { body: { at: "2026-11-29T10:00:00+01:00", data: { n: 1 } } })
           assert.deepInclude(earlier, { at: "2026-11-29T09:00:00.000Z" })
           // Its own keys are data, whatever they are named.

@@ -23,8 +23,7 @@ const inRequest: Readonly<Record<string, Path>> = {
   base: ["query", "base"],
   limit: ["query", "limit"],
   after: ["query", "after"],
-  reason: ["query", "reason"],
-  at: ["payload", "at"]
+  reason: ["query", "reason"]
 }
 
 /** What a role lacks is for the log alone: it names tables. */
@@ -53,6 +52,7 @@ export const ofStreams = ({ attributes, id }: Places) =>
     case "InvalidStreamName":
       return invalid(id, error.message)
     case "InvalidArgument": {
+      if (error.argument === "at") return invalid(["payload", "at"], "must be a time of the years 0 to 9999")
       const place = inRequest[error.argument]
       return place === undefined ? failed : invalid(place, `must be ${error.expected}`)
     }
