@@ -39,7 +39,8 @@ export const guarded = <A, E, R>(
   ifMatch === undefined ? change : MessageStore.use(({ transaction }) =>
     transaction(Effect.gen(function*() {
       yield* lock(`${streams.category}-${id}`)
-      const found = yield* streams.get(id)
+      // What is stored and does not fit its schema is no fault of the request, whose attributes may not fit either.
+      const found = yield* Effect.catchTag(streams.get(id), "InvalidAttributes", Effect.die)
       if (Option.isSome(found) && isOf(ifMatch, found.value)) return yield* change
       const detail = "if-match: the stream has other attributes, or does not exist; nothing was changed"
       return yield* new Problem.AttributesChanged({ detail, id })

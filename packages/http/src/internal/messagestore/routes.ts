@@ -117,11 +117,11 @@ export const layer = (streams: Messagestore) =>
 
         setStream: Effect.fnUntraced(function*({ headers, params: { id }, payload }) {
           yield* may("append")
-          const set = Effect.map(Effect.asSome(streams.set(id, payload)), Option.map(withTag)).pipe(
-            Effect.catchTag("StreamNotFound", () => Effect.succeedNone)
+          const set = streams.set(id, payload).pipe(
+            Effect.map(withTag),
+            Effect.catchTag("StreamNotFound", () => Effect.succeed(missing))
           )
           return yield* guarded(streams, id, headers["if-match"], set).pipe(
-            Effect.map(Option.getOrElse(() => missing)),
             orProblem(ofGuarded({ ...inParams, attributes: ["payload"] }))
           )
         }, onStore),
