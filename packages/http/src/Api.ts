@@ -606,7 +606,11 @@ export class Messagestore extends HttpApiGroup.make("messagestore").add(
       description: "The data; or `at`, as text or in milliseconds since 1970, and `data`, with no other key"
     }),
     success: MessagestoreMessage,
-    error: [...onMessagestoreBody, Problem.InvalidMessage, Problem.DuplicateMessageId]
+    error: [
+      ...onMessagestoreBody.filter((one) => one !== Problem.Unsupported),
+      Problem.InvalidMessage,
+      Problem.DuplicateMessageId
+    ]
   }).annotateMerge(
     described("Add a message", "Writes a message to a stream, which need not be added first, and answers it.")
   ),

@@ -31,6 +31,12 @@ const notPermitted = "the store does not let this server do so: its log says why
 
 const failed = new Problem.InternalError({ detail: "the log of the server says why" })
 
+const ofArgument = ({ argument, expected }: InvalidArgument): Problem.InvalidRequest | Problem.InternalError => {
+  if (argument === "at") return invalid(["payload", "at"], "must be a time of the years 0 to 9999")
+  const place = inRequest[argument]
+  return place === undefined ? failed : invalid(place, `must be ${expected}`)
+}
+
 /**
  * The problem of a failed operation on streams, of its record included. What no request can be the reason of is the server's: a
  * category with a wrong name, stored attributes that don't fit their schema, a sender whose name can't be stored.
@@ -51,11 +57,8 @@ export const ofStreams = ({ attributes, id }: Places) =>
   switch (error._tag) {
     case "InvalidStreamName":
       return invalid(id, error.message)
-    case "InvalidArgument": {
-      if (error.argument === "at") return invalid(["payload", "at"], "must be a time of the years 0 to 9999")
-      const place = inRequest[error.argument]
-      return place === undefined ? failed : invalid(place, `must be ${error.expected}`)
-    }
+    case "InvalidArgument":
+      return ofArgument(error)
     case "InvalidAttributes":
       return attributes === undefined ? failed : invalid([...attributes, ...error.path], error.reason)
     case "Unsupported":
@@ -108,9 +111,10 @@ export const ofAdd = (
 export const ofAddMessage = (error: AppendError | InvalidArgument | InvalidCategory) => {
   switch (error._tag) {
     case "InvalidArgument":
+      return ofArgument(error)
     case "InvalidCategory":
     case "WrongExpectedVersion":
-      return ofStreams(inParams)(error)
+      return failed
     default:
       return ofRefusal(inParams.id, error)
   }
