@@ -35,8 +35,9 @@ const plans: Readonly<Record<string, Plan>> = {
     authentication: ["problems", "limits"],
     messages: ["problems", "limits", "authentication"],
     live: ["problems", "limits", "authentication", "messages"],
+    messagestore: ["problems", "limits", "authentication"],
     system: ["problems", "limits", "authentication"],
-    server: ["problems", "limits", "authentication", "messages", "live", "system"]
+    server: ["problems", "limits", "authentication", "messages", "live", "messagestore", "system"]
   },
   "packages/testing": {
     report: [],

@@ -1,4 +1,10 @@
 /**
+ * Records of what administrators do: who did it, what, and when, as messages of the store.
+ *
+ * @since 0.1.0
+ */
+export * as Administration from "./Administration.ts"
+/**
  * Typed events and commands: the messages of a category, by schemas.
  *
  * @since 0.1.0

@@ -15,6 +15,7 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import * as Message from "eventfold/Message"
 import * as Metadata from "eventfold/Metadata"
+import * as StreamsWithAttributes from "eventfold/Streams"
 import type { Principal } from "./Principal.ts"
 import * as Problem from "./Problem.ts"
 
@@ -459,6 +460,185 @@ export class Live extends HttpApiGroup.make("live").add(
 ).middleware(Access).annotateMerge(OpenApi.annotations({ description: "Follow what is written" })) {}
 
 /**
+ * A stream of Messagestore, with its attributes.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const MessagestoreStream = Schema.Struct({
+  id: Schema.String,
+  attrs: StreamsWithAttributes.Attributes
+}).annotate({ identifier: "MessagestoreStream" })
+
+/**
+ * A message of a stream of Messagestore. `at` is the time that was given for it.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const MessagestoreMessage = StreamsWithAttributes.Message.annotate({ identifier: "MessagestoreMessage" })
+
+const listOf = <S extends Schema.Top>(objects: S) =>
+  Schema.Struct({
+    objects: Schema.Array(objects),
+    /** How many there are in all. */
+    count: position
+  })
+
+const messagestorePage = {
+  base: Schema.optionalKey(position.annotate({ description: "How many to leave out first. Defaults to 0" })),
+  limit: Schema.optionalKey(limitQuery)
+}
+
+const reason = {
+  reason: Schema.optionalKey(Schema.NonEmptyString.annotate({
+    description: "Why, for the record. Defaults to the name of the request"
+  }))
+}
+
+const streamId = { id: Schema.NonEmptyString.annotate({ description: "The id of a stream" }) }
+
+const streamMessageId = { ...streamId, messageId: Message.MessageId }
+
+const attributesTag = { etag: Schema.String.annotate({ description: "Of the stream's attributes" }) }
+
+const ifMatch = {
+  "if-match": Schema.optionalKey(Schema.String.annotate({
+    description: "The `ETag` that the attributes must have, or `*` for a stream that exists"
+  }))
+}
+
+/** What Messagestore answers when there is no such thing. It stands before an empty answer, which any value would fit. */
+const isMissing = Schema.Literal(false).pipe(HttpApiSchema.status(404))
+
+const onMessagestore = [
+  Problem.InvalidRequest,
+  Problem.Forbidden,
+  Problem.Unsupported,
+  Problem.Unavailable
+] as const
+
+const onMessagestoreBody = [...onMessagestore, Problem.PayloadTooLarge, Problem.UnsupportedMediaType] as const
+
+/**
+ * Messagestore's REST server: the streams of one category, with attributes, and messages with a time. What is not there is
+ * answered with 404 and `false`.
+ *
+ * @category groups
+ * @since 0.1.0
+ */
+export class Messagestore extends HttpApiGroup.make("messagestore").add(
+  HttpApiEndpoint.get("api", "/api", {
+    success: Schema.Struct({ messagestore: Schema.String }),
+    error: Problem.Forbidden
+  }).annotateMerge(described("The version", "The version of Messagestore whose routes these are.")),
+  HttpApiEndpoint.get("stats", "/stats", {
+    success: StreamsWithAttributes.Stats,
+    error: [Problem.Forbidden, Problem.Unsupported, Problem.Unavailable]
+  }).annotateMerge(described("Count", "The numbers of streams and messages, in one consistent view.")),
+  HttpApiEndpoint.get("streams", "/streams", {
+    query: {
+      ...messagestorePage,
+      after: Schema.optionalKey(Schema.String.annotate({
+        description: "Only streams whose ids come after this one. Pages by it cost the same, however many come before"
+      }))
+    },
+    success: listOf(MessagestoreStream),
+    error: onMessagestore
+  }).annotateMerge(
+    described("List streams", "A page of the streams, by the bytes of their ids, and how many there are.")
+  ),
+  HttpApiEndpoint.post("addStream", "/streams", {
+    payload: Schema.Struct({
+      /** Defaults to a new UUID. */
+      id: Schema.optionalKey(Schema.NonEmptyString),
+      /** Defaults to none. */
+      attrs: Schema.optionalKey(StreamsWithAttributes.Attributes)
+    }),
+    success: MessagestoreStream,
+    error: [...onMessagestoreBody, Problem.StreamExists]
+  }).annotateMerge(described("Add a stream", "Gives attributes to a stream that has none of its own, and answers it.")),
+  HttpApiEndpoint.get("stream", "/streams/:id", {
+    params: streamId,
+    headers: ifNoneMatch,
+    success: [HttpApiSchema.WithHeaders(MessagestoreStream, attributesTag), isMissing, HttpApiSchema.Empty(304)],
+    error: onMessagestore
+  }).annotateMerge(described("A stream", "The stream with its attributes, `{}` when it was never added.")),
+  HttpApiEndpoint.put("setStream", "/streams/:id", {
+    params: streamId,
+    headers: ifMatch,
+    payload: StreamsWithAttributes.Attributes,
+    success: [HttpApiSchema.WithHeaders(MessagestoreStream, attributesTag), isMissing],
+    error: [...onMessagestoreBody, Problem.AttributesChanged]
+  }).annotateMerge(described("Replace attributes", "Replaces all attributes of a stream, and answers the stream.")),
+  HttpApiEndpoint.delete("deleteStream", "/streams/:id", {
+    params: streamId,
+    query: reason,
+    headers: ifMatch,
+    success: [isMissing, HttpApiSchema.Empty(200)],
+    error: [...onMessagestore, Problem.AttributesChanged]
+  }).annotateMerge(
+    described("Delete a stream", "Deletes the stream with its messages. Needs the scope `admin`. It is recorded.")
+  ),
+  HttpApiEndpoint.get("messages", "/streams/:id/messages", {
+    params: streamId,
+    query: {
+      ...messagestorePage,
+      sort: Schema.optionalKey(
+        Schema.Literals(["at", "-at"]).annotate({
+          description: "`-at` for the newest first, `at` for the oldest first. Defaults to `-at`"
+        })
+      )
+    },
+    success: listOf(MessagestoreMessage),
+    error: onMessagestore
+  }).annotateMerge(
+    described("List messages", "A page of the messages of a stream by their times, and how many there are.")
+  ),
+  HttpApiEndpoint.post("addMessage", "/streams/:id/messages", {
+    params: streamId,
+    headers: {
+      "idempotency-key": Schema.optionalKey(Schema.NonEmptyString.annotate({
+        description: "Makes the id of the message, so that the same request can be sent again"
+      }))
+    },
+    payload: StreamsWithAttributes.Attributes.annotate({
+      description: "The data; or `at`, as text or in milliseconds since 1970, and `data`, with no other key"
+    }),
+    success: MessagestoreMessage,
+    error: [
+      ...onMessagestoreBody.filter((one) => one !== Problem.Unsupported),
+      Problem.InvalidMessage,
+      Problem.DuplicateMessageId
+    ]
+  }).annotateMerge(
+    described("Add a message", "Writes a message to a stream, which need not be added first, and answers it.")
+  ),
+  HttpApiEndpoint.get("message", "/streams/:id/messages/:messageId", {
+    params: streamMessageId,
+    success: [MessagestoreMessage, isMissing],
+    error: [Problem.InvalidRequest, Problem.Forbidden, Problem.Unavailable]
+  }).annotateMerge(described("A message", "The message of the stream with this id.")),
+  HttpApiEndpoint.delete("deleteMessage", "/streams/:id/messages/:messageId", {
+    params: streamMessageId,
+    query: reason,
+    success: [isMissing, HttpApiSchema.Empty(200)],
+    error: onMessagestore
+  }).annotateMerge(
+    described("Delete a message", "Deletes the message's data. Needs the scope `admin`. It is recorded.")
+  ),
+  HttpApiEndpoint.post("reset", "/reset", {
+    query: reason,
+    success: HttpApiSchema.Empty(200),
+    error: onMessagestore
+  }).annotateMerge(
+    described("Delete all streams", "Deletes all streams of the category. Needs the scope `admin`. It is recorded.")
+  )
+).prefix("/messagestore").middleware(Access).annotateMerge(
+  OpenApi.annotations({ description: "Messagestore's REST server: streams with attributes, and messages with a time" })
+) {}
+
+/**
  * The routes for those who run the server.
  *
  * @category groups
@@ -486,12 +666,12 @@ export class System extends HttpApiGroup.make("system").add(
 ).annotateMerge(OpenApi.annotations({ description: "Run the server" })) {}
 
 /**
- * The whole API.
+ * The API without Messagestore's routes.
  *
  * @category api
  * @since 0.1.0
  */
-export class Api
+export class ApiWithoutMessagestore
   extends HttpApi.make("eventfold").add(Streams, Messages, Categories, Live, System).annotateMerge(OpenApi.annotations({
     title: "eventfold",
     version: "1",
@@ -501,3 +681,26 @@ export class Api
     { errors: "all" }
   )
 {}
+
+/**
+ * The whole API.
+ *
+ * @category api
+ * @since 0.1.0
+ */
+export class Api extends ApiWithoutMessagestore.add(Messagestore) {}
+
+/**
+ * Messagestore's routes alone.
+ *
+ * @category api
+ * @since 0.1.0
+ */
+export class MessagestoreApi extends HttpApi.make("eventfold").add(Messagestore).annotateMerge(OpenApi.annotations({
+  title: "Messagestore",
+  version: "1",
+  description: "Messagestore's REST server on eventfold: streams with attributes, and messages with a time"
+})).annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }).annotate(
+  HttpApi.QueryParseOptions,
+  { errors: "all" }
+) {}

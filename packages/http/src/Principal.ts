@@ -39,6 +39,11 @@ export class Principal extends Context.Service<Principal, {
    */
   readonly name: string
   readonly scopes: ReadonlyArray<Scope>
+  /**
+   * Tells what the name was shown with, where a sender may have several: `Tokens` gives the first 12 digits of the token's SHA-256.
+   * Records of administration have it. Defaults to none.
+   */
+  readonly token?: string | undefined
   /** Patterns of categories. Defaults to all. */
   readonly categories?: ReadonlyArray<string> | undefined
 }>()("@eventfold/http/Principal") {}

@@ -169,6 +169,30 @@ export class PreconditionFailed extends HttpApiError.Problem<PreconditionFailed>
 }, versions) {}
 
 /**
+ * 409: a stream with this id was added before. Nothing was changed.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class StreamExists extends HttpApiError.Problem<StreamExists>()("StreamExists", {
+  type: "urn:eventfold:problem:stream-exists",
+  status: 409,
+  title: "The stream exists"
+}, { id: Schema.String }) {}
+
+/**
+ * 412: the attributes of the stream are not those that `If-Match` asks for. Nothing was changed.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class AttributesChanged extends HttpApiError.Problem<AttributesChanged>()("AttributesChanged", {
+  type: "urn:eventfold:problem:attributes-changed",
+  status: 412,
+  title: "The stream has other attributes"
+}, { id: Schema.String }) {}
+
+/**
  * 413: the body is larger than the server takes.
  *
  * @category problems

@@ -6,22 +6,26 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import type * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import { Api } from "./Api.ts"
+import { Api, ApiWithoutMessagestore, MessagestoreApi } from "./Api.ts"
 import * as Access from "./internal/authentication/access.ts"
 import { Closing } from "./internal/limits/closing.ts"
 import * as Live from "./internal/live/routes.ts"
 import * as Log from "./internal/messages/log.ts"
 import * as Streams from "./internal/messages/streams.ts"
+import * as MessagestoreRoutes from "./internal/messagestore/routes.ts"
 import { Answers } from "./internal/problems/answers.ts"
 import * as UnknownRoutes from "./internal/problems/unknownRoutes.ts"
 import * as System from "./internal/system/system.ts"
 import * as Limits from "./Limits.ts"
+import * as Messagestore from "./Messagestore.ts"
 
 /**
  * The options of the routes.
@@ -32,6 +36,11 @@ import * as Limits from "./Limits.ts"
 export interface Options {
   /** The path below which the routes are, such as `/events`. Defaults to none. */
   readonly prefix?: `/${string}` | undefined
+  /**
+   * The streams that Messagestore's routes serve, or false to leave those routes out. Defaults to the streams of the category `stream`,
+   * with any attributes. Streams with a schema for theirs are `Messagestore.make(streams)`.
+   */
+  readonly messagestore?: Messagestore.Messagestore | false | undefined
   /** Defaults to `Limits.defaults`, one by one. */
   readonly limits?: Partial<Limits.Limits> | undefined
   /**
@@ -47,18 +56,54 @@ export interface Options {
  * @category layers
  * @since 0.1.0
  */
-export const layer = ({ closing, limits, prefix }: Options = {}) => {
-  const api = prefix === undefined ? Api : Api.annotate(OpenApi.Servers, [{ url: prefix }])
+export const layer = ({ closing, messagestore = Messagestore.defaultStreams, ...options }: Options = {}) =>
+  (messagestore === false
+    ? served(ApiWithoutMessagestore, options)
+    : Layer.provide(served(Api, options), MessagestoreRoutes.layer(messagestore))).pipe(
+      Layer.provide([Streams.layer, Log.layer, Live.layer, System.layer]),
+      Layer.provide(shared(options)),
+      Layer.provide(closing === undefined ? Layer.empty : Layer.succeed(Closing, closing))
+    )
+
+/**
+ * Messagestore's routes alone, below `/messagestore`, with a reference and an OpenAPI document of their own.
+ *
+ * **When to use**
+ *
+ * To serve the streams of a second category, or those of a store to programs that know Messagestore alone. Below one prefix there can
+ * be one layer of routes.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMessagestore = (
+  { streams = Messagestore.defaultStreams, ...options }: Omit<Options, "closing" | "messagestore"> & {
+    /** The streams to serve. Defaults to those of the category `stream`. */
+    readonly streams?: Messagestore.Messagestore | undefined
+  } = {}
+) =>
+  served(MessagestoreApi, options).pipe(
+    Layer.provide(MessagestoreRoutes.layer(streams)),
+    Layer.provide(shared(options))
+  )
+
+/** What all groups of routes need. */
+const shared = ({ limits }: Pick<Options, "limits">) =>
+  Access.layer.pipe(
+    Layer.merge(Answers.layer),
+    Layer.provideMerge(Layer.succeed(Limits.Limits, { ...Limits.defaults, ...limits }))
+  )
+
+/** The routes of an API, its document and reference, and the answers to all other paths. */
+const served = <Groups extends HttpApiGroup.Constraint>(
+  api: HttpApi.HttpApi<"eventfold", Groups>,
+  { prefix }: Pick<Options, "prefix">
+) => {
+  const placed = prefix === undefined ? api : api.annotate(OpenApi.Servers, [{ url: prefix }])
   const routes = Layer.mergeAll(
-    HttpApiBuilder.layer(api, { openapiPath: "/openapi.json" }),
-    docs(api),
-    UnknownRoutes.layer
-  ).pipe(
-    Layer.provide([Streams.layer, Log.layer, Live.layer, System.layer]),
-    Layer.provide(Access.layer),
-    Layer.provide(Answers.layer),
-    Layer.provide(Layer.succeed(Limits.Limits, { ...Limits.defaults, ...limits })),
-    Layer.provide(closing === undefined ? Layer.empty : Layer.succeed(Closing, closing))
+    HttpApiBuilder.layer(placed, { openapiPath: "/openapi.json" }),
+    docs(placed),
+    UnknownRoutes.layer(placed)
   )
   return prefix === undefined ? routes : Layer.provide(routes, mountedAt(prefix))
 }
@@ -75,7 +120,7 @@ const DocsPolicy = HttpRouter.middleware((answer) =>
   )
 )
 
-const docs = (api: typeof Api) =>
+const docs = <Groups extends HttpApiGroup.Constraint>(api: HttpApi.HttpApi<"eventfold", Groups>) =>
   HttpApiScalar.layer(api, { path: "/docs", scalar: { withDefaultFonts: false } }).pipe(Layer.provide(DocsPolicy.layer))
 
 /** The router of the program, as seen from below the prefix. */

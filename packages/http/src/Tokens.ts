@@ -88,7 +88,7 @@ interface Known {
 const knownOf = (tokens: ReadonlyArray<Token>): ReadonlyArray<Known> =>
   tokens.map(({ categories, name, scopes, sha256 }) => ({
     digest: Buffer.from(sha256, "hex"),
-    principal: { name, scopes, categories }
+    principal: { name, scopes, categories, token: sha256.slice(0, 12) }
   }))
 
 const bearer = ({ headers }: HttpServerRequest): string | undefined =>

@@ -23,6 +23,12 @@ export * as Client from "./Client.ts"
  */
 export * as Limits from "./Limits.ts"
 /**
+ * Which streams Messagestore's routes serve.
+ *
+ * @since 0.1.0
+ */
+export * as Messagestore from "./Messagestore.ts"
+/**
  * Whom a request comes from, and what it may do.
  *
  * @since 0.1.0

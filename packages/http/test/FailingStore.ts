@@ -17,12 +17,16 @@ const failure = {
 
 const unsupported = Effect.fail(new StoreError.Unsupported({ operation: "this", remedy: "take another store" }))
 
+/** Where a store has its attributes of streams and its deletions. */
+const inProcess = "~eventfold/MessageStore/InProcess"
+
 /** A store that fails so, on one in memory. */
 export const layerFailing = (how: Failing): Layer.Layer<MessageStore.MessageStore> =>
   Layer.effect(
     MessageStore.MessageStore,
     Effect.map(MessageStore.MessageStore, (store) => {
       const fail = failure[how]
+      const failing = () => fail
       return {
         ...store,
         append: () => fail,
@@ -34,7 +38,24 @@ export const layerFailing = (how: Failing): Layer.Layer<MessageStore.MessageStor
         lastPosition: fail,
         lastMessage: () => fail,
         streamVersion: how === "unsupported" ? () => Effect.succeedNone : () => fail,
-        findMessage: () => fail
+        findMessage: () => fail,
+        [inProcess]: {
+          ...store[inProcess],
+          streams: how === "unsupported" ? undefined : {
+            add: failing,
+            set: failing,
+            get: failing,
+            list: failing,
+            countStreams: failing,
+            listMessages: failing,
+            countMessages: failing,
+            stats: failing,
+            deleteMessage: failing,
+            deleteStream: failing,
+            wasDeleted: failing,
+            purge: failing
+          }
+        }
       }
     })
   ).pipe(Layer.provide(MessageStore.layerMemory))

@@ -30,6 +30,25 @@ const requests: ReadonlyArray<readonly [path: string, sent: Sent]> = [
   ["/metrics", {}]
 ]
 
+const stream = "/messagestore/streams/x"
+const messages = `${stream}/messages`
+
+/** A request to each of Messagestore's routes, and the scope that it needs. The first ones make what the others find. */
+const ofMessagestore: ReadonlyArray<readonly [path: string, sent: Sent, scope: "read" | "append" | "admin"]> = [
+  ["/messagestore/streams", { body: { id: "x" } }, "append"],
+  [stream, { method: "PUT", body: { title: "X" } }, "append"],
+  [messages, { body: { text: "a" } }, "append"],
+  ["/messagestore/api", {}, "read"],
+  ["/messagestore/stats", {}, "read"],
+  ["/messagestore/streams", {}, "read"],
+  [stream, {}, "read"],
+  [messages, {}, "read"],
+  [`${messages}/${id}`, {}, "read"],
+  [`${messages}/${id}`, { method: "DELETE" }, "admin"],
+  [stream, { method: "DELETE" }, "admin"],
+  ["/messagestore/reset", { method: "POST" }, "admin"]
+]
+
 /** A good answer to these has no end: `test/http` follows them. */
 const isLive = (path: string) => path.endsWith("/live")
 
@@ -59,14 +78,15 @@ const withServer = <E>(
   }).pipe(Effect.provide(Layer.provide(server, store)))
 
 const each = (
-  routes: typeof requests,
+  routes: ReadonlyArray<readonly [path: string, sent: Sent, scope?: string]>,
   status: number,
   call: (path: string, sent?: Sent) => Effect.Effect<Answer>,
   more: Sent = {}
 ) =>
   Effect.forEach(routes, ([path, sent]) =>
     Effect.map(call(path, { ...sent, ...more }), (answer) => {
-      assert.strictEqual(answer.status, status, `${sent.body === undefined ? "GET" : "POST"} ${path}: ${answer.text}`)
+      const method = sent.method ?? (sent.body === undefined ? "GET" : "POST")
+      assert.strictEqual(answer.status, status, `${method} ${path}: ${answer.text}`)
       return answer
     }))
 
@@ -97,6 +117,39 @@ describe("problems", () => {
           /eventfold_http_requests_total\{method="POST",route="\/streams\/:streamName\/messages",status="201"\} \d/
         )
         assert.include(metrics.text, "eventfold_http_request_duration_seconds_bucket")
+      })))
+
+  it.live("a healthy store with Messagestore's routes", () =>
+    withServer(inMemory, serve(), (call) =>
+      Effect.gen(function*() {
+        const admin = { headers: as("admin") }
+        // There is no message with this id yet.
+        const others = ofMessagestore.filter(([path]) => !path.endsWith(id))
+        yield* each(others.filter(([, { method }]) => method !== "DELETE"), 200, call, admin)
+        const gone: typeof ofMessagestore = [
+          [stream, {}, "read"],
+          [stream, { method: "PUT", body: {} }, "append"],
+          [stream, { method: "DELETE" }, "admin"],
+          [`${messages}/${id}`, {}, "read"],
+          [`${messages}/${id}`, { method: "DELETE" }, "admin"]
+        ]
+        for (const { json } of yield* each(gone, 404, call, admin)) assert.isFalse(json)
+        yield* each(ofMessagestore.slice(0, 1), 200, call)
+        yield* each(ofMessagestore.slice(0, 1), 409, call)
+        const { headers: { etag = "" } } = yield* call(stream)
+        assert.strictEqual((yield* call(stream, { headers: { "if-none-match": etag } })).status, 304)
+        const stale = { headers: { ...as("admin"), "if-match": "\"x\"" } }
+        yield* each([[stream, { method: "PUT", body: {} }], [stream, { method: "DELETE" }]], 412, call, stale)
+        const { json } = yield* call(messages, { body: { text: "a" }, headers: { "idempotency-key": "k" } })
+        const { id: written } = json as { readonly id: string }
+        yield* each([[messages, { body: { text: "b" } }]], 422, call, { headers: { "idempotency-key": "k" } })
+        yield* each([[`${messages}/${written}`, {}]], 200, call)
+        yield* each(
+          [[`${messages}/${written}`, { method: "DELETE" }], [stream, { method: "DELETE" }]],
+          200,
+          call,
+          admin
+        )
       })))
 
   it.live("400 with paths", () =>
@@ -146,6 +199,33 @@ describe("problems", () => {
         assert.deepStrictEqual(yield* paths("/streams/account/live"), ["params.streamName"])
         assert.deepStrictEqual(yield* paths("/categories/account/live?size=2"), ["query.member"])
         assert.deepStrictEqual(yield* paths("/categories/account/live?correlation=a-1"), ["params.category"])
+        const ofAdmin = (path: string, method: string) => paths(path, { method, headers: as("admin") })
+        const tooLong = `/messagestore/streams/${"x".repeat(3_000)}`
+        assert.deepStrictEqual(yield* paths("/messagestore/streams?base=-1&limit=0"), ["query.base", "query.limit"])
+        assert.deepStrictEqual(yield* paths("/messagestore/streams?limit=1001"), ["query.limit"])
+        assert.deepStrictEqual(yield* paths("/messagestore/streams?after=%00"), ["query.after"])
+        assert.deepStrictEqual(yield* paths("/messagestore/streams", { body: { id: "", attrs: [] } }), [
+          "payload.id",
+          "payload.attrs"
+        ])
+        assert.deepStrictEqual(yield* paths("/messagestore/streams", { body: { attrs: { a: ["\u0000"] } } }), [
+          "payload.attrs.a.0"
+        ])
+        assert.deepStrictEqual(yield* paths("/messagestore/streams", { body: { id: "a\u0000" } }), ["payload.id"])
+        assert.deepStrictEqual(yield* paths(tooLong), ["params.id"])
+        assert.deepStrictEqual(yield* paths(tooLong, { method: "PUT", body: {} }), ["params.id"])
+        assert.deepStrictEqual(yield* paths(stream, { method: "PUT", body: { a: "\u0000" } }), ["payload.a"])
+        assert.deepStrictEqual(yield* ofAdmin(tooLong, "DELETE"), ["params.id"])
+        assert.deepStrictEqual(yield* ofAdmin(`${stream}?reason=a%00`, "DELETE"), ["query.reason"])
+        assert.deepStrictEqual(yield* paths(`${messages}?sort=id`), ["query.sort"])
+        assert.deepStrictEqual(yield* paths(messages, { body: [] }), ["payload"])
+        for (const at of ["yesterday", "2026-11-29 10:00:00", null, {}, 1e20]) {
+          assert.deepStrictEqual(yield* paths(messages, { body: { at, data: {} } }), ["payload.at"], String(at))
+        }
+        assert.deepStrictEqual(yield* paths(messages, { body: { at: 0, data: [] } }), ["payload.data"])
+        assert.deepStrictEqual(yield* paths(`${messages}/no-uuid`), ["params.messageId"])
+        assert.deepStrictEqual(yield* ofAdmin(`${messages}/no-uuid`, "DELETE"), ["params.messageId"])
+        assert.deepStrictEqual(yield* ofAdmin("/messagestore/reset?reason=", "POST"), ["query.reason"])
         assert.deepStrictEqual(yield* paths("/live", { headers: { "last-event-id": "x" } }), ["headers.last-event-id"])
       })
     }))
@@ -156,13 +236,19 @@ describe("problems", () => {
         for (
           const authorization of ["", "Bearer", "Bearer nonsense", "Basic ZWY6ZWY=", "Bearer ef_writer-of-everything x"]
         ) {
-          for (const answer of yield* each(requests, 401, call, { headers: { authorization } })) {
+          for (
+            const answer of yield* each([...requests, ...ofMessagestore], 401, call, { headers: { authorization } })
+          ) {
             assert.strictEqual(answer.headers["www-authenticate"], "Bearer")
           }
         }
         yield* each(requests.filter(([path]) => !path.startsWith("/messages/") && path !== "/metrics"), 403, call, {
           headers: as("orders")
         })
+        yield* each(ofMessagestore.filter(([path]) => !path.endsWith("/api")), 403, call, { headers: as("orders") })
+        yield* each(ofMessagestore.filter(([, , scope]) => scope !== "read"), 403, call, { headers: as("reader") })
+        yield* each(ofMessagestore.filter(([, , scope]) => scope === "admin"), 403, call, { headers: as("writer") })
+        yield* each(ofMessagestore.filter(([, , scope]) => scope !== "append"), 403, call, { headers: as("appender") })
         yield* each(requests.filter(([, { body }]) => body !== undefined), 403, call, { headers: as("reader") })
         yield* each(requests.filter(([, { body }]) => body === undefined), 403, call, { headers: as("appender") })
         yield* each(
@@ -187,6 +273,9 @@ describe("problems", () => {
           (yield* call("/appends", { body: [{ streamName: "account-1", messages: [large] }] })).status,
           413
         )
+        const writes = ofMessagestore.filter(([, { body }]) => body !== undefined)
+        yield* each(writes, 413, call, { body: { attrs: { text: "x".repeat(2_000) } } })
+        yield* each(writes, 415, call, { body: "{}", headers: { "content-type": "text/plain" } })
         for (const type of ["text/plain", "application/xml", "multipart/form-data; boundary=x", "nonsense"]) {
           const headers = { "content-type": type }
           assert.strictEqual((yield* call(append, { body: "{}", headers })).status, 415, type)
@@ -206,7 +295,7 @@ describe("problems", () => {
   it.live("429", () =>
     withServer(inMemory, serve({ limits: { requestsPerSecond: 0 } }), (call) =>
       Effect.gen(function*() {
-        for (const answer of yield* each(requests, 429, call)) {
+        for (const answer of yield* each([...requests, ...ofMessagestore], 429, call)) {
           assert.strictEqual(answer.headers["retry-after"], "1")
         }
       })))
@@ -221,6 +310,8 @@ describe("problems", () => {
     ([how, status]) =>
       withServer(layerFailing(how), serve(), (call) =>
         Effect.gen(function*() {
+          const admin = { headers: as("admin") }
+          yield* each(ofMessagestore.filter(([path]) => !path.endsWith("/api")), status, call, admin)
           for (const answer of yield* each(ofStore, status, call)) {
             assert.strictEqual(answer.headers["retry-after"], status === 503 ? "1" : undefined)
           }
@@ -238,6 +329,11 @@ describe("problems", () => {
         assert.strictEqual((yield* call("/streams/account-1/messages?direction=backwards")).status, 501)
         const body = [{ streamName: "account-1", messages: [message] }]
         assert.strictEqual((yield* call("/appends", { body })).status, 501)
+        const others = ofMessagestore.filter(([path, sent]) =>
+          !path.endsWith("/api") && (path !== messages || sent.body === undefined) &&
+          (!path.endsWith(id) || sent.method === "DELETE")
+        )
+        yield* each(others, 501, call, { headers: as("admin") })
       })))
 
   it.live("an authentication with a defect", () =>
@@ -250,7 +346,7 @@ describe("problems", () => {
           authenticate: () => Effect.die(new Error(secret))
         })
       ),
-      (call) => Effect.asVoid(each(requests, 500, call))
+      (call) => Effect.asVoid(each([...requests, ...ofMessagestore], 500, call))
     ))
 
   it.live("every documented answer was seen", () =>

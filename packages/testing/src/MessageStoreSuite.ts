@@ -12,6 +12,7 @@
 import { layer as withLayer } from "@effect/vitest"
 import type * as Layer from "effect/Layer"
 import type { MessageStore } from "eventfold/MessageStore"
+import * as Administration from "./internal/messageStoreSuite/administration.ts"
 import * as ApplicationTransactions from "./internal/messageStoreSuite/applicationTransactions.ts"
 import * as Checks from "./internal/messageStoreSuite/checks.ts"
 import * as Commands from "./internal/messageStoreSuite/commands.ts"
@@ -116,5 +117,6 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Versions.tests(it)
     Streams.tests(it, supports)
     if (supports("streams")) Deletions.tests(it)
+    if (supports("streams")) Administration.tests(it, supports)
   })
 }

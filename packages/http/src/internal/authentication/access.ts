@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
+import * as Administration from "eventfold/Administration"
 import * as StreamName from "eventfold/StreamName"
 import { Access } from "../../Api.ts"
 import { Authentication } from "../../Authentication.ts"
@@ -46,12 +47,20 @@ export const layer = Layer.effect(
 
 const verbs = { read: "read", append: "append to", admin: "administer" } as const
 
+/** Whoever could append to the records of administration could forge them. */
+const onlyServer = new Problem.Forbidden({
+  detail: "only the server appends to the records of administration",
+  scope: "append",
+  category: Administration.Records.categoryName
+})
+
 /** Fails unless the sender has the scope, for the category or for all of them. */
 export const authorize = (
   scope: Principal.Scope,
   category?: string | undefined
 ): Effect.Effect<void, Problem.Forbidden, Principal.Principal> =>
   Effect.flatMap(Principal.Principal, (principal) => {
+    if (scope === "append" && category === Administration.Records.categoryName) return Effect.fail(onlyServer)
     if (Principal.allows(principal, scope, category)) return Effect.void
     const what = category === undefined ? "all categories" : `the category ${category}`
     const detail = `${principal.name} may not ${verbs[scope]} ${what}`

@@ -118,8 +118,9 @@ const problemOfStatus = (status: number, bodyBytes: number): HttpServerRespondab
   }
 }
 
-const isProblem = (answer: Answer): boolean =>
-  answer.body._tag !== "Empty" && answer.body.contentType === "application/problem+json"
+/** Whether the answer is a problem of ours, or the JSON that a route answers with a 404. The framework gives texts, or nothing. */
+const isOurs = (answer: Answer): boolean =>
+  answer.body._tag !== "Empty" && /^application\/(problem\+)?json$/.test(answer.body.contentType ?? "")
 
 const secure = {
   "x-content-type-options": "nosniff",
@@ -192,7 +193,7 @@ const guard = (bodyBytes: number) => {
       }),
       {
         onSuccess: (response) =>
-          response.status < 400 || isProblem(response)
+          response.status < 400 || isOurs(response)
             ? Effect.succeed(finish(response))
             : respond(problemOfStatus(response.status, bodyBytes)),
         onFailure: (cause) => ofCause(cause, bodyBytes)

@@ -42,7 +42,8 @@ export const ofAppend = (places: Places) => (error: AppendError) => {
 /** Where a value is nested deeper, its path would fill the answer. */
 const maxPath = 30
 
-const ofRefusal = (
+/** The problem of an append that was refused for another reason than the version of its stream. */
+export const ofRefusal = (
   place: ReadonlyArray<string | number>,
   error: Exclude<AppendError, StoreError.WrongExpectedVersion>
 ): Problem.DuplicateMessageId | Problem.InvalidRequest | Problem.InvalidMessage | ReturnType<typeof ofStoreError> => {
@@ -107,7 +108,11 @@ export const orProblem = <Failure extends { readonly _tag: string; readonly mess
 <A, E extends Failure, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, Found, R> =>
   Effect.catch(self, (failure) => {
     const problem = problemOf(failure)
-    if (failure._tag !== "StoreError") return Effect.fail(problem)
+    if (
+      failure._tag !== "StoreError" && failure._tag !== "NotPermitted" && !(problem instanceof Problem.InternalError)
+    ) {
+      return Effect.fail(problem)
+    }
     // Many requests meet an outage: a line each says enough.
     const log = problem instanceof Problem.Unavailable
       ? Effect.annotateLogs(Effect.logWarning("store is away"), { reason: failure.message })
