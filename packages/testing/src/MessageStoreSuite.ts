@@ -61,6 +61,13 @@ export interface Options {
    * Defaults to none.
    */
   readonly unsupported?: ReadonlyArray<Feature> | undefined
+  /**
+   * What the tests are about: `"store"` is what the store does itself; `"everything"` is also what eventfold makes of any store:
+   * entities, snapshots, consumers, parking, processes, metadata and versions of events. Less is enough for a second way to a
+   * store that has passed everything, such as a pooler in front of it.
+   * Defaults to `"everything"`.
+   */
+  readonly about?: "everything" | "store" | undefined
 }
 
 /**
@@ -100,19 +107,20 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Concurrency.tests(it)
     WakeUps.tests(it)
     Leases.tests(it)
+    Transactions.tests(it)
+    ApplicationTransactions.tests(it, supports)
+    ConsumerPositions.tests(it, supports)
+    Streams.tests(it, supports)
+    if (supports("streams")) Deletions.tests(it)
+    if (options.about === "store") return
     Entities.tests(it)
     Snapshots.tests(it)
     EntityCache.tests(it)
-    Transactions.tests(it)
-    ApplicationTransactions.tests(it, supports)
     Consumers.tests(it)
-    ConsumerPositions.tests(it, supports)
     ConsumersOfAll.tests(it)
     Parking.tests(it)
     Processes.tests(it)
     Metadata.tests(it)
     Versions.tests(it)
-    Streams.tests(it, supports)
-    if (supports("streams")) Deletions.tests(it)
   })
 }
