@@ -76,7 +76,7 @@ export interface Options {
  * **Details**
  *
  * All tests share one store of the layer, which has five minutes to be built. It may have messages already: each test writes
- * to categories of its own, and leaves its messages there, more than 100,000 in all. The tests run on the real clock.
+ * to categories of its own, and leaves its messages there, more than 20,000 in all. The tests run on the real clock.
  *
  * **Gotchas**
  *
