@@ -15,7 +15,5 @@ const throughPooler = Effect.gen(function*() {
 })
 
 describe.skipIf(PgBouncer.program === undefined)("through PgBouncer in transaction mode", () => {
-  MessageStoreSuite.suite("with a directUrl", Layer.unwrap(Effect.map(throughPooler, Postgres.layer)), {
-    about: "store"
-  })
+  MessageStoreSuite.suite("with a directUrl", Layer.unwrap(Effect.map(throughPooler, Postgres.layer)))
 })

@@ -63,8 +63,8 @@ export interface Options {
   readonly unsupported?: ReadonlyArray<Feature> | undefined
   /**
    * What the tests are about: `"store"` is what the store does itself; `"everything"` is also what eventfold makes of any store:
-   * entities, snapshots, consumers, parking, processes, metadata and versions of events. Less is enough for a second way to a
-   * store that has passed everything, such as a pooler in front of it.
+   * entities, snapshots, consumers, parking, processes, metadata and versions of events. Less is enough for a store of parts
+   * that have passed everything, such as other functions on the same tables.
    * Defaults to `"everything"`.
    */
   readonly about?: "everything" | "store" | undefined
