@@ -2,7 +2,7 @@
  * Appends to categories for as many milliseconds as the parent asks, with that many fibers for each of them, and answers how
  * many messages a second. Answers 0 when it is ready.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Store from "@eventfold/test/support/Store"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"

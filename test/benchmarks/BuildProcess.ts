@@ -2,7 +2,7 @@
  * Measures rows of one build, as the parent asks: `BuildProcess.ts <server's URL> <messages of the functions' table>
  * <prefix of the databases>`. The parent preloads `fromCheckout.ts`, which decides whose packages are measured.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

@@ -3,7 +3,7 @@
  * long the messages since the last one were on their way, in milliseconds, as a thousand quantiles. A message has the time at which
  * it was written, in milliseconds, as its data.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"

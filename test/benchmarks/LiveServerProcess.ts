@@ -1,7 +1,7 @@
 /**
  * Serves the HTTP API on a database, and answers with the port.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Authentication, Server } from "@eventfold/http"
 import * as Store from "@eventfold/test/support/Store"
 import * as Effect from "effect/Effect"

@@ -1,7 +1,7 @@
 /**
  * Reads that many messages of a category, decoded, and answers how much memory the process took at most, in MB.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Store from "@eventfold/test/support/Store"
 import * as Effect from "effect/Effect"
 import { answer, endWithParent } from "./Child.ts"

@@ -2,7 +2,7 @@
  * Measures what helps a large table, for the advice in docs/performance.md: `node test/benchmarks/largeTable.ts 10000000`.
  * Each change is measured beside the table as it is installed.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { PgClient } from "@effect/sql-pg"
 import * as Main from "@eventfold/example-command-line/Main"
 import { install } from "@eventfold/test/support/Installer"

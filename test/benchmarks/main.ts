@@ -2,7 +2,7 @@
  * Measures eventfold beside its peers, in one run: `pnpm bench`, `pnpm bench --quick`, `pnpm bench category-idle write`.
  * Or this build beside the one of another checkout: `pnpm bench --against ../other`.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Main from "@eventfold/example-command-line/Main"
 import * as PostgresServer from "@eventfold/test/support/PostgresServer"
 import { Argument, Command, Flag } from "effect/cli"

@@ -2,7 +2,7 @@
  * Kills, freezes and cuts off workers and servers in an order of chance, and tells whether anything was lost: `pnpm chaos`,
  * `pnpm chaos --minutes 60 --seed 42`.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Main from "@eventfold/example-command-line/Main"
 import { Command, Flag } from "effect/cli"
 import * as Console from "effect/Console"

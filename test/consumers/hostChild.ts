@@ -2,7 +2,7 @@
  * Not a test: a program of consumers, as a user writes it. `hostChild.ts MODE URL` runs the consumers of a mode. Their
  * handlers print lines with global positions: `one begins 3`, `one ends 3`.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Postgres } from "@eventfold/postgres"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

@@ -1,4 +1,4 @@
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Authentication, Client, type Limits, Problem, Routes, Server } from "@eventfold/http"
 import * as Context from "effect/Context"

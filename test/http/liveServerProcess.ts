@@ -2,7 +2,7 @@
  * Not a test: a server of the HTTP API in a process of its own, for tests that kill it. `liveServerProcess.ts PORT STORE PLACE` serves on `memory`,
  * on `pglite` in a folder, or on `postgres` at a URL; port 0 is any that is free. Prints its port when it answers.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Authentication, Server } from "@eventfold/http"
 import { Pglite } from "@eventfold/pglite"
 import { Postgres } from "@eventfold/postgres"

@@ -38,7 +38,7 @@ MessageStoreSuite.suite(`stock Message DB on ${older.name}`, stockStore(older, {
 MessageStoreSuite.suite(
   "stock Message DB with the eventfold schema beside it",
   stockStore(inject("postgres")[0], { install: true }),
-  { unsupported: ["largeGroups"] }
+  { unsupported: ["largeGroups"], about: "store" }
 )
 
 class Stock extends Context.Service<Stock, { readonly url: string }>()("@eventfold/test/Stock") {

@@ -5,10 +5,11 @@ import { spawn } from "node:child_process"
 import { text } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
 import * as Database from "../support/Database.ts"
+import { shortOrLong } from "../support/Form.ts"
 
-const count = 300_000
+const count = shortOrLong(100_000, 300_000)
 
-const noteLength = 700
+const noteLength = 210_000_000 / count
 
 const script = fileURLToPath(new URL("longReadModelChild.ts", import.meta.url))
 
@@ -23,7 +24,7 @@ const run = (url: string, megabytes: number) =>
     return Promise.all([code, text(child.stdout), text(child.stderr)])
   })
 
-layer(Database.layer(), { excludeTestServices: true })("a read model of 300,000 messages", (it) => {
+layer(Database.layer(), { excludeTestServices: true })(`a read model of ${count} messages`, (it) => {
   it.effect("is filled in a heap that holds a fraction of them", () =>
     Effect.gen(function*() {
       const sql = yield* SqlClient

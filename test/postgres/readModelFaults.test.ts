@@ -23,6 +23,7 @@ import { fileURLToPath } from "node:url"
 import * as Child from "../support/Child.ts"
 import * as Database from "../support/Database.ts"
 import * as Digests from "../support/Digests.ts"
+import { shortOrLong } from "../support/Form.ts"
 import { Mortal } from "../support/Mortal.ts"
 import * as Store from "../support/Store.ts"
 import { until, untilSome, within } from "../support/Until.ts"
@@ -76,8 +77,8 @@ const leaseHolder = Effect.gen(function*() {
   return Option.fromUndefinedOr(row?.worker)
 })
 
-/** For each kind of read model: docs/promises.md counts the kills of all kinds. */
-const kills = 12
+/** For each kind of read model: docs/promises.md counts the kills of all kinds. `npx pnpm chaos` kills hundreds. */
+const kills = shortOrLong(6, 12)
 
 /** Workers of one read model, each a process. */
 const makeWorkers = Effect.fnUntraced(function*(settings: Omit<typeof Settings.Type, "worker">) {

@@ -33,11 +33,23 @@ const worstPath = paths[1]
 const clientWith = (url: string, searchPath: string) =>
   PgClient.layer({ url: Redacted.make(url), maxConnections: 4, startupParameters: { search_path: searchPath } })
 
-/** An empty database in which the overloads have been planted. */
-const makePlanted = Effect.fnUntraced(function*(server: Database.NamedServer) {
-  const { url } = yield* Database.make({ server, empty: true })
-  const count = yield* Effect.provide(Planted.plant, Database.client(url))
-  assert.isAbove(count, 500)
+/** A server whose new databases have the overloads, and nothing else: they are planted once, in a template. */
+class PlantedServer extends Context.Service<PlantedServer, Database.Server>()("test/sql/PlantedServer") {
+  static readonly layer = (server: Database.NamedServer) =>
+    Layer.effect(
+      PlantedServer,
+      Effect.gen(function*() {
+        const { name, url } = yield* Database.make({ server, empty: true })
+        const count = yield* Effect.provide(Planted.plant, Database.client(url))
+        assert.isAbove(count, 500)
+        return { url: server.url, template: name }
+      })
+    )
+}
+
+/** A database in which the overloads have been planted. */
+const makePlanted = Effect.gen(function*() {
+  const { url } = yield* Database.make({ server: yield* PlantedServer })
   return url
 })
 
@@ -113,7 +125,9 @@ const everything = Effect.gen(function*() {
 const nothingWrong = { mended: [], unmended: [] }
 
 for (const server of inject("postgres")) {
-  layer(Database.layer({ server }), { excludeTestServices: true })(`planted overloads on ${server.name}`, (it) => {
+  const databases = Layer.merge(Database.layer({ server }), PlantedServer.layer(server))
+
+  layer(databases, { excludeTestServices: true })(`planted overloads on ${server.name}`, (it) => {
     it.effect("every function is bound when it is made, or has a path that begins with PostgreSQL's own schema", () =>
       Effect.gen(function*() {
         const sql = yield* SqlClient
@@ -129,7 +143,7 @@ for (const server of inject("postgres")) {
 
     it.effect.each([worstPath])("the library installs, with the path %s", (path) =>
       Effect.gen(function*() {
-        const url = yield* makePlanted(server)
+        const url = yield* makePlanted
         const installed = yield* Effect.provide(Postgres.install(), clientWith(url, path))
         assert.deepStrictEqual(installed, {
           version: Postgres.schemaVersion,
@@ -150,7 +164,7 @@ for (const server of inject("postgres")) {
       "psql installs and uninstalls, with the path %s",
       (path) =>
         Effect.gen(function*() {
-          const url = yield* makePlanted(server)
+          const url = yield* makePlanted
           const name = new URL(url).pathname.slice(1)
           const withPath = new URL(url)
           withPath.search = `options=${encodeURIComponent(`-csearch_path=${path.replaceAll(" ", "")}`)}`
@@ -162,7 +176,7 @@ for (const server of inject("postgres")) {
 
     it.effect.each([worstPath])("no function calls one, with the path %s", (path) =>
       Effect.gen(function*() {
-        const url = yield* makePlanted(server)
+        const url = yield* makePlanted
         yield* Effect.provide(Postgres.install(), clientWith(url, path))
         const sql = yield* SqlClient
         const role = yield* Role.make()
@@ -228,7 +242,7 @@ for (const server of inject("postgres")) {
 
     it.effect("the store, consumers and read models call none, with the default path", () =>
       Effect.gen(function*() {
-        const url = yield* makePlanted(server)
+        const url = yield* makePlanted
         const stores = Layer.merge(Postgres.layerClient({ install: true }), SqlReadModel.layer({ install: true })).pipe(
           Layer.provideMerge(clientWith(url, "\"$user\", public"))
         )

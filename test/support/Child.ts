@@ -21,6 +21,9 @@ export interface Child {
   readonly thaw: Effect.Effect<void>
 }
 
+/** PGlite opens in half the time where the optimizing compiler leaves it alone: most of these processes are soon killed. */
+const flags = ["--liftoff-only", "--no-wasm-tier-up", "--no-wasm-dynamic-tiering"]
+
 /** Runs a script with arguments. The end of the scope kills the process. */
 export const start = (
   script: string,
@@ -31,7 +34,7 @@ export const start = (
     const lines: Array<string> = []
     const process_ = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "inherit"], ...account })
+        spawn(process.execPath, [...flags, script, ...args], { stdio: ["ignore", "pipe", "inherit"], ...account })
       ),
       kill
     )

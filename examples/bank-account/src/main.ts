@@ -1,7 +1,7 @@
 /**
  * The command line: a command for each operation on an account, and a tour of them all.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"
 import * as Main from "@eventfold/example-command-line/Main"
 import * as Pglite from "@eventfold/pglite/Pglite"

@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, it } from "@effect/vitest"
 import * as Program from "@eventfold/example-command-line/Program"
 import { Effect, FileSystem, Stream } from "effect"
@@ -45,7 +45,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
       assert.strictEqual(yield* unread(folder, ""), "exit code 0\n")
     }))
 
-  it.effect("keeps accounts in a folder, from one run to the next", () =>
+  it.effect("keeps accounts in a folder, from one run to the next, and says in one line what it refuses, and what to do", () =>
     Effect.gen(function*() {
       const folder = yield* Program.temporaryFolder
       const inFolder = (args: string) => prints(folder, args)
@@ -55,8 +55,6 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
       const transfer = "transfer alice bob 2.50 --command-id rent"
       const transferred = "transferred €2.50; alice: €10.00, bob: €2.50"
       assert.deepStrictEqual([yield* inFolder(transfer), yield* inFolder(transfer)], [transferred, transferred])
-      assert.strictEqual(yield* inFolder("withdraw bob 2.50"), "withdrew €2.50; bob: €0.00")
-      assert.strictEqual(yield* inFolder("close bob"), "bob: €0.00 (closed)")
       const statement = yield* inFolder("statement alice")
       const rows = statement.split("\n").filter((line) => line.startsWith("│")).map((line) =>
         line.split("│").slice(2, -1).map((cell) => cell.trim())
@@ -68,28 +66,17 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
         ["transfer to bob", "Tess", "-€2.50", "€10.00"]
       ])
       assert.isTrue(statement.endsWith("alice: €10.00"))
-      assert.strictEqual(yield* inFolder("statement alice --at 2999-12-31"), statement)
-      yield* assertOneLineError(
-        folder,
-        "statement alice --at 2020-02-29",
-        "there was no account alice at 2020-02-29T23:59:59.999Z"
-      )
-      // Another store has other accounts.
-      yield* assertOneLineError(folder, "deposit alice 1 --data other", "there is no account alice: open it first")
-      yield* assertOneLineError(folder, "deposit alice 1 --store memory", "there is no account alice: open it first")
-    }))
 
-  it.effect("says in one line what is refused, and what to do", () =>
-    Effect.gen(function*() {
-      const folder = yield* Program.temporaryFolder
-      yield* prints(folder, "open alice")
-      yield* prints(folder, "deposit alice 5")
       const refused = (args: string, line: string) => assertOneLineError(folder, args, line)
-      yield* refused("withdraw alice 12.50", "alice has €5.00, which is €7.50 less than €12.50")
-      yield* refused("transfer alice bob 1", "there is no account bob: open it first")
-      yield* refused("close alice", "the account alice has €5.00 left: withdraw it first")
-      yield* refused("open alice", "the account alice already exists and belongs to alice: choose another name")
-      assert.match(yield* prints(folder, "statement alice"), /alice: €5\.00$/)
+      yield* refused("withdraw alice 12.50", "alice has €10.00, which is €2.50 less than €12.50")
+      yield* refused("transfer alice carol 1", "there is no account carol: open it first")
+      yield* refused("close alice", "the account alice has €10.00 left: withdraw it first")
+      yield* refused("open bob", "the account bob already exists and belongs to bob: choose another name")
+      yield* refused("statement alice --at 2020-02-29", "there was no account alice at 2020-02-29T23:59:59.999Z")
+      // Another store has other accounts.
+      yield* refused("deposit alice 1 --data other", "there is no account alice: open it first")
+      yield* refused("deposit alice 1 --store memory", "there is no account alice: open it first")
+      assert.strictEqual(yield* inFolder("statement alice --at 2999-12-31"), statement)
     }))
 
   it.effect("shows its help for what can't be meant", () =>
@@ -100,9 +87,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
       const day = "a day, 2026-11-01, or a time with its zone"
       for (
         const [args, advice] of [
-          ["deposit alice 12.505", amount],
           ["deposit alice -1", amount],
-          ["deposit alice 1e3", amount],
           ["deposit Alice 1", "at most 40 lower-case letters and digits"],
           ["statement alice --at 2026-02-31", day],
           ["statement alice --at 2026-11-01T12:00:00", day],

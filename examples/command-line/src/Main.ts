@@ -1,7 +1,7 @@
 /**
  * Runs the program of a command, which ends quietly when the reader of its output does.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import type * as Runtime from "effect/Runtime"
 import process from "node:process"

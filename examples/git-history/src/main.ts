@@ -1,7 +1,7 @@
 /**
  * The command line: the repository, and the store for its history.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"
 import * as Main from "@eventfold/example-command-line/Main"
 import { Effect } from "effect"

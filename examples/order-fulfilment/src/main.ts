@@ -1,7 +1,7 @@
 /**
  * The command line: a tour, and a command for each part of the program.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"
 import * as Main from "@eventfold/example-command-line/Main"
 import * as Progress from "@eventfold/example-command-line/Progress"

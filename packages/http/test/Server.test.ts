@@ -1,4 +1,4 @@
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Authentication, Readiness, Routes, Server } from "@eventfold/http"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, References, Scope } from "effect"

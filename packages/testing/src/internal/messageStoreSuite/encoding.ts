@@ -21,7 +21,7 @@ const check = <A>(
   arbitrary: Arbitrary.Arbitrary<A>,
   property: (value: A) => Effect.Effect<void, unknown, MessageStore>
 ) =>
-  Arbitrary.checkEffect(arbitrary, (value) => Effect.as(Effect.orDie(property(value)), true), { runs: 60 }).pipe(
+  Arbitrary.checkEffect(arbitrary, (value) => Effect.as(Effect.orDie(property(value)), true), { runs: 30 }).pipe(
     Effect.map((result) => assert.isUndefined(Arbitrary.formatCheckFailure(result)))
   )
 

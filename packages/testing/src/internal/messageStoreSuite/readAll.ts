@@ -128,7 +128,7 @@ const filters = (it: It) =>
             assert.strictEqual(paged.through, Math.max(all.at(-1)?.globalPosition ?? 0, from - 1))
             return true
           }),
-          { runs: 60 }
+          { runs: 30 }
         ).pipe(Effect.map((result) => assert.isUndefined(Arbitrary.formatCheckFailure(result))))
       }))
 

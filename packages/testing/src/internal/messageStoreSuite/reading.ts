@@ -79,7 +79,7 @@ const streamPages = (it: It, supports: Supports) => {
           assert.deepStrictEqual(found, ordered.slice(0, limit))
           return true
         }),
-        { runs: 60 }
+        { runs: 30 }
       ).pipe(Effect.map((result) => assert.isUndefined(Arbitrary.formatCheckFailure(result))))
     }))
 
