@@ -18,13 +18,14 @@ const longest = [
   "examples/git-history/test/main.test.ts"
 ].map((path) => join(import.meta.dirname, path))
 
+const rank = ({ moduleId }: TestSpecification): number => {
+  const at = longest.indexOf(moduleId)
+  return at === -1 ? longest.length : at
+}
+
 /** Begins with the longest files, so that no worker is left with one of them when the others have nothing to do any more. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
-    const rank = ({ moduleId }: TestSpecification) => {
-      const at = longest.indexOf(moduleId)
-      return at === -1 ? longest.length : at
-    }
     return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
   }
 }
