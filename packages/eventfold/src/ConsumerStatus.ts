@@ -8,7 +8,7 @@ import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
 import type { FailureReport } from "./FailureReport.ts"
 import type { HeldBack } from "./HeldBack.ts"
-import type { RecordedMessage } from "./Message.ts"
+import type { MessagePlace } from "./Message.ts"
 
 /**
  * A recorded message without its content.
@@ -16,7 +16,7 @@ import type { RecordedMessage } from "./Message.ts"
  * @since 0.1.0
  * @category models
  */
-export type MessagePlace = Omit<RecordedMessage, "data" | "metadata">
+export type { MessagePlace } from "./Message.ts"
 
 /**
  * Consumer lag. Messages that consumers write about themselves (positions, parked messages) do not count for a consumer that

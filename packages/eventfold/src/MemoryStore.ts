@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { parseJson } from "./internal/runtime/parseJson.ts"
 import { isBookkeeping } from "./internal/store/bookkeeping.ts"
+import * as MemoryListing from "./internal/store/memoryListing.ts"
 import * as MemoryLog from "./internal/store/memoryLog.ts"
 import { lowerBound, record, type Row, upTo } from "./internal/store/memoryLog.ts"
 import * as MemoryStreams from "./internal/store/memoryStreams.ts"
@@ -153,6 +154,7 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
         const rows = upTo(log.categories.get(range.category), through)
         return rows.slice(lowerBound(rows, range.from)).filter(selects(range)).length
       }),
+    listing: MemoryListing.make({ reading }),
     streams: MemoryStreams.make({ changing, reading }),
     lease: makeLocalLeases()
   }

@@ -15,6 +15,7 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
+import type { ListingBackend } from "./Listing.ts"
 import type { MessageId, RecordedMessage } from "./Message.ts"
 import type { Key, Position } from "./PositionStore.ts"
 import type { DuplicateMessageId, StoreError, Unsupported, WrongExpectedVersion } from "./StoreError.ts"
@@ -600,6 +601,8 @@ export interface StoreBackend {
   readonly lastCategoryMessage: (category: CategoryName) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
   /** The number of messages in a range of a category, in one consistent view. */
   readonly countCategory: (range: CategoryRange) => Effect.Effect<number, StoreError>
+  /** Lists of categories and streams. Without this member, they fail with `Unsupported`. */
+  readonly listing?: ListingBackend | undefined
   /**
    * Attributes of streams, and deletion. Without this member, what `Streams` needs it for fails with `Unsupported`.
    */

@@ -12,6 +12,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as order from "effect/Order"
 import * as Schema from "effect/Schema"
 import { md5 } from "./internal/runtime/md5.ts"
 import { textProblem } from "./internal/runtime/storableJson.ts"
@@ -231,6 +232,21 @@ const beforePlus = (text: string): string => {
   const plus = text.indexOf("+")
   return plus === -1 ? text : text.slice(0, plus)
 }
+
+/**
+ * Sorts names as stores list them: by the bytes of UTF-8, which is the order of their code points.
+ *
+ * @category parts
+ * @since 0.1.0
+ */
+export const Order: order.Order<string> = order.make((a, b) => {
+  const [left, right] = [[...a], [...b]]
+  const differs = left.findIndex((character, i) => character !== right[i])
+  const difference = differs === -1
+    ? left.length - right.length
+    : (left[differs]?.codePointAt(0) ?? -1) - (right[differs]?.codePointAt(0) ?? -1)
+  return difference < 0 ? -1 : difference > 0 ? 1 : 0
+})
 
 /**
  * Whether a name is a category's: it has no dash.
