@@ -15,7 +15,8 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
-import type { Status } from "./ConsumerStatus.ts"
+import * as Stream from "effect/Stream"
+import type { Status, StoredConsumer } from "./ConsumerStatus.ts"
 import { check } from "./internal/consumer/checkDefinition.ts"
 import type { Consumer, Options } from "./internal/consumer/definition.ts"
 import type { ConsumerIsRunning, GroupSizeChanged, RunError } from "./internal/consumer/errors.ts"
@@ -23,6 +24,7 @@ import { inBatches, oneByOne } from "./internal/consumer/fromHandlers.ts"
 import * as Progress from "./internal/consumer/progress.ts"
 import * as Regroup from "./internal/consumer/regroup.ts"
 import * as Runner from "./internal/consumer/runner.ts"
+import * as StoredConsumers from "./internal/consumer/storedConsumers.ts"
 import type { TakenOver } from "./internal/consumer/takeOver.ts"
 import * as TakeOver from "./internal/consumer/takeOver.ts"
 import * as HostService from "./internal/processor/host.ts"
@@ -295,6 +297,38 @@ export const status = Effect.fn("Consumer.status")(function*(
   yield* check(consumer)
   return yield* Progress.status(consumer)
 })
+
+/**
+ * Lists the consumers that have written a position, without their definitions: each member of a group by itself, with its
+ * position, when it was written, and how far it is behind.
+ *
+ * **When to use**
+ *
+ * When a tool or an operator has only the store. With the definition, {@link status} counts exactly.
+ *
+ * **Details**
+ *
+ * It lists the positions of the position store: by default the rows, and the position streams of consumers that have no row. A
+ * consumer that has never written a position is not known. Each costs two look-ups. It fails with `Unsupported` when the position
+ * store or the message store can't list.
+ *
+ * @example
+ * ```ts
+ * import { Console, Stream } from "effect"
+ * import { Consumer } from "eventfold"
+ *
+ * const show = Stream.runForEach(Consumer.list, ({ behind, category, consumer, position }) =>
+ *   Console.log(consumer, category, position, behind.positions)
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const list: Stream.Stream<StoredConsumer, StoreError | Unsupported, MessageStore> = Stream.withSpan(
+  StoredConsumers.list,
+  "Consumer.list"
+)
 
 const untilHandled = Effect.fnUntraced(function*(
   consumer: Consumer<unknown, unknown>,

@@ -104,7 +104,8 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
           return last === undefined ? Option.none() : Option.some({ _tag: "Message", data: record(last).data })
         }),
       put: (key, position) =>
-        writing("PositionStore.put", () => Result.succeed(MemoryLog.putPosition(log, key, position)))
+        writing("PositionStore.put", (time) => Result.succeed(MemoryLog.putPosition(log, { key, position, time }))),
+      list: (after, limit) => reading((_, __, isWithin) => MemoryLog.listPositions(log, after, limit, isWithin))
     },
     heldBack: () => Effect.succeedNone,
     messageAt: (globalPosition) =>

@@ -247,8 +247,10 @@ const streamsOfPage = (sql: PgClient, { category, prefix, ...page }: StreamNames
       ) AS step
       WHERE names.nth < ${page.limit}::integer AND starts_with(names.name, ${begin}::text)
     ), listed AS (
-      ${bare}
-      SELECT name FROM names WHERE starts_with(name, ${begin}::text)
+      SELECT name
+      FROM (${bare}
+        SELECT name FROM names WHERE starts_with(name, ${begin}::text)
+      ) AS found
       ORDER BY name COLLATE "C"
       LIMIT ${BigInt(page.limit)}
     )
