@@ -24,7 +24,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as InProcess from "./internal/store/inProcess.ts"
-import type * as Listing from "./Listing.ts"
+import { categoryNames, streamNames } from "./internal/store/allNames.ts"
 import { MessageStore } from "./MessageStore.ts"
 import * as Metadata from "./Metadata.ts"
 import type { StoredPosition } from "./StoreBackend.ts"
@@ -115,13 +115,12 @@ export const streamName = ({ category, consumerId, member }: Key): string =>
  * @since 0.1.0
  * @category naming
  */
-export const keyOf = (name: string): Option.Option<Key> => {
-  const [, category] = /^(.+)[:+]position$/u.exec(StreamName.category(name)) ?? []
-  if (category === undefined) return Option.none()
-  const id = Option.getOrElse(StreamName.id(name), () => "")
-  const [, consumerId = id, member] = /^(.*)[+](\d+)$/u.exec(id) ?? []
-  return Option.some(member === undefined ? { category, consumerId } : { category, consumerId, member: Number(member) })
-}
+export const keyOf = (name: string): Option.Option<Key> =>
+  Option.map(StreamName.withoutType(StreamName.category(name), "position"), (category) => {
+    const id = Option.getOrElse(StreamName.id(name), () => "")
+    const [, consumerId = id, member] = /^(.*)[+](\d+)$/u.exec(id) ?? []
+    return member === undefined ? { category, consumerId } : { category, consumerId, member: Number(member) }
+  })
 
 const type = "Recorded"
 const Data = Schema.Struct({ position: Schema.Int, groupSize: Schema.optionalKey(Schema.Int) })
@@ -179,12 +178,8 @@ const stored = (key: Key) =>
 const inRow: Service["get"] = (key) =>
   Effect.map(stored(key), Option.flatMap((found) => found._tag === "Row" ? Option.some(found.position) : Option.none()))
 
-/** How many rows, categories or streams one statement lists. */
+/** How many rows one statement lists. */
 const pageSize = 100
-
-/** Lists are the store's own: their names and limits are right. */
-const ownList = <A>(effect: Effect.Effect<A, Listing.ListingError | StreamName.InvalidCategory>) =>
-  Effect.catchTag(effect, ["InvalidArgument", "InvalidCategory"], (error) => Effect.die(error))
 
 const listRows = Stream.unwrap(Effect.map(rows, (rows) =>
   rows === undefined ? Stream.empty : Stream.paginate(
@@ -198,17 +193,10 @@ const listRows = Stream.unwrap(Effect.map(rows, (rows) =>
 
 /** The names of all streams of positions, by category. */
 const positionStreams = Stream.unwrap(MessageStore.useSync((store) =>
-  Stream.paginate(undefined as string | undefined, (after) =>
-    Effect.map(ownList(store.categories({ after, limit: pageSize })), ({ categories, next }) => [
-      categories.map(({ category }) => category).filter((name) => Option.isSome(keyOf(name))),
-      next
-    ])).pipe(Stream.flatMap((category) =>
-      Stream.paginate(undefined as string | undefined, (after) =>
-        Effect.map(ownList(store.streams({ category, after, limit: pageSize })), ({ next, streams }) => [
-          streams.map(({ streamName }) => streamName),
-          next
-        ]))
-    ))
+  categoryNames(store).pipe(
+    Stream.filter((name) => Option.isSome(keyOf(name))),
+    Stream.flatMap((category) => streamNames(store, category))
+  )
 ))
 
 /** The positions in streams. A stream whose last `Recorded` message tells none is another client's, and is left out. */

@@ -280,6 +280,18 @@ export const withType = (category: string, type: string): string =>
   `${category}${category.includes(":") ? "+" : ":"}${type}`
 
 /**
+ * The category without its last type, when it is this one: `account` of `account:position` and `position`. The inverse of
+ * {@link withType}.
+ *
+ * @category parts
+ * @since 0.1.0
+ */
+export const withoutType = (category: string, type: string): Option.Option<string> =>
+  [`:${type}`, `+${type}`].some((end) => category.endsWith(end) && category.includes(":"))
+    ? Option.some(category.slice(0, -type.length - 1))
+    : Option.none()
+
+/**
  * Message DB's 64-bit hash of a text: the first 8 bytes of its MD5, big-endian, signed. It determines the lock of a category and
  * the consumer group member of a stream.
  *
