@@ -19,10 +19,12 @@ import * as Stream from "effect/Stream"
 import type { Status, StoredConsumer } from "./ConsumerStatus.ts"
 import { check } from "./internal/consumer/checkDefinition.ts"
 import type { Consumer, Options } from "./internal/consumer/definition.ts"
-import type { ConsumerIsRunning, GroupSizeChanged, RunError } from "./internal/consumer/errors.ts"
+import type { ConsumerIsRunning, ConsumerMoved, ConsumerUnknown, GroupSizeChanged, RunError } from "./internal/consumer/errors.ts"
 import { inBatches, oneByOne } from "./internal/consumer/fromHandlers.ts"
 import * as Progress from "./internal/consumer/progress.ts"
 import * as Regroup from "./internal/consumer/regroup.ts"
+import * as Rewind from "./internal/consumer/rewind.ts"
+import type { RewindOptions, Rewound } from "./internal/consumer/rewind.ts"
 import * as Runner from "./internal/consumer/runner.ts"
 import * as StoredConsumers from "./internal/consumer/storedConsumers.ts"
 import type { TakenOver } from "./internal/consumer/takeOver.ts"
@@ -53,7 +55,9 @@ import type { InvalidCategory } from "./StreamName.ts"
 /** @since 0.1.0 */
 export type { Consumer, FailurePolicy, Options, Start } from "./internal/consumer/definition.ts"
 /** @since 0.1.0 */
-export { ConsumerIsRunning, GroupSizeChanged, type RunError } from "./internal/consumer/errors.ts"
+export { ConsumerIsRunning, ConsumerMoved, ConsumerUnknown, GroupSizeChanged, type RunError } from "./internal/consumer/errors.ts"
+/** @since 0.1.0 */
+export type { RewindOptions, Rewound } from "./internal/consumer/rewind.ts"
 /** @since 0.1.0 */
 export type { TakenOver } from "./internal/consumer/takeOver.ts"
 /** @since 0.1.0 */
@@ -437,6 +441,55 @@ export const takeOver = Effect.fn("Consumer.takeOver")(function*(
 > {
   yield* check(consumer)
   return yield* TakeOver.takeOver(consumer)
+})
+
+/**
+ * Sets a consumer back, by its id and category, so that it handles messages again. Stop all members first.
+ *
+ * **When to use**
+ *
+ * When the handlers did the wrong thing, or what they made was lost, and the messages since then are to be handled again. It needs no
+ * definition, so a tool can do it.
+ *
+ * **Details**
+ *
+ * It sets each member that is further to just before the message, and gives what it has changed. It never moves a member forwards: that
+ * would skip messages. If it is interrupted, run it again. Give the position that you have looked at as `expected`, so that a consumer
+ * that has moved meanwhile stays where it is.
+ *
+ * It fails with {@link ConsumerIsRunning} when a member runs in any process, with {@link ConsumerMoved} when the consumer is not at
+ * `expected`, with {@link ConsumerUnknown} when the store has no position of it, with `InvalidArgument` when no member is after the
+ * message, and with `Unsupported` when the store can't hold leases.
+ *
+ * **Gotchas**
+ *
+ * Handlers see the messages a second time, as after a crash. Of a stream in which messages are parked, those up to the last parked one
+ * are not handled again: they wait, or were settled.
+ *
+ * @example
+ * ```ts
+ * import { DateTime } from "effect"
+ * import { Consumer } from "eventfold"
+ *
+ * const welcome = { id: "welcome", category: "account" }
+ *
+ * const fromMessage = Consumer.rewind(welcome, { to: { position: 4_711 }, expected: 5_000 })
+ * const fromTime = Consumer.rewind(welcome, { to: { time: DateTime.makeUnsafe("2026-11-29T10:00:00Z") } })
+ * ```
+ *
+ * @since 0.1.0
+ * @category operating
+ */
+export const rewind = Effect.fn("Consumer.rewind")(function*(
+  consumer: Pick<Consumer<unknown, unknown>, "category" | "id">,
+  options: RewindOptions
+): Effect.fn.Return<
+  ReadonlyArray<Rewound>,
+  ConsumerIsRunning | ConsumerMoved | ConsumerUnknown | Unsupported | StoreError | InvalidArgument | InvalidCategory,
+  MessageStore
+> {
+  yield* Effect.annotateCurrentSpan("messaging.consumer.group.name", consumer.id)
+  return yield* Rewind.rewind(consumer, options)
 })
 
 /**

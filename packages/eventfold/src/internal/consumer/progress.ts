@@ -27,7 +27,7 @@ export interface StoredMember {
 
 /** All members, in whatever process they run. */
 export const membersOf = (
-  { category, id: consumerId }: AnyConsumer,
+  { category, id: consumerId }: Pick<AnyConsumer, "category" | "id">,
   size: number | undefined
 ): ReadonlyArray<StoredMember> =>
   size === undefined
