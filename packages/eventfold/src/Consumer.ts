@@ -19,7 +19,13 @@ import * as Stream from "effect/Stream"
 import type { Status, StoredConsumer } from "./ConsumerStatus.ts"
 import { check } from "./internal/consumer/checkDefinition.ts"
 import type { Consumer, Options } from "./internal/consumer/definition.ts"
-import type { ConsumerIsRunning, ConsumerMoved, ConsumerUnknown, GroupSizeChanged, RunError } from "./internal/consumer/errors.ts"
+import type {
+  ConsumerIsRunning,
+  ConsumerMoved,
+  ConsumerUnknown,
+  GroupSizeChanged,
+  RunError
+} from "./internal/consumer/errors.ts"
 import { inBatches, oneByOne } from "./internal/consumer/fromHandlers.ts"
 import * as Progress from "./internal/consumer/progress.ts"
 import * as Regroup from "./internal/consumer/regroup.ts"
@@ -55,7 +61,13 @@ import type { InvalidCategory } from "./StreamName.ts"
 /** @since 0.1.0 */
 export type { Consumer, FailurePolicy, Options, Start } from "./internal/consumer/definition.ts"
 /** @since 0.1.0 */
-export { ConsumerIsRunning, ConsumerMoved, ConsumerUnknown, GroupSizeChanged, type RunError } from "./internal/consumer/errors.ts"
+export {
+  ConsumerIsRunning,
+  ConsumerMoved,
+  ConsumerUnknown,
+  GroupSizeChanged,
+  type RunError
+} from "./internal/consumer/errors.ts"
 /** @since 0.1.0 */
 export type { RewindOptions, Rewound } from "./internal/consumer/rewind.ts"
 /** @since 0.1.0 */

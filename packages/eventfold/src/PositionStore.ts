@@ -23,8 +23,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as InProcess from "./internal/store/inProcess.ts"
 import { categoryNames, streamNames } from "./internal/store/allNames.ts"
+import * as InProcess from "./internal/store/inProcess.ts"
 import { MessageStore } from "./MessageStore.ts"
 import * as Metadata from "./Metadata.ts"
 import type { StoredPosition } from "./StoreBackend.ts"
@@ -204,7 +204,11 @@ const listStreams = Stream.mapEffect(
   positionStreams,
   Effect.fnUntraced(function*(name): Effect.fn.Return<ReadonlyArray<Listed>, StoreError, MessageStore> {
     const store = yield* MessageStore
-    const last = yield* Effect.catchTag(store.lastMessage(name, { type }), "InvalidStreamName", () => Effect.succeedNone)
+    const last = yield* Effect.catchTag(
+      store.lastMessage(name, { type }),
+      "InvalidStreamName",
+      () => Effect.succeedNone
+    )
     const key = keyOf(name)
     if (Option.isNone(last) || Option.isNone(key)) return []
     const position = Schema.decodeUnknownOption(Data)(last.value.data)

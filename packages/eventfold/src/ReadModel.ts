@@ -44,7 +44,12 @@ import * as Rebuild from "./internal/readModel/rebuild.ts"
 import type { Progress } from "./internal/readModel/rebuild.ts"
 import * as Runner from "./internal/readModel/runner.ts"
 import * as SideEffects from "./internal/readModel/sideEffects.ts"
-import { list as readList, type Status, status as readStatus, type StoredReadModel } from "./internal/readModel/status.ts"
+import {
+  list as readList,
+  type Status,
+  status as readStatus,
+  type StoredReadModel
+} from "./internal/readModel/status.ts"
 import { waitFor as waitForPosition } from "./internal/readModel/waitFor.ts"
 import * as Eager from "./internal/runtime/eagerLoop.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"

@@ -399,7 +399,7 @@ export class Categories extends HttpApiGroup.make("categories").add(
   }).annotateMerge(described(
     "List categories",
     "A page of the categories that the sender may read, by name, each with its last message and about how many messages it has. " +
-      "Nothing is counted, and there is no total. A page may have fewer categories than its limit and still a next one."
+      "Nothing is counted, and there is no total."
   )),
   HttpApiEndpoint.get("streams", "/categories/:category/streams", {
     params: categoryName,

@@ -70,7 +70,9 @@ export const rewind = Effect.fnUntraced(function*(consumer: Owner, options: Rewi
     return yield* new InvalidArgument({
       argument: "to",
       value: describe(options.to),
-      expected: `before the consumer's position, ${Math.max(...recorded.map(({ from }) => from))}: a rewind skips nothing`
+      expected: `before the consumer's position, ${
+        Math.max(...recorded.map(({ from }) => from))
+      }: a rewind skips nothing`
     })
   }
   // Member 0, which tells the size, comes last, as when a group is divided again.

@@ -14,7 +14,9 @@ const behindCategory = Effect.fnUntraced(function*(category: string, position: n
   const store = yield* MessageStore
   const last = yield* store.lastCategoryMessage(category)
   const positions = Math.max(0, Option.match(last, { onNone: () => 0, onSome: (one) => one.globalPosition }) - position)
-  const [next] = positions === 0 ? [] : (yield* store.readCategoryPage(category, { from: position + 1, limit: 1 })).messages
+  const [next] = positions === 0
+    ? []
+    : (yield* store.readCategoryPage(category, { from: position + 1, limit: 1 })).messages
   const now = yield* Clock.currentTimeMillis
   const behind: Behind = {
     positions,

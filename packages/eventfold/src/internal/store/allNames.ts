@@ -15,20 +15,26 @@ const allPages = (
     ListingError | InvalidCategory
   >
 ): Stream.Stream<string, StoreError | Unsupported> => {
-  return Stream.paginate<string | undefined, string, StoreError | Unsupported>(undefined, (after) =>
-    Effect.catchTag(read(after), ["InvalidArgument", "InvalidCategory"], (error) => Effect.die(error)))
+  return Stream.paginate<string | undefined, string, StoreError | Unsupported>(
+    undefined,
+    (after) => Effect.catchTag(read(after), ["InvalidArgument", "InvalidCategory"], (error) => Effect.die(error))
+  )
 }
 
 /** The names of all categories, read by page. */
 export const categoryNames = (store: Store) =>
   allPages((after) =>
-    Effect.map(store.categories({ after }), ({ categories, next }) =>
-      [categories.map(({ category }) => category), next] as const)
+    Effect.map(
+      store.categories({ after }),
+      ({ categories, next }) => [categories.map(({ category }) => category), next] as const
+    )
   )
 
 /** The names of all streams of a category, read by page. */
 export const streamNames = (store: Store, category: string) =>
   allPages((after) =>
-    Effect.map(store.streams({ category, after }), ({ next, streams }) =>
-      [streams.map(({ streamName }) => streamName), next] as const)
+    Effect.map(
+      store.streams({ category, after }),
+      ({ next, streams }) => [streams.map(({ streamName }) => streamName), next] as const
+    )
   )

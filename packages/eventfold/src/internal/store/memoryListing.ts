@@ -14,7 +14,9 @@ const namesOf = (
   isSelected: (name: string) => boolean = () => true
 ) => {
   const names = [...lists.keys()]
-    .filter((name) => name.startsWith(prefix) && (after === undefined || StreamName.Order(name, after) > 0) && isSelected(name))
+    .filter((name) =>
+      name.startsWith(prefix) && (after === undefined || StreamName.Order(name, after) > 0) && isSelected(name)
+    )
     .toSorted(StreamName.Order)
   const found: Array<{ readonly name: string; readonly rows: ReadonlyArray<Row>; readonly last: Row }> = []
   for (const name of names) {

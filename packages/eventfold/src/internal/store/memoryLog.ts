@@ -9,7 +9,13 @@ import type * as Schema from "effect/Schema"
 import * as ExpectedVersion from "../../ExpectedVersion.ts"
 import type { RecordedMessage } from "../../Message.ts"
 import type { Key, Position } from "../../PositionStore.ts"
-import { type AppendResult, type EncodedAppend, type EncodedMessage, isCheck, type PositionRow } from "../../StoreBackend.ts"
+import {
+  type AppendResult,
+  type EncodedAppend,
+  type EncodedMessage,
+  isCheck,
+  type PositionRow
+} from "../../StoreBackend.ts"
 import { DuplicateMessageId, WrongExpectedVersion } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import { parseJson } from "../runtime/parseJson.ts"
@@ -231,7 +237,7 @@ export const listPositions = (
   isWithin: boolean
 ): ReadonlyArray<PositionRow> => {
   const rows = new Map(positions)
-  if (isWithin) for (const { row, text } of pendingPositions) rows.set(text, row)
+  if (isWithin) { for (const { row, text } of pendingPositions) rows.set(text, row) }
   const begin = after === undefined ? "" : textOf(after)
   return [...rows]
     .filter(([text]) => text > begin)

@@ -8,6 +8,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { HeldBack } from "eventfold/HeldBack"
+import type { CategorySummary } from "eventfold/Listing"
 import { MessageStore } from "eventfold/MessageStore"
 import type { ConsumerGroup, ReadPageResult } from "eventfold/StoreBackend"
 import * as StreamName from "eventfold/StreamName"
@@ -80,11 +81,19 @@ const categories = HttpApiBuilder.group(
         yield* authorizeSome("read")
         const principal = yield* Principal.Principal
         const limit = yield* pageLimit(limits, query.limit)
-        const page = yield* orProblem(ofReadStream)(store.categories({ ...query, limit }))
-        // A category that the sender may not read is not told of.
-        const found = page.categories.filter(({ category }) => Principal.allows(principal, "read", category))
-        return yield* withNext(page.next, {
-          categories: found.map(({ category, last, size }) =>
+        // A category that the sender may not read is not told of, nor is its name where the next page begins.
+        const found: Array<CategorySummary> = []
+        let after = query.after
+        do {
+          const page = yield* orProblem(ofReadStream)(store.categories({ ...query, after, limit }))
+          found.push(...page.categories.filter(({ category }) => Principal.allows(principal, "read", category)))
+          after = Option.getOrUndefined(page.next)
+        } while (after !== undefined && found.length < limit)
+        const listed = found.slice(0, limit)
+        const isLast = after === undefined && found.length <= limit
+        const next = isLast ? Option.none() : Option.fromUndefinedOr(listed.at(-1)?.category)
+        return yield* withNext(next, {
+          categories: listed.map(({ category, last, size }) =>
             Option.isNone(size) ? { category, last } : { category, size: size.value, last }
           )
         })

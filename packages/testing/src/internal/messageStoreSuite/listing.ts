@@ -119,8 +119,10 @@ export const tests = (it: It, supports: Supports): void => {
         const names = [category, ...ids.map((id) => `${category}-${id}`)]
         yield* Effect.forEach(names, (name, i) => store.append(name, numbered(i + 1)))
         // Beside the category, before and between its names.
-        yield* Effect.forEach([`${category}+x-1`, `${category}:position-1`, `${category}1-1`, `${category}a`], (name) =>
-          store.append(name, numbered(1)))
+        yield* Effect.forEach(
+          [`${category}+x-1`, `${category}:position-1`, `${category}1-1`, `${category}a`],
+          (name) => store.append(name, numbered(1))
+        )
         const expected = names.toSorted(StreamName.Order)
         for (const limit of [1, 5, 14, 100]) {
           assert.deepStrictEqual(namesOf(yield* streams({ category, limit })), expected)
