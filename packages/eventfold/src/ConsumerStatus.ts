@@ -8,8 +8,8 @@ import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { FailureReport } from "./FailureReport.ts"
-import type { HeldBack } from "./HeldBack.ts"
-import type { MessagePlace } from "./Message.ts"
+import { HeldBack } from "./HeldBack.ts"
+import { MessagePlace } from "./Message.ts"
 
 /**
  * A recorded message without its content.
@@ -17,7 +17,7 @@ import type { MessagePlace } from "./Message.ts"
  * @since 0.1.0
  * @category models
  */
-export type { MessagePlace } from "./Message.ts"
+export { MessagePlace } from "./Message.ts"
 
 /**
  * Consumer lag. Messages that consumers write about themselves (positions, parked messages) do not count for a consumer that
@@ -32,6 +32,16 @@ export interface Lag {
   /** The age of the oldest of them; zero when there is none. */
   readonly age: Duration.Duration
 }
+
+const lag = Schema.Struct({ messages: Schema.Int, age: Schema.Duration })
+
+/**
+ * The schema of a consumer's lag, with a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Lag: Schema.Codec<Lag, typeof lag.Encoded> = lag
 
 /**
  * How far a member of a consumer group has come. A consumer without a group has one member.
@@ -73,6 +83,27 @@ export interface Status {
    */
   readonly heldBack: Option.Option<HeldBack>
 }
+
+const status = Schema.Struct({
+  consumer: Schema.String,
+  category: Schema.String,
+  members: Schema.Array(Schema.Struct({
+    member: Schema.UndefinedOr(Schema.Int),
+    position: Schema.Option(Schema.Int),
+    lag: Lag
+  })),
+  lag: Lag,
+  last: Schema.Option(MessagePlace),
+  heldBack: Schema.Option(HeldBack)
+})
+
+/**
+ * The schema of the status of a consumer, with a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Status: Schema.Codec<Status, typeof status.Encoded> = status
 
 /**
  * How far a position is behind the log, as far as the store knows it without the definition of the consumer: types and

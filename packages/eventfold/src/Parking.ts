@@ -24,7 +24,7 @@ import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { FailureReport } from "./FailureReport.ts"
+import { FailureReport } from "./FailureReport.ts"
 import * as ParkingCategory from "./internal/parking/category.ts"
 import * as ParkedStreams from "./internal/parking/parkedStreams.ts"
 import * as States from "./internal/parking/states.ts"
@@ -67,6 +67,25 @@ export interface ParkedMessage {
   readonly time: DateTime.Utc
 }
 
+const parkedMessageSchema = Schema.Struct({
+  streamName: Schema.String,
+  position: Schema.Int,
+  globalPosition: Schema.Int,
+  messageId: Schema.String,
+  type: Schema.String,
+  failure: Schema.Option(FailureReport),
+  attempts: Schema.Int,
+  time: Schema.DateTimeUtc
+})
+
+/**
+ * The schema of a message that waits, with a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ParkedMessage: Schema.Codec<ParkedMessage, typeof parkedMessageSchema.Encoded> = parkedMessageSchema
+
 /**
  * The messages of one cardinal id that wait for a consumer.
  *
@@ -79,6 +98,16 @@ export interface ParkedStream {
   /** Oldest first, which is the order of a replay. */
   readonly messages: Arr.NonEmptyReadonlyArray<ParkedMessage>
 }
+
+const parkedStreamSchema = Schema.Struct({ stream: Schema.String, messages: Schema.NonEmptyArray(ParkedMessage) })
+
+/**
+ * The schema of a parked stream, with a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ParkedStream: Schema.Codec<ParkedStream, typeof parkedStreamSchema.Encoded> = parkedStreamSchema
 
 /**
  * The errors of this module: a failure of the store, or an argument that is not valid.

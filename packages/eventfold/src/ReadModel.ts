@@ -44,12 +44,7 @@ import * as Rebuild from "./internal/readModel/rebuild.ts"
 import type { Progress } from "./internal/readModel/rebuild.ts"
 import * as Runner from "./internal/readModel/runner.ts"
 import * as SideEffects from "./internal/readModel/sideEffects.ts"
-import {
-  list as readList,
-  type Status,
-  status as readStatus,
-  type StoredReadModel
-} from "./internal/readModel/status.ts"
+import { list as readList, readStatus, type Status, type StoredReadModel } from "./internal/readModel/status.ts"
 import { waitFor as waitForPosition } from "./internal/readModel/waitFor.ts"
 import * as Eager from "./internal/runtime/eagerLoop.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"
@@ -77,7 +72,7 @@ export { HandlerTimeout } from "./internal/processor/timeLimit.ts"
 /** @since 0.1.0 */
 export type { Progress } from "./internal/readModel/rebuild.ts"
 /** @since 0.1.0 */
-export { type BuildStatus, type Status, StoredReadModel } from "./internal/readModel/status.ts"
+export { type BuildStatus, Status, StoredReadModel } from "./internal/readModel/status.ts"
 /** @since 0.1.0 */
 export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 

@@ -84,7 +84,8 @@ export interface Build {
 
 const orUndefined = Schema.UndefinedOr(Schema.String)
 
-const build = Schema.Struct({
+/** @internal */
+export const buildFields = {
   readModel: Schema.String,
   number: Schema.Int,
   version: Schema.Int,
@@ -102,7 +103,9 @@ const build = Schema.Struct({
     history: Schema.Int
   }),
   createdAt: Schema.DateTimeUtc
-})
+}
+
+const build = Schema.Struct(buildFields)
 
 /**
  * The schema of a build of a read model, with a JSON form.

@@ -2,10 +2,10 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Behind, type Lag } from "../../ConsumerStatus.ts"
-import type { HeldBack } from "../../HeldBack.ts"
+import { Behind, Lag } from "../../ConsumerStatus.ts"
+import { HeldBack } from "../../HeldBack.ts"
 import { MessageStore } from "../../MessageStore.ts"
-import { Build, ReadModelStore } from "../../ReadModelStore.ts"
+import { Build, buildFields, ReadModelStore } from "../../ReadModelStore.ts"
 import type { ReadModel } from "./definition.ts"
 import { lagAfter } from "./lag.ts"
 
@@ -38,6 +38,23 @@ export interface Status {
    */
   readonly heldBack: Option.Option<HeldBack>
 }
+
+const buildStatus = Schema.Struct({ ...buildFields, lag: Lag })
+
+const status = Schema.Struct({
+  readModel: Schema.String,
+  live: Schema.Option(buildStatus),
+  builds: Schema.Array(buildStatus),
+  heldBack: Schema.Option(HeldBack)
+})
+
+/**
+ * The schema of the status of a read model, with a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Status: Schema.Codec<Status, typeof status.Encoded> = status
 
 /**
  * A read model as the store knows it, without its definition: its builds, by rising number, and how many global positions each is
@@ -73,7 +90,7 @@ export const list = Effect.gen(function*() {
   }))
 })
 
-export const status = Effect.fnUntraced(function*(model: ReadModel<unknown, unknown>) {
+export const readStatus = Effect.fnUntraced(function*(model: ReadModel<unknown, unknown>) {
   const store = yield* ReadModelStore
   const messages = yield* MessageStore
   const builds = yield* Effect.forEach(

@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Category from "eventfold/Category"
 import * as Consumer from "eventfold/Consumer"
-import { StoredConsumer } from "eventfold/ConsumerStatus"
+import { Status, StoredConsumer } from "eventfold/ConsumerStatus"
 import * as Entity from "eventfold/Entity"
 import { MessageStore, transaction } from "eventfold/MessageStore"
 import * as PositionStore from "eventfold/PositionStore"
@@ -303,6 +303,10 @@ const lists = (it: It) => {
       assert.deepStrictEqual(moved?.behind, { positions: 0, age: Option.none() })
       const codec = Schema.fromJsonString(Schema.toCodecJson(StoredConsumer))
       assert.deepStrictEqual(yield* Schema.decodeEffect(codec)(yield* Schema.encodeEffect(codec)(found)), found)
+      const { consumer } = yield* numbering(category)
+      const status = yield* Consumer.status(consumer)
+      const ofStatus = Schema.fromJsonString(Schema.toCodecJson(Status))
+      assert.deepStrictEqual(yield* Schema.decodeEffect(ofStatus)(yield* Schema.encodeEffect(ofStatus)(status)), status)
     }))
 
   it.effect("are listed member by member, in pages", () =>

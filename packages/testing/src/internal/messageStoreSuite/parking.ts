@@ -86,6 +86,9 @@ export const tests = (it: It) =>
         yield* equals({ a: [1, 2, 0], c: [0, 1] })
         const owners = Stream.runCollect(Stream.filter(Parking.owners, ({ category }) => category === owner.category))
         const oldest = (yield* Stream.runCollect(Parking.list(owner)))[0]?.messages[0].time
+        const parked = yield* Stream.runCollect(Parking.list(owner))
+        const codec = Schema.fromJsonString(Schema.toCodecJson(Schema.Array(Parking.ParkedStream)))
+        assert.deepStrictEqual(yield* Schema.decodeEffect(codec)(yield* Schema.encodeEffect(codec)(parked)), parked)
         const [known] = yield* owners
         assert.deepStrictEqual(known, { ...owner, streams: 2, messages: 5, since: known?.since })
         assert.strictEqual(known?.since.epochMilliseconds, oldest?.epochMilliseconds)
