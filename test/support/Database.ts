@@ -40,6 +40,8 @@ export interface Options {
   readonly server?: Server | undefined
   /** Without the schemas. */
   readonly empty?: boolean | undefined
+  /** Compares texts by the rules of this language; it must be empty. Defaults to the locale of the server, which is C. */
+  readonly language?: string | undefined
 }
 
 /** A database of a test suite. */
@@ -56,7 +58,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
 > {
   const server = options.server ?? inject("postgres")[0]
   const template = options.empty === true ? undefined : server.template
-  const database = yield* Effect.acquireRelease(create(server, template), (database) =>
+  const database = yield* Effect.acquireRelease(create(server, template, options.language), (database) =>
     // The databases of a killed server are gone.
     Effect.ignore(drop(server, database.name)))
   if (options.empty !== true && template === undefined) yield* Effect.provide(install, client(database.url))
@@ -93,11 +95,12 @@ export const urlAs = (url: string, user: string, password: string): string => {
 export const makeTemplate = (url: string): Effect.Effect<string, SqlError | SqlFileError, Scope.Scope> =>
   Effect.map(make({ server: { url } }), (database) => database.name)
 
-const create = (server: Server, template: string | undefined) =>
+const create = (server: Server, template: string | undefined, language: string | undefined) =>
   Effect.gen(function*() {
     const sql = yield* SqlClient
     const name = `eventfold_test_${randomBytes(6).toString("hex")}`
-    yield* sql`CREATE DATABASE ${sql(name)} TEMPLATE ${sql(template ?? "template0")}`
+    const locale = language === undefined ? sql`` : sql`LOCALE_PROVIDER icu ICU_LOCALE ${sql(language)}`
+    yield* sql`CREATE DATABASE ${sql(name)} TEMPLATE ${sql(template ?? "template0")} ${locale}`
     const url = new URL(server.url)
     url.pathname = `/${name}`
     return { name, url: url.href }

@@ -15,14 +15,24 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
-import type { Status } from "./ConsumerStatus.ts"
+import * as Stream from "effect/Stream"
+import type { Status, StoredConsumer } from "./ConsumerStatus.ts"
 import { check } from "./internal/consumer/checkDefinition.ts"
 import type { Consumer, Options } from "./internal/consumer/definition.ts"
-import type { ConsumerIsRunning, GroupSizeChanged, RunError } from "./internal/consumer/errors.ts"
+import type {
+  ConsumerIsRunning,
+  ConsumerMoved,
+  ConsumerUnknown,
+  GroupSizeChanged,
+  RunError
+} from "./internal/consumer/errors.ts"
 import { inBatches, oneByOne } from "./internal/consumer/fromHandlers.ts"
 import * as Progress from "./internal/consumer/progress.ts"
 import * as Regroup from "./internal/consumer/regroup.ts"
+import * as Rewind from "./internal/consumer/rewind.ts"
+import type { RewindOptions, Rewound } from "./internal/consumer/rewind.ts"
 import * as Runner from "./internal/consumer/runner.ts"
+import * as StoredConsumers from "./internal/consumer/storedConsumers.ts"
 import type { TakenOver } from "./internal/consumer/takeOver.ts"
 import * as TakeOver from "./internal/consumer/takeOver.ts"
 import * as HostService from "./internal/processor/host.ts"
@@ -51,7 +61,15 @@ import type { InvalidCategory } from "./StreamName.ts"
 /** @since 0.1.0 */
 export type { Consumer, FailurePolicy, Options, Start } from "./internal/consumer/definition.ts"
 /** @since 0.1.0 */
-export { ConsumerIsRunning, GroupSizeChanged, type RunError } from "./internal/consumer/errors.ts"
+export {
+  ConsumerIsRunning,
+  ConsumerMoved,
+  ConsumerUnknown,
+  GroupSizeChanged,
+  type RunError
+} from "./internal/consumer/errors.ts"
+/** @since 0.1.0 */
+export type { RewindOptions, Rewound } from "./internal/consumer/rewind.ts"
 /** @since 0.1.0 */
 export type { TakenOver } from "./internal/consumer/takeOver.ts"
 /** @since 0.1.0 */
@@ -296,6 +314,38 @@ export const status = Effect.fn("Consumer.status")(function*(
   return yield* Progress.status(consumer)
 })
 
+/**
+ * Lists the consumers that have written a position, without their definitions: each member of a group by itself, with its
+ * position, when it was written, and how far it is behind.
+ *
+ * **When to use**
+ *
+ * When a tool or an operator has only the store. With the definition, {@link status} counts exactly.
+ *
+ * **Details**
+ *
+ * It lists the positions of the position store: by default the rows, and the position streams of consumers that have no row. A
+ * consumer that has never written a position is not known. Each costs two look-ups. It fails with `Unsupported` when the position
+ * store or the message store can't list.
+ *
+ * @example
+ * ```ts
+ * import { Console, Stream } from "effect"
+ * import { Consumer } from "eventfold"
+ *
+ * const show = Stream.runForEach(Consumer.list, ({ behind, category, consumer, position }) =>
+ *   Console.log(consumer, category, position, behind.positions)
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const list: Stream.Stream<StoredConsumer, StoreError | Unsupported, MessageStore> = Stream.withSpan(
+  StoredConsumers.list,
+  "Consumer.list"
+)
+
 const untilHandled = Effect.fnUntraced(function*(
   consumer: Consumer<unknown, unknown>,
   globalPosition: number,
@@ -403,6 +453,55 @@ export const takeOver = Effect.fn("Consumer.takeOver")(function*(
 > {
   yield* check(consumer)
   return yield* TakeOver.takeOver(consumer)
+})
+
+/**
+ * Sets a consumer back, by its id and category, so that it handles messages again. Stop all members first.
+ *
+ * **When to use**
+ *
+ * When the handlers did the wrong thing, or what they made was lost, and the messages since then are to be handled again. It needs no
+ * definition, so a tool can do it.
+ *
+ * **Details**
+ *
+ * It sets each member that is further to just before the message, and gives what it has changed. It never moves a member forwards: that
+ * would skip messages. If it is interrupted, run it again. Give the position that you have looked at as `expected`, so that a consumer
+ * that has moved meanwhile stays where it is.
+ *
+ * It fails with {@link ConsumerIsRunning} when a member runs in any process, with {@link ConsumerMoved} when the consumer is not at
+ * `expected`, with {@link ConsumerUnknown} when the store has no position of it, with `InvalidArgument` when no member is after the
+ * message, and with `Unsupported` when the store can't hold leases.
+ *
+ * **Gotchas**
+ *
+ * Handlers see the messages a second time, as after a crash. Of a stream in which messages are parked, those up to the last parked one
+ * are not handled again: they wait, or were settled.
+ *
+ * @example
+ * ```ts
+ * import { DateTime } from "effect"
+ * import { Consumer } from "eventfold"
+ *
+ * const welcome = { id: "welcome", category: "account" }
+ *
+ * const fromMessage = Consumer.rewind(welcome, { to: { position: 4_711 }, expected: 5_000 })
+ * const fromTime = Consumer.rewind(welcome, { to: { time: DateTime.makeUnsafe("2026-11-29T10:00:00Z") } })
+ * ```
+ *
+ * @since 0.1.0
+ * @category operating
+ */
+export const rewind = Effect.fn("Consumer.rewind")(function*(
+  consumer: Pick<Consumer<unknown, unknown>, "category" | "id">,
+  options: RewindOptions
+): Effect.fn.Return<
+  ReadonlyArray<Rewound>,
+  ConsumerIsRunning | ConsumerMoved | ConsumerUnknown | Unsupported | StoreError | InvalidArgument | InvalidCategory,
+  MessageStore
+> {
+  yield* Effect.annotateCurrentSpan("messaging.consumer.group.name", consumer.id)
+  return yield* Rewind.rewind(consumer, options)
 })
 
 /**

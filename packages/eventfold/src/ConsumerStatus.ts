@@ -6,9 +6,10 @@
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type { FailureReport } from "./FailureReport.ts"
-import type { HeldBack } from "./HeldBack.ts"
-import type { RecordedMessage } from "./Message.ts"
+import { HeldBack } from "./HeldBack.ts"
+import { MessagePlace } from "./Message.ts"
 
 /**
  * A recorded message without its content.
@@ -16,7 +17,7 @@ import type { RecordedMessage } from "./Message.ts"
  * @since 0.1.0
  * @category models
  */
-export type MessagePlace = Omit<RecordedMessage, "data" | "metadata">
+export { MessagePlace } from "./Message.ts"
 
 /**
  * Consumer lag. Messages that consumers write about themselves (positions, parked messages) do not count for a consumer that
@@ -31,6 +32,16 @@ export interface Lag {
   /** The age of the oldest of them; zero when there is none. */
   readonly age: Duration.Duration
 }
+
+const lag = Schema.Struct({ messages: Schema.Int, age: Schema.Duration })
+
+/**
+ * The schema of a consumer's lag, with a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Lag: Schema.Codec<Lag, typeof lag.Encoded> = lag
 
 /**
  * How far a member of a consumer group has come. A consumer without a group has one member.
@@ -72,6 +83,84 @@ export interface Status {
    */
   readonly heldBack: Option.Option<HeldBack>
 }
+
+const status = Schema.Struct({
+  consumer: Schema.String,
+  category: Schema.String,
+  members: Schema.Array(Schema.Struct({
+    member: Schema.UndefinedOr(Schema.Int),
+    position: Schema.Option(Schema.Int),
+    lag: Lag
+  })),
+  lag: Lag,
+  last: Schema.Option(MessagePlace),
+  heldBack: Schema.Option(HeldBack)
+})
+
+/**
+ * The schema of the status of a consumer, with a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Status: Schema.Codec<Status, typeof status.Encoded> = status
+
+/**
+ * How far a position is behind the log, as far as the store knows it without the definition of the consumer: types and
+ * correlations that the consumer skips count as well.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Behind = Schema.Struct({
+  /**
+   * How many global positions are after it, up to the last message of the category, or of the store for `$all`. There are at most as
+   * many messages: other categories, and gaps, are among them.
+   */
+  positions: Schema.Int,
+  /** The age of the first message of the category after it; none when there is none, and for `$all`. */
+  age: Schema.Option(Schema.Duration)
+})
+
+/**
+ * How far a position is behind the log.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Behind = typeof Behind.Type
+
+/**
+ * A consumer, or a member of its group, as the store knows it by its position, without its definition. It has a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const StoredConsumer = Schema.Struct({
+  /** The id of the consumer. Empty for a stream of positions without one, such as `account:position`. */
+  consumer: Schema.String,
+  /** The category that it reads; `$all` when it reads several, or everything. */
+  category: Schema.String,
+  /** The member of its group, from 0; none without a group. */
+  member: Schema.Option(Schema.Int),
+  /** The size of its group; none without a group. */
+  groupSize: Schema.Option(Schema.Int),
+  /** The checkpoint: the global position up to which everything is handled, inclusive. */
+  position: Schema.Int,
+  /** When the checkpoint was written. */
+  time: Schema.DateTimeUtc,
+  /** Where it is: in a row of the store, or in a message of its position stream. */
+  place: Schema.Literals(["row", "stream"]),
+  behind: Behind
+})
+
+/**
+ * A consumer, or a member of its group, as the store knows it by its position.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StoredConsumer = typeof StoredConsumer.Type
 
 /**
  * Messages whose handler has failed and is retried.

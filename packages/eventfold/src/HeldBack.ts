@@ -9,6 +9,7 @@
  */
 import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
 
 /**
  * A transaction in progress that has written messages, or may have. What the database does not tell this role is `undefined`.
@@ -47,6 +48,31 @@ export interface HeldBack {
   /** The transactions that may write it. Empty when they have just ended. */
   readonly writers: ReadonlyArray<Writer>
 }
+
+const text = Schema.UndefinedOr(Schema.String)
+
+const heldBack = Schema.Struct({
+  position: Schema.Int,
+  writers: Schema.Array(Schema.Struct({
+    pid: Schema.UndefinedOr(Schema.Int),
+    preparedAs: text,
+    state: text,
+    since: Schema.UndefinedOr(Schema.DateTimeUtc),
+    age: Schema.UndefinedOr(Schema.Duration),
+    applicationName: text,
+    user: text,
+    clientAddress: text,
+    query: text
+  }))
+})
+
+/**
+ * The schema of what holds back a reader, with a JSON form.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const HeldBack: Schema.Codec<HeldBack, typeof heldBack.Encoded> = heldBack
 
 /**
  * Describes a {@link Writer} in a few words, such as `process 4711 (billing, user app, idle in transaction, for 3m 12s)`.

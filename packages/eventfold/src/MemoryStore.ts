@@ -10,6 +10,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { parseJson } from "./internal/runtime/parseJson.ts"
 import { isBookkeeping } from "./internal/store/bookkeeping.ts"
+import * as MemoryListing from "./internal/store/memoryListing.ts"
 import * as MemoryLog from "./internal/store/memoryLog.ts"
 import { lowerBound, record, type Row, upTo } from "./internal/store/memoryLog.ts"
 import * as MemoryStreams from "./internal/store/memoryStreams.ts"
@@ -103,7 +104,8 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
           return last === undefined ? Option.none() : Option.some({ _tag: "Message", data: record(last).data })
         }),
       put: (key, position) =>
-        writing("PositionStore.put", () => Result.succeed(MemoryLog.putPosition(log, key, position)))
+        writing("PositionStore.put", (time) => Result.succeed(MemoryLog.putPosition(log, { key, position, time }))),
+      list: (after, limit) => reading((_, __, isWithin) => MemoryLog.listPositions(log, after, limit, isWithin))
     },
     heldBack: () => Effect.succeedNone,
     messageAt: (globalPosition) =>
@@ -153,6 +155,7 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
         const rows = upTo(log.categories.get(range.category), through)
         return rows.slice(lowerBound(rows, range.from)).filter(selects(range)).length
       }),
+    listing: MemoryListing.make({ reading }),
     streams: MemoryStreams.make({ changing, reading }),
     lease: makeLocalLeases()
   }

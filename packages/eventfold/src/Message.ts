@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
+import * as Struct from "effect/Struct"
 import { md5 } from "./internal/runtime/md5.ts"
 import type * as Metadata from "./Metadata.ts"
 import { StreamName } from "./StreamName.ts"
@@ -93,6 +94,39 @@ export interface RecordedMessage {
    */
   readonly time: DateTime.Utc
 }
+
+const messagePlace = Schema.Struct(Struct.omit(recordedMessage.fields, ["data", "metadata"]))
+
+/**
+ * The schema of a message in the store without its content, with a JSON form.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const MessagePlace: Schema.Codec<MessagePlace, typeof messagePlace.Encoded> = messagePlace
+
+/**
+ * A message in the store, without its content.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type MessagePlace = Omit<RecordedMessage, "data" | "metadata">
+
+/**
+ * The place of a message, as lists and reports tell it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const placeOf = ({ globalPosition, id, position, streamName, time, type }: MessagePlace): MessagePlace => ({
+  id,
+  streamName,
+  type,
+  position,
+  globalPosition,
+  time
+})
 
 /**
  * The type of the messages that stand for a deletion: see {@link isDeleted}.

@@ -29,6 +29,7 @@ import * as Meter from "./internal/runtime/meter.ts"
 import { makeAppends } from "./internal/store/appends.ts"
 import * as Independence from "./internal/store/independence.ts"
 import * as InProcess from "./internal/store/inProcess.ts"
+import { makeListings } from "./internal/store/listings.ts"
 import { makeLookups } from "./internal/store/lookups.ts"
 import * as Measured from "./internal/store/measured.ts"
 import type {
@@ -49,6 +50,7 @@ import type {
 } from "./internal/store/options.ts"
 import { makePages, makeStreams } from "./internal/store/reads.ts"
 import * as WakeUpHub from "./internal/store/wakeUpHub.ts"
+import type * as Listing from "./Listing.ts"
 import * as MemoryStore from "./MemoryStore.ts"
 import type * as Message from "./Message.ts"
 import type { AppendResult, Lease, ReadAllResult, ReadPageResult, StoreBackend, StoreIdentity } from "./StoreBackend.ts"
@@ -363,6 +365,58 @@ export class MessageStore extends Context.Service<MessageStore, {
     options?: CountCategoryOptions
   ) => Effect.Effect<number, ReadCategoryError>
   /**
+   * Lists the categories by page, sorted by the bytes of their names: each with its last message and about how many messages it
+   * has. Those in which consumers write about themselves, such as `account:position`, are listed like others.
+   *
+   * **Details**
+   *
+   * A page costs a few look-ups for each category, however many messages there are: nothing is counted. Where the database
+   * compares texts by the rules of a language, it costs a look-up for each category of the store.
+   *
+   * Give a page's `next` as `after` to go on. Fails with `InvalidArgument` for an option that no name or number can be, and with
+   * `Unsupported` when the store can't list.
+   *
+   * @example
+   * ```ts
+   * import { Console, Effect, Option } from "effect"
+   * import { MessageStore } from "eventfold"
+   *
+   * const show = Effect.gen(function*() {
+   *   const store = yield* MessageStore.MessageStore
+   *   let after: string | undefined
+   *   do {
+   *     const page = yield* store.categories({ after })
+   *     for (const { category, last } of page.categories) yield* Console.log(category, last.type)
+   *     after = Option.getOrUndefined(page.next)
+   *   } while (after !== undefined)
+   * })
+   * ```
+   */
+  readonly categories: (
+    options?: Listing.Options
+  ) => Effect.Effect<Listing.CategoriesPage, Listing.ListingError>
+  /**
+   * Lists the streams of a category, or of all, by page and sorted by the bytes of their names: each with its version and its last
+   * message.
+   *
+   * **Details**
+   *
+   * A page costs a few look-ups for each stream, however many streams and messages there are. Deleted streams are left out, so a
+   * page may have fewer streams than its `limit`. Give its `next` as `after` to go on; none means the end. `prefix` is that of the
+   * whole name, as in `account-12`. The stream whose name is that of the category is one of its streams.
+   *
+   * Fails as `categories` does, and with `InvalidCategory` for a category with a dash.
+   *
+   * **Gotchas**
+   *
+   * Where the database compares texts by the rules of a language, as `en_US.UTF-8` does, its index does not have the streams of a
+   * category together. There a list needs a `category` and the schema `eventfold`, and the first one of a category notes
+   * its streams, as `Streams.list` does; otherwise it is `Unsupported`.
+   */
+  readonly streams: (
+    options?: Listing.StreamsOptions
+  ) => Effect.Effect<Listing.StreamsPage, Listing.ListingError | StreamName.InvalidCategory>
+  /**
    * Tries once, without waiting, to become the only holder of a name among all processes that use the store.
    *
    * **When to use**
@@ -468,6 +522,7 @@ export const make = Effect.fnUntraced(function*(
     ...makeStreams(backend),
     ...makePages(backend),
     ...makeLookups(backend),
+    ...makeListings(backend),
     lease: (name) => tryLease(backend, name),
     wakeUps: (category, options) => subscribe(hub, category, options),
     transaction: makeTransaction(backend),

@@ -22,15 +22,17 @@ import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { FailureReport } from "./FailureReport.ts"
+import { FailureReport } from "./FailureReport.ts"
 import * as ParkingCategory from "./internal/parking/category.ts"
 import * as ParkedStreams from "./internal/parking/parkedStreams.ts"
 import * as States from "./internal/parking/states.ts"
+import { categoryNames } from "./internal/store/allNames.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"
 import { allName } from "./internal/store/bookkeeping.ts"
-import type { MessageStore } from "./MessageStore.ts"
-import { InvalidArgument, type StoreError } from "./StoreError.ts"
+import { MessageStore } from "./MessageStore.ts"
+import { InvalidArgument, type StoreError, type Unsupported } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 
 /**
@@ -65,6 +67,25 @@ export interface ParkedMessage {
   readonly time: DateTime.Utc
 }
 
+const parkedMessageSchema = Schema.Struct({
+  streamName: Schema.String,
+  position: Schema.Int,
+  globalPosition: Schema.Int,
+  messageId: Schema.String,
+  type: Schema.String,
+  failure: Schema.Option(FailureReport),
+  attempts: Schema.Int,
+  time: Schema.DateTimeUtc
+})
+
+/**
+ * The schema of a message that waits, with a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ParkedMessage: Schema.Codec<ParkedMessage, typeof parkedMessageSchema.Encoded> = parkedMessageSchema
+
 /**
  * The messages of one cardinal id that wait for a consumer.
  *
@@ -77,6 +98,16 @@ export interface ParkedStream {
   /** Oldest first, which is the order of a replay. */
   readonly messages: Arr.NonEmptyReadonlyArray<ParkedMessage>
 }
+
+const parkedStreamSchema = Schema.Struct({ stream: Schema.String, messages: Schema.NonEmptyArray(ParkedMessage) })
+
+/**
+ * The schema of a parked stream, with a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ParkedStream: Schema.Codec<ParkedStream, typeof parkedStreamSchema.Encoded> = parkedStreamSchema
 
 /**
  * The errors of this module: a failure of the store, or an argument that is not valid.
@@ -109,6 +140,71 @@ const checkStream = (owner: Owner, stream: string) =>
         expected: `the name of a stream of ${owner.category}, such as ${owner.category}-123`
       })
     )
+
+/**
+ * What waits for a consumer, without its definition. It has a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const OwnerSummary = Schema.Struct({
+  /** The id of the consumer: with its category, the {@link Owner} that the other functions take. */
+  id: Schema.String,
+  /** `$all` for a consumer of several categories. */
+  category: Schema.String,
+  /** How many streams are parked for it, from 1. */
+  streams: Schema.Int,
+  /** How many messages wait in them. */
+  messages: Schema.Int,
+  /** When the stream that waits longest was parked. */
+  since: Schema.DateTimeUtc
+})
+
+/**
+ * What waits for a consumer, without its definition.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type OwnerSummary = typeof OwnerSummary.Type
+
+/**
+ * Lists the consumers for which messages wait, from the store alone: how many streams and messages, and since when. By category,
+ * and then by id.
+ *
+ * **Details**
+ *
+ * It finds the categories of parked streams among all categories, and reads each of them once, with an entry in memory for each
+ * parked stream. It fails with `Unsupported` when the store can't list its categories.
+ *
+ * @example
+ * ```ts
+ * import { Console, Stream } from "effect"
+ * import { Parking } from "eventfold"
+ *
+ * const show = Stream.runForEach(Parking.owners, ({ category, id, messages }) => Console.log(category, id, messages))
+ * ```
+ *
+ * @since 0.1.0
+ * @category reading
+ */
+export const owners: Stream.Stream<OwnerSummary, StoreError | Unsupported, MessageStore> = Stream.unwrap(
+  MessageStore.useSync((store) =>
+    categoryNames(store).pipe(
+      Stream.mapEffect((name) =>
+        Option.match(StreamName.withoutType(name, "parked"), {
+          onNone: () => Effect.succeed([]),
+          onSome: (category) =>
+            Effect.map(
+              ParkedStreams.waitingByConsumer(ParkingCategory.parkedCategory(name)),
+              Arr.map(({ consumer, ...waiting }): OwnerSummary => ({ id: consumer, category, ...waiting }))
+            )
+        })
+      ),
+      Stream.flattenIterable
+    )
+  )
+).pipe(Stream.withSpan("Parking.owners"))
 
 /** The streams in which messages wait, by the ids of the parked streams, in the order in which they were parked. */
 const waitingStreams = Effect.fnUntraced(function*(parking: ParkingCategory.ParkingCategory) {

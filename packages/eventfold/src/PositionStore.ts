@@ -17,15 +17,18 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { categoryNames, streamNames } from "./internal/store/allNames.ts"
 import * as InProcess from "./internal/store/inProcess.ts"
 import { MessageStore } from "./MessageStore.ts"
 import * as Metadata from "./Metadata.ts"
 import type { StoredPosition } from "./StoreBackend.ts"
-import { StoreError } from "./StoreError.ts"
+import { StoreError, type Unsupported } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 import { TraceContext } from "./TraceContext.ts"
 
@@ -57,6 +60,22 @@ export interface Position {
 }
 
 /**
+ * A position as a position store lists it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Listed {
+  /** The id is empty for a stream without one, such as `account:position`. */
+  readonly key: Key
+  readonly position: Position
+  /** When it was written. */
+  readonly time: DateTime.Utc
+  /** Where it is: in a row, or in a message of a stream. */
+  readonly place: "row" | "stream"
+}
+
+/**
  * What a position store does.
  *
  * @since 0.1.0
@@ -72,6 +91,8 @@ export interface Service {
    * here. Defaults to none, because a position store of your own knows no other place.
    */
   readonly elsewhere?: ((key: Key) => Effect.Effect<Option.Option<Position>, StoreError, MessageStore>) | undefined
+  /** Lists all positions, each key once. Without this member, `Consumer.list` fails with `Unsupported`. */
+  readonly list?: Stream.Stream<Listed, StoreError | Unsupported, MessageStore> | undefined
 }
 
 /**
@@ -87,6 +108,19 @@ export interface Service {
  */
 export const streamName = ({ category, consumerId, member }: Key): string =>
   `${StreamName.withType(category, "position")}-${consumerId}${member === undefined ? "" : `+${member}`}`
+
+/**
+ * The key of the positions in a stream, by its name: the inverse of {@link streamName}. None for a stream of other messages.
+ *
+ * @since 0.1.0
+ * @category naming
+ */
+export const keyOf = (name: string): Option.Option<Key> =>
+  Option.map(StreamName.withoutType(StreamName.category(name), "position"), (category) => {
+    const id = Option.getOrElse(StreamName.id(name), () => "")
+    const [, consumerId = id, member] = /^(.*)[+](\d+)$/u.exec(id) ?? []
+    return member === undefined ? { category, consumerId } : { category, consumerId, member: Number(member) }
+  })
 
 const type = "Recorded"
 const Data = Schema.Struct({ position: Schema.Int, groupSize: Schema.optionalKey(Schema.Int) })
@@ -144,6 +178,53 @@ const stored = (key: Key) =>
 const inRow: Service["get"] = (key) =>
   Effect.map(stored(key), Option.flatMap((found) => found._tag === "Row" ? Option.some(found.position) : Option.none()))
 
+/** How many rows one statement lists. */
+const pageSize = 100
+
+const listRows = Stream.unwrap(Effect.map(rows, (rows) =>
+  rows === undefined ? Stream.empty : Stream.paginate(
+    undefined as Key | undefined,
+    (after) =>
+      Effect.map(rows.list(after, pageSize), (page) => [
+        page.map((row): Listed => ({ ...row, place: "row" })),
+        page.length < pageSize ? Option.none() : Option.fromUndefinedOr(page.at(-1)?.key)
+      ])
+  )))
+
+/** The names of all streams of positions, by category. */
+const positionStreams = Stream.unwrap(MessageStore.useSync((store) =>
+  categoryNames(store).pipe(
+    Stream.filter((name) => Option.isSome(keyOf(name))),
+    Stream.flatMap((category) => streamNames(store, category))
+  )
+))
+
+/** The positions in streams. A stream whose last `Recorded` message tells none is another client's, and is left out. */
+const listStreams = Stream.mapEffect(
+  positionStreams,
+  Effect.fnUntraced(function*(name): Effect.fn.Return<ReadonlyArray<Listed>, StoreError, MessageStore> {
+    const store = yield* MessageStore
+    const last = yield* Effect.catchTag(
+      store.lastMessage(name, { type }),
+      "InvalidStreamName",
+      () => Effect.succeedNone
+    )
+    const key = keyOf(name)
+    if (Option.isNone(last) || Option.isNone(key)) return []
+    const position = Schema.decodeUnknownOption(Data)(last.value.data)
+    return Option.isNone(position)
+      ? []
+      : [{ key: key.value, position: position.value, time: last.value.time, place: "stream" }]
+  })
+).pipe(Stream.flattenIterable)
+
+/** Two lists, without what the second has of the keys of the first. */
+const both = (
+  first: Stream.Stream<Listed, StoreError | Unsupported, MessageStore>,
+  second: Stream.Stream<Listed, StoreError | Unsupported, MessageStore>,
+  isInFirst: (key: Key) => Effect.Effect<boolean, StoreError, MessageStore>
+) => Stream.concat(first, Stream.filterEffect(second, ({ key }) => Effect.map(isInFirst(key), (isIn) => !isIn)))
+
 /** A row counts more than its stream: a consumer that was set back would otherwise be where it had been. */
 const standard: Service = {
   get: Effect.fn("PositionStore.get")(function*(key) {
@@ -156,7 +237,8 @@ const standard: Service = {
     const own = yield* rows
     yield* own === undefined ? putInStream(key, position) : own.put(key, position)
   }),
-  elsewhere: (key) => Effect.flatMap(rows, (rows) => rows === undefined ? Effect.succeedNone : inStream(key))
+  elsewhere: (key) => Effect.flatMap(rows, (rows) => rows === undefined ? Effect.succeedNone : inStream(key)),
+  list: both(listRows, listStreams, (key) => Effect.map(inRow(key), Option.isSome))
 }
 
 const streams: Service = {
@@ -165,7 +247,8 @@ const streams: Service = {
     return Option.isSome(found) ? found : yield* inRow(key)
   }),
   put: Effect.fn("PositionStore.put")(putInStream),
-  elsewhere: inRow
+  elsewhere: inRow,
+  list: both(listStreams, listRows, (key) => Effect.map(inStream(key), Option.isSome))
 }
 
 /**
@@ -206,10 +289,12 @@ export const layerStreams: Layer.Layer<never> = Layer.succeed(PositionStore, str
 export const layerMemory: Layer.Layer<never> = Layer.effect(
   PositionStore,
   Effect.sync(() => {
-    const positions = new Map<string, Position>()
+    const positions = new Map<string, Listed>()
     return {
-      get: (key) => Effect.sync(() => Option.fromUndefinedOr(positions.get(streamName(key)))),
-      put: (key, position) => Effect.sync(() => void positions.set(streamName(key), position))
+      get: (key) => Effect.sync(() => Option.fromUndefinedOr(positions.get(streamName(key))?.position)),
+      put: (key, position) =>
+        Effect.map(DateTime.now, (time) => void positions.set(streamName(key), { key, position, time, place: "row" })),
+      list: Stream.suspend(() => Stream.fromIterable([...positions.values()]))
     }
   })
 )

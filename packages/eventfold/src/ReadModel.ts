@@ -44,7 +44,7 @@ import * as Rebuild from "./internal/readModel/rebuild.ts"
 import type { Progress } from "./internal/readModel/rebuild.ts"
 import * as Runner from "./internal/readModel/runner.ts"
 import * as SideEffects from "./internal/readModel/sideEffects.ts"
-import { type Status, status as readStatus } from "./internal/readModel/status.ts"
+import { list as readList, readStatus, type Status, type StoredReadModel } from "./internal/readModel/status.ts"
 import { waitFor as waitForPosition } from "./internal/readModel/waitFor.ts"
 import * as Eager from "./internal/runtime/eagerLoop.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"
@@ -72,7 +72,7 @@ export { HandlerTimeout } from "./internal/processor/timeLimit.ts"
 /** @since 0.1.0 */
 export type { Progress } from "./internal/readModel/rebuild.ts"
 /** @since 0.1.0 */
-export type { BuildStatus, Status } from "./internal/readModel/status.ts"
+export { type BuildStatus, Status, StoredReadModel } from "./internal/readModel/status.ts"
 /** @since 0.1.0 */
 export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 
@@ -361,6 +361,23 @@ export const status: (
     return yield* readStatus(model)
   }
 )
+
+/**
+ * Lists the read models that have a build, without their definitions: their builds, by rising number, and how many global positions
+ * each is behind the end of the log. By name.
+ *
+ * **When to use**
+ *
+ * When a tool or an operator has only the store. With the definition, {@link status} counts the messages that it handles.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const list: Effect.Effect<
+  ReadonlyArray<StoredReadModel>,
+  StoreError,
+  MessageStore | ReadModelStore
+> = Effect.withSpan(readList, "ReadModel.list")
 
 /**
  * Waits, in any process, until the live build has handled everything up to a global position (inclusive). After an append or a

@@ -82,6 +82,39 @@ export interface Build {
   readonly createdAt: DateTime.Utc
 }
 
+const orUndefined = Schema.UndefinedOr(Schema.String)
+
+/** @internal */
+export const buildFields = {
+  readModel: Schema.String,
+  number: Schema.Int,
+  version: Schema.Int,
+  fingerprint: Schema.String,
+  state: Schema.Literals(["building", "live", "retired"]),
+  checkpoint: Schema.Struct({
+    position: Schema.Int,
+    last: Schema.Option(Schema.Struct({ globalPosition: Schema.Int, id: Schema.String })),
+    store: Schema.Struct({
+      system: orUndefined,
+      database: orUndefined,
+      databaseName: orUndefined,
+      timeline: Schema.UndefinedOr(Schema.Int)
+    }),
+    history: Schema.Int
+  }),
+  createdAt: Schema.DateTimeUtc
+}
+
+const build = Schema.Struct(buildFields)
+
+/**
+ * The schema of a build of a read model, with a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Build: Schema.Codec<Build, typeof build.Encoded> = build
+
 /**
  * The part of a read model's definition that a store needs.
  *
@@ -138,6 +171,8 @@ export interface TableDifference {
 export interface Backend {
   /** The builds of a read model, by rising number. */
   readonly builds: (readModel: string) => Effect.Effect<ReadonlyArray<Build>, StoreError>
+  /** The builds of all read models, by name and rising number. */
+  readonly list: Effect.Effect<ReadonlyArray<Build>, StoreError>
   /**
    * Creates a build with empty tables, in one transaction. It is `"live"` when the read model has no live build, and
    * `"building"` otherwise.

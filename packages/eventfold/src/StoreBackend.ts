@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import type * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -15,6 +16,7 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
+import type { ListingBackend } from "./Listing.ts"
 import type { MessageId, RecordedMessage } from "./Message.ts"
 import type { Key, Position } from "./PositionStore.ts"
 import type { DuplicateMessageId, StoreError, Unsupported, WrongExpectedVersion } from "./StoreError.ts"
@@ -492,6 +494,19 @@ export type StoredPosition =
   | { readonly _tag: "Message"; readonly data: Schema.Json }
 
 /**
+ * A row of the positions of consumers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PositionRow {
+  readonly key: Key
+  readonly position: Position
+  /** When it was written. */
+  readonly time: DateTime.Utc
+}
+
+/**
  * The positions of consumers, each in a row that is updated. They are no messages: no reader meets them, and no global position
  * is taken for them.
  *
@@ -512,6 +527,8 @@ export interface Positions {
    * the messages of the former one.
    */
   readonly put: (key: Key, position: Position) => Effect.Effect<void, StoreError>
+  /** Lists at most `limit` rows after a key, or from the first one. The order is the store's, and always the same. */
+  readonly list: (after: Key | undefined, limit: number) => Effect.Effect<ReadonlyArray<PositionRow>, StoreError>
 }
 
 /**
@@ -600,6 +617,8 @@ export interface StoreBackend {
   readonly lastCategoryMessage: (category: CategoryName) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
   /** The number of messages in a range of a category, in one consistent view. */
   readonly countCategory: (range: CategoryRange) => Effect.Effect<number, StoreError>
+  /** Lists of categories and streams. Without this member, they fail with `Unsupported`. */
+  readonly listing?: ListingBackend | undefined
   /**
    * Attributes of streams, and deletion. Without this member, what `Streams` needs it for fails with `Unsupported`.
    */

@@ -12,6 +12,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as order from "effect/Order"
 import * as Schema from "effect/Schema"
 import { md5 } from "./internal/runtime/md5.ts"
 import { textProblem } from "./internal/runtime/storableJson.ts"
@@ -237,6 +238,21 @@ const beforePlus = (text: string): string => {
 }
 
 /**
+ * Sorts names as stores list them: by the bytes of UTF-8, which is the order of their code points.
+ *
+ * @category parts
+ * @since 0.1.0
+ */
+export const Order: order.Order<string> = order.make((a, b) => {
+  const [left, right] = [[...a], [...b]]
+  const differs = left.findIndex((character, i) => character !== right[i])
+  const difference = differs === -1
+    ? left.length - right.length
+    : (left[differs]?.codePointAt(0) ?? -1) - (right[differs]?.codePointAt(0) ?? -1)
+  return difference < 0 ? -1 : difference > 0 ? 1 : 0
+})
+
+/**
  * Whether a name is a category's: it has no dash.
  *
  * @category predicates
@@ -266,6 +282,18 @@ export const categoryTypes = (name: string): ReadonlyArray<string> => {
  */
 export const withType = (category: string, type: string): string =>
   `${category}${category.includes(":") ? "+" : ":"}${type}`
+
+/**
+ * The category without its last type, when it is this one: `account` of `account:position` and `position`. The inverse of
+ * {@link withType}.
+ *
+ * @category parts
+ * @since 0.1.0
+ */
+export const withoutType = (category: string, type: string): Option.Option<string> =>
+  [`:${type}`, `+${type}`].some((end) => category.endsWith(end) && category.includes(":"))
+    ? Option.some(category.slice(0, -type.length - 1))
+    : Option.none()
 
 /**
  * Message DB's 64-bit hash of a text: the first 8 bytes of its MD5, big-endian, signed. It determines the lock of a category and

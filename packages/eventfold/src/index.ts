@@ -59,6 +59,12 @@ export * as FailureReport from "./FailureReport.ts"
  */
 export * as HeldBack from "./HeldBack.ts"
 /**
+ * What a store has: lists of its categories and streams.
+ *
+ * @since 0.1.0
+ */
+export * as Listing from "./Listing.ts"
+/**
  * A message store in memory, as a backend.
  *
  * @since 0.1.0

@@ -168,6 +168,78 @@ export const StreamVersion = Schema.Struct({
   version: position
 }).annotate({ identifier: "StreamVersion" })
 
+const name = Schema.String
+const next = Schema.optionalKey(
+  Schema.String.annotate({ description: "Where the next page begins: give it as `after`. Absent at the end" })
+)
+
+/**
+ * A message without its content.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const MessagePlace = Message.MessagePlace.annotate({ identifier: "MessagePlace" })
+
+/**
+ * A category with its last message.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const CategorySummary = Schema.Struct({
+  category: name,
+  /** How many messages it has. Absent when the store does not know it. */
+  size: Schema.optionalKey(Schema.Struct({
+    messages: Schema.Int,
+    /** Whether they were counted. Otherwise the number is an estimate by the statistics of the database. */
+    isExact: Schema.Boolean
+  })),
+  last: MessagePlace
+}).annotate({ identifier: "CategorySummary" })
+
+/**
+ * A page of categories.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const CategoriesPage = Schema.Struct({ categories: Schema.Array(CategorySummary), next }).annotate({
+  identifier: "CategoriesPage"
+})
+
+/**
+ * A stream with its version and its last message.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const StreamSummary = Schema.Struct({ streamName: name, version: position, last: MessagePlace }).annotate({
+  identifier: "StreamSummary"
+})
+
+/**
+ * A page of streams.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const StreamsPage = Schema.Struct({ streams: Schema.Array(StreamSummary), next }).annotate({
+  identifier: "StreamsPage"
+})
+
+const namesQuery = {
+  prefix: Schema.optionalKey(Schema.String.annotate({ description: "Only names that begin with this text" })),
+  after: Schema.optionalKey(Schema.String.annotate({ description: "Only names after this one, by their bytes" })),
+  limit: Schema.optionalKey(
+    globalPosition.annotate({ description: "How many names to look at. Defaults to 100" })
+  )
+}
+
+const nextLink = {
+  link: Schema.optionalKey(Schema.String.annotate({ description: "The next page, by RFC 8288" }))
+}
+
 const etag = { etag: Schema.String.annotate({ description: "The version of the stream, such as `\"12\"`" }) }
 
 const pageHeaders = {
@@ -321,6 +393,25 @@ export class Messages extends HttpApiGroup.make("messages").add(
  * @since 0.1.0
  */
 export class Categories extends HttpApiGroup.make("categories").add(
+  HttpApiEndpoint.get("list", "/categories", {
+    query: namesQuery,
+    success: HttpApiSchema.WithHeaders(CategoriesPage, nextLink),
+    error: [...onRead, Problem.Unsupported]
+  }).annotateMerge(described(
+    "List categories",
+    "A page of the categories that the sender may read, by name, each with its last message and about how many messages it has. " +
+      "Nothing is counted, and there is no total."
+  )),
+  HttpApiEndpoint.get("streams", "/categories/:category/streams", {
+    params: categoryName,
+    query: namesQuery,
+    success: HttpApiSchema.WithHeaders(StreamsPage, nextLink),
+    error: [...onRead, Problem.Unsupported]
+  }).annotateMerge(described(
+    "List the streams of a category",
+    "A page of the streams, by name, each with its version and its last message. Deleted streams are left out, so a page may have fewer " +
+      "streams than its limit and still a next one."
+  )),
   HttpApiEndpoint.get("read", "/categories/:category/messages", {
     params: categoryName,
     query: {
@@ -335,7 +426,7 @@ export class Categories extends HttpApiGroup.make("categories").add(
     "Read a category",
     "A page of all streams of the category, by global position. Continue at `through` + 1."
   ))
-).middleware(Access).annotateMerge(OpenApi.annotations({ description: "Read categories" })) {}
+).middleware(Access).annotateMerge(OpenApi.annotations({ description: "Read and list categories" })) {}
 
 /**
  * A heartbeat of a live answer: the client has everything up to this position.

@@ -79,6 +79,44 @@ describe.each([
         assert.deepStrictEqual(fieldOf((yield* call("/categories/nothing/messages")).json, "type"), [])
       }))
 
+    it.effect("lists categories and their streams by pages, with links", () =>
+      Effect.gen(function*() {
+        const { call } = yield* makeChecker(yield* address)
+        for (const name of ["list-1", "list-10", "list-2", "listed-1", "listed:position-1"]) {
+          yield* call(`/streams/${name}/messages`, { body: { messages: [message("A"), message("B")] } })
+        }
+        const first = yield* call("/categories?prefix=list&limit=2")
+        const { categories } = first.json as { categories: ReadonlyArray<{ category: string; last: object }> }
+        assert.deepStrictEqual(categories.map(({ category }) => category), ["list", "listed"])
+        assert.deepInclude(categories[0]?.last, { streamName: "list-2", position: 1, type: "B" })
+        assert.deepInclude(first.json, { next: "listed" })
+        const [, query] = /^<([?][^>]+)>; rel="next"$/.exec(first.headers["link"] ?? "") ?? []
+        const second = yield* call(`/categories${query}`)
+        assert.deepStrictEqual(
+          (second.json as { categories: ReadonlyArray<{ category: string }> }).categories.map(({ category }) =>
+            category
+          ),
+          ["listed:position"]
+        )
+        assert.notProperty(second.json, "next")
+        assert.notProperty(second.headers, "link")
+
+        const path = "/categories/list/streams"
+        const streams = yield* call(`${path}?prefix=list-1&limit=1`)
+        assert.deepInclude(streams.json, { next: "list-1" })
+        assert.strictEqual(streams.headers["link"], `<?prefix=list-1&limit=1&after=list-1>; rel="next"`)
+        const rest = yield* call(`${path}?after=list-1`)
+        assert.deepStrictEqual(fieldOf({ messages: (rest.json as { streams: unknown }).streams }, "streamName"), [
+          "list-10",
+          "list-2"
+        ])
+        assert.deepStrictEqual((yield* call("/categories/nothing/streams")).json, { streams: [] })
+        assert.strictEqual((yield* call("/categories/list-1/streams")).status, 400)
+        assert.strictEqual((yield* call(`${path}?limit=0`)).status, 400)
+        assert.strictEqual((yield* call(`${path}?limit=1001`)).status, 400)
+        assert.strictEqual((yield* call(`${path}?after=%00`)).status, 400)
+      }))
+
     it.effect("appends to several streams, all or none", () =>
       Effect.gen(function*() {
         const { call } = yield* makeChecker(yield* address)

@@ -27,6 +27,7 @@ import * as EntityCache from "./internal/messageStoreSuite/entityCache.ts"
 import type * as Fixtures from "./internal/messageStoreSuite/fixtures.ts"
 import * as Keeping from "./internal/messageStoreSuite/keeping.ts"
 import * as Leases from "./internal/messageStoreSuite/leases.ts"
+import * as Listing from "./internal/messageStoreSuite/listing.ts"
 import * as Metadata from "./internal/messageStoreSuite/metadata.ts"
 import * as Parking from "./internal/messageStoreSuite/parking.ts"
 import * as Processes from "./internal/messageStoreSuite/processes.ts"
@@ -112,6 +113,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Transactions.tests(it)
     ApplicationTransactions.tests(it, supports)
     ConsumerPositions.tests(it, supports)
+    Listing.tests(it, supports)
     Streams.tests(it, supports)
     if (supports("streams")) Deletions.tests(it)
     if (supports("streams")) Administration.tests(it, supports)

@@ -49,6 +49,41 @@ export class ConsumerIsRunning extends Schema.TaggedError<ConsumerIsRunning>()("
 }
 
 /**
+ * The consumer is not where it was when its position was looked at. Nothing was changed: look again.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConsumerMoved extends Schema.TaggedError<ConsumerMoved>()("ConsumerMoved", {
+  consumer: Schema.String,
+  category: Schema.String,
+  /** The position that was looked at. */
+  expected: Schema.Int,
+  /** The position; the lowest of a group. */
+  actual: Schema.Int
+}) {
+  override get message(): string {
+    return `consumer ${this.consumer} on ${this.category} is at ${this.actual}, not at ${this.expected}: look again`
+  }
+}
+
+/**
+ * The store has no position of the consumer: it has never run, or has another id or category.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ConsumerUnknown extends Schema.TaggedError<ConsumerUnknown>()("ConsumerUnknown", {
+  consumer: Schema.String,
+  category: Schema.String
+}) {
+  override get message(): string {
+    return `the store has no position of consumer ${this.consumer} on ${this.category}: ` +
+      "give the id and category of one that Consumer.list names"
+  }
+}
+
+/**
  * The errors of a consumer that are not its handlers': a store that fails for good (outages are waited for), invalid options,
  * a group of another size, a store that can't hold leases (`Unsupported`), and a handler that took longer than the `timeout`.
  *

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import type { Lag, MemberStatus, Status } from "../../ConsumerStatus.ts"
 import type { HeldBack } from "../../HeldBack.ts"
-import type { RecordedMessage } from "../../Message.ts"
+import { placeOf, type RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import { type Key, PositionStore } from "../../PositionStore.ts"
 import * as StreamName from "../../StreamName.ts"
@@ -27,7 +27,7 @@ export interface StoredMember {
 
 /** All members, in whatever process they run. */
 export const membersOf = (
-  { category, id: consumerId }: AnyConsumer,
+  { category, id: consumerId }: Pick<AnyConsumer, "category" | "id">,
   size: number | undefined
 ): ReadonlyArray<StoredMember> =>
   size === undefined
@@ -158,7 +158,7 @@ export const status = Effect.fnUntraced(function*(consumer: AnyConsumer) {
     category: consumer.category,
     members,
     lag: sumOf(members),
-    last: Option.map(last, ({ data: _data, metadata: _metadata, ...place }) => place),
+    last: Option.map(last, placeOf),
     heldBack
   }
   return status

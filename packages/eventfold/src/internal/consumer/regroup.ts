@@ -10,8 +10,10 @@ import { endOf } from "./startPosition.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>
 
+type Owner = Pick<AnyConsumer, "category" | "id">
+
 /** The size of the group, which every position of a member carries, so also that of member 0; none without a group. */
-const recordedSize = Effect.fnUntraced(function*({ category, id: consumerId }: AnyConsumer) {
+export const recordedSize = Effect.fnUntraced(function*({ category, id: consumerId }: Owner) {
   const positions = yield* PositionStore
   const first = yield* positions.get({ category, consumerId, member: 0 })
   return Option.match(first, { onNone: () => undefined, onSome: ({ groupSize }) => groupSize })
@@ -19,7 +21,7 @@ const recordedSize = Effect.fnUntraced(function*({ category, id: consumerId }: A
 
 /** Acquires the leases of members, so that none starts until the scope closes. Fails when one of them runs. */
 export const keepStopped = Effect.fnUntraced(
-  function*({ category, id: consumer }: AnyConsumer, members: ReadonlyArray<StoredMember>) {
+  function*({ category, id: consumer }: Owner, members: ReadonlyArray<StoredMember>) {
     const store = yield* MessageStore
     for (const { key } of members) {
       const lease = yield* store.lease(leaseName(key))

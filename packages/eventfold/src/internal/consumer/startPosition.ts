@@ -9,8 +9,14 @@ import { type Consumer, readsAll } from "./definition.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>
 
+/** What tells where a consumer starts. */
+interface Starting extends Pick<AnyConsumer, "category"> {
+  readonly options: Pick<AnyConsumer["options"], "start">
+  readonly selection: Pick<AnyConsumer["selection"], "categories">
+}
+
 /** The global position up to which all messages that a consumer reads exist: what is written later comes after it. */
-export const endOf = Effect.fnUntraced(function*(consumer: AnyConsumer) {
+export const endOf = Effect.fnUntraced(function*(consumer: Pick<Starting, "category">) {
   const store = yield* MessageStore
   if (!readsAll(consumer)) {
     const last = yield* store.lastCategoryMessage(consumer.category)
@@ -23,7 +29,7 @@ export const endOf = Effect.fnUntraced(function*(consumer: AnyConsumer) {
 })
 
 /** The global position after which a consumer without a recorded position starts; its end is where the end is now. */
-export const startAfter = Effect.fnUntraced(function*(consumer: AnyConsumer) {
+export const startAfter = Effect.fnUntraced(function*(consumer: Starting) {
   const { category, options: { start = "beginning" }, selection: { categories } } = consumer
   const store = yield* MessageStore
   if (start === "beginning") return 0

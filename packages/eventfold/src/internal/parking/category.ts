@@ -87,6 +87,9 @@ export const cardinalStream = (streamName: string): string =>
     onSome: (cardinal) => `${StreamName.category(streamName)}-${cardinal}`
   })
 
+/** The category of the parked streams of all consumers that read a category. */
+export const parkedCategory = (name: string): Category.Category<typeof events> => Category.make(name, events)
+
 /**
  * The parking of a consumer. Messages of `account-123` and `account-123+456` are parked for `notifier` in the stream
  * `account:parked-notifier+123`, those of a stream without an id in `account:parked-notifier`, and those of a consumer of
@@ -114,7 +117,7 @@ export const make = Effect.fnUntraced(function*(
     : StreamName.cardinalId
 
   return {
-    category: Category.make(name, events),
+    category: parkedCategory(name),
     idOf: (streamName) =>
       Option.match(cardinalOf(streamName), {
         onNone: () => owner.id,

@@ -1,4 +1,5 @@
-import type * as DateTime from "effect/DateTime"
+import * as Arr from "effect/Array"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
@@ -7,6 +8,7 @@ import type { RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import * as Metadata from "../../Metadata.ts"
 import { StoreError } from "../../StoreError.ts"
+import * as StreamName from "../../StreamName.ts"
 import * as Folds from "../entity/fold.ts"
 import type { Event, ParkingCategory, RecordedEvent } from "./category.ts"
 import * as States from "./states.ts"
@@ -135,6 +137,44 @@ export const readAll = (
     MessageStore.use((store) => Stream.runForEachArray(store.readCategory(category.categoryName, { from }), readPage))
   )
 }
+
+/** What waits for one consumer. */
+export interface Waiting {
+  /** The consumer's id. */
+  readonly consumer: string
+  /** How many streams are parked for it. */
+  readonly streams: number
+  readonly messages: number
+  /** When the stream that waits longest was parked. */
+  readonly since: DateTime.Utc
+}
+
+/** What waits for each consumer of a category of parked streams, by the consumers' ids. */
+export const waitingByConsumer = (category: ParkingCategory["category"]) =>
+  Effect.gen(function*() {
+    const consumers = new Map<string, Map<string, { readonly summary: States.Summary; readonly since: DateTime.Utc }>>()
+    const readPage = Effect.fnUntraced(function*(rows: ReadonlyArray<RecordedMessage>) {
+      for (const recorded of rows) {
+        const event = yield* category.decode(recorded)
+        if (Option.isNone(event)) continue
+        const [consumer = ""] = event.value.id.split("+")
+        const streams = consumers.get(consumer) ?? new Map()
+        consumers.set(consumer, streams)
+        const known = streams.get(event.value.id)
+        const summary = States.summary.evolve(known?.summary ?? States.summary.initial, event.value)
+        if (summary.waiting === 0) streams.delete(event.value.id)
+        else streams.set(event.value.id, { summary, since: known?.since ?? recorded.time })
+      }
+    })
+    yield* MessageStore.use((store) => Stream.runForEachArray(store.readCategory(category.categoryName), readPage))
+    return [...consumers].flatMap(([consumer, streams]): ReadonlyArray<Waiting> => {
+      const parked = [...streams.values()]
+      const oldest = Arr.head(parked.toSorted((a, b) => DateTime.Order(a.since, b.since)))
+      if (Option.isNone(oldest)) return []
+      const messages = parked.reduce((sum, { summary }) => sum + summary.waiting, 0)
+      return [{ consumer, streams: parked.length, messages, since: oldest.value.since }]
+    }).toSorted((a, b) => StreamName.Order(a.consumer, b.consumer))
+  }).pipe((reading) => storeErrors("Parking.owners", reading))
 
 /** The messages that wait in a parked stream, oldest first. */
 export const waitingIn = Effect.fnUntraced(function*(

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { LastFailure, MessagePlace, Stuck } from "../../ConsumerStatus.ts"
 import type { FailureReport } from "../../FailureReport.ts"
+import { placeOf } from "../../Message.ts"
 import type { RecordedMessage } from "../../Message.ts"
 import * as Metrics from "./metrics.ts"
 import type { Subject } from "./subject.ts"
@@ -60,16 +61,6 @@ export interface Activity {
 const rateMillis = 10_000
 
 const secondsOf = (nanos: bigint): number => Number(nanos) / 1e9
-
-/** Where a message is, and none of its content. */
-const placeOf = ({ globalPosition, id, position, streamName, time, type }: MessagePlace): MessagePlace => ({
-  id,
-  streamName,
-  type,
-  position,
-  globalPosition,
-  time
-})
 
 const toStuck = ([[first, ...others], { attempts, failure, since }]: readonly [Messages, Retrying]): Stuck => ({
   message: placeOf(first),

@@ -17,6 +17,7 @@ import {
   type TableDifference
 } from "../../ReadModelStore.ts"
 import { Unsupported } from "../../StoreError.ts"
+import * as StreamName from "../../StreamName.ts"
 
 /** A build and its tables, as the last transaction committed them. Rows are replaced and never changed. */
 interface Entry {
@@ -177,6 +178,9 @@ const make = (readModels: Map<string, ReadModelEntry>): Backend => {
 
   return {
     builds: (readModel) => Effect.sync(() => of(readModel).entries.map(({ build }) => build)),
+    list: Effect.sync(() =>
+      [...readModels.keys()].toSorted(StreamName.Order).flatMap((name) => of(name).entries.map(({ build }) => build))
+    ),
     create,
     advance: (build, to, handle) =>
       Effect.flatMap(Switching, (current) =>

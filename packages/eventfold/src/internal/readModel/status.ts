@@ -1,9 +1,11 @@
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Lag } from "../../ConsumerStatus.ts"
-import type { HeldBack } from "../../HeldBack.ts"
+import * as Schema from "effect/Schema"
+import { Behind, Lag } from "../../ConsumerStatus.ts"
+import { HeldBack } from "../../HeldBack.ts"
 import { MessageStore } from "../../MessageStore.ts"
-import { type Build, ReadModelStore } from "../../ReadModelStore.ts"
+import { Build, buildFields, ReadModelStore } from "../../ReadModelStore.ts"
 import type { ReadModel } from "./definition.ts"
 import { lagAfter } from "./lag.ts"
 
@@ -37,7 +39,58 @@ export interface Status {
   readonly heldBack: Option.Option<HeldBack>
 }
 
-export const status = Effect.fnUntraced(function*(model: ReadModel<unknown, unknown>) {
+const buildStatus = Schema.Struct({ ...buildFields, lag: Lag })
+
+const status = Schema.Struct({
+  readModel: Schema.String,
+  live: Schema.Option(buildStatus),
+  builds: Schema.Array(buildStatus),
+  heldBack: Schema.Option(HeldBack)
+})
+
+/**
+ * The schema of the status of a read model, with a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Status: Schema.Codec<Status, typeof status.Encoded> = status
+
+/**
+ * A read model as the store knows it, without its definition: its builds, by rising number, and how many global positions each is
+ * behind the end of the log. It has a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const StoredReadModel = Schema.Struct({
+  readModel: Schema.String,
+  builds: Schema.Array(Schema.Struct({ build: Build, behind: Behind }))
+})
+
+/**
+ * A read model as the store knows it, without its definition.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StoredReadModel = typeof StoredReadModel.Type
+
+/** All read models that have a build. */
+export const list = Effect.gen(function*() {
+  const builds = yield* (yield* ReadModelStore).list
+  const last = yield* (yield* MessageStore).lastPosition
+  const found = Arr.groupBy(builds, ({ readModel }) => readModel)
+  return [...new Set(builds.map(({ readModel }) => readModel))].map((readModel): StoredReadModel => ({
+    readModel,
+    builds: (found[readModel] ?? []).map((build) => ({
+      build,
+      behind: { positions: Math.max(0, last - build.checkpoint.position), age: Option.none() }
+    }))
+  }))
+})
+
+export const readStatus = Effect.fnUntraced(function*(model: ReadModel<unknown, unknown>) {
   const store = yield* ReadModelStore
   const messages = yield* MessageStore
   const builds = yield* Effect.forEach(

@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
+import type { NamesPage, StreamNamesPage } from "../../Listing.ts"
 import type { EncodedAppend, StoreBackend } from "../../StoreBackend.ts"
 import * as StreamName from "../../StreamName.ts"
 import * as Meter from "../runtime/meter.ts"
@@ -89,6 +90,7 @@ type AllMembers = { readonly [Member in keyof Required<StoreBackend>]: StoreBack
 /** A backend whose operations are measured. */
 export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
   const system = systemOf(backend)
+  const { listing } = backend
   const rowsOf = (operation: string) =>
     meter.histogram({
       name: "db.client.response.returned_rows",
@@ -171,6 +173,10 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
     ),
     identity: measuring("identity")(backend.identity),
     lineage: backend.lineage,
+    listing: listing === undefined ? undefined : {
+      categories: measuringFunction("categories", (page: NamesPage) => listing.categories(page)),
+      streams: measuringFunction("streams", (page: StreamNamesPage) => listing.streams(page))
+    },
     streams: backend.streams,
     lastMessage: measuringFunction(
       "lastMessage",

@@ -9,7 +9,13 @@ import type * as Schema from "effect/Schema"
 import * as ExpectedVersion from "../../ExpectedVersion.ts"
 import type { RecordedMessage } from "../../Message.ts"
 import type { Key, Position } from "../../PositionStore.ts"
-import { type AppendResult, type EncodedAppend, type EncodedMessage, isCheck } from "../../StoreBackend.ts"
+import {
+  type AppendResult,
+  type EncodedAppend,
+  type EncodedMessage,
+  isCheck,
+  type PositionRow
+} from "../../StoreBackend.ts"
 import { DuplicateMessageId, WrongExpectedVersion } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import { parseJson } from "../runtime/parseJson.ts"
@@ -25,8 +31,8 @@ export interface Row extends EncodedMessage {
 
 /** The position of a consumer that a transaction has written, and that only it sees until it commits. */
 interface PendingPosition {
-  readonly key: string
-  readonly position: Position
+  readonly text: string
+  readonly row: PositionRow
 }
 
 /** What the store holds. */
@@ -46,7 +52,7 @@ export interface Log extends Contents {
   /** Not the number of rows: a refused write leaves a gap, as it does with a sequence of PostgreSQL. */
   lastGlobalPosition: number
   /** Of consumers. They are beside the rows: no reader of messages meets them. */
-  readonly positions: Map<string, Position>
+  readonly positions: Map<string, PositionRow>
   /** Those of the transaction that has the write lock, in the order in which it wrote them. */
   readonly pendingPositions: Array<PendingPosition>
 }
@@ -207,7 +213,7 @@ export const removeStream = (log: Log, streamName: string): void => {
 /** Makes the positions of a transaction those that all see. Each append comes here, and few have any. */
 export const settlePositions = ({ pendingPositions, positions }: Log): void => {
   if (pendingPositions.length === 0) return
-  for (const { key, position } of pendingPositions.splice(0)) positions.set(key, position)
+  for (const { row, text } of pendingPositions.splice(0)) positions.set(text, row)
 }
 
 const textOf = ({ category, consumerId, member }: Key): string => JSON.stringify([category, consumerId, member ?? null])
@@ -215,12 +221,29 @@ const textOf = ({ category, consumerId, member }: Key): string => JSON.stringify
 /** The position of a key, as it is within the transaction that has the write lock, or outside of it. */
 export const positionOf = ({ pendingPositions, positions }: Log, key: Key, isWithin: boolean): Position | undefined => {
   const text = textOf(key)
-  const pending = isWithin ? pendingPositions.findLast(({ key }) => key === text) : undefined
-  return pending === undefined ? positions.get(text) : pending.position
+  const pending = isWithin ? pendingPositions.findLast((one) => one.text === text) : undefined
+  return (pending?.row ?? positions.get(text))?.position
 }
 
-export const putPosition = (log: Log, key: Key, position: Position): void => {
-  log.pendingPositions.push({ key: textOf(key), position })
+export const putPosition = (log: Log, row: PositionRow): void => {
+  log.pendingPositions.push({ text: textOf(row.key), row })
+}
+
+/** The rows of positions after a key, by the texts of the keys. */
+export const listPositions = (
+  { pendingPositions, positions }: Log,
+  after: Key | undefined,
+  limit: number,
+  isWithin: boolean
+): ReadonlyArray<PositionRow> => {
+  const rows = new Map(positions)
+  if (isWithin) { for (const { row, text } of pendingPositions) rows.set(text, row) }
+  const begin = after === undefined ? "" : textOf(after)
+  return [...rows]
+    .filter(([text]) => text > begin)
+    .toSorted(([a], [b]) => a < b ? -1 : 1)
+    .slice(0, limit)
+    .map(([, row]) => row)
 }
 
 /** Removes the last rows, so that this many are left. Their global positions stay taken. */

@@ -37,7 +37,8 @@ const deletionOf = (row: Row): Schema.JsonObject | undefined =>
 
 const isMark = (row: Row): boolean => deletionOf(row) !== undefined
 
-const isNoticeOfStream = (row: Row): boolean => deletionOf(row)?.["through"] !== undefined
+/** Whether a row is the notice of a deleted stream. */
+export const isNoticeOfStream = (row: Row): boolean => deletionOf(row)?.["through"] !== undefined
 
 /** What a reader of streams looks at. */
 interface View extends Pick<Contents, "attributes"> {
@@ -55,14 +56,6 @@ const existsIn = ({ attributes, streams }: View, streamName: string): boolean =>
   return attributes.has(streamName) || (last !== undefined && !isNoticeOfStream(last))
 }
 
-/** As PostgreSQL compares texts by bytes, which are those of UTF-8: by code points. */
-const byBytes = (a: string, b: string): number => {
-  const [left, right] = [[...a], [...b]]
-  const differs = left.findIndex((character, i) => character !== right[i])
-  if (differs === -1) return left.length - right.length
-  return (left[differs]?.codePointAt(0) ?? -1) - (right[differs]?.codePointAt(0) ?? -1)
-}
-
 /** The ids of the streams of a category that exist, in order. None is empty. */
 const idsOf = (contents: View, category: string): ReadonlyArray<string> => {
   const begin = `${category}-`
@@ -70,7 +63,7 @@ const idsOf = (contents: View, category: string): ReadonlyArray<string> => {
   return [...names]
     .filter((name) => name.startsWith(begin) && name !== begin && existsIn(contents, name))
     .map((name) => name.slice(begin.length))
-    .toSorted(byBytes)
+    .toSorted(StreamName.Order)
 }
 
 const listStreams = (
@@ -78,7 +71,7 @@ const listStreams = (
   { after, base, category, limit }: StreamListPage
 ): ReadonlyArray<EncodedStream> =>
   idsOf(contents, category)
-    .filter((id) => after === undefined || byBytes(id, after) > 0)
+    .filter((id) => after === undefined || StreamName.Order(id, after) > 0)
     .slice(base, base + limit)
     .map((id) => ({ id, attributes: contents.attributes.get(`${category}-${id}`) ?? "{}" }))
 
@@ -94,7 +87,7 @@ const listMessages = (rows: ReadonlyArray<Row>, { ascending, base, limit }: Mess
     .filter((row) => !isMark(row))
     .map((row) => ({ row, at: atOf(row) }))
     .toSorted((a, b) => {
-      if (a.at !== undefined && b.at !== undefined && a.at !== b.at) return direction * byBytes(a.at, b.at)
+      if (a.at !== undefined && b.at !== undefined && a.at !== b.at) return direction * StreamName.Order(a.at, b.at)
       return Order.Boolean(a.at === undefined, b.at === undefined) || direction * (a.row.position - b.row.position)
     })
     .slice(base, base + limit)

@@ -3,9 +3,12 @@
  */
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { HeldBack } from "eventfold/HeldBack"
+import type { CategorySummary } from "eventfold/Listing"
 import { MessageStore } from "eventfold/MessageStore"
 import type { ConsumerGroup, ReadPageResult } from "eventfold/StoreBackend"
 import * as StreamName from "eventfold/StreamName"
@@ -15,7 +18,8 @@ import * as Principal from "../../Principal.ts"
 import * as Problem from "../../Problem.ts"
 import { authorize, authorizeSome, authorizeStream } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
-import { invalid, ofAppends, ofRead, orProblem } from "../problems/failures.ts"
+import { invalid, ofAppends, ofRead, ofReadStream, orProblem } from "../problems/failures.ts"
+import { linkTo } from "./links.ts"
 import * as NewMessages from "./newMessages.ts"
 
 /** The writers without their statements, users and addresses, which are not for every reader. */
@@ -56,15 +60,53 @@ export const authorizeCategories = (categories: ReadonlyArray<string> | undefine
     ? authorize("read")
     : Effect.forEach(categories, (category) => authorize("read", category), { discard: true })
 
+/** A page of names, with a link to the next one. */
+const withNext = Effect.fnUntraced(function*<Page extends object>(next: Option.Option<string>, page: Page) {
+  const after = Option.getOrUndefined(next)
+  const { url } = yield* HttpServerRequest.HttpServerRequest
+  return HttpApiSchema.withHeaders({
+    body: after === undefined ? page : { ...page, next: after },
+    headers: after === undefined ? {} : { link: linkTo(url, "next", { after }) }
+  })
+})
+
 const categories = HttpApiBuilder.group(
   Api,
   "categories",
   Effect.fnUntraced(function*(handlers) {
     const store = yield* MessageStore
     const limits = yield* Limits
-    return handlers.handle(
-      "read",
-      Effect.fnUntraced(function*({ params: { category }, query }) {
+    return handlers.handleAll({
+      list: Effect.fnUntraced(function*({ query }) {
+        yield* authorizeSome("read")
+        const principal = yield* Principal.Principal
+        const limit = yield* pageLimit(limits, query.limit)
+        // A category that the sender may not read is not told of, nor is its name where the next page begins.
+        const found: Array<CategorySummary> = []
+        let after = query.after
+        do {
+          const page = yield* orProblem(ofReadStream)(store.categories({ ...query, after, limit }))
+          found.push(...page.categories.filter(({ category }) => Principal.allows(principal, "read", category)))
+          after = Option.getOrUndefined(page.next)
+        } while (after !== undefined && found.length < limit)
+        const listed = found.slice(0, limit)
+        const isLast = after === undefined && found.length <= limit
+        const next = isLast ? Option.none() : Option.fromUndefinedOr(listed.at(-1)?.category)
+        return yield* withNext(next, {
+          categories: listed.map(({ category, last, size }) =>
+            Option.isNone(size) ? { category, last } : { category, size: size.value, last }
+          )
+        })
+      }),
+
+      streams: Effect.fnUntraced(function*({ params: { category }, query }) {
+        yield* authorize("read", category)
+        const limit = yield* pageLimit(limits, query.limit)
+        const { next, streams } = yield* orProblem(ofReadStream)(store.streams({ ...query, category, limit }))
+        return yield* withNext(next, { streams })
+      }),
+
+      read: Effect.fnUntraced(function*({ params: { category }, query }) {
         yield* authorize("read", category)
         const limit = yield* pageLimit(limits, query.limit)
         const { correlation, from, member, size, type: types } = query
@@ -72,7 +114,7 @@ const categories = HttpApiBuilder.group(
         const page = store.readCategoryPage(category, { from, limit, types, correlation, consumerGroup })
         return pageOf(yield* orProblem(ofRead)(page))
       })
-    )
+    })
   })
 )
 

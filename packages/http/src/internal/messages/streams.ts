@@ -16,6 +16,7 @@ import * as Problem from "../../Problem.ts"
 import { authorizeStream } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
 import { ofAppend, ofRead, orProblem } from "../problems/failures.ts"
+import { linkTo } from "./links.ts"
 import * as NewMessages from "./newMessages.ts"
 import { etag, expected, isCurrent } from "./preconditions.ts"
 import * as StreamPage from "./streamPage.ts"
@@ -26,14 +27,8 @@ const revalidated = { "cache-control": "private, no-cache" }
 const notModified = (version: number) =>
   HttpServerResponse.empty({ status: 304, headers: { etag: etag(version), ...revalidated } })
 
-/** The query of another page, which a client resolves against the address of this one. */
-const linkTo = (url: string, rel: string, place: StreamPage.Place | undefined): ReadonlyArray<string> => {
-  if (place === undefined) return []
-  const query = new URLSearchParams(url.split("?")[1] ?? "")
-  query.set("from", String(place.from))
-  query.set("limit", String(place.limit))
-  return [`<?${query.toString()}>; rel="${rel}"`]
-}
+const linkToPage = (url: string, rel: string, place: StreamPage.Place | undefined): ReadonlyArray<string> =>
+  place === undefined ? [] : [linkTo(url, rel, { from: String(place.from), limit: String(place.limit) })]
 
 const orNotFound = <A>(found: Option.Option<A>) =>
   Option.match(found, {
@@ -97,7 +92,7 @@ export const layer = HttpApiBuilder.group(
         const wanted = { streamName, from, limit, direction, types }
         const page = yield* StreamPage.read(store, wanted, version ?? -1, limits.page)
         const { url } = yield* HttpServerRequest.HttpServerRequest
-        const link = [...linkTo(url, "next", page.next), ...linkTo(url, "prev", page.previous)].join(", ")
+        const link = [...linkToPage(url, "next", page.next), ...linkToPage(url, "prev", page.previous)].join(", ")
         return HttpApiSchema.withHeaders({
           body: {
             messages: page.messages,

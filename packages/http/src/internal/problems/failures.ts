@@ -94,8 +94,10 @@ export const ofRead = (
   }
 }
 
-/** The problem of a failed read of a stream. */
-export const ofReadStream = (error: ReadStreamError): ReturnType<typeof ofRead> | Problem.Unsupported =>
+/** The problem of a failed read that the store may not support. */
+export const ofReadStream = (
+  error: ReadStreamError | ReadCategoryError
+): ReturnType<typeof ofRead> | Problem.Unsupported =>
   error._tag === "Unsupported" ? new Problem.Unsupported({ detail: error.message }) : ofRead(error)
 
 /**

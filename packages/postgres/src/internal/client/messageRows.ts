@@ -41,7 +41,8 @@ const lastTime = DateTime.makeUnsafe(8.64e15)
  * gives an invalid `Date` for each of them. They are read as the last time, so that the message can be read, handled and parked
  * like others.
  */
-const timeOf = (time: Date): DateTime.Utc => Number.isNaN(time.getTime()) ? lastTime : DateTime.fromDateUnsafe(time)
+export const timeOf = (time: Date): DateTime.Utc =>
+  Number.isNaN(time.getTime()) ? lastTime : DateTime.fromDateUnsafe(time)
 
 /**
  * Decodes rows that have the columns of `message_store.message`.

@@ -169,6 +169,11 @@ export const make = (statements: Statements): Service => {
         sql<BuildRow>`SELECT * FROM eventfold.read_models WHERE read_model = ${readModel} ORDER BY number`
       ).pipe(Effect.flatMap((rows) => Effect.forEach(rows, buildOf))),
 
+    list: query("list", sql<BuildRow>`SELECT * FROM eventfold.read_models ORDER BY read_model COLLATE "C", number`)
+      .pipe(
+        Effect.flatMap((rows) => Effect.forEach(rows, buildOf))
+      ),
+
     create: (definition, options) => renewing(create(statements, definition, options)),
 
     advance: (build, to, handle) =>

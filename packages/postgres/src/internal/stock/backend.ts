@@ -10,6 +10,7 @@ import { type Statements, systemName } from "../client/statements.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import type { GapRule } from "../readAll/gapRule.ts"
 import { makeReadAll } from "../readAll/readAll.ts"
+import * as Listing from "../store/listing.ts"
 import { makeReads } from "../store/reads.ts"
 import * as Appends from "./appends.ts"
 import { readPage } from "./readAll.ts"
@@ -79,6 +80,7 @@ export const make = (
         alone: wakeUps.waking(appends, alone.appendAll(appends)),
         joined: wakeUps.wakingAfterCommit(appends, joined.appendAll(appends))
       }),
+    listing: Listing.make(statements, places, noStreams, sql`false`),
     streams: noStreams,
     lease,
     watch: wakeUps.watch

@@ -11,6 +11,7 @@ import { installedGapRule } from "../readAll/gapRule.ts"
 import { makeReadAll, readPage } from "../readAll/readAll.ts"
 import * as Appends from "./appends.ts"
 import type { InlineReadModels } from "./inlineReadModels.ts"
+import * as Listing from "./listing.ts"
 import * as Positions from "./positions.ts"
 import { makeReads } from "./reads.ts"
 import * as Streams from "./streams.ts"
@@ -38,6 +39,7 @@ export const make = Effect.fnUntraced(function*(
   inline: InlineReadModels | undefined
 ) {
   const { append, appendAll, joined, turns } = yield* Appends.make(statements, wakeUps, lockWaits, lineage, inline)
+  const streams = Streams.make({ statements, places, lockWaits, turns, wakeUps })
   const backend: StoreBackend = {
     systemName,
     unreadable: makeUnreadable(statements.sql.config),
@@ -60,7 +62,8 @@ export const make = Effect.fnUntraced(function*(
         alone: appendAll(appends),
         joined: Effect.suspend(() => joined.appendAll(appends))
       }),
-    streams: Streams.make({ statements, places, lockWaits, turns, wakeUps }),
+    listing: Listing.make(statements, places, streams, statements.sql`eventfold.is_end(type, data, metadata)`),
+    streams,
     lease,
     watch: wakeUps.watch
   }

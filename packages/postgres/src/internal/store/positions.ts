@@ -1,8 +1,9 @@
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { isSqlError } from "effect/sql/SqlError"
 import type { Key, Position } from "eventfold/PositionStore"
-import type { Lineage, Positions, StoredPosition } from "eventfold/StoreBackend"
+import type { Lineage, PositionRow, Positions, StoredPosition } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
 import type { Places } from "../client/independence.ts"
 import type { LockWaits } from "../client/lockWaits.ts"
@@ -65,6 +66,36 @@ const foundOf = (
   )
 }
 
+interface ListedRow {
+  readonly category: string
+  readonly consumer_id: string
+  readonly member: number
+  readonly position: bigint
+  readonly group_size: number | null
+  readonly updated_at: Date
+}
+
+/** Along the primary key. */
+const listAfter = ({ sql }: Statements, after: Key | undefined, limit: number) =>
+  sql<ListedRow>`SELECT category, consumer_id, member, "position", group_size, updated_at
+    FROM eventfold.positions
+    ${
+    after === undefined
+      ? sql``
+      : sql`WHERE (category, consumer_id, member)
+        > (${after.category}::text, ${after.consumerId}::text, ${memberOf(after)}::integer)`
+  }
+    ORDER BY category, consumer_id, member LIMIT ${BigInt(limit)}`.unprepared
+
+const listed = (
+  { category, consumer_id: consumerId, group_size: groupSize, member, position, updated_at: time }: ListedRow
+): Effect.Effect<PositionRow, StoreError> =>
+  Effect.map(safePosition(position), (position) => ({
+    key: member === noMember ? { category, consumerId } : { category, consumerId, member },
+    position: groupSize === null ? { position } : { position, groupSize },
+    time: DateTime.fromDateUnsafe(time)
+  }))
+
 /** The positions of consumers, in `eventfold.positions`. */
 export const make = Effect.fnUntraced(function*(
   statements: Statements,
@@ -103,7 +134,15 @@ export const make = Effect.fnUntraced(function*(
           alone: putAlone(write),
           joined: inSavepoint(statements, operation)(Effect.mapError(write, storeError(operation)))
         }))
-      })
+      }),
+    list: (after, limit) =>
+      places.read(
+        "PositionStore.list",
+        Effect.flatMap(
+          query("PositionStore.list", listAfter(statements, after, limit)),
+          Effect.forEach(listed)
+        )
+      )
   }
   return positions
 })

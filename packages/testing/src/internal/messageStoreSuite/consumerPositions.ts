@@ -1,11 +1,14 @@
 import { assert, describe } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as Category from "eventfold/Category"
 import * as Consumer from "eventfold/Consumer"
+import { Status, StoredConsumer } from "eventfold/ConsumerStatus"
 import * as Entity from "eventfold/Entity"
 import { MessageStore, transaction } from "eventfold/MessageStore"
 import * as PositionStore from "eventfold/PositionStore"
@@ -267,9 +270,122 @@ const streams = (it: It) =>
       assert.deepStrictEqual(recorded.at(-1), { position: second + 1 })
     }))
 
+/** The consumers of a category, as the store knows them. */
+const listed = (category: string) =>
+  Effect.map(
+    Stream.runCollect(Stream.filter(Consumer.list, (one) => one.category === category)),
+    (found) => found.toSorted((a, b) => Option.getOrElse(a.member, () => -1) - Option.getOrElse(b.member, () => -1))
+  )
+
+const lists = (it: It) => {
+  it.effect("are listed without definitions: rows and streams, each consumer once, with what it is behind", () =>
+    Effect.gen(function*() {
+      const category = yield* newCategory
+      const [first = 0, , third = 0] = yield* write(category, 3)
+      assert.deepStrictEqual(yield* listed(category), [])
+      yield* record(category, first)
+      const [found] = yield* listed(category)
+      assert(found !== undefined)
+      assert.deepInclude(found, {
+        consumer: "test",
+        category,
+        member: Option.none(),
+        groupSize: Option.none(),
+        position: first,
+        place: "stream"
+      })
+      assert.strictEqual(found.behind.positions, third - first)
+      assert.isTrue(Option.isSome(found.behind.age))
+      yield* put({ category, consumerId: "test" }, { position: third })
+      const [moved, ...others] = yield* listed(category)
+      assert.deepStrictEqual(others, [])
+      assert.strictEqual(moved?.position, third)
+      assert.deepStrictEqual(moved?.behind, { positions: 0, age: Option.none() })
+      const codec = Schema.fromJsonString(Schema.toCodecJson(StoredConsumer))
+      assert.deepStrictEqual(yield* Schema.decodeEffect(codec)(yield* Schema.encodeEffect(codec)(found)), found)
+      const { consumer } = yield* numbering(category)
+      const status = yield* Consumer.status(consumer)
+      const ofStatus = Schema.fromJsonString(Schema.toCodecJson(Status))
+      assert.deepStrictEqual(yield* Schema.decodeEffect(ofStatus)(yield* Schema.encodeEffect(ofStatus)(status)), status)
+    }))
+
+  it.effect("are listed member by member, in pages", () =>
+    Effect.gen(function*() {
+      const category = yield* newCategory
+      const members = upTo(130)
+      yield* Effect.forEach(
+        members,
+        (member) => put({ category, consumerId: "test", member }, { position: member, groupSize: 130 }),
+        { concurrency: 8 }
+      )
+      const found = yield* listed(category)
+      assert.deepStrictEqual(found.map(({ member }) => member), members.map(Option.some))
+      assert.deepStrictEqual(found.map(({ position }) => position), members)
+      assert.deepStrictEqual(found[0]?.groupSize, Option.some(130))
+    }))
+}
+
+const rewinds = (it: It) => {
+  it.effect("can be set back to a message or a time, by those that looked where they are", () =>
+    Effect.gen(function*() {
+      const category = yield* newCategory
+      const owner = { id: "test", category }
+      const store = yield* MessageStore
+      const unknown = yield* Effect.flip(Consumer.rewind(owner, { to: "beginning" }))
+      assert.strictEqual(unknown._tag, "ConsumerUnknown")
+      const [first = 0, second = 0, third = 0] = yield* write(category, 3)
+      const { take } = yield* numbering(category)
+      assert.deepStrictEqual(yield* take(3), [0, 1, 2])
+
+      const moved = yield* Effect.flip(Consumer.rewind(owner, { to: { position: second }, expected: second }))
+      assert(moved instanceof Consumer.ConsumerMoved)
+      assert.deepStrictEqual([moved.expected, moved.actual], [second, third])
+      const back = yield* Consumer.rewind(owner, { to: { position: second }, expected: third })
+      assert.deepStrictEqual(back, [{ member: undefined, from: third, position: second - 1 }])
+      assert.deepStrictEqual(yield* take(2), [1, 2])
+
+      const forwards = yield* Effect.flip(Consumer.rewind(owner, { to: { position: third + 1 } }))
+      assert.strictEqual(forwards._tag, "InvalidArgument")
+      const { time } = Option.getOrThrow(yield* store.messageAt(first))
+      const later = DateTime.add(time, { days: 1 })
+      assert.include((yield* Effect.flip(Consumer.rewind(owner, { to: { time: later } }))).message, "skips nothing")
+      yield* Consumer.rewind(owner, { to: { time } })
+      assert.deepStrictEqual(yield* take(3), [0, 1, 2])
+      yield* Consumer.rewind(owner, { to: "beginning" })
+      assert.deepStrictEqual(yield* take(3), [0, 1, 2])
+    }))
+
+  it.effect("are set back for the members of a group that are further, while none runs", () =>
+    Effect.gen(function*() {
+      const category = yield* newCategory
+      const owner = { id: "test", category }
+      const key = (member: number): PositionStore.Key => ({ category, consumerId: "test", member })
+      for (const [member, position] of [5, 20, 30].entries()) yield* put(key(member), { position, groupSize: 3 })
+      yield* Effect.gen(function*() {
+        const store = yield* MessageStore
+        assert.isTrue(Option.isSome(yield* store.lease(`consumer ${PositionStore.streamName(key(2))}`)))
+        const error = yield* Effect.flip(Consumer.rewind(owner, { to: "beginning" }))
+        assert(error instanceof Consumer.ConsumerIsRunning)
+      }).pipe(Effect.scoped)
+      const lowest = yield* Effect.flip(Consumer.rewind(owner, { to: { position: 11 }, expected: 20 }))
+      assert(lowest instanceof Consumer.ConsumerMoved)
+      assert.deepStrictEqual(yield* Consumer.rewind(owner, { to: { position: 11 }, expected: 5 }), [
+        { member: 1, from: 20, position: 10 },
+        { member: 2, from: 30, position: 10 }
+      ])
+      assert.deepStrictEqual(yield* Effect.forEach([0, 1, 2], (member) => get(key(member))), [
+        Option.some({ position: 5, groupSize: 3 }),
+        Option.some({ position: 10, groupSize: 3 }),
+        Option.some({ position: 10, groupSize: 3 })
+      ])
+    }))
+}
+
 export const tests = (it: It, supports: Supports) =>
   describe("positions of consumers", () => {
     keeping(it)
+    lists(it)
+    rewinds(it)
     if (supports("transactions")) transactions(it)
     if (supports("positions")) rows(it)
     else streams(it)

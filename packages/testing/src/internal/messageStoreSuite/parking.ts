@@ -84,6 +84,14 @@ export const tests = (it: It) =>
         yield* deposit("b", 10, 11)
         yield* deposit("c", 20, 21)
         yield* equals({ a: [1, 2, 0], c: [0, 1] })
+        const owners = Stream.runCollect(Stream.filter(Parking.owners, ({ category }) => category === owner.category))
+        const oldest = (yield* Stream.runCollect(Parking.list(owner)))[0]?.messages[0].time
+        const parked = yield* Stream.runCollect(Parking.list(owner))
+        const codec = Schema.fromJsonString(Schema.toCodecJson(Schema.Array(Parking.ParkedStream)))
+        assert.deepStrictEqual(yield* Schema.decodeEffect(codec)(yield* Schema.encodeEffect(codec)(parked)), parked)
+        const [known] = yield* owners
+        assert.deepStrictEqual(known, { ...owner, streams: 2, messages: 5, since: known?.since })
+        assert.strictEqual(known?.since.epochMilliseconds, oldest?.epochMilliseconds)
         yield* eventually(Effect.sync(() => assert.deepStrictEqual(seen(10, 20), [10, 11])))
         assert.deepStrictEqual(seen(0, 10), [1])
 
@@ -103,6 +111,7 @@ export const tests = (it: It) =>
         yield* deposit("a", 6)
         yield* deposit("c", 22)
         yield* equals({})
+        assert.deepStrictEqual(yield* owners, [])
         yield* eventually(Effect.sync(() => assert.deepStrictEqual(seen(20), [20, 21, 22])))
         yield* eventually(Effect.sync(() => assert.deepStrictEqual(seen(0, 10), [1, 2, 3, 4, 5, 6])))
       }))

@@ -5,6 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { MessageStore } from "eventfold/MessageStore"
+import * as ReadModel from "eventfold/ReadModel"
 import { type Build, BuildMoved, type Checkpoint, type Definition, ReadModelStore } from "eventfold/ReadModelStore"
 import { type Counting, type It, newName } from "./counter.ts"
 
@@ -86,6 +87,14 @@ const switching = <R>(it: It<R>, counting: Counting<R>) => {
       yield* store.switchTo(third, () => Effect.succeed(third))
       assert.deepStrictEqual(summary(yield* store.builds(name)), [[2, 2, "retired", 5], [3, 3, "live", 5]])
       assert.deepStrictEqual({ ...yield* counting.counts(name) }, {})
+
+      // Without a definition.
+      const all = yield* ReadModel.list
+      const own = all.find(({ readModel }) => readModel === name)
+      assert.deepStrictEqual(own?.builds.map(({ build }) => build), yield* store.builds(name))
+      assert.deepStrictEqual(all.map(({ readModel }) => readModel), [...new Set(all.map(({ readModel }) => readModel))])
+      const codec = Schema.fromJsonString(Schema.toCodecJson(Schema.Array(ReadModel.StoredReadModel)))
+      assert.deepStrictEqual(yield* Schema.decodeEffect(codec)(yield* Schema.encodeEffect(codec)(all)), all)
     }))
 }
 
