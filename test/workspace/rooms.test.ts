@@ -19,7 +19,8 @@ const plans: Readonly<Record<string, Plan>> = {
     parking: ["runtime", "store", "category", "entity", "processor"],
     consumer: ["runtime", "store", "category", "entity", "processor", "parking"],
     readModel: ["runtime", "store", "category", "processor"],
-    process: ["runtime", "store", "category", "entity", "processor", "parking", "consumer"]
+    process: ["runtime", "store", "category", "entity", "processor", "parking", "consumer"],
+    observe: ["runtime", "store", "category", "entity", "processor", "parking", "consumer", "readModel", "process"]
   },
   "packages/postgres": {
     client: [],

@@ -431,6 +431,20 @@ export type Plain<C extends Any> = Category<C["Events"], C["Options"]>
  */
 export const plain = <C extends Any>(category: C): Plain<C> => category as Any as Plain<C>
 
+/**
+ * A category of whatever events.
+ *
+ * @internal
+ */
+export type Untyped = Category<Events, Options>
+
+/**
+ * The operations of any category, for code that does not know its events. What its schemas need must be in the context.
+ *
+ * @internal
+ */
+export const untyped = (category: Any) => category as Untyped
+
 const decodeError = (recorded: RecordedMessage) => (misfit: Misfit): DecodeError => {
   const { globalPosition, position, streamName, type } = recorded
   return new DecodeError({ streamName, position, globalPosition, type, ...misfit })

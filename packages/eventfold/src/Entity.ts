@@ -448,6 +448,25 @@ export const plain = <C extends Category.Any, S>(entity: Entity<C, S>): Entity<C
   entity as unknown as Entity<Category.Plain<C>, S>
 
 /**
+ * Any entity, as a bound of type parameters.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Any {
+  readonly category: Category.Any
+  readonly state: Schema.Codec<unknown, unknown>
+  readonly initial: unknown
+}
+
+/**
+ * The operations of any entity, for code that does not know its types: see `Category.untyped`.
+ *
+ * @internal
+ */
+export const untyped = (entity: Any) => entity as Entity<Category.Untyped, unknown>
+
+/**
  * The stream of a target.
  *
  * @internal

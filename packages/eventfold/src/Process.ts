@@ -17,6 +17,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Category from "./Category.ts"
 import * as Consumer from "./Consumer.ts"
@@ -24,6 +25,7 @@ import type * as ConsumerStatus from "./ConsumerStatus.ts"
 import * as Entity from "./Entity.ts"
 import * as Consumers from "./internal/process/consumers.ts"
 import * as Deadlines from "./internal/process/deadlines.ts"
+import * as PendingList from "./internal/process/pendingList.ts"
 import {
   type Deadline,
   type Exact,
@@ -34,9 +36,10 @@ import {
   SentTypeId,
   type SourceOptions
 } from "./internal/process/reaction.ts"
+import { checkInt } from "./internal/store/argumentChecks.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import { InvalidArgument, type StoreError } from "./StoreError.ts"
-import type { InvalidCategory } from "./StreamName.ts"
+import { type InvalidCategory, parseCategory } from "./StreamName.ts"
 
 /**
  * The parts of a definition: sources, what their reactions give, and deadlines that have passed.
@@ -400,6 +403,72 @@ export const status = Effect.fn("Process.status")(function*(
     consumers
   }
   return found
+})
+
+const pendingDeadline = Schema.Struct({
+  process: Schema.String,
+  /** The id of the process that has set it, as it stands in the stream name. */
+  id: Schema.String,
+  name: Schema.String,
+  due: Schema.DateTimeUtc,
+  /** Whether it is past its time: no program runs the process, or it is behind. */
+  isOverdue: Schema.Boolean,
+  /** When it was set, and by which message. */
+  set: Schema.Struct({ time: Schema.DateTimeUtc, globalPosition: Schema.Int })
+})
+
+/**
+ * The schema of a pending deadline, with a JSON form.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const PendingDeadline: Schema.Codec<PendingDeadline, typeof pendingDeadline.Encoded> = pendingDeadline
+
+/**
+ * A deadline that a process has set and that has not passed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PendingDeadline extends Schema.Schema.Type<typeof pendingDeadline> {}
+
+/**
+ * Gives the deadlines of a process that are pending, the earliest first, from any program, whether the process runs or not. So
+ * those that are overdue come first.
+ *
+ * **Details**
+ *
+ * It needs the name of the process and not its definition. It reads what was set since the oldest deadline that was pending when
+ * the process ran last, and holds what is pending in memory, as the process does.
+ *
+ * @example
+ * ```ts
+ * import { Console, DateTime, Effect } from "effect"
+ * import { Process } from "eventfold"
+ *
+ * const report = Effect.gen(function*() {
+ *   for (const { due, id, isOverdue, name } of yield* Process.deadlines({ name: "fulfilment" }, { limit: 20 })) {
+ *     yield* Console.log(id, name, DateTime.formatIso(due), isOverdue ? "overdue" : "")
+ *   }
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const deadlines = Effect.fn("Process.deadlines")(function*(
+  process: Pick<Process<unknown, unknown>, "name">,
+  options: {
+    /** Only those of the process with this id, as it stands in the stream name. Defaults to all. */
+    readonly id?: string | undefined
+    /** How many at most, from 1. Defaults to all. */
+    readonly limit?: number | undefined
+  } = {}
+): Effect.fn.Return<ReadonlyArray<PendingDeadline>, StoreError | InvalidArgument | InvalidCategory, MessageStore> {
+  yield* checkInt("limit", options.limit, 1)
+  yield* parseCategory(process.name)
+  return yield* PendingList.list(process.name, options)
 })
 
 /**

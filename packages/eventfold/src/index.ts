@@ -95,6 +95,12 @@ export * as MessageStore from "./MessageStore.ts"
  */
 export * as Metadata from "./Metadata.ts"
 /**
+ * What an application is, asked by the names of its definitions.
+ *
+ * @since 0.1.0
+ */
+export * as Observe from "./Observe.ts"
+/**
  * Parked messages: lists, replays and drops them.
  *
  * @since 0.1.0

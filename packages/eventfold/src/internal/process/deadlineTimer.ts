@@ -3,60 +3,22 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
-import { deriveId, type RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import * as Metadata from "../../Metadata.ts"
 import { type Key, PositionStore, type Service as Positions } from "../../PositionStore.ts"
 import type { Options } from "../consumer/definition.ts"
 import { finalWrite } from "../processor/outage.ts"
+import * as DeadlineReader from "./deadlineReader.ts"
 import type { DeadlineCategory } from "./deadlines.ts"
-import * as PendingDeadlines from "./pendingDeadlines.ts"
+import type { PendingDeadline } from "./pendingDeadlines.ts"
 
 /** For how many processes at a time passed deadlines are written. */
 const concurrency = 64
 
-/** The timer has a position of its own, beside that of the consumer that reacts to its messages. */
-const keyOf = (category: DeadlineCategory, consumerId: string): Key => ({
-  category: category.categoryName,
-  consumerId: `${consumerId}:timer`
-})
-
-/** The messages of a deadline category that were read so far, as the deadlines that are pending after them. */
-const makeReader = (category: DeadlineCategory, from: number) => {
-  const pending = PendingDeadlines.make()
-  let read = from
-
-  const take = Effect.fnUntraced(function*(message: RecordedMessage) {
-    // The consumer of the category reads the message too, and its failure policy decides what becomes of it.
-    const event = yield* Effect.catchTag(category.decode(message), "DecodeError", () => Effect.succeedNone)
-    read = message.globalPosition
-    if (message.type === "Passed") pending.remove(message.id)
-    if (Option.isNone(event) || event.value.type !== "Set") return
-    const { due, name } = event.value.data
-    const passedId = deriveId("deadline", message.id)
-    pending.add({ passedId, dueAt: due.epochMilliseconds, name, recorded: message })
-  })
-
-  return {
-    pending,
-    /** Reads to the end: a deadline that was set may have passed further on. */
-    readNew: MessageStore.use((store) =>
-      Stream.runForEach(store.readCategory(category.categoryName, { from: read + 1 }), take)
-    ),
-    /** The global position, inclusive, up to which no deadline is pending: where the next run continues. */
-    position: (): number => {
-      const oldest = pending.oldest()
-      return oldest === undefined ? read : oldest.recorded.globalPosition - 1
-    }
-  }
-}
-
 /** Writes that a deadline has passed. */
 const pass = Effect.fnUntraced(function*(
   category: DeadlineCategory,
-  { dueAt, name, passedId, recorded }: PendingDeadlines.PendingDeadline
+  { dueAt, name, passedId, recorded }: PendingDeadline
 ) {
   const store = yield* MessageStore
   const event = category.events.Passed({ name, due: DateTime.makeUnsafe(dueAt) }, {
@@ -84,14 +46,13 @@ export const run = (category: DeadlineCategory, consumerId: string, { checkpoint
   Effect.scoped(Effect.gen(function*() {
     const store = yield* MessageStore
     const positions = yield* PositionStore
-    const key = keyOf(category, consumerId)
+    const key = DeadlineReader.keyOf(category, consumerId)
     const wakeUps = yield* store.wakeUps(category.categoryName)
-    const recorded = Option.match(yield* positions.get(key), { onNone: () => 0, onSome: ({ position }) => position })
-    const { pending, position, readNew } = makeReader(category, recorded)
+    const { pending, position, readNew, recorded } = yield* DeadlineReader.make(category, consumerId)
     const writePosition = makeCheckpoint(positions, key, recorded, position)
     yield* Effect.addFinalizer(() => finalWrite(writePosition, key.consumerId, "some deadlines will be read again"))
 
-    const passInOrder = (deadlines: ReadonlyArray<PendingDeadlines.PendingDeadline>) =>
+    const passInOrder = (deadlines: ReadonlyArray<PendingDeadline>) =>
       Effect.forEach(
         deadlines,
         (deadline) => Effect.map(pass(category, deadline), () => pending.remove(deadline.passedId)),

@@ -26,6 +26,8 @@ export interface PendingDeadlines {
   readonly nextDue: () => number
   /** The deadline that was set first. */
   readonly oldest: () => PendingDeadline | undefined
+  /** All of them, in the order in which they were set. */
+  readonly all: () => ReadonlyArray<PendingDeadline>
 }
 
 export const make = (): PendingDeadlines => {
@@ -46,6 +48,7 @@ export const make = (): PendingDeadlines => {
       return due
     },
     nextDue: () => byDueTime.peek()?.dueAt ?? Number.POSITIVE_INFINITY,
+    all: () => [...pending.values()],
     oldest: () => {
       const [first] = pending.values()
       return first

@@ -344,6 +344,14 @@ const deadlines = (it: It) =>
           assert.deepStrictEqual(times, times.toSorted(), `of process ${id}`)
           assert.strictEqual(times.length, 2)
         }
+        // What is pending is listed by the name of the process alone, though no process runs.
+        yield* trigger.append("4", trigger.events.Begun({ millis: [7_200_000, 3_600_000] }))
+        yield* runUntil(process, late, 16)
+        const pending = yield* Process.deadlines({ name: own.categoryName })
+        assert.deepStrictEqual(
+          pending.map(({ id, isOverdue, name }) => [id, name, isOverdue]),
+          [["4", "short", false], ["4", "long", false]]
+        )
       }))
   })
 

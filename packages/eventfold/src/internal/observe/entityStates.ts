@@ -1,0 +1,240 @@
+import type * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type * as Category from "../../Category.ts"
+import type { Entity } from "../../Entity.ts"
+import { RecordedMessage } from "../../Message.ts"
+import { MessageStore } from "../../MessageStore.ts"
+import { firstIssue } from "../category/jsonCodec.ts"
+import { versionOption } from "../entity/entityStream.ts"
+import { catchUp, emptyFold, type Fold } from "../entity/fold.ts"
+import { checkInt } from "../store/argumentChecks.ts"
+
+/**
+ * A state that its own schema can't turn into JSON: `evolve` has made something that the schema does not describe.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class UnshowableState extends Schema.TaggedError<UnshowableState>()("UnshowableState", {
+  streamName: Schema.String,
+  version: Schema.OptionFromNullOr(Schema.Int),
+  path: Schema.Array(Schema.Union([Schema.String, Schema.Int])),
+  reason: Schema.String
+}) {
+  override get message(): string {
+    const at = Option.match(this.version, { onNone: () => "", onSome: (version) => ` at version ${version}` })
+    const path = ["state", ...this.path].join(".")
+    return `the state of ${this.streamName}${at} does not fit its schema: ${path}: ${this.reason}`
+  }
+}
+
+/**
+ * A state as its schema writes it, and the stream version that it stands for.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const StateAt = Schema.Struct({
+  /** The position of the last message that the state stands for; none before the first. */
+  version: Schema.OptionFromNullOr(Schema.Int),
+  state: Schema.Json
+})
+
+/**
+ * A state as its schema writes it, and the stream version that it stands for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StateAt = typeof StateAt.Type
+
+/**
+ * The state of one entity at a version, and what it was at another if that was asked for.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const EntityState = Schema.Struct({
+  /** The name under which the entity is registered. */
+  entity: Schema.String,
+  id: Schema.String,
+  streamName: Schema.String,
+  ...StateAt.fields,
+  /** The message at that version: the last one that the state stands for. None before the first. */
+  message: Schema.OptionFromNullOr(RecordedMessage),
+  /** The last position of the stream; none when the stream does not exist. */
+  last: Schema.OptionFromNullOr(Schema.Int),
+  /** The state at the version `compare`. None unless it was asked for. */
+  compared: Schema.OptionFromNullOr(StateAt)
+})
+
+/**
+ * The state of one entity at a version, and what it was at another if that was asked for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type EntityState = typeof EntityState.Type
+
+/**
+ * What a message changed in the state of an entity.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const EntityChange = Schema.Struct({
+  message: RecordedMessage,
+  /** Whether the message is an event of the entity's category. Others change nothing. */
+  isEvent: Schema.Boolean,
+  before: Schema.Json,
+  after: Schema.Json
+})
+
+/**
+ * What a message changed in the state of an entity.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type EntityChange = typeof EntityChange.Type
+
+/**
+ * Which state of an entity.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface EntityStateOptions {
+  /**
+   * After the message of a version, inclusive, from 0; or before the first message that was written later than a time. Defaults
+   * to the latest state.
+   */
+  readonly at?: { readonly version: number } | { readonly time: DateTime.Utc } | undefined
+  /** A version, from 0, whose state to give too. Both come of one fold. Defaults to none. */
+  readonly compare?: number | undefined
+}
+
+/**
+ * Which changes of an entity.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface EntityChangesOptions {
+  /** The position of the first message, inclusive. Defaults to 0. */
+  readonly from?: number | undefined
+  /** How many messages at most, from 0. Defaults to all. */
+  readonly limit?: number | undefined
+}
+
+/** An entity of any category, by the name under which it is registered. */
+export interface Named {
+  readonly name: string
+  readonly entity: Entity<Category.Untyped, unknown>
+}
+
+const encoderOf = (schema: Schema.Codec<unknown, unknown>, streamName: string) => {
+  const encode = Schema.encodeEffect(Schema.toCodecJson(schema))
+  return ({ state, version }: Pick<Fold<unknown>, "state" | "version">): Effect.Effect<Schema.Json, UnshowableState> =>
+    Effect.mapErrorEager(
+      encode(state),
+      (error) => new UnshowableState({ streamName, version: versionOption(version), ...firstIssue(error) })
+    )
+}
+
+/** The stream of an id as it stands in a stream name, checked by the category's schema for ids. */
+const streamOf = Effect.fnUntraced(function*({ entity: { category } }: Named, id: string) {
+  const streamName = `${category.categoryName}-${id}`
+  yield* category.id(streamName)
+  return streamName
+})
+
+const isUpTo = (version: number) => ({ position }: RecordedMessage): boolean => position <= version
+
+const isBy = (time: DateTime.Utc) => (recorded: RecordedMessage): boolean =>
+  recorded.time.epochMilliseconds <= time.epochMilliseconds
+
+const lastShown = Effect.fnUntraced(function*(streamName: string, version: number) {
+  if (version === -1) return Option.none()
+  const store = yield* MessageStore
+  return yield* Stream.runHead(store.readStream(streamName, { from: version, limit: 1 })).pipe(
+    // The position is ours, and every store reads forwards: either failure would be a bug.
+    Effect.catchTag(["InvalidArgument", "Unsupported"], Effect.die)
+  )
+})
+
+/** The state of an entity. What is asked for beside the latest state is folded from the beginning, in one go. */
+export const entityState = Effect.fnUntraced(function*(
+  named: Named,
+  id: string,
+  { at, compare }: EntityStateOptions = {}
+) {
+  const { entity, name } = named
+  if (at !== undefined && "version" in at) yield* checkInt("at", at.version, 0)
+  yield* checkInt("compare", compare, 0)
+  const streamName = yield* streamOf(named, id)
+  const store = yield* MessageStore
+  const folding = { decode: entity.category.decode, initial: entity.initial, evolve: entity.evolve }
+  const empty = emptyFold(entity.initial)
+  const encode = encoderOf(entity.state, streamName)
+
+  const isShown = at === undefined ? undefined : "time" in at ? isBy(at.time) : isUpTo(at.version)
+  const fold = (from: Fold<unknown>, isBefore?: (recorded: RecordedMessage) => boolean) =>
+    catchUp(folding, streamName, from, isBefore)
+  const both = Effect.gen(function*() {
+    if (compare === undefined) return { shown: yield* fold(empty, isShown) }
+    const isCompared = isUpTo(compare)
+    if (isShown === undefined) {
+      const compared = yield* fold(empty, isCompared)
+      return { compared, shown: yield* fold(compared) }
+    }
+    // The earlier one first: the other goes on from it.
+    const earlier = yield* fold(empty, (recorded) => isCompared(recorded) && isShown(recorded))
+    const compared = yield* fold(earlier, isCompared)
+    return { compared, shown: yield* fold(earlier, isShown) }
+  })
+  const { compared, shown } = yield* both
+  const found: EntityState = {
+    entity: name,
+    id,
+    streamName,
+    version: versionOption(shown.version),
+    state: yield* encode(shown),
+    message: yield* lastShown(streamName, shown.version),
+    last: yield* store.streamVersion(streamName),
+    compared: compared === undefined
+      ? Option.none()
+      : Option.some({ version: versionOption(compared.version), state: yield* encode(compared) })
+  }
+  return found
+})
+
+/** The messages of an entity's stream with what each changed. */
+export const entityChanges = (named: Named, id: string, { from = 0, limit }: EntityChangesOptions = {}) =>
+  Stream.unwrap(Effect.gen(function*() {
+    const { entity } = named
+    yield* checkInt("from", from, 0)
+    const streamName = yield* streamOf(named, id)
+    const store = yield* MessageStore
+    const folding = { decode: entity.category.decode, initial: entity.initial, evolve: entity.evolve }
+    const start = yield* catchUp(folding, streamName, emptyFold(entity.initial), ({ position }) => position < from)
+    const encode = encoderOf(entity.state, streamName)
+    let { state } = start
+    let before = yield* encode(start)
+    return store.readStream(streamName, { from, limit }).pipe(
+      Stream.mapEffect(Effect.fnUntraced(function*(message) {
+        const event = yield* entity.category.decode(message)
+        if (Option.isNone(event)) return { message, isEvent: false, before, after: before }
+        state = entity.evolve(state, event.value)
+        const after = yield* encode({ state, version: message.position })
+        const change: EntityChange = { message, isEvent: true, before, after }
+        before = after
+        return change
+      })),
+      // Every store reads forwards: the failure would be a bug.
+      Stream.catchTag("Unsupported", Stream.die)
+    )
+  }))

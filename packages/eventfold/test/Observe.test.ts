@@ -1,0 +1,260 @@
+/** What a program says of its definitions by their names, on the memory store. */
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Effect, Layer, Option, Schema, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { Category, Entity, MessageStore, Observe, StoreError, StreamName, Streams } from "eventfold"
+
+const Account = Category.make("account", {
+  Opened: { owner: Schema.String },
+  Deposited: Category.version({ cents: Schema.Int })
+    .upcast({ cents: Schema.Int, currency: Schema.String }, ({ cents }) => ({ cents, currency: "EUR" }))
+}, { id: Schema.String.check(Schema.isPattern(/^\d+$/)) })
+
+const Balance = Entity.make(Account, {
+  state: Schema.Struct({ cents: Schema.Int, openedAt: Schema.optionalKey(Schema.DateTimeUtc) }),
+  initial: { cents: 0 },
+  evolve: {
+    Opened: (state) => ({ ...state, openedAt: DateTime.makeUnsafe(0) }),
+    Deposited: (state, { cents }) => ({ ...state, cents: state.cents + cents })
+  }
+})
+
+const Owner = Entity.make(Account, {
+  state: Schema.String.check(Schema.isMinLength(1)),
+  initial: "nobody",
+  evolve: { Opened: (_, { owner }) => owner, Deposited: (owner) => owner }
+})
+
+const layer = Observe.layer({ entities: { account: Balance, owner: Owner } }).pipe(
+  Layer.provideMerge(MessageStore.layerMemory)
+)
+
+const onMemory = Effect.provide(layer)
+
+const write = (streamName: string, type: string, data: Schema.Json, metadata?: Schema.JsonObject) =>
+  MessageStore.MessageStore.use((store) => store.append(streamName, { type, data, metadata }))
+
+/** Opened, a message of an unknown type, and two deposits, one of each version: positions 0 to 3. */
+const written = Effect.gen(function*() {
+  yield* Account.append("1", Account.events.Opened({ owner: "Ann" }))
+  yield* TestClock.adjust("1 minute")
+  yield* write("account-1", "Audited", {})
+  yield* TestClock.adjust("1 minute")
+  yield* write("account-1", "Deposited", { cents: 5 })
+  yield* TestClock.adjust("1 minute")
+  yield* Account.append("1", Account.events.Deposited({ cents: 7, currency: "USD" }))
+})
+
+describe("entity", () => {
+  it.effect("gives the latest state in its JSON form, with the message that made it", () =>
+    Effect.gen(function*() {
+      yield* written
+      const observe = yield* Observe.Observe
+      const found = yield* observe.entity("account", "1")
+      assert.deepStrictEqual(found.state, { cents: 12, openedAt: "1970-01-01T00:00:00.000Z" })
+      assert.deepStrictEqual([found.version, found.last], [Option.some(3), Option.some(3)])
+      assert.strictEqual(Option.getOrThrow(found.message).type, "Deposited")
+      assert.deepStrictEqual(found.compared, Option.none())
+      const json = yield* Schema.encodeEffect(Schema.toCodecJson(Observe.EntityState))(found)
+      assert.deepStrictEqual(JSON.parse(JSON.stringify(json)), json)
+      assert.deepStrictEqual((yield* observe.entity("owner", "1")).state, "Ann")
+    }).pipe(onMemory))
+
+  it.effect("gives the state at a version and at a time, and compares with another version, earlier or later", () =>
+    Effect.gen(function*() {
+      yield* written
+      const observe = yield* Observe.Observe
+      const states = Effect.fnUntraced(function*(options: Observe.EntityStateOptions) {
+        const { compared, state, version } = yield* observe.entity("owner", "1", options)
+        const cents = yield* observe.entity("account", "1", options)
+        return [version, state, cents.state, Option.flatMap(compared, ({ version }) => version), cents.compared]
+      })
+      const opened = { cents: 0, openedAt: "1970-01-01T00:00:00.000Z" }
+      const paid = { ...opened, cents: 5 }
+      assert.deepStrictEqual(yield* states({ at: { version: 1 } }), [
+        Option.some(1),
+        "Ann",
+        opened,
+        Option.none(),
+        Option.none()
+      ])
+      for (const at of [{ version: 2 }, { time: DateTime.makeUnsafe(120_000) }]) {
+        assert.deepStrictEqual(yield* states({ at, compare: 0 }), [
+          Option.some(2),
+          "Ann",
+          paid,
+          Option.some(0),
+          Option.some({ version: Option.some(0), state: opened })
+        ])
+      }
+      assert.deepStrictEqual(yield* states({ at: { version: 0 }, compare: 2 }), [
+        Option.some(0),
+        "Ann",
+        opened,
+        Option.some(2),
+        Option.some({ version: Option.some(2), state: paid })
+      ])
+      // Beyond the end is the latest.
+      assert.deepStrictEqual((yield* states({ at: { version: 900 }, compare: 2 }))[0], Option.some(3))
+      assert.deepStrictEqual((yield* states({ compare: 900 }))[3], Option.some(3))
+    }).pipe(onMemory))
+
+  it.effect("of a stream that does not exist is the initial state", () =>
+    Effect.gen(function*() {
+      const { last, message, state, version } = yield* (yield* Observe.Observe).entity("account", "9", { compare: 3 })
+      assert.deepStrictEqual({ last, message, state, version }, {
+        last: Option.none(),
+        message: Option.none(),
+        state: { cents: 0 },
+        version: Option.none()
+      })
+    }).pipe(onMemory))
+
+  it.effect("of a deleted message is folded without it", () =>
+    Effect.gen(function*() {
+      yield* written
+      const streams = Streams.make({ category: "account" })
+      const store = yield* MessageStore.MessageStore
+      const last = Option.getOrThrow(yield* store.lastMessage("account-1"))
+      yield* streams.deleteMessage("1", last.id, { by: "Ann", reason: "a mistake" })
+      const observe = yield* Observe.Observe
+      const { compared, state, version } = yield* observe.entity("account", "1", { compare: 3 })
+      assert.deepStrictEqual(state, { cents: 5, openedAt: "1970-01-01T00:00:00.000Z" })
+      assert.deepStrictEqual(version, Option.some(4))
+      assert.deepStrictEqual(Option.getOrThrow(compared).state, state)
+    }).pipe(onMemory))
+
+  it.effect("refuses names that are not loaded, ids of another form and options out of range", () =>
+    Effect.gen(function*() {
+      const observe = yield* Observe.Observe
+      const notLoaded = yield* Effect.flip(observe.entity("order", "1"))
+      assert.instanceOf(notLoaded, Observe.DefinitionNotLoaded)
+      assert.strictEqual(
+        notLoaded.message,
+        `definition not loaded here: the entity "order"; loaded are account, owner`
+      )
+      assert.instanceOf(yield* Effect.flip(observe.entity("account", "one")), StreamName.InvalidStreamName)
+      assert.instanceOf(yield* Effect.flip(observe.entity("account", "")), StreamName.InvalidStreamName)
+      for (const options of [{ at: { version: -1 } }, { at: { version: 0.5 } }, { compare: Number.NaN }]) {
+        assert.instanceOf(yield* Effect.flip(observe.entity("account", "1", options)), StoreError.InvalidArgument)
+      }
+    }).pipe(onMemory))
+
+  it.effect("says which state its schema does not describe", () =>
+    Effect.gen(function*() {
+      yield* Account.append("1", Account.events.Opened({ owner: "" }))
+      const error = yield* Effect.flip((yield* Observe.Observe).entity("owner", "1"))
+      assert.instanceOf(error, Observe.UnshowableState)
+      assert.match(error.message, /^the state of account-1 at version 0 does not fit its schema: state: /)
+    }).pipe(onMemory))
+})
+
+describe("entityChanges", () => {
+  it.effect("gives each message with the state before and after it, from any position", () =>
+    Effect.gen(function*() {
+      yield* written
+      const observe = yield* Observe.Observe
+      const changes = (options?: Observe.EntityChangesOptions) =>
+        observe.entityChanges("account", "1", options).pipe(
+          Stream.map(({ after, before, isEvent, message }) => ({ position: message.position, isEvent, before, after })),
+          Stream.runCollect
+        )
+      const opened = { cents: 0, openedAt: "1970-01-01T00:00:00.000Z" }
+      const all = [
+        { position: 0, isEvent: true, before: { cents: 0 }, after: opened },
+        { position: 1, isEvent: false, before: opened, after: opened },
+        { position: 2, isEvent: true, before: opened, after: { ...opened, cents: 5 } },
+        { position: 3, isEvent: true, before: { ...opened, cents: 5 }, after: { ...opened, cents: 12 } }
+      ]
+      assert.deepStrictEqual(yield* changes(), all)
+      assert.deepStrictEqual(yield* changes({ from: 2, limit: 1 }), all.slice(2, 3))
+      assert.deepStrictEqual(yield* changes({ from: 9 }), [])
+    }).pipe(onMemory))
+
+  it.effect("fails at a message that does not decode, after those before it", () =>
+    Effect.gen(function*() {
+      yield* written
+      yield* write("account-1", "Deposited", { cents: "many" })
+      const seen: Array<number> = []
+      const error = yield* Effect.flip(
+        (yield* Observe.Observe).entityChanges("account", "1").pipe(
+          Stream.runForEach(({ message }) => Effect.sync(() => void seen.push(message.position)))
+        )
+      )
+      assert.instanceOf(error, Category.DecodeError)
+      assert.deepStrictEqual(seen, [0, 1, 2, 3])
+    }).pipe(onMemory))
+})
+
+describe("storedTypes", () => {
+  const wrong = { cents: "many" }
+
+  it.effect("counts by type and version, with the first that does not fit", () =>
+    Effect.gen(function*() {
+      yield* written
+      yield* write("account-2", "Deposited", wrong)
+      yield* write("account-two", "Opened", { owner: "Bob" })
+      yield* write("account-2", "Deposited", wrong, { schemaVersion: "3" })
+      const observe = yield* Observe.Observe
+      const report = yield* observe.storedTypes("account", { sample: "all" })
+      assert.deepStrictEqual([report.category, report.isComplete, report.messages], ["account", true, 7])
+      assert.deepStrictEqual(
+        report.types.map(({ firstMisfit, isKnown, messages, misfits, schemaVersion, type }) => [
+          type,
+          Option.getOrUndefined(schemaVersion),
+          isKnown,
+          messages,
+          misfits,
+          Option.getOrUndefined(Option.map(firstMisfit, ({ path, streamName }) => `${streamName} ${path.join(".")}`))
+        ]),
+        [
+          ["Audited", undefined, false, 1, 0, undefined],
+          ["Deposited", undefined, true, 2, 1, "account-2 data.cents"],
+          ["Deposited", "2", true, 1, 0, undefined],
+          ["Deposited", "3", true, 1, 1, "account-2 metadata.schemaVersion"],
+          ["Opened", undefined, true, 2, 1, "account-two streamName"]
+        ]
+      )
+      assert.deepStrictEqual(yield* observe.storedTypes("account"), report)
+      const json = yield* Schema.encodeEffect(Schema.toCodecJson(Observe.StoredTypes))(report)
+      assert.deepStrictEqual(JSON.parse(JSON.stringify(json)), json)
+    }).pipe(onMemory))
+
+  it.effect("looks at a sample of the oldest and the newest, and says whether that was all", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      const observe = yield* Observe.Observe
+      const deposit = (cents: Schema.Json) => ({ type: "Deposited", data: { cents } })
+      yield* store.append("account-1", Array.from({ length: 100 }, (_, cents) => deposit(cents)))
+      // Far apart, with another category between them.
+      yield* store.append("order-1", Array.from({ length: 1_000 }, () => ({ type: "Placed", data: {} })))
+      yield* store.append("account-1", [deposit("wrong"), deposit(1), deposit(2)])
+      const look = Effect.fnUntraced(function*(sample: number) {
+        const { isComplete, messages, types } = yield* observe.storedTypes("account", { sample })
+        return [isComplete, messages, types[0]?.first.globalPosition, types[0]?.last.globalPosition, types[0]?.misfits]
+      })
+      assert.deepStrictEqual(yield* look(2), [false, 4, 1, 1_103, 0])
+      assert.deepStrictEqual(yield* look(3), [false, 6, 1, 1_103, 1])
+      assert.deepStrictEqual(yield* look(51), [false, 102, 1, 1_103, 1])
+      assert.deepStrictEqual(yield* look(52), [true, 103, 1, 1_103, 1])
+      assert.deepStrictEqual(yield* look(500), [true, 103, 1, 1_103, 1])
+    }).pipe(onMemory))
+
+  it.effect("of an empty category is empty, and refuses what is not loaded or out of range", () =>
+    Effect.gen(function*() {
+      const observe = yield* Observe.Observe
+      const empty = { category: "account", isComplete: true, messages: 0, types: [] }
+      assert.deepStrictEqual(yield* observe.storedTypes("account"), empty)
+      assert.instanceOf(yield* Effect.flip(observe.storedTypes("order")), Observe.DefinitionNotLoaded)
+      assert.instanceOf(yield* Effect.flip(observe.storedTypes("account", { sample: 0 })), StoreError.InvalidArgument)
+    }).pipe(onMemory))
+})
+
+it.effect("refuses two categories of one name, and takes one that is given twice", () =>
+  Effect.gen(function*() {
+    const other = Category.make("account", {})
+    const twice = Observe.layer({ categories: [Account], entities: { account: Balance } })
+    yield* Effect.scoped(Layer.build(twice))
+    const error = yield* Effect.flip(Effect.scoped(Layer.build(Observe.layer({ categories: [Account, other] }))))
+    assert.match(error.message, /one category of each name/)
+  }).pipe(Effect.provide(MessageStore.layerMemory)))
