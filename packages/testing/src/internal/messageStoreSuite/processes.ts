@@ -346,7 +346,7 @@ const deadlines = (it: It) =>
         }
         // What is pending is listed by the name of the process alone, though no process runs.
         yield* trigger.append("4", trigger.events.Begun({ millis: [7_200_000, 3_600_000] }))
-        yield* runUntil(process, late, 16)
+        yield* runUntil(process, late, 14)
         const pending = yield* Process.deadlines({ name: own.categoryName })
         assert.deepStrictEqual(
           pending.map(({ id, isOverdue, name }) => [id, name, isOverdue]),
