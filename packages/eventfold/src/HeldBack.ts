@@ -7,34 +7,54 @@
  *
  * @since 0.1.0
  */
-import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 
 /**
  * A transaction in progress that has written messages, or may have. What the database does not tell this role is `undefined`.
  *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Writer = Schema.Struct({
+  /** The process of the database server that runs it. `undefined` for a prepared transaction, which has no session. */
+  pid: Schema.UndefinedOr(Schema.Int),
+  /** The name of a prepared transaction. `COMMIT PREPARED` or `ROLLBACK PREPARED` ends it. */
+  preparedAs: Schema.UndefinedOr(Schema.String),
+  /** The state by the database's own name, such as `"active"`, `"idle in transaction"` or `"prepared"`. */
+  state: Schema.UndefinedOr(Schema.String),
+  /** When the transaction began, or was prepared, by the database's clock. */
+  since: Schema.UndefinedOr(Schema.DateTimeUtc),
+  /** The time since then, by the same clock. */
+  age: Schema.UndefinedOr(Schema.Duration),
+  applicationName: Schema.UndefinedOr(Schema.String),
+  user: Schema.UndefinedOr(Schema.String),
+  /** The address of the client; `undefined` for a local connection. */
+  clientAddress: Schema.UndefinedOr(Schema.String),
+  /** The statement that the transaction runs, or ran last. */
+  query: Schema.UndefinedOr(Schema.String)
+})
+
+/**
+ * A transaction in progress that has written messages, or may have.
+ *
  * @category models
  * @since 0.1.0
  */
-export interface Writer {
-  /** The process of the database server that runs it. `undefined` for a prepared transaction, which has no session. */
-  readonly pid: number | undefined
-  /** The name of a prepared transaction. `COMMIT PREPARED` or `ROLLBACK PREPARED` ends it. */
-  readonly preparedAs: string | undefined
-  /** The state by the database's own name, such as `"active"`, `"idle in transaction"` or `"prepared"`. */
-  readonly state: string | undefined
-  /** When the transaction began, or was prepared, by the database's clock. */
-  readonly since: DateTime.Utc | undefined
-  /** The time since then, by the same clock. */
-  readonly age: Duration.Duration | undefined
-  readonly applicationName: string | undefined
-  readonly user: string | undefined
-  /** The address of the client; `undefined` for a local connection. */
-  readonly clientAddress: string | undefined
-  /** The statement that the transaction runs, or ran last. */
-  readonly query: string | undefined
-}
+export interface Writer extends Schema.Schema.Type<typeof Writer> {}
+
+/**
+ * The place at which a reader is held back, and the transactions that hold it back.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const HeldBack = Schema.Struct({
+  /** The first global position that is not final: a message may still become visible there. */
+  position: Schema.Int,
+  /** The transactions that may write it. Empty when they have just ended. */
+  writers: Schema.Array(Writer)
+})
 
 /**
  * The place at which a reader is held back, and the transactions that hold it back.
@@ -42,37 +62,7 @@ export interface Writer {
  * @category models
  * @since 0.1.0
  */
-export interface HeldBack {
-  /** The first global position that is not final: a message may still become visible there. */
-  readonly position: number
-  /** The transactions that may write it. Empty when they have just ended. */
-  readonly writers: ReadonlyArray<Writer>
-}
-
-const text = Schema.UndefinedOr(Schema.String)
-
-const heldBack = Schema.Struct({
-  position: Schema.Int,
-  writers: Schema.Array(Schema.Struct({
-    pid: Schema.UndefinedOr(Schema.Int),
-    preparedAs: text,
-    state: text,
-    since: Schema.UndefinedOr(Schema.DateTimeUtc),
-    age: Schema.UndefinedOr(Schema.Duration),
-    applicationName: text,
-    user: text,
-    clientAddress: text,
-    query: text
-  }))
-})
-
-/**
- * The schema of what holds back a reader, with a JSON form.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const HeldBack: Schema.Codec<HeldBack, typeof heldBack.Encoded> = heldBack
+export interface HeldBack extends Schema.Schema.Type<typeof HeldBack> {}
 
 /**
  * Describes a {@link Writer} in a few words, such as `process 4711 (billing, user app, idle in transaction, for 3m 12s)`.

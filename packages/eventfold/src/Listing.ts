@@ -44,7 +44,7 @@ export const CategorySummary = Schema.Struct({
    * None when the store does not know it: the database has made no statistics of the log yet, or the role of the store's user may
    * not see them. `MessageStore.countCategory` counts exactly.
    */
-  size: Schema.Option(Size),
+  size: Schema.OptionFromNullOr(Size),
   /** The message with the highest global position. */
   last: MessagePlace
 })
@@ -79,7 +79,7 @@ export const StreamSummary = Schema.Struct({
 export type StreamSummary = typeof StreamSummary.Type
 
 /** Where a list goes on: give it as `after`. None at the end. */
-const next = Schema.Option(Schema.String)
+const next = Schema.OptionFromNullOr(Schema.String)
 
 /**
  * A page of categories, by name.

@@ -9,19 +9,31 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Category from "./Category.ts"
 import * as Entity from "./Entity.ts"
+import * as FailureReport from "./FailureReport.ts"
 import * as EntityStates from "./internal/observe/entityStates.ts"
 import type { EntityChange, EntityChangesOptions, EntityState, EntityStateOptions } from "./internal/observe/entityStates.ts"
 import * as Registry from "./internal/observe/registry.ts"
 import * as StoredTypesCheck from "./internal/observe/storedTypes.ts"
 import type { CheckOptions, StoredTypes } from "./internal/observe/storedTypes.ts"
-import { MessageStore, type ReadCategoryError } from "./MessageStore.ts"
-import type { InvalidArgument } from "./StoreError.ts"
+import { check as checkConsumer } from "./internal/consumer/checkDefinition.ts"
+import type { Consumer } from "./internal/consumer/definition.ts"
+import * as Readers from "./internal/observe/readers.ts"
+import type { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/readers.ts"
+import { checkDefinition as checkReadModel } from "./internal/readModel/checkDefinition.ts"
+import type { MessageStore, ReadCategoryError } from "./MessageStore.ts"
+import type { Process } from "./Process.ts"
+import * as ReadModel from "./ReadModel.ts"
+import type { ReadModelStore } from "./ReadModelStore.ts"
+import type { InvalidArgument, StoreError } from "./StoreError.ts"
+import type { InvalidCategory } from "./StreamName.ts"
 
 /** @since 0.1.0 */
 export {
@@ -32,6 +44,8 @@ export {
   StateAt,
   UnshowableState
 } from "./internal/observe/entityStates.ts"
+/** @since 0.1.0 */
+export { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/readers.ts"
 /** @since 0.1.0 */
 export { DefinitionNotLoaded, type Kind } from "./internal/observe/registry.ts"
 /** @since 0.1.0 */
@@ -50,6 +64,34 @@ export type EntityError =
   | InvalidArgument
   | EntityStates.UnshowableState
 
+type AnyConsumer = Consumer<unknown, unknown>
+
+type AnyReadModel = ReadModel.ReadModel<unknown, unknown>
+
+/**
+ * The errors of looking at consumers, processes and read models.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ReaderError = StoreError | InvalidArgument | InvalidCategory
+
+/**
+ * A rebuild that was asked for by name has failed. What it has done so far stays, and the next one goes on from there.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RebuildFailed extends Schema.TaggedError<RebuildFailed>()("RebuildFailed", {
+  readModel: Schema.String,
+  /** Why: one of the errors of `ReadModel.rebuild`, or that of a handler. */
+  failure: FailureReport.FailureReport
+}) {
+  override get message(): string {
+    return `the rebuild of ${this.readModel} has failed: ${FailureReport.format(this.failure)}`
+  }
+}
+
 /**
  * The definitions that a program has loaded.
  *
@@ -58,8 +100,14 @@ export type EntityError =
  */
 export interface Options<
   Entities extends Readonly<Record<string, Entity.Any>>,
-  Categories extends ReadonlyArray<Category.Any>
+  Categories extends ReadonlyArray<Category.Any>,
+  Models extends ReadonlyArray<AnyReadModel>
 > {
+  readonly consumers?: ReadonlyArray<AnyConsumer> | undefined
+  /** The processes, whose consumers need not be among the consumers. */
+  readonly processes?: ReadonlyArray<Process<unknown, unknown>> | undefined
+  /** With read models the layer also needs a `ReadModelStore`, and what their handlers need, so that they can be built again. */
+  readonly readModels?: Models | undefined
   /** The entities, each by a name of its own: a category may have several. */
   readonly entities?: Entities | undefined
   /** The categories whose messages can be checked. Those of the entities need not be among them. */
@@ -76,8 +124,34 @@ export class Observe extends Context.Service<Observe, {
   /** The names of the definitions that are loaded. */
   readonly loaded: {
     readonly categories: ReadonlyArray<string>
+    readonly consumers: ReadonlyArray<string>
     readonly entities: ReadonlyArray<string>
+    readonly processes: ReadonlyArray<string>
+    readonly readModels: ReadonlyArray<string>
   }
+  /**
+   * The consumers that are loaded, those of processes among them, and then those that only the store knows, by their positions or
+   * by what is parked for them.
+   *
+   * **Details**
+   *
+   * Of each it costs what `Consumer.status` costs, and `Parking.owners` once. Where the store can't list, there are only those that
+   * are loaded.
+   */
+  readonly consumers: Effect.Effect<ReadonlyArray<ObservedConsumer>, ReaderError>
+  /** The processes that are loaded, with their deadlines. */
+  readonly processes: Effect.Effect<ReadonlyArray<ObservedProcess>, ReaderError>
+  /** A process that is loaded, with its deadlines. */
+  readonly process: (name: string) => Effect.Effect<ObservedProcess, Registry.DefinitionNotLoaded | ReaderError>
+  /** The read models that are loaded, and then those that only the store knows. Empty without a `ReadModelStore`. */
+  readonly readModels: Effect.Effect<ReadonlyArray<ObservedReadModel>, ReaderError>
+  /**
+   * Builds a read model that is loaded again, by its name: `ReadModel.rebuild`, whose progress the stream gives. Run it to its end.
+   */
+  readonly rebuild: (
+    name: string,
+    options?: ReadModel.BuildOptions
+  ) => Stream.Stream<ReadModel.Progress, Registry.DefinitionNotLoaded | RebuildFailed>
   /**
    * The state of an entity now, at a version or at a time, as JSON, and that at another version to compare it with. `id` is as
    * it stands in the stream name.
@@ -109,6 +183,10 @@ export class Observe extends Context.Service<Observe, {
     options?: CheckOptions
   ) => Effect.Effect<StoredTypes, Registry.DefinitionNotLoaded | ReadCategoryError>
 }>()("eventfold/Observe") {}
+
+/** A rebuild runs the handlers. */
+type NeedsOf<Models extends ReadonlyArray<AnyReadModel>> = Models extends readonly [] ? never
+  : ReadModelStore | (Models[number] extends ReadModel.ReadModel<unknown, infer R> ? R : never)
 
 type CategoriesOf<Entities extends Readonly<Record<string, Entity.Any>>> = Entities[keyof Entities]["category"]
 
@@ -143,17 +221,36 @@ type CategoriesOf<Entities extends Readonly<Record<string, Entity.Any>>> = Entit
  */
 export const layer = <
   const Entities extends Readonly<Record<string, Entity.Any>> = {},
-  const Categories extends ReadonlyArray<Category.Any> = []
->(options: Options<Entities, Categories>): Layer.Layer<
+  const Categories extends ReadonlyArray<Category.Any> = [],
+  const Models extends ReadonlyArray<AnyReadModel> = []
+>(options: Options<Entities, Categories, Models>): Layer.Layer<
   Observe,
-  InvalidArgument,
-  MessageStore | Category.Services<CategoriesOf<Entities> | Categories[number]>
-> => Layer.effect(Observe, make(options)) as Layer.Layer<Observe, InvalidArgument, never>
+  InvalidArgument | InvalidCategory,
+  | MessageStore
+  | Category.Services<CategoriesOf<Entities> | Categories[number]>
+  | NeedsOf<Models>
+> => Layer.effect(Observe, make(options)) as Layer.Layer<Observe, InvalidArgument | InvalidCategory, never>
+
+/** Whatever a handler fails with becomes data. */
+const rebuild = (model: AnyReadModel, options: ReadModel.BuildOptions | undefined) =>
+  Stream.catchCause(ReadModel.rebuild(model, options), (cause) =>
+    Stream.fromEffect(
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.interrupt
+        : Effect.flatMap(
+          FailureReport.fromCause(cause),
+          (failure) => Effect.fail(new RebuildFailed({ readModel: model.name, failure }))
+        )
+    ))
 
 const make = Effect.fnUntraced(function*(
-  { categories = [], entities = {} }: Options<Readonly<Record<string, Entity.Any>>, ReadonlyArray<Category.Any>>
+  { categories = [], consumers = [], entities = {}, processes = [], readModels = [] }: Options<
+    Readonly<Record<string, Entity.Any>>,
+    ReadonlyArray<Category.Any>,
+    ReadonlyArray<AnyReadModel>
+  >
 ) {
-  // Whatever the schemas need: the type of the layer names it.
+  // Whatever the schemas and handlers need: the type of the layer names it.
   const context = yield* Effect.context<unknown>()
   const entityRegistry = yield* Registry.make(
     "entity",
@@ -164,8 +261,41 @@ const make = Effect.fnUntraced(function*(
     "category",
     [...everyCategory].map((category) => [category.categoryName, Category.untyped(category)] as const)
   )
+  const everyConsumer = [...consumers, ...processes.flatMap(({ consumers }) => consumers)]
+  yield* Effect.forEach(everyConsumer, checkConsumer, { discard: true })
+  yield* Registry.make("consumer", everyConsumer.map((one) => [`${one.id} of ${one.category}`, one] as const))
+  const processRegistry = yield* Registry.make("process", processes.map((one) => [one.name, one] as const))
+  yield* Effect.forEach(readModels, checkReadModel, { discard: true })
+  const readModelRegistry = yield* Registry.make("read model", readModels.map((one) => [one.name, one] as const))
+
   return Observe.of({
-    loaded: { categories: categoryRegistry.names, entities: entityRegistry.names },
+    loaded: {
+      categories: categoryRegistry.names,
+      consumers: [...new Set(everyConsumer.map(({ id }) => id))],
+      entities: entityRegistry.names,
+      processes: processRegistry.names,
+      readModels: readModelRegistry.names
+    },
+    consumers: Readers.consumers(everyConsumer).pipe(
+      Effect.withSpan("Observe.consumers"),
+      Effect.provideContext(context)
+    ),
+    processes: Effect.forEach(processRegistry.all, Readers.process).pipe(
+      Effect.withSpan("Observe.processes"),
+      Effect.provideContext(context)
+    ),
+    process: Effect.fn("Observe.process")(function*(name) {
+      return yield* Readers.process(yield* processRegistry.get(name))
+    }, Effect.provideContext(context)),
+    readModels: Readers.readModels(readModelRegistry.all).pipe(
+      Effect.withSpan("Observe.readModels"),
+      Effect.provideContext(context)
+    ),
+    rebuild: (name, options) =>
+      Stream.unwrap(Effect.map(readModelRegistry.get(name), (model) => rebuild(model, options))).pipe(
+        Stream.provideContext(context),
+        Stream.withSpan("Observe.rebuild")
+      ),
     entity: Effect.fn("Observe.entity")(function*(name, id, options) {
       return yield* EntityStates.entityState(yield* entityRegistry.get(name), id, options)
     }, Effect.provideContext(context)),

@@ -73,7 +73,7 @@ const parkedMessageSchema = Schema.Struct({
   globalPosition: Schema.Int,
   messageId: Schema.String,
   type: Schema.String,
-  failure: Schema.Option(FailureReport),
+  failure: Schema.OptionFromNullOr(FailureReport),
   attempts: Schema.Int,
   time: Schema.DateTimeUtc
 })

@@ -21,7 +21,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Category from "./Category.ts"
 import * as Consumer from "./Consumer.ts"
-import type * as ConsumerStatus from "./ConsumerStatus.ts"
+import * as ConsumerStatus from "./ConsumerStatus.ts"
 import * as Entity from "./Entity.ts"
 import * as Consumers from "./internal/process/consumers.ts"
 import * as Deadlines from "./internal/process/deadlines.ts"
@@ -373,15 +373,23 @@ export const start = Effect.fnUntraced(function*<E, R>(
  * The progress of a process.
  *
  * @since 0.1.0
+ * @category schemas
+ */
+export const Status = Schema.Struct({
+  name: Schema.String,
+  /** The lag of all its consumers: their messages together, and the age of the oldest one. */
+  lag: ConsumerStatus.Lag,
+  /** One for each source, and one for the deadlines if it has any. */
+  consumers: Schema.Array(ConsumerStatus.Status)
+})
+
+/**
+ * The progress of a process.
+ *
+ * @since 0.1.0
  * @category models
  */
-export interface Status {
-  readonly name: string
-  /** The lag of all its consumers: their messages together, and the age of the oldest one. */
-  readonly lag: ConsumerStatus.Lag
-  /** One for each source, and one for the deadlines if it has any. */
-  readonly consumers: ReadonlyArray<ConsumerStatus.Status>
-}
+export interface Status extends Schema.Schema.Type<typeof Status> {}
 
 /**
  * Gives the progress of a process, from any program, by the positions that its consumers have written: see `Consumer.status`.

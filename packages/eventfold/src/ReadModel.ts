@@ -72,7 +72,7 @@ export { HandlerTimeout } from "./internal/processor/timeLimit.ts"
 /** @since 0.1.0 */
 export type { Progress } from "./internal/readModel/rebuild.ts"
 /** @since 0.1.0 */
-export { type BuildStatus, Status, StoredReadModel } from "./internal/readModel/status.ts"
+export { BuildStatus, Status, StoredReadModel } from "./internal/readModel/status.ts"
 /** @since 0.1.0 */
 export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 

@@ -17,12 +17,11 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as DateTime from "effect/DateTime"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as LiveProgress from "./internal/readModel/liveProgress.ts"
-import type { StoreIdentity } from "./StoreBackend.ts"
+import { StoreIdentity } from "./StoreBackend.ts"
 import type { StoreError, Unsupported } from "./StoreError.ts"
 
 /** @since 0.1.0 */
@@ -32,24 +31,32 @@ export type { InProcess } from "./internal/readModel/liveProgress.ts"
  * How far a build has come.
  *
  * @since 0.1.0
- * @category models
+ * @category schemas
  */
-export interface Checkpoint {
+export const Checkpoint = Schema.Struct({
   /** The global position up to which everything is handled, inclusive; 0 before the first message. */
-  readonly position: number
+  position: Schema.Int,
   /**
    * The last message that a handler took; none before the first. As long as the log has this message at this position, it
    * is the log that the tables were filled from.
    */
-  readonly last: Option.Option<{ readonly globalPosition: number; readonly id: string }>
+  last: Schema.OptionFromNullOr(Schema.Struct({ globalPosition: Schema.Int, id: Schema.String })),
   /** The message store that the messages were read from. */
-  readonly store: StoreIdentity
+  store: StoreIdentity,
   /**
    * The last global position (inclusive) when the read model got its first build. Messages up to it are history: their side
    * effects do not run.
    */
-  readonly history: number
-}
+  history: Schema.Int
+})
+
+/**
+ * How far a build has come.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Checkpoint extends Schema.Schema.Type<typeof Checkpoint> {}
 
 /**
  * The state of a build:
@@ -59,9 +66,36 @@ export interface Checkpoint {
  * - `"retired"`: it was live until another build took its place.
  *
  * @since 0.1.0
+ * @category schemas
+ */
+export const BuildState = Schema.Literals(["building", "live", "retired"])
+
+/**
+ * The state of a build.
+ *
+ * @since 0.1.0
  * @category models
  */
-export type BuildState = "building" | "live" | "retired"
+export type BuildState = typeof BuildState.Type
+
+/**
+ * A build of a read model: its tables as one definition fills them.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Build = Schema.Struct({
+  readModel: Schema.String,
+  /** Counts the builds of a read model, from 1. */
+  number: Schema.Int,
+  /** The version of the definition that fills it. */
+  version: Schema.Int,
+  /** The fingerprint of the definition that fills it. */
+  fingerprint: Schema.String,
+  state: BuildState,
+  checkpoint: Checkpoint,
+  createdAt: Schema.DateTimeUtc
+})
 
 /**
  * A build of a read model: its tables as one definition fills them.
@@ -69,51 +103,7 @@ export type BuildState = "building" | "live" | "retired"
  * @since 0.1.0
  * @category models
  */
-export interface Build {
-  readonly readModel: string
-  /** Counts the builds of a read model, from 1. */
-  readonly number: number
-  /** The version of the definition that fills it. */
-  readonly version: number
-  /** The fingerprint of the definition that fills it. */
-  readonly fingerprint: string
-  readonly state: BuildState
-  readonly checkpoint: Checkpoint
-  readonly createdAt: DateTime.Utc
-}
-
-const orUndefined = Schema.UndefinedOr(Schema.String)
-
-/** @internal */
-export const buildFields = {
-  readModel: Schema.String,
-  number: Schema.Int,
-  version: Schema.Int,
-  fingerprint: Schema.String,
-  state: Schema.Literals(["building", "live", "retired"]),
-  checkpoint: Schema.Struct({
-    position: Schema.Int,
-    last: Schema.Option(Schema.Struct({ globalPosition: Schema.Int, id: Schema.String })),
-    store: Schema.Struct({
-      system: orUndefined,
-      database: orUndefined,
-      databaseName: orUndefined,
-      timeline: Schema.UndefinedOr(Schema.Int)
-    }),
-    history: Schema.Int
-  }),
-  createdAt: Schema.DateTimeUtc
-}
-
-const build = Schema.Struct(buildFields)
-
-/**
- * The schema of a build of a read model, with a JSON form.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const Build: Schema.Codec<Build, typeof build.Encoded> = build
+export interface Build extends Schema.Schema.Type<typeof Build> {}
 
 /**
  * The part of a read model's definition that a store needs.

@@ -12,7 +12,7 @@ import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
@@ -298,19 +298,27 @@ export interface ReadAllResult extends ReadPageResult {}
  * Identifies a store, so that a reader does not use positions of one store with another. What the store does not know is
  * `undefined`.
  *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const StoreIdentity = Schema.Struct({
+  /** Differs between any two installations; a physical copy has the same one. PostgreSQL's system identifier. */
+  system: Schema.UndefinedOr(Schema.String),
+  /** Which database of the system. PostgreSQL's OID of it, which stays the same when the database is renamed. */
+  database: Schema.UndefinedOr(Schema.String),
+  /** The database's name, for people. */
+  databaseName: Schema.UndefinedOr(Schema.String),
+  /** Increases when a copy of the system takes over, or is restored to a point in time: the end of its log may differ. */
+  timeline: Schema.UndefinedOr(Schema.Int)
+})
+
+/**
+ * Identifies a store, so that a reader does not use positions of one store with another.
+ *
  * @category models
  * @since 0.1.0
  */
-export interface StoreIdentity {
-  /** Differs between any two installations; a physical copy has the same one. PostgreSQL's system identifier. */
-  readonly system: string | undefined
-  /** Which database of the system. PostgreSQL's OID of it, which stays the same when the database is renamed. */
-  readonly database: string | undefined
-  /** The database's name, for people. */
-  readonly databaseName: string | undefined
-  /** Increases when a copy of the system takes over, or is restored to a point in time: the end of its log may differ. */
-  readonly timeline: number | undefined
-}
+export interface StoreIdentity extends Schema.Schema.Type<typeof StoreIdentity> {}
 
 /**
  * Notices that a database has become another one under the same address: after a failover that lost the last messages, or after a

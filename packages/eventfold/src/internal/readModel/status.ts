@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import { Behind, Lag } from "../../ConsumerStatus.ts"
 import { HeldBack } from "../../HeldBack.ts"
 import { MessageStore } from "../../MessageStore.ts"
-import { Build, buildFields, ReadModelStore } from "../../ReadModelStore.ts"
+import { Build, ReadModelStore } from "../../ReadModelStore.ts"
 import type { ReadModel } from "./definition.ts"
 import { lagAfter } from "./lag.ts"
 
@@ -13,12 +13,40 @@ import { lagAfter } from "./lag.ts"
  * A build of a read model with its lag.
  *
  * @since 0.1.0
+ * @category schemas
+ */
+export const BuildStatus = Schema.Struct({
+  ...Build.fields,
+  /** How far it is behind the log, counting the messages that the definition handles. */
+  lag: Lag
+})
+
+/**
+ * A build of a read model with its lag.
+ *
+ * @since 0.1.0
  * @category models
  */
-export interface BuildStatus extends Build {
-  /** How far it is behind the log, counting the messages that the definition handles. */
-  readonly lag: Lag
-}
+export interface BuildStatus extends Schema.Schema.Type<typeof BuildStatus> {}
+
+/**
+ * How far a read model is, whichever process runs it.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Status = Schema.Struct({
+  readModel: Schema.String,
+  /** The live build; none when the read model has never run. */
+  live: Schema.OptionFromNullOr(BuildStatus),
+  /** All builds, by rising number. */
+  builds: Schema.Array(BuildStatus),
+  /**
+   * The transaction that holds back the read model right now: it has written messages and has not ended. Only a read model of
+   * several categories, or of everything, can be held back.
+   */
+  heldBack: Schema.OptionFromNullOr(HeldBack)
+})
 
 /**
  * How far a read model is, whichever process runs it.
@@ -26,35 +54,7 @@ export interface BuildStatus extends Build {
  * @since 0.1.0
  * @category models
  */
-export interface Status {
-  readonly readModel: string
-  /** The live build; none when the read model has never run. */
-  readonly live: Option.Option<BuildStatus>
-  /** All builds, by rising number. */
-  readonly builds: ReadonlyArray<BuildStatus>
-  /**
-   * The transaction that holds back the read model right now: it has written messages and has not ended. Only a read model of
-   * several categories, or of everything, can be held back.
-   */
-  readonly heldBack: Option.Option<HeldBack>
-}
-
-const buildStatus = Schema.Struct({ ...buildFields, lag: Lag })
-
-const status = Schema.Struct({
-  readModel: Schema.String,
-  live: Schema.Option(buildStatus),
-  builds: Schema.Array(buildStatus),
-  heldBack: Schema.Option(HeldBack)
-})
-
-/**
- * The schema of the status of a read model, with a JSON form.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const Status: Schema.Codec<Status, typeof status.Encoded> = status
+export interface Status extends Schema.Schema.Type<typeof Status> {}
 
 /**
  * A read model as the store knows it, without its definition: its builds, by rising number, and how many global positions each is

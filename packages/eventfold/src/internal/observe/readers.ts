@@ -1,0 +1,158 @@
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as Consumer from "../../Consumer.ts"
+import { Status as ConsumerStatus, StoredConsumer } from "../../ConsumerStatus.ts"
+import type { MessageStore } from "../../MessageStore.ts"
+import * as Parking from "../../Parking.ts"
+import * as Process from "../../Process.ts"
+import * as ReadModel from "../../ReadModel.ts"
+import { ReadModelStore } from "../../ReadModelStore.ts"
+import type { StoreError, Unsupported } from "../../StoreError.ts"
+
+/**
+ * A consumer, as far as this program and the store know it.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ObservedConsumer = Schema.Struct({
+  /** The id of the consumer. */
+  consumer: Schema.String,
+  /** The category that it reads; `$all` when it reads several, or everything. */
+  category: Schema.String,
+  /** How far it is, by its definition. None when the definition is not loaded here. */
+  status: Schema.OptionFromNullOr(ConsumerStatus),
+  /** Its positions in the store, one for each member of its group. Empty when it has never written one. */
+  stored: Schema.Array(StoredConsumer),
+  /** What waits for it; none when nothing is parked. */
+  parked: Schema.OptionFromNullOr(Parking.OwnerSummary)
+})
+
+/**
+ * A consumer, as far as this program and the store know it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ObservedConsumer extends Schema.Schema.Type<typeof ObservedConsumer> {}
+
+/**
+ * A process: how far its consumers are, and what it waits for.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ObservedProcess = Schema.Struct({
+  process: Schema.String,
+  status: Process.Status,
+  /** How many deadlines are pending, and how many of them are past their time. */
+  pending: Schema.Int,
+  overdue: Schema.Int,
+  /** The deadlines that are due next, the earliest first: ten at most. */
+  next: Schema.Array(Process.PendingDeadline)
+})
+
+/**
+ * A process: how far its consumers are, and what it waits for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ObservedProcess extends Schema.Schema.Type<typeof ObservedProcess> {}
+
+/**
+ * A read model, as far as this program and the store know it.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ObservedReadModel = Schema.Struct({
+  readModel: Schema.String,
+  /** The version of the definition that is loaded here. None when it is not loaded here. */
+  version: Schema.OptionFromNullOr(Schema.Int),
+  /** How far its builds are, by the definition. None when it is not loaded here. */
+  status: Schema.OptionFromNullOr(ReadModel.Status),
+  /** Its builds in the store, by rising number. Empty when it has never run. */
+  stored: ReadModel.StoredReadModel.fields.builds
+})
+
+/**
+ * A read model, as far as this program and the store know it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ObservedReadModel extends Schema.Schema.Type<typeof ObservedReadModel> {}
+
+type AnyConsumer = Consumer.Consumer<unknown, unknown>
+
+/** What a list gives; nothing where the store can't list, so that what is loaded is still known. */
+const listed = <A>(list: Stream.Stream<A, StoreError | Unsupported, MessageStore>) =>
+  Stream.runCollect(list).pipe(
+    Effect.catchTag("Unsupported", () => Effect.succeed<ReadonlyArray<A>>([]))
+  )
+
+const keyOf = (id: string, category: string): string => JSON.stringify([id, category])
+
+/** The consumers that are loaded here, with those of processes, and then those that only the store knows. */
+export const consumers = Effect.fnUntraced(function*(loaded: ReadonlyArray<AnyConsumer>) {
+  const stored = Map.groupBy(yield* listed(Consumer.list), ({ category, consumer }) => keyOf(consumer, category))
+  const parked = new Map(
+    (yield* listed(Parking.owners)).map((owner) => [keyOf(owner.id, owner.category), owner])
+  )
+  const known = new Map(loaded.map((consumer) => [keyOf(consumer.id, consumer.category), consumer]))
+  const names = new Map(
+    [
+      ...loaded.map(({ category, id }) => ({ id, category })),
+      ...[...stored.values()].flat().map(({ category, consumer: id }) => ({ id, category })),
+      ...parked.values()
+    ].map(({ category, id }) => [keyOf(id, category), { id, category }])
+  )
+  return yield* Effect.forEach(names, ([key, { category, id }]) => {
+    const definition = known.get(key)
+    const status = definition === undefined ? Effect.succeedNone : Effect.asSome(Consumer.status(definition))
+    return Effect.map(status, (status): ObservedConsumer => ({
+      consumer: id,
+      category,
+      status,
+      stored: stored.get(key) ?? [],
+      parked: Option.fromUndefinedOr(parked.get(key))
+    }))
+  })
+})
+
+/** How many deadlines an answer has. */
+const shownDeadlines = 10
+
+export const process = Effect.fnUntraced(function*(definition: Process.Process<unknown, unknown>) {
+  const deadlines = yield* Process.deadlines(definition)
+  const observed: ObservedProcess = {
+    process: definition.name,
+    status: yield* Process.status(definition),
+    pending: deadlines.length,
+    overdue: deadlines.filter(({ isOverdue }) => isOverdue).length,
+    next: deadlines.slice(0, shownDeadlines)
+  }
+  return observed
+})
+
+/** The read models that are loaded here, and then those that only the store knows. */
+export const readModels = Effect.fnUntraced(function*(loaded: ReadonlyArray<ReadModel.ReadModel<unknown, unknown>>) {
+  // A program without read models has no store for them.
+  const store = yield* Effect.serviceOption(ReadModelStore)
+  if (Option.isNone(store)) return []
+  const stored = new Map((yield* Effect.provideService(ReadModel.list, ReadModelStore, store.value)).map(({ builds, readModel }) => [readModel, builds]))
+  const known = new Map(loaded.map((model) => [model.name, model]))
+  return yield* Effect.forEach([...new Set([...known.keys(), ...stored.keys()])], (name) => {
+    const definition = known.get(name)
+    const status = definition === undefined ? Effect.succeedNone : Effect.asSome(ReadModel.status(definition))
+    return Effect.map(status, (status): ObservedReadModel => ({
+      readModel: name,
+      version: Option.fromUndefinedOr(definition?.version),
+      status,
+      stored: stored.get(name) ?? []
+    }))
+  }).pipe(Effect.provideService(ReadModelStore, store.value))
+})
