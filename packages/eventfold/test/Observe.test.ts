@@ -1,8 +1,20 @@
 /** What a program says of its definitions by their names, on the memory store. */
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Layer, Option, Schema, Stream } from "effect"
+import { Context, DateTime, Effect, Layer, Option, Schedule, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Category, Entity, MessageStore, Observe, StoreError, StreamName, Streams } from "eventfold"
+import {
+  Category,
+  Consumer,
+  Entity,
+  MessageStore,
+  Observe,
+  Process,
+  ReadModel,
+  ReadModelStore,
+  StoreError,
+  StreamName,
+  Streams
+} from "eventfold"
 
 const Account = Category.make("account", {
   Opened: { owner: Schema.String },
@@ -258,3 +270,149 @@ it.effect("refuses two categories of one name, and takes one that is given twice
     const error = yield* Effect.flip(Effect.scoped(Layer.build(Observe.layer({ categories: [Account, other] }))))
     assert.match(error.message, /one category of each name/)
   }).pipe(Effect.provide(MessageStore.layerMemory)))
+
+describe("readers", () => {
+  class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
+
+  const greeter = Consumer.make("greeter", { onFailure: "park", retry: Schedule.recurs(0) }).on(Account, {
+    Opened: ({ data }) => data.owner === "Eve" ? Effect.fail(new Refused()) : Effect.void
+  })
+  const Reminder = Category.make("reminder", {})
+  const reminder = Process.make("reminder", {
+    entity: Entity.make(Reminder, { state: Schema.Null, initial: null, evolve: {} })
+  })
+    .deadline("late", () => ({}))
+    .on(Account, { Opened: () => ({ deadlines: { late: "1 hour" } }) })
+  const readers = (failing: boolean) => {
+    const owners = ReadModel.make("owners", { version: 2, retry: Schedule.recurs(0) }).on(Account, {
+      Opened: () => failing ? Effect.fail(new Refused()) : Effect.void
+    })
+    return Observe.layer({ consumers: [greeter], processes: [reminder], readModels: [owners] }).pipe(
+      Layer.provideMerge(Layer.merge(MessageStore.layerMemory, ReadModel.layerMemory))
+    )
+  }
+
+  /** Runs the process and consumers until they have handled all that is written. */
+  const caughtUp = Effect.fnUntraced(function*(...consumers: ReadonlyArray<Consumer.Consumer<unknown, never>>) {
+    const { lastPosition } = yield* MessageStore.MessageStore
+    const last = yield* lastPosition
+    for (const one of consumers) {
+      yield* Effect.scoped(Effect.flatMap(Consumer.start(one), ({ waitFor }) => waitFor(last)))
+    }
+  })
+
+  it.effect("lists consumers that are loaded, and those that only the store knows", () =>
+    Effect.gen(function*() {
+      const observe = yield* Observe.Observe
+      const look = Effect.map(observe.consumers, (all) =>
+        all.map(({ category, consumer, parked, status, stored }) => [
+          `${consumer} of ${category}`,
+          Option.getOrUndefined(Option.map(status, ({ lag }) => lag.messages)),
+          stored.map(({ position }) => position),
+          Option.getOrUndefined(Option.map(parked, ({ messages }) => messages))
+        ]))
+      assert.deepStrictEqual(observe.loaded, {
+        categories: [],
+        consumers: ["greeter", "reminder"],
+        entities: [],
+        processes: ["reminder"],
+        readModels: ["owners"]
+      })
+      assert.deepStrictEqual(yield* look, [
+        ["greeter of account", 0, [], undefined],
+        ["reminder of account", 0, [], undefined],
+        ["reminder of reminder:deadline", 0, [], undefined]
+      ])
+      yield* Account.append("1", Account.events.Opened({ owner: "Ann" }))
+      yield* Account.append("2", Account.events.Opened({ owner: "Eve" }))
+      const stranger = Consumer.make("stranger").on("account", { Opened: () => Effect.void })
+      yield* caughtUp(greeter, stranger)
+      assert.deepStrictEqual(yield* look, [
+        ["greeter of account", 0, [2], 1],
+        ["reminder of account", 2, [], undefined],
+        ["reminder of reminder:deadline", 0, [], undefined],
+        ["stranger of account", undefined, [2], undefined]
+      ])
+      const json = yield* Schema.encodeEffect(Schema.toCodecJson(Schema.Array(Observe.ObservedConsumer)))(
+        yield* observe.consumers
+      )
+      assert.deepStrictEqual(JSON.parse(JSON.stringify(json)), json)
+    }).pipe(Effect.provide(readers(false))))
+
+  it.effect("gives a process with what it waits for", () =>
+    Effect.gen(function*() {
+      const observe = yield* Observe.Observe
+      yield* Account.append("1", Account.events.Opened({ owner: "Ann" }))
+      const look = Effect.map(
+        observe.process("reminder"),
+        ({ next, overdue, pending, status }) => [status.lag.messages, pending, overdue, next.map(({ id }) => id)]
+      )
+      assert.deepStrictEqual(yield* look, [1, 0, 0, []])
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { waitFor } = yield* Process.start(reminder)
+        yield* waitFor(1)
+        // The deadline that it has set is a message too.
+        yield* waitFor(yield* (yield* MessageStore.MessageStore).lastPosition)
+      }))
+      assert.deepStrictEqual(yield* look, [0, 1, 0, ["1"]])
+      yield* TestClock.adjust("61 minutes")
+      assert.deepStrictEqual(yield* look, [0, 1, 1, ["1"]])
+      assert.deepStrictEqual(yield* observe.processes, [yield* observe.process("reminder")])
+      assert.instanceOf(yield* Effect.flip(observe.process("other")), Observe.DefinitionNotLoaded)
+      const json = yield* Schema.encodeEffect(Schema.toCodecJson(Schema.Array(Observe.ObservedProcess)))(
+        yield* observe.processes
+      )
+      assert.deepStrictEqual(JSON.parse(JSON.stringify(json)), json)
+    }).pipe(Effect.provide(readers(false))))
+
+  it.effect("lists read models, and builds one again by its name", () =>
+    Effect.gen(function*() {
+      const observe = yield* Observe.Observe
+      yield* Account.append("1", Account.events.Opened({ owner: "Ann" }))
+      const look = Effect.map(observe.readModels, (all) =>
+        all.map(({ readModel, status, stored, version }) => [
+          readModel,
+          Option.getOrUndefined(version),
+          Option.getOrUndefined(Option.map(status, ({ builds }) => builds.map(({ lag }) => lag.messages))),
+          stored.map(({ build: { number, state } }) => `${number} ${state}`)
+        ]))
+      assert.deepStrictEqual(yield* look, [["owners", 2, [], []]])
+      yield* Stream.runDrain(observe.rebuild("owners"))
+      assert.deepStrictEqual(yield* look, [["owners", 2, [0], ["1 live"]]])
+      const phases = yield* Stream.runCollect(Stream.map(observe.rebuild("owners"), ({ phase }) => phase))
+      assert.isNotEmpty(phases)
+      assert.deepStrictEqual(yield* look, [["owners", 2, [0, 0], ["1 retired", "2 live"]]])
+      assert.instanceOf(yield* Effect.flip(Stream.runDrain(observe.rebuild("other"))), Observe.DefinitionNotLoaded)
+      const json = yield* Schema.encodeEffect(Schema.toCodecJson(Schema.Array(Observe.ObservedReadModel)))(
+        yield* observe.readModels
+      )
+      assert.deepStrictEqual(JSON.parse(JSON.stringify(json)), json)
+    }).pipe(Effect.provide(readers(false))))
+
+  it.effect("says why a rebuild failed", () =>
+    Effect.gen(function*() {
+      yield* Account.append("1", Account.events.Opened({ owner: "Ann" }))
+      const error = yield* Effect.flip(Stream.runDrain((yield* Observe.Observe).rebuild("owners")))
+      assert.instanceOf(error, Observe.RebuildFailed)
+      assert.strictEqual(error.failure.tag, "Refused")
+    }).pipe(Effect.provide(readers(true))))
+
+  it.effect("needs what the handlers of read models and the schemas need", () =>
+    Effect.sync(() => {
+      class Mailer extends Context.Service<Mailer, {}>()("Mailer") {}
+      const mails = ReadModel.make("mails", { version: 1 }).on(Account, { Opened: () => Effect.asVoid(Mailer) })
+      const needs: Layer.Layer<
+        Observe.Observe,
+        StoreError.InvalidArgument | StreamName.InvalidCategory,
+        Mailer | MessageStore.MessageStore | ReadModelStore.ReadModelStore
+      > = Observe.layer({ readModels: [mails] })
+      const fewer: Layer.Layer<
+        Observe.Observe,
+        StoreError.InvalidArgument | StreamName.InvalidCategory,
+        MessageStore.MessageStore
+      > = Observe.layer({ consumers: [greeter], entities: { account: Balance } })
+      // @ts-expect-error the handlers need a Mailer
+      const wrong: typeof fewer = needs
+      assert.notStrictEqual<unknown>(wrong, fewer)
+    }))
+})
