@@ -77,6 +77,7 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir eventfold/tables/installations.sql
 \ir eventfold/tables/read_models.sql
 \ir eventfold/tables/positions.sql
+\ir eventfold/tables/runners.sql
 \ir eventfold/tables/streams.sql
 \ir eventfold/tables/stream_categories.sql
 \ir eventfold/tables/deleted_messages.sql

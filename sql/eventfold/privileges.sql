@@ -10,6 +10,7 @@ BEGIN
     GRANT SELECT ON eventfold.installations TO message_store;
     GRANT SELECT, INSERT, UPDATE, DELETE ON eventfold.read_models TO message_store;
     GRANT SELECT, INSERT, UPDATE ON eventfold.positions TO message_store;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON eventfold.runners TO message_store;
     GRANT SELECT ON eventfold.deleted_messages TO message_store;
     GRANT SELECT, INSERT, UPDATE ON eventfold.streams, eventfold.stream_categories TO message_store;
     SELECT string_agg(pg_proc.oid::regprocedure::text, ', ')

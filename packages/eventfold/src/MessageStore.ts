@@ -49,6 +49,7 @@ import type {
   WakeUpsOptions
 } from "./internal/store/options.ts"
 import { makePages, makeStreams } from "./internal/store/reads.ts"
+import * as Runners from "./internal/store/runners.ts"
 import * as WakeUpHub from "./internal/store/wakeUpHub.ts"
 import type * as Listing from "./Listing.ts"
 import * as MemoryStore from "./MemoryStore.ts"
@@ -506,7 +507,7 @@ export class MessageStore extends Context.Service<MessageStore, {
  * **Details**
  *
  * The service checks names and arguments, gives ids to messages, encodes JSON and pages through streams. Its subscriptions to
- * wake-ups end with the scope. Its metrics are in the registry of this effect's context (`Metric.MetricRegistry`).
+ * wake-ups, and what it tells of runners, end with the scope. Its metrics are in the registry of this effect's context (`Metric.MetricRegistry`).
  *
  * @category constructors
  * @since 0.1.0
@@ -517,6 +518,7 @@ export const make = Effect.fnUntraced(function*(
   const meter = yield* Meter.make
   const backend = Measured.make(unmeasured, meter)
   const hub = yield* WakeUpHub.make(backend)
+  const runners = yield* Runners.make(backend.runners)
   return MessageStore.of({
     ...makeAppends(backend, hub),
     ...makeStreams(backend),
@@ -526,7 +528,7 @@ export const make = Effect.fnUntraced(function*(
     lease: (name) => tryLease(backend, name),
     wakeUps: (category, options) => subscribe(hub, category, options),
     transaction: makeTransaction(backend),
-    [InProcess.TypeId]: InProcess.make(backend, hub, meter)
+    [InProcess.TypeId]: InProcess.make(backend, hub, meter, runners)
   })
 })
 

@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
+import type { Runner } from "./internal/store/runners.ts"
 import type { ListingBackend } from "./Listing.ts"
 import type { MessageId, RecordedMessage } from "./Message.ts"
 import type { Key, Position } from "./PositionStore.ts"
@@ -502,6 +503,36 @@ export type StoredPosition =
   | { readonly _tag: "Message"; readonly data: Schema.Json }
 
 /**
+ * What a program tells of itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ToldRunner {
+  /** A UUID. */
+  readonly id: string
+  readonly startedAt: DateTime.Utc
+  /** Its runs in the JSON form of `Runners.Run`. */
+  readonly runs: Schema.Json
+}
+
+/**
+ * The rows of programs that run consumers and read models. They are no part of the log: a store may lose them when it crashes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RunnersBackend {
+  /** The name of this machine, and the id of this process. */
+  readonly host: string | undefined
+  readonly pid: number | undefined
+  /** Writes the row of this program, or replaces it. Rows that are older than an hour may go. */
+  readonly put: (runner: ToldRunner) => Effect.Effect<void, StoreError>
+  readonly remove: (id: string) => Effect.Effect<void, StoreError>
+  readonly list: Effect.Effect<ReadonlyArray<Runner>, StoreError>
+}
+
+/**
  * A row of the positions of consumers.
  *
  * @category models
@@ -625,6 +656,8 @@ export interface StoreBackend {
   readonly lastCategoryMessage: (category: CategoryName) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
   /** The number of messages in a range of a category, in one consistent view. */
   readonly countCategory: (range: CategoryRange) => Effect.Effect<number, StoreError>
+  /** What runs on the store, in whatever program. Without this member `Runners.list` knows this program alone. */
+  readonly runners?: RunnersBackend | undefined
   /** Lists of categories and streams. Without this member, they fail with `Unsupported`. */
   readonly listing?: ListingBackend | undefined
   /**

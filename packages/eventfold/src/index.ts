@@ -137,6 +137,12 @@ export * as ReadModel from "./ReadModel.ts"
  */
 export * as ReadModelStore from "./ReadModelStore.ts"
 /**
+ * What runs where: the consumers and read models of all programs.
+ *
+ * @since 0.1.0
+ */
+export * as Runners from "./Runners.ts"
+/**
  * What consumers and read models read.
  *
  * @since 0.1.0

@@ -33,6 +33,7 @@ import * as Parking from "./internal/messageStoreSuite/parking.ts"
 import * as Processes from "./internal/messageStoreSuite/processes.ts"
 import * as ReadAll from "./internal/messageStoreSuite/readAll.ts"
 import * as Reading from "./internal/messageStoreSuite/reading.ts"
+import * as Runners from "./internal/messageStoreSuite/runners.ts"
 import * as Snapshots from "./internal/messageStoreSuite/snapshots.ts"
 import * as Streams from "./internal/messageStoreSuite/streams.ts"
 import * as Transactions from "./internal/messageStoreSuite/transactions.ts"
@@ -123,6 +124,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Snapshots.tests(it)
     EntityCache.tests(it)
     Consumers.tests(it)
+    Runners.tests(it)
     ConsumersOfAll.tests(it)
     Parking.tests(it)
     Processes.tests(it)

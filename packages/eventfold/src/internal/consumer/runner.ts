@@ -63,5 +63,5 @@ export const make = Effect.fnUntraced(function*<E, R>(
     }
   })
 
-  return { run: Effect.forever(Effect.scoped(untilLost)), status: lifecycle.status, waitFor }
+  return { run: lifecycle.told(Effect.forever(Effect.scoped(untilLost))), status: lifecycle.status, waitFor }
 })

@@ -21,14 +21,14 @@ export type Kind = typeof kinds[number]
  */
 export class DefinitionNotLoaded extends Schema.TaggedError<DefinitionNotLoaded>()("DefinitionNotLoaded", {
   kind: Schema.Literals(kinds),
-  name: Schema.String,
+  definition: Schema.String,
   /** The names of those that are loaded, of the same kind. */
   loaded: Schema.Array(Schema.String)
 }) {
   override get message(): string {
-    const { kind, loaded, name } = this
+    const { definition, kind, loaded } = this
     const others = loaded.length === 0 ? "there is none of this kind" : `loaded are ${loaded.join(", ")}`
-    return `definition not loaded here: the ${kind} ${JSON.stringify(name)}; ${others}`
+    return `definition not loaded here: the ${kind} ${JSON.stringify(definition)}; ${others}`
   }
 }
 
@@ -56,7 +56,7 @@ export const make = Effect.fnUntraced(function*<A>(kind: Kind, entries: Readonly
     get: (name) => {
       const found = byName.get(name)
       return found === undefined
-        ? Effect.fail(new DefinitionNotLoaded({ kind, name, loaded: names }))
+        ? Effect.fail(new DefinitionNotLoaded({ kind, definition: name, loaded: names }))
         : Effect.succeed(found)
     }
   }

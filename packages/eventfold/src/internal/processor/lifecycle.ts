@@ -5,9 +5,10 @@ import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
-import type { MessageStore } from "../../MessageStore.ts"
+import { MessageStore } from "../../MessageStore.ts"
 import type { StoreError, Unsupported } from "../../StoreError.ts"
 import { log } from "../runtime/log.ts"
+import * as InProcess from "../store/inProcess.ts"
 import * as Activity from "./activity.ts"
 import { acquireLease } from "./leaseWait.ts"
 import type { Subject } from "./subject.ts"
@@ -34,6 +35,8 @@ export interface Lifecycle<W extends Work> {
   /** Completes as soon as the work in progress is another than this. */
   readonly changedFrom: (work: W | undefined) => Effect.Effect<void>
   readonly status: Effect.Effect<RunningStatus>
+  /** Runs what waits and works, and tells other programs of it as long as that takes. */
+  readonly told: <A, E, R>(run: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | MessageStore>
   /**
    * Waits for the leases, then runs an effect while this process holds all of them: until the effect ends, or a lease is lost.
    * The leases are released when the scope closes.
@@ -129,26 +132,29 @@ export const make = Effect.fnUntraced(function*<W extends Work>(subject: Subject
     return work
   })
 
+  const status = Effect.sync((): RunningStatus => {
+    const { pending, running } = current?.counts() ?? nothing
+    return {
+      isActive: current !== undefined,
+      positions: current?.positions() ?? [],
+      lastRead: current?.lastRead(),
+      heldBack: current?.heldBack() ?? Option.none(),
+      inFlight: running,
+      pending,
+      ...activity.counts(),
+      rate: activity.rate(),
+      stuck: activity.stuck(),
+      lastFailure: activity.lastFailure()
+    }
+  })
+
   return {
     activity,
     current: () => current,
     changedFrom,
+    status,
+    told: (run) => MessageStore.use((store) => store[InProcess.TypeId].runners.during({ ...subject.reader, status }, run)),
     whileLeased,
-    start,
-    status: Effect.sync((): RunningStatus => {
-      const { pending, running } = current?.counts() ?? nothing
-      return {
-        isActive: current !== undefined,
-        positions: current?.positions() ?? [],
-        lastRead: current?.lastRead(),
-        heldBack: current?.heldBack() ?? Option.none(),
-        inFlight: running,
-        pending,
-        ...activity.counts(),
-        rate: activity.rate(),
-        stuck: activity.stuck(),
-        lastFailure: activity.lastFailure()
-      }
-    })
+    start
   }
 })

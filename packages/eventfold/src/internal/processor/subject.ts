@@ -2,6 +2,8 @@
 export interface Subject {
   /** Its kind, as sentences name it. */
   readonly kind: "consumer" | "read model"
+  /** As other programs are told of it. */
+  readonly reader: { readonly kind: Subject["kind"]; readonly id: string; readonly category: string }
   readonly logged: Readonly<Record<string, string>>
   /** The names of its own metrics begin with the prefix. */
   readonly metrics: { readonly prefix: string; readonly attributes: Readonly<Record<string, string>> }
@@ -16,6 +18,7 @@ export const ofConsumer = ({ category, id, options: { group } }: {
   const attributes = { "messaging.consumer.group.name": id, "messaging.destination.name": category }
   return {
     kind: "consumer",
+    reader: { kind: "consumer", id, category },
     logged: { consumer: id },
     metrics: {
       prefix: "eventfold.consumer",
@@ -33,6 +36,7 @@ export const ofReadModel = ({ name, sources }: {
   const attributes = { "messaging.consumer.group.name": name, "messaging.destination.name": sources.join(",") }
   return {
     kind: "read model",
+    reader: { kind: "read model", id: name, category: sources.join(",") },
     logged: { readModel: name },
     metrics: { prefix: "eventfold.read_model", attributes },
     span: { name: "ReadModel.handle", attributes }

@@ -166,5 +166,5 @@ export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): E
     }
   }) as Runner<E, R>["run"]
 
-  return { run, status: lifecycle.status }
+  return { run: lifecycle.told(run), status: lifecycle.status }
 })

@@ -5,6 +5,7 @@ import type { StreamsBackend } from "../../StreamsBackend.ts"
 import type { Meter } from "../runtime/meter.ts"
 import { messageId } from "./encodeAppend.ts"
 import * as Forgetting from "./forgetting.ts"
+import type { Runners } from "./runners.ts"
 import * as StreamQueues from "./streamQueues.ts"
 import { makeStreams } from "./streams.ts"
 import type { WakeUpHub } from "./wakeUpHub.ts"
@@ -37,12 +38,15 @@ export interface InProcess {
   readonly positions: Positions | undefined
   /** Makes the metrics of what is done with the store. */
   readonly meter: Meter
+  /** What runs on the store, here and in other programs. */
+  readonly runners: Runners
 }
 
 export const make = (
   backend: Pick<StoreBackend, "lineage" | "positions" | "streams" | "transactions">,
   hub: Pick<WakeUpHub, "wakingCategories">,
-  meter: Meter
+  meter: Meter,
+  runners: Runners
 ): InProcess => {
   const forgetting = Forgetting.make()
   return {
@@ -58,6 +62,7 @@ export const make = (
         : backend.streams.wasDeleted(globalPosition, wanted)
     },
     forgetting,
-    meter
+    meter,
+    runners
   }
 }

@@ -164,6 +164,7 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
     readAll: (page) => readAll(backend.readAll(page), ({ messages }) => messages.length),
     transactions: backend.transactions,
     positions: backend.positions,
+    runners: backend.runners,
     heldBack: measuringFunction("heldBack", (from: number) => backend.heldBack(from)),
     messageAt: measuringFunction("messageAt", (globalPosition: number) => backend.messageAt(globalPosition)),
     lastPosition: measuring("lastPosition")(backend.lastPosition),

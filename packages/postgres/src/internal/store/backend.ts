@@ -14,6 +14,7 @@ import type { InlineReadModels } from "./inlineReadModels.ts"
 import * as Listing from "./listing.ts"
 import * as Positions from "./positions.ts"
 import { makeReads } from "./reads.ts"
+import * as Runners from "./runners.ts"
 import * as Streams from "./streams.ts"
 
 /** Reads from the table, because Message DB has no function that reads backwards. */
@@ -50,6 +51,7 @@ export const make = Effect.fnUntraced(function*(
     }),
     lineage,
     positions: yield* Positions.make(statements, lockWaits, places, lineage),
+    runners: Runners.make(statements, places),
     transactions: places.transactions,
     // Few writes are in a transaction, so what they would send there is made when it is needed.
     append: (request) =>

@@ -1,0 +1,200 @@
+/**
+ * What runs in this program, and how the store is told.
+ */
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Schema from "effect/Schema"
+import { RunningStatus } from "../../ConsumerStatus.ts"
+import { nextId } from "../../Message.ts"
+import type { RunnersBackend } from "../../StoreBackend.ts"
+import type { StoreError } from "../../StoreError.ts"
+import { log } from "../runtime/log.ts"
+
+/**
+ * A consumer or read model that a program runs. A process runs as several consumers, whose ids are its name.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Run = Schema.Struct({
+  kind: Schema.Literals(["consumer", "read model"]),
+  /** The id of the consumer, or the name of the read model. */
+  id: Schema.String,
+  /** The category of a consumer, `$all` for several; the sources of a read model, joined by commas. */
+  category: Schema.String,
+  /** When it was started there. */
+  since: Schema.DateTimeUtc,
+  /** What it does. Of the messages that are being retried it has the first ten. */
+  status: RunningStatus
+})
+
+/**
+ * A consumer or read model that a program runs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Run extends Schema.Schema.Type<typeof Run> {}
+
+/**
+ * A program that runs consumers or read models.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Runner = Schema.Struct({
+  /** Tells it from other programs, and from the one that had its pid before. */
+  id: Schema.String,
+  /** The name of its machine; `undefined` when the store does not know it. */
+  host: Schema.UndefinedOr(Schema.String),
+  pid: Schema.UndefinedOr(Schema.Int),
+  /** When it opened the store. */
+  startedAt: Schema.DateTimeUtc,
+  /** When it told the store of it, by the store's clock. */
+  toldAt: Schema.DateTimeUtc,
+  /** Whether it has been silent for more than 30 seconds: it was killed, is frozen, or can't reach the store. */
+  isStale: Schema.Boolean,
+  runs: Schema.Array(Run)
+})
+
+/**
+ * A program that runs consumers or read models.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Runner extends Schema.Schema.Type<typeof Runner> {}
+
+/**
+ * Whether the program tells the store what runs in it. It is read when the layer of a store is built. Defaults to true. Without it
+ * other programs don't see what runs here.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const Telling: Context.Reference<boolean> = Context.Reference("eventfold/Runners/Telling", {
+  defaultValue: () => true
+})
+
+/** What runs, and how to ask it what it does. */
+export interface Running extends Omit<Run, "since" | "status"> {
+  readonly status: Effect.Effect<RunningStatus>
+}
+
+/** What runs in this program. */
+export interface Runners {
+  /** Tells of a run as long as the effect takes. */
+  readonly during: <A, E, R>(running: Running, run: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly list: Effect.Effect<ReadonlyArray<Runner>, StoreError>
+}
+
+/** How many of the messages that are being retried are told. */
+const toldStuck = 10
+
+/** How often at most, and how often at least. */
+const interval = Duration.seconds(1)
+const heartbeats = 10
+
+/** The pause after the store could not be told. A standby takes no rows at all. */
+const pauseOfFailure = Duration.seconds(10)
+
+/** How long the end of a program waits for the store to take the row away. */
+const removalLimit = "1 second"
+
+const encodeRuns = Schema.encodeEffect(Schema.toCodecJson(Schema.Array(Run)))
+
+/** Tells the store, and repeats it when something has changed, or each tenth time. */
+const tell = Effect.fnUntraced(function*(
+  backend: RunnersBackend,
+  runner: { readonly id: string; readonly startedAt: DateTime.Utc },
+  runs: Effect.Effect<ReadonlyArray<Run>>
+) {
+  let told = ""
+  let quiet = 0
+  const look = Effect.gen(function*() {
+    // A status is made of what the schema describes.
+    const json = yield* Effect.orDie(encodeRuns(yield* runs))
+    const text = JSON.stringify(json)
+    quiet++
+    if (text === told && quiet < heartbeats) return
+    yield* backend.put({ ...runner, runs: json })
+    told = text
+    quiet = 0
+  })
+  // The runs go on: others only hear nothing of them meanwhile.
+  const looked = Effect.matchEffect(look, {
+    onSuccess: () => Effect.succeed(interval),
+    onFailure: ({ message }) =>
+      Effect.as(log("Debug", "the store could not be told what runs here", { error: message }), pauseOfFailure)
+  })
+  return yield* Effect.forever(Effect.flatMap(looked, Effect.sleep))
+})
+
+export const make = Effect.fnUntraced(function*(backend: RunnersBackend | undefined) {
+  const running = new Map<Running, DateTime.Utc>()
+  const isRunning = yield* Latch.make()
+  const id = yield* nextId
+  const startedAt = yield* DateTime.now
+  const isTelling = backend !== undefined && Context.get(yield* Effect.context<never>(), Telling)
+
+  const runs = Effect.suspend(() =>
+    Effect.forEach(running, ([{ category, id, kind, status }, since]) =>
+      Effect.map(status, (status): Run => ({
+        kind,
+        id,
+        category,
+        since,
+        status: { ...status, stuck: status.stuck.slice(0, toldStuck) }
+      })))
+  )
+
+  const own = Effect.gen(function*() {
+    if (running.size === 0) return []
+    const runner: Runner = {
+      id,
+      host: backend?.host,
+      pid: backend?.pid,
+      startedAt,
+      toldAt: yield* DateTime.now,
+      isStale: false,
+      runs: yield* runs
+    }
+    return [runner]
+  })
+
+  if (isTelling) {
+    const removed = backend.remove(id).pipe(
+      Effect.interruptible,
+      Effect.timeout(removalLimit),
+      Effect.catch(({ message }) =>
+        log("Debug", "the store could not be told that nothing runs here any longer", { error: message })
+      )
+    )
+    yield* isRunning.await.pipe(
+      Effect.andThen(tell(backend, { id, startedAt }, runs)),
+      Effect.onInterrupt(() => isRunning.isOpen() ? removed : Effect.void),
+      Effect.forkScoped
+    )
+  }
+
+  const runners: Runners = {
+    during: (one, run) =>
+      Effect.acquireUseRelease(
+        Effect.flatMap(DateTime.now, (now) =>
+          Effect.suspend(() => {
+            running.set(one, now)
+            return isRunning.open
+          })),
+        () => run,
+        () => Effect.sync(() => running.delete(one))
+      ),
+    list: Effect.gen(function*() {
+      const others = backend === undefined ? [] : yield* backend.list
+      return [...yield* own, ...others.filter((other) => other.id !== id)]
+    })
+  }
+  return runners
+})
