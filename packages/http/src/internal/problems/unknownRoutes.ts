@@ -33,8 +33,8 @@ const knownPaths = (): ReadonlyArray<Known> => {
   }))
 }
 
-/** Not HEAD, which the router takes for GET where it has no route of its own. */
-const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] as const
+/** The methods of routes. Not HEAD, which the router takes for GET where it has no route of its own. */
+export const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] as const
 
 /** Routes for everything that no other route takes. */
 export const layer = HttpRouter.use((router) => {
