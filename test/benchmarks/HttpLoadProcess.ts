@@ -23,6 +23,8 @@ const open = Effect.callback<Socket, PeerError>((resume) => {
   socket.on("error", (cause) => resume(Effect.fail(new PeerError({ message: String(cause), cause }))))
 })
 
+const opened = Effect.acquireRelease(open, (socket) => Effect.sync(() => socket.destroy()))
+
 const requestOf = (n: number): Buffer => {
   const body = JSON.stringify({ type: typeOf(n), data: dataOf(n), metadata: metadataOf(n) })
   return Buffer.from(
@@ -60,20 +62,26 @@ const perSecond = Effect.fnUntraced(function*<E>(millis: number, work: (end: big
 })
 
 const append = Effect.gen(function*() {
-  const sockets = yield* Effect.replicateEffect(open, connections)
-  const requests = Array.from({ length: account.streams }, (_, n) => requestOf(n))
+  const requests = yield* Effect.sync(() => Array.from({ length: account.streams }, (_, n) => requestOf(n)))
   let n = 0
-  return (millis: number) =>
-    perSecond(millis, (end) => {
+  const sendUntil = (socket: Socket, end: bigint) =>
+    Effect.gen(function*() {
       let answered = 0
-      return Effect.forEach(sockets, (socket) =>
-        Effect.gen(function*() {
-          while ((yield* monotonic) < end) {
-            yield* ask(socket, requests[n++ % requests.length] ?? requestOf(0))
-            answered++
-          }
-        }), { concurrency: "unbounded", discard: true }).pipe(Effect.map(() => answered))
+      while ((yield* monotonic) < end) {
+        yield* ask(socket, requests[n++ % requests.length] ?? requestOf(0))
+        answered++
+      }
+      return answered
     })
+  // Each round has connections of its own: the server closes what is idle while other sides have their turn.
+  return Effect.fnUntraced(function*(millis: number) {
+    const sockets = yield* Effect.replicateEffect(opened, connections)
+    return yield* perSecond(millis, (end) =>
+      Effect.map(
+        Effect.forEach(sockets, (socket) => sendUntil(socket, end), { concurrency: "unbounded" }),
+        (counts) => counts.reduce((sum, count) => sum + count, 0)
+      ))
+  }, Effect.scoped)
 })
 
 const heartbeat = Buffer.from("{\"heartbeat\"")
