@@ -54,6 +54,8 @@ const expressServer = Effect.gen(function*() {
   const { writeMessage } = yield* MessageDbClient.open(url)
   const app = express()
   app.use(express.json())
+  // Express 5 takes care of what the handler rejects with.
+  // oxlint-disable-next-line oxc/no-async-endpoint-handlers
   app.post("/streams/:streamName/messages", async (request, response) => {
     const { data, metadata, type } = request.body
     response.status(201).json({ version: await writeMessage(request.params.streamName, type, data, metadata) })
