@@ -10,7 +10,7 @@ import {
   Observe,
   Process,
   ReadModel,
-  ReadModelStore,
+  type ReadModelStore,
   StoreError,
   StreamName,
   Streams
@@ -200,6 +200,7 @@ describe("entityChanges", () => {
 
 describe("storedTypes", () => {
   const wrong = { cents: "many" }
+  const deposit = (cents: Schema.Json) => ({ type: "Deposited", data: { cents } })
 
   it.effect("counts by type and version, with the first that does not fit", () =>
     Effect.gen(function*() {
@@ -236,7 +237,6 @@ describe("storedTypes", () => {
     Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       const observe = yield* Observe.Observe
-      const deposit = (cents: Schema.Json) => ({ type: "Deposited", data: { cents } })
       yield* store.append("account-1", Array.from({ length: 100 }, (_, cents) => deposit(cents)))
       // Far apart, with another category between them.
       yield* store.append("order-1", Array.from({ length: 1_000 }, () => ({ type: "Placed", data: {} })))
@@ -411,8 +411,10 @@ describe("readers", () => {
         StoreError.InvalidArgument | StreamName.InvalidCategory,
         MessageStore.MessageStore
       > = Observe.layer({ consumers: [greeter], entities: { account: Balance } })
+      // @effect-diagnostics missingLayerContext:off -- the compiler reports it as well
       // @ts-expect-error the handlers need a Mailer
       const wrong: typeof fewer = needs
+      // @effect-diagnostics missingLayerContext:error
       assert.notStrictEqual<unknown>(wrong, fewer)
     }))
 })

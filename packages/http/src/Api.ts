@@ -511,7 +511,7 @@ const liveDocs = (summary: string, description: string) =>
 
 const live = {
   success: HttpApiSchema.StreamSse({ events: LiveEvent }),
-  error: [Problem.InvalidRequest, Problem.Forbidden, Problem.Unavailable]
+  error: [Problem.InvalidRequest, Problem.Forbidden, Problem.PositionAhead, Problem.Unavailable]
 } as const
 
 /**

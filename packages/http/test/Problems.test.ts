@@ -266,6 +266,10 @@ describe("problems", () => {
         assert.strictEqual((yield* call(append, { body: { messages: [message], expectedVersion: 7 } })).status, 409)
         const stale = { streamName: "account-1", messages: [message], expectedVersion: "noStream" }
         assert.strictEqual((yield* call("/appends", { body: [stale] })).status, 409)
+        for (const live of ["/streams/account-1/live", "/categories/account/live", "/live"]) {
+          const lost = yield* call(live, { headers: { "last-event-id": "7" } })
+          assert.deepInclude(lost.json, { type: "urn:eventfold:problem:position-ahead", status: 409, position: 7 })
+        }
         assert.strictEqual((yield* call(append, { body: message, headers: { "if-match": "\"7\"" } })).status, 412)
         const large = { type: "Opened", data: "x".repeat(2_000) }
         assert.strictEqual((yield* call(append, { body: large })).status, 413)

@@ -123,6 +123,8 @@ const byTypeAndVersion = (a: Seen, b: Seen): number =>
     ? -1
     : 1
 
+const place = ({ globalPosition, time }: RecordedMessage) => ({ globalPosition, time })
+
 /** Counts messages by type and version. It holds one entry for each, however many messages there are. */
 const makeTally = (category: Category.Untyped) => {
   const seen = new Map<string, Seen>()
@@ -147,7 +149,6 @@ const makeTally = (category: Category.Untyped) => {
     const { globalPosition, path, position, reason, streamName } = misfit
     one.firstMisfit ??= { streamName, position, globalPosition, path, reason }
   })
-  const place = ({ globalPosition, time }: RecordedMessage) => ({ globalPosition, time })
   return {
     take,
     report: (isComplete: boolean): StoredTypes => ({
