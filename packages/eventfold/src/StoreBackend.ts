@@ -509,8 +509,6 @@ export type StoredPosition =
  * @since 0.1.0
  */
 export interface ToldRunner {
-  /** A UUID. */
-  readonly id: string
   readonly startedAt: DateTime.Utc
   /** Its runs in the JSON form of `Runners.Run`. */
   readonly runs: Schema.Json
@@ -523,12 +521,15 @@ export interface ToldRunner {
  * @since 0.1.0
  */
 export interface RunnersBackend {
+  /** Tells this program from all others: a new UUID for each store that is opened. */
+  readonly id: string
   /** The name of this machine, and the id of this process. */
   readonly host: string | undefined
   readonly pid: number | undefined
   /** Writes the row of this program, or replaces it. Rows that are older than an hour may go. */
   readonly put: (runner: ToldRunner) => Effect.Effect<void, StoreError>
-  readonly remove: (id: string) => Effect.Effect<void, StoreError>
+  /** Takes the row of this program away. */
+  readonly remove: Effect.Effect<void, StoreError>
   readonly list: Effect.Effect<ReadonlyArray<Runner>, StoreError>
 }
 

@@ -198,10 +198,10 @@ describe("entityChanges", () => {
     }).pipe(onMemory))
 })
 
+const deposit = (cents: Schema.Json) => ({ type: "Deposited", data: { cents } })
+
 describe("storedTypes", () => {
   const wrong = { cents: "many" }
-  const deposit = (cents: Schema.Json) => ({ type: "Deposited", data: { cents } })
-
   it.effect("counts by type and version, with the first that does not fit", () =>
     Effect.gen(function*() {
       yield* written

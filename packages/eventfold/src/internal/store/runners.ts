@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Schema from "effect/Schema"
 import { RunningStatus } from "../../ConsumerStatus.ts"
-import { nextId } from "../../Message.ts"
 import type { RunnersBackend } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
 import { log } from "../runtime/log.ts"
@@ -109,7 +108,7 @@ const encodeRuns = Schema.encodeEffect(Schema.toCodecJson(Schema.Array(Run)))
 /** Tells the store, and repeats it when something has changed, or each tenth time. */
 const tell = Effect.fnUntraced(function*(
   backend: RunnersBackend,
-  runner: { readonly id: string; readonly startedAt: DateTime.Utc },
+  startedAt: DateTime.Utc,
   runs: Effect.Effect<ReadonlyArray<Run>>
 ) {
   let told = ""
@@ -120,7 +119,7 @@ const tell = Effect.fnUntraced(function*(
     const text = JSON.stringify(json)
     quiet++
     if (text === told && quiet < heartbeats) return
-    yield* backend.put({ ...runner, runs: json })
+    yield* backend.put({ startedAt, runs: json })
     told = text
     quiet = 0
   })
@@ -136,7 +135,8 @@ const tell = Effect.fnUntraced(function*(
 export const make = Effect.fnUntraced(function*(backend: RunnersBackend | undefined) {
   const running = new Map<Running, DateTime.Utc>()
   const isRunning = yield* Latch.make()
-  const id = yield* nextId
+  // No random number of the program's own: a spec counts on them.
+  const id = backend?.id ?? "this program"
   const startedAt = yield* DateTime.now
   const isTelling = backend !== undefined && Context.get(yield* Effect.context<never>(), Telling)
 
@@ -166,7 +166,7 @@ export const make = Effect.fnUntraced(function*(backend: RunnersBackend | undefi
   })
 
   if (isTelling) {
-    const removed = backend.remove(id).pipe(
+    const removed = backend.remove.pipe(
       Effect.interruptible,
       Effect.timeout(removalLimit),
       Effect.catch(({ message }) =>
@@ -174,7 +174,7 @@ export const make = Effect.fnUntraced(function*(backend: RunnersBackend | undefi
       )
     )
     yield* isRunning.await.pipe(
-      Effect.andThen(tell(backend, { id, startedAt }, runs)),
+      Effect.andThen(tell(backend, startedAt, runs)),
       Effect.onInterrupt(() => isRunning.isOpen() ? removed : Effect.void),
       Effect.forkScoped
     )

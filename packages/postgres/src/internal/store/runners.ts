@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import { Run, type Runner } from "eventfold/Runners"
 import type { RunnersBackend } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
+import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
 import type { Places } from "../client/independence.ts"
 import { storeError } from "../client/sqlError.ts"
@@ -43,11 +44,13 @@ export const make = ({ bound, parseJson, query, sql }: Statements, places: Place
       )
     )
 
+  const id = randomUUID()
   return {
+    id,
     host: hostname(),
     pid: process.pid,
     // What is an hour old is of a program that was killed.
-    put: ({ id, runs, startedAt }) =>
+    put: ({ runs, startedAt }) =>
       bound.statement(sql`WITH old AS (
           DELETE FROM eventfold.runners WHERE told_at < clock_timestamp() - interval '1 hour' AND id <> ${id}::uuid
         )
@@ -58,11 +61,10 @@ export const make = ({ bound, parseJson, query, sql }: Statements, places: Place
         Effect.mapError(storeError("Runners.put")),
         Effect.asVoid
       ),
-    remove: (id) =>
-      bound.statement(sql`DELETE FROM eventfold.runners WHERE id = ${id}::uuid`).pipe(
-        Effect.mapError(storeError("Runners.remove")),
-        Effect.asVoid
-      ),
+    remove: bound.statement(sql`DELETE FROM eventfold.runners WHERE id = ${id}::uuid`).pipe(
+      Effect.mapError(storeError("Runners.remove")),
+      Effect.asVoid
+    ),
     list: places.read(
       "Runners.list",
       Effect.flatMap(
