@@ -760,9 +760,9 @@ export const make: {
   // No span of its own: the store's says the same. It is nearly as cheap as an append, so it has as few steps as that allows.
   const addMessage: Streams<A>["addMessage"] = (id, message, options) =>
     Effect.flatMapEager(
-      // `make` says what is wrong with an empty id. It would check the category for each message.
+      // `make` says what is wrong with an id that is empty or no text. It would check the category for each message.
       Effect.flatMapEager(categoryName, (name) =>
-        id === "" ? StreamName.make(name, id) : StreamName.parse(`${name}-${id}`)),
+        typeof id !== "string" || id === "" ? StreamName.make(name, id) : StreamName.parse(`${name}-${id}`)),
       (streamName) =>
         Effect.contextWith((
           context: Context.Context<MessageStore.MessageStore>
