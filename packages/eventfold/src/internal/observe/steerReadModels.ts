@@ -193,11 +193,9 @@ const recordedBuild = Effect.fnUntraced(function*<E>(
     )
   })
   yield* recorded(Effect.void, author, () => done("begin", details))
-  return run.pipe(
-    Stream.tap((progress) => Effect.sync(() => last = progress)),
-    Stream.concat(Stream.fromEffectDrain(Effect.suspend(() => recordEnd(outcomeOf())))),
-    Stream.onExit(recordExit)
-  )
+  const ended = Stream.fromEffectDrain(Effect.suspend(() => recordEnd(outcomeOf())))
+  const whole = Stream.concat(Stream.tap(run, (progress) => Effect.sync(() => last = progress)), ended)
+  return Stream.onExit(whole, (exit) => recordExit(exit))
 })
 
 export interface RebuildOptions extends Author, ReadModel.BuildOptions {
@@ -205,19 +203,16 @@ export interface RebuildOptions extends Author, ReadModel.BuildOptions {
   readonly expected: ReadonlyArray<Pick<BuildSeen, "number" | "state">>
 }
 
-const buildDetails = ({ compare, sideEffects, switch: switching, throttle }: ReadModel.BuildOptions) => ({
-  throttle,
-  sideEffects,
-  compare: typeof compare === "function" ? "by a function" : compare,
-  switch: switching
-})
+/** The options that were given. An option that is given as undefined takes the place of the definition's. */
+const buildOptionsOf = <O extends ReadModel.BuildOptions & Author & { readonly expected: unknown }>(
+  { by: _by, expected: _expected, reason: _reason, token: _token, ...options }: O
+): ReadModel.BuildOptions => options
 
-const buildOptionsOf = ({ compare, sideEffects, switch: switching, throttle }: ReadModel.BuildOptions) => ({
-  ...(throttle === undefined ? {} : { throttle }),
-  ...(sideEffects === undefined ? {} : { sideEffects }),
-  ...(compare === undefined ? {} : { compare }),
-  ...(switching === undefined ? {} : { switch: switching })
-})
+const buildDetails = (options: ReadModel.BuildOptions): Done["details"] => {
+  const { compare, sideEffects, switch: switching, throttle } = options
+  const comparing = typeof compare === "function" ? "by a function" : compare ?? null
+  return { throttle, sideEffects, compare: "compare" in options ? comparing : undefined, switch: switching }
+}
 
 const listOf = (builds: ReadonlyArray<Pick<BuildSeen, "number" | "state">>) =>
   builds.map(({ number, state }) => ({ number, state })).toSorted((a, b) => a.number - b.number)
@@ -240,7 +235,7 @@ export const rebuild = Effect.fnUntraced(function*(observe: Observe["Service"], 
   return yield* recordedBuild(
     name,
     options,
-    { action: "ReadModel.rebuild", details: { version, fingerprint, ...buildDetails(options) } },
+    { action: "ReadModel.rebuild", details: { version, fingerprint, ...buildDetails(buildOptionsOf(options)) } },
     observe.rebuild(name, buildOptionsOf(options))
   )
 })
@@ -267,7 +262,7 @@ export const switchTo = Effect.fnUntraced(function*(observe: Observe["Service"],
   return yield* recordedBuild(
     name,
     options,
-    { action: "ReadModel.switch", details: { build: build.number, version: build.version, ...buildDetails(options) } },
+    { action: "ReadModel.switch", details: { build: build.number, version: build.version, ...buildDetails(buildOptionsOf(options)) } },
     observe.rebuild(name, { ...buildOptionsOf(options), switch: "when caught up" })
   )
 })
