@@ -150,6 +150,10 @@ export class Observe extends Context.Service<Observe, {
   readonly process: (name: string) => Effect.Effect<ObservedProcess, Registry.DefinitionNotLoaded | ReaderError>
   /** The read models that are loaded, and then those that only the store knows. Empty without a `ReadModelStore`. */
   readonly readModels: Effect.Effect<ReadonlyArray<ObservedReadModel>, ReaderError>
+  /** The definition of a read model that is loaded, without its handlers. */
+  readonly readModel: (
+    name: string
+  ) => Effect.Effect<Pick<AnyReadModel, "name" | "version" | "fingerprint">, Registry.DefinitionNotLoaded>
   /**
    * Builds a read model that is loaded again, by its name: `ReadModel.rebuild`, whose progress the stream gives. Run it to its end.
    */
@@ -296,6 +300,7 @@ const make = Effect.fnUntraced(function*(
       Effect.withSpan("Observe.readModels"),
       Effect.provideContext(context)
     ),
+    readModel: readModelRegistry.get,
     rebuild: (name, options) =>
       Stream.unwrap(Effect.map(readModelRegistry.get(name), (model) => rebuild(model, options))).pipe(
         Stream.provideContext(context),
