@@ -54,12 +54,12 @@ export const make = ({ bound, parseJson, query, sql }: Statements, places: Place
         INSERT INTO eventfold.runners (id, host, pid, started_at, runs)
         VALUES (${id}::uuid, ${hostname()}::text, ${process.pid}::integer,
           ${DateTime.formatIso(startedAt)}::timestamp with time zone, ${JSON.stringify(runs)}::jsonb)
-        ON CONFLICT (id) DO UPDATE SET runs = excluded.runs, told_at = excluded.told_at`).pipe(
+        ON CONFLICT (id) DO UPDATE SET runs = excluded.runs, told_at = excluded.told_at`.unprepared).pipe(
         Effect.mapError(storeError("Runners.put")),
         Effect.asVoid
       ),
     remove: (id) =>
-      bound.statement(sql`DELETE FROM eventfold.runners WHERE id = ${id}::uuid`).pipe(
+      bound.statement(sql`DELETE FROM eventfold.runners WHERE id = ${id}::uuid`.unprepared).pipe(
         Effect.mapError(storeError("Runners.remove")),
         Effect.asVoid
       ),
