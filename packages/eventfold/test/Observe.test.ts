@@ -205,6 +205,8 @@ describe("storedTypes", () => {
     Effect.gen(function*() {
       yield* written
       yield* write("account-2", "Deposited", wrong)
+      // What a process writes is no unknown type.
+      yield* write("account-2", "eventfold:Handled", {})
       yield* write("account-two", "Opened", { owner: "Bob" })
       yield* write("account-2", "Deposited", wrong, { schemaVersion: "3" })
       const observe = yield* Observe.Observe
