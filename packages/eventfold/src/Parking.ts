@@ -95,11 +95,17 @@ export const ParkedMessage: Schema.Codec<ParkedMessage, typeof parkedMessageSche
 export interface ParkedStream {
   /** The category and the cardinal id, such as `account-123`. Messages of `account-123+456` are among its messages. */
   readonly stream: string
+  /** The global position of the message by which the stream was parked. The streams of a list rise by it. */
+  readonly parkedAt: number
   /** Oldest first, which is the order of a replay. */
   readonly messages: Arr.NonEmptyReadonlyArray<ParkedMessage>
 }
 
-const parkedStreamSchema = Schema.Struct({ stream: Schema.String, messages: Schema.NonEmptyArray(ParkedMessage) })
+const parkedStreamSchema = Schema.Struct({
+  stream: Schema.String,
+  parkedAt: Schema.Int,
+  messages: Schema.NonEmptyArray(ParkedMessage)
+})
 
 /**
  * The schema of a parked stream, with a JSON form.
@@ -208,14 +214,31 @@ export const owners: Stream.Stream<OwnerSummary, StoreError | Unsupported, Messa
 
 /** The streams in which messages wait, by the ids of the parked streams, in the order in which they were parked. */
 const waitingStreams = Effect.fnUntraced(function*(parking: ParkingCategory.ParkingCategory) {
-  const streams = new Map<string, ParkedStreams.ParkedStream>()
+  const streams = new Map<string, ParkedStreams.ParkedStream & { readonly parkedAt: number }>()
   yield* ParkedStreams.readAll(parking, 1, (id, event) => {
-    const stream = ParkedStreams.after(streams.get(id), event)
+    const known = streams.get(id)
+    const stream = ParkedStreams.after(known, event)
     if (stream.fold.state.waiting === 0) streams.delete(id)
-    else streams.set(id, stream)
+    else streams.set(id, { ...stream, parkedAt: known?.parkedAt ?? event.recorded.globalPosition })
   })
-  return Arr.map([...streams], ([id, { streamName }]) => ({ id, stream: ParkingCategory.cardinalStream(streamName) }))
+  return Arr.map(
+    [...streams],
+    ([id, { parkedAt, streamName }]) => ({ id, parkedAt, stream: ParkingCategory.cardinalStream(streamName) })
+  )
 })
+
+/**
+ * Which of the streams that are parked for a consumer.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface ListOptions {
+  /** Only streams that were parked after this one: its `parkedAt`, exclusive. Defaults to all. */
+  readonly after?: number | undefined
+  /** How many streams at most, from 1. Defaults to all. */
+  readonly limit?: number | undefined
+}
 
 /**
  * Lists the streams that are parked for a consumer, each with its waiting messages, in the order in which the streams were
@@ -241,17 +264,24 @@ const waitingStreams = Effect.fnUntraced(function*(parking: ParkingCategory.Park
  * @since 0.1.0
  * @category reading
  */
-export const list = (consumer: Owner): Stream.Stream<ParkedStream, ParkingError, MessageStore> =>
+export const list = (
+  consumer: Owner,
+  { after = 0, limit }: ListOptions = {}
+): Stream.Stream<ParkedStream, ParkingError, MessageStore> =>
   Stream.unwrap(Effect.gen(function*() {
+    yield* checkInt("after", after, 0)
+    yield* checkInt("limit", limit, 1)
     const parking = yield* ParkingCategory.make(consumer)
-    return Stream.fromIterable(yield* waitingStreams(parking)).pipe(
-      Stream.mapEffect(Effect.fnUntraced(function*({ id, stream }) {
+    const streams = (yield* waitingStreams(parking)).filter(({ parkedAt }) => parkedAt > after)
+    const listed = Stream.fromIterable(streams).pipe(
+      Stream.mapEffect(Effect.fnUntraced(function*({ id, parkedAt, stream }) {
         const messages = (yield* ParkedStreams.waitingIn(parking, id)).map(parkedMessage)
         // They may have been settled since the category was read.
-        return Arr.isArrayNonEmpty(messages) ? [{ stream, messages }] : []
+        return Arr.isArrayNonEmpty(messages) ? [{ stream, parkedAt, messages }] : []
       })),
       Stream.flattenIterable
     )
+    return limit === undefined ? listed : Stream.take(listed, limit)
   })).pipe(Stream.withSpan("Parking.list", { attributes: { "messaging.consumer.group.name": consumer.id } }))
 
 /**
