@@ -9,6 +9,7 @@ import {
   Entity,
   MessageStore,
   Observe,
+  PositionStore,
   Process,
   ReadModel,
   ReadModelStore,
@@ -450,6 +451,11 @@ describe("readers", () => {
         yield* waitFor(yield* (yield* MessageStore.MessageStore).lastPosition)
       }))
       assert.deepStrictEqual(yield* look, [0, 1, 0, ["1"]])
+      // The timer, which keeps a position as well, is none of the consumers.
+      const { category, consumerId } = { category: "reminder:deadline", consumerId: "reminder:timer" }
+      assert.isTrue(Option.isSome(yield* (yield* PositionStore.PositionStore).get({ category, consumerId })))
+      const ids = Effect.map(observe.consumers, (all) => new Set(all.map(({ consumer }) => consumer)))
+      assert.isFalse((yield* ids).has(consumerId))
       yield* TestClock.adjust("61 minutes")
       assert.deepStrictEqual(yield* look, [0, 1, 1, ["1"]])
       assert.deepStrictEqual(yield* observe.processes, [yield* observe.process("reminder")])
