@@ -20,6 +20,7 @@ import { Closing } from "./internal/limits/closing.ts"
 import * as Live from "./internal/live/routes.ts"
 import * as Log from "./internal/messages/log.ts"
 import * as Streams from "./internal/messages/streams.ts"
+import * as ObserveRoutes from "./internal/observe/routes.ts"
 import * as MessagestoreRoutes from "./internal/messagestore/routes.ts"
 import { Answers } from "./internal/problems/answers.ts"
 import * as UnknownRoutes from "./internal/problems/unknownRoutes.ts"
@@ -60,7 +61,7 @@ export const layer = ({ closing, messagestore = Messagestore.defaultStreams, ...
   (messagestore === false
     ? served(ApiWithoutMessagestore, options)
     : Layer.provide(served(Api, options), MessagestoreRoutes.layer(messagestore))).pipe(
-      Layer.provide([Streams.layer, Log.layer, Live.layer, System.layer]),
+      Layer.provide([Streams.layer, Log.layer, Live.layer, ObserveRoutes.layer, System.layer]),
       Layer.provide(shared(options)),
       Layer.provide(closing === undefined ? Layer.empty : Layer.succeed(Closing, closing))
     )
