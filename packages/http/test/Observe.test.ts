@@ -4,7 +4,7 @@
  */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Pglite } from "@eventfold/pglite"
-import { Effect, Layer, Schedule, Schema, Stream } from "effect"
+import { Effect, Layer, Schedule, Schema } from "effect"
 import {
   Administration,
   Category,
@@ -62,8 +62,10 @@ const Order = Category.make("order", { Placed: {} })
 
 const Fulfilment = Category.make("fulfilment", { Started: {} })
 
-const fulfilment = Process.make(Fulfilment, { state: Schema.Int, initial: 0, evolve: { Started: (n) => n + 1 } })
-  .deadline("payment", () => undefined)
+const fulfilment = Process.make("fulfilment", {
+  entity: Entity.make(Fulfilment, { state: Schema.Int, initial: 0, evolve: { Started: (count) => count + 1 } })
+})
+  .deadline("payment", () => ({}))
   .on(Order, { Placed: () => ({ events: Fulfilment.events.Started({}), deadlines: { payment: "30 minutes" } }) })
 
 const notifier = Consumer.make("notifier", { onFailure: "park", retry: Schedule.recurs(0) }).on(Account, {
