@@ -16,6 +16,7 @@ import * as Consumer from "eventfold/Consumer"
 import * as Entity from "eventfold/Entity"
 import * as MessageStore from "eventfold/MessageStore"
 import * as ReadModel from "eventfold/ReadModel"
+import * as Runners from "eventfold/Runners"
 import { readFileSync } from "node:fs"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
@@ -117,6 +118,7 @@ for (const server of inject("postgres")) {
             const status = yield* Consumer.status(Consumer.make("mailer").on(Order, { Placed: () => Effect.void }))
             assert.isTrue(Option.isSome(status.members[0]?.position ?? Option.none()))
             assert.strictEqual(status.lag.messages, 0)
+            assert.deepStrictEqual((yield* Runners.list).flatMap(({ runs }) => runs.map(({ id }) => id)), [])
             const refused = yield* Effect.flip(store.append("order-1", [{ type: "Placed", data: { total: 1 } }]))
             assert.deepInclude(refused, { _tag: "StoreError", isRetryable: false })
             assert.include(refused.message, "permission denied for table messages")
@@ -134,6 +136,7 @@ for (const server of inject("postgres")) {
               ],
               ["UPDATE eventfold.read_models SET position = 0", denied("table read_models")],
               ["UPDATE eventfold.positions SET position = 0", denied("table positions")],
+              ["DELETE FROM eventfold.runners", denied("table runners")],
               ["DELETE FROM orders.orders", denied("table orders")]
             ] as const
           ) {

@@ -138,6 +138,7 @@ for (const server of inject("postgres")) {
           ["r", "eventfold.installations", "SELECT", false],
           ["r", "eventfold.positions", "INSERT, SELECT, UPDATE", false],
           ["r", "eventfold.read_models", "DELETE, INSERT, SELECT, UPDATE", false],
+          ["r", "eventfold.runners", "DELETE, INSERT, SELECT, UPDATE", false],
           ["r", "eventfold.stream_categories", "INSERT, SELECT, UPDATE", false],
           ["r", "eventfold.streams", "INSERT, SELECT, UPDATE", false],
           ["r", "message_store.messages", "INSERT, SELECT", false],
@@ -203,6 +204,11 @@ for (const server of inject("postgres")) {
           ON CONFLICT (category, consumer_id, member) DO UPDATE SET position = positions.position + 1
           RETURNING position`.values
         assert.deepStrictEqual([...yield* position, ...yield* position], [[7n], [8n]])
+        const runner = sql`INSERT INTO eventfold.runners (id, host, pid, started_at, runs)
+          VALUES ('5a3d7a53-1d1e-4d4c-8b7e-1c1c1c1c1c1c', 'test', 1, clock_timestamp(), '[]')
+          ON CONFLICT (id) DO UPDATE SET pid = runners.pid + 1 RETURNING pid`.values
+        assert.deepStrictEqual([...yield* runner, ...yield* runner], [[1], [2]])
+        assert.deepStrictEqual(yield* sql`DELETE FROM eventfold.runners WHERE host = 'test' RETURNING pid`.values, [[2]])
         // Creating read models needs more rights: see readModelStoreFaults.test.ts.
         yield* sql`INSERT INTO eventfold.read_models (read_model, number, version, fingerprint, state, position, history)
           VALUES ('added', 1, 1, '', 'live', 0, 0)`

@@ -217,6 +217,8 @@ export const ParkedStream = Schema.Struct({
   parkedAt: globalPosition,
   /** How many messages wait. */
   waiting: Schema.Int,
+  /** The global position of the last of them. */
+  last: globalPosition,
   /** Those that wait longest, the oldest first: 100 at most. */
   messages: Schema.Array(Parking.ParkedMessage)
 }).annotate({ identifier: "ParkedStream" })

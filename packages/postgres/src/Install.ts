@@ -28,7 +28,7 @@ import { OpenError, OpenFailed, SchemaMissing, SchemaOutdated, SchemaTooNew } fr
  * @since 0.1.0
  * @category models
  */
-export const schemaVersion = 5
+export const schemaVersion = 6
 
 /**
  * How {@link install} installs the schemas.

@@ -79,6 +79,7 @@ export const layer = HttpApiBuilder.group(
           stream,
           parkedAt,
           waiting: messages.length,
+          last: (messages.at(-1) ?? messages[0]).globalPosition,
           messages: messages.slice(0, shownMessages)
         }))
         const next = found.length > most ? streams.at(-1)?.parkedAt : undefined
