@@ -186,6 +186,10 @@ export class Observe extends Context.Service<Observe, {
   readonly readModels: Effect.Effect<ReadonlyArray<ObservedReadModel>, ReaderError>
   /** A read model by its name; none when neither this program nor the store knows it. */
   readonly readModel: (name: string) => Effect.Effect<Option.Option<ObservedReadModel>, ReaderError>
+  /** The definition of a read model that is loaded, without its handlers. */
+  readonly readModelDefinition: (
+    name: string
+  ) => Effect.Effect<Pick<AnyReadModel, "name" | "version" | "fingerprint">, Registry.DefinitionNotLoaded>
   /**
    * Builds a read model that is loaded again, by its name: `ReadModel.rebuild`, whose progress the stream gives. Run it to its end.
    */
@@ -356,6 +360,7 @@ const make = Effect.fnUntraced(function*(
       (name) => Readers.readModel(readModelRegistry.all, name),
       Effect.provideContext(context)
     ),
+    readModelDefinition: readModelRegistry.get,
     rebuild: (name, options) =>
       Stream.unwrap(Effect.map(readModelRegistry.get(name), (model) => rebuild(model, options))).pipe(
         Stream.provideContext(context),

@@ -20,17 +20,15 @@
 import * as Arr from "effect/Array"
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { FailureReport } from "./FailureReport.ts"
 import * as ParkingCategory from "./internal/parking/category.ts"
 import * as ParkedStreams from "./internal/parking/parkedStreams.ts"
-import * as States from "./internal/parking/states.ts"
+import * as Requests from "./internal/parking/requests.ts"
 import { categoryNames } from "./internal/store/allNames.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"
-import { allName } from "./internal/store/bookkeeping.ts"
 import { MessageStore } from "./MessageStore.ts"
 import { InvalidArgument, type StoreError, type Unsupported } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
@@ -136,17 +134,6 @@ const parkedMessage = (
   time
 })
 
-const checkStream = (owner: Owner, stream: string) =>
-  owner.category === allName || StreamName.category(stream) === owner.category
-    ? Effect.void
-    : Effect.fail(
-      new InvalidArgument({
-        argument: "stream",
-        value: stream,
-        expected: `the name of a stream of ${owner.category}, such as ${owner.category}-123`
-      })
-    )
-
 /**
  * What waits for a consumer, without its definition. It has a JSON form.
  *
@@ -212,21 +199,6 @@ export const owners: Stream.Stream<OwnerSummary, StoreError | Unsupported, Messa
   )
 ).pipe(Stream.withSpan("Parking.owners"))
 
-/** The streams in which messages wait, by the ids of the parked streams, in the order in which they were parked. */
-const waitingStreams = Effect.fnUntraced(function*(parking: ParkingCategory.ParkingCategory) {
-  const streams = new Map<string, ParkedStreams.ParkedStream & { readonly parkedAt: number }>()
-  yield* ParkedStreams.readAll(parking, 1, (id, event) => {
-    const known = streams.get(id)
-    const stream = ParkedStreams.after(known, event)
-    if (stream.fold.state.waiting === 0) streams.delete(id)
-    else streams.set(id, { ...stream, parkedAt: known?.parkedAt ?? event.recorded.globalPosition })
-  })
-  return Arr.map(
-    [...streams],
-    ([id, { parkedAt, streamName }]) => ({ id, parkedAt, stream: ParkingCategory.cardinalStream(streamName) })
-  )
-})
-
 /**
  * Which of the streams that are parked for a consumer.
  *
@@ -272,7 +244,7 @@ export const list = (
     yield* checkInt("after", after, 0)
     yield* checkInt("limit", limit, 1)
     const parking = yield* ParkingCategory.make(consumer)
-    const streams = (yield* waitingStreams(parking)).filter(({ parkedAt }) => parkedAt > after)
+    const streams = (yield* Requests.waitingStreams(parking)).filter(({ parkedAt }) => parkedAt > after)
     const listed = Stream.fromIterable(streams).pipe(
       Stream.mapEffect(Effect.fnUntraced(function*({ id, parkedAt, stream }) {
         const messages = (yield* ParkedStreams.waitingIn(parking, id)).map(parkedMessage)
@@ -320,17 +292,12 @@ export const replay = Effect.fn("Parking.replay")(function*(consumer: Owner, opt
   yield* Effect.annotateCurrentSpan("messaging.consumer.group.name", consumer.id)
   const { limit, stream } = options
   yield* checkInt("limit", limit, 1)
-  if (stream !== undefined) yield* checkStream(consumer, stream)
+  if (stream !== undefined) yield* Requests.checkStream(consumer, stream)
   const parking = yield* ParkingCategory.make(consumer)
   const streams = stream === undefined
-    ? yield* waitingStreams(parking)
+    ? yield* Requests.waitingStreams(parking)
     : [{ id: parking.idOf(stream), stream: ParkingCategory.cardinalStream(stream) }]
-  const requested = yield* Effect.forEach(streams, ({ id, stream: streamName }) => {
-    const request = parking.category.events.ReplayRequested(
-      limit === undefined ? { streamName } : { streamName, limit }
-    )
-    return ParkedStreams.decide(parking, States.summary, id, ({ waiting }) => waiting === 0 ? [0, []] : [1, [request]])
-  })
+  const requested = yield* Effect.forEach(streams, (one) => Requests.replay(parking, one, limit))
   return requested.reduce((count, one) => count + one, 0)
 })
 
@@ -364,16 +331,8 @@ export const drop = Effect.fn("Parking.drop")(function*(consumer: Owner, options
 }): Effect.fn.Return<number, ParkingError, MessageStore> {
   yield* Effect.annotateCurrentSpan("messaging.consumer.group.name", consumer.id)
   const { globalPosition, reason, stream } = options
-  yield* checkStream(consumer, stream)
+  yield* Requests.checkStream(consumer, stream)
   yield* checkInt("globalPosition", globalPosition, 0)
   const parking = yield* ParkingCategory.make(consumer)
-  const { Dropped } = parking.category.events
-  const data = { streamName: ParkingCategory.cardinalStream(stream), reason: ParkingCategory.storableText(reason) }
-  return yield* ParkedStreams.decide(parking, States.contents, parking.idOf(stream), ({ messages }) => {
-    if (globalPosition === undefined) {
-      const count = HashMap.size(messages)
-      return [count, count === 0 ? [] : [Dropped(data)]]
-    }
-    return HashMap.has(messages, globalPosition) ? [1, [Dropped({ ...data, globalPosition })]] : [0, []]
-  })
+  return yield* Requests.drop(parking, { stream, globalPosition, reason })
 })

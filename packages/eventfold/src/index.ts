@@ -149,6 +149,12 @@ export * as Runners from "./Runners.ts"
  */
 export * as Source from "./Source.ts"
 /**
+ * What an operator does to consumers and read models: by whom, guarded by what was looked at, and recorded.
+ *
+ * @since 0.1.0
+ */
+export * as Steering from "./Steering.ts"
+/**
  * What a database implements to become a message store.
  *
  * @since 0.1.0

@@ -35,6 +35,7 @@ import * as ReadAll from "./internal/messageStoreSuite/readAll.ts"
 import * as Reading from "./internal/messageStoreSuite/reading.ts"
 import * as Runners from "./internal/messageStoreSuite/runners.ts"
 import * as Snapshots from "./internal/messageStoreSuite/snapshots.ts"
+import * as Steering from "./internal/messageStoreSuite/steering.ts"
 import * as Streams from "./internal/messageStoreSuite/streams.ts"
 import * as Transactions from "./internal/messageStoreSuite/transactions.ts"
 import * as Versions from "./internal/messageStoreSuite/versions.ts"
@@ -127,6 +128,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     Runners.tests(it)
     ConsumersOfAll.tests(it)
     Parking.tests(it)
+    Steering.tests(it, supports)
     Processes.tests(it)
     Metadata.tests(it)
     Versions.tests(it)

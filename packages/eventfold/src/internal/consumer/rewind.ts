@@ -7,7 +7,7 @@ import * as StreamName from "../../StreamName.ts"
 import { checkConsumerId, checkInt } from "../store/argumentChecks.ts"
 import type { Consumer, Start } from "./definition.ts"
 import { ConsumerMoved, ConsumerUnknown } from "./errors.ts"
-import { membersOf } from "./progress.ts"
+import { membersOf, type StoredMember } from "./progress.ts"
 import { keepStopped, recordedSize } from "./regroup.ts"
 import { startAfter } from "./startPosition.ts"
 
@@ -46,14 +46,22 @@ const checked = Effect.fnUntraced(function*({ category, id }: Owner, { expected,
 const describe = (to: RewindOptions["to"]): string =>
   to === "beginning" ? to : "position" in to ? String(to.position) : DateTime.formatIso(to.time)
 
-export const rewind = Effect.fnUntraced(function*(consumer: Owner, options: RewindOptions) {
+/** What a rewind will change. */
+export interface Plan {
+  readonly back: ReadonlyArray<{ readonly member: StoredMember; readonly from: number }>
+  /** The position to set. */
+  readonly after: number
+}
+
+/** Finds out what a rewind will change, and keeps all members stopped until the scope closes. */
+export const plan = Effect.fnUntraced(function*(consumer: Owner, options: RewindOptions) {
   yield* checked(consumer, options)
   const { category, id } = consumer
   const positions = yield* PositionStore
   const size = yield* recordedSize(consumer)
   const members = membersOf(consumer, size)
   yield* keepStopped(consumer, members)
-  const recorded: Array<{ readonly member: (typeof members)[number]; readonly from: number }> = []
+  const recorded: Array<Plan["back"][number]> = []
   for (const member of members) {
     const found = yield* positions.get(member.key)
     // A member that has written none starts where the consumer starts, which only its definition says.
@@ -75,9 +83,19 @@ export const rewind = Effect.fnUntraced(function*(consumer: Owner, options: Rewi
       }: a rewind skips nothing`
     })
   }
+  const found: Plan = { back, after }
+  return found
+})
+
+/** Sets the positions back. */
+export const apply = Effect.fnUntraced(function*({ after, back }: Plan) {
+  const positions = yield* PositionStore
   // Member 0, which tells the size, comes last, as when a group is divided again.
   for (const { member: { key, size } } of back.toReversed()) {
     yield* positions.put(key, size === undefined ? { position: after } : { position: after, groupSize: size })
   }
   return back.map(({ from, member }): Rewound => ({ member: member.key.member, from, position: after }))
-}, Effect.scoped)
+})
+
+export const rewind = (consumer: Owner, options: RewindOptions) =>
+  Effect.scoped(Effect.flatMap(plan(consumer, options), apply))

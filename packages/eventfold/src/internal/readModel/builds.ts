@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { MessageStore } from "../../MessageStore.ts"
-import { type Build, ReadModelStore } from "../../ReadModelStore.ts"
+import { type Build, type Checkpoint, ReadModelStore } from "../../ReadModelStore.ts"
 import { InvalidArgument } from "../../StoreError.ts"
 import { log } from "../runtime/log.ts"
 import type { ReadModel } from "./definition.ts"
@@ -81,10 +81,9 @@ const findLive = Effect.fnUntraced(function*(readModel: string) {
   return live === undefined ? yield* new BuildNotFound({ readModel, build: "live build" }) : live
 })
 
-export const rewind = Effect.fnUntraced(function*(readModel: string, position: number) {
-  const store = yield* ReadModelStore
+/** The checkpoint of a build that resumes after a global position: 0, or that of a message. */
+export const checkpointAt = Effect.fnUntraced(function*({ checkpoint }: Build, position: number) {
   const messages = yield* MessageStore
-  const live = yield* findLive(readModel)
   const last = yield* messages.messageAt(position)
   if (position > 0 && Option.isNone(last)) {
     return yield* new InvalidArgument({
@@ -93,19 +92,31 @@ export const rewind = Effect.fnUntraced(function*(readModel: string, position: n
       expected: "0, or the global position of a message"
     })
   }
-  return yield* store.rewind(live, {
-    ...live.checkpoint,
+  const at: Checkpoint = {
+    ...checkpoint,
     position,
     last: Option.map(last, ({ globalPosition, id }) => ({ globalPosition, id })),
     store: yield* messages.identity
-  })
+  }
+  return at
 })
 
-export const accept = Effect.fnUntraced(function*({ fingerprint, name, version }: AnyModel) {
-  const live = yield* findLive(name)
-  return live.version === version
-    ? yield* (yield* ReadModelStore).accept(live, fingerprint)
-    : yield* new BuildNotFound({ readModel: name, build: `live build of version ${version}` })
+export const rewind = Effect.fnUntraced(function*(readModel: string, position: number) {
+  const live = yield* findLive(readModel)
+  return yield* (yield* ReadModelStore).rewind(live, yield* checkpointAt(live, position))
+})
+
+/** Has a live build count as filled by a definition of its version. */
+export const acceptFor = Effect.fnUntraced(
+  function*(live: Build, { fingerprint, name, version }: Pick<AnyModel, "fingerprint" | "name" | "version">) {
+    return live.version === version
+      ? yield* (yield* ReadModelStore).accept(live, fingerprint)
+      : yield* new BuildNotFound({ readModel: name, build: `live build of version ${version}` })
+  }
+)
+
+export const accept = Effect.fnUntraced(function*(model: AnyModel) {
+  return yield* acceptFor(yield* findLive(model.name), model)
 })
 
 export const drop = Effect.fnUntraced(function*(readModel: string, number: number) {
