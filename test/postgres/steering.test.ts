@@ -39,7 +39,9 @@ const makeTables = Effect.gen(function*() {
 const handledIn = (stream: string) =>
   Effect.flatMap(SqlClient, (sql) =>
     Effect.map(
-      sql<{ readonly position: number }>`SELECT position FROM handled WHERE stream = ${stream} AND phase = 'end' ORDER BY n`,
+      sql<
+        { readonly position: number }
+      >`SELECT position FROM handled WHERE stream = ${stream} AND phase = 'end' ORDER BY n`,
       (rows) => rows.map(({ position }) => position)
     ))
 
@@ -96,8 +98,10 @@ for (const server of inject("postgres")) {
         yield* Effect.gen(function*() {
           const seen = yield* untilSome(
             "both are parked",
-            Effect.map(Stream.runCollect(Parking.list(owner)), ([parked]) =>
-              parked?.messages.length === 2 ? Option.some(Steering.seen(parked)) : Option.none())
+            Effect.map(
+              Stream.runCollect(Parking.list(owner)),
+              ([parked]) => parked?.messages.length === 2 ? Option.some(Steering.seen(parked)) : Option.none()
+            )
           )
           const replay = (by: string) => Steering.replay(owner, { stream: "replayed-1", expected: seen, by })
           yield* sql`DELETE FROM refused`

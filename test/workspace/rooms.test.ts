@@ -31,14 +31,16 @@ const plans: Readonly<Record<string, Plan>> = {
     stock: ["client", "coordination", "readAll", "readModel", "store"]
   },
   "packages/http": {
-    problems: [],
-    limits: ["problems"],
-    authentication: ["problems", "limits"],
-    messages: ["problems", "limits", "authentication"],
-    live: ["problems", "limits", "authentication", "messages"],
-    messagestore: ["problems", "limits", "authentication"],
-    system: ["problems", "limits", "authentication"],
-    server: ["problems", "limits", "authentication", "messages", "live", "messagestore", "system"]
+    api: [],
+    problems: ["api"],
+    limits: ["api", "problems"],
+    authentication: ["api", "problems", "limits"],
+    messages: ["api", "problems", "limits", "authentication"],
+    live: ["api", "problems", "limits", "authentication", "messages"],
+    messagestore: ["api", "problems", "limits", "authentication"],
+    observe: ["api", "problems", "limits", "authentication", "messages"],
+    system: ["api", "problems", "limits", "authentication"],
+    server: ["api", "problems", "limits", "authentication", "messages", "live", "messagestore", "observe", "system"]
   },
   "packages/testing": {
     report: [],

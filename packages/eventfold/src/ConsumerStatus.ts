@@ -6,6 +6,7 @@
 import * as Schema from "effect/Schema"
 import { FailureReport } from "./FailureReport.ts"
 import { HeldBack } from "./HeldBack.ts"
+import { AgeInMillis } from "./internal/runtime/ageInMillis.ts"
 import { MessagePlace } from "./Message.ts"
 
 /**
@@ -26,8 +27,8 @@ export type { MessagePlace } from "./Message.ts"
 export const Lag = Schema.Struct({
   /** How many messages are not handled yet, including those of types that the consumer skips. */
   messages: Schema.Int,
-  /** The age of the oldest of them; zero when there is none. */
-  age: Schema.Duration
+  /** The age of the oldest of them; zero when there is none. In JSON it is in milliseconds. */
+  age: AgeInMillis
 })
 
 /**
@@ -109,8 +110,8 @@ export const Behind = Schema.Struct({
    * many messages: other categories, and gaps, are among them.
    */
   positions: Schema.Int,
-  /** The age of the first message of the category after it; none when there is none, and for `$all`. */
-  age: Schema.OptionFromNullOr(Schema.Duration)
+  /** The age of the first message of the category after it; none when there is none, and for `$all`. In JSON it is in milliseconds. */
+  age: Schema.OptionFromNullOr(AgeInMillis)
 })
 
 /**

@@ -9,6 +9,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
+import { AgeInMillis } from "./internal/runtime/ageInMillis.ts"
 
 /**
  * A transaction in progress that has written messages, or may have. What the database does not tell this role is `undefined`.
@@ -25,8 +26,8 @@ export const Writer = Schema.Struct({
   state: Schema.UndefinedOr(Schema.String),
   /** When the transaction began, or was prepared, by the database's clock. */
   since: Schema.UndefinedOr(Schema.DateTimeUtc),
-  /** The time since then, by the same clock. */
-  age: Schema.UndefinedOr(Schema.Duration),
+  /** The time since then, by the same clock. In JSON it is in milliseconds. */
+  age: Schema.UndefinedOr(AgeInMillis),
   applicationName: Schema.UndefinedOr(Schema.String),
   user: Schema.UndefinedOr(Schema.String),
   /** The address of the client; `undefined` for a local connection. */

@@ -13,13 +13,16 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Category from "./Category.ts"
+import * as Commands from "./Commands.ts"
 import * as Entity from "./Entity.ts"
 import * as FailureReport from "./FailureReport.ts"
 import { check as checkConsumer } from "./internal/consumer/checkDefinition.ts"
 import type { Consumer } from "./internal/consumer/definition.ts"
+import * as Definitions from "./internal/observe/definitions.ts"
 import * as EntityStates from "./internal/observe/entityStates.ts"
 import type {
   EntityChange,
@@ -50,6 +53,8 @@ export {
   UnshowableState
 } from "./internal/observe/entityStates.ts"
 /** @since 0.1.0 */
+export type { CategoryDefinition, EntityDefinition } from "./internal/observe/definitions.ts"
+/** @since 0.1.0 */
 export { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/readers.ts"
 /** @since 0.1.0 */
 export { DefinitionNotLoaded, type Kind } from "./internal/observe/registry.ts"
@@ -68,6 +73,14 @@ export type EntityError =
   | Entity.LoadError
   | InvalidArgument
   | EntityStates.UnshowableState
+
+/**
+ * The errors of a command that is run by its name. A refusal is none of them: it is an answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type CommandError = Registry.DefinitionNotLoaded | Commands.RunError
 
 type AnyConsumer = Consumer<unknown, unknown>
 
@@ -106,7 +119,8 @@ export class RebuildFailed extends Schema.TaggedError<RebuildFailed>()("RebuildF
 export interface Options<
   Entities extends Readonly<Record<string, Entity.Any>>,
   Categories extends ReadonlyArray<Category.Any>,
-  Models extends ReadonlyArray<AnyReadModel>
+  Models extends ReadonlyArray<AnyReadModel>,
+  Sets extends Readonly<Record<string, Commands.Any>> = {}
 > {
   readonly consumers?: ReadonlyArray<AnyConsumer> | undefined
   /** The processes, whose consumers need not be among the consumers. */
@@ -115,6 +129,8 @@ export interface Options<
   readonly readModels?: Models | undefined
   /** The entities, each by a name of its own: a category may have several. */
   readonly entities?: Entities | undefined
+  /** The commands of entities, each set under the name of its entity. The layer also needs what their decisions need. */
+  readonly commands?: Sets | undefined
   /** The categories whose messages can be checked. Those of the entities need not be among them. */
   readonly categories?: Categories | undefined
 }
@@ -129,11 +145,29 @@ export class Observe extends Context.Service<Observe, {
   /** The names of the definitions that are loaded. */
   readonly loaded: {
     readonly categories: ReadonlyArray<string>
+    /** The names of the commands, by the names of their entities. */
+    readonly commands: Readonly<Record<string, ReadonlyArray<string>>>
     readonly consumers: ReadonlyArray<string>
     readonly entities: ReadonlyArray<string>
     readonly processes: ReadonlyArray<string>
     readonly readModels: ReadonlyArray<string>
   }
+  /** The schemas of the definitions that are loaded: for an API document, or a form. */
+  readonly definitions: {
+    readonly categories: ReadonlyArray<Definitions.CategoryDefinition>
+    readonly entities: ReadonlyArray<Definitions.EntityDefinition>
+  }
+  /**
+   * Runs a command of an entity by its name, on JSON, as `Commands.run` does: `name` is that of the entity, `id` is as it stands in the
+   * stream name, and `payload` has the JSON form of its schema.
+   */
+  readonly command: (
+    name: string,
+    id: string,
+    command: string,
+    payload: unknown,
+    options?: Commands.RunOptions
+  ) => Effect.Effect<Commands.Answer, CommandError>
   /**
    * The consumers that are loaded, those of processes among them, and then those that only the store knows, by their positions or
    * by what is parked for them.
@@ -144,14 +178,21 @@ export class Observe extends Context.Service<Observe, {
    * are loaded.
    */
   readonly consumers: Effect.Effect<ReadonlyArray<ObservedConsumer>, ReaderError>
+  /**
+   * The consumers with an id, as {@link consumers} has them: one for each category under which the id is known. Empty when neither
+   * this program nor the store knows it.
+   */
+  readonly consumer: (id: string) => Effect.Effect<ReadonlyArray<ObservedConsumer>, ReaderError>
   /** The processes that are loaded, with their deadlines. */
   readonly processes: Effect.Effect<ReadonlyArray<ObservedProcess>, ReaderError>
   /** A process that is loaded, with its deadlines. */
   readonly process: (name: string) => Effect.Effect<ObservedProcess, Registry.DefinitionNotLoaded | ReaderError>
   /** The read models that are loaded, and then those that only the store knows. Empty without a `ReadModelStore`. */
   readonly readModels: Effect.Effect<ReadonlyArray<ObservedReadModel>, ReaderError>
+  /** A read model by its name; none when neither this program nor the store knows it. */
+  readonly readModel: (name: string) => Effect.Effect<Option.Option<ObservedReadModel>, ReaderError>
   /** The definition of a read model that is loaded, without its handlers. */
-  readonly readModel: (
+  readonly readModelDefinition: (
     name: string
   ) => Effect.Effect<Pick<AnyReadModel, "name" | "version" | "fingerprint">, Registry.DefinitionNotLoaded>
   /**
@@ -197,12 +238,16 @@ export class Observe extends Context.Service<Observe, {
 type NeedsOf<Models extends ReadonlyArray<AnyReadModel>> = Models extends readonly [] ? never
   : ReadModelStore | (Models[number] extends ReadModel.ReadModel<unknown, infer R> ? R : never)
 
+/** What the decisions of commands need. */
+type CommandNeeds<Set> = Set extends Commands.Any<infer R> ? R : never
+
 type CategoriesOf<Entities extends Readonly<Record<string, Entity.Any>>> = Entities[keyof Entities]["category"]
 
 /**
  * Registers the definitions of a program.
  *
- * Building the layer fails with `InvalidArgument` when two definitions of a kind have one name.
+ * Building the layer fails with `InvalidArgument` when two definitions of a kind have one name, and when commands stand under a name
+ * that is not one of the entities, or of an entity of another category.
  *
  * @example
  * ```ts
@@ -231,13 +276,15 @@ type CategoriesOf<Entities extends Readonly<Record<string, Entity.Any>>> = Entit
 export const layer = <
   const Entities extends Readonly<Record<string, Entity.Any>> = {},
   const Categories extends ReadonlyArray<Category.Any> = [],
-  const Models extends ReadonlyArray<AnyReadModel> = []
->(options: Options<Entities, Categories, Models>): Layer.Layer<
+  const Models extends ReadonlyArray<AnyReadModel> = [],
+  const Sets extends Readonly<Record<string, Commands.Any>> = {}
+>(options: Options<Entities, Categories, Models, Sets>): Layer.Layer<
   Observe,
   InvalidArgument | InvalidCategory,
   | MessageStore
   | Category.Services<CategoriesOf<Entities> | Categories[number]>
   | NeedsOf<Models>
+  | CommandNeeds<Sets[keyof Sets]>
 > => Layer.effect(Observe, make(options)) as Layer.Layer<Observe, InvalidArgument | InvalidCategory, never>
 
 /** Whatever a handler fails with becomes data. */
@@ -253,10 +300,11 @@ const rebuild = (model: AnyReadModel, options: ReadModel.BuildOptions | undefine
     ))
 
 const make = Effect.fnUntraced(function*(
-  { categories = [], consumers = [], entities = {}, processes = [], readModels = [] }: Options<
+  { categories = [], commands = {}, consumers = [], entities = {}, processes = [], readModels = [] }: Options<
     Readonly<Record<string, Entity.Any>>,
     ReadonlyArray<Category.Any>,
-    ReadonlyArray<AnyReadModel>
+    ReadonlyArray<AnyReadModel>,
+    Readonly<Record<string, Commands.Any>>
   >
 ) {
   // Whatever the schemas and handlers need: the type of the layer names it.
@@ -270,6 +318,8 @@ const make = Effect.fnUntraced(function*(
     "category",
     [...everyCategory].map((category) => [category.categoryName, Category.untyped(category)] as const)
   )
+  yield* Definitions.checkCommands(entities, commands)
+  const commandRegistry = yield* Registry.make("commands", Object.entries(commands))
   const everyConsumer = [...consumers, ...processes.flatMap(({ consumers }) => consumers)]
   yield* Effect.forEach(everyConsumer, checkConsumer, { discard: true })
   yield* Registry.make("consumer", everyConsumer.map((one) => [`${one.id} of ${one.category}`, one] as const))
@@ -280,13 +330,24 @@ const make = Effect.fnUntraced(function*(
   return Observe.of({
     loaded: {
       categories: categoryRegistry.names,
+      commands: Object.fromEntries(
+        Object.entries(commands).map(([name, set]) => [name, Commands.describe(set).commands.map(({ name }) => name)])
+      ),
       consumers: [...new Set(everyConsumer.map(({ id }) => id))],
       entities: entityRegistry.names,
       processes: processRegistry.names,
       readModels: readModelRegistry.names
     },
+    definitions: Definitions.describe(categoryRegistry.all, entities, commands),
+    command: Effect.fn("Observe.command")(function*(name, id, command, payload, options) {
+      return yield* Commands.run(yield* commandRegistry.get(name), command, id, payload, options)
+    }, Effect.provideContext(context)),
     consumers: Readers.consumers(everyConsumer).pipe(
       Effect.withSpan("Observe.consumers"),
+      Effect.provideContext(context)
+    ),
+    consumer: Effect.fn("Observe.consumer")(
+      (id) => Readers.consumers(everyConsumer, id),
       Effect.provideContext(context)
     ),
     processes: Effect.forEach(processRegistry.all, Readers.process).pipe(
@@ -300,7 +361,11 @@ const make = Effect.fnUntraced(function*(
       Effect.withSpan("Observe.readModels"),
       Effect.provideContext(context)
     ),
-    readModel: readModelRegistry.get,
+    readModel: Effect.fn("Observe.readModel")(
+      (name) => Readers.readModel(readModelRegistry.all, name),
+      Effect.provideContext(context)
+    ),
+    readModelDefinition: readModelRegistry.get,
     rebuild: (name, options) =>
       Stream.unwrap(Effect.map(readModelRegistry.get(name), (model) => rebuild(model, options))).pipe(
         Stream.provideContext(context),

@@ -93,11 +93,17 @@ export const ParkedMessage: Schema.Codec<ParkedMessage, typeof parkedMessageSche
 export interface ParkedStream {
   /** The category and the cardinal id, such as `account-123`. Messages of `account-123+456` are among its messages. */
   readonly stream: string
+  /** The global position of the message by which the stream was parked. The streams of a list rise by it. */
+  readonly parkedAt: number
   /** Oldest first, which is the order of a replay. */
   readonly messages: Arr.NonEmptyReadonlyArray<ParkedMessage>
 }
 
-const parkedStreamSchema = Schema.Struct({ stream: Schema.String, messages: Schema.NonEmptyArray(ParkedMessage) })
+const parkedStreamSchema = Schema.Struct({
+  stream: Schema.String,
+  parkedAt: Schema.Int,
+  messages: Schema.NonEmptyArray(ParkedMessage)
+})
 
 /**
  * The schema of a parked stream, with a JSON form.
@@ -194,6 +200,19 @@ export const owners: Stream.Stream<OwnerSummary, StoreError | Unsupported, Messa
 ).pipe(Stream.withSpan("Parking.owners"))
 
 /**
+ * Which of the streams that are parked for a consumer.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface ListOptions {
+  /** Only streams that were parked after this one: its `parkedAt`, exclusive. Defaults to all. */
+  readonly after?: number | undefined
+  /** How many streams at most, from 1. Defaults to all. */
+  readonly limit?: number | undefined
+}
+
+/**
  * Lists the streams that are parked for a consumer, each with its waiting messages, in the order in which the streams were
  * parked.
  *
@@ -217,17 +236,24 @@ export const owners: Stream.Stream<OwnerSummary, StoreError | Unsupported, Messa
  * @since 0.1.0
  * @category reading
  */
-export const list = (consumer: Owner): Stream.Stream<ParkedStream, ParkingError, MessageStore> =>
+export const list = (
+  consumer: Owner,
+  { after = 0, limit }: ListOptions = {}
+): Stream.Stream<ParkedStream, ParkingError, MessageStore> =>
   Stream.unwrap(Effect.gen(function*() {
+    yield* checkInt("after", after, 0)
+    yield* checkInt("limit", limit, 1)
     const parking = yield* ParkingCategory.make(consumer)
-    return Stream.fromIterable(yield* Requests.waitingStreams(parking)).pipe(
-      Stream.mapEffect(Effect.fnUntraced(function*({ id, stream }) {
+    const streams = (yield* Requests.waitingStreams(parking)).filter(({ parkedAt }) => parkedAt > after)
+    const listed = Stream.fromIterable(streams).pipe(
+      Stream.mapEffect(Effect.fnUntraced(function*({ id, parkedAt, stream }) {
         const messages = (yield* ParkedStreams.waitingIn(parking, id)).map(parkedMessage)
         // They may have been settled since the category was read.
-        return Arr.isArrayNonEmpty(messages) ? [{ stream, messages }] : []
+        return Arr.isArrayNonEmpty(messages) ? [{ stream, parkedAt, messages }] : []
       })),
       Stream.flattenIterable
     )
+    return limit === undefined ? listed : Stream.take(listed, limit)
   })).pipe(Stream.withSpan("Parking.list", { attributes: { "messaging.consumer.group.name": consumer.id } }))
 
 /**

@@ -64,7 +64,13 @@ export type { BuildSeen } from "./internal/observe/steerReadModels.ts"
  * @category errors
  * @since 0.1.0
  */
-export type SteeringError = NotAsSeen | InvalidArgument | InvalidCategory | Unsupported | StoreError | MessageStore.AppendError
+export type SteeringError =
+  | NotAsSeen
+  | InvalidArgument
+  | InvalidCategory
+  | Unsupported
+  | StoreError
+  | MessageStore.AppendError
 
 /** @category options
  * @since 0.1.0
@@ -328,7 +334,7 @@ export const accept = Effect.fn("Steering.accept")(function*(
   options: AcceptOptions
 ): Effect.fn.Return<void, SteeringError | DefinitionNotLoaded | BuildNotFound, BuildNeeds> {
   const observe = yield* Observe
-  yield* SteerReadModels.accept(yield* observe.readModel(readModel), options)
+  yield* SteerReadModels.accept(yield* observe.readModelDefinition(readModel), options)
 })
 
 /**

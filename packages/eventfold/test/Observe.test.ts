@@ -4,10 +4,12 @@ import { Context, DateTime, Effect, Layer, Option, Schedule, Schema, Stream } fr
 import { TestClock } from "effect/testing"
 import {
   Category,
+  Commands,
   Consumer,
   Entity,
   MessageStore,
   Observe,
+  PositionStore,
   Process,
   ReadModel,
   type ReadModelStore,
@@ -55,6 +57,102 @@ const written = Effect.gen(function*() {
   yield* write("account-1", "Deposited", { cents: 5 })
   yield* TestClock.adjust("1 minute")
   yield* Account.append("1", Account.events.Deposited({ cents: 7, currency: "USD" }))
+})
+
+class Vault extends Context.Service<Vault, { readonly limit: number }>()("Vault") {}
+
+class TooMuch extends Schema.TaggedError<TooMuch>()("TooMuch", { limit: Schema.Int }) {}
+
+const BalanceCommands = Commands.make(Balance, {
+  Open: { payload: { owner: Schema.String }, decide: (_, { owner }) => Account.events.Opened({ owner }) },
+  Deposit: {
+    payload: { cents: Schema.Int },
+    error: TooMuch,
+    success: Schema.Int,
+    decide: ({ cents: before }, { cents }) =>
+      Vault.use(({ limit }) =>
+        before + cents > limit
+          ? Effect.fail(new TooMuch({ limit }))
+          : Effect.succeed(Entity.reply(Account.events.Deposited({ cents, currency: "EUR" }), before + cents))
+      )
+  }
+})
+
+describe("command", () => {
+  const vault = Layer.succeed(Vault, { limit: 10 })
+  const loaded = Observe.layer({ entities: { account: Balance, owner: Owner }, commands: { account: BalanceCommands } })
+  const withCommands: Layer.Layer<Observe.Observe, StoreError.InvalidArgument | StreamName.InvalidCategory> = loaded
+    .pipe(Layer.provide(vault), Layer.provideMerge(MessageStore.layerMemory))
+
+  it.effect("runs by its name, with what its decision needs, and replies or refuses in JSON", () =>
+    Effect.gen(function*() {
+      const observe = yield* Observe.Observe
+      assert.deepStrictEqual(observe.loaded.commands, { account: ["Open", "Deposit"] })
+      const accepted = yield* observe.command("account", "1", "Deposit", { cents: 7 }, { commandId: "c1" })
+      assert.deepStrictEqual(accepted, {
+        _tag: "Accepted",
+        reply: 7,
+        version: Option.some(0),
+        globalPosition: Option.some(1)
+      })
+      assert.deepStrictEqual(
+        yield* observe.command("account", "1", "Deposit", { cents: 7 }, { commandId: "c1" }),
+        accepted
+      )
+      const refused = yield* observe.command("account", "1", "Deposit", { cents: 7 })
+      assert.deepInclude(refused, { _tag: "Refused", refusal: { _tag: "TooMuch", limit: 10 } })
+      assert.deepStrictEqual((yield* observe.entity("account", "1")).version, Option.some(0))
+    }).pipe(Effect.provide(withCommands)))
+
+  it.effect("refuses what is not loaded, and tells the schemas of what is", () =>
+    Effect.gen(function*() {
+      const observe = yield* Observe.Observe
+      const notLoaded = yield* Effect.flip(observe.command("owner", "1", "Open", {}))
+      assert.instanceOf(notLoaded, Observe.DefinitionNotLoaded)
+      assert.strictEqual(
+        notLoaded.message,
+        `definition not loaded here: the commands of "owner"; loaded are account`
+      )
+      assert.instanceOf(yield* Effect.flip(observe.command("account", "1", "Close", {})), Commands.UnknownCommand)
+      assert.instanceOf(yield* Effect.flip(observe.command("account", "1", "Open", {})), Commands.InvalidPayload)
+      const { categories, entities } = observe.definitions
+      assert.deepStrictEqual(
+        categories.map(({ category, events }) => [category, events.map(({ type }) => type)]),
+        [["account", ["Opened", "Deposited"]]]
+      )
+      const [deposited] = categories.flatMap(({ events }) => events.filter(({ type }) => type === "Deposited"))
+      assert.deepStrictEqual(
+        deposited && Schema.toJsonSchemaDocument(deposited.data).schema["required"],
+        ["cents", "currency"]
+      )
+      assert.deepStrictEqual(
+        entities.map(({ category, commands, entity }) => [entity, category, commands.map(({ name }) => name)]),
+        [["account", "account", ["Open", "Deposit"]], ["owner", "account", []]]
+      )
+    }).pipe(Effect.provide(withCommands)))
+
+  it.effect("must stand under the name of an entity of its category", () =>
+    Effect.gen(function*() {
+      const other = Entity.make(Category.make("other", { A: {} }), {
+        state: Schema.Int,
+        initial: 0,
+        evolve: { A: (state) => state }
+      })
+      const wrong = [
+        Observe.layer({ commands: { account: BalanceCommands } }),
+        Observe.layer({ entities: { account: other }, commands: { account: BalanceCommands } })
+      ]
+      const fails = Effect.fnUntraced(function*(layer: typeof wrong[number]) {
+        const error = yield* Effect.flip(
+          Effect.scoped(Layer.build(Layer.provide(layer, [vault, MessageStore.layerMemory])))
+        )
+        return error instanceof StoreError.InvalidArgument ? [error.argument, error.value] : error
+      })
+      assert.deepStrictEqual(yield* Effect.forEach(wrong, fails), [["commands", `"account"`], [
+        "commands",
+        `"account"`
+      ]])
+    }))
 })
 
 describe("entity", () => {
@@ -206,6 +304,8 @@ describe("storedTypes", () => {
     Effect.gen(function*() {
       yield* written
       yield* write("account-2", "Deposited", wrong)
+      // What a process writes is no unknown type.
+      yield* write("account-2", "eventfold:Handled", {})
       yield* write("account-two", "Opened", { owner: "Bob" })
       yield* write("account-2", "Deposited", wrong, { schemaVersion: "3" })
       const observe = yield* Observe.Observe
@@ -313,6 +413,7 @@ describe("readers", () => {
         ]))
       assert.deepStrictEqual(observe.loaded, {
         categories: [],
+        commands: {},
         consumers: ["greeter", "reminder"],
         entities: [],
         processes: ["reminder"],
@@ -355,6 +456,11 @@ describe("readers", () => {
         yield* waitFor(yield* (yield* MessageStore.MessageStore).lastPosition)
       }))
       assert.deepStrictEqual(yield* look, [0, 1, 0, ["1"]])
+      // The timer, which keeps a position as well, is none of the consumers.
+      const { category, consumerId } = { category: "reminder:deadline", consumerId: "reminder:timer" }
+      assert.isTrue(Option.isSome(yield* (yield* PositionStore.PositionStore).get({ category, consumerId })))
+      const ids = Effect.map(observe.consumers, (all) => new Set(all.map(({ consumer }) => consumer)))
+      assert.isFalse((yield* ids).has(consumerId))
       yield* TestClock.adjust("61 minutes")
       assert.deepStrictEqual(yield* look, [0, 1, 1, ["1"]])
       assert.deepStrictEqual(yield* observe.processes, [yield* observe.process("reminder")])

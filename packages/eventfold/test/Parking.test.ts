@@ -176,6 +176,30 @@ describe("parking", () => {
       }
     })))
 
+  it.effect("lists a page at a time, in the order in which the streams were parked", () =>
+    inMemory(Effect.gen(function*() {
+      const handler = makeHandler()
+      for (const bad of [1, 2, 3]) handler.bad.add(bad)
+      yield* Effect.forkChild(Consumer.run(consumerOf(handler)))
+      for (const [stream, amount] of [["c", 1], ["a", 2], ["b", 3]] as const) {
+        yield* Account.append(stream, Account.events.Deposited({ amount }))
+        yield* settle
+      }
+      const page = (options?: Parking.ListOptions) => Stream.runCollect(Parking.list(owner, options))
+      const names = (streams: ReadonlyArray<Parking.ParkedStream>) => streams.map(({ stream }) => stream)
+      const all = yield* page()
+      assert.deepStrictEqual(names(all), ["account-c", "account-a", "account-b"])
+      const first = yield* page({ limit: 2 })
+      assert.deepStrictEqual(names(first), ["account-c", "account-a"])
+      const [, last] = first
+      // The cursor stays valid when its stream is settled.
+      yield* Parking.drop(owner, { stream: "account-a", reason: "test" })
+      assert.deepStrictEqual(names(yield* page({ after: last?.parkedAt })), ["account-b"])
+      for (const options of [{ limit: 0 }, { after: -1 }]) {
+        assert.instanceOf(yield* Effect.flip(page(options)), StoreError.InvalidArgument)
+      }
+    })))
+
   it.effect("splits a batch", () =>
     inMemory(Effect.gen(function*() {
       const handler = makeHandler()

@@ -16,6 +16,8 @@ import * as Schema from "effect/Schema"
 import * as Message from "eventfold/Message"
 import * as Metadata from "eventfold/Metadata"
 import * as StreamsWithAttributes from "eventfold/Streams"
+import { described, etag, globalPosition, limitQuery, onRead, position, traceparent } from "./internal/api/parts.ts"
+import * as ObserveApi from "./ObserveApi.ts"
 import type { Principal } from "./Principal.ts"
 import * as Problem from "./Problem.ts"
 
@@ -30,14 +32,8 @@ export class Access extends HttpApiMiddleware.Service<Access, { provides: Princi
   security: { bearer: HttpApiSecurity.bearer }
 }) {}
 
-const position = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
-const globalPosition = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
-
 const positionQuery = position.annotate({ description: "The position of the first message, inclusive" })
 const globalQuery = globalPosition.annotate({ description: "The global position to begin with, inclusive" })
-const limitQuery = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).annotate({
-  description: "The most messages of the page. Defaults to 100"
-})
 const typesQuery = Schema.NonEmptyArray(Schema.NonEmptyString).annotate({
   description: "Only messages of these types. May be repeated"
 })
@@ -240,8 +236,6 @@ const nextLink = {
   link: Schema.optionalKey(Schema.String.annotate({ description: "The next page, by RFC 8288" }))
 }
 
-const etag = { etag: Schema.String.annotate({ description: "The version of the stream, such as `\"12\"`" }) }
-
 const pageHeaders = {
   etag: Schema.optionalKey(etag.etag),
   link: Schema.optionalKey(Schema.String.annotate({ description: "The next and the previous page, by RFC 8288" }))
@@ -257,16 +251,12 @@ const idempotency = {
   "idempotency-key": Schema.optionalKey(Schema.NonEmptyString.annotate({
     description: "Makes the ids of the messages, so that the same request can be sent again"
   })),
-  traceparent: Schema.optionalKey(Schema.String.annotate({
-    description: "The trace of the writer, by W3C. Messages without one keep it in their metadata"
-  }))
+  ...traceparent
 }
 
 const streamName = {
   streamName: Schema.NonEmptyString.annotate({ description: "The name of a stream, such as `account-123`" })
 }
-
-const described = (summary: string, description: string) => OpenApi.annotations({ summary, description })
 
 const onAppend = [
   Problem.InvalidRequest,
@@ -279,8 +269,6 @@ const onAppend = [
   Problem.DuplicateMessageId,
   Problem.Unavailable
 ] as const
-
-const onRead = [Problem.InvalidRequest, Problem.Forbidden, Problem.Unavailable] as const
 
 /**
  * The routes of one stream: appends, reads, its version.
@@ -762,16 +750,26 @@ export class System extends HttpApiGroup.make("system").add(
  * @category api
  * @since 0.1.0
  */
-export class ApiWithoutMessagestore
-  extends HttpApi.make("eventfold").add(Streams, Messages, Categories, Live, System).annotateMerge(OpenApi.annotations({
-    title: "eventfold",
-    version: "1",
-    description: "The message store of eventfold: append messages to streams, read and follow them"
-  })).annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }).annotate(
-    HttpApi.QueryParseOptions,
-    { errors: "all" }
-  )
-{}
+export class ApiWithoutMessagestore extends HttpApi.make("eventfold").add(
+  Streams,
+  Messages,
+  Categories,
+  Live,
+  ObserveApi.Entities.middleware(Access),
+  ObserveApi.Consumers.middleware(Access),
+  ObserveApi.Processes.middleware(Access),
+  ObserveApi.ReadModels.middleware(Access),
+  ObserveApi.Schemas.middleware(Access),
+  ObserveApi.Administration.middleware(Access),
+  System
+).annotateMerge(OpenApi.annotations({
+  title: "eventfold",
+  version: "1",
+  description: "The message store of eventfold: append messages to streams, read and follow them"
+})).annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }).annotate(
+  HttpApi.QueryParseOptions,
+  { errors: "all" }
+) {}
 
 /**
  * The whole API.

@@ -126,6 +126,62 @@ export class MessageNotFound extends HttpApiError.Problem<MessageNotFound>()("Me
 }) {}
 
 /**
+ * 404: the program of this server has not loaded the definition that the answer needs. Another program may have it: see
+ * `Observe.layer`.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class DefinitionNotLoaded extends HttpApiError.Problem<DefinitionNotLoaded>()("DefinitionNotLoaded", {
+  type: "urn:eventfold:problem:definition-not-loaded",
+  status: 404,
+  title: "The definition is not loaded here"
+}, {
+  kind: Schema.String.annotate({ description: "Such as `entity`, `commands`, `process`, `read model` or `category`" }),
+  definition: Schema.String
+}) {}
+
+/**
+ * 404: the entity has no command of this name.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class CommandNotFound extends HttpApiError.Problem<CommandNotFound>()("CommandNotFound", {
+  type: "urn:eventfold:problem:command-not-found",
+  status: 404,
+  title: "There is no such command"
+}, {
+  command: Schema.String,
+  /** The names of the commands that there are. */
+  known: Schema.Array(Schema.String)
+}) {}
+
+/**
+ * 404: neither the program of the server nor the store knows a consumer with this id.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class ConsumerNotFound extends HttpApiError.Problem<ConsumerNotFound>()("ConsumerNotFound", {
+  type: "urn:eventfold:problem:consumer-not-found",
+  status: 404,
+  title: "There is no such consumer"
+}, { consumer: Schema.String }) {}
+
+/**
+ * 404: neither the program of the server nor the store knows a read model of this name.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class ReadModelNotFound extends HttpApiError.Problem<ReadModelNotFound>()("ReadModelNotFound", {
+  type: "urn:eventfold:problem:read-model-not-found",
+  status: 404,
+  title: "There is no such read model"
+}, { readModel: Schema.String }) {}
+
+/**
  * 405: the path has a route, for other methods. The answer has `Allow`.
  *
  * @category problems
@@ -169,6 +225,23 @@ export class PositionAhead extends HttpApiError.Problem<PositionAhead>()("Positi
   status: 409,
   title: "The store is older than what the client has"
 }, { position: Schema.Int, end: Schema.Int }) {}
+
+/**
+ * 409: the command was refused by its decision. Nothing was written.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class CommandRefused extends HttpApiError.Problem<CommandRefused>()("CommandRefused", {
+  type: "urn:eventfold:problem:command-refused",
+  status: 409,
+  title: "The command is refused"
+}, {
+  entity: Schema.String,
+  command: Schema.String,
+  /** The refusal in the JSON form of its schema. */
+  refusal: Schema.Json
+}) {}
 
 /**
  * 412: the stream is not at the version that `If-Match` or `If-None-Match` asks for. Nothing was written.
@@ -263,6 +336,19 @@ export class DuplicateMessageId extends HttpApiError.Problem<DuplicateMessageId>
 }, { streamName: Schema.String, id: Schema.String }) {}
 
 /**
+ * 422: the `Idempotency-Key` is that of another command on the entity: of one with another name, or with another payload. Nothing was
+ * written.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class CommandIdTaken extends HttpApiError.Problem<CommandIdTaken>()("CommandIdTaken", {
+  type: "urn:eventfold:problem:command-id-taken",
+  status: 422,
+  title: "The id of the command is taken"
+}, { entity: Schema.String, command: Schema.String }) {}
+
+/**
  * 429: the token has sent too many requests in this second, or holds too many live answers open. The answer has `Retry-After`.
  *
  * @category problems
@@ -287,6 +373,25 @@ export class InternalError extends HttpApiError.Problem<InternalError>()("Intern
   type: "urn:eventfold:problem:internal-error",
   status: 500,
   title: "The server failed"
+}) {}
+
+/**
+ * 500: a stored message does not fit the schemas of its definition, so that what follows from it can't be told.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class UndecodableMessage extends HttpApiError.Problem<UndecodableMessage>()("UndecodableMessage", {
+  type: "urn:eventfold:problem:undecodable-message",
+  status: 500,
+  title: "A stored message does not fit its schema"
+}, {
+  streamName: Schema.String,
+  /** The position in the stream, from 0. */
+  position: Schema.Int,
+  globalPosition: Schema.Int,
+  /** Where in the message. */
+  path: Schema.Array(Schema.Union([Schema.String, Schema.Int]))
 }) {}
 
 /**

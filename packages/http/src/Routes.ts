@@ -14,6 +14,8 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { Observe } from "eventfold/Observe"
 import * as StreamName from "eventfold/StreamName"
 import { Api, ApiWithoutMessagestore, MessagestoreApi } from "./Api.ts"
 import * as Access from "./internal/authentication/access.ts"
@@ -22,6 +24,8 @@ import * as Live from "./internal/live/routes.ts"
 import * as Log from "./internal/messages/log.ts"
 import * as Streams from "./internal/messages/streams.ts"
 import * as MessagestoreRoutes from "./internal/messagestore/routes.ts"
+import * as ApplicationDocument from "./internal/observe/document.ts"
+import * as ObserveRoutes from "./internal/observe/routes.ts"
 import { Answers } from "./internal/problems/answers.ts"
 import * as UnknownRoutes from "./internal/problems/unknownRoutes.ts"
 import * as System from "./internal/system/system.ts"
@@ -58,6 +62,10 @@ export interface Options {
  *
  * They take every path below the prefix, or every path that no other route of the program takes when there is none.
  *
+ * With the service `Observe` in the context, the routes of entities, commands, processes and schemas answer about its definitions,
+ * and the OpenAPI document has their schemas. Without it these answer `definition-not-loaded`, and the others what the store knows.
+ * With a `ReadModelStore` in the context, the read models that it knows are listed too.
+ *
  * @category layers
  * @since 0.1.0
  */
@@ -65,7 +73,7 @@ export const layer = ({ closing, messagestore = Messagestore.defaultStreams, ...
   (messagestore === false
     ? served(ApiWithoutMessagestore, options)
     : Layer.provide(served(Api, options), MessagestoreRoutes.layer(messagestore))).pipe(
-      Layer.provide([Streams.layer, Log.layer, Live.layer, System.layer]),
+      Layer.provide([Streams.layer, Log.layer, Live.layer, ObserveRoutes.layer, System.layer]),
       Layer.provide(shared(options)),
       Layer.provide(closing === undefined ? Layer.empty : Layer.succeed(Closing, closing))
     )
@@ -105,11 +113,17 @@ const served = <Groups extends HttpApiGroup.Constraint>(
   { prefix }: Pick<Options, "prefix">
 ) => {
   const placed = prefix === undefined ? api : api.annotate(OpenApi.Servers, [{ url: prefix }])
-  const routes = Layer.mergeAll(
-    HttpApiBuilder.layer(placed, { openapiPath: "/openapi.json" }),
-    docs(placed),
-    UnknownRoutes.layer(placed)
-  )
+  const routes = Layer.unwrap(Effect.map(Effect.serviceOption(Observe), (loaded) => {
+    const described = Option.match(loaded, {
+      onNone: () => placed,
+      onSome: ({ definitions }) => ApplicationDocument.describing(placed, definitions)
+    })
+    return Layer.mergeAll(
+      HttpApiBuilder.layer(described, { openapiPath: "/openapi.json" }),
+      docs(described),
+      UnknownRoutes.layer(described)
+    )
+  }))
   return Layer.provide(routes, own(prefix))
 }
 

@@ -29,6 +29,12 @@ export * as Limits from "./Limits.ts"
  */
 export * as Messagestore from "./Messagestore.ts"
 /**
+ * The definition of the routes that show what an application is.
+ *
+ * @since 0.1.0
+ */
+export * as ObserveApi from "./ObserveApi.ts"
+/**
  * Whom a request comes from, and what it may do.
  *
  * @since 0.1.0

@@ -129,6 +129,12 @@ const isVersioned = (definition: Definition | AnyVersioned): definition is AnyVe
 export const schemaOf = (definition: Definition): Schema.Codec<unknown, unknown, unknown, unknown> =>
   isSchema(definition) ? definition : Schema.Struct({ ...definition })
 
+/** The schema by which an event is written. */
+export const newestSchemaOf = (
+  definition: Definition | AnyVersioned
+): Schema.Codec<unknown, unknown, unknown, unknown> =>
+  schemaOf(isVersioned(definition) ? definition.newest : definition)
+
 /** The codec of an event, by its definition. */
 export const codecOf = (
   definition: Definition | AnyVersioned,

@@ -1,3 +1,4 @@
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -96,8 +97,11 @@ const listed = <A>(list: Stream.Stream<A, StoreError | Unsupported, MessageStore
 
 const keyOf = (id: string, category: string): string => JSON.stringify([id, category])
 
-/** The consumers that are loaded here, with those of processes, and then those that only the store knows. */
-export const consumers = Effect.fnUntraced(function*(loaded: ReadonlyArray<AnyConsumer>) {
+/**
+ * The consumers that are loaded here, with those of processes, and then those that only the store knows: all of them, or those with
+ * an id.
+ */
+export const consumers = Effect.fnUntraced(function*(loaded: ReadonlyArray<AnyConsumer>, wanted?: string) {
   const stored = Map.groupBy(yield* listed(Consumer.list), ({ category, consumer }) => keyOf(consumer, category))
   const parked = new Map(
     (yield* listed(Parking.owners)).map((owner) => [keyOf(owner.id, owner.category), owner])
@@ -108,7 +112,9 @@ export const consumers = Effect.fnUntraced(function*(loaded: ReadonlyArray<AnyCo
       ...loaded.map(({ category, id }) => ({ id, category })),
       ...[...stored.values()].flat().map(({ category, consumer: id }) => ({ id, category })),
       ...parked.values()
-    ].map(({ category, id }) => [keyOf(id, category), { id, category }])
+    ].filter(({ id }) => wanted === undefined || id === wanted).map((
+      { category, id }
+    ) => [keyOf(id, category), { id, category }])
   )
   return yield* Effect.forEach(names, ([key, { category, id }]) => {
     const definition = known.get(key)
@@ -138,8 +144,10 @@ export const process = Effect.fnUntraced(function*(definition: Process.Process<u
   return observed
 })
 
-/** The read models that are loaded here, and then those that only the store knows. */
-export const readModels = Effect.fnUntraced(function*(loaded: ReadonlyArray<ReadModel.ReadModel<unknown, unknown>>) {
+type AnyReadModel = ReadModel.ReadModel<unknown, unknown>
+
+/** The read models that are loaded here, and then those that only the store knows: all of them, or the one with a name. */
+export const readModels = Effect.fnUntraced(function*(loaded: ReadonlyArray<AnyReadModel>, wanted?: string) {
   // A program without read models has no store for them.
   const store = yield* Effect.serviceOption(ReadModelStore)
   if (Option.isNone(store)) return []
@@ -149,7 +157,10 @@ export const readModels = Effect.fnUntraced(function*(loaded: ReadonlyArray<Read
     ) => [readModel, builds])
   )
   const known = new Map(loaded.map((model) => [model.name, model]))
-  return yield* Effect.forEach([...new Set([...known.keys(), ...stored.keys()])], (name) => {
+  const names = [...new Set([...known.keys(), ...stored.keys()])].filter((name) =>
+    wanted === undefined || name === wanted
+  )
+  return yield* Effect.forEach(names, (name) => {
     const definition = known.get(name)
     const status = definition === undefined ? Effect.succeedNone : Effect.asSome(ReadModel.status(definition))
     return Effect.map(status, (status): ObservedReadModel => ({
@@ -160,3 +171,7 @@ export const readModels = Effect.fnUntraced(function*(loaded: ReadonlyArray<Read
     }))
   }).pipe(Effect.provideService(ReadModelStore, store.value))
 })
+
+/** A read model by its name. */
+export const readModel = (loaded: ReadonlyArray<AnyReadModel>, name: string) =>
+  Effect.map(readModels(loaded, name), Arr.head)

@@ -2,10 +2,10 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { InvalidArgument } from "../../StoreError.ts"
 
-const kinds = ["category", "entity", "consumer", "process", "read model"] as const
+const kinds = ["category", "entity", "commands", "consumer", "process", "read model"] as const
 
 /**
- * The kinds of definitions.
+ * The kinds of definitions. `commands` are those of one entity.
  *
  * @category models
  * @since 0.1.0
@@ -28,7 +28,8 @@ export class DefinitionNotLoaded extends Schema.TaggedError<DefinitionNotLoaded>
   override get message(): string {
     const { definition, kind, loaded } = this
     const others = loaded.length === 0 ? "there is none of this kind" : `loaded are ${loaded.join(", ")}`
-    return `definition not loaded here: the ${kind} ${JSON.stringify(definition)}; ${others}`
+    const what = kind === "commands" ? "commands of" : kind
+    return `definition not loaded here: the ${what} ${JSON.stringify(definition)}; ${others}`
   }
 }
 

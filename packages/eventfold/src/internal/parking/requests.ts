@@ -5,9 +5,9 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import * as Result from "effect/Result"
-import { allName } from "../store/bookkeeping.ts"
 import { InvalidArgument } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
+import { allName } from "../store/bookkeeping.ts"
 import { cardinalStream, type Event, type Owner, type ParkingCategory, storableText } from "./category.ts"
 import * as ParkedStreams from "./parkedStreams.ts"
 import * as States from "./states.ts"
@@ -20,6 +20,8 @@ export interface WaitingStream {
   readonly stream: string
   /** How many wait. */
   readonly waiting: number
+  /** The global position of the message by which it was parked. */
+  readonly parkedAt: number
 }
 
 /** Gives the error when the request is to be refused. */
@@ -38,16 +40,18 @@ export const checkStream = (owner: Owner, stream: string): Effect.Effect<void, I
 
 /** The streams in which messages wait, in the order in which they were parked. */
 export const waitingStreams = Effect.fnUntraced(function*(parking: ParkingCategory) {
-  const streams = new Map<string, ParkedStreams.ParkedStream>()
+  const streams = new Map<string, ParkedStreams.ParkedStream & Pick<WaitingStream, "parkedAt">>()
   yield* ParkedStreams.readAll(parking, 1, (id, event) => {
-    const stream = ParkedStreams.after(streams.get(id), event)
+    const known = streams.get(id)
+    const stream = ParkedStreams.after(known, event)
     if (stream.fold.state.waiting === 0) streams.delete(id)
-    else streams.set(id, stream)
+    else streams.set(id, { ...stream, parkedAt: known?.parkedAt ?? event.recorded.globalPosition })
   })
-  return Arr.map([...streams], ([id, { fold, streamName }]): WaitingStream => ({
+  return Arr.map([...streams], ([id, { fold, parkedAt, streamName }]): WaitingStream => ({
     id,
     stream: cardinalStream(streamName),
-    waiting: fold.state.waiting
+    waiting: fold.state.waiting,
+    parkedAt
   }))
 })
 

@@ -105,20 +105,32 @@ const removalLimit = "1 second"
 
 const encodeRuns = Schema.encodeEffect(Schema.toCodecJson(Schema.Array(Run)))
 
-/** Tells the store, and repeats it when something has changed, or each tenth time. */
+/**
+ * Tells the store while something runs, and repeats it when something has changed, or each tenth time. Takes the row away when
+ * nothing runs any longer.
+ */
 const tell = Effect.fnUntraced(function*(
   backend: RunnersBackend,
   startedAt: DateTime.Utc,
-  runs: Effect.Effect<ReadonlyArray<Run>>
+  runs: Effect.Effect<ReadonlyArray<Run>>,
+  isRunning: Latch.Latch
 ) {
+  let hasRow = false
   let told = ""
   let quiet = 0
+  const remove = Effect.map(backend.remove, () => {
+    hasRow = false
+    told = ""
+  })
   const look = Effect.gen(function*() {
+    const current = yield* runs
+    if (current.length === 0) return hasRow ? yield* remove : undefined
     // A status is made of what the schema describes.
-    const json = yield* Effect.orDie(encodeRuns(yield* runs))
+    const json = yield* Effect.orDie(encodeRuns(current))
     const text = JSON.stringify(json)
     quiet++
     if (text === told && quiet < heartbeats) return
+    hasRow = true
     yield* backend.put({ startedAt, runs: json })
     told = text
     quiet = 0
@@ -129,7 +141,18 @@ const tell = Effect.fnUntraced(function*(
     onFailure: ({ message }) =>
       Effect.as(log("Debug", "the store could not be told what runs here", { error: message }), pauseOfFailure)
   })
-  return yield* Effect.forever(Effect.flatMap(looked, Effect.sleep))
+  const removed = remove.pipe(
+    Effect.interruptible,
+    Effect.timeout(removalLimit),
+    Effect.catch(({ message }) =>
+      log("Debug", "the store could not be told that nothing runs here any longer", { error: message })
+    )
+  )
+  return yield* Effect.suspend(() => hasRow ? Effect.void : isRunning.await).pipe(
+    Effect.andThen(Effect.flatMap(looked, Effect.sleep)),
+    Effect.forever,
+    Effect.onInterrupt(() => hasRow ? removed : Effect.void)
+  )
 })
 
 export const make = Effect.fnUntraced(function*(backend: RunnersBackend | undefined) {
@@ -165,20 +188,7 @@ export const make = Effect.fnUntraced(function*(backend: RunnersBackend | undefi
     return [runner]
   })
 
-  if (isTelling) {
-    const removed = backend.remove.pipe(
-      Effect.interruptible,
-      Effect.timeout(removalLimit),
-      Effect.catch(({ message }) =>
-        log("Debug", "the store could not be told that nothing runs here any longer", { error: message })
-      )
-    )
-    yield* isRunning.await.pipe(
-      Effect.andThen(tell(backend, startedAt, runs)),
-      Effect.onInterrupt(() => isRunning.isOpen() ? removed : Effect.void),
-      Effect.forkScoped
-    )
-  }
+  if (isTelling) yield* Effect.forkScoped(tell(backend, startedAt, runs, isRunning))
 
   const runners: Runners = {
     during: (one, run) =>
@@ -189,7 +199,11 @@ export const make = Effect.fnUntraced(function*(backend: RunnersBackend | undefi
             return isRunning.open
           })),
         () => run,
-        () => Effect.sync(() => running.delete(one))
+        () =>
+          Effect.suspend(() => {
+            running.delete(one)
+            return running.size === 0 ? isRunning.close : Effect.void
+          })
       ),
     list: Effect.gen(function*() {
       const others = backend === undefined ? [] : yield* backend.list

@@ -90,17 +90,21 @@ export const identified = (
   })
 
 /**
- * The messages with the `traceparent` of the request in their metadata, where it is one of W3C's and they have none. A program with
- * the layer `TraceContext` writes the span of the append itself, which continues that trace.
+ * What to write into the metadata of messages of a request with this `traceparent`: that, where it is one of W3C's. A program with the
+ * layer `TraceContext` writes the span of the append itself, which continues that trace.
  */
+export const writerTrace = (traceparent: string | undefined): Effect.Effect<{ readonly traceparent?: string }> => {
+  if (traceparent === undefined) return Effect.succeed({})
+  const isValid = Option.isSome(HttpTraceContext.w3c(Headers.fromRecordUnsafe({ traceparent })))
+  return Effect.map(TraceContext, (isWritten) => isWritten || !isValid ? {} : { traceparent })
+}
+
+/** The messages with the {@link writerTrace} of the request in their metadata, where they have none. */
 export const traced = (
   messages: ReadonlyArray<Identified>,
   traceparent: string | undefined
-): Effect.Effect<ReadonlyArray<Identified>> => {
-  if (traceparent === undefined) return Effect.succeed(messages)
-  const isValid = Option.isSome(HttpTraceContext.w3c(Headers.fromRecordUnsafe({ traceparent })))
-  return Effect.map(TraceContext, (isWritten) =>
-    isWritten || !isValid
+): Effect.Effect<ReadonlyArray<Identified>> =>
+  Effect.map(writerTrace(traceparent), (trace) =>
+    trace.traceparent === undefined
       ? messages
-      : messages.map((message) => ({ ...message, metadata: { traceparent, ...message.metadata } })))
-}
+      : messages.map((message) => ({ ...message, metadata: { ...trace, ...message.metadata } })))

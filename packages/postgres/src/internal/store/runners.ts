@@ -51,17 +51,19 @@ export const make = ({ bound, parseJson, query, sql }: Statements, places: Place
     pid: process.pid,
     // What is an hour old is of a program that was killed.
     put: ({ runs, startedAt }) =>
-      bound.statement(sql`WITH old AS (
+      bound.statement(
+        sql`WITH old AS (
           DELETE FROM eventfold.runners WHERE told_at < clock_timestamp() - interval '1 hour' AND id <> ${id}::uuid
         )
         INSERT INTO eventfold.runners (id, host, pid, started_at, runs)
         VALUES (${id}::uuid, ${hostname()}::text, ${process.pid}::integer,
           ${DateTime.formatIso(startedAt)}::timestamp with time zone, ${JSON.stringify(runs)}::jsonb)
-        ON CONFLICT (id) DO UPDATE SET runs = excluded.runs, told_at = excluded.told_at`).pipe(
+        ON CONFLICT (id) DO UPDATE SET runs = excluded.runs, told_at = excluded.told_at`.unprepared
+      ).pipe(
         Effect.mapError(storeError("Runners.put")),
         Effect.asVoid
       ),
-    remove: bound.statement(sql`DELETE FROM eventfold.runners WHERE id = ${id}::uuid`).pipe(
+    remove: bound.statement(sql`DELETE FROM eventfold.runners WHERE id = ${id}::uuid`.unprepared).pipe(
       Effect.mapError(storeError("Runners.remove")),
       Effect.asVoid
     ),

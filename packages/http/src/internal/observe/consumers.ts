@@ -1,0 +1,104 @@
+/**
+ * The routes of consumers, of what is parked for them, and of what runs where.
+ */
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { MessageStore } from "eventfold/MessageStore"
+import { Observe, type ObservedConsumer } from "eventfold/Observe"
+import * as Parking from "eventfold/Parking"
+import * as Runners from "eventfold/Runners"
+import { Api } from "../../Api.ts"
+import { Limits } from "../../Limits.ts"
+import * as Problem from "../../Problem.ts"
+import { authorizeSome } from "../authentication/access.ts"
+import { pageLimit } from "../limits/pages.ts"
+import { invalid, ofStoreError, orProblem } from "../problems/failures.ts"
+import { ofNamed, ofReaders } from "./failures.ts"
+import { authorizeEach, maySee, withoutSessions } from "./sight.ts"
+
+/** How many of the messages of a parked stream an answer has. */
+const shownMessages = 100
+
+const shown = (consumer: ObservedConsumer): ObservedConsumer => ({
+  ...consumer,
+  status: Option.map(consumer.status, (status) => ({ ...status, heldBack: withoutSessions(status.heldBack) }))
+})
+
+/** The sources of a read model are joined by commas. */
+const categoriesOf = ({ category, kind }: Runners.Run): ReadonlyArray<string> =>
+  kind === "read model" ? category.split(", ") : [category]
+
+export const layer = HttpApiBuilder.group(
+  Api,
+  "consumers",
+  Effect.fnUntraced(function*(handlers) {
+    const observe = yield* Observe
+    const store = yield* MessageStore
+    const limits = yield* Limits
+    const onStore = Effect.provideService(MessageStore, store)
+
+    /** The consumer that is meant: by its category too, where the id has several. */
+    const find = Effect.fnUntraced(function*(id: string, category: string | undefined) {
+      yield* authorizeSome("read")
+      if (category !== undefined) yield* authorizeEach("read", [category])
+      const isSeen = yield* maySee
+      const known = yield* orProblem(ofReaders)(observe.consumer(id))
+      const found = category === undefined
+        ? known.filter((one) => isSeen([one.category]))
+        : known.filter((one) => one.category === category)
+      const [first, ...others] = found
+      if (first === undefined) {
+        const of = category === undefined ? "" : ` of ${category}`
+        return yield* new Problem.ConsumerNotFound({ detail: `there is no consumer ${id}${of}`, consumer: id })
+      }
+      if (others.length === 0) return first
+      const message = `must say which one: ${found.map(({ category }) => category).join(", ")}`
+      return yield* invalid(["query", "category"], message)
+    })
+
+    return handlers.handleAll({
+      list: Effect.fnUntraced(function*() {
+        yield* authorizeSome("read")
+        const isSeen = yield* maySee
+        const all = yield* orProblem(ofReaders)(observe.consumers)
+        return { consumers: all.filter(({ category }) => isSeen([category])).map(shown) }
+      }),
+
+      one: ({ params, query }) => Effect.map(find(params.consumer, query.category), shown),
+
+      parked: Effect.fnUntraced(function*({ params, query: { after, category: given, limit } }) {
+        const most = yield* pageLimit(limits, limit)
+        const { category, consumer: id } = yield* find(params.consumer, given)
+        // One more tells whether there is a next page.
+        const found = yield* Stream.runCollect(Parking.list({ id, category }, { after, limit: most + 1 })).pipe(
+          orProblem(ofNamed(["query", "category"]))
+        )
+        const streams = found.slice(0, most).map(({ messages, parkedAt, stream }) => ({
+          stream,
+          parkedAt,
+          waiting: messages.length,
+          last: (messages.at(-1) ?? messages[0]).globalPosition,
+          messages: messages.slice(0, shownMessages)
+        }))
+        const next = found.length > most ? streams.at(-1)?.parkedAt : undefined
+        return { streams, ...(next === undefined ? {} : { next }) }
+      }, onStore),
+
+      runners: Effect.fnUntraced(function*() {
+        yield* authorizeSome("read")
+        const isSeen = yield* maySee
+        const all = yield* orProblem(ofStoreError)(Runners.list)
+        const runners = all.map((runner) => ({
+          ...runner,
+          runs: runner.runs.filter((run) => isSeen(categoriesOf(run))).map((run) => ({
+            ...run,
+            status: { ...run.status, heldBack: withoutSessions(run.status.heldBack) }
+          }))
+        }))
+        return { runners: runners.filter(({ runs }) => runs.length > 0) }
+      }, onStore)
+    })
+  })
+)

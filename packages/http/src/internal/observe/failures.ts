@@ -1,0 +1,101 @@
+/**
+ * The problems of what is asked of an application.
+ */
+import type * as Category from "eventfold/Category"
+import type { ReadCategoryError, ReadStreamError } from "eventfold/MessageStore"
+import type { CommandError, DefinitionNotLoaded, EntityError, ReaderError } from "eventfold/Observe"
+import type { ParkingError } from "eventfold/Parking"
+import * as Problem from "../../Problem.ts"
+import { ofIssues } from "../problems/answers.ts"
+import { invalid, ofRead, ofReadStream, ofRefusal, ofStoreError } from "../problems/failures.ts"
+
+const failed = new Problem.InternalError({ detail: "the log of the server says why" })
+
+export const ofNotLoaded = ({ definition, kind }: DefinitionNotLoaded): Problem.DefinitionNotLoaded =>
+  new Problem.DefinitionNotLoaded({
+    // The names of the others may be of categories that the sender may not read.
+    detail: `definition not loaded here: ${kind} ${definition}`,
+    kind,
+    definition
+  })
+
+/** The message has said nothing of its data: only where it is wrong, and what the schema expects there. */
+export const ofDecodeError = (error: Category.DecodeError): Problem.UndecodableMessage => {
+  const { globalPosition, message, path, position, streamName } = error
+  return new Problem.UndecodableMessage({ detail: message, streamName, position, globalPosition, path })
+}
+
+/** The problem of an entity that can't be shown. A state that does not fit its own schema is a mistake of the program. */
+export const ofEntity = (error: EntityError) => {
+  switch (error._tag) {
+    case "DefinitionNotLoaded":
+      return ofNotLoaded(error)
+    case "InvalidStreamName":
+      return invalid(["params", "id"], error.message)
+    case "InvalidArgument":
+      return invalid(["query", error.argument], `must be ${error.expected}`)
+    case "DecodeError":
+      return ofDecodeError(error)
+    case "UnshowableState":
+      return failed
+    case "StoreError":
+      return ofStoreError(error)
+  }
+}
+
+/** The problem of a command that was neither accepted nor refused. */
+export const ofCommand = (entity: string) => (error: CommandError) => {
+  switch (error._tag) {
+    case "DefinitionNotLoaded":
+      return ofNotLoaded(error)
+    case "UnknownCommand":
+      return new Problem.CommandNotFound({ detail: error.message, command: error.command, known: error.known })
+    case "InvalidPayload":
+      return ofIssues(error.issues.map(({ message, path }) => ({ path: ["payload", ...path], message })))
+    case "CommandIdTaken": {
+      const detail =
+        `the Idempotency-Key is that of another command on ${error.streamName}: use a new one; nothing was written`
+      return new Problem.CommandIdTaken({ detail, entity, command: error.command })
+    }
+    case "DecodeError":
+      return ofDecodeError(error)
+    case "WrongExpectedVersion":
+      return new Problem.Unavailable({ detail: "others were faster to write to the stream; send the command again" })
+    case "InvalidAnswer":
+    case "InvalidArgument":
+    case "Unsupported":
+      return failed
+    default:
+      return ofRefusal(["params", "id"], error)
+  }
+}
+
+/** The problem of readers that can't be shown. What a definition has wrong is a mistake of the program. */
+export const ofReaders = (error: ReaderError) => error._tag === "StoreError" ? ofStoreError(error) : failed
+
+/** The problem of a process that can't be shown. */
+export const ofProcess = (error: DefinitionNotLoaded | ReaderError) =>
+  error._tag === "DefinitionNotLoaded" ? ofNotLoaded(error) : ofReaders(error)
+
+/** The problem of a check of stored messages. */
+export const ofStoredTypes = (error: DefinitionNotLoaded | ReadCategoryError) =>
+  error._tag === "DefinitionNotLoaded" ? ofNotLoaded(error) : ofRead(error)
+
+/** The problem of the records of administrators. */
+export const ofRecords = (error: Category.DecodeError | ReadStreamError) =>
+  error._tag === "DecodeError" ? ofDecodeError(error) : ofReadStream(error)
+
+/** The problem of what is asked of the store by a name and a page that the request gives. */
+export const ofNamed = (place: ReadonlyArray<string>) => (error: ParkingError) => {
+  switch (error._tag) {
+    case "InvalidCategory":
+      return invalid(place, error.message)
+    case "InvalidArgument":
+      // The id of a consumer is the only argument of these that is not in the query.
+      return error.argument === "after" || error.argument === "limit"
+        ? invalid(["query", error.argument], `must be ${error.expected}`)
+        : invalid(["params", "consumer"], `must be ${error.expected}`)
+    case "StoreError":
+      return ofStoreError(error)
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * The routes of processes.
+ */
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import { MessageStore } from "eventfold/MessageStore"
+import { Observe, type ObservedProcess } from "eventfold/Observe"
+import * as Process from "eventfold/Process"
+import { Api } from "../../Api.ts"
+import { Limits } from "../../Limits.ts"
+import { authorizeSome } from "../authentication/access.ts"
+import { pageLimit } from "../limits/pages.ts"
+import { orProblem } from "../problems/failures.ts"
+import { ofNamed, ofProcess, ofReaders } from "./failures.ts"
+import { authorizeEach, maySee, withoutSessions } from "./sight.ts"
+
+/** What an answer tells of: the process's own category, those that it reads, and that of its deadlines. */
+const categoriesOf = ({ process, status }: ObservedProcess): ReadonlyArray<string> => [
+  process,
+  ...status.consumers.map(({ category }) => category)
+]
+
+const shown = (process: ObservedProcess): ObservedProcess => ({
+  ...process,
+  status: {
+    ...process.status,
+    consumers: process.status.consumers.map((one) => ({ ...one, heldBack: withoutSessions(one.heldBack) }))
+  }
+})
+
+export const layer = HttpApiBuilder.group(
+  Api,
+  "processes",
+  Effect.fnUntraced(function*(handlers) {
+    const observe = yield* Observe
+    const store = yield* MessageStore
+    const limits = yield* Limits
+
+    return handlers.handleAll({
+      list: Effect.fnUntraced(function*() {
+        yield* authorizeSome("read")
+        const isSeen = yield* maySee
+        const all = yield* orProblem(ofReaders)(observe.processes)
+        return { processes: all.filter((one) => isSeen(categoriesOf(one))).map(shown) }
+      }),
+
+      one: Effect.fnUntraced(function*({ params }) {
+        yield* authorizeEach("read", [params.process])
+        const found = yield* orProblem(ofProcess)(observe.process(params.process))
+        yield* authorizeEach("read", categoriesOf(found))
+        return shown(found)
+      }),
+
+      deadlines: Effect.fnUntraced(function*({ params: { process }, query: { id, limit } }) {
+        yield* authorizeEach("read", [process, `${process}:deadline`])
+        const most = yield* pageLimit(limits, limit)
+        const deadlines = yield* Process.deadlines({ name: process }, { id, limit: most }).pipe(
+          orProblem(ofNamed(["params", "process"])),
+          Effect.provideService(MessageStore, store)
+        )
+        return { deadlines }
+      })
+    })
+  })
+)

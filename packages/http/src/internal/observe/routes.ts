@@ -1,0 +1,20 @@
+/**
+ * The routes that show what an application is.
+ */
+import * as Layer from "effect/Layer"
+import * as Administration from "./administration.ts"
+import * as Consumers from "./consumers.ts"
+import * as Definitions from "./definitions.ts"
+import * as Entities from "./entities.ts"
+import * as Processes from "./processes.ts"
+import * as ReadModels from "./readModels.ts"
+import * as Schemas from "./schemas.ts"
+
+export const layer = Layer.mergeAll(
+  Entities.layer,
+  Consumers.layer,
+  Processes.layer,
+  ReadModels.layer,
+  Schemas.layer,
+  Administration.layer
+).pipe(Layer.provide(Definitions.layer))
