@@ -244,6 +244,61 @@ export class CommandRefused extends HttpApiError.Problem<CommandRefused>()("Comm
 }) {}
 
 /**
+ * 409: what is to be steered is no longer as it was looked at. Nothing was done: look again.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class NotAsSeen extends HttpApiError.Problem<NotAsSeen>()("NotAsSeen", {
+  type: "urn:eventfold:problem:not-as-seen",
+  status: 409,
+  title: "It is not as it was looked at"
+}, {
+  /** The `expected` of the request. */
+  expected: Schema.Json,
+  /** What there is now, in the same form; null when there is nothing. */
+  actual: Schema.Json,
+  /** The difference in words, such as `3 more were parked since`. */
+  change: Schema.String
+}) {}
+
+/**
+ * 409: a member of the consumer runs. Stop all of them first.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class ConsumerIsRunning extends HttpApiError.Problem<ConsumerIsRunning>()("ConsumerIsRunning", {
+  type: "urn:eventfold:problem:consumer-is-running",
+  status: 409,
+  title: "The consumer is running"
+}, { consumer: Schema.String, category: Schema.String }) {}
+
+/**
+ * 409: another build of the read model is being filled.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class ReadModelIsBuilding extends HttpApiError.Problem<ReadModelIsBuilding>()("ReadModelIsBuilding", {
+  type: "urn:eventfold:problem:read-model-is-building",
+  status: 409,
+  title: "The read model is being built"
+}, { readModel: Schema.String }) {}
+
+/**
+ * 409: the read model has no live build of the version of the definition.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class BuildNotFound extends HttpApiError.Problem<BuildNotFound>()("BuildNotFound", {
+  type: "urn:eventfold:problem:build-not-found",
+  status: 409,
+  title: "There is no such build"
+}, { readModel: Schema.String }) {}
+
+/**
  * 412: the stream is not at the version that `If-Match` or `If-None-Match` asks for. Nothing was written.
  *
  * @category problems
@@ -373,6 +428,22 @@ export class InternalError extends HttpApiError.Problem<InternalError>()("Intern
   type: "urn:eventfold:problem:internal-error",
   status: 500,
   title: "The server failed"
+}) {}
+
+/**
+ * 500: a rebuild has failed. What it has done stays, and the next one goes on from there. Its record says why: see `GET /administration`.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class RebuildFailed extends HttpApiError.Problem<RebuildFailed>()("RebuildFailed", {
+  type: "urn:eventfold:problem:rebuild-failed",
+  status: 500,
+  title: "The rebuild has failed"
+}, {
+  readModel: Schema.String,
+  /** The tag of the error. */
+  failure: Schema.String
 }) {}
 
 /**

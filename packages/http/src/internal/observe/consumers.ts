@@ -9,13 +9,17 @@ import { MessageStore } from "eventfold/MessageStore"
 import { Observe, type ObservedConsumer } from "eventfold/Observe"
 import * as Parking from "eventfold/Parking"
 import * as Runners from "eventfold/Runners"
+import * as Steering from "eventfold/Steering"
 import { Api } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
+import type { Scope } from "../../Principal.ts"
 import * as Problem from "../../Problem.ts"
 import { authorizeSome } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
 import { invalid, ofStoreError, orProblem } from "../problems/failures.ts"
-import { ofNamed, ofReaders } from "./failures.ts"
+import { author } from "./author.ts"
+import { ofNamed, ofReaders, ofRewind, ofSteering } from "./failures.ts"
+import { timeOf } from "./moment.ts"
 import { authorizeEach, maySee, withoutSessions } from "./sight.ts"
 
 /** How many of the messages of a parked stream an answer has. */
@@ -39,10 +43,10 @@ export const layer = HttpApiBuilder.group(
     const limits = yield* Limits
     const onStore = Effect.provideService(MessageStore, store)
 
-    /** The consumer that is meant: by its category too, where the id has several. */
-    const find = Effect.fnUntraced(function*(id: string, category: string | undefined) {
-      yield* authorizeSome("read")
-      if (category !== undefined) yield* authorizeEach("read", [category])
+    /** The consumer that is meant: by its category too, where the id has several. The sender has the scope for it. */
+    const find = Effect.fnUntraced(function*(id: string, category: string | undefined, scope: Scope = "read") {
+      yield* authorizeSome(scope)
+      if (category !== undefined) yield* authorizeEach(scope, [category])
       const isSeen = yield* maySee
       const known = yield* orProblem(ofReaders)(observe.consumer(id))
       const found = category === undefined
@@ -57,6 +61,10 @@ export const layer = HttpApiBuilder.group(
       const message = `must say which one: ${found.map(({ category }) => category).join(", ")}`
       return yield* invalid(["query", "category"], message)
     })
+
+    /** The consumer that is to be steered. */
+    const owner = (id: string, category: string | undefined) =>
+      Effect.map(find(id, category, "admin"), ({ category, consumer }): Parking.Owner => ({ id: consumer, category }))
 
     return handlers.handleAll({
       list: Effect.fnUntraced(function*() {
@@ -84,6 +92,30 @@ export const layer = HttpApiBuilder.group(
         }))
         const next = found.length > most ? streams.at(-1)?.parkedAt : undefined
         return { streams, ...(next === undefined ? {} : { next }) }
+      }, onStore),
+
+      replay: Effect.fnUntraced(function*({ params, payload, query }) {
+        const consumer = yield* owner(params.consumer, query.category)
+        const by = yield* author
+        const request = "stream" in payload
+          ? Steering.replay(consumer, { ...payload, ...by })
+          : Steering.replayAll(consumer, { ...payload, ...by })
+        yield* orProblem(ofSteering)(request)
+      }, onStore),
+
+      drop: Effect.fnUntraced(function*({ params, payload, query }) {
+        const consumer = yield* owner(params.consumer, query.category)
+        const dropped = yield* Steering.drop(consumer, { ...payload, ...yield* author }).pipe(orProblem(ofSteering))
+        return { dropped }
+      }, onStore),
+
+      rewind: Effect.fnUntraced(function*({ params, payload: { to, ...payload }, query }) {
+        const consumer = yield* owner(params.consumer, query.category)
+        const start = to === "beginning" || "position" in to ? to : { time: yield* timeOf(["payload", "to", "time"], to.time) }
+        const rewound = yield* Steering.rewind(consumer, { ...payload, to: start, ...yield* author }).pipe(
+          orProblem(ofRewind)
+        )
+        return { rewound: rewound.map(({ from, member = null, position }) => ({ member, from, position })) }
       }, onStore),
 
       runners: Effect.fnUntraced(function*() {

@@ -1,7 +1,6 @@
 /**
  * The routes of entities and their commands.
  */
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
@@ -18,18 +17,17 @@ import { authorize, authorizeSome } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
 import { writerTrace } from "../messages/newMessages.ts"
 import { etag } from "../messages/preconditions.ts"
-import { invalid, orProblem } from "../problems/failures.ts"
+import { orProblem } from "../problems/failures.ts"
 import { ofCommand, ofEntity, ofNotLoaded } from "./failures.ts"
+import { timeOf } from "./moment.ts"
 import { maySee } from "./sight.ts"
 
 /** The version or the time of a query. */
 const moment = (at: number | string | undefined) => {
   if (at === undefined) return Effect.undefined
-  if (typeof at === "number") return Effect.succeed({ version: at })
-  return Option.match(DateTime.make(at), {
-    onNone: () => Effect.fail(invalid(["query", "at"], "must be a version from 0, or a time that there is")),
-    onSome: (time) => Effect.succeed({ time: DateTime.toUtc(time) })
-  })
+  return typeof at === "number"
+    ? Effect.succeed({ version: at })
+    : Effect.map(timeOf(["query", "at"], at), (time) => ({ time }))
 }
 
 export const layer = HttpApiBuilder.group(

@@ -3,8 +3,11 @@
  */
 import type * as Category from "eventfold/Category"
 import type { ReadCategoryError, ReadStreamError } from "eventfold/MessageStore"
-import type { CommandError, DefinitionNotLoaded, EntityError, ReaderError } from "eventfold/Observe"
+import type { ConsumerIsRunning, ConsumerUnknown } from "eventfold/Consumer"
+import type { CommandError, DefinitionNotLoaded, EntityError, ReaderError, RebuildFailed } from "eventfold/Observe"
 import type { ParkingError } from "eventfold/Parking"
+import type * as ReadModel from "eventfold/ReadModel"
+import type { SteeringError } from "eventfold/Steering"
 import * as Problem from "../../Problem.ts"
 import { ofIssues } from "../problems/answers.ts"
 import { invalid, ofRead, ofReadStream, ofRefusal, ofStoreError } from "../problems/failures.ts"
@@ -97,5 +100,72 @@ export const ofNamed = (place: ReadonlyArray<string>) => (error: ParkingError) =
         : invalid(["params", "consumer"], `must be ${error.expected}`)
     case "StoreError":
       return ofStoreError(error)
+  }
+}
+
+/** The problem of what was not steered. An author that can't be recorded is one of the server. */
+export const ofSteering = (error: SteeringError) => {
+  switch (error._tag) {
+    case "NotAsSeen": {
+      const { actual, change, expected, message } = error
+      return new Problem.NotAsSeen({ detail: message, expected, actual, change })
+    }
+    case "InvalidArgument":
+      return error.argument === "by" || error.argument === "token"
+        ? failed
+        : invalid(["payload", ...error.argument.split(".")], `must be ${error.expected}`)
+    case "InvalidCategory":
+      return invalid(["query", "category"], error.message)
+    case "Unsupported":
+      return new Problem.Unsupported({ detail: error.message })
+    case "StoreError":
+      return ofStoreError(error)
+    case "InvalidStreamName":
+    case "InvalidMessage":
+    case "DuplicateMessageId":
+    case "WrongExpectedVersion":
+      return failed
+  }
+}
+
+/** The problem of a consumer that was not rewound. */
+export const ofRewind = (error: SteeringError | ConsumerIsRunning | ConsumerUnknown) => {
+  switch (error._tag) {
+    case "ConsumerIsRunning": {
+      const { category, consumer, message } = error
+      return new Problem.ConsumerIsRunning({ detail: message, consumer, category })
+    }
+    case "ConsumerUnknown":
+      return new Problem.ConsumerNotFound({ detail: error.message, consumer: error.consumer })
+    default:
+      return ofSteering(error)
+  }
+}
+
+/** The problem of a build that was not accepted. */
+export const ofAccept = (error: SteeringError | DefinitionNotLoaded | ReadModel.BuildNotFound) => {
+  switch (error._tag) {
+    case "DefinitionNotLoaded":
+      return ofNotLoaded(error)
+    case "BuildNotFound":
+      return new Problem.BuildNotFound({ detail: error.message, readModel: error.readModel })
+    default:
+      return ofSteering(error)
+  }
+}
+
+/** The problem of a rebuild. What a handler has failed with can be anything: the record of the rebuild has it. */
+export const ofRebuild = (error: SteeringError | DefinitionNotLoaded | RebuildFailed) => {
+  switch (error._tag) {
+    case "DefinitionNotLoaded":
+      return ofNotLoaded(error)
+    case "RebuildFailed": {
+      const { failure: { tag: failure }, readModel } = error
+      return failure === "ReadModelIsBuilding"
+        ? new Problem.ReadModelIsBuilding({ detail: `another build of ${readModel} is being filled`, readModel })
+        : new Problem.RebuildFailed({ detail: `it has failed with ${failure}: the record says why`, readModel, failure })
+    }
+    default:
+      return ofSteering(error)
   }
 }

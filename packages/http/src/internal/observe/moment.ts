@@ -1,0 +1,15 @@
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Problem from "../../Problem.ts"
+import { invalid } from "../problems/failures.ts"
+
+/** A time of the request, which has the form of one. */
+export const timeOf = (
+  place: ReadonlyArray<string>,
+  text: string
+): Effect.Effect<DateTime.Utc, Problem.InvalidRequest> =>
+  Option.match(DateTime.make(text), {
+    onNone: () => Effect.fail(invalid(place, "must be a time that there is")),
+    onSome: (time) => Effect.succeed(DateTime.toUtc(time))
+  })
