@@ -15,7 +15,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 DO $$
 DECLARE
   -- The same as in eventfold.schema_version().
-  _version CONSTANT integer := 5;
+  _version CONSTANT integer := 6;
   _installed integer;
   _is_stock boolean;
   _replaces boolean;

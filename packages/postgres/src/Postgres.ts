@@ -78,6 +78,7 @@ export {
   type Installed,
   type InstallOptions,
   schemaVersion,
+  type TraceIndexes,
   uninstall,
   type Uninstalled,
   type UninstallOptions,
