@@ -322,6 +322,27 @@ export const installedSchema = Effect.fnUntraced(function*(
 })
 
 /**
+ * Whether the indexes for `Trace` are as an installation is to leave them.
+ *
+ * @internal
+ */
+export const hasTraceIndexes = (
+  sql: PgClient.PgClient,
+  { traceIndexes }: InstallOptions
+): Effect.Effect<boolean, SqlError> =>
+  traceIndexes === undefined ? Effect.succeed(true) : Effect.map(
+    sql<{ readonly there: boolean; readonly gone: boolean }>`SELECT
+        pg_catalog.count(*) FILTER (WHERE indisvalid) OPERATOR(pg_catalog.=) 2 AS there,
+        pg_catalog.count(*) OPERATOR(pg_catalog.=) 0 AS gone
+      FROM pg_catalog.pg_index
+      WHERE indexrelid OPERATOR(pg_catalog.=) ANY (ARRAY[
+        pg_catalog.to_regclass('message_store.messages_correlation'),
+        pg_catalog.to_regclass('message_store.messages_causation')
+      ]::pg_catalog.oid[])`,
+    ([row]) => (traceIndexes ? row?.there : row?.gone) === true
+  )
+
+/**
  * Whether a schema is new enough for this library.
  *
  * @internal

@@ -9,6 +9,7 @@ import type { Places } from "../client/independence.ts"
 import { placeColumns, placeOf, type PlaceRow } from "../client/messageRows.ts"
 import type { Statements } from "../client/statements.ts"
 import { bigints, safePosition, texts, wireNumber } from "../client/wireValues.ts"
+import { opaque } from "./filters.ts"
 
 /** A row has what was looked at, and a message unless none was found. */
 interface Row extends Partial<PlaceRow> {
@@ -27,11 +28,25 @@ const causePositionAt = (sql: PgClient) => sql`metadata ->> 'causationMessagePos
 const correlationAt = (sql: PgClient) => sql`metadata ->> 'correlationStreamName'::text`
 
 /**
- * A condition on the hash of a text, which an index has. As a range and not as an equation: the order by the hash then leaves the
- * planner no other way than the index.
+ * Selects by an index on the hash of a text, in its order. The condition on the hash is a range, and not an equation: so the order by
+ * the hash leaves the planner no other order of the table. What is compared besides the hash is hidden, and the limit is none
+ * that the planner knows: it would take the few rows that it expects for reason to read all of them first, and then sort.
  */
-const hasHash = (sql: PgClient, text: Fragment, of: Fragment): Fragment =>
-  sql`hashtextextended(${text}, 0::bigint) BETWEEN hashtextextended(${of}, 0::bigint) AND hashtextextended(${of}, 0::bigint)`
+const byHash = (
+  sql: PgClient,
+  text: Fragment,
+  of: Fragment,
+  { after, limit, matches }: { readonly after: Fragment; readonly limit: number; readonly matches: Fragment }
+): Fragment =>
+  sql`SELECT messages.global_position AS nth_position
+    FROM message_store.messages
+    WHERE hashtextextended(${text}, 0::bigint)
+        BETWEEN hashtextextended(${of}, 0::bigint) AND hashtextextended(${of}, 0::bigint)
+      AND (${text}) IS NOT NULL
+      AND messages.global_position > ${after}
+      AND ${opaque(sql, matches)}
+    ORDER BY hashtextextended(${text}, 0::bigint), messages.global_position
+    LIMIT (SELECT ${BigInt(limit + 1)}::bigint)`
 
 /** Whether an index is there to be used. One that is being made, or whose making was cut off, is not. */
 const hasIndex = ({ query, sql }: Statements, operation: string, index: string) =>
@@ -78,10 +93,8 @@ const inWindow = (sql: PgClient, window: number): Fragment =>
     ), bounds AS (
       SELECT begin.after + 1 AS looked_from,
         greatest(begin.after, (SELECT max(looked.global_position) FROM looked)) AS looked_through,
-        NOT EXISTS (
-          SELECT FROM message_store.messages
-          WHERE messages.global_position > greatest(begin.after, (SELECT max(looked.global_position) FROM looked))
-        ) AS reached_end
+        coalesce(${lastPosition(sql)}, 0) <= greatest(begin.after, (SELECT max(looked.global_position) FROM looked))
+          AS reached_end
       FROM begin
     )`
 
@@ -102,17 +115,17 @@ const namesCause = (sql: PgClient): Fragment =>
 
 const effectsByIndex = (sql: PgClient, { after, causes, limit }: EffectsRange): Fragment =>
   sql`WITH found AS (
-      SELECT effect.global_position AS nth_position
+      SELECT effect.nth_position
       FROM ${causesOf(sql, causes)}, LATERAL (
-        SELECT messages.global_position
-        FROM message_store.messages
-        WHERE ${hasHash(sql, causeAt(sql), sql`causes.cause`)}
-          AND messages.global_position > greatest(causes.global_position, ${BigInt(after)}::bigint)
-          AND ${namesCause(sql)}
-        ORDER BY hashtextextended(${causeAt(sql)}, 0::bigint), messages.global_position
-        LIMIT ${BigInt(limit + 1)}
+        ${
+    byHash(sql, causeAt(sql), sql`causes.cause`, {
+      after: sql`greatest(causes.global_position, ${BigInt(after)}::bigint)`,
+      limit,
+      matches: namesCause(sql)
+    })
+  }
       ) AS effect
-      ORDER BY effect.global_position
+      ORDER BY effect.nth_position
       LIMIT ${BigInt(limit + 1)}
     ), ${wholeLog(sql, after)}
     ${answer(sql)}`
@@ -129,22 +142,22 @@ const effectsInWindow = (sql: PgClient, { after, causes, limit, window }: Effect
 
 const correlatedByIndex = (sql: PgClient, { after = 0, correlation, limit }: CorrelatedRange): Fragment =>
   sql`WITH found AS (
-      SELECT global_position AS nth_position
-      FROM message_store.messages
-      WHERE ${hasHash(sql, correlationAt(sql), sql`${correlation}::text`)}
-        AND global_position > ${BigInt(after)}::bigint
-        AND ${correlationAt(sql)} = ${correlation}::text
-      ORDER BY hashtextextended(${correlationAt(sql)}, 0::bigint), global_position
-      LIMIT ${BigInt(limit + 1)}
+      ${
+    byHash(sql, correlationAt(sql), sql`${correlation}::text`, {
+      after: sql`${BigInt(after)}::bigint`,
+      limit,
+      matches: sql`${correlationAt(sql)} = ${correlation}::text`
+    })
+  }
     ), ${wholeLog(sql, after)}
     ${answer(sql)}`
 
 /** Where a look through a window begins that no `after` says: see `CorrelatedRange`. */
 const beginOf = (sql: PgClient, { after, around, correlation, window }: CorrelatedRange): Fragment =>
   sql`begin AS (
-      SELECT coalesce(
+      SELECT greatest(0, coalesce(
         ${wireNumber(after)}::bigint,
-        greatest(0, coalesce(
+        coalesce(
           ${wireNumber(around)}::bigint,
           (
             SELECT first.global_position
@@ -153,10 +166,9 @@ const beginOf = (sql: PgClient, { after, around, correlation, window }: Correlat
             ORDER BY first."position"
             LIMIT 1
           )
-        ) - 1 - ${BigInt(window)}::bigint / 2),
-        greatest(0, ${lastPosition(sql)} - ${BigInt(window)}::bigint),
-        0
-      ) AS after
+        ) - 1 - ${BigInt(window)}::bigint / 2,
+        ${lastPosition(sql)} - ${BigInt(window)}::bigint
+      )) AS after
     )`
 
 const correlatedInWindow = (sql: PgClient, range: CorrelatedRange): Fragment =>
