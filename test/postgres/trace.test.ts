@@ -1,7 +1,7 @@
 /**
  * Traces on PostgreSQL: what they cost with the indexes and without, how far they look, and how the indexes come and go.
  */
-import { assert, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import { Postgres } from "@eventfold/postgres"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -121,99 +121,99 @@ for (const server of inject("postgres")) {
         }))
     })
   }
-
-  layer(Database.layer({ server }), { excludeTestServices: true })(`the indexes for traces on ${server.name}`, (it) => {
-    it.effect("stay as they are unless an installation is told otherwise, and take texts of any length", () =>
-      Effect.gen(function*() {
-        const { url } = yield* Database.make({ server })
-        const install = (options: Postgres.InstallOptions) =>
-          Effect.map(Effect.provide(Postgres.install(options), Database.client(url)), ({ traceIndexes }) => traceIndexes)
-        const there = { areReady: true, statements: [] }
-        const gone = { areReady: false, statements: [] }
-        assert.deepStrictEqual(yield* install({}), gone)
-        const store = yield* Store.open(url, { install: { traceIndexes: true } })
-        assert.deepStrictEqual(yield* install({}), there)
-        assert.deepStrictEqual(yield* install({ traceIndexes: true }), there)
-        const long = `work-${Array.from({ length: 4_000 }, (_, i) => i.toString(36)).join("")}`
-        yield* store.append("long-1", {
-          type: "T",
-          data: null,
-          metadata: { correlationStreamName: long, causationMessageGlobalPosition: 1e300 }
-        })
-        yield* Store.open(url, { install: { traceIndexes: false } })
-        assert.deepStrictEqual(yield* install({}), gone)
-        if (!Psql.isInstalled) return
-        assert.deepStrictEqual(yield* Psql.run(url, "install.sql", { trace_indexes: "on" }), Psql.silence)
-        assert.deepStrictEqual(yield* install({}), there)
-        assert.deepStrictEqual(yield* Psql.run(url, "install.sql", { trace_indexes: "off" }), Psql.silence)
-        assert.deepStrictEqual(yield* install({}), gone)
-      }))
-
-    it.effect("leave a table in use as it is, and tell what to run beside its writers", () =>
-      Effect.gen(function*() {
-        const { url } = yield* Database.make({ server })
-        const sql = yield* Database.session(url)
-        const writer = yield* Database.session(url)
-        const install = (traceIndexes: boolean) =>
-          Effect.map(
-            Effect.provide(Postgres.install({ traceIndexes }), Database.client(url)),
-            (installed) => installed.traceIndexes
-          )
-        const definitions = sql`SELECT indexdef FROM pg_indexes
-          WHERE indexname IN ('messages_correlation', 'messages_causation') ORDER BY indexname`.values
-        const inUse = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-          writer.withTransaction(Effect.andThen(
-            writer`SELECT message_store.write_message(gen_random_uuid()::varchar, 'open-1', 'T', '{}')`,
-            effect
-          ))
-        const left = yield* inUse(install(true))
-        assert.isFalse(left.areReady)
-        assert.deepStrictEqual(left.statements.map((statement) => statement.slice(0, 45)), [
-          "CREATE INDEX CONCURRENTLY messages_correlatio",
-          "CREATE INDEX CONCURRENTLY messages_causation "
-        ])
-        yield* Effect.forEach(left.statements, (statement) => sql.unsafe(statement))
-        const concurrent = yield* definitions
-        assert.lengthOf(concurrent, 2)
-
-        // An index whose making was cut off is not used, and not taken for one that is there.
-        yield* sql`UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'message_store.messages_causation'::regclass`
-        const mend = yield* install(true)
-        assert.deepStrictEqual(mend, {
-          areReady: false,
-          statements: ["REINDEX INDEX CONCURRENTLY message_store.messages_causation"]
-        })
-        const store = yield* Store.open(url)
-        const page = yield* Effect.provideService(Trace.effects(1, { window: 1 }), MessageStore, store)
-        assert.isTrue(page.isComplete)
-        yield* Effect.forEach(mend.statements, (statement) => sql.unsafe(statement))
-        assert.deepStrictEqual(yield* install(true), { areReady: true, statements: [] })
-
-        const kept = yield* inUse(install(false))
-        assert.deepStrictEqual(kept.statements, [
-          "DROP INDEX CONCURRENTLY message_store.messages_correlation",
-          "DROP INDEX CONCURRENTLY message_store.messages_causation"
-        ])
-        assert.deepStrictEqual(yield* install(false), { areReady: false, statements: [] })
-        assert.deepStrictEqual(yield* definitions, [])
-        yield* install(true)
-        assert.deepStrictEqual(yield* definitions, concurrent)
-      }))
-
-    it.effect("no wait between a cause and its effect is negative, and a clock that differs is told", () =>
-      Effect.gen(function*() {
-        const { url } = yield* Database.make({ server })
-        const sql = yield* Database.session(url)
-        yield* sql`INSERT INTO message_store.messages (stream_name, position, type, time, metadata) VALUES
-          ('a-1', 0, 'Cause', '2026-01-01 12:00:00', NULL),
-          ('a-2', 0, 'Later', '2026-01-01 12:00:01.5', '{"causationMessageGlobalPosition": 1}'),
-          ('a-3', 0, 'Earlier', '2026-01-01 11:00:00', '{"causationMessageGlobalPosition": "1"}')`
-        const store = Context.make(MessageStore, yield* Store.open(url))
-        const { effects } = yield* Effect.provide(Trace.effects(1), store)
-        const waits = [{ millis: 1_500, clockDiffers: false }, { millis: 0, clockDiffers: true }]
-        assert.deepStrictEqual(effects.map(({ wait }) => wait), waits)
-        const { nodes } = yield* Effect.provide(Trace.tree(1), store)
-        assert.deepStrictEqual(nodes.map(({ wait }) => Option.getOrNull(wait)), [null, ...waits])
-      }))
-  })
 }
+
+describe("the indexes for traces", () => {
+  it.live("stay as they are unless an installation is told otherwise, and take texts of any length", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.make()
+      const install = (options: Postgres.InstallOptions) =>
+        Effect.map(Effect.provide(Postgres.install(options), Database.client(url)), ({ traceIndexes }) => traceIndexes)
+      const there = { areReady: true, statements: [] }
+      const gone = { areReady: false, statements: [] }
+      assert.deepStrictEqual(yield* install({}), gone)
+      const store = yield* Store.open(url, { install: { traceIndexes: true } })
+      assert.deepStrictEqual(yield* install({}), there)
+      assert.deepStrictEqual(yield* install({ traceIndexes: true }), there)
+      const long = `work-${Array.from({ length: 4_000 }, (_, i) => i.toString(36)).join("")}`
+      yield* store.append("long-1", {
+        type: "T",
+        data: null,
+        metadata: { correlationStreamName: long, causationMessageGlobalPosition: 1e300 }
+      })
+      yield* Store.open(url, { install: { traceIndexes: false } })
+      assert.deepStrictEqual(yield* install({}), gone)
+      if (!Psql.isInstalled) return
+      assert.deepStrictEqual(yield* Psql.run(url, "install.sql", { trace_indexes: "on" }), Psql.silence)
+      assert.deepStrictEqual(yield* install({}), there)
+      assert.deepStrictEqual(yield* Psql.run(url, "install.sql", { trace_indexes: "off" }), Psql.silence)
+      assert.deepStrictEqual(yield* install({}), gone)
+    }))
+
+  it.live("leave a table in use as it is, and tell what to run beside its writers", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.make()
+      const sql = yield* Database.session(url)
+      const writer = yield* Database.session(url)
+      const install = (traceIndexes: boolean) =>
+        Effect.map(
+          Effect.provide(Postgres.install({ traceIndexes }), Database.client(url)),
+          (installed) => installed.traceIndexes
+        )
+      const definitions = sql`SELECT indexdef FROM pg_indexes
+        WHERE indexname IN ('messages_correlation', 'messages_causation') ORDER BY indexname`.values
+      const inUse = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        writer.withTransaction(Effect.andThen(
+          writer`SELECT message_store.write_message(gen_random_uuid()::varchar, 'open-1', 'T', '{}')`,
+          effect
+        ))
+      const left = yield* inUse(install(true))
+      assert.isFalse(left.areReady)
+      assert.deepStrictEqual(left.statements.map((statement) => statement.slice(0, 45)), [
+        "CREATE INDEX CONCURRENTLY messages_correlatio",
+        "CREATE INDEX CONCURRENTLY messages_causation "
+      ])
+      yield* Effect.forEach(left.statements, (statement) => sql.unsafe(statement))
+      const concurrent = yield* definitions
+      assert.lengthOf(concurrent, 2)
+
+      // An index whose making was cut off is not used, and not taken for one that is there.
+      yield* sql`UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'message_store.messages_causation'::regclass`
+      const mend = yield* install(true)
+      assert.deepStrictEqual(mend, {
+        areReady: false,
+        statements: ["REINDEX INDEX CONCURRENTLY message_store.messages_causation"]
+      })
+      const store = yield* Store.open(url)
+      const page = yield* Effect.provideService(Trace.effects(1, { window: 1 }), MessageStore, store)
+      assert.isTrue(page.isComplete)
+      yield* Effect.forEach(mend.statements, (statement) => sql.unsafe(statement))
+      assert.deepStrictEqual(yield* install(true), { areReady: true, statements: [] })
+
+      const kept = yield* inUse(install(false))
+      assert.deepStrictEqual(kept.statements, [
+        "DROP INDEX CONCURRENTLY message_store.messages_correlation",
+        "DROP INDEX CONCURRENTLY message_store.messages_causation"
+      ])
+      assert.deepStrictEqual(yield* install(false), { areReady: false, statements: [] })
+      assert.deepStrictEqual(yield* definitions, [])
+      yield* install(true)
+      assert.deepStrictEqual(yield* definitions, concurrent)
+    }))
+
+  it.live("no wait between a cause and its effect is negative, and a clock that differs is told", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.make()
+      const sql = yield* Database.session(url)
+      yield* sql`INSERT INTO message_store.messages (stream_name, position, type, time, metadata) VALUES
+        ('a-1', 0, 'Cause', '2026-01-01 12:00:00', NULL),
+        ('a-2', 0, 'Later', '2026-01-01 12:00:01.5', '{"causationMessageGlobalPosition": 1}'),
+        ('a-3', 0, 'Earlier', '2026-01-01 11:00:00', '{"causationMessageGlobalPosition": "1"}')`
+      const store = Context.make(MessageStore, yield* Store.open(url))
+      const { effects } = yield* Effect.provide(Trace.effects(1), store)
+      const waits = [{ millis: 1_500, clockDiffers: false }, { millis: 0, clockDiffers: true }]
+      assert.deepStrictEqual(effects.map(({ wait }) => wait), waits)
+      const { nodes } = yield* Effect.provide(Trace.tree(1), store)
+      assert.deepStrictEqual(nodes.map(({ wait }) => Option.getOrNull(wait)), [null, ...waits])
+    }))
+})
