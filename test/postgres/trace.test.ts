@@ -131,10 +131,8 @@ describe("the indexes for traces", () => {
         Effect.map(Effect.provide(Postgres.install(options), Database.client(url)), ({ traceIndexes }) => traceIndexes)
       const there = { areReady: true, statements: [] }
       const gone = { areReady: false, statements: [] }
-      assert.deepStrictEqual(yield* install({}), gone)
       const store = yield* Store.open(url, { install: { traceIndexes: true } })
       assert.deepStrictEqual(yield* install({}), there)
-      assert.deepStrictEqual(yield* install({ traceIndexes: true }), there)
       const long = `work-${Array.from({ length: 4_000 }, (_, i) => i.toString(36)).join("")}`
       yield* store.append("long-1", {
         type: "T",
@@ -146,8 +144,6 @@ describe("the indexes for traces", () => {
       if (!Psql.isInstalled) return
       assert.deepStrictEqual(yield* Psql.run(url, "install.sql", { trace_indexes: "on" }), Psql.silence)
       assert.deepStrictEqual(yield* install({}), there)
-      assert.deepStrictEqual(yield* Psql.run(url, "install.sql", { trace_indexes: "off" }), Psql.silence)
-      assert.deepStrictEqual(yield* install({}), gone)
     }))
 
   it.live("leave a table in use as it is, and tell what to run beside its writers", () =>
@@ -174,8 +170,7 @@ describe("the indexes for traces", () => {
         "CREATE INDEX CONCURRENTLY messages_causation "
       ])
       yield* Effect.forEach(left.statements, (statement) => sql.unsafe(statement))
-      const concurrent = yield* definitions
-      assert.lengthOf(concurrent, 2)
+      assert.lengthOf(yield* definitions, 2)
 
       // An index whose making was cut off is not used, and not taken for one that is there.
       yield* sql`UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'message_store.messages_causation'::regclass`
@@ -197,8 +192,6 @@ describe("the indexes for traces", () => {
       ])
       assert.deepStrictEqual(yield* install(false), { areReady: false, statements: [] })
       assert.deepStrictEqual(yield* definitions, [])
-      yield* install(true)
-      assert.deepStrictEqual(yield* definitions, concurrent)
     }))
 
   it.live("no wait between a cause and its effect is negative, and a clock that differs is told", () =>

@@ -11,6 +11,10 @@ const message = (type: string, correlation?: string) => ({
   ...(correlation === undefined ? {} : { metadata: { correlationStreamName: correlation } })
 })
 
+/** The global positions of places. */
+const positionsOf = (found: unknown) =>
+  (found as ReadonlyArray<{ message: { globalPosition: number } }>).map(({ message }) => message.globalPosition)
+
 const fieldOf = (json: unknown, key: string) =>
   (json as { messages: ReadonlyArray<Record<string, unknown>> }).messages.map((one) => one[key])
 
@@ -131,12 +135,10 @@ describe.each([
         const first = yield* write("traced-2", { correlationStreamName, ...causation })
         const second = yield* write("traced-3", causation)
 
-        const positionsOf = (found: unknown) =>
-          (found as ReadonlyArray<{ message: { globalPosition: number } }>).map(({ message }) => message.globalPosition)
         const effects = yield* call(`/messages/${cause}/effects?limit=1`)
         const page = effects.json as { effects: unknown; lookedThrough: number }
         assert.deepStrictEqual(positionsOf(page.effects), [first])
-        assert.deepInclude(page, { lookedFrom: cause + 1, lookedThrough: first, isComplete: false })
+        assert.deepInclude(effects.json, { lookedFrom: cause + 1, lookedThrough: first, isComplete: false })
         const rest = (yield* call(`/messages/${cause}/effects?after=${page.lookedThrough}`)).json
         assert.deepStrictEqual(positionsOf((rest as { effects: unknown }).effects), [second])
         assert.deepInclude(rest, { isComplete: true })

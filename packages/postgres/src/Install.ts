@@ -54,7 +54,7 @@ export interface InstallOptions {
   readonly replaceFunctions?: boolean | undefined
   /**
    * The indexes with which `Trace` finds the effects of a message and the messages of a correlation: make them, or with `false` remove
-   * them. On 1.5 million messages they take about 100 MB beside 308 MB, and each append with a correlation or a cause writes to them.
+   * them. Each takes about 32 bytes for each message that names a correlation or a cause, and appends of such messages write to it.
    * They are made on a stock Message DB as well, by the owner of its table. Defaults to what there is, also in an upgrade.
    *
    * A table of more than 128 MB, or one that is in use at that moment, is left as it is, because nothing could be written meanwhile.
