@@ -296,7 +296,8 @@ export const RewindConsumer = Schema.Struct({
     Schema.Struct({ position: globalPosition }),
     Schema.Struct({ time: timeWithZone })
   ]).annotate({
-    description: "The first message to handle again: the first of all, one by its global position, or the first since a time"
+    description:
+      "The first message to handle again: the first of all, one by its global position, or the first since a time"
   }),
   expected: position.annotate({ description: "The position that was looked at; of a group the lowest of its members" }),
   ...requiredReason
@@ -474,11 +475,15 @@ export const BuildSeen = Schema.Struct({
 }).annotate({ identifier: "BuildSeen" })
 
 const filling = {
-  throttle: Schema.optionalKey(globalPosition.annotate({ description: "The most messages a second. Defaults to no limit" })),
+  throttle: Schema.optionalKey(
+    globalPosition.annotate({ description: "The most messages a second. Defaults to no limit" })
+  ),
   sideEffects: Schema.optionalKey(Schema.Boolean),
-  compare: Schema.optionalKey(Schema.Literal("same").annotate({
-    description: "Switches only when the new build has the same rows as the live one"
-  }))
+  compare: Schema.optionalKey(
+    Schema.Literal("same").annotate({
+      description: "Switches only when the new build has the same rows as the live one"
+    })
+  )
 }
 
 /**
@@ -514,7 +519,9 @@ export const SwitchBuild = Schema.Struct({ expected: BuildSeen, ...filling, ...r
  */
 export const RewindReadModel = Schema.Struct({
   to: position.annotate({ description: "0, or the global position of a message: it resumes after it" }),
-  expected: Schema.Struct({ number: buildNumber, position }).annotate({ description: "The live build, with its position" }),
+  expected: Schema.Struct({ number: buildNumber, position }).annotate({
+    description: "The live build, with its position"
+  }),
   ...requiredReason
 }).annotate({ identifier: "RewindReadModel" })
 
@@ -575,9 +582,15 @@ export const RebuildEvent = Schema.Union([
   })
 ]).annotate({ identifier: "RebuildEvent" })
 
-const onBuilding = [...onSteering, Problem.DefinitionNotLoaded, Problem.ReadModelIsBuilding, Problem.RebuildFailed] as const
+const onBuilding = [
+  ...onSteering,
+  Problem.DefinitionNotLoaded,
+  Problem.ReadModelIsBuilding,
+  Problem.RebuildFailed
+] as const
 
-const asItRuns = "The answer is server-sent events: its progress, and a heartbeat each 15 seconds. When the connection ends, the rebuild " +
+const asItRuns =
+  "The answer is server-sent events: its progress, and a heartbeat each 15 seconds. When the connection ends, the rebuild " +
   "stops, and the next one goes on from there. Needs the scope `admin` for all categories. It is recorded."
 
 const readModel = { readModel: text.annotate({ description: "The name of a read model, such as `balances`" }) }
@@ -601,20 +614,27 @@ export class ReadModels extends HttpApiGroup.make("readModels").add(
     params: readModel,
     success: ReadModel,
     error: [...onRead, Problem.ReadModelNotFound]
-  }).annotateMerge(described("A read model", "Its builds, and how far each is. Needs the scope `read` for all categories.")),
+  }).annotateMerge(
+    described("A read model", "Its builds, and how far each is. Needs the scope `read` for all categories.")
+  ),
   HttpApiEndpoint.post("rebuild", "/read-models/:readModel/rebuild", {
     params: readModel,
     payload: Rebuild,
     success: HttpApiSchema.StreamSse({ events: RebuildEvent }),
     error: onBuilding
-  }).annotateMerge(described("Rebuild a read model", `Fills a new build beside the live one, and switches. ${asItRuns}`)),
+  }).annotateMerge(
+    described("Rebuild a read model", `Fills a new build beside the live one, and switches. ${asItRuns}`)
+  ),
   HttpApiEndpoint.post("switch", "/read-models/:readModel/switch", {
     params: readModel,
     payload: SwitchBuild,
     success: HttpApiSchema.StreamSse({ events: RebuildEvent }),
     error: onBuilding
   }).annotateMerge(
-    described("Switch to a build", `Puts a build that waits for it in the place of the live one, once it has caught up. ${asItRuns}`)
+    described(
+      "Switch to a build",
+      `Puts a build that waits for it in the place of the live one, once it has caught up. ${asItRuns}`
+    )
   ),
   HttpApiEndpoint.post("rewind", "/read-models/:readModel/rewind", {
     params: readModel,
@@ -639,7 +659,9 @@ export class ReadModels extends HttpApiGroup.make("readModels").add(
     params: { ...readModel, number: buildNumber },
     query: {
       state: Schema.Literals(["building", "retired"]).annotate({ description: "The state that was looked at" }),
-      position: Schema.optionalKey(position.annotate({ description: "The position that was looked at. Defaults to any" })),
+      position: Schema.optionalKey(
+        position.annotate({ description: "The position that was looked at. Defaults to any" })
+      ),
       ...requiredReason
     },
     success: HttpApiSchema.NoContent,
