@@ -32,7 +32,9 @@ export const Settings = Schema.fromJsonString(Schema.Struct({
 }))
 
 const program = Effect.gen(function*() {
-  const { category, concurrency, every, interval, millis, parks = false, worker } = yield* Schema.decodeUnknownEffect(Settings)(
+  const { category, concurrency, every, interval, millis, parks = false, worker } = yield* Schema.decodeUnknownEffect(
+    Settings
+  )(
     process.argv[2]
   )
   const sql = yield* SqlClient

@@ -38,7 +38,9 @@ const makeTables = Effect.gen(function*() {
 const handledIn = (stream: string) =>
   Effect.flatMap(SqlClient, (sql) =>
     Effect.map(
-      sql<{ readonly position: number }>`SELECT position FROM handled WHERE stream = ${stream} AND phase = 'end' ORDER BY n`,
+      sql<
+        { readonly position: number }
+      >`SELECT position FROM handled WHERE stream = ${stream} AND phase = 'end' ORDER BY n`,
       (rows) => rows.map(({ position }) => position)
     ))
 
@@ -95,8 +97,10 @@ layer(Database.layer(), { excludeTestServices: true })("steering between process
       yield* Effect.gen(function*() {
         const seen = yield* untilSome(
           "both are parked",
-          Effect.map(Stream.runCollect(Parking.list(owner)), ([parked]) =>
-            parked?.messages.length === 2 ? Option.some(Steering.seen(parked)) : Option.none())
+          Effect.map(
+            Stream.runCollect(Parking.list(owner)),
+            ([parked]) => parked?.messages.length === 2 ? Option.some(Steering.seen(parked)) : Option.none()
+          )
         )
         const replay = (by: string) => Steering.replay(owner, { stream: "replayed-1", expected: seen, by })
         yield* sql`DELETE FROM refused`

@@ -64,7 +64,13 @@ export type { BuildSeen } from "./internal/observe/steerReadModels.ts"
  * @category errors
  * @since 0.1.0
  */
-export type SteeringError = NotAsSeen | InvalidArgument | InvalidCategory | Unsupported | StoreError | MessageStore.AppendError
+export type SteeringError =
+  | NotAsSeen
+  | InvalidArgument
+  | InvalidCategory
+  | Unsupported
+  | StoreError
+  | MessageStore.AppendError
 
 /**
  * Which parked stream to replay, what was looked at, and who does it.

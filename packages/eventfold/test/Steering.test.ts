@@ -32,12 +32,15 @@ const parked = Effect.gen(function*() {
 
 const typesIn = (category: string) =>
   MessageStore.MessageStore.use((store) =>
-    Effect.map(Stream.runCollect(store.readCategory(category)), (all) => all.map(({ type }) => type)))
+    Effect.map(Stream.runCollect(store.readCategory(category)), (all) => all.map(({ type }) => type))
+  )
 
 const records = Effect.map(Stream.runCollect(Administration.history()), (all) => all.map(({ data }) => data))
 
-const outcomes = Effect.map(records, (all) =>
-  all.map(({ details }) => [details?.["phase"], details?.["outcome"], details?.["failure"]]))
+const outcomes = Effect.map(
+  records,
+  (all) => all.map(({ details }) => [details?.["phase"], details?.["outcome"], details?.["failure"]])
+)
 
 describe("replayAll", () => {
   it.effect("requests nothing when a stream changes after it was read", () =>
@@ -111,17 +114,18 @@ describe("drop", () => {
   })
 })
 
-describe("rebuild", () => {
-  const steering = <E>(handle: Effect.Effect<void, E>) => {
-    const owners = ReadModel.make("owners", { version: 1, retry: Schedule.recurs(0), grace: 0 })
-      .on(Account, { Opened: () => handle })
-    return Effect.provide(
-      Observe.layer({ readModels: [owners] }).pipe(
-        Layer.provideMerge(Layer.merge(MessageStore.layerMemory, ReadModel.layerMemory))
-      )
+/** A program with a read model that handles so. */
+const steering = <E>(handle: Effect.Effect<void, E>) => {
+  const owners = ReadModel.make("owners", { version: 1, retry: Schedule.recurs(0), grace: 0 })
+    .on(Account, { Opened: () => handle })
+  return Effect.provide(
+    Observe.layer({ readModels: [owners] }).pipe(
+      Layer.provideMerge(Layer.merge(MessageStore.layerMemory, ReadModel.layerMemory))
     )
-  }
+  )
+}
 
+describe("rebuild", () => {
   it.effect("records that it has failed, and with what", () =>
     Effect.gen(function*() {
       yield* open("1")

@@ -24,9 +24,13 @@ const recordsOf = (readModel: string) =>
   )
 
 const stepsOf = (readModel: string) =>
-  Effect.map(recordsOf(readModel), (all) =>
-    all.map(({ action, details = {} }) =>
-      [action, details["phase"], details["outcome"]].filter((part) => part !== undefined).join(" ")))
+  Effect.map(
+    recordsOf(readModel),
+    (all) =>
+      all.map(({ action, details = {} }) =>
+        [action, details["phase"], details["outcome"]].filter((part) => part !== undefined).join(" ")
+      )
+  )
 
 /** A read model that has run, at the end of its category. */
 const setUp = Effect.fnUntraced(function*<R>(counting: Counting<R>) {
@@ -39,8 +43,7 @@ const setUp = Effect.fnUntraced(function*<R>(counting: Counting<R>) {
   yield* Fiber.interrupt(worker)
   const builds = Effect.map(
     Effect.flatMap(ReadModelStore, (store) => store.builds(name)),
-    (all) =>
-      all.map(({ checkpoint: { position }, number, state }) => ({ number, state, position }))
+    (all) => all.map(({ checkpoint: { position }, number, state }) => ({ number, state, position }))
   )
   return { builds, category, model, name }
 })
@@ -116,8 +119,7 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         assert.deepStrictEqual(yield* builds, [{ number: 1, state: "live", position: 0 }])
         const changed = counter(counting, name, category, { fingerprint: "changed" })
         yield* Effect.gen(function*() {
-          const accept = (number: number) =>
-            Steering.accept(name, { expected: { number, state: "live" }, ...ann })
+          const accept = (number: number) => Steering.accept(name, { expected: { number, state: "live" }, ...ann })
           assert.instanceOf(yield* Effect.flip(accept(2)), Steering.NotAsSeen)
           yield* accept(1)
         }).pipe(loading(changed))
