@@ -768,14 +768,18 @@ export const make: {
           context: Context.Context<MessageStore.MessageStore>
         ): Effect.Effect<Message, MessageStore.AppendError | InvalidArgument> => {
           const { at: moment, data } = isTimed(message) ? message : { at: undefined, data: message }
-          if (!isObject(data)) return refuseData(streamName, [], "is not an object")
+          if (!isObject(data)) {
+            return refuseData(streamName, [], "is not an object")
+          }
           if (data === message && isTime(message["at"])) {
             return refuseData(streamName, ["at"], "is a time beside the data: give { at, data }")
           }
           const time = timeTextOf(
             moment === undefined ? Context.get(context, Clock.Clock).currentTimeMillisUnsafe() : moment
           )
-          if (time === undefined) return invalidMoment(moment)
+          if (time === undefined) {
+            return invalidMoment(moment)
+          }
           const ownId = options?.id
           const id = ownId ?? idMaker(context)()
           const metadata = { ...options?.metadata, at: time.text }

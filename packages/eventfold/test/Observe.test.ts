@@ -10,7 +10,7 @@ import {
   Observe,
   Process,
   ReadModel,
-  ReadModelStore,
+  type ReadModelStore,
   StoreError,
   StreamName,
   Streams

@@ -143,7 +143,11 @@ export const readModels = Effect.fnUntraced(function*(loaded: ReadonlyArray<Read
   // A program without read models has no store for them.
   const store = yield* Effect.serviceOption(ReadModelStore)
   if (Option.isNone(store)) return []
-  const stored = new Map((yield* Effect.provideService(ReadModel.list, ReadModelStore, store.value)).map(({ builds, readModel }) => [readModel, builds]))
+  const stored = new Map(
+    (yield* Effect.provideService(ReadModel.list, ReadModelStore, store.value)).map((
+      { builds, readModel }
+    ) => [readModel, builds])
+  )
   const known = new Map(loaded.map((model) => [model.name, model]))
   return yield* Effect.forEach([...new Set([...known.keys(), ...stored.keys()])], (name) => {
     const definition = known.get(name)
