@@ -18,7 +18,6 @@ import * as Parking from "eventfold/Parking"
 import * as PositionStore from "eventfold/PositionStore"
 import * as Steering from "eventfold/Steering"
 import { fileURLToPath } from "node:url"
-import { inject } from "vitest"
 import * as Child from "../support/Child.ts"
 import * as Database from "../support/Database.ts"
 import * as Store from "../support/Store.ts"
@@ -83,101 +82,100 @@ const actionsOn = (category: string) =>
     (all) => all.flatMap(({ data: { action, details } }) => details?.["category"] === category ? [action] : [])
   )
 
-for (const server of inject("postgres")) {
-  layer(Database.layer({ server }), { excludeTestServices: true })(`steering on ${server.name}`, (it) => {
-    it.effect("a replay reaches a consumer in another process, which runs on while the operator waits", () =>
-      Effect.gen(function*() {
-        const { url } = yield* Database.Database
-        const sql = yield* SqlClient
-        yield* makeTables
-        const store = yield* Store.open(url)
-        const owner: Parking.Owner = { id: "test", category: "replayed" }
-        yield* sql`INSERT INTO refused VALUES ('replayed-1')`
-        yield* start("one", "replayed")
-        yield* store.append("replayed-1", Store.numbered(2))
-        yield* Effect.gen(function*() {
-          const seen = yield* untilSome(
-            "both are parked",
-            Effect.map(
-              Stream.runCollect(Parking.list(owner)),
-              ([parked]) => parked?.messages.length === 2 ? Option.some(Steering.seen(parked)) : Option.none()
-            )
+// On one server: the conformance suite steers on all of them.
+layer(Database.layer(), { excludeTestServices: true })("steering between processes", (it) => {
+  it.effect("a replay reaches a consumer in another process, which runs on while the operator waits", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.Database
+      const sql = yield* SqlClient
+      yield* makeTables
+      const store = yield* Store.open(url)
+      const owner: Parking.Owner = { id: "test", category: "replayed" }
+      yield* sql`INSERT INTO refused VALUES ('replayed-1')`
+      yield* start("one", "replayed")
+      yield* store.append("replayed-1", Store.numbered(2))
+      yield* Effect.gen(function*() {
+        const seen = yield* untilSome(
+          "both are parked",
+          Effect.map(
+            Stream.runCollect(Parking.list(owner)),
+            ([parked]) => parked?.messages.length === 2 ? Option.some(Steering.seen(parked)) : Option.none()
           )
-          const replay = (by: string) => Steering.replay(owner, { stream: "replayed-1", expected: seen, by })
-          yield* sql`DELETE FROM refused`
-          const operator = yield* whileOthersRecord(Effect.fnUntraced(function*(untilWaiting) {
-            const operator = yield* Effect.forkChild(replay("ann"))
-            yield* untilWaiting
-            yield* store.append("replayed-2", Store.numbered(3))
-            yield* untilHandled("replayed-2", [0, 1, 2])
-            assert.deepStrictEqual(yield* handledIn("replayed-1"), [])
-            return operator
-          }))
-          yield* Fiber.join(operator)
-          yield* untilHandled("replayed-1", [0, 1])
-          yield* until(
-            "nothing waits",
-            Effect.map(Stream.runCollect(Parking.list(owner)), ({ length }) => length === 0)
-          )
-          const late = yield* Effect.flip(replay("bob"))
-          assert.instanceOf(late, Steering.NotAsSeen)
-          assert.include(late.message, "2 were settled since")
-          assert.deepStrictEqual(yield* actionsOn("replayed"), ["Parking.replay"])
-        }).pipe(Effect.provideService(MessageStore, store))
-      }))
+        )
+        const replay = (by: string) => Steering.replay(owner, { stream: "replayed-1", expected: seen, by })
+        yield* sql`DELETE FROM refused`
+        const operator = yield* whileOthersRecord(Effect.fnUntraced(function*(untilWaiting) {
+          const operator = yield* Effect.forkChild(replay("ann"))
+          yield* untilWaiting
+          yield* store.append("replayed-2", Store.numbered(3))
+          yield* untilHandled("replayed-2", [0, 1, 2])
+          assert.deepStrictEqual(yield* handledIn("replayed-1"), [])
+          return operator
+        }))
+        yield* Fiber.join(operator)
+        yield* untilHandled("replayed-1", [0, 1])
+        yield* until(
+          "nothing waits",
+          Effect.map(Stream.runCollect(Parking.list(owner)), ({ length }) => length === 0)
+        )
+        const late = yield* Effect.flip(replay("bob"))
+        assert.instanceOf(late, Steering.NotAsSeen)
+        assert.include(late.message, "2 were settled since")
+        assert.deepStrictEqual(yield* actionsOn("replayed"), ["Parking.replay"])
+      }).pipe(Effect.provideService(MessageStore, store))
+    }))
 
-    it.effect("a rewind of a consumer of another process is refused while it runs, and keeps it stopped to the commit", () =>
-      Effect.gen(function*() {
-        const { url } = yield* Database.Database
-        yield* makeTables
-        const [store, otherStore] = [yield* Store.open(url), yield* Store.open(url)]
-        const owner: Parking.Owner = { id: "test", category: "rewound" }
-        const { globalPosition } = yield* store.append("rewound-1", Store.numbered(3))
-        const child = yield* start("one", "rewound")
-        yield* Effect.gen(function*() {
-          const { get } = yield* PositionStore.PositionStore
-          const position = Effect.map(
-            get({ category: "rewound", consumerId: "test" }),
-            Option.map(({ position }) => position)
-          )
-          yield* until("it is at the end", Effect.map(position, Option.contains(globalPosition)))
-          const rewind = (by: string) =>
-            Steering.rewind(owner, {
-              to: { position: globalPosition },
-              expected: globalPosition,
-              by,
-              reason: "the third mail was lost"
-            })
-          assert.instanceOf(yield* Effect.flip(rewind("ann")), Consumer.ConsumerIsRunning)
-          yield* child.terminate
-          yield* until("it has ended", child.ended)
+  it.effect("a rewind of a consumer of another process is refused while it runs, and keeps it stopped to the commit", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.Database
+      yield* makeTables
+      const [store, otherStore] = [yield* Store.open(url), yield* Store.open(url)]
+      const owner: Parking.Owner = { id: "test", category: "rewound" }
+      const { globalPosition } = yield* store.append("rewound-1", Store.numbered(3))
+      const child = yield* start("one", "rewound")
+      yield* Effect.gen(function*() {
+        const { get } = yield* PositionStore.PositionStore
+        const position = Effect.map(
+          get({ category: "rewound", consumerId: "test" }),
+          Option.map(({ position }) => position)
+        )
+        yield* until("it is at the end", Effect.map(position, Option.contains(globalPosition)))
+        const rewind = (by: string) =>
+          Steering.rewind(owner, {
+            to: { position: globalPosition },
+            expected: globalPosition,
+            by,
+            reason: "the third mail was lost"
+          })
+        assert.instanceOf(yield* Effect.flip(rewind("ann")), Consumer.ConsumerIsRunning)
+        yield* child.terminate
+        yield* until("it has ended", child.ended)
 
-          const ann = yield* whileOthersRecord(Effect.fnUntraced(function*(untilWaiting) {
-            const interrupted = yield* Effect.forkChild(rewind("ann"))
-            yield* untilWaiting
-            yield* Fiber.interrupt(interrupted)
-            assert.deepStrictEqual(yield* position, Option.some(globalPosition))
-            const ann = yield* Effect.forkChild(rewind("ann"))
-            yield* untilWaiting
-            // Set, and not committed: nobody else can have the consumer now.
-            assert.instanceOf(
-              yield* Effect.flip(Effect.provideService(rewind("bob"), MessageStore, otherStore)),
-              Consumer.ConsumerIsRunning
-            )
-            return ann
-          }))
-          assert.deepStrictEqual(yield* Fiber.join(ann), [{
-            member: undefined,
-            from: globalPosition,
-            position: globalPosition - 1
-          }])
-          const late = yield* Effect.flip(Effect.provideService(rewind("bob"), MessageStore, otherStore))
-          assert.instanceOf(late, Steering.NotAsSeen)
-          assert.deepStrictEqual([late.expected, late.actual], [globalPosition, globalPosition - 1])
-          yield* start("two", "rewound")
-          yield* untilHandled("rewound-1", [0, 1, 2, 2])
-          assert.deepStrictEqual(yield* actionsOn("rewound"), ["Consumer.rewind"])
-        }).pipe(Effect.provideService(MessageStore, store))
-      }))
-  })
-}
+        const ann = yield* whileOthersRecord(Effect.fnUntraced(function*(untilWaiting) {
+          const interrupted = yield* Effect.forkChild(rewind("ann"))
+          yield* untilWaiting
+          yield* Fiber.interrupt(interrupted)
+          assert.deepStrictEqual(yield* position, Option.some(globalPosition))
+          const ann = yield* Effect.forkChild(rewind("ann"))
+          yield* untilWaiting
+          // Set, and not committed: nobody else can have the consumer now.
+          assert.instanceOf(
+            yield* Effect.flip(Effect.provideService(rewind("bob"), MessageStore, otherStore)),
+            Consumer.ConsumerIsRunning
+          )
+          return ann
+        }))
+        assert.deepStrictEqual(yield* Fiber.join(ann), [{
+          member: undefined,
+          from: globalPosition,
+          position: globalPosition - 1
+        }])
+        const late = yield* Effect.flip(Effect.provideService(rewind("bob"), MessageStore, otherStore))
+        assert.instanceOf(late, Steering.NotAsSeen)
+        assert.deepStrictEqual([late.expected, late.actual], [globalPosition, globalPosition - 1])
+        yield* start("two", "rewound")
+        yield* untilHandled("rewound-1", [0, 1, 2, 2])
+        assert.deepStrictEqual(yield* actionsOn("rewound"), ["Consumer.rewind"])
+      }).pipe(Effect.provideService(MessageStore, store))
+    }))
+})

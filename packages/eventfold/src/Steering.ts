@@ -72,47 +72,74 @@ export type SteeringError =
   | StoreError
   | MessageStore.AppendError
 
-/** @category options
+/**
+ * Which parked stream to replay, what was looked at, and who does it.
+ *
+ * @category options
  * @since 0.1.0
  */
 export type ReplayOptions = SteerConsumers.ReplayOptions
 
-/** @category options
+/**
+ * What was looked at of all that waits for a consumer, and who replays it.
+ *
+ * @category options
  * @since 0.1.0
  */
 export type ReplayAllOptions = SteerConsumers.ReplayAllOptions
 
-/** @category options
+/**
+ * What to drop of a parked stream, by what was looked at or by its global position; who does it, and why.
+ *
+ * @category options
  * @since 0.1.0
  */
 export type DropOptions = SteerConsumers.DropOptions
 
-/** @category options
+/**
+ * Where to set a consumer back to, where it was, who does it, and why.
+ *
+ * @category options
  * @since 0.1.0
  */
 export type RewindOptions = SteerConsumers.RewindOptions
 
-/** @category options
+/**
+ * How to build a read model again, its builds that were looked at, and who does it.
+ *
+ * @category options
  * @since 0.1.0
  */
 export type RebuildOptions = SteerReadModels.RebuildOptions
 
-/** @category options
+/**
+ * Which build takes the place of the live one, and who does it.
+ *
+ * @category options
  * @since 0.1.0
  */
 export type SwitchOptions = SteerReadModels.SwitchOptions
 
-/** @category options
+/**
+ * Where the live build resumes, where it was, who does it, and why.
+ *
+ * @category options
  * @since 0.1.0
  */
 export type RewindReadModelOptions = SteerReadModels.RewindOptions
 
-/** @category options
+/**
+ * For which live build a definition is accepted, and who does it.
+ *
+ * @category options
  * @since 0.1.0
  */
 export type AcceptOptions = SteerReadModels.AcceptOptions
 
-/** @category options
+/**
+ * Which build to drop, who does it, and why.
+ *
+ * @category options
  * @since 0.1.0
  */
 export type DropBuildOptions = SteerReadModels.DropBuildOptions
@@ -169,7 +196,7 @@ export const replay = Effect.fn("Steering.replay")(function*(
  * **Details**
  *
  * It is refused unless as many streams and messages wait as were looked at, and when one of the streams changes meanwhile. It keeps the
- * consumer from parking more until its commit: about a millisecond for each stream on PostgreSQL.
+ * consumers of the category from parking more until its commit, which takes a read and an append for each stream.
  *
  * @category consumers
  * @since 0.1.0
