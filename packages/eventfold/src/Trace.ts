@@ -143,11 +143,12 @@ const backend: Effect.Effect<TraceBackend, Unsupported, MessageStore> = Effect.f
 )
 
 /** Runs an operation in its span. */
-const inSpan = (operation: string) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | MessageStore> =>
-  Effect.flatMap(
-    MessageStore,
-    (store) => Effect.withSpan(effect, `Trace.${operation}`, readSpan(store[InProcess.TypeId], operation))
-  )
+const inSpan =
+  (operation: string) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | MessageStore> =>
+    Effect.flatMap(
+      MessageStore,
+      (store) => Effect.withSpan(effect, `Trace.${operation}`, readSpan(store[InProcess.TypeId], operation))
+    )
 
 const checkOptions = Effect.fnUntraced(function*(
   { after, around, limit, window }: Pick<CorrelatedOptions, "after" | "around" | "limit" | "window">

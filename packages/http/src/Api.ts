@@ -230,9 +230,12 @@ export const StreamsPage = Schema.Struct({ streams: Schema.Array(StreamSummary),
 })
 
 const looked = {
-  lookedFrom: Schema.Int.annotate({ description: "The global position, inclusive, from which on messages were looked at" }),
+  lookedFrom: Schema.Int.annotate({
+    description: "The global position, inclusive, from which on messages were looked at"
+  }),
   lookedThrough: Schema.Int.annotate({
-    description: "The global position, inclusive, up to which messages were looked at: give it as `after` to look further"
+    description:
+      "The global position, inclusive, up to which messages were looked at: give it as `after` to look further"
   }),
   isComplete: Schema.Boolean.annotate({ description: "Whether nothing was left out, up to the end of the log" })
 }

@@ -203,7 +203,8 @@ export const causeOfTexts = ({ globalPosition, position, streamName }: CauseText
     position: naturalOf(position)
   }))
 
-const isAbsentOr = <A>(value: Option.Option<A>, expected: A): boolean => Option.isNone(value) || value.value === expected
+const isAbsentOr = <A>(value: Option.Option<A>, expected: A): boolean =>
+  Option.isNone(value) || value.value === expected
 
 /**
  * Whether a message is the cause. Its stream is compared, too: messages that were copied from another store name global positions

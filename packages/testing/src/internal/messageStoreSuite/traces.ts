@@ -76,7 +76,9 @@ export const tests = (it: It) =>
           [begun, first, second, done].map(({ globalPosition }) => globalPosition)
         )
         assert.deepStrictEqual(
-          found.messages.map(({ cause }) => Option.getOrNull(Option.map(cause, ({ globalPosition }) => globalPosition))),
+          found.messages.map(({ cause }) =>
+            Option.getOrNull(Option.map(cause, ({ globalPosition }) => globalPosition))
+          ),
           [null, begun.globalPosition, begun.globalPosition, first.globalPosition]
         )
         const page = yield* Trace.correlated(correlation, { after: begun.globalPosition, limit: 1 })
