@@ -120,8 +120,11 @@ const everything = Effect.gen(function*() {
   yield* store.countCategory("account")
   yield* store.countAll()
   yield* store.messageAt(1)
-  yield* Trace.effects(1)
-  yield* Trace.tree("account-1")
+  const trace = Effect.andThen(Trace.effects(1), Trace.tree("account-1"))
+  assert.isFalse((yield* Postgres.install()).traceIndexes.areReady)
+  yield* trace
+  assert.isTrue((yield* Postgres.install({ traceIndexes: true })).traceIndexes.areReady)
+  yield* trace
   yield* store.identity
 }).pipe(Effect.scoped)
 

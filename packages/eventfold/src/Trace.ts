@@ -265,7 +265,12 @@ export const correlated = (
   options: CorrelatedOptions = {}
 ): Effect.Effect<CorrelatedPage, TraceError | StreamName.InvalidStreamName, MessageStore> =>
   correlatedPage(correlationStreamName, options, options.limit ?? defaultLimit).pipe(
-    Effect.map(({ isFull: _, ...page }) => page),
+    Effect.map(({ isComplete, lookedFrom, lookedThrough, messages }) => ({
+      messages,
+      lookedFrom,
+      lookedThrough,
+      isComplete
+    })),
     inSpan("correlated")
   )
 

@@ -54,7 +54,7 @@ const hasIndex = ({ query, sql }: Statements, operation: string, index: string) 
     query(
       operation,
       sql<{ readonly ready: boolean }>`SELECT EXISTS (
-          SELECT FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(${index}::text) AND indisvalid
+          SELECT FROM pg_catalog.pg_index WHERE indexrelid = to_regclass(${index}::text)::oid AND indisvalid
         ) AS ready`
     ),
     ([row]) => row?.ready === true
