@@ -65,10 +65,11 @@ it.effect("a program in which nothing runs tells nothing, and takes its row away
 
 it.effect("a program that is told not to tell tells nothing", () => {
   const { bySecond, layer, told } = telling()
+  const silent = Layer.provide(layer, Layer.succeed(Runners.Telling, false))
   return Effect.gen(function*() {
     yield* start("quiet")
     yield* bySecond(30)
     assert.deepStrictEqual(told, [])
     assert.deepStrictEqual((yield* Runners.list).flatMap(({ runs }) => runs.map(({ id }) => id)), ["quiet"])
-  }).pipe(Effect.scoped, Effect.provide(layer), Effect.provide(Layer.succeed(Runners.Telling, false)))
+  }).pipe(Effect.scoped, Effect.provide(silent))
 })
