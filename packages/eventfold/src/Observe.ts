@@ -20,16 +20,21 @@ import * as Category from "./Category.ts"
 import * as Commands from "./Commands.ts"
 import * as Entity from "./Entity.ts"
 import * as FailureReport from "./FailureReport.ts"
+import { check as checkConsumer } from "./internal/consumer/checkDefinition.ts"
+import type { Consumer } from "./internal/consumer/definition.ts"
 import * as Definitions from "./internal/observe/definitions.ts"
 import * as EntityStates from "./internal/observe/entityStates.ts"
-import type { EntityChange, EntityChangesOptions, EntityState, EntityStateOptions } from "./internal/observe/entityStates.ts"
+import type {
+  EntityChange,
+  EntityChangesOptions,
+  EntityState,
+  EntityStateOptions
+} from "./internal/observe/entityStates.ts"
+import * as Readers from "./internal/observe/readers.ts"
+import type { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/readers.ts"
 import * as Registry from "./internal/observe/registry.ts"
 import * as StoredTypesCheck from "./internal/observe/storedTypes.ts"
 import type { CheckOptions, StoredTypes } from "./internal/observe/storedTypes.ts"
-import { check as checkConsumer } from "./internal/consumer/checkDefinition.ts"
-import type { Consumer } from "./internal/consumer/definition.ts"
-import * as Readers from "./internal/observe/readers.ts"
-import type { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/readers.ts"
 import { checkDefinition as checkReadModel } from "./internal/readModel/checkDefinition.ts"
 import type { MessageStore, ReadCategoryError } from "./MessageStore.ts"
 import type { Process } from "./Process.ts"

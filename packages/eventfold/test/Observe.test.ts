@@ -142,10 +142,15 @@ describe("command", () => {
         Observe.layer({ entities: { account: other }, commands: { account: BalanceCommands } })
       ]
       const fails = Effect.fnUntraced(function*(layer: typeof wrong[number]) {
-        const error = yield* Effect.flip(Effect.scoped(Layer.build(Layer.provide(layer, [vault, MessageStore.layerMemory]))))
+        const error = yield* Effect.flip(
+          Effect.scoped(Layer.build(Layer.provide(layer, [vault, MessageStore.layerMemory])))
+        )
         return error instanceof StoreError.InvalidArgument ? [error.argument, error.value] : error
       })
-      assert.deepStrictEqual(yield* Effect.forEach(wrong, fails), [["commands", `"account"`], ["commands", `"account"`]])
+      assert.deepStrictEqual(yield* Effect.forEach(wrong, fails), [["commands", `"account"`], [
+        "commands",
+        `"account"`
+      ]])
     }))
 })
 

@@ -20,6 +20,7 @@ import { described, etag, globalPosition, limitQuery, onRead, position, tracepar
 import * as ObserveApi from "./ObserveApi.ts"
 import type { Principal } from "./Principal.ts"
 import * as Problem from "./Problem.ts"
+import * as ReadersApi from "./ReadersApi.ts"
 
 /**
  * Authenticates each request, and counts it against the rate of its sender.
@@ -750,28 +751,26 @@ export class System extends HttpApiGroup.make("system").add(
  * @category api
  * @since 0.1.0
  */
-export class ApiWithoutMessagestore
-  extends HttpApi.make("eventfold").add(
-    Streams,
-    Messages,
-    Categories,
-    Live,
-    ObserveApi.Entities.middleware(Access),
-    ObserveApi.Consumers.middleware(Access),
-    ObserveApi.Processes.middleware(Access),
-    ObserveApi.ReadModels.middleware(Access),
-    ObserveApi.Schemas.middleware(Access),
-    ObserveApi.Administration.middleware(Access),
-    System
-  ).annotateMerge(OpenApi.annotations({
-    title: "eventfold",
-    version: "1",
-    description: "The message store of eventfold: append messages to streams, read and follow them"
-  })).annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }).annotate(
-    HttpApi.QueryParseOptions,
-    { errors: "all" }
-  )
-{}
+export class ApiWithoutMessagestore extends HttpApi.make("eventfold").add(
+  Streams,
+  Messages,
+  Categories,
+  Live,
+  ObserveApi.Entities.middleware(Access),
+  ReadersApi.Consumers.middleware(Access),
+  ObserveApi.Processes.middleware(Access),
+  ReadersApi.ReadModels.middleware(Access),
+  ObserveApi.Schemas.middleware(Access),
+  ObserveApi.Administration.middleware(Access),
+  System
+).annotateMerge(OpenApi.annotations({
+  title: "eventfold",
+  version: "1",
+  description: "The message store of eventfold: append messages to streams, read and follow them"
+})).annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }).annotate(
+  HttpApi.QueryParseOptions,
+  { errors: "all" }
+) {}
 
 /**
  * The whole API.

@@ -125,270 +125,304 @@ const loaded = (store: Layer.Layer<MessageStore.MessageStore, StoreError.StoreEr
     Layer.provideMerge(Layer.mergeAll(store, ReadModel.layerMemory))
   )
 
-describe.each(["memory", "PGlite"] as const)("what an application is, on %s", (name) =>
-  layer(loaded(Layer.orDie(fresh[name])), { excludeTestServices: true, timeout: "2 minutes" })((it) => {
-    it.effect("entities: now, at a version, at a time, compared, and what each event changed", () =>
-      Effect.gen(function*() {
-        yield* written
-        const { call, get } = yield* makeCalls
-        assert.deepStrictEqual(yield* get("/entities"), {
-          entities: [{ entity: "account", category: "account", commands: ["Open", "Deposit"] }]
-        })
-        const cents = "9007199254740998"
-        assert.deepInclude(yield* get("/entities/account/1"), {
-          streamName: "account-1",
-          version: 2,
-          last: 2,
-          state: { cents, owner: "Ann" },
-          compared: null
-        })
-        assert.deepInclude(yield* get("/entities/account/1?at=1&compare=0"), {
-          version: 1,
-          last: 2,
-          state: { cents: "5", owner: "Ann" },
-          compared: { version: 0, state: { cents: "0", owner: "Ann" } }
-        })
-        assert.deepInclude(yield* get("/entities/account/1?at=2001-01-01T00:00:00%2B01:00"), {
-          version: null,
-          message: null,
-          state: { cents: "0", owner: null }
-        })
-        assert.deepInclude(yield* get("/entities/account/1?at=9999-01-01T00:00:00Z"), { version: 2 })
-        assert.deepInclude(yield* get("/entities/account/nobody"), { version: null, last: null })
-        const first = yield* get("/entities/account/1/changes?limit=2")
-        assert.propertyVal(first, "next", 2)
-        const last = yield* get("/entities/account/1/changes?from=2")
-        assert.notProperty(last, "next")
-        const Changes = Schema.Struct({ changes: Schema.Array(Schema.Record(Schema.String, Schema.Unknown)) })
-        const [change, ...others] = Schema.decodeUnknownSync(Changes)(last).changes
-        assert.strictEqual(others.length, 0)
-        assert.deepInclude(change, {
-          isEvent: true,
-          before: { cents: "5", owner: "Ann" },
-          after: { cents, owner: "Ann" }
-        })
-        for (const query of ["at=-1", "at=yesterday", "at=2026-13-40T00:00:00Z", "at=2026-01-01T00:00:00", "compare=x"]) {
-          assert.deepStrictEqual(problem(yield* call("reader", `/entities/account/1?${query}`)), [400, "invalid-request"])
-        }
-        const tooMany = yield* call("reader", "/entities/account/1/changes?limit=1001")
-        assert.deepStrictEqual(problem(tooMany), [400, "invalid-request"])
-        const unknown = yield* call("reader", "/entities/nothing/1")
-        assert.deepStrictEqual(problem(unknown), [404, "definition-not-loaded"])
-        assert.deepInclude(unknown.json, { kind: "entity", definition: "nothing" })
-        assert.deepStrictEqual(problem(yield* call("orders", "/entities/account/1")), [403, "forbidden"])
-        assert.deepStrictEqual((yield* call("orders", "/entities")).json, { entities: [] })
-        const { append } = yield* MessageStore.MessageStore
-        yield* append("account-bad", { type: "Deposited", data: { cents: "many" } })
-        const undecodable = yield* call("reader", "/entities/account/bad")
-        assert.deepStrictEqual(problem(undecodable), [500, "undecodable-message"])
-        assert.deepInclude(undecodable.json, { streamName: "account-bad", position: 0, path: ["data", "cents"] })
-      }))
-
-    it.effect("commands: once for each key of a sender, with replies, refusals and what is wrong", () =>
-      Effect.gen(function*() {
-        const { call, command, get } = yield* makeCalls
-        const opened = yield* command("7", "Open", { owner: "Bob" })
-        assert.strictEqual(opened.status, 201)
-        assert.deepInclude(opened.json, { version: 0 })
-        assert.notProperty(opened.json, "reply")
-        assert.strictEqual(opened.headers["etag"], "\"0\"")
-        const again = yield* command("7", "Open", { owner: "Bob" })
-        assert.strictEqual(again.status, 200)
-        assert.deepStrictEqual(again.json, { version: 0, globalPosition: null })
-        const key = { "idempotency-key": "k-1" }
-        const deposited = yield* command("7", "Deposit", { cents: "9007199254740993" }, key)
-        assert.strictEqual(deposited.status, 201)
-        assert.deepInclude(deposited.json, { reply: { cents: "9007199254740993" }, version: 1 })
-        assert.deepStrictEqual((yield* command("7", "Deposit", { cents: "9007199254740993" }, key)).json, deposited.json)
-        const taken = yield* command("7", "Deposit", { cents: "1" }, key)
-        assert.deepStrictEqual(problem(taken), [422, "command-id-taken"])
-        // The key of another sender is another key.
-        const other = yield* call("admin", "/entities/account/7/commands/Deposit", { body: { cents: "1" }, headers: key })
-        assert.strictEqual(other.status, 201)
-        const refused = yield* command("7", "Deposit", { cents: String(most) })
-        assert.deepStrictEqual(problem(refused), [409, "command-refused"])
-        assert.deepInclude(refused.json, {
-          detail: "there is room for 9990992800745259006 more",
-          entity: "account",
-          command: "Deposit",
-          refusal: { _tag: "Full", left: "9990992800745259006" }
-        })
-        assert.deepInclude(yield* get("/entities/account/7"), { version: 2 })
-        const wrong = yield* command("7", "Open", { owner: "", name: "Bob" })
-        assert.deepStrictEqual(problem(wrong), [400, "invalid-request"])
-        const { errors } = Schema.decodeUnknownSync(
-          Schema.Struct({ errors: Schema.Array(Schema.Struct({ path: Schema.Array(Schema.String) })) })
-        )(wrong.json)
-        assert.sameDeepMembers(errors.map(({ path }) => path), [["payload", "owner"], ["payload", "name"]])
-        const unknown = yield* command("7", "Close", {})
-        assert.deepStrictEqual(problem(unknown), [404, "command-not-found"])
-        assert.deepInclude(unknown.json, { known: ["Open", "Deposit"] })
-        const noBody = yield* call("writer", "/entities/account/7/commands/Open", {
-          method: "POST",
-          body: "{",
-          headers: { "content-type": "application/json" }
-        })
-        assert.deepStrictEqual(problem(noBody), [400, "invalid-request"])
-        const post = { body: { owner: "Bob" } }
-        assert.deepStrictEqual(problem(yield* call("reader", "/entities/account/7/commands/Open", post)), [403, "forbidden"])
-        assert.deepStrictEqual(problem(yield* call("orders", "/entities/account/7/commands/Open", post)), [403, "forbidden"])
-        assert.deepStrictEqual(problem(yield* call("writer", "/entities/x/7/commands/Open", post)), [
-          404,
-          "definition-not-loaded"
-        ])
-      }))
-
-    it.effect("consumers, what is parked, processes, deadlines and what runs where", () =>
-      Effect.gen(function*() {
-        const { call, get } = yield* makeCalls
-        for (const id of ["e1", "e2", "e3"]) yield* Account.append(id, Account.events.Opened({ owner: "Eve" }))
-        yield* Order.append("1", Order.events.Placed({}))
-        const { lastPosition } = yield* MessageStore.MessageStore
-        const last = yield* lastPosition
-        const running = yield* Consumer.start(notifier)
-        yield* running.waitFor(last)
-        const runners = yield* get("/runners")
-        const Running = Schema.Struct({
-          runners: Schema.Array(Schema.Struct({ runs: Schema.Array(Schema.Struct({ id: Schema.String })) }))
-        })
-        assert.deepStrictEqual(
-          Schema.decodeUnknownSync(Running)(runners).runners.map(({ runs }) => runs.map(({ id }) => id)),
-          [["notifier"]]
-        )
-        assert.deepStrictEqual((yield* call("orders", "/runners")).json, { runners: [] })
-        const one = yield* get("/consumers/notifier")
-        assert.deepInclude(one, { consumer: "notifier", category: "account" })
-        const Parked = Schema.Struct({
-          streams: Schema.Array(Schema.Struct({
-            stream: Schema.String,
-            waiting: Schema.Int,
-            messages: Schema.Array(Schema.Struct({ type: Schema.String, time: Schema.String }))
-          })),
-          next: Schema.optionalKey(Schema.Int)
-        })
-        const page = (query: string) =>
-          Effect.map(get(`/consumers/notifier/parked${query}`), Schema.decodeUnknownSync(Parked))
-        const first = yield* page("?limit=2")
-        assert.deepStrictEqual(first.streams.map(({ stream, waiting }) => [stream, waiting]), [
-          ["account-e1", 1],
-          ["account-e2", 1]
-        ])
-        assert.match(first.streams[0]?.messages[0]?.time ?? "", /^\d{4}-.+Z$/)
-        const second = yield* page(`?category=account&after=${first.next}`)
-        assert.deepStrictEqual(second.streams.map(({ stream }) => stream), ["account-e3"])
-        assert.isUndefined(second.next)
-
-        const process = yield* Process.start(fulfilment)
-        yield* process.waitFor(last)
-        const Lag = Schema.Struct({ messages: Schema.Int, age: Schema.Finite })
-        const Consumers = Schema.Struct({
-          consumers: Schema.Array(Schema.Struct({
-            consumer: Schema.String,
-            category: Schema.String,
-            status: Schema.NullOr(Schema.Struct({ lag: Lag })),
-            parked: Schema.NullOr(Schema.Struct({ streams: Schema.Int }))
-          }))
-        })
-        const { consumers } = Schema.decodeUnknownSync(Consumers)(yield* get("/consumers"))
-        assert.deepStrictEqual(
-          consumers.map(({ category, consumer, parked }) => [consumer, category, parked?.streams]),
-          [["notifier", "account", 3], ["fulfilment", "order", undefined], ["fulfilment", "fulfilment:deadline", undefined]]
-        )
-        const seen = Schema.decodeUnknownSync(Consumers)((yield* call("orders", "/consumers")).json)
-        assert.deepStrictEqual(seen.consumers.map(({ category }) => category), ["order"])
-        const ambiguous = yield* call("reader", "/consumers/fulfilment")
-        assert.deepStrictEqual(problem(ambiguous), [400, "invalid-request"])
-        assert.deepInclude(yield* get("/consumers/fulfilment?category=order"), { category: "order" })
-        assert.deepStrictEqual(problem(yield* call("reader", "/consumers/nobody")), [404, "consumer-not-found"])
-        assert.deepStrictEqual(problem(yield* call("reader", "/consumers/nobody/parked")), [404, "consumer-not-found"])
-        assert.deepStrictEqual(problem(yield* call("orders", "/consumers/notifier?category=account")), [403, "forbidden"])
-
-        const Deadlines = Schema.Struct({
-          deadlines: Schema.Array(Schema.Struct({ id: Schema.String, name: Schema.String, isOverdue: Schema.Boolean }))
-        })
-        const due = { id: "1", name: "payment", isOverdue: false }
-        const deadlines = (query: string) =>
-          Effect.map(get(`/processes/fulfilment/deadlines${query}`), Schema.decodeUnknownSync(Deadlines))
-        assert.deepStrictEqual(yield* deadlines(""), { deadlines: [due] })
-        assert.deepStrictEqual(yield* deadlines("?id=1&limit=1"), { deadlines: [due] })
-        assert.deepStrictEqual(yield* deadlines("?id=2"), { deadlines: [] })
-        assert.deepInclude(yield* get("/processes/fulfilment"), { process: "fulfilment", pending: 1, overdue: 0 })
-        assert.property(yield* get("/processes"), "processes")
-        assert.deepStrictEqual((yield* call("orders", "/processes")).json, { processes: [] })
-        assert.deepStrictEqual(problem(yield* call("reader", "/processes/nothing")), [404, "definition-not-loaded"])
-        assert.deepStrictEqual(problem(yield* call("orders", "/processes/fulfilment")), [403, "forbidden"])
-      }).pipe(Effect.scoped))
-
-    it.effect("read models, schemas and the records of administrators", () =>
-      Effect.gen(function*() {
-        const { call, get } = yield* makeCalls
-        const model = yield* get("/read-models/balances")
-        assert.deepInclude(model, { readModel: "balances", version: 1, stored: [] })
-        assert.deepStrictEqual(yield* get("/read-models"), { readModels: [model] })
-        assert.deepStrictEqual(problem(yield* call("reader", "/read-models/none")), [404, "read-model-not-found"])
-        assert.deepStrictEqual(problem(yield* call("orders", "/read-models")), [403, "forbidden"])
-
-        const order = { category: "order", types: ["Placed"] }
-        assert.deepStrictEqual(yield* get("/schemas"), {
-          schemas: [order, { category: "account", types: ["Opened", "Deposited"] }]
-        })
-        assert.deepStrictEqual((yield* call("orders", "/schemas")).json, { schemas: [order] })
-        const { append } = yield* MessageStore.MessageStore
-        yield* append("order-bad", { type: "Refunded", data: {} })
-        const check = (who: keyof typeof secrets, path: string) => call(who, `/schemas/${path}`, { method: "POST" })
-        const checked = yield* check("orders", "order/check?sample=10")
-        assert.strictEqual(checked.status, 200, checked.text)
-        assert.deepInclude(checked.json, { category: "order", isComplete: true })
-        assert.deepStrictEqual(problem(yield* check("reader", "order/check?sample=1001")), [400, "invalid-request"])
-        assert.deepStrictEqual(problem(yield* check("reader", "nothing/check")), [404, "definition-not-loaded"])
-        assert.deepStrictEqual(problem(yield* check("orders", "account/check")), [403, "forbidden"])
-
-        for (const reason of ["one", "two", "three"]) {
-          yield* Administration.recorded(Effect.void, () => ({ by: "ann", action: "Test", subject: "order", reason }))
-        }
-        const Records = Schema.Struct({
-          records: Schema.Array(Schema.Struct({ position: Schema.Int, reason: Schema.String, by: Schema.String })),
-          next: Schema.optionalKey(Schema.Int)
-        })
-        const records = (query: string) =>
-          Effect.map(get(`/administration${query}`), (json) => {
-            const { next, records } = Schema.decodeUnknownSync(Records)(json)
-            return [records.map(({ reason }) => reason), next]
+describe.each(["memory", "PGlite"] as const)(
+  "what an application is, on %s",
+  (name) =>
+    layer(loaded(Layer.orDie(fresh[name])), { excludeTestServices: true, timeout: "2 minutes" })((it) => {
+      it.effect("entities: now, at a version, at a time, compared, and what each event changed", () =>
+        Effect.gen(function*() {
+          yield* written
+          const { call, get } = yield* makeCalls
+          assert.deepStrictEqual(yield* get("/entities"), {
+            entities: [{ entity: "account", category: "account", commands: ["Open", "Deposit"] }]
           })
-        assert.deepStrictEqual(yield* records("?limit=2"), [["three", "two"], 0])
-        assert.deepStrictEqual(yield* records("?from=0"), [["one"], undefined])
-        assert.deepStrictEqual(yield* records("?direction=forwards&limit=1"), [["one"], 1])
-        assert.deepStrictEqual(problem(yield* call("orders", "/administration")), [403, "forbidden"])
-      }))
-
-    it.effect("have the application's schemas in the OpenAPI document", () =>
-      Effect.gen(function*() {
-        const { documented, url } = yield* makeCalls
-        for (
-          const operation of [
-            "GET /entities/account/{id} 200",
-            "POST /entities/account/{id}/commands/Deposit 409",
-            "POST /entities/account/{id}/commands/Open 200"
-          ]
-        ) assert.include(documented, operation)
-        assert.notInclude(documented, "POST /entities/account/{id}/commands/Open 409")
-        const document = yield* Effect.promise(() => fetch(`${url}/openapi.json`).then((response) => response.json()))
-        const { components: { schemas } } = Schema.decodeUnknownSync(
-          Schema.Struct({
-            components: Schema.Struct({ schemas: Schema.Record(Schema.String, Schema.Record(Schema.String, Schema.Unknown)) })
+          const cents = "9007199254740998"
+          assert.deepInclude(yield* get("/entities/account/1"), {
+            streamName: "account-1",
+            version: 2,
+            last: 2,
+            state: { cents, owner: "Ann" },
+            compared: null
           })
-        )(document)
-        assert.deepStrictEqual(schemas["account.commands.Open.payload"], {
-          type: "object",
-          properties: { owner: { type: "string", minLength: 1 } },
-          required: ["owner"],
-          additionalProperties: false
-        })
-        for (const name of ["account.state", "account.commands.Deposit.refusal", "account.events.Deposited"]) {
-          assert.property(schemas, name)
-        }
-      }))
-  }))
+          assert.deepInclude(yield* get("/entities/account/1?at=1&compare=0"), {
+            version: 1,
+            last: 2,
+            state: { cents: "5", owner: "Ann" },
+            compared: { version: 0, state: { cents: "0", owner: "Ann" } }
+          })
+          assert.deepInclude(yield* get("/entities/account/1?at=2001-01-01T00:00:00%2B01:00"), {
+            version: null,
+            message: null,
+            state: { cents: "0", owner: null }
+          })
+          assert.deepInclude(yield* get("/entities/account/1?at=9999-01-01T00:00:00Z"), { version: 2 })
+          assert.deepInclude(yield* get("/entities/account/nobody"), { version: null, last: null })
+          const first = yield* get("/entities/account/1/changes?limit=2")
+          assert.propertyVal(first, "next", 2)
+          const last = yield* get("/entities/account/1/changes?from=2")
+          assert.notProperty(last, "next")
+          const Changes = Schema.Struct({ changes: Schema.Array(Schema.Record(Schema.String, Schema.Unknown)) })
+          const [change, ...others] = Schema.decodeUnknownSync(Changes)(last).changes
+          assert.strictEqual(others.length, 0)
+          assert.deepInclude(change, {
+            isEvent: true,
+            before: { cents: "5", owner: "Ann" },
+            after: { cents, owner: "Ann" }
+          })
+          for (
+            const query of ["at=-1", "at=yesterday", "at=2026-13-40T00:00:00Z", "at=2026-01-01T00:00:00", "compare=x"]
+          ) {
+            assert.deepStrictEqual(problem(yield* call("reader", `/entities/account/1?${query}`)), [
+              400,
+              "invalid-request"
+            ])
+          }
+          const tooMany = yield* call("reader", "/entities/account/1/changes?limit=1001")
+          assert.deepStrictEqual(problem(tooMany), [400, "invalid-request"])
+          const unknown = yield* call("reader", "/entities/nothing/1")
+          assert.deepStrictEqual(problem(unknown), [404, "definition-not-loaded"])
+          assert.deepInclude(unknown.json, { kind: "entity", definition: "nothing" })
+          assert.deepStrictEqual(problem(yield* call("orders", "/entities/account/1")), [403, "forbidden"])
+          assert.deepStrictEqual((yield* call("orders", "/entities")).json, { entities: [] })
+          const { append } = yield* MessageStore.MessageStore
+          yield* append("account-bad", { type: "Deposited", data: { cents: "many" } })
+          const undecodable = yield* call("reader", "/entities/account/bad")
+          assert.deepStrictEqual(problem(undecodable), [500, "undecodable-message"])
+          assert.deepInclude(undecodable.json, { streamName: "account-bad", position: 0, path: ["data", "cents"] })
+        }))
+
+      it.effect("commands: once for each key of a sender, with replies, refusals and what is wrong", () =>
+        Effect.gen(function*() {
+          const { call, command, get } = yield* makeCalls
+          const opened = yield* command("7", "Open", { owner: "Bob" })
+          assert.strictEqual(opened.status, 201)
+          assert.deepInclude(opened.json, { version: 0 })
+          assert.notProperty(opened.json, "reply")
+          assert.strictEqual(opened.headers["etag"], "\"0\"")
+          const again = yield* command("7", "Open", { owner: "Bob" })
+          assert.strictEqual(again.status, 200)
+          assert.deepStrictEqual(again.json, { version: 0, globalPosition: null })
+          const key = { "idempotency-key": "k-1" }
+          const deposited = yield* command("7", "Deposit", { cents: "9007199254740993" }, key)
+          assert.strictEqual(deposited.status, 201)
+          assert.deepInclude(deposited.json, { reply: { cents: "9007199254740993" }, version: 1 })
+          assert.deepStrictEqual(
+            (yield* command("7", "Deposit", { cents: "9007199254740993" }, key)).json,
+            deposited.json
+          )
+          const taken = yield* command("7", "Deposit", { cents: "1" }, key)
+          assert.deepStrictEqual(problem(taken), [422, "command-id-taken"])
+          // The key of another sender is another key.
+          const other = yield* call("admin", "/entities/account/7/commands/Deposit", {
+            body: { cents: "1" },
+            headers: key
+          })
+          assert.strictEqual(other.status, 201)
+          const refused = yield* command("7", "Deposit", { cents: String(most) })
+          assert.deepStrictEqual(problem(refused), [409, "command-refused"])
+          assert.deepInclude(refused.json, {
+            detail: "there is room for 9990992800745259006 more",
+            entity: "account",
+            command: "Deposit",
+            refusal: { _tag: "Full", left: "9990992800745259006" }
+          })
+          assert.deepInclude(yield* get("/entities/account/7"), { version: 2 })
+          const wrong = yield* command("7", "Open", { owner: "", name: "Bob" })
+          assert.deepStrictEqual(problem(wrong), [400, "invalid-request"])
+          const { errors } = Schema.decodeUnknownSync(
+            Schema.Struct({ errors: Schema.Array(Schema.Struct({ path: Schema.Array(Schema.String) })) })
+          )(wrong.json)
+          assert.sameDeepMembers(errors.map(({ path }) => path), [["payload", "owner"], ["payload", "name"]])
+          const unknown = yield* command("7", "Close", {})
+          assert.deepStrictEqual(problem(unknown), [404, "command-not-found"])
+          assert.deepInclude(unknown.json, { known: ["Open", "Deposit"] })
+          const noBody = yield* call("writer", "/entities/account/7/commands/Open", {
+            method: "POST",
+            body: "{",
+            headers: { "content-type": "application/json" }
+          })
+          assert.deepStrictEqual(problem(noBody), [400, "invalid-request"])
+          const post = { body: { owner: "Bob" } }
+          assert.deepStrictEqual(problem(yield* call("reader", "/entities/account/7/commands/Open", post)), [
+            403,
+            "forbidden"
+          ])
+          assert.deepStrictEqual(problem(yield* call("orders", "/entities/account/7/commands/Open", post)), [
+            403,
+            "forbidden"
+          ])
+          assert.deepStrictEqual(problem(yield* call("writer", "/entities/x/7/commands/Open", post)), [
+            404,
+            "definition-not-loaded"
+          ])
+        }))
+
+      it.effect("consumers, what is parked, processes, deadlines and what runs where", () =>
+        Effect.gen(function*() {
+          const { call, get } = yield* makeCalls
+          for (const id of ["e1", "e2", "e3"]) yield* Account.append(id, Account.events.Opened({ owner: "Eve" }))
+          yield* Order.append("1", Order.events.Placed({}))
+          const { lastPosition } = yield* MessageStore.MessageStore
+          const last = yield* lastPosition
+          const running = yield* Consumer.start(notifier)
+          yield* running.waitFor(last)
+          const runners = yield* get("/runners")
+          const Running = Schema.Struct({
+            runners: Schema.Array(Schema.Struct({ runs: Schema.Array(Schema.Struct({ id: Schema.String })) }))
+          })
+          assert.deepStrictEqual(
+            Schema.decodeUnknownSync(Running)(runners).runners.map(({ runs }) => runs.map(({ id }) => id)),
+            [["notifier"]]
+          )
+          assert.deepStrictEqual((yield* call("orders", "/runners")).json, { runners: [] })
+          const one = yield* get("/consumers/notifier")
+          assert.deepInclude(one, { consumer: "notifier", category: "account" })
+          const Parked = Schema.Struct({
+            streams: Schema.Array(Schema.Struct({
+              stream: Schema.String,
+              waiting: Schema.Int,
+              messages: Schema.Array(Schema.Struct({ type: Schema.String, time: Schema.String }))
+            })),
+            next: Schema.optionalKey(Schema.Int)
+          })
+          const page = (query: string) =>
+            Effect.map(get(`/consumers/notifier/parked${query}`), Schema.decodeUnknownSync(Parked))
+          const first = yield* page("?limit=2")
+          assert.deepStrictEqual(first.streams.map(({ stream, waiting }) => [stream, waiting]), [
+            ["account-e1", 1],
+            ["account-e2", 1]
+          ])
+          assert.match(first.streams[0]?.messages[0]?.time ?? "", /^\d{4}-.+Z$/)
+          const second = yield* page(`?category=account&after=${first.next}`)
+          assert.deepStrictEqual(second.streams.map(({ stream }) => stream), ["account-e3"])
+          assert.isUndefined(second.next)
+
+          const process = yield* Process.start(fulfilment)
+          yield* process.waitFor(last)
+          const Lag = Schema.Struct({ messages: Schema.Int, age: Schema.Finite })
+          const Consumers = Schema.Struct({
+            consumers: Schema.Array(Schema.Struct({
+              consumer: Schema.String,
+              category: Schema.String,
+              status: Schema.NullOr(Schema.Struct({ lag: Lag })),
+              parked: Schema.NullOr(Schema.Struct({ streams: Schema.Int }))
+            }))
+          })
+          const { consumers } = Schema.decodeUnknownSync(Consumers)(yield* get("/consumers"))
+          assert.deepStrictEqual(
+            consumers.map(({ category, consumer, parked }) => [consumer, category, parked?.streams]),
+            [["notifier", "account", 3], ["fulfilment", "order", undefined], [
+              "fulfilment",
+              "fulfilment:deadline",
+              undefined
+            ]]
+          )
+          const seen = Schema.decodeUnknownSync(Consumers)((yield* call("orders", "/consumers")).json)
+          assert.deepStrictEqual(seen.consumers.map(({ category }) => category), ["order"])
+          const ambiguous = yield* call("reader", "/consumers/fulfilment")
+          assert.deepStrictEqual(problem(ambiguous), [400, "invalid-request"])
+          assert.deepInclude(yield* get("/consumers/fulfilment?category=order"), { category: "order" })
+          assert.deepStrictEqual(problem(yield* call("reader", "/consumers/nobody")), [404, "consumer-not-found"])
+          assert.deepStrictEqual(problem(yield* call("reader", "/consumers/nobody/parked")), [
+            404,
+            "consumer-not-found"
+          ])
+          assert.deepStrictEqual(problem(yield* call("orders", "/consumers/notifier?category=account")), [
+            403,
+            "forbidden"
+          ])
+
+          const Deadlines = Schema.Struct({
+            deadlines: Schema.Array(
+              Schema.Struct({ id: Schema.String, name: Schema.String, isOverdue: Schema.Boolean })
+            )
+          })
+          const due = { id: "1", name: "payment", isOverdue: false }
+          const deadlines = (query: string) =>
+            Effect.map(get(`/processes/fulfilment/deadlines${query}`), Schema.decodeUnknownSync(Deadlines))
+          assert.deepStrictEqual(yield* deadlines(""), { deadlines: [due] })
+          assert.deepStrictEqual(yield* deadlines("?id=1&limit=1"), { deadlines: [due] })
+          assert.deepStrictEqual(yield* deadlines("?id=2"), { deadlines: [] })
+          assert.deepInclude(yield* get("/processes/fulfilment"), { process: "fulfilment", pending: 1, overdue: 0 })
+          assert.property(yield* get("/processes"), "processes")
+          assert.deepStrictEqual((yield* call("orders", "/processes")).json, { processes: [] })
+          assert.deepStrictEqual(problem(yield* call("reader", "/processes/nothing")), [404, "definition-not-loaded"])
+          assert.deepStrictEqual(problem(yield* call("orders", "/processes/fulfilment")), [403, "forbidden"])
+        }).pipe(Effect.scoped))
+
+      it.effect("read models, schemas and the records of administrators", () =>
+        Effect.gen(function*() {
+          const { call, get } = yield* makeCalls
+          const model = yield* get("/read-models/balances")
+          assert.deepInclude(model, { readModel: "balances", version: 1, stored: [] })
+          assert.deepStrictEqual(yield* get("/read-models"), { readModels: [model] })
+          assert.deepStrictEqual(problem(yield* call("reader", "/read-models/none")), [404, "read-model-not-found"])
+          assert.deepStrictEqual(problem(yield* call("orders", "/read-models")), [403, "forbidden"])
+
+          const order = { category: "order", types: ["Placed"] }
+          assert.deepStrictEqual(yield* get("/schemas"), {
+            schemas: [order, { category: "account", types: ["Opened", "Deposited"] }]
+          })
+          assert.deepStrictEqual((yield* call("orders", "/schemas")).json, { schemas: [order] })
+          const { append } = yield* MessageStore.MessageStore
+          yield* append("order-bad", { type: "Refunded", data: {} })
+          const check = (who: keyof typeof secrets, path: string) => call(who, `/schemas/${path}`, { method: "POST" })
+          const checked = yield* check("orders", "order/check?sample=10")
+          assert.strictEqual(checked.status, 200, checked.text)
+          assert.deepInclude(checked.json, { category: "order", isComplete: true })
+          assert.deepStrictEqual(problem(yield* check("reader", "order/check?sample=1001")), [400, "invalid-request"])
+          assert.deepStrictEqual(problem(yield* check("reader", "nothing/check")), [404, "definition-not-loaded"])
+          assert.deepStrictEqual(problem(yield* check("orders", "account/check")), [403, "forbidden"])
+
+          for (const reason of ["one", "two", "three"]) {
+            yield* Administration.recorded(Effect.void, () => ({ by: "ann", action: "Test", subject: "order", reason }))
+          }
+          const Records = Schema.Struct({
+            records: Schema.Array(Schema.Struct({ position: Schema.Int, reason: Schema.String, by: Schema.String })),
+            next: Schema.optionalKey(Schema.Int)
+          })
+          const records = (query: string) =>
+            Effect.map(get(`/administration${query}`), (json) => {
+              const { next, records } = Schema.decodeUnknownSync(Records)(json)
+              return [records.map(({ reason }) => reason), next]
+            })
+          assert.deepStrictEqual(yield* records("?limit=2"), [["three", "two"], 0])
+          assert.deepStrictEqual(yield* records("?from=0"), [["one"], undefined])
+          assert.deepStrictEqual(yield* records("?direction=forwards&limit=1"), [["one"], 1])
+          assert.deepStrictEqual(problem(yield* call("orders", "/administration")), [403, "forbidden"])
+        }))
+
+      it.effect("have the application's schemas in the OpenAPI document", () =>
+        Effect.gen(function*() {
+          const { documented, url } = yield* makeCalls
+          for (
+            const operation of [
+              "GET /entities/account/{id} 200",
+              "POST /entities/account/{id}/commands/Deposit 409",
+              "POST /entities/account/{id}/commands/Open 200"
+            ]
+          ) assert.include(documented, operation)
+          assert.notInclude(documented, "POST /entities/account/{id}/commands/Open 409")
+          const document = yield* Effect.promise(() => fetch(`${url}/openapi.json`).then((response) => response.json()))
+          const { components: { schemas } } = Schema.decodeUnknownSync(
+            Schema.Struct({
+              components: Schema.Struct({
+                schemas: Schema.Record(Schema.String, Schema.Record(Schema.String, Schema.Unknown))
+              })
+            })
+          )(document)
+          assert.deepStrictEqual(schemas["account.commands.Open.payload"], {
+            type: "object",
+            properties: { owner: { type: "string", minLength: 1 } },
+            required: ["owner"],
+            additionalProperties: false
+          })
+          for (const name of ["account.state", "account.commands.Deposit.refusal", "account.events.Deposited"]) {
+            assert.property(schemas, name)
+          }
+        }))
+    })
+)
 
 describe("a server without definitions", () => {
   it.live("answers what the store knows, and that definitions are not loaded", () =>

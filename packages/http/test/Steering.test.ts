@@ -5,7 +5,16 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Pglite } from "@eventfold/pglite"
 import { Effect, Layer, Schedule, Schema, Stream } from "effect"
-import { Administration, Category, Consumer, MemoryTable, MessageStore, Observe, ReadModel, ReadModelStore } from "eventfold"
+import {
+  Administration,
+  Category,
+  Consumer,
+  MemoryTable,
+  MessageStore,
+  Observe,
+  ReadModel,
+  ReadModelStore
+} from "eventfold"
 import { request } from "node:http"
 import { type Answer, makeChecker, type Sent } from "./Answers.ts"
 import { address, as, inMemory, type secrets, serve } from "./Served.ts"
@@ -71,12 +80,15 @@ const eventsOf = ({ status, text }: Answer) => {
   return { names: [...new Set(events.map(({ event }) => event))], last: events.at(-1)?.data }
 }
 
-const actions = Effect.map(Stream.runCollect(Administration.history()), (records) =>
-  records.map(({ data: { action, by, details, reason, token } }) => {
-    assert.strictEqual(by, "admin")
-    assert.match(token ?? "", /^[0-9a-f]{12}$/)
-    return [action, reason, details?.["outcome"]].filter((part) => part !== undefined)
-  }))
+const actions = Effect.map(
+  Stream.runCollect(Administration.history()),
+  (records) =>
+    records.map(({ data: { action, by, details, reason, token } }) => {
+      assert.strictEqual(by, "admin")
+      assert.match(token ?? "", /^[0-9a-f]{12}$/)
+      return [action, reason, details?.["outcome"]].filter((part) => part !== undefined)
+    })
+)
 
 const served = (store: Layer.Layer<MessageStore.MessageStore>) =>
   serve().pipe(Layer.provide(Definitions), Layer.provideMerge(Layer.mergeAll(store, ReadModel.layerMemory)))
@@ -115,7 +127,11 @@ describe.each([
         })
         assert.deepStrictEqual(yield* actions, [])
         refused.clear()
-        const accepted = yield* post(replay, { stream: "account-1", expected: { messages: 2, last: one?.last }, reason: "mended" })
+        const accepted = yield* post(replay, {
+          stream: "account-1",
+          expected: { messages: 2, last: one?.last },
+          reason: "mended"
+        })
         assert.deepStrictEqual([accepted.status, accepted.text], [202, ""])
         yield* Effect.scoped(Effect.andThen(Consumer.start(notifier), until(parked, (all) => all.length === 2)))
 
@@ -135,7 +151,10 @@ describe.each([
 
         const rewind = "/consumers/notifier/rewind"
         const Stored = Schema.Struct({ stored: Schema.Array(Schema.Struct({ position: Schema.Int })) })
-        const position = Effect.map(get("/consumers/notifier"), (json) => Schema.decodeUnknownSync(Stored)(json).stored[0]?.position)
+        const position = Effect.map(
+          get("/consumers/notifier"),
+          (json) => Schema.decodeUnknownSync(Stored)(json).stored[0]?.position
+        )
         yield* Effect.scoped(Effect.gen(function*() {
           const { waitFor } = yield* Consumer.start(notifier)
           yield* waitFor(yield* end)
@@ -153,7 +172,10 @@ describe.each([
 
         const body = { expected: { streams: 1, messages: 1 } }
         assert.deepStrictEqual(problem(yield* call("writer", replay, { body })), [403, "forbidden"])
-        assert.deepStrictEqual(problem(yield* post("/consumers/nobody/parked/replay", body)), [404, "consumer-not-found"])
+        assert.deepStrictEqual(problem(yield* post("/consumers/nobody/parked/replay", body)), [
+          404,
+          "consumer-not-found"
+        ])
         assert.deepStrictEqual(yield* actions, [
           ["Parking.replay", "mended"],
           ["Parking.drop", "gone"],
@@ -205,8 +227,14 @@ describe.each([
         assert.strictEqual((yield* drop("state=retired&reason=old")).status, 204)
         assert.deepStrictEqual(yield* seen, [{ number: 2, state: "live" }, { number: 3, state: "building" }])
 
-        assert.deepStrictEqual(problem(yield* post("/read-models/none/rebuild", { expected: [] })), [404, "definition-not-loaded"])
-        assert.deepStrictEqual(problem(yield* call("orders", `${path}/rebuild`, { body: { expected: [] } })), [403, "forbidden"])
+        assert.deepStrictEqual(problem(yield* post("/read-models/none/rebuild", { expected: [] })), [
+          404,
+          "definition-not-loaded"
+        ])
+        assert.deepStrictEqual(problem(yield* call("orders", `${path}/rebuild`, { body: { expected: [] } })), [
+          403,
+          "forbidden"
+        ])
         assert.deepStrictEqual((yield* actions).slice(from), [
           ["ReadModel.rebuild"],
           ["ReadModel.rebuild", "switched"],
@@ -233,7 +261,10 @@ describe("a server without a store of read models", () => {
   it.live("does not steer them", () =>
     Effect.gen(function*() {
       const { post } = yield* makeCalls
-      assert.deepStrictEqual(problem(yield* post("/read-models/owners/accept", { expected: { number: 1 } })), [501, "unsupported"])
+      assert.deepStrictEqual(problem(yield* post("/read-models/owners/accept", { expected: { number: 1 } })), [
+        501,
+        "unsupported"
+      ])
     }).pipe(Effect.provide(Layer.provideMerge(serve(), inMemory))))
 })
 

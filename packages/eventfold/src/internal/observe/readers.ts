@@ -112,7 +112,9 @@ export const consumers = Effect.fnUntraced(function*(loaded: ReadonlyArray<AnyCo
       ...loaded.map(({ category, id }) => ({ id, category })),
       ...[...stored.values()].flat().map(({ category, consumer: id }) => ({ id, category })),
       ...parked.values()
-    ].filter(({ id }) => wanted === undefined || id === wanted).map(({ category, id }) => [keyOf(id, category), { id, category }])
+    ].filter(({ id }) => wanted === undefined || id === wanted).map((
+      { category, id }
+    ) => [keyOf(id, category), { id, category }])
   )
   return yield* Effect.forEach(names, ([key, { category, id }]) => {
     const definition = known.get(key)
@@ -149,9 +151,15 @@ export const readModels = Effect.fnUntraced(function*(loaded: ReadonlyArray<AnyR
   // A program without read models has no store for them.
   const store = yield* Effect.serviceOption(ReadModelStore)
   if (Option.isNone(store)) return []
-  const stored = new Map((yield* Effect.provideService(ReadModel.list, ReadModelStore, store.value)).map(({ builds, readModel }) => [readModel, builds]))
+  const stored = new Map(
+    (yield* Effect.provideService(ReadModel.list, ReadModelStore, store.value)).map((
+      { builds, readModel }
+    ) => [readModel, builds])
+  )
   const known = new Map(loaded.map((model) => [model.name, model]))
-  const names = [...new Set([...known.keys(), ...stored.keys()])].filter((name) => wanted === undefined || name === wanted)
+  const names = [...new Set([...known.keys(), ...stored.keys()])].filter((name) =>
+    wanted === undefined || name === wanted
+  )
   return yield* Effect.forEach(names, (name) => {
     const definition = known.get(name)
     const status = definition === undefined ? Effect.succeedNone : Effect.asSome(ReadModel.status(definition))

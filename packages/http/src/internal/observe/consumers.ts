@@ -111,7 +111,9 @@ export const layer = HttpApiBuilder.group(
 
       rewind: Effect.fnUntraced(function*({ params, payload: { to, ...payload }, query }) {
         const consumer = yield* owner(params.consumer, query.category)
-        const start = to === "beginning" || "position" in to ? to : { time: yield* timeOf(["payload", "to", "time"], to.time) }
+        const start = to === "beginning" || "position" in to
+          ? to
+          : { time: yield* timeOf(["payload", "to", "time"], to.time) }
         const rewound = yield* Steering.rewind(consumer, { ...payload, to: start, ...yield* author }).pipe(
           orProblem(ofRewind)
         )

@@ -118,7 +118,11 @@ const withApplication = ({ categories, entities }: Observe["Service"]["definitio
       const { 409: _, ...unrefused } = answered.responses
       const responses = refusal === undefined ? unrefused : answered.responses
       paths.set(`${path}/commands/${encodeURIComponent(name)}`, {
-        post: { ...answered, requestBody: { required: true, content: { "application/json": { schema: body } } }, responses }
+        post: {
+          ...answered,
+          requestBody: { required: true, content: { "application/json": { schema: body } } },
+          responses
+        }
       })
     }
   }

@@ -2,8 +2,8 @@
  * The problems of what is asked of an application.
  */
 import type * as Category from "eventfold/Category"
-import type { ReadCategoryError, ReadStreamError } from "eventfold/MessageStore"
 import type { ConsumerIsRunning, ConsumerUnknown } from "eventfold/Consumer"
+import type { ReadCategoryError, ReadStreamError } from "eventfold/MessageStore"
 import type { CommandError, DefinitionNotLoaded, EntityError, ReaderError, RebuildFailed } from "eventfold/Observe"
 import type { ParkingError } from "eventfold/Parking"
 import type * as ReadModel from "eventfold/ReadModel"
@@ -56,7 +56,8 @@ export const ofCommand = (entity: string) => (error: CommandError) => {
     case "InvalidPayload":
       return ofIssues(error.issues.map(({ message, path }) => ({ path: ["payload", ...path], message })))
     case "CommandIdTaken": {
-      const detail = `the Idempotency-Key is that of another command on ${error.streamName}: use a new one; nothing was written`
+      const detail =
+        `the Idempotency-Key is that of another command on ${error.streamName}: use a new one; nothing was written`
       return new Problem.CommandIdTaken({ detail, entity, command: error.command })
     }
     case "DecodeError":
@@ -162,7 +163,11 @@ export const ofRebuild = (error: SteeringError | DefinitionNotLoaded | RebuildFa
       const { failure: { tag: failure }, readModel } = error
       return failure === "ReadModelIsBuilding"
         ? new Problem.ReadModelIsBuilding({ detail: `another build of ${readModel} is being filled`, readModel })
-        : new Problem.RebuildFailed({ detail: `it has failed with ${failure}: the record says why`, readModel, failure })
+        : new Problem.RebuildFailed({
+          detail: `it has failed with ${failure}: the record says why`,
+          readModel,
+          failure
+        })
     }
     default:
       return ofSteering(error)

@@ -1,6 +1,7 @@
 /**
  * Rebuilds whose progress is the answer: they run as long as the answer does.
  */
+import type { Done } from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,10 +10,9 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import type { Done } from "effect/Cause"
 import type * as ReadModel from "eventfold/ReadModel"
 import { Limits } from "../../Limits.ts"
-import type { Progress, RebuildEvent } from "../../ObserveApi.ts"
+import type { Progress, RebuildEvent } from "../../ReadersApi.ts"
 import { Principal } from "../../Principal.ts"
 import { Closing } from "../limits/closing.ts"
 import * as OpenAnswers from "../limits/openAnswers.ts"
@@ -75,6 +75,9 @@ export const make = Effect.gen(function*() {
       Stream.encodeText
     )
     // Proxies hold back what they buffer; nginx asks this header.
-    return HttpServerResponse.stream(bytes, { contentType: "text/event-stream", headers: { "x-accel-buffering": "no" } })
+    return HttpServerResponse.stream(bytes, {
+      contentType: "text/event-stream",
+      headers: { "x-accel-buffering": "no" }
+    })
   })
 })
