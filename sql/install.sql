@@ -11,6 +11,8 @@
 --                         owner, which also owns what is added to the schema.
 --   replace_functions=on  replaces the functions and views of a stock Message DB with these, and keeps its table. Without
 --                         it, a stock message_store stays as it is and gets the schema eventfold beside it.
+--   trace_indexes=on      makes the indexes for what caused what, also on a stock message_store; =off removes them. Without
+--                         it they stay as they are. What a large table or one in use leaves to do is printed.
 --
 -- The library runs the included files itself, under the same lock. The other statements here do the same for psql.
 
@@ -21,6 +23,7 @@
 \if :{?role} \else \set role on \endif
 \if :{?owner} \else \set owner '' \endif
 \if :{?replace_functions} \else \set replace_functions off \endif
+\if :{?trace_indexes} \else \set trace_indexes '' \endif
 
 BEGIN;
 -- No name may mean an object of another role. The transaction's end brings the session's own path back.
@@ -30,7 +33,8 @@ SELECT
   set_config('eventfold.install_role', CASE WHEN :'role'::boolean THEN 'on' ELSE 'off' END, true) AS install_role,
   set_config('eventfold.install_owner', :'owner', true) AS install_owner,
   set_config('eventfold.replace_functions', CASE WHEN :'replace_functions'::boolean THEN 'on' ELSE 'off' END, true)
-    AS replace_functions
+    AS replace_functions,
+  set_config('eventfold.trace_indexes', :'trace_indexes', true) AS trace_indexes
 \gset
 -- Two installations at once would race for the same names.
 DO $$ BEGIN PERFORM pg_advisory_xact_lock(7311152491296418916); END $$;
@@ -71,6 +75,8 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir message_store/views/type_category_summary.sql
 \ir message_store/privileges.sql
 \endif
+
+\ir message_store/indexes/messages_traces.sql
 
 -- What eventfold adds to Message DB.
 \ir eventfold/schema.sql
@@ -120,7 +126,9 @@ SELECT
   current_setting('eventfold.install_mended') <> '[]' AS has_mended,
   current_setting('eventfold.install_unmended') <> '[]' AS has_unmended,
   current_setting('eventfold.install_mended') AS mended,
-  current_setting('eventfold.install_unmended') AS unmended
+  current_setting('eventfold.install_unmended') AS unmended,
+  current_setting('eventfold.install_trace_statements') <> '[]' AS has_trace_statements,
+  current_setting('eventfold.install_trace_statements') AS trace_statements
 \gset
 
 COMMIT;
@@ -132,4 +140,8 @@ COMMIT;
 \if :has_unmended
 \echo These use objects of other schemas, and only their owner may mend them. Look who made those, and see SECURITY.md:
 \echo :unmended
+\endif
+\if :has_trace_statements
+\echo The table is large or in use, so these are left to run, outside of a transaction:
+\echo :trace_statements
 \endif

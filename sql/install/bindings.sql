@@ -27,6 +27,8 @@ BEGIN
           'messages_stream',
           'messages_category',
           'messages_at',
+          'messages_correlation',
+          'messages_causation',
           'stream_summary',
           'type_summary',
           'stream_type_summary',

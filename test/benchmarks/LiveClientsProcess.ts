@@ -12,7 +12,7 @@ import { connect } from "node:net"
 import { answer, endWithParent, questions } from "./Child.ts"
 import { at } from "./Statistics.ts"
 
-const [, , port = "", count = "", category = ""] = process.argv
+const [, , port = "", token = "", count = "", category = ""] = process.argv
 
 const field = Buffer.from("\"data\":")
 
@@ -33,7 +33,9 @@ const program = Effect.gen(function*() {
   yield* Effect.sync(() => {
     for (let client = 0; client < Number(count); client++) {
       const socket = connect(Number(port), "127.0.0.1", () => {
-        socket.write(`GET /categories/${category}/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`)
+        socket.write(
+          `GET /categories/${category}/live HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\n\r\n`
+        )
       })
       let hasBegun = false
       socket.on("data", (chunk) => {

@@ -9,14 +9,12 @@ import { randomUUID } from "node:crypto"
 import { fileURLToPath } from "node:url"
 import { forkWith } from "./Child.ts"
 import { Databases } from "./Databases.ts"
+import { serve } from "./HttpRows.ts"
 import type { Row, Side } from "./Rounds.ts"
 
 const clients = 1_000
 const messagesPerSecond = 50
 
-const script = (name: string) => fileURLToPath(new URL(name, import.meta.url))
-
-const decodePort = Schema.decodeUnknownEffect(Schema.Int)
 const decodeDelays = Schema.decodeUnknownEffect(Schema.Array(Schema.Finite))
 
 /** The server and its clients are processes of their own; this one appends. */
@@ -24,11 +22,12 @@ const follow = (count: number): Side<Databases> =>
   Effect.gen(function*() {
     const { store, url } = yield* (yield* Databases).ours
     const category = `live${randomUUID().replaceAll("-", "")}`
-    const server = yield* forkWith(script("LiveServerProcess.ts"), [url], { decode: decodePort })
-    const port = yield* server.next
-    const following = yield* forkWith(script("LiveClientsProcess.ts"), [String(port), String(count), category], {
-      decode: decodeDelays
-    })
+    const { port, token } = yield* serve("eventfold", url)
+    const following = yield* forkWith(
+      fileURLToPath(new URL("LiveClientsProcess.ts", import.meta.url)),
+      [String(port), token, String(count), category],
+      { decode: decodeDelays }
+    )
     yield* following.next
     const append = Effect.flatMap(Clock.currentTimeMillis, (now) =>
       store.append(`${category}-1`, { type: "Written", data: now }))

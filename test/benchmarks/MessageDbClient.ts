@@ -22,9 +22,12 @@ export interface Message {
 }
 
 export interface MessageDbClient {
+  readonly url: string
   readonly load: (dataset: Dataset) => Effect.Effect<void, PeerError>
   /** Writes the message of that number to the stream whose turn it is. */
   readonly write: (dataset: Dataset, n: number) => Promise<unknown>
+  /** Writes a message with an id of its own. Gives its position. */
+  readonly writeMessage: (streamName: string, type: string, data: unknown, metadata: unknown) => Promise<number>
   /** Writes a small message to a stream. */
   readonly writeTo: (streamName: string) => Promise<unknown>
   /** Writes the position of a consumer of the category, in the stream where Eventide writes it. */
@@ -70,13 +73,18 @@ export const open = Effect.fnUntraced(
       return rows.map(message)
     }
     const write = (streamName: string, type: string, data: unknown, metadata: unknown) =>
-      pool.query({
+      pool.query<{ readonly write_message: string }>({
         name: "write",
         text: "SELECT message_store.write_message($1, $2, $3, $4, $5)",
         values: [randomUUID(), streamName, type, JSON.stringify(data), JSON.stringify(metadata)]
       })
     return {
+      url,
       load: yield* Copy.loader(url),
+      writeMessage: async (streamName, type, data, metadata) => {
+        const { rows: [row] } = await write(streamName, type, data, metadata)
+        return Number(row?.write_message)
+      },
       write: (dataset, n) => write(streamNameOf(dataset, n), typeOf(n), dataOf(n), metadataOf(n)),
       writeTo: (streamName) => write(streamName, "Deposited", { amount: 1 }, {}),
       writePosition: (category, position) => write(`${category}:position-test`, "Recorded", { position }, {}),

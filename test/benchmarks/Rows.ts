@@ -17,6 +17,7 @@ const modules: ReadonlyArray<() => Promise<{ readonly rows: Rows }>> = [
   () => import("./ConsumerRows.ts"),
   () => import("./ReadModelRows.ts"),
   () => import("./ProcessRows.ts"),
+  () => import("./HttpRows.ts"),
   () => import("./LiveRows.ts"),
   () => import("./ScaleRows.ts"),
   () => import("./MessageDbRows.ts")

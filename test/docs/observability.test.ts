@@ -16,10 +16,11 @@ import {
   ReadModel,
   StoreBackend
 } from "eventfold"
-import { readFileSync } from "node:fs"
+import { globSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 
-const docs = resolve(import.meta.dirname, "../../docs")
+const root = resolve(import.meta.dirname, "../..")
+const docs = join(root, "docs")
 
 interface Listed {
   readonly kind: string
@@ -150,3 +151,35 @@ it.effect("each query of the dashboard names metrics and labels that the exporte
     const missing = [...listed.keys()].filter((name) => !shown.has(name.replaceAll(".", "_")))
     assert.deepStrictEqual(missing.filter((name) => !/pending|read_model\.in_flight/.test(name)), [])
   }))
+
+/** The names of spans in a row of the page: `A.b`, and `.c` after it for `A.c`. */
+const spansOf = (row: string): ReadonlyArray<string> => {
+  let module = ""
+  return [...row.matchAll(/`([A-Z][A-Za-z]*)?\.([a-z][A-Za-z]*)`/g)].map(([, before = module, name = ""]) => {
+    module = before
+    return `${module}.${name}`
+  })
+}
+
+it("the page lists the spans that there are", () => {
+  const [, section = ""] = readFileSync(join(docs, "observability.md"), "utf8").split("## Spans")
+  const rows = section.split("\n").filter((line) => line.startsWith("| `"))
+  const spans = rows.flatMap((row) => spansOf(row.split("|")[1] ?? ""))
+  const sources = globSync("packages/eventfold/src/**/*.ts", { cwd: root })
+    .map((file) => readFileSync(join(root, file), "utf8"))
+    .join("\n")
+    // Examples are of the user's own.
+    .replaceAll(/^ *\*.*$/gm, "")
+  const made = [
+    ...sources.matchAll(
+      /(?:Effect\.fn\(\s*|withSpan\([^"]*?,\s*|withSpan\(\s*|span\(\s*)"([A-Z][A-Za-z]*\.[a-z][A-Za-z]*)"/g
+    )
+  ].flatMap(([, name]) => name ?? [])
+  assert.isAtLeast(made.length, 40)
+  assert.deepStrictEqual([...new Set(made)].filter((name) => !spans.includes(name)).toSorted(), [])
+  // And of those that it lists, each is in the code: some are put together, but all of them are named.
+  assert.deepStrictEqual(
+    spans.filter((name) => !sources.includes(`"${name}"`) && !name.startsWith("MessageStore.")),
+    []
+  )
+})

@@ -1,9 +1,6 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as Child from "../support/Child.ts"
 import * as Database from "../support/Database.ts"
@@ -11,25 +8,14 @@ import * as LiveClient from "../support/LiveClient.ts"
 import { Mortal } from "../support/Mortal.ts"
 import { until } from "../support/Until.ts"
 
-const script = fileURLToPath(new URL("liveServerProcess.ts", import.meta.url))
+const script = fileURLToPath(new URL("serverProcess.ts", import.meta.url))
 
-/** Starts a server and waits until it answers. Gives its port. */
-const serve = Effect.fnUntraced(function*(kind: string, place: string, port = "0") {
-  const child = yield* Child.start(script, [port, kind, place])
+/** Starts a server on a database, and waits until it answers. Gives its address. */
+const serve = Effect.fnUntraced(function*(database: string, port = "0") {
+  const child = yield* Child.start(script, [port, "postgres", database])
   yield* Child.says(child, 1)
-  return { child, port: child.lines[0] ?? "" }
+  return { child, url: child.lines[0] ?? "" }
 })
-
-const temporaryFolder = Effect.acquireRelease(
-  Effect.promise(() => mkdtemp(join(tmpdir(), "eventfold-live-"))),
-  (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
-)
-
-/** Where a store of this kind is. */
-const places = {
-  pglite: Effect.map(temporaryFolder, (folder) => join(folder, "data")),
-  postgres: Effect.map(Database.make(), ({ url }) => url)
-}
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
@@ -85,18 +71,18 @@ const checkAll = Effect.fnUntraced(function*(
   assert.deepStrictEqual(second.ids, range(0, count / 2 - 1))
 })
 
-describe.each(["pglite", "postgres"] as const)("live clients of a server on %s", (kind) => {
+describe("live clients of a server", () => {
   it.live("resume when its process was killed, and lose nothing and get nothing twice", () =>
     Effect.gen(function*() {
-      const place = yield* places[kind]
-      let { child, port } = yield* serve(kind, place)
-      const url = `http://127.0.0.1:${port}`
+      const database = yield* Database.make()
+      const { child: first, url } = yield* serve(database.url)
+      let child = first
       const clients = yield* followAll(url)
       const writing = yield* Effect.forkScoped(write(url, 2, 160))
       for (const heard of [40, 100]) {
         yield* until(`a client has ${heard} messages`, Effect.sync(() => clients.category.ids.length >= heard))
         yield* child.kill
-        child = (yield* serve(kind, place, port)).child
+        child = (yield* serve(database.url, new URL(url).port)).child
       }
       yield* Fiber.join(writing)
       yield* checkAll(url, clients, 160)
@@ -105,8 +91,7 @@ describe.each(["pglite", "postgres"] as const)("live clients of a server on %s",
 
   it.live("are 200, of which half go without a word: the others get everything, and nothing stays behind", () =>
     Effect.gen(function*() {
-      const { port } = yield* serve(kind, yield* places[kind])
-      const url = `http://127.0.0.1:${port}`
+      const { url } = yield* serve((yield* Database.make()).url)
       const clients = yield* Effect.forEach(
         range(0, 199),
         (n) => LiveClient.follow(n % 3 === 0 ? `${url}/live` : `${url}/categories/account/live`, { resumes: false })
@@ -126,8 +111,7 @@ layer(Mortal.layer, { excludeTestServices: true })("a database that is killed", 
   it.effect("its live clients stay connected, and lose nothing and get nothing twice", () =>
     Effect.gen(function*() {
       const { database, kill, restart } = yield* Mortal
-      const { port } = yield* serve("postgres", database)
-      const url = `http://127.0.0.1:${port}`
+      const { url } = yield* serve(database)
       const clients = yield* followAll(url)
       const writing = yield* Effect.forkScoped(write(url, 2, 120))
       for (const heard of [30, 80]) {

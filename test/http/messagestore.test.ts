@@ -1,7 +1,7 @@
 /**
  * Messagestore's routes on PostgreSQL, by the typed client over loopback; and mounted alone.
  */
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, it, layer } from "@effect/vitest"
 import { Authentication, Client, Problem, Routes, Server } from "@eventfold/http"
 import { Postgres } from "@eventfold/postgres"

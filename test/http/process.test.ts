@@ -6,26 +6,14 @@ import { Client, Tokens } from "@eventfold/http"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import * as Option from "effect/Option"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { Agent, request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Child from "../support/Child.ts"
-import { until, untilSome } from "../support/Until.ts"
+import { until } from "../support/Until.ts"
 
 const script = join(import.meta.dirname, "serverProcess.ts")
-
-const addressOf = (child: Child.Child) =>
-  untilSome(
-    "the server has printed its address",
-    Effect.sync(() =>
-      Option.map(
-        Option.fromUndefinedOr(child.lines.find((line) => line.startsWith("address "))),
-        (line) => line.slice("address ".length)
-      )
-    )
-  )
 
 const append = (client: Client.Client, index: number) =>
   client.streams.append({
@@ -44,21 +32,24 @@ it.live("nothing that was acknowledged is lost when the server is killed, and wh
     const tokens = join(folder, "tokens.json")
     const known: Tokens.Token = { name: "writer", sha256: Tokens.hash(token), scopes: ["read", "append"] }
     yield* Effect.promise(() => writeFile(tokens, JSON.stringify([known])))
-    const start = Child.start(script, [join(folder, "data"), tokens])
+    const start = Effect.gen(function*() {
+      const child = yield* Child.start(script, ["0", "pglite", join(folder, "data"), tokens])
+      yield* Child.says(child, 1)
+      return { child, url: child.lines[0] ?? "" }
+    })
 
     const clientOf = (baseUrl: string) => Client.make({ baseUrl, token })
     const first = yield* start
-    const before = yield* clientOf(yield* addressOf(first))
+    const before = yield* clientOf(first.url)
     let acknowledged = 0
     const writing = yield* Effect.forkChild(
       Effect.forever(Effect.suspend(() => Effect.map(append(before, acknowledged), () => acknowledged++)))
     )
     yield* until("some are written", Effect.sync(() => acknowledged >= 20))
-    yield* first.kill
+    yield* first.child.kill
     yield* Effect.flip(Fiber.join(writing))
 
-    const second = yield* start
-    const url = yield* addressOf(second)
+    const { child: second, url } = yield* start
     const after = yield* clientOf(url)
     // The last one is in doubt: sent again, it is written once.
     const { body } = yield* append(after, acknowledged)

@@ -173,4 +173,39 @@ layer(Database.layer(), { excludeTestServices: true })("a consumer's round trips
         WHERE locktype = 'advisory' AND objsubid = 2 AND application_name = 'counted' AND datname = current_database()`
       assert.deepStrictEqual(rows, [{ listeners: 1, sessions: 1, leases: 10 }])
     }).pipe(withTestClock))
+
+  it.effect("of ten that are idle, telling included: one statement a second at most, and none for their messages", () =>
+    Effect.gen(function*() {
+      const live = TestClock.withLive
+      const { url } = yield* Database.Database
+      const proxy = yield* Proxy.start(url)
+      // The store tells when the clock of the test says so, too.
+      const store = yield* Store.open(proxy.url)
+      yield* Store.warmUp(store, 10)
+      const second = Effect.andThen(
+        TestClock.adjust("1 second"),
+        // What was asked for in it is answered.
+        Effect.forEach(Store.upTo(30), () => live(store.streamVersion("none-1")))
+      )
+      /** How many tellings there are meanwhile, and how many other round trips that are none of the test's own. */
+      const during = Effect.fnUntraced(function*(seconds: number) {
+        const before = [yield* proxy.tellings, yield* proxy.roundTrips] as const
+        for (const _ of Store.upTo(seconds)) yield* second
+        return [(yield* proxy.tellings) - before[0], (yield* proxy.roundTrips) - before[1] - 30 * seconds] as const
+      })
+      assert.deepStrictEqual(yield* during(3), [0, 0])
+      const consumers = yield* Effect.forEach(Store.upTo(10), (i) => counting(store, `told${i}`, "told"))
+      for (const round of [1, 2, 3]) {
+        yield* live(store.append("told-1", Store.numbered(500)))
+        yield* Effect.forEach(consumers, ({ handled }) => handled(500 * round))
+        const [tellings] = yield* during(1)
+        assert.isAtMost(tellings, 1)
+      }
+      yield* live(until("it has told", Effect.map(proxy.tellings, (count) => count > 0)))
+      // The rates are means over the last ten seconds, or so.
+      yield* during(20)
+      const [tellings, others] = yield* during(30)
+      assert.isAtMost(tellings, 3)
+      assert.isAtMost(tellings + others, 30)
+    }).pipe(withTestClock))
 })

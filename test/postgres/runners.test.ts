@@ -45,7 +45,15 @@ for (const server of inject("postgres")) {
         const sql = yield* SqlClient
         const store = yield* Store.open(url)
         yield* sql`CREATE TABLE handled (id serial, worker text, phase text, stream text, position int, global_position int)`
-        const settings = { url, worker: "one", category: "killed", concurrency: 2, every: 10, interval: 1_000, millis: 60_000 }
+        const settings = {
+          url,
+          worker: "one",
+          category: "killed",
+          concurrency: 2,
+          every: 10,
+          interval: 1_000,
+          millis: 60_000
+        }
         yield* store.append("killed-1", { type: "Numbered", data: 1 })
         const child = yield* Child.start(script, [yield* Schema.encodeEffect(Settings)(settings)])
         const busy = yield* untilSome(
@@ -60,7 +68,12 @@ for (const server of inject("postgres")) {
         assert.lengthOf(yield* running(store, "killed"), 1)
         // In place of 31 seconds of silence, and of an hour.
         yield* sql`UPDATE eventfold.runners SET told_at = told_at - interval '31 seconds' WHERE id = ${busy.id}::uuid`
-        assert.deepStrictEqual((yield* running(store, "killed")).map(({ isStale }) => isStale), [true])
+        assert.deepStrictEqual(
+          (yield* running(store, "killed")).map(({ isStale }) =>
+            isStale
+          ),
+          [true]
+        )
         yield* sql`UPDATE eventfold.runners SET told_at = told_at - interval '1 hour' WHERE id = ${busy.id}::uuid`
         const consumer = Consumer.make("next").on("next", { Numbered: () => Effect.void })
         yield* Effect.scoped(Effect.andThen(
@@ -71,35 +84,40 @@ for (const server of inject("postgres")) {
       }))
 
     // It takes eleven seconds, and is the client's doing.
-    it.effect.skipIf(server !== inject("postgres")[0])("go with their programs, and an idle one tells once in ten seconds", () =>
-      Effect.gen(function*() {
-        const { url } = yield* Database.Database
-        const sql = yield* SqlClient
-        const store = yield* Store.open(url)
-        const consumer = Consumer.make("idle").on("idle", { Numbered: () => Effect.void })
-        const told = Effect.map(
-          sql<{ told_at: Date }>`SELECT told_at FROM eventfold.runners WHERE runs::text LIKE '%"idle"%'`,
-          (rows) => rows.map((row) => row.told_at.getTime())
-        )
-        yield* Effect.scoped(Effect.gen(function*() {
-          const other = yield* Store.open(url)
-          yield* Effect.provideService(Consumer.start(consumer), MessageStore, other)
-          yield* running(store, "idle")
-          const [runner] = yield* list(other)
-          // Its own program sees it as it is now, and once.
-          assert.lengthOf((yield* list(other)).filter(({ id }) => id === runner?.id), 1)
-          yield* until(
-            "it is active",
-            Effect.map(running(store, "idle"), ([one]) => one?.runs[0]?.status.isActive ?? false)
+    it.effect.skipIf(server !== inject("postgres")[0])(
+      "go with their programs, and an idle one tells once in ten seconds",
+      () =>
+        Effect.gen(function*() {
+          const { url } = yield* Database.Database
+          const sql = yield* SqlClient
+          const store = yield* Store.open(url)
+          const consumer = Consumer.make("idle").on("idle", { Numbered: () => Effect.void })
+          const told = Effect.map(
+            sql<{ told_at: Date }>`SELECT told_at FROM eventfold.runners WHERE runs::text LIKE '%"idle"%'`,
+            (rows) => rows.map((row) => row.told_at.getTime())
           )
-          const first = yield* told
-          const second = yield* untilSome("it tells again", Effect.map(told, ([at]) =>
-            at === undefined || at === first[0] ? Option.none() : Option.some(at)))
-          // The pauses are of a second each, and of no less, however busy the machine is.
-          assert.isAtLeast(second - (first[0] ?? 0), 8_000)
-        }))
-        assert.deepStrictEqual(yield* told, [])
-      }))
+          yield* Effect.scoped(Effect.gen(function*() {
+            const other = yield* Store.open(url)
+            yield* Effect.provideService(Consumer.start(consumer), MessageStore, other)
+            yield* running(store, "idle")
+            const [runner] = yield* list(other)
+            // Its own program sees it as it is now, and once.
+            assert.lengthOf((yield* list(other)).filter(({ id }) => id === runner?.id), 1)
+            yield* until(
+              "it is active",
+              Effect.map(running(store, "idle"), ([one]) => one?.runs[0]?.status.isActive ?? false)
+            )
+            const first = yield* told
+            const second = yield* untilSome(
+              "it tells again",
+              Effect.map(told, ([at]) => at === undefined || at === first[0] ? Option.none() : Option.some(at))
+            )
+            // The pauses are of a second each, and of no less, however busy the machine is.
+            assert.isAtLeast(second - (first[0] ?? 0), 8_000)
+          }))
+          assert.deepStrictEqual(yield* told, [])
+        })
+    )
 
     it.effect("that may not tell, or are told not to, run all the same", () =>
       Effect.gen(function*() {

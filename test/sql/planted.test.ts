@@ -15,6 +15,7 @@ import * as Consumer from "eventfold/Consumer"
 import * as Entity from "eventfold/Entity"
 import * as MessageStore from "eventfold/MessageStore"
 import * as ReadModel from "eventfold/ReadModel"
+import * as Trace from "eventfold/Trace"
 import { inject } from "vitest"
 import * as Catalog from "../support/Catalog.ts"
 import * as Database from "../support/Database.ts"
@@ -119,8 +120,12 @@ const everything = Effect.gen(function*() {
   yield* store.countCategory("account")
   yield* store.countAll()
   yield* store.messageAt(1)
+  yield* Trace.effects(1)
+  yield* Trace.tree("account-1")
   yield* store.identity
 }).pipe(Effect.scoped)
+
+const noIndexes = { traceIndexes: { areReady: false, statements: [] } }
 
 const nothingWrong = { mended: [], unmended: [] }
 
@@ -148,7 +153,8 @@ for (const server of inject("postgres")) {
         assert.deepStrictEqual(installed, {
           version: Postgres.schemaVersion,
           previousVersion: Option.none(),
-          ...nothingWrong
+          ...nothingWrong,
+          ...noIndexes
         })
         assert.deepStrictEqual(
           yield* objects(url),
@@ -289,7 +295,8 @@ for (const server of inject("postgres")) {
               `function message_store.cardinal_id(character varying) ${uses}`,
               `function message_store.category(character varying) ${uses}`
             ],
-            unmended: []
+            unmended: [],
+            ...noIndexes
           })
           const plain = Context.get(yield* Layer.build(clientWith(url, "pg_catalog")), SqlClient)
           yield* plain`SET enable_seqscan = off`

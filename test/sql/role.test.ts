@@ -208,7 +208,9 @@ for (const server of inject("postgres")) {
           VALUES ('5a3d7a53-1d1e-4d4c-8b7e-1c1c1c1c1c1c', 'test', 1, clock_timestamp(), '[]')
           ON CONFLICT (id) DO UPDATE SET pid = runners.pid + 1 RETURNING pid`.values
         assert.deepStrictEqual([...yield* runner, ...yield* runner], [[1], [2]])
-        assert.deepStrictEqual(yield* sql`DELETE FROM eventfold.runners WHERE host = 'test' RETURNING pid`.values, [[2]])
+        assert.deepStrictEqual(yield* sql`DELETE FROM eventfold.runners WHERE host = 'test' RETURNING pid`.values, [[
+          2
+        ]])
         // Creating read models needs more rights: see readModelStoreFaults.test.ts.
         yield* sql`INSERT INTO eventfold.read_models (read_model, number, version, fingerprint, state, position, history)
           VALUES ('added', 1, 1, '', 'live', 0, 0)`

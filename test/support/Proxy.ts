@@ -8,8 +8,10 @@ import { connect, createServer, type Server, type Socket } from "node:net"
 export interface Proxy {
   /** The server's URL through the proxy. */
   readonly url: string
-  /** The round trips so far, without logins, announcements, leases, and the listener's signs of life. */
+  /** The round trips so far, without logins, announcements, tellings, leases, and the listener's signs of life. */
   readonly roundTrips: Effect.Effect<number>
+  /** The round trips that have told of runners. */
+  readonly tellings: Effect.Effect<number>
   /** The round trips on the connections of leases. */
   readonly leases: Effect.Effect<number>
   /** The announcements between stores that the server has answered. */
@@ -50,6 +52,9 @@ interface Trap {
 /** The beginning of the payload of every announcement. */
 const announcement = Buffer.from("{\"from\":\"")
 
+/** What is in every statement that tells of runners, as these are not prepared. */
+const telling = Buffer.from("eventfold.runners")
+
 /** The first statement on a connection of leases. */
 const leaseChannel = Buffer.from("eventfold_lease")
 
@@ -62,7 +67,7 @@ const sessionLook = Buffer.from("SELECT pg_backend_pid()")
 /** Starts a proxy for the server of a URL. The end of the scope stops it. */
 export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Proxy, never, Scope.Scope> {
   const target = new URL(url)
-  const counts = { roundTrips: 0, announcements: 0, leases: 0, cuts: 0 }
+  const counts = { roundTrips: 0, announcements: 0, tellings: 0, leases: 0, cuts: 0 }
   const traps: Array<Trap> = []
   let silence: "never" | Buffer | "now" = "never"
   const sockets = new Set<Socket>()
@@ -85,6 +90,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
     const counter = readyCounter()
     let onReply: Trap | undefined
     let isAnnouncement = false
+    let isTelling = false
     let isLease = false
     let listens: "no" | "soon" | "yes" = "no"
     let isLogin = true
@@ -111,6 +117,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
       if (trap !== undefined) onReply = trap
       if (chunk.includes(sessionLook)) isLogin = true
       if (chunk.includes(announcement)) isAnnouncement = true
+      if (chunk.includes(telling)) isTelling = true
       if (chunk.includes(leaseChannel)) isLease = true
       if (chunk.includes(listenerChannel)) listens = "soon"
       server.write(chunk)
@@ -124,6 +131,9 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
       if (isAnnouncement && answers > 0) {
         counts.announcements += answers
         isAnnouncement = false
+      } else if (isTelling && answers > 0) {
+        counts.tellings += answers
+        isTelling = false
       } else if (isLease) {
         counts.leases += answers
       } else if (listens !== "yes") {
@@ -152,6 +162,7 @@ export const start = Effect.fnUntraced(function*(url: string): Effect.fn.Return<
     url: own.href,
     roundTrips: Effect.sync(() => counts.roundTrips),
     announcements: Effect.sync(() => counts.announcements),
+    tellings: Effect.sync(() => counts.tellings),
     leases: Effect.sync(() => counts.leases),
     cuts: Effect.sync(() => counts.cuts),
     cut: set("cut"),

@@ -5,15 +5,12 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"
 import * as Main from "@eventfold/example-command-line/Main"
 import { Effect } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 import * as Git from "./Git.ts"
 import * as GitHistory from "./GitHistory.ts"
 
 const command = Command.make("git-history", {
-  repository: Argument.String("repository").pipe(
-    Argument.withDescription("A folder of a git repository"),
-    Argument.withDefault(".")
-  ),
+  repository: GitHistory.repositoryArgument,
   ...CommandLine.storeFlags,
   top: Flag.Int("top").pipe(
     Flag.withDescription("How many files and authors to show"),

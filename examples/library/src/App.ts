@@ -4,8 +4,8 @@
 import * as SqlReadModel from "@eventfold/postgres/SqlReadModel"
 import { Console, DateTime, Duration, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { Consumer, Process, ReadModel } from "eventfold"
-import { Loan, Loans } from "./Lending.ts"
+import { Consumer, Observe, Process, ReadModel } from "eventfold"
+import { BookCommands, Books, Loan, Loans, MemberCommands, Members } from "./Lending.ts"
 
 /** Reminds half-way through a loan, and notes when it is overdue. What has ended by then needs neither. */
 export const deadlines = Process.make("lending", { entity: Loans, checkpoint: { interval: "100 millis" } })
@@ -51,3 +51,12 @@ export const listOverdue = Effect.flatMap(
 )
 
 export const App = Layer.mergeAll(Process.layer(deadlines), Consumer.layer(mails), ReadModel.layer(overdue))
+
+/** Everything by its name, for those who look at the library: it runs nothing. */
+export const Registered = Observe.layer({
+  entities: { book: Books, member: Members, loan: Loans },
+  commands: { book: BookCommands, member: MemberCommands },
+  processes: [deadlines],
+  consumers: [mails],
+  readModels: [overdue]
+})

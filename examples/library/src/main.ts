@@ -3,10 +3,10 @@
  */
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"
 import * as Main from "@eventfold/example-command-line/Main"
-import { Console, Effect, References, Stream } from "effect"
+import { Console, Effect, Layer, References, Stream } from "effect"
 import { SqlClient } from "effect/sql"
-import { Consumer, MessageStore, ReadModel } from "eventfold"
-import { App, listOverdue, overdue } from "./App.ts"
+import { Consumer, MessageStore, Observe, ReadModel } from "eventfold"
+import { App, listOverdue, overdue, Registered } from "./App.ts"
 import { BookCommands, borrow, bringBack, enrol, Loans, Refused } from "./Lending.ts"
 
 /** Says what a member does, or why the librarian refuses it. */
@@ -20,6 +20,16 @@ const printOverdue = Effect.flatMap(
   listOverdue,
   (rows) => Console.log(`overdue: ${rows.map(({ member, title }) => `"${title}" (${member})`).join(", ") || "nothing"}`)
 )
+
+/** What the library says of itself: a loan, and what the process waits for. */
+const observeLoan = Effect.fnUntraced(function*(loan: string) {
+  const observe = yield* Observe.Observe
+  const changes = yield* Stream.runCollect(observe.entityChanges("loan", loan))
+  const types = changes.filter(({ isEvent }) => isEvent).map(({ message }) => message.type)
+  yield* Console.log(`the loan of Dune: ${types.join(", ")}`)
+  const { pending } = yield* observe.process("lending")
+  yield* Console.log(`deadlines that are pending: ${pending}`)
+})
 
 const day = Effect.gen(function*() {
   yield* BookCommands.Add("dune", { title: "Dune" })
@@ -42,6 +52,7 @@ const day = Effect.gen(function*() {
   const { globalPosition } = yield* saying("Ann brings back Dune", bringBack("dune", dune))
   yield* ReadModel.waitFor(overdue, globalPosition)
   yield* printOverdue
+  yield* observeLoan(dune)
 })
 
 const program = Effect.gen(function*() {
@@ -51,7 +62,7 @@ const program = Effect.gen(function*() {
 })
 
 program.pipe(
-  Effect.provide(CommandLine.databaseLayer({ store: "memory", data: "" })),
+  Effect.provide(Layer.provideMerge(Registered, CommandLine.databaseLayer({ store: "memory", data: "" }))),
   Effect.provideService(References.MinimumLogLevel, "Warn"),
   Main.run
 )

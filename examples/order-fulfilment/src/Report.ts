@@ -4,8 +4,7 @@
 import Table from "cli-table3"
 import { DateTime, Duration, Effect, Option, Schema, SchemaTransformation, Stream } from "effect"
 import { SqlClient, SqlSchema } from "effect/sql"
-import { Consumer, type ConsumerStatus, Parking, ReadModel } from "eventfold"
-import { consumers } from "./App.ts"
+import { type ConsumerStatus, Observe, Parking, Runners } from "eventfold"
 import { OrderId } from "./Order.ts"
 import { payments } from "./Payment.ts"
 import * as ReadModels from "./ReadModels.ts"
@@ -18,7 +17,9 @@ export const euros = (cents: number): string => format.format(cents / 100)
 const table = (head: Array<string>, rows: ReadonlyArray<ReadonlyArray<string | number>>): string => {
   const table = new Table({
     head,
-    colAligns: head.map((title) => /^[a-z ]*(orders|total|revenue|behind|parked)$/.test(title) ? "right" : "left"),
+    colAligns: head.map((title) =>
+      /^[a-z ]*(orders|total|revenue|behind|parked|messages|misfits)$/.test(title) ? "right" : "left"
+    ),
     style: { head: [], border: [], compact: true }
   })
   table.push(...rows.map((row) => [...row]))
@@ -77,40 +78,37 @@ export const order = Effect.fnUntraced(function*(id: OrderId) {
   ])
 })
 
-const countParked = <E, R>(consumer: Consumer.Consumer<E, R>) =>
-  Stream.runFold(Parking.list(consumer), () => 0, (count, { messages }) => count + messages.length)
-
 const behind = ({ age, messages }: ConsumerStatus.Lag) => messages === 0 ? "0" : `${messages} (${Duration.format(age)})`
+
+/** What is not registered here has no lag that could be counted. */
+const behindOf = (status: Option.Option<{ readonly lag: ConsumerStatus.Lag }>) =>
+  Option.match(status, { onNone: () => "unknown", onSome: ({ lag }) => behind(lag) })
 
 /** The lag of the consumers, and their parked messages. */
 const ofConsumers = Effect.gen(function*() {
-  const rows = yield* Effect.forEach(consumers, (consumer) =>
-    Effect.gen(function*() {
-      const { lag } = yield* Consumer.status(consumer)
-      return [consumer.id, consumer.category, behind(lag), yield* countParked(consumer)]
-    }))
+  const { consumers } = yield* Observe.Observe
+  const rows = (yield* consumers).map(({ category, consumer, parked, status }) => [
+    consumer,
+    category,
+    behindOf(status),
+    Option.match(parked, { onNone: () => 0, onSome: ({ messages }) => messages })
+  ])
   return table(["consumer", "of", "messages behind", "parked"], rows)
 })
 
 /** The lag of the read models: of the tables in use, and of those being built to replace them. */
 const ofReadModels = Effect.gen(function*() {
-  const rows = yield* Effect.forEach(
-    ReadModels.all,
-    (model) =>
-      Effect.map(
-        ReadModel.status(model),
-        ({ builds }) =>
-          builds.filter(({ state }) => state !== "retired").map(({ lag, state, version }) => [
-            model.name,
-            model.sources.join(", "),
-            version,
-            state,
-            behind(lag)
-          ])
-      )
+  const { readModels } = yield* Observe.Observe
+  const rows = (yield* readModels).flatMap(({ readModel, status }) =>
+    Option.match(status, { onNone: () => [], onSome: ({ builds }) => builds })
+      .filter(({ state }) => state !== "retired")
+      .map(({ lag, state, version }) => [readModel, sourcesOf(readModel), version, state, behind(lag)])
   )
-  return table(["read model", "of", "version", "state", "messages behind"], rows.flat())
+  return table(["read model", "of", "version", "state", "messages behind"], rows)
 })
+
+const sourcesOf = (name: string): string =>
+  ReadModels.all.find((model) => model.name === name)?.sources.join(", ") ?? ""
 
 /** The lag of consumers and read models. */
 export const status = Effect.zipWith(
@@ -128,3 +126,64 @@ export const parked = Parking.list(payments).pipe(
   }),
   Stream.runCollect
 )
+
+/** What runs in which program. */
+const ofRunners = Effect.map(Runners.list, (runners) =>
+  table(
+    ["runs", "of", "program", "in flight"],
+    runners.flatMap(({ host, isStale, pid, runs }) =>
+      runs.map(({ category, id, status }) => [
+        id,
+        category,
+        `${pid ?? "?"} on ${host ?? "?"}${isStale ? ", silent" : ""}`,
+        status.inFlight
+      ])
+    )
+  ))
+
+/** The deadlines that are pending, the earliest ten of each process. */
+const ofDeadlines = Effect.gen(function*() {
+  const { processes } = yield* Observe.Observe
+  const rows = (yield* processes).flatMap(({ next }) =>
+    next.map(({ due, id, isOverdue, name, process }) => [
+      name,
+      `${process} ${id}`,
+      DateTime.formatIso(due),
+      isOverdue ? "yes" : "no"
+    ])
+  )
+  return table(["deadline", "of", "due", "overdue"], rows)
+})
+
+/** The stored messages against the schemas. */
+const ofTypes = Effect.gen(function*() {
+  const { loaded, storedTypes } = yield* Observe.Observe
+  const checked = yield* Effect.forEach(loaded.categories, (category) => storedTypes(category))
+  return table(
+    ["type", "of", "messages", "misfits"],
+    checked.flatMap(({ category, types }) =>
+      types.map(({ messages, misfits, type }) => [type, category, messages, misfits])
+    )
+  )
+})
+
+/** The states of all entities with the id of an order. */
+const ofEntities = Effect.fnUntraced(function*(order: OrderId) {
+  const { entity, loaded } = yield* Observe.Observe
+  const states = yield* Effect.forEach(loaded.entities, (name) => entity(name, order))
+  return table(["entity", "state"], states.map(({ entity, state }) => [entity, JSON.stringify(state)]))
+})
+
+/** Whatever the program says of itself. */
+export const inspect = (order: Option.Option<OrderId>) =>
+  Effect.map(
+    Effect.all([
+      ofConsumers,
+      ofReadModels,
+      ofRunners,
+      ofDeadlines,
+      ofTypes,
+      ...Option.toArray(Option.map(order, ofEntities))
+    ]),
+    (tables) => tables.join("\n")
+  )

@@ -8,8 +8,8 @@ import * as Progress from "@eventfold/example-command-line/Progress"
 import { Console, Duration, Effect, Layer, Logger, Option, References, Schema, type Stdio } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import type { SqlClient } from "effect/sql"
-import { Consumer, type MessageStore, Parking, ReadModel, type ReadModelStore } from "eventfold"
-import { App } from "./App.ts"
+import { Consumer, type MessageStore, type Observe, Parking, ReadModel, type ReadModelStore } from "eventfold"
+import { App, Registered } from "./App.ts"
 import * as Journal from "./Journal.ts"
 import * as Order from "./Order.ts"
 import { payments } from "./Payment.ts"
@@ -33,10 +33,14 @@ const onStore = Effect.fnUntraced(
     command: Effect.Effect<
       void,
       E,
-      MessageStore.MessageStore | ReadModelStore.ReadModelStore | SqlClient.SqlClient | Stdio.Stdio
+      | MessageStore.MessageStore
+      | Observe.Observe
+      | ReadModelStore.ReadModelStore
+      | SqlClient.SqlClient
+      | Stdio.Stdio
     >
   ) {
-    yield* Effect.provide(command, CommandLine.databaseLayer(yield* root))
+    yield* Effect.provide(command, Layer.provideMerge(Registered, CommandLine.databaseLayer(yield* root)))
   },
   Effect.provide(Warnings),
   Effect.mapError(ReadModels.remedy),
@@ -112,6 +116,16 @@ const status = Command.make("status", {}, () =>
     yield* Console.log(yield* Report.orders)
   }))).pipe(Command.withDescription("Shows the lag of consumers and read models, and the orders"))
 
+const inspect = Command.make(
+  "inspect",
+  { order: Argument.optional(orderId) },
+  ({ order }) => onStore(Effect.flatMap(Report.inspect(order), Console.log))
+).pipe(
+  Command.withDescription(
+    "Shows what the program says of itself: lag, what runs where, deadlines, stored types, states"
+  )
+)
+
 const report = Command.make(
   "report",
   { order: Argument.optional(orderId) },
@@ -176,7 +190,7 @@ const replay = Command.make(
 root.pipe(
   Command.withHandler(() =>
     tour.pipe(
-      Effect.provide(CommandLine.databaseLayer({ store: "memory", data: "" })),
+      Effect.provide(Layer.provideMerge(Registered, CommandLine.databaseLayer({ store: "memory", data: "" }))),
       Effect.provideService(References.MinimumLogLevel, "Error"),
       Effect.catch(CommandLine.report)
     )
@@ -184,7 +198,7 @@ root.pipe(
   Command.withDescription(
     "Orders, payment and shipping. Without a command: a tour on a new store in memory, whatever the flags say"
   ),
-  Command.withSubcommands([run, place, status, report, rebuild, parked, replay]),
+  Command.withSubcommands([run, place, status, inspect, report, rebuild, parked, replay]),
   Command.run({ version: "0.1.0" }),
   Effect.provide(NodeServices.layer),
   (program) => Main.run(program, { teardown: Consumer.teardown })

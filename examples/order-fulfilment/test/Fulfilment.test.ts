@@ -271,7 +271,7 @@ describe("the whole program", () => {
     }).pipe(Effect.provide(MessageStore.layerMemory)))
 })
 
-it("has the consumers that are asked for their status", () => {
+it("has the consumers that the tour waits for", () => {
   assert.deepStrictEqual(consumers.map(({ category, id }) => `${id} of ${category}`), [
     "payments of payment:command",
     "shipping of shipping",

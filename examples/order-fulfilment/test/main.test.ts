@@ -147,8 +147,16 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
       assert.strictEqual(first.code, 0)
       const why = "payment:command-7: Charge failed 4 times: ProviderFailed: "
       assert.isTrue((yield* prints(folder, "parked")).startsWith(why))
-      const [payments] = rows(yield* prints(folder, "status"), "consumer")
-      assert.deepStrictEqual(payments, ["payments", "payment:command", "0", "1"])
+      const inspected = yield* prints(folder, "inspect 7")
+      assert.deepStrictEqual(rows(inspected, "consumer").map((row) => row.at(3)), ["1", "0", "0", "0", "0", "0"])
+      assert.deepStrictEqual(rows(inspected, "runs"), [])
+      assert.deepStrictEqual(rows(inspected, "deadline").map(([name, of]) => [name, of]), [["payment", "fulfilment 7"]])
+      assert.deepStrictEqual(rows(inspected, "type"), [
+        ["Charge", "payment:command", "1", "0"],
+        ["Placed", "order", "1", "0"],
+        ["Started", "fulfilment", "1", "0"]
+      ])
+      assert.deepInclude(rows(inspected, "entity"), ["parcel", "\"none\""])
       assert.strictEqual(
         yield* prints(folder, "replay"),
         "replay requested for 1 order: at once, or when the program runs"

@@ -325,7 +325,8 @@ export const status = Effect.fn("Consumer.status")(function*(
  * **Details**
  *
  * It lists the positions of the position store: by default the rows, and the position streams of consumers that have no row. A
- * consumer that has never written a position is not known. Each costs two look-ups. It fails with `Unsupported` when the position
+ * consumer that has never written a position is not known, and the timer of a process, which keeps a position too, is no consumer.
+ * Each costs two look-ups. It fails with `Unsupported` when the position
  * store or the message store can't list.
  *
  * @example

@@ -14,6 +14,7 @@ import * as MemoryListing from "./internal/store/memoryListing.ts"
 import * as MemoryLog from "./internal/store/memoryLog.ts"
 import { lowerBound, record, type Row, upTo } from "./internal/store/memoryLog.ts"
 import * as MemoryStreams from "./internal/store/memoryStreams.ts"
+import * as MemoryTrace from "./internal/store/memoryTrace.ts"
 import * as MemoryTransactions from "./internal/store/memoryTransactions.ts"
 import { type MessageId, nextId, type RecordedMessage } from "./Message.ts"
 import { type AllRange, type CategoryRange, makeLocalLeases, messagePage, type StoreBackend } from "./StoreBackend.ts"
@@ -156,6 +157,7 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
         return rows.slice(lowerBound(rows, range.from)).filter(selects(range)).length
       }),
     listing: MemoryListing.make({ reading }),
+    trace: MemoryTrace.make({ reading }),
     streams: MemoryStreams.make({ changing, reading }),
     lease: makeLocalLeases()
   }

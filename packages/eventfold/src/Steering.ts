@@ -64,7 +64,13 @@ export type { BuildSeen } from "./internal/observe/steerReadModels.ts"
  * @category errors
  * @since 0.1.0
  */
-export type SteeringError = NotAsSeen | InvalidArgument | InvalidCategory | Unsupported | StoreError | MessageStore.AppendError
+export type SteeringError =
+  | NotAsSeen
+  | InvalidArgument
+  | InvalidCategory
+  | Unsupported
+  | StoreError
+  | MessageStore.AppendError
 
 /** @category options
  * @since 0.1.0

@@ -17,8 +17,9 @@ import type * as Scope from "effect/Scope"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
 import type { Runner } from "./internal/store/runners.ts"
+import type { Traced } from "./internal/store/traces.ts"
 import type { ListingBackend } from "./Listing.ts"
-import type { MessageId, RecordedMessage } from "./Message.ts"
+import type { MessageId, MessagePlace, RecordedMessage } from "./Message.ts"
 import type { Key, Position } from "./PositionStore.ts"
 import type { DuplicateMessageId, StoreError, Unsupported, WrongExpectedVersion } from "./StoreError.ts"
 import { category, type CategoryName, type StreamName } from "./StreamName.ts"
@@ -509,8 +510,6 @@ export type StoredPosition =
  * @since 0.1.0
  */
 export interface ToldRunner {
-  /** A UUID. */
-  readonly id: string
   readonly startedAt: DateTime.Utc
   /** Its runs in the JSON form of `Runners.Run`. */
   readonly runs: Schema.Json
@@ -523,13 +522,92 @@ export interface ToldRunner {
  * @since 0.1.0
  */
 export interface RunnersBackend {
+  /** Tells this program from all others: a new UUID for each store that is opened. */
+  readonly id: string
   /** The name of this machine, and the id of this process. */
   readonly host: string | undefined
   readonly pid: number | undefined
   /** Writes the row of this program, or replaces it. Rows that are older than an hour may go. */
   readonly put: (runner: ToldRunner) => Effect.Effect<void, StoreError>
-  readonly remove: (id: string) => Effect.Effect<void, StoreError>
+  /** Takes the row of this program away. */
+  readonly remove: Effect.Effect<void, StoreError>
   readonly list: Effect.Effect<ReadonlyArray<Runner>, StoreError>
+}
+
+/**
+ * A request for the effects of messages.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface EffectsRange {
+  /** At least one. Their global positions are distinct. */
+  readonly causes: ReadonlyArray<Pick<MessagePlace, "globalPosition" | "position" | "streamName">>
+  /** Only messages with higher global positions; at least the lowest one of the causes. */
+  readonly after: number
+  /** From 1. */
+  readonly limit: number
+  /** How many messages to look at, from 1, where the store has no index for them. */
+  readonly window: number
+}
+
+/**
+ * A request for the messages of a correlation.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CorrelatedRange {
+  /** The whole name of a stream, as `correlationStreamName` has it. */
+  readonly correlation: string
+  /**
+   * Only messages with higher global positions. When it is absent, a store with an index begins at the first message. One without
+   * begins half a window before `around`; when that is absent too, before the first message of the stream with the name of the
+   * correlation; and without such a stream, a whole window before the end of the log.
+   */
+  readonly after: number | undefined
+  readonly around: number | undefined
+  /** From 1. */
+  readonly limit: number
+  /** How many messages to look at, from 1, where the store has no index for them. */
+  readonly window: number
+}
+
+/**
+ * What was found, by global position, and what was looked at.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TracePage {
+  readonly messages: ReadonlyArray<Traced>
+  /** Inclusive. */
+  readonly lookedFrom: number
+  /** Inclusive, and never lower than `after`. Nothing between the two may be left out. */
+  readonly lookedThrough: number
+  /** Whether there are more than `limit`, so that the page ends before the place where they are. */
+  readonly isFull: boolean
+  /** Whether all visible messages were looked at: from the one after `after`, or the first one of all, to the end of the log. */
+  readonly isComplete: boolean
+}
+
+/**
+ * What a backend implements so that causes can be followed to their effects.
+ *
+ * **Details**
+ *
+ * Metadata names a cause by `causationMessageGlobalPosition`. A message is an effect when its own global position is higher, and
+ * when `causationMessageStreamName` and `causationMessagePosition` are absent, `null` or those of the cause. A value counts as its
+ * text, whether it is a number or a string, as it does for Message DB.
+ *
+ * Each page is one consistent view. Its cost must not depend on the number of messages, but on `limit` or on `window`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TraceBackend {
+  readonly effects: (range: EffectsRange) => Effect.Effect<TracePage, StoreError>
+  readonly correlated: (range: CorrelatedRange) => Effect.Effect<TracePage, StoreError>
 }
 
 /**
@@ -660,6 +738,8 @@ export interface StoreBackend {
   readonly runners?: RunnersBackend | undefined
   /** Lists of categories and streams. Without this member, they fail with `Unsupported`. */
   readonly listing?: ListingBackend | undefined
+  /** Effects of messages, and the messages of correlations. Without this member, `Trace` fails with `Unsupported`. */
+  readonly trace?: TraceBackend | undefined
   /**
    * Attributes of streams, and deletion. Without this member, what `Streams` needs it for fails with `Unsupported`.
    */

@@ -760,22 +760,26 @@ export const make: {
   // No span of its own: the store's says the same. It is nearly as cheap as an append, so it has as few steps as that allows.
   const addMessage: Streams<A>["addMessage"] = (id, message, options) =>
     Effect.flatMapEager(
-      // `make` says what is wrong with an empty id. It would check the category for each message.
+      // `make` says what is wrong with an id that is empty or no text. It would check the category for each message.
       Effect.flatMapEager(categoryName, (name) =>
-        id === "" ? StreamName.make(name, id) : StreamName.parse(`${name}-${id}`)),
+        typeof id !== "string" || id === "" ? StreamName.make(name, id) : StreamName.parse(`${name}-${id}`)),
       (streamName) =>
         Effect.contextWith((
           context: Context.Context<MessageStore.MessageStore>
         ): Effect.Effect<Message, MessageStore.AppendError | InvalidArgument> => {
           const { at: moment, data } = isTimed(message) ? message : { at: undefined, data: message }
-          if (!isObject(data)) return refuseData(streamName, [], "is not an object")
+          if (!isObject(data)) {
+            return refuseData(streamName, [], "is not an object")
+          }
           if (data === message && isTime(message["at"])) {
             return refuseData(streamName, ["at"], "is a time beside the data: give { at, data }")
           }
           const time = timeTextOf(
             moment === undefined ? Context.get(context, Clock.Clock).currentTimeMillisUnsafe() : moment
           )
-          if (time === undefined) return invalidMoment(moment)
+          if (time === undefined) {
+            return invalidMoment(moment)
+          }
           const ownId = options?.id
           const id = ownId ?? idMaker(context)()
           const metadata = { ...options?.metadata, at: time.text }

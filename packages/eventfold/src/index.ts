@@ -191,6 +191,12 @@ export * as Streams from "./Streams.ts"
  */
 export * as StreamsBackend from "./StreamsBackend.ts"
 /**
+ * What caused what: the effects of a message, and the messages of a correlation.
+ *
+ * @since 0.1.0
+ */
+export * as Trace from "./Trace.ts"
+/**
  * Carries traces from the writer of a message to its handlers.
  *
  * @since 0.1.0

@@ -104,6 +104,7 @@ export const calls = (commands: ReturnType<typeof definitions>) => {
   void Commands.run(Balance, "Deposit", "1", {})
 }
 
+// @effect-diagnostics missingEffectError:off -- the compiler reports it as well
 export const mistakes = () => {
   void Commands.make(Balance, {
     Refuses: {
@@ -145,5 +146,6 @@ export const mistakes = () => {
   // @ts-expect-error it would be no property of the object
   void Commands.make(Balance, { __proto__: { payload: {}, decide: () => [] } })
 }
+// @effect-diagnostics missingEffectError:error
 
 it("compiles", () => assert.isTrue(true))

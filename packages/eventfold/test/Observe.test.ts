@@ -9,9 +9,10 @@ import {
   Entity,
   MessageStore,
   Observe,
+  PositionStore,
   Process,
   ReadModel,
-  ReadModelStore,
+  type ReadModelStore,
   StoreError,
   StreamName,
   Streams
@@ -295,13 +296,16 @@ describe("entityChanges", () => {
     }).pipe(onMemory))
 })
 
+const deposit = (cents: Schema.Json) => ({ type: "Deposited", data: { cents } })
+
 describe("storedTypes", () => {
   const wrong = { cents: "many" }
-
   it.effect("counts by type and version, with the first that does not fit", () =>
     Effect.gen(function*() {
       yield* written
       yield* write("account-2", "Deposited", wrong)
+      // What a process writes is no unknown type.
+      yield* write("account-2", "eventfold:Handled", {})
       yield* write("account-two", "Opened", { owner: "Bob" })
       yield* write("account-2", "Deposited", wrong, { schemaVersion: "3" })
       const observe = yield* Observe.Observe
@@ -333,7 +337,6 @@ describe("storedTypes", () => {
     Effect.gen(function*() {
       const store = yield* MessageStore.MessageStore
       const observe = yield* Observe.Observe
-      const deposit = (cents: Schema.Json) => ({ type: "Deposited", data: { cents } })
       yield* store.append("account-1", Array.from({ length: 100 }, (_, cents) => deposit(cents)))
       // Far apart, with another category between them.
       yield* store.append("order-1", Array.from({ length: 1_000 }, () => ({ type: "Placed", data: {} })))
@@ -453,6 +456,11 @@ describe("readers", () => {
         yield* waitFor(yield* (yield* MessageStore.MessageStore).lastPosition)
       }))
       assert.deepStrictEqual(yield* look, [0, 1, 0, ["1"]])
+      // The timer, which keeps a position as well, is none of the consumers.
+      const { category, consumerId } = { category: "reminder:deadline", consumerId: "reminder:timer" }
+      assert.isTrue(Option.isSome(yield* (yield* PositionStore.PositionStore).get({ category, consumerId })))
+      const ids = Effect.map(observe.consumers, (all) => new Set(all.map(({ consumer }) => consumer)))
+      assert.isFalse((yield* ids).has(consumerId))
       yield* TestClock.adjust("61 minutes")
       assert.deepStrictEqual(yield* look, [0, 1, 1, ["1"]])
       assert.deepStrictEqual(yield* observe.processes, [yield* observe.process("reminder")])
@@ -509,8 +517,10 @@ describe("readers", () => {
         StoreError.InvalidArgument | StreamName.InvalidCategory,
         MessageStore.MessageStore
       > = Observe.layer({ consumers: [greeter], entities: { account: Balance } })
+      // @effect-diagnostics missingLayerContext:off -- the compiler reports it as well
       // @ts-expect-error the handlers need a Mailer
       const wrong: typeof fewer = needs
+      // @effect-diagnostics missingLayerContext:error
       assert.notStrictEqual<unknown>(wrong, fewer)
     }))
 })

@@ -108,16 +108,18 @@ it.effect("a deadline passes at its time, not before, and once", () =>
     assert.strictEqual(yield* Queue.size(reminded), 0)
   }).pipe(fresh))
 
+/** The pending deadlines of the reminder: their ids, names and minutes, and whether they are overdue. */
+const pendingDeadlines = (options?: { readonly id?: string; readonly limit?: number }) =>
+  Effect.map(
+    Process.deadlines({ name: "reminder" }, options),
+    (found) =>
+      found.map(({ due, id, isOverdue, name }) => [id, name, due.epochMilliseconds / 60_000, isOverdue] as const)
+  )
+
 it.effect("pending deadlines are listed by the name of the process, the earliest first, whether it runs or not", () =>
   Effect.gen(function*() {
     const { process } = yield* makeReminder
-    const list = (options?: { readonly id?: string; readonly limit?: number }) =>
-      Effect.map(
-        Process.deadlines({ name: "reminder" }, options),
-        (found) =>
-          found.map(({ due, id, isOverdue, name }) => [id, name, due.epochMilliseconds / 60_000, isOverdue] as const)
-      )
-    assert.deepStrictEqual(yield* list(), [])
+    assert.deepStrictEqual(yield* pendingDeadlines(), [])
     yield* place("late", 60)
     yield* place("early", 1)
     yield* place("soon", 2)
@@ -128,20 +130,20 @@ it.effect("pending deadlines are listed by the name of the process, the earliest
       ["soon", "reminder", 2, false] as const,
       ["late", "reminder", 60, false] as const
     ]
-    assert.deepStrictEqual(yield* list(), [early, soon, late])
-    assert.deepStrictEqual(yield* list({ limit: 2 }), [early, soon])
-    assert.deepStrictEqual(yield* list({ id: "soon" }), [soon])
+    assert.deepStrictEqual(yield* pendingDeadlines(), [early, soon, late])
+    assert.deepStrictEqual(yield* pendingDeadlines({ limit: 2 }), [early, soon])
+    assert.deepStrictEqual(yield* pendingDeadlines({ id: "soon" }), [soon])
     yield* TestClock.adjust("1 minute")
     yield* awaitMessages("reminder:deadline", 4)
     yield* Fiber.interrupt(running)
-    assert.deepStrictEqual(yield* list(), [soon, late])
+    assert.deepStrictEqual(yield* pendingDeadlines(), [soon, late])
     yield* TestClock.adjust("2 minutes")
-    assert.deepStrictEqual(yield* list(), [["soon", "reminder", 2, true], late])
+    assert.deepStrictEqual(yield* pendingDeadlines(), [["soon", "reminder", 2, true], late])
     const json = yield* Schema.encodeEffect(Schema.toCodecJson(Schema.Array(Process.PendingDeadline)))(
       yield* Process.deadlines(process)
     )
     assert.deepStrictEqual(JSON.parse(JSON.stringify(json)), json)
-    assert.instanceOf(yield* Effect.flip(list({ limit: 0 })), StoreError.InvalidArgument)
+    assert.instanceOf(yield* Effect.flip(pendingDeadlines({ limit: 0 })), StoreError.InvalidArgument)
     assert.instanceOf(yield* Effect.flip(Process.deadlines({ name: "a-b" })), StreamName.InvalidCategory)
   }).pipe(fresh))
 

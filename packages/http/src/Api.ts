@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import * as Message from "eventfold/Message"
 import * as Metadata from "eventfold/Metadata"
 import * as StreamsWithAttributes from "eventfold/Streams"
+import * as Trace from "eventfold/Trace"
 import { described, etag, globalPosition, limitQuery, onRead, position, traceparent } from "./internal/api/parts.ts"
 import * as ObserveApi from "./ObserveApi.ts"
 import type { Principal } from "./Principal.ts"
@@ -225,6 +226,57 @@ export const StreamsPage = Schema.Struct({ streams: Schema.Array(StreamSummary),
   identifier: "StreamsPage"
 })
 
+const looked = {
+  lookedFrom: Schema.Int.annotate({
+    description: "The global position, inclusive, from which on messages were looked at"
+  }),
+  lookedThrough: Schema.Int.annotate({
+    description:
+      "The global position, inclusive, up to which messages were looked at: give it as `after` to look further"
+  }),
+  isComplete: Schema.Boolean.annotate({ description: "Whether nothing was left out, up to the end of the log" })
+}
+
+/**
+ * Effects of a message, and how far the store has looked for them.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const EffectsPage = Schema.Struct({
+  effects: Schema.Array(Schema.Struct({ message: MessagePlace, wait: Trace.Wait })),
+  ...looked
+}).annotate({ identifier: "EffectsPage" })
+
+/**
+ * Messages of a correlation, and how far the store has looked for them.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const CorrelatedPage = Schema.Struct({
+  messages: Schema.Array(Schema.Struct({
+    message: MessagePlace,
+    /** Absent when the metadata names none. */
+    cause: Schema.optionalKey(Schema.Struct({
+      globalPosition: Schema.Int,
+      streamName: Schema.optionalKey(Schema.String),
+      position: Schema.optionalKey(Schema.Int)
+    }))
+  })),
+  ...looked
+}).annotate({ identifier: "CorrelatedPage" })
+
+const traceQuery = {
+  after: Schema.optionalKey(position.annotate({ description: "Only messages with higher global positions" })),
+  limit: Schema.optionalKey(limitQuery),
+  window: Schema.optionalKey(
+    globalPosition.check(Schema.isLessThanOrEqualTo(100_000)).annotate({
+      description: "How many messages to look through where the store has no index for traces. Defaults to 10,000"
+    })
+  )
+}
+
 const namesQuery = {
   prefix: Schema.optionalKey(Schema.String.annotate({ description: "Only names that begin with this text" })),
   after: Schema.optionalKey(Schema.String.annotate({ description: "Only names after this one, by their bytes" })),
@@ -362,6 +414,31 @@ export class Messages extends HttpApiGroup.make("messages").add(
     success: RecordedMessage,
     error: [...onRead, Problem.MessageNotFound]
   }).annotateMerge(described("A message by global position", "The message at this global position.")),
+  HttpApiEndpoint.get("effects", "/messages/:globalPosition/effects", {
+    params: { globalPosition },
+    query: traceQuery,
+    success: EffectsPage,
+    error: [...onRead, Problem.MessageNotFound, Problem.Unsupported]
+  }).annotateMerge(described(
+    "The effects of a message",
+    "A page of the messages that the sender may read and that name this one as their cause, by global position, each with the time that " +
+      "it took. While `isComplete` is false, look further after `lookedThrough`."
+  )),
+  HttpApiEndpoint.get("correlated", "/correlations/:streamName", {
+    params: streamName,
+    query: {
+      ...traceQuery,
+      around: Schema.optionalKey(position.annotate({
+        description: "The global position around which to look, without `after` and without an index"
+      }))
+    },
+    success: CorrelatedPage,
+    error: [...onRead, Problem.Unsupported]
+  }).annotateMerge(described(
+    "The messages of a correlation",
+    "A page of the messages that the sender may read and whose metadata has this `correlationStreamName`, by global position, each with " +
+      "its cause. While `isComplete` is false, look further after `lookedThrough`."
+  )),
   HttpApiEndpoint.post("writeAll", "/appends", {
     headers: idempotency,
     payload: Schema.NonEmptyArray(StreamAppend),
@@ -500,7 +577,7 @@ const liveDocs = (summary: string, description: string) =>
 
 const live = {
   success: HttpApiSchema.StreamSse({ events: LiveEvent }),
-  error: [Problem.InvalidRequest, Problem.Forbidden, Problem.Unavailable]
+  error: [Problem.InvalidRequest, Problem.Forbidden, Problem.PositionAhead, Problem.Unavailable]
 } as const
 
 /**

@@ -213,6 +213,20 @@ export class WrongExpectedVersion extends HttpApiError.Problem<WrongExpectedVers
 }, versions) {}
 
 /**
+ * 409: `Last-Event-ID` is beyond the end of the store, or of the stream. The store is older than what the client has: a failover or a
+ * backup has lost messages. Nothing would come until others take their places, which the client would miss. Read again from the beginning,
+ * or from a position before `end`.
+ *
+ * @category problems
+ * @since 0.1.0
+ */
+export class PositionAhead extends HttpApiError.Problem<PositionAhead>()("PositionAhead", {
+  type: "urn:eventfold:problem:position-ahead",
+  status: 409,
+  title: "The store is older than what the client has"
+}, { position: Schema.Int, end: Schema.Int }) {}
+
+/**
  * 409: the command was refused by its decision. Nothing was written.
  *
  * @category problems

@@ -16,6 +16,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { Observe } from "eventfold/Observe"
+import * as StreamName from "eventfold/StreamName"
 import { Api, ApiWithoutMessagestore, MessagestoreApi } from "./Api.ts"
 import * as Access from "./internal/authentication/access.ts"
 import { Closing } from "./internal/limits/closing.ts"
@@ -58,6 +59,8 @@ export interface Options {
  * All routes, for the `HttpRouter` of the program.
  *
  * **Details**
+ *
+ * They take every path below the prefix, or every path that no other route of the program takes when there is none.
  *
  * With the service `Observe` in the context, the routes of entities, commands, processes and schemas answer about its definitions,
  * and the OpenAPI document has their schemas. Without it these answer `definition-not-loaded`, and the others what the store knows.
@@ -121,7 +124,7 @@ const served = <Groups extends HttpApiGroup.Constraint>(
       UnknownRoutes.layer(described)
     )
   }))
-  return prefix === undefined ? routes : Layer.provide(routes, mountedAt(prefix))
+  return Layer.provide(routes, own(prefix))
 }
 
 /** The reference page works without requests to other servers, and may load nothing from them. */
@@ -139,6 +142,24 @@ const DocsPolicy = HttpRouter.middleware((answer) =>
 const docs = <Groups extends HttpApiGroup.Constraint>(api: HttpApi.HttpApi<"eventfold", Groups>) =>
   HttpApiScalar.layer(api, { path: "/docs", scalar: { withDefaultFonts: false } }).pipe(Layer.provide(DocsPolicy.layer))
 
-/** The router of the program, as seen from below the prefix. */
-const mountedAt = (prefix: string) =>
-  Layer.effect(HttpRouter.HttpRouter, Effect.map(HttpRouter.HttpRouter, (router) => router.prefixed(prefix)))
+/** Names of streams are longer than a router expects of a path. What is too long for the store gets its refusal. */
+const routerConfig = { maxParamLength: 4 * StreamName.maxBytes, ignoreDuplicateSlashes: false }
+
+/**
+ * A router of the API's own, to which that of the program hands over what is below the prefix: so the program's need not be
+ * configured for names of streams.
+ */
+const own = (prefix: `/${string}` | undefined) =>
+  Layer.effect(
+    HttpRouter.HttpRouter,
+    Effect.gen(function*() {
+      const program = yield* HttpRouter.HttpRouter
+      const router = yield* Effect.provideService(HttpRouter.make, HttpRouter.RouterConfig, routerConfig)
+      // Its routes answer everything, so that there is no failure left.
+      const answer = Effect.orDie(router.asHttpEffect())
+      const path = prefix === undefined ? "*" as const : "/*" as const
+      const mounted = prefix === undefined ? program : program.prefixed(prefix)
+      yield* mounted.addAll(UnknownRoutes.methods.map((method) => HttpRouter.route(method, path, answer)))
+      return router
+    })
+  )

@@ -14,7 +14,6 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { MessageStore } from "eventfold/MessageStore"
-import * as StreamName from "eventfold/StreamName"
 import { createServer, type Server as NodeServer } from "node:http"
 import { Authentication } from "./Authentication.ts"
 import { unrouted } from "./internal/problems/answers.ts"
@@ -121,15 +120,12 @@ export const layer = (
 
     const served = HttpRouter.serve(
       Layer.mergeAll(Routes.layer({ ...options, closing: closing.await }), ...middleware),
-      { disableListenLog: true, disableLogger: true, routerConfig }
+      { disableListenLog: true, disableLogger: true }
     ).pipe(
       Layer.provideMerge(NodeHttpServer.layer(() => node, { port, host, gracefulShutdownTimeout: gracePeriod }))
     )
     return stopping(closing, node, gracePeriod).pipe(Layer.provideMerge(announced), Layer.provideMerge(served))
   }))
-
-/** Names of streams are longer than the router expects of a path. What is too long for the store gets its refusal. */
-const routerConfig = { maxParamLength: 4 * StreamName.maxBytes, ignoreDuplicateSlashes: false }
 
 const announced = Layer.effectDiscard(
   Effect.flatMap(

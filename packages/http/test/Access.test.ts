@@ -79,6 +79,9 @@ describe("tokens", () => {
       assert.strictEqual((yield* get("/messages?category=order&category=account", "orders")).status, 403)
       // A message of another category is no message for this sender: a refusal would tell that it is there.
       assert.strictEqual((yield* get("/messages/1", "orders")).status, 404)
+      assert.strictEqual((yield* get("/messages/1/effects", "orders")).status, 404)
+      assert.strictEqual((yield* get("/messages/4/effects", "orders")).status, 200)
+      assert.strictEqual((yield* get("/correlations/order-1", "appender")).status, 403)
       assert.strictEqual((yield* get("/messages/4", "orders")).status, 200)
       const both = [{ streamName: "order-1", messages: [message] }, { streamName: "account-1", messages: [message] }]
       assert.strictEqual((yield* call("/appends", { body: both, headers: as("orders") })).status, 403)

@@ -32,6 +32,8 @@ export const layerFailing = (how: Failing): Layer.Layer<MessageStore.MessageStor
         append: () => fail,
         writeAll: how === "unsupported" ? () => unsupported : () => fail,
         readStream: how === "unsupported" ? () => Stream.fromEffect(unsupported) : () => Stream.fromEffect(fail),
+        categories: how === "unsupported" ? () => unsupported : () => fail,
+        streams: how === "unsupported" ? () => unsupported : () => fail,
         readCategoryPage: () => fail,
         readAllPage: () => fail,
         messageAt: () => fail,

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Schema, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Message, MessageStore, StoreError } from "eventfold"
 import * as Frames from "../src/internal/live/frames.ts"
@@ -69,6 +69,65 @@ describe("frames", () => {
         assert.strictEqual(json.split("\n").length, 1)
       }
     }).pipe(Effect.provide(MessageStore.layerMemory)))
+})
+
+/** Two stores of which a program sees the first one, until `failOver`: the second one lacks the last messages. */
+const failingOver = Effect.gen(function*() {
+  const stores = yield* Effect.replicateEffect(Layer.build(Layer.fresh(MessageStore.layerMemory)), 2)
+  const [first, second] = stores.map(Context.get(MessageStore.MessageStore))
+  if (first === undefined || second === undefined) return yield* Effect.die("there are no stores")
+  let current = first
+  const layer = Layer.succeed(MessageStore.MessageStore, {
+    ...first,
+    append: (...args) => current.append(...args),
+    streamVersion: (...args) => current.streamVersion(...args),
+    lastCategoryMessage: (...args) => current.lastCategoryMessage(...args),
+    readCategoryPage: (...args) => current.readCategoryPage(...args),
+    readAllPage: (...args) => current.readAllPage(...args),
+    get lastPosition() {
+      return current.lastPosition
+    }
+  })
+  yield* second.append("account-1", happened())
+  return { layer, failOver: Effect.sync(() => current = second) }
+})
+
+describe("after a failover that has lost messages, a live client", () => {
+  it.effect("is cut off, and refused where it resumes, rather than to wait for what others will write in their places", () =>
+    Effect.gen(function*() {
+      const { failOver, layer } = yield* failingOver
+      yield* Effect.gen(function*() {
+        const hub = yield* Hub.make()
+        yield* append("account-1", 3)
+        const selections = [category("account"), all(), stream("account-1")]
+        const clients = yield* Effect.forEach(selections, (selection) => watch(hub, sse(selection)))
+        yield* pass()
+        for (const { ids } of clients) assert.lengthOf(ids(), 3)
+        yield* failOver
+        yield* pass("1 second")
+        for (const { isOver } of clients) assert.isTrue(isOver())
+        for (const selection of selections) {
+          const last = selection.source._tag === "Stream" ? 2 : 3
+          const refused = yield* Effect.flip(hub.open({ ...sse(selection, last), resumes: true }))
+          assert.deepInclude(refused, { _tag: "PositionAhead", position: last, end: last - 2 })
+        }
+      }).pipe(Effect.provide(layer))
+    }))
+
+  it.effect("that begins beyond the end, as it may, keeps nothing from others", () =>
+    withHub((hub) =>
+      Effect.gen(function*() {
+        yield* append("account-1", 1)
+        const ahead = yield* watch(hub, sse(category("account"), 3))
+        yield* pass()
+        const client = yield* watch(hub, sse(category("account")))
+        yield* pass()
+        yield* append("account-1", 3)
+        yield* pass("1 second")
+        assert.deepStrictEqual(client.ids(), [1, 2, 3, 4])
+        assert.deepStrictEqual(ahead.ids(), [4])
+      })
+    ))
 })
 
 describe("a live client", () => {

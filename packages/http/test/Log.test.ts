@@ -11,6 +11,10 @@ const message = (type: string, correlation?: string) => ({
   ...(correlation === undefined ? {} : { metadata: { correlationStreamName: correlation } })
 })
 
+/** The global positions of places. */
+const positionsOf = (found: unknown) =>
+  (found as ReadonlyArray<{ message: { globalPosition: number } }>).map(({ message }) => message.globalPosition)
+
 const fieldOf = (json: unknown, key: string) =>
   (json as { messages: ReadonlyArray<Record<string, unknown>> }).messages.map((one) => one[key])
 
@@ -115,6 +119,40 @@ describe.each([
         assert.strictEqual((yield* call(`${path}?limit=0`)).status, 400)
         assert.strictEqual((yield* call(`${path}?limit=1001`)).status, 400)
         assert.strictEqual((yield* call(`${path}?after=%00`)).status, 400)
+      }))
+
+    it.effect("gives the effects of a message, and the messages of a correlation", () =>
+      Effect.gen(function*() {
+        const { call } = yield* makeChecker(yield* address)
+        const write = (name: string, metadata: object) =>
+          Effect.map(
+            call(`/streams/${name}/messages`, { body: { type: "T", data: null, metadata } }),
+            ({ json }) => (json as { globalPosition: number }).globalPosition
+          )
+        const correlationStreamName = "traced-1"
+        const cause = yield* write("traced-1", { correlationStreamName })
+        const causation = { causationMessageStreamName: "traced-1", causationMessageGlobalPosition: cause }
+        const first = yield* write("traced-2", { correlationStreamName, ...causation })
+        const second = yield* write("traced-3", causation)
+
+        const effects = yield* call(`/messages/${cause}/effects?limit=1`)
+        const page = effects.json as { effects: unknown; lookedThrough: number }
+        assert.deepStrictEqual(positionsOf(page.effects), [first])
+        assert.deepInclude(effects.json, { lookedFrom: cause + 1, lookedThrough: first, isComplete: false })
+        const rest = (yield* call(`/messages/${cause}/effects?after=${page.lookedThrough}`)).json
+        assert.deepStrictEqual(positionsOf((rest as { effects: unknown }).effects), [second])
+        assert.deepInclude(rest, { isComplete: true })
+
+        const correlated = (yield* call("/correlations/traced-1")).json as { messages: ReadonlyArray<object> }
+        assert.deepStrictEqual(positionsOf(correlated.messages), [cause, first])
+        assert.notProperty(correlated.messages[0], "cause")
+        assert.deepInclude(correlated.messages[1], { cause: { globalPosition: cause, streamName: "traced-1" } })
+
+        assert.strictEqual((yield* call("/messages/1000000/effects")).status, 404)
+        for (const query of ["limit=0", "limit=1001", "window=0", "window=100001", "after=-1"]) {
+          assert.strictEqual((yield* call(`/messages/${cause}/effects?${query}`)).status, 400, query)
+          assert.strictEqual((yield* call(`/correlations/traced-1?${query}`)).status, 400, query)
+        }
       }))
 
     it.effect("appends to several streams, all or none", () =>

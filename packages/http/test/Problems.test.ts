@@ -23,6 +23,8 @@ const requests: ReadonlyArray<readonly [path: string, sent: Sent]> = [
   ["/messages", {}],
   ["/messages/1", {}],
   ["/appends", { body: [{ streamName: "account-1", messages: [message] }] }],
+  ["/categories", {}],
+  ["/categories/account/streams", {}],
   ["/categories/account/messages", {}],
   ["/streams/account-1/live", {}],
   ["/categories/account/live", {}],
@@ -196,6 +198,8 @@ describe("problems", () => {
         assert.deepStrictEqual(yield* paths("/appends", { body: {} }), ["payload"])
         assert.deepStrictEqual(yield* paths("/categories/account/messages?member=1"), ["query.size"])
         assert.deepStrictEqual(yield* paths("/categories/account/messages?type="), ["query.type.0"])
+        assert.deepStrictEqual(yield* paths("/categories?limit=0"), ["query.limit"])
+        assert.deepStrictEqual(yield* paths("/categories/account/streams?limit=1001"), ["query.limit"])
         assert.deepStrictEqual(yield* paths("/streams/account/live"), ["params.streamName"])
         assert.deepStrictEqual(yield* paths("/categories/account/live?size=2"), ["query.member"])
         assert.deepStrictEqual(yield* paths("/categories/account/live?correlation=a-1"), ["params.category"])
@@ -242,9 +246,9 @@ describe("problems", () => {
             assert.strictEqual(answer.headers["www-authenticate"], "Bearer")
           }
         }
-        yield* each(requests.filter(([path]) => !path.startsWith("/messages/") && path !== "/metrics"), 403, call, {
-          headers: as("orders")
-        })
+        // These have what the sender may read.
+        const filtered = ["/categories", "/messages/1", "/metrics"]
+        yield* each(requests.filter(([path]) => !filtered.includes(path)), 403, call, { headers: as("orders") })
         yield* each(ofMessagestore.filter(([path]) => !path.endsWith("/api")), 403, call, { headers: as("orders") })
         yield* each(ofMessagestore.filter(([, , scope]) => scope !== "read"), 403, call, { headers: as("reader") })
         yield* each(ofMessagestore.filter(([, , scope]) => scope === "admin"), 403, call, { headers: as("writer") })
@@ -266,6 +270,10 @@ describe("problems", () => {
         assert.strictEqual((yield* call(append, { body: { messages: [message], expectedVersion: 7 } })).status, 409)
         const stale = { streamName: "account-1", messages: [message], expectedVersion: "noStream" }
         assert.strictEqual((yield* call("/appends", { body: [stale] })).status, 409)
+        for (const live of ["/streams/account-1/live", "/categories/account/live", "/live"]) {
+          const lost = yield* call(live, { headers: { "last-event-id": "7" } })
+          assert.deepInclude(lost.json, { type: "urn:eventfold:problem:position-ahead", status: 409, position: 7 })
+        }
         assert.strictEqual((yield* call(append, { body: message, headers: { "if-match": "\"7\"" } })).status, 412)
         const large = { type: "Opened", data: "x".repeat(2_000) }
         assert.strictEqual((yield* call(append, { body: large })).status, 413)
@@ -329,6 +337,8 @@ describe("problems", () => {
         assert.strictEqual((yield* call("/streams/account-1/messages?direction=backwards")).status, 501)
         const body = [{ streamName: "account-1", messages: [message] }]
         assert.strictEqual((yield* call("/appends", { body })).status, 501)
+        assert.strictEqual((yield* call("/categories")).status, 501)
+        assert.strictEqual((yield* call("/categories/account/streams")).status, 501)
         const others = ofMessagestore.filter(([path, sent]) =>
           !path.endsWith("/api") && (path !== messages || sent.body === undefined) &&
           (!path.endsWith(id) || sent.method === "DELETE")

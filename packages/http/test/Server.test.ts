@@ -291,6 +291,10 @@ it.live("mounts the routes among those of an application", () => {
     assert.deepInclude(document, { servers: [{ url: "/events" }] })
     assert.strictEqual((yield* ask(`${url}/docs`)).status, 200)
     assert.strictEqual((yield* ask(`${url}/nothing`)).headers["content-type"], "application/problem+json")
+    // Longer than a router takes by default.
+    const long = `/streams/a-${"x".repeat(2_000)}`
+    assert.strictEqual((yield* call(`${long}/messages`, { body: message })).status, 201)
+    assert.strictEqual((yield* call(long)).headers["etag"], "\"0\"")
     assert.strictEqual((yield* ask(`${root}/own`)).text, "own")
     // Not ours to answer.
     assert.strictEqual((yield* ask(`${root}/nothing`)).text, "")

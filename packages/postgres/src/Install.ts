@@ -52,6 +52,31 @@ export interface InstallOptions {
    * `message_store` stays as it is, and the installation only adds `eventfold`.
    */
   readonly replaceFunctions?: boolean | undefined
+  /**
+   * The indexes with which `Trace` finds the effects of a message and the messages of a correlation: make them, or with `false` remove
+   * them. Each takes about 32 bytes for each message that names a correlation or a cause, and appends of such messages write to it.
+   * They are made on a stock Message DB as well, by the owner of its table. Defaults to what there is, also in an upgrade.
+   *
+   * A table of more than 128 MB, or one that is in use at that moment, is left as it is, because nothing could be written meanwhile.
+   * {@link Installed} `traceIndexes` has the statements to run then.
+   */
+  readonly traceIndexes?: boolean | undefined
+}
+
+/**
+ * The indexes for `Trace`, after an installation.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TraceIndexes {
+  /** Whether the database has both, and can use them. */
+  readonly areReady: boolean
+  /**
+   * What the option `traceIndexes` asks for and the installation has left: a statement for each index. They run beside all writers, and
+   * outside of transactions, as with psql. None when there is nothing left to do.
+   */
+  readonly statements: ReadonlyArray<string>
 }
 
 /**
@@ -73,6 +98,8 @@ export interface Installed {
   readonly mended: ReadonlyArray<string>
   /** What still is bound wrongly, because it belongs to a stock Message DB, which the installation does not change. */
   readonly unmended: ReadonlyArray<string>
+  /** The indexes for `Trace`. */
+  readonly traceIndexes: TraceIndexes
 }
 
 /**
@@ -105,7 +132,8 @@ export const install = Effect.fn("Postgres.install")(
         yield* set(sql, {
           "eventfold.install_role": options.role === false ? "off" : "on",
           "eventfold.install_owner": options.owner ?? "",
-          "eventfold.replace_functions": options.replaceFunctions === true ? "on" : "off"
+          "eventfold.replace_functions": options.replaceFunctions === true ? "on" : "off",
+          "eventfold.trace_indexes": options.traceIndexes === undefined ? "" : options.traceIndexes ? "on" : "off"
         })
         for (const file of files) {
           if (file.isConditional && !(yield* isOn(sql, "eventfold.install_message_store"))) continue
@@ -116,7 +144,11 @@ export const install = Effect.fn("Postgres.install")(
           version: schemaVersion,
           previousVersion: previousVersion === "" ? Option.none() : Option.some(Number(previousVersion)),
           mended: yield* texts(sql, "eventfold.install_mended"),
-          unmended: yield* texts(sql, "eventfold.install_unmended")
+          unmended: yield* texts(sql, "eventfold.install_unmended"),
+          traceIndexes: {
+            areReady: yield* isOn(sql, "eventfold.install_trace_indexes"),
+            statements: yield* texts(sql, "eventfold.install_trace_statements")
+          }
         }
       })
     ).pipe(Effect.mapError(fromSqlError(sql.config)))
@@ -124,15 +156,15 @@ export const install = Effect.fn("Postgres.install")(
 )
 
 /**
- * Installs for a layer, which has no result to tell what was bound wrongly.
+ * Installs for a layer, which has no result to tell what was bound wrongly, and what is left to do.
  *
  * @internal
  */
 export const installForLayer = (
   options: InstallOptions
 ): Effect.Effect<void, OpenError, PgClient.PgClient> =>
-  Effect.flatMap(install(options), ({ mended, unmended }) =>
-    Effect.andThen(
+  Effect.flatMap(install(options), ({ mended, traceIndexes: { statements }, unmended }) =>
+    Effect.all([
       mended.length === 0 ? Effect.void : Effect.logWarning(
         "the schemas were bound to objects of others, and are mended: look who made those objects",
         { mended }
@@ -140,8 +172,12 @@ export const installForLayer = (
       unmended.length === 0 ? Effect.void : Effect.logWarning(
         "the stock Message DB is bound to objects of others: look who made those objects",
         { unmended }
+      ),
+      statements.length === 0 ? Effect.void : Effect.logWarning(
+        "the indexes for traces are left as they are, because the table is large or in use: run these statements",
+        { statements }
       )
-    ))
+    ], { discard: true }))
 
 /** The client without what the application has set for its own statements. */
 const ownClient = Effect.gen(function*() {
@@ -284,6 +320,27 @@ export const installedSchema = Effect.fnUntraced(function*(
     : sql<InstalledSchema>`SELECT eventfold.schema_version() AS version, 1 AS "oldestClient"`
   return row
 })
+
+/**
+ * Whether the indexes for `Trace` are as an installation is to leave them.
+ *
+ * @internal
+ */
+export const hasTraceIndexes = (
+  sql: PgClient.PgClient,
+  { traceIndexes }: InstallOptions
+): Effect.Effect<boolean, SqlError> =>
+  traceIndexes === undefined ? Effect.succeed(true) : Effect.map(
+    sql<{ readonly there: boolean; readonly gone: boolean }>`SELECT
+        pg_catalog.count(*) FILTER (WHERE indisvalid) OPERATOR(pg_catalog.=) 2 AS there,
+        pg_catalog.count(*) OPERATOR(pg_catalog.=) 0 AS gone
+      FROM pg_catalog.pg_index
+      WHERE indexrelid OPERATOR(pg_catalog.=) ANY (ARRAY[
+        pg_catalog.to_regclass('message_store.messages_correlation'),
+        pg_catalog.to_regclass('message_store.messages_causation')
+      ]::pg_catalog.oid[])`,
+    ([row]) => (traceIndexes ? row?.there : row?.gone) === true
+  )
 
 /**
  * Whether a schema is new enough for this library.

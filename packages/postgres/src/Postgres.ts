@@ -17,6 +17,7 @@ import * as MessageStore from "eventfold/MessageStore"
 import type { ReadModel } from "eventfold/ReadModel"
 import type { Duplex } from "node:stream"
 import {
+  hasTraceIndexes,
   type InstalledSchema,
   installedSchema,
   installForLayer,
@@ -78,6 +79,7 @@ export {
   type Installed,
   type InstallOptions,
   schemaVersion,
+  type TraceIndexes,
   uninstall,
   type Uninstalled,
   type UninstallOptions,
@@ -277,7 +279,10 @@ const ensureInstalled = Effect.fnUntraced(function*({ bound, sql }: Bounded, opt
   if (installation === undefined) return found
   const isToReplace = installation.replaceFunctions === true && found.functions === "stock"
   // Nothing to install: the user may not have the rights to.
-  if (isCurrent(found.schema) && !isToReplace) return found
+  if (isCurrent(found.schema) && !isToReplace) {
+    const hasIndexes = hasTraceIndexes(sql, installation)
+    if (yield* Effect.mapError(bound.statement(hasIndexes), fromSqlError(sql.config))) return found
+  }
   yield* installForLayer(installation)
   return yield* look
 })

@@ -37,6 +37,7 @@ import * as Runners from "./internal/messageStoreSuite/runners.ts"
 import * as Snapshots from "./internal/messageStoreSuite/snapshots.ts"
 import * as Steering from "./internal/messageStoreSuite/steering.ts"
 import * as Streams from "./internal/messageStoreSuite/streams.ts"
+import * as Traces from "./internal/messageStoreSuite/traces.ts"
 import * as Transactions from "./internal/messageStoreSuite/transactions.ts"
 import * as Versions from "./internal/messageStoreSuite/versions.ts"
 import * as WakeUps from "./internal/messageStoreSuite/wakeUps.ts"
@@ -116,6 +117,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<MessageStore, E>, opti
     ApplicationTransactions.tests(it, supports)
     ConsumerPositions.tests(it, supports)
     Listing.tests(it, supports)
+    Traces.tests(it)
     Streams.tests(it, supports)
     if (supports("streams")) Deletions.tests(it)
     if (supports("streams")) Administration.tests(it, supports)

@@ -18,6 +18,7 @@ import * as Contract from "./internal/readModelSuite/contract.ts"
 import type { Counting } from "./internal/readModelSuite/counter.ts"
 import * as Faults from "./internal/readModelSuite/faults.ts"
 import * as Handling from "./internal/readModelSuite/handling.ts"
+import * as Steering from "./internal/readModelSuite/steering.ts"
 
 /** @since 0.1.0 */
 export type { Counting } from "./internal/readModelSuite/counter.ts"
@@ -67,5 +68,6 @@ export const suite = <E, R>(
     Handling.tests(it, counting)
     Builds.tests(it, counting)
     Faults.tests(it, counting)
+    Steering.tests(it, counting)
   })
 }

@@ -7,7 +7,7 @@ import type { Behind, StoredConsumer } from "../../ConsumerStatus.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import { type Listed, PositionStore } from "../../PositionStore.ts"
 import { Unsupported } from "../../StoreError.ts"
-import { allName } from "../store/bookkeeping.ts"
+import { allName, isTimer } from "../store/bookkeeping.ts"
 
 /** How far a position is behind its category: two look-ups. */
 const behindCategory = Effect.fnUntraced(function*(category: string, position: number) {
@@ -53,7 +53,7 @@ const stored = Effect.fnUntraced(function*({ key, place, position: { groupSize, 
   return found
 })
 
-/** The consumers that have written a position. */
+/** The consumers that have written a position. That of a process's timer ends in front of its oldest deadline, which is no lag. */
 export const list = Stream.unwrap(Effect.gen(function*() {
   const { list } = yield* PositionStore
   if (list === undefined) {
@@ -62,5 +62,5 @@ export const list = Stream.unwrap(Effect.gen(function*() {
       remedy: "give the position store of the program the member `list`"
     })
   }
-  return Stream.mapEffect(list, stored)
+  return list.pipe(Stream.filter(({ key }) => !isTimer(key)), Stream.mapEffect(stored))
 }))

@@ -71,7 +71,10 @@ export interface Done extends Pick<Administration.Administered, "action" | "subj
 }
 
 /** The record of what was done, without the details that there are none of. */
-export const recordOf = ({ by, reason, token }: Author, { action, details, subject }: Done): Administration.Administered => {
+export const recordOf = (
+  { by, reason, token }: Author,
+  { action, details, subject }: Done
+): Administration.Administered => {
   const given: Record<string, Schema.Json> = {}
   for (const [name, value] of Object.entries(details)) if (value !== undefined) given[name] = value
   return {

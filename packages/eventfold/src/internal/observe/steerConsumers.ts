@@ -121,14 +121,20 @@ export const replayAll = Effect.fnUntraced(function*(owner: Owner, options: Repl
       subject: `what waits for ${describe(owner)}`,
       expected: { ...expected },
       actual: { ...actual },
-      change: `${changeOf(expected.messages, actual.messages)} in ${actual.streams} streams, which were ${expected.streams}`
+      change: `${
+        changeOf(expected.messages, actual.messages)
+      } in ${actual.streams} streams, which were ${expected.streams}`
     })
   if (actual.streams !== expected.streams || actual.messages !== expected.messages) return yield* refusal(actual)
-  const requests = Effect.forEach(streams, (one) =>
-    Requests.replay(parking, one, limit, ({ waiting }) =>
-      waiting === one.waiting
-        ? undefined
-        : refusal({ ...actual, messages: actual.messages + waiting - one.waiting })), { discard: true })
+  const requests = Effect.forEach(
+    streams,
+    (one) =>
+      Requests.replay(parking, one, limit, ({ waiting }) =>
+        waiting === one.waiting
+          ? undefined
+          : refusal({ ...actual, messages: actual.messages + waiting - one.waiting })),
+    { discard: true }
+  )
   yield* recorded(requests, options, () => ({
     action: "Parking.replay",
     subject: owner.id,
@@ -158,12 +164,14 @@ const messageAsSeen = (
   globalPosition: number
 ): Requests.Guard<States.Contents, NotAsSeen> =>
 (contents) =>
-  States.oldestFirst(contents).some((message) => message.globalPosition === globalPosition) ? undefined : new NotAsSeen({
-    subject: `what waits of ${stream} for ${describe(owner)}`,
-    expected: { globalPosition },
-    actual: json(seenOf(contents)),
-    change: `the message at ${globalPosition} does not wait any longer`
-  })
+  States.oldestFirst(contents).some((message) => message.globalPosition === globalPosition) ?
+    undefined :
+    new NotAsSeen({
+      subject: `what waits of ${stream} for ${describe(owner)}`,
+      expected: { globalPosition },
+      actual: json(seenOf(contents)),
+      change: `the message at ${globalPosition} does not wait any longer`
+    })
 
 export const drop = Effect.fnUntraced(function*(owner: Owner, options: DropOptions) {
   const { reason, stream } = options
@@ -215,7 +223,9 @@ export const rewind = (owner: Owner, options: RewindOptions) =>
         category: owner.category,
         to: targetOf(to),
         position: plan.after,
-        from: rewound.map(({ from, member }) => member === undefined ? { position: from } : { member, position: from })
+        from: rewound.map(({ from, member }) =>
+          member === undefined ? { position: from } : { member, position: from }
+        )
       }
     }))
     // The leases outlive the transaction: a member that started before the commit would begin at the old position.

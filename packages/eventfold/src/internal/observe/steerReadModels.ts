@@ -68,13 +68,14 @@ const buildAsSeen = Effect.fnUntraced(function*(readModel: string, expected: Bui
 })
 
 /** A build that was moved between the look and the change is not as seen either. */
-const unlessMoved = (readModel: string, expected: BuildSeen) =>
-<A, E extends { readonly _tag: string }, R>(operation: Effect.Effect<A, E | BuildMoved, R>) =>
-  Effect.catchTag(operation, "BuildMoved", () =>
-    Effect.flatMap(
-      find(readModel, expected.number),
-      (actual) => Effect.fail(refusal(readModel, expected, actual))
-    ))
+const unlessMoved =
+  (readModel: string, expected: BuildSeen) =>
+  <A, E extends { readonly _tag: string }, R>(operation: Effect.Effect<A, E | BuildMoved, R>) =>
+    Effect.catchTag(operation, "BuildMoved", () =>
+      Effect.flatMap(
+        find(readModel, expected.number),
+        (actual) => Effect.fail(refusal(readModel, expected, actual))
+      ))
 
 export interface RewindOptions extends AuthorWithReason {
   /** 0, or the global position of a message: the live build resumes after it. */
@@ -217,7 +218,8 @@ const buildDetails = (options: ReadModel.BuildOptions): Done["details"] => {
 const listOf = (builds: ReadonlyArray<Pick<BuildSeen, "number" | "state">>) =>
   builds.map(({ number, state }) => ({ number, state })).toSorted((a, b) => a.number - b.number)
 
-const inWords = (builds: ReadonlyArray<BuildSeen>) => builds.length === 0 ? "no builds" : builds.map(describe).join(", ")
+const inWords = (builds: ReadonlyArray<BuildSeen>) =>
+  builds.length === 0 ? "no builds" : builds.map(describe).join(", ")
 
 export const rebuild = Effect.fnUntraced(function*(observe: Observe["Service"], name: string, options: RebuildOptions) {
   yield* checkAuthor(options)
@@ -256,13 +258,17 @@ export const switchTo = Effect.fnUntraced(function*(observe: Observe["Service"],
     return yield* new InvalidArgument({
       argument: "expected",
       value: `build ${build.number} (${build.state}, version ${build.version})`,
-      expected: `a build that is filled beside the live one by the definition that is loaded here, of version ${definition.version}`
+      expected:
+        `a build that is filled beside the live one by the definition that is loaded here, of version ${definition.version}`
     })
   }
   return yield* recordedBuild(
     name,
     options,
-    { action: "ReadModel.switch", details: { build: build.number, version: build.version, ...buildDetails(buildOptionsOf(options)) } },
+    {
+      action: "ReadModel.switch",
+      details: { build: build.number, version: build.version, ...buildDetails(buildOptionsOf(options)) }
+    },
     observe.rebuild(name, { ...buildOptionsOf(options), switch: "when caught up" })
   )
 })

@@ -6,6 +6,7 @@ import type * as Category from "../../Category.ts"
 import { isDeleted, type RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import * as Metadata from "../../Metadata.ts"
+import { handledType } from "../category/messageCodec.ts"
 import { checkInt } from "../store/argumentChecks.ts"
 
 /**
@@ -77,7 +78,10 @@ export const StoredTypes = Schema.Struct({
   category: Schema.String,
   /** Whether all messages of the category were looked at, or only a sample. */
   isComplete: Schema.Boolean,
-  /** How many messages were looked at. Those that stand for a deletion are not among them. */
+  /**
+   * How many messages were looked at. Those that stand for a deletion are not among them, nor are those by which a process notes
+   * that it has handled a message.
+   */
   messages: Schema.Int,
   /** By type, then by version. */
   types: Schema.Array(StoredType)
@@ -123,12 +127,14 @@ const byTypeAndVersion = (a: Seen, b: Seen): number =>
     ? -1
     : 1
 
+const place = ({ globalPosition, time }: RecordedMessage) => ({ globalPosition, time })
+
 /** Counts messages by type and version. It holds one entry for each, however many messages there are. */
 const makeTally = (category: Category.Untyped) => {
   const seen = new Map<string, Seen>()
   let messages = 0
   const take = Effect.fnUntraced(function*(recorded: RecordedMessage) {
-    if (isDeleted(recorded)) return
+    if (isDeleted(recorded) || recorded.type === handledType) return
     messages++
     const { type } = recorded
     const schemaVersion = Metadata.fromJson(recorded.metadata).schemaVersion ?? undefined
@@ -147,7 +153,6 @@ const makeTally = (category: Category.Untyped) => {
     const { globalPosition, path, position, reason, streamName } = misfit
     one.firstMisfit ??= { streamName, position, globalPosition, path, reason }
   })
-  const place = ({ globalPosition, time }: RecordedMessage) => ({ globalPosition, time })
   return {
     take,
     report: (isComplete: boolean): StoredTypes => ({

@@ -4,14 +4,13 @@ import * as Stream from "effect/Stream"
 import { deriveId, type RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import { type Key, PositionStore } from "../../PositionStore.ts"
+import { timerKey } from "../store/bookkeeping.ts"
 import type { DeadlineCategory } from "./deadlines.ts"
 import * as PendingDeadlines from "./pendingDeadlines.ts"
 
 /** The timer has a position of its own, beside that of the consumer that reacts to its messages. */
-export const keyOf = (category: DeadlineCategory, consumerId: string): Key => ({
-  category: category.categoryName,
-  consumerId: `${consumerId}:timer`
-})
+export const keyOf = (category: DeadlineCategory, consumerId: string): Key =>
+  timerKey(consumerId, category.categoryName)
 
 /**
  * The messages of a deadline category from the timer's position on that were read so far, as the deadlines that are pending

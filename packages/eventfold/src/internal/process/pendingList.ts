@@ -15,7 +15,9 @@ export const list = Effect.fnUntraced(function*(process: string, { id, limit }: 
   const { pending, readNew } = yield* DeadlineReader.make(Deadlines.category(process), process)
   yield* readNew
   const now = yield* Clock.currentTimeMillis
-  const found = pending.all().map(({ dueAt, name, recorded: { globalPosition, streamName, time } }): PendingDeadline => ({
+  const found = pending.all().map((
+    { dueAt, name, recorded: { globalPosition, streamName, time } }
+  ): PendingDeadline => ({
     process,
     id: Option.getOrElse(StreamName.id(streamName), () => ""),
     name,
@@ -24,6 +26,8 @@ export const list = Effect.fnUntraced(function*(process: string, { id, limit }: 
     set: { time, globalPosition }
   }))
   return (id === undefined ? found : found.filter((deadline) => deadline.id === id))
-    .toSorted((a, b) => a.due.epochMilliseconds - b.due.epochMilliseconds || a.set.globalPosition - b.set.globalPosition)
+    .toSorted((a, b) =>
+      a.due.epochMilliseconds - b.due.epochMilliseconds || a.set.globalPosition - b.set.globalPosition
+    )
     .slice(0, limit)
 })

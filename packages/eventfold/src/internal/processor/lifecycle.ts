@@ -153,7 +153,8 @@ export const make = Effect.fnUntraced(function*<W extends Work>(subject: Subject
     current: () => current,
     changedFrom,
     status,
-    told: (run) => MessageStore.use((store) => store[InProcess.TypeId].runners.during({ ...subject.reader, status }, run)),
+    told: (run) =>
+      MessageStore.use((store) => store[InProcess.TypeId].runners.during({ ...subject.reader, status }, run)),
     whileLeased,
     start
   }

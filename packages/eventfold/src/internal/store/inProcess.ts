@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import type { Lineage, Positions, StoreBackend, Transactions } from "../../StoreBackend.ts"
+import type { Lineage, Positions, StoreBackend, TraceBackend, Transactions } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
 import type { StreamsBackend } from "../../StreamsBackend.ts"
 import type { Meter } from "../runtime/meter.ts"
@@ -32,6 +32,10 @@ export interface InProcess {
   readonly streams: StreamsBackend | undefined
   /** Whether a message was at a global position and went with its stream. */
   readonly wasDeleted: (globalPosition: number, id: string) => Effect.Effect<boolean, StoreError>
+  /** Follows causes to their effects; `undefined` where the store can't. */
+  readonly trace: TraceBackend | undefined
+  /** What OpenTelemetry calls the database. */
+  readonly systemName: string | undefined
   /** What is kept of streams, and has to go when they are deleted. */
   readonly forgetting: Forgetting.Forgetting
   /** The rows of positions; `undefined` where positions are messages. */
@@ -43,7 +47,7 @@ export interface InProcess {
 }
 
 export const make = (
-  backend: Pick<StoreBackend, "lineage" | "positions" | "streams" | "transactions">,
+  backend: Pick<StoreBackend, "lineage" | "positions" | "streams" | "systemName" | "trace" | "transactions">,
   hub: Pick<WakeUpHub, "wakingCategories">,
   meter: Meter,
   runners: Runners
@@ -54,6 +58,8 @@ export const make = (
     transactions: backend.transactions,
     lineage: backend.lineage,
     positions: backend.positions,
+    trace: backend.trace,
+    systemName: backend.systemName,
     streams: makeStreams(backend, hub, forgetting),
     wasDeleted: (globalPosition, id) => {
       const wanted = messageId(id)

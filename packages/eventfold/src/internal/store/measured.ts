@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
 import type { NamesPage, StreamNamesPage } from "../../Listing.ts"
-import type { EncodedAppend, StoreBackend } from "../../StoreBackend.ts"
+import type { CorrelatedRange, EffectsRange, EncodedAppend, StoreBackend } from "../../StoreBackend.ts"
 import * as StreamName from "../../StreamName.ts"
 import * as Meter from "../runtime/meter.ts"
 import { messaging } from "../runtime/semantics.ts"
@@ -90,7 +90,7 @@ type AllMembers = { readonly [Member in keyof Required<StoreBackend>]: StoreBack
 /** A backend whose operations are measured. */
 export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
   const system = systemOf(backend)
-  const { listing } = backend
+  const { listing, trace } = backend
   const rowsOf = (operation: string) =>
     meter.histogram({
       name: "db.client.response.returned_rows",
@@ -177,6 +177,10 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
     listing: listing === undefined ? undefined : {
       categories: measuringFunction("categories", (page: NamesPage) => listing.categories(page)),
       streams: measuringFunction("streams", (page: StreamNamesPage) => listing.streams(page))
+    },
+    trace: trace === undefined ? undefined : {
+      effects: measuringFunction("effects", (range: EffectsRange) => trace.effects(range)),
+      correlated: measuringFunction("correlated", (range: CorrelatedRange) => trace.correlated(range))
     },
     streams: backend.streams,
     lastMessage: measuringFunction(

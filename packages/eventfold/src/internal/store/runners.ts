@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Schema from "effect/Schema"
 import { RunningStatus } from "../../ConsumerStatus.ts"
-import { nextId } from "../../Message.ts"
 import type { RunnersBackend } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
 import { log } from "../runtime/log.ts"
@@ -106,21 +105,33 @@ const removalLimit = "1 second"
 
 const encodeRuns = Schema.encodeEffect(Schema.toCodecJson(Schema.Array(Run)))
 
-/** Tells the store, and repeats it when something has changed, or each tenth time. */
+/**
+ * Tells the store while something runs, and repeats it when something has changed, or each tenth time. Takes the row away when
+ * nothing runs any longer.
+ */
 const tell = Effect.fnUntraced(function*(
   backend: RunnersBackend,
-  runner: { readonly id: string; readonly startedAt: DateTime.Utc },
-  runs: Effect.Effect<ReadonlyArray<Run>>
+  startedAt: DateTime.Utc,
+  runs: Effect.Effect<ReadonlyArray<Run>>,
+  isRunning: Latch.Latch
 ) {
+  let hasRow = false
   let told = ""
   let quiet = 0
+  const remove = Effect.map(backend.remove, () => {
+    hasRow = false
+    told = ""
+  })
   const look = Effect.gen(function*() {
+    const current = yield* runs
+    if (current.length === 0) return hasRow ? yield* remove : undefined
     // A status is made of what the schema describes.
-    const json = yield* Effect.orDie(encodeRuns(yield* runs))
+    const json = yield* Effect.orDie(encodeRuns(current))
     const text = JSON.stringify(json)
     quiet++
     if (text === told && quiet < heartbeats) return
-    yield* backend.put({ ...runner, runs: json })
+    hasRow = true
+    yield* backend.put({ startedAt, runs: json })
     told = text
     quiet = 0
   })
@@ -130,13 +141,25 @@ const tell = Effect.fnUntraced(function*(
     onFailure: ({ message }) =>
       Effect.as(log("Debug", "the store could not be told what runs here", { error: message }), pauseOfFailure)
   })
-  return yield* Effect.forever(Effect.flatMap(looked, Effect.sleep))
+  const removed = remove.pipe(
+    Effect.interruptible,
+    Effect.timeout(removalLimit),
+    Effect.catch(({ message }) =>
+      log("Debug", "the store could not be told that nothing runs here any longer", { error: message })
+    )
+  )
+  return yield* Effect.suspend(() => hasRow ? Effect.void : isRunning.await).pipe(
+    Effect.andThen(Effect.flatMap(looked, Effect.sleep)),
+    Effect.forever,
+    Effect.onInterrupt(() => hasRow ? removed : Effect.void)
+  )
 })
 
 export const make = Effect.fnUntraced(function*(backend: RunnersBackend | undefined) {
   const running = new Map<Running, DateTime.Utc>()
   const isRunning = yield* Latch.make()
-  const id = yield* nextId
+  // No random number of the program's own: a spec counts on them.
+  const id = backend?.id ?? "this program"
   const startedAt = yield* DateTime.now
   const isTelling = backend !== undefined && Context.get(yield* Effect.context<never>(), Telling)
 
@@ -165,20 +188,7 @@ export const make = Effect.fnUntraced(function*(backend: RunnersBackend | undefi
     return [runner]
   })
 
-  if (isTelling) {
-    const removed = backend.remove(id).pipe(
-      Effect.interruptible,
-      Effect.timeout(removalLimit),
-      Effect.catch(({ message }) =>
-        log("Debug", "the store could not be told that nothing runs here any longer", { error: message })
-      )
-    )
-    yield* isRunning.await.pipe(
-      Effect.andThen(tell(backend, { id, startedAt }, runs)),
-      Effect.onInterrupt(() => isRunning.isOpen() ? removed : Effect.void),
-      Effect.forkScoped
-    )
-  }
+  if (isTelling) yield* Effect.forkScoped(tell(backend, startedAt, runs, isRunning))
 
   const runners: Runners = {
     during: (one, run) =>
@@ -189,7 +199,11 @@ export const make = Effect.fnUntraced(function*(backend: RunnersBackend | undefi
             return isRunning.open
           })),
         () => run,
-        () => Effect.sync(() => running.delete(one))
+        () =>
+          Effect.suspend(() => {
+            running.delete(one)
+            return running.size === 0 ? isRunning.close : Effect.void
+          })
       ),
     list: Effect.gen(function*() {
       const others = backend === undefined ? [] : yield* backend.list

@@ -58,8 +58,8 @@ export interface Reads {
 }
 
 /** Joins the follower. The first heartbeat, at once, tells the client that it has caught up. */
-const join = (subscriber: Subscriber, tail: Tail, reached: number): boolean => {
-  if (!tail.join(subscriber, reached)) return false
+const join = (subscriber: Subscriber, tail: Tail, reached: number, beginning = reached): boolean => {
+  if (!tail.join(subscriber, reached, beginning)) return false
   subscriber.heartbeat(Frames.heartbeat)
   return true
 }
@@ -87,7 +87,10 @@ const makeStep = (subscriber: Subscriber, tail: Tail): Effect.Effect<void, LiveE
     if (page.hasMore || subscriber.hasQueue()) return
     const reached = ofStream ? visible : Math.max(visible, page.through)
     if (!ofStream) subscriber.advance(reached)
-    join(subscriber, tail, reached)
+    // A client may ask for what is beyond the end, where no follower may begin: others would miss what comes before.
+    const store = yield* MessageStore
+    const beginning = tail.through() === undefined ? Math.min(reached, yield* store.lastPosition) : reached
+    join(subscriber, tail, reached, beginning)
   })
 }
 

@@ -12,7 +12,7 @@ import { MessageStore } from "eventfold/MessageStore"
 import * as CatchUp from "./catchUp.ts"
 import * as Frames from "./frames.ts"
 import * as Outage from "./outage.ts"
-import { beforeFirst, check, type Scan, scanOf, type Selection } from "./selection.ts"
+import { ahead, beforeFirst, check, type Scan, scanOf, type Selection } from "./selection.ts"
 import * as Subscriber from "./subscriber.ts"
 import * as Tail from "./tail.ts"
 
@@ -43,6 +43,8 @@ export interface Request {
   readonly format: Frames.Format
   /** Begin after this position; at the beginning when it is absent. */
   readonly after?: Start | undefined
+  /** Whether the client has had that position from the store, which is wrong when it lies beyond the end. Defaults to false. */
+  readonly resumes?: boolean | undefined
 }
 
 /** How long the end waits for clients to take what ends them. */
@@ -80,6 +82,15 @@ const endOf = Effect.fnUntraced(function*({ source }: Selection) {
     case "All":
       return yield* store.lastPosition
   }
+})
+
+/** Fails when the source has no such position any more. */
+const refuseAhead = Effect.fnUntraced(function*({ source }: Selection, position: number) {
+  const store = yield* MessageStore
+  const end = source._tag === "Stream"
+    ? Option.getOrElse(yield* store.streamVersion(source.streamName), () => -1)
+    : yield* store.lastPosition
+  if (end < position) return yield* ahead(position, end)
 })
 
 /** The bytes of a heartbeat, made once for the clients at the same position. */
@@ -142,9 +153,11 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
         })
     )
 
-  const open = Effect.fnUntraced(function*({ after, format, selection }: Request) {
+  const open = Effect.fnUntraced(function*({ after, format, resumes = false, selection }: Request) {
     yield* check(selection)
     const tail = yield* RcMap.get(tails, scanOf(selection))
+    const isKnown = selection.source._tag !== "Stream" && typeof after === "number" && after <= (tail.through() ?? -1)
+    if (resumes && typeof after === "number" && !isKnown) yield* refuseAhead(selection, after)
     const start = after === "end" ? yield* endOf(selection) : after ?? beforeFirst(selection)
     const subscriber = Subscriber.make(selection, format, start, limits, clock)
     yield* register(subscriber, tail)

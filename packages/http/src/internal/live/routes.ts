@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import { Api } from "../../Api.ts"
@@ -27,9 +28,11 @@ const formatOf = (accept: string | undefined): Format => {
 
 const contentTypes: Readonly<Record<Format, string>> = { sse: "text/event-stream", ndjson: "application/x-ndjson" }
 
-/** The position after which to begin: `Last-Event-ID` is newer than the address. */
-const after = (lastEventId: number | undefined, from: Hub.Start | undefined): Hub.Start | undefined =>
-  lastEventId ?? (typeof from === "number" ? from - 1 : from)
+/** Where to begin: `Last-Event-ID` is newer than the address. */
+const startOf = (lastEventId: number | undefined, from: Hub.Start | undefined) => ({
+  after: lastEventId ?? (typeof from === "number" ? from - 1 : from),
+  resumes: lastEventId !== undefined
+})
 
 const group = HttpApiBuilder.group(
   Api,
@@ -39,11 +42,14 @@ const group = HttpApiBuilder.group(
     const count = yield* OpenAnswers.make
 
     const answer = Effect.fnUntraced(
-      function*(accept: string | undefined, selection: Selection, after: Hub.Start | undefined) {
+      function*(request: HttpServerRequest, selection: Selection, start: ReturnType<typeof startOf>) {
         const { name } = yield* Principal
         yield* count(name)
-        const format = formatOf(accept)
-        const bytes = yield* Effect.mapError(hub.open({ selection, format, after }), ofRead)
+        const format = formatOf(request.headers["accept"])
+        const bytes = yield* Effect.mapError(
+          hub.open({ selection, format, ...start }),
+          (error) => error._tag === "PositionAhead" ? error : ofRead(error)
+        )
         return HttpServerResponse.stream(bytes, {
           contentType: contentTypes[format],
           // Proxies hold back what they buffer; nginx asks this header.
@@ -56,7 +62,7 @@ const group = HttpApiBuilder.group(
       stream: Effect.fnUntraced(function*({ headers, params: { streamName }, query: { from, type }, request }) {
         yield* authorizeStream("read", streamName)
         const selection: Selection = { source: { _tag: "Stream", streamName }, types: type }
-        return yield* answer(request.headers["accept"], selection, after(headers["last-event-id"], from))
+        return yield* answer(request, selection, startOf(headers["last-event-id"], from))
       }),
 
       category: Effect.fnUntraced(function*({ headers, params: { category }, query, request }) {
@@ -64,13 +70,13 @@ const group = HttpApiBuilder.group(
         const { correlation, from, member, size, type: types } = query
         const consumerGroup = yield* groupOf(member, size)
         const selection: Selection = { source: { _tag: "Category", category, correlation, consumerGroup }, types }
-        return yield* answer(request.headers["accept"], selection, after(headers["last-event-id"], from))
+        return yield* answer(request, selection, startOf(headers["last-event-id"], from))
       }),
 
       all: Effect.fnUntraced(function*({ headers, query: { category, from, type }, request }) {
         yield* authorizeCategories(category)
         const selection: Selection = { source: { _tag: "All", categories: category }, types: type }
-        return yield* answer(request.headers["accept"], selection, after(headers["last-event-id"], from))
+        return yield* answer(request, selection, startOf(headers["last-event-id"], from))
       })
     })
   })

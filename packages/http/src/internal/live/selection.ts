@@ -5,6 +5,7 @@ import type * as Message from "eventfold/Message"
 import type { ConsumerGroup } from "eventfold/StoreBackend"
 import { InvalidArgument } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
+import { PositionAhead } from "../../Problem.ts"
 import type { IdOf } from "./frames.ts"
 
 /** Where the messages come from. */
@@ -79,6 +80,14 @@ export const filterOf = ({ source, types }: Selection): (message: Message.Record
     (consumerGroup === undefined ||
       Option.contains(StreamName.groupMember(message.streamName, consumerGroup.size), consumerGroup.member))
 }
+
+/** A position that is beyond the end of a source, although a client has it from there. */
+export const ahead = (position: number, end: number): PositionAhead =>
+  new PositionAhead({
+    detail: `position ${position} is beyond the end, which is ${end}: messages were lost`,
+    position,
+    end
+  })
 
 const wrong = (argument: string, value: unknown, expected: string) =>
   new InvalidArgument({ argument, value: JSON.stringify(value) ?? "undefined", expected })

@@ -11,11 +11,16 @@ import * as Latch from "effect/Latch"
 import type * as Pull from "effect/Pull"
 import type { ReadAllError, ReadCategoryError, ReadStreamError } from "eventfold/MessageStore"
 import type { Unsupported } from "eventfold/StoreError"
+import type { PositionAhead } from "../../Problem.ts"
 import type { Format } from "./frames.ts"
 import { keyOf, type Selection } from "./selection.ts"
 
 /** How reading for a live client can fail. */
-export type LiveError = Exclude<ReadStreamError, Unsupported> | ReadCategoryError | ReadAllError
+export type LiveError =
+  | PositionAhead
+  | Exclude<ReadStreamError, Unsupported>
+  | ReadCategoryError
+  | ReadAllError
 
 /** What a client may leave lying, and how long. */
 export interface Limits {

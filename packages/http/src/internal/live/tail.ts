@@ -8,11 +8,12 @@ import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import { MessageStore, type ReadAllError, type WakeUps } from "eventfold/MessageStore"
 import type { ReadPageResult } from "eventfold/StoreBackend"
+import type { PositionAhead } from "../../Problem.ts"
 import * as Frames from "./frames.ts"
 import type { UntilBack } from "./outage.ts"
 import * as Outage from "./outage.ts"
 import * as Recent from "./recent.ts"
-import { filterOf, idOf, type Scan, type Selection } from "./selection.ts"
+import { ahead, filterOf, idOf, type Scan, type Selection } from "./selection.ts"
 import type { LiveError, Subscriber } from "./subscriber.ts"
 
 export interface Options {
@@ -37,9 +38,9 @@ export interface Tail {
   readonly end: Effect.Effect<number | undefined, LiveError>
   /**
    * Adds a client that has everything up to a global position. Gives false when the follower no longer has what comes after it:
-   * then the client reads another page.
+   * then the client reads another page. A follower that nobody has joined begins at `beginning`.
    */
-  readonly join: (subscriber: Subscriber, reached: number) => boolean
+  readonly join: (subscriber: Subscriber, reached: number, beginning: number) => boolean
   readonly leave: (subscriber: Subscriber) => void
 }
 
@@ -144,7 +145,11 @@ const makeReader = Effect.fnUntraced(function*(scan: Scan, batchSize: number) {
     )
     : Effect.undefined
 
-  return { read, wait, end }
+  /** Fails when the store is older than what was read: after a failover that has lost the last messages. */
+  const refuseAhead = (position: number): Effect.Effect<void, ReadAllError | PositionAhead> =>
+    Effect.flatMap(store.lastPosition, (end) => end < position ? Effect.fail(ahead(position, end)) : Effect.void)
+
+  return { read, refuseAhead, wait, end }
 })
 
 const awaitAny = (first: WakeUps | undefined, others: ReadonlyArray<WakeUps>, millis: number): Effect.Effect<void> => {
@@ -167,8 +172,8 @@ export const make = Effect.fnUntraced(function*(scan: Scan, options: Options, un
     return position
   }
 
-  const join = (subscriber: Subscriber, reached: number): boolean => {
-    const here = through ?? begin(reached)
+  const join = (subscriber: Subscriber, reached: number, beginning: number): boolean => {
+    const here = through ?? begin(beginning)
     if (reached < recent.start()) return false
     const view = add(subscriber)
     subscriber.join()
@@ -202,6 +207,7 @@ export const make = Effect.fnUntraced(function*(scan: Scan, options: Options, un
 
   const step = Effect.fnUntraced(function*(from: number) {
     const page = yield* untilBack(reader.read(from + 1))
+    if (page.messages.length === 0 && Option.isNone(page.heldBack)) yield* untilBack(reader.refuseAhead(from))
     publish(page.messages)
     through = Math.max(from, page.through)
     // Clients of the whole source have looked through to here, whatever their filters let pass.
@@ -225,7 +231,7 @@ export const make = Effect.fnUntraced(function*(scan: Scan, options: Options, un
   })
 
   /** A failure that does not pass fails the clients. The next one to join begins again. */
-  const reset = (cause: Cause.Cause<ReadAllError>) =>
+  const reset = (cause: Cause.Cause<ReadAllError | PositionAhead>) =>
     Effect.suspend(() => {
       if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
       for (const { subscribers } of views.values()) {

@@ -11,16 +11,16 @@ import type { HeldBack } from "eventfold/HeldBack"
 import type { CategorySummary } from "eventfold/Listing"
 import { MessageStore } from "eventfold/MessageStore"
 import type { ConsumerGroup, ReadPageResult } from "eventfold/StoreBackend"
-import * as StreamName from "eventfold/StreamName"
 import { Api, type LogPage } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
 import * as Principal from "../../Principal.ts"
-import * as Problem from "../../Problem.ts"
+import type * as Problem from "../../Problem.ts"
 import { authorize, authorizeSome, authorizeStream } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
 import { invalid, ofAppends, ofRead, ofReadStream, orProblem } from "../problems/failures.ts"
 import { linkTo } from "./links.ts"
 import * as NewMessages from "./newMessages.ts"
+import * as Traces from "./traces.ts"
 
 /** The writers without their statements, users and addresses, which are not for every reader. */
 const heldBackOf = ({ position, writers }: HeldBack): NonNullable<typeof LogPage.Type["heldBack"]> => ({
@@ -131,19 +131,11 @@ const messages = HttpApiBuilder.group(
         return pageOf(yield* orProblem(ofRead)(store.readAllPage(options)))
       }),
 
-      at: Effect.fnUntraced(function*({ params: { globalPosition } }) {
-        yield* authorizeSome("read")
-        const principal = yield* Principal.Principal
-        const found = yield* orProblem(ofRead)(store.messageAt(globalPosition))
-        // A message that the sender may not read answers as none does: a refusal would tell that it is there.
-        return yield* Option.filter(
-          found,
-          ({ streamName }) => Principal.allows(principal, "read", StreamName.category(streamName))
-        ).pipe(Option.match({
-          onNone: () => Effect.fail(new Problem.MessageNotFound({})),
-          onSome: (message) => Effect.succeed(message)
-        }))
-      }),
+      at: ({ params: { globalPosition } }) => Traces.readableAt(store, globalPosition),
+
+      effects: ({ params: { globalPosition }, query }) => Traces.effects(store, limits, globalPosition, query),
+
+      correlated: ({ params: { streamName }, query }) => Traces.correlated(store, limits, streamName, query),
 
       writeAll: Effect.fnUntraced(function*({ headers, payload }) {
         yield* Effect.forEach(payload, ({ streamName }) => authorizeStream("append", streamName), { discard: true })

@@ -49,17 +49,18 @@ export const layer = HttpApiBuilder.group(
      * Fails when the key of the request was used with more messages. To the store these would be a part of what it has, so it is asked
      * for the one that would follow them. Nothing else is written meanwhile: if that one is there, so are those of the request.
      */
-    const refuseShortened = (streamName: string, id: MessageId | undefined) =>
-      id === undefined
-        ? Effect.void
-        : Effect.flatMap(orProblem(ofRead)(store.findMessage(streamName, id)), (found) =>
+    const refuseShortened = (streamName: string, id: MessageId) =>
+      Effect.flatMap(
+        orProblem(ofRead)(store.findMessage(streamName, id)),
+        (found) =>
           Option.isNone(found) ? Effect.void : Effect.fail(
             new Problem.DuplicateMessageId({
               detail: "the Idempotency-Key was used with more messages; nothing was written",
               streamName,
               id
             })
-          ))
+          )
+      )
 
     return handlers.handleAll({
       append: Effect.fnUntraced(function*({ headers, params: { streamName }, payload }) {
@@ -70,12 +71,14 @@ export const layer = HttpApiBuilder.group(
         const idSource = { sender: name, key: headers["idempotency-key"] }
         const withIds = yield* NewMessages.identified(messages, streamName, idSource)
         const toWrite = yield* NewMessages.traced(withIds, headers.traceparent)
-        const [result] = yield* Effect.all([
-          store.append(streamName, toWrite, { expectedVersion: version }).pipe(
-            orProblem(ofAppend({ streamName: ["params", "streamName"], byHeader }))
-          ),
-          refuseShortened(streamName, NewMessages.following(messages.length, streamName, idSource))
-        ], { concurrency: "unbounded" })
+        const write = store.append(streamName, toWrite, { expectedVersion: version }).pipe(
+          orProblem(ofAppend({ streamName: ["params", "streamName"], byHeader }))
+        )
+        const id = NewMessages.following(messages.length, streamName, idSource)
+        // Without a key there is nothing to ask for, and most requests have none: they need no fibers of their own.
+        const result = id === undefined
+          ? yield* write
+          : (yield* Effect.all([write, refuseShortened(streamName, id)], { concurrency: "unbounded" }))[0]
         return HttpApiSchema.withHeaders({
           body: { ...result, ids: withIds.map(({ id }) => id) },
           headers: { etag: etag(result.version) }

@@ -35,8 +35,8 @@ const knownPaths = <Groups extends HttpApiGroup.Constraint>(
   }))
 }
 
-/** Not HEAD, which the router takes for GET where it has no route of its own. */
-const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] as const
+/** The methods of routes. Not HEAD, which the router takes for GET where it has no route of its own. */
+export const methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"] as const
 
 /** Routes for everything that no other route takes. */
 export const layer = <Groups extends HttpApiGroup.Constraint>(api: HttpApi.HttpApi<string, Groups>) =>

@@ -4,12 +4,12 @@ import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
-import type { MessageId, RecordedMessage } from "eventfold/Message"
+import type { MessageId, MessagePlace, RecordedMessage } from "eventfold/Message"
 import type { MessagePage } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
 import type { StreamName } from "eventfold/StreamName"
 import type { Statements } from "./statements.ts"
-import { unsafePosition } from "./wireValues.ts"
+import { safePosition, unsafePosition } from "./wireValues.ts"
 
 /**
  * The columns of a value of the type `message_store.message`, as the client decodes them. By place and not by name: an
@@ -103,3 +103,27 @@ export const readMessages = (statements: Statements, operation: string, rows: Va
 /** Reads a page of messages. */
 export const readMessagePage = (statements: Statements, operation: string, rows: Values, isOfStream = false) =>
   Effect.map(statements.query(operation, rows), (rows) => messagePage(statements, rows, isOfStream))
+
+/** The place of a message, as the columns of {@link placeColumns}. */
+export interface PlaceRow {
+  readonly id: string
+  readonly stream_name: string
+  readonly type: string
+  readonly position: bigint
+  readonly global_position: bigint
+  readonly time: Date
+}
+
+export const placeColumns = (sql: PgClient) => sql`id::varchar, stream_name, type, "position", global_position, "time"`
+
+export const placeOf = Effect.fnUntraced(function*(row: PlaceRow): Effect.fn.Return<MessagePlace, StoreError> {
+  return {
+    // Names and ids are checked where messages are written, so the table holds valid ones.
+    id: row.id as MessageId,
+    streamName: row.stream_name as StreamName,
+    type: row.type,
+    position: Math.min(Number(row.position), Number.MAX_SAFE_INTEGER),
+    globalPosition: yield* safePosition(row.global_position),
+    time: timeOf(row.time)
+  }
+})

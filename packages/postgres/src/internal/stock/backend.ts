@@ -12,6 +12,7 @@ import type { GapRule } from "../readAll/gapRule.ts"
 import { makeReadAll } from "../readAll/readAll.ts"
 import * as Listing from "../store/listing.ts"
 import { makeReads } from "../store/reads.ts"
+import * as Trace from "../store/trace.ts"
 import * as Appends from "./appends.ts"
 import { readPage } from "./readAll.ts"
 
@@ -81,6 +82,7 @@ export const make = (
         joined: wakeUps.wakingAfterCommit(appends, joined.appendAll(appends))
       }),
     listing: Listing.make(statements, places, noStreams, sql`false`),
+    trace: Trace.make(statements, places),
     streams: noStreams,
     lease,
     watch: wakeUps.watch

@@ -16,6 +16,7 @@ import * as Positions from "./positions.ts"
 import { makeReads } from "./reads.ts"
 import * as Runners from "./runners.ts"
 import * as Streams from "./streams.ts"
+import * as Trace from "./trace.ts"
 
 /** Reads from the table, because Message DB has no function that reads backwards. */
 const readBackwards = (statements: Statements) => ({ from, limit, streamName }: StreamPage) =>
@@ -65,6 +66,7 @@ export const make = Effect.fnUntraced(function*(
         joined: Effect.suspend(() => joined.appendAll(appends))
       }),
     listing: Listing.make(statements, places, streams, statements.sql`eventfold.is_end(type, data, metadata)`),
+    trace: Trace.make(statements, places),
     streams,
     lease,
     watch: wakeUps.watch

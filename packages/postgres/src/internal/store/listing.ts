@@ -11,39 +11,14 @@ import type {
   StreamsPage,
   StreamSummary
 } from "eventfold/Listing"
-import type { MessageId, MessagePlace } from "eventfold/Message"
 import { type StoreError, Unsupported } from "eventfold/StoreError"
-import { type CategoryName, Order as order, type StreamName } from "eventfold/StreamName"
+import { type CategoryName, Order as order } from "eventfold/StreamName"
 import type { StreamsBackend } from "eventfold/StreamsBackend"
 import type { Places } from "../client/independence.ts"
-import { timeOf } from "../client/messageRows.ts"
+import { placeColumns, placeOf, type PlaceRow } from "../client/messageRows.ts"
 import type { Statements } from "../client/statements.ts"
 import { safePosition, texts } from "../client/wireValues.ts"
 import { categoryOf } from "./filters.ts"
-
-/** The columns of a place. */
-interface PlaceRow {
-  readonly id: string
-  readonly stream_name: string
-  readonly type: string
-  readonly position: bigint
-  readonly global_position: bigint
-  readonly time: Date
-}
-
-const placeColumns = (sql: PgClient) => sql`id::varchar, stream_name, type, "position", global_position, "time"`
-
-const placeOf = Effect.fnUntraced(function*(row: PlaceRow): Effect.fn.Return<MessagePlace, StoreError> {
-  return {
-    // Names and ids are checked where messages are written, so the table holds valid ones.
-    id: row.id as MessageId,
-    streamName: row.stream_name as StreamName,
-    type: row.type,
-    position: Math.min(Number(row.position), Number.MAX_SAFE_INTEGER),
-    globalPosition: yield* safePosition(row.global_position),
-    time: timeOf(row.time)
-  }
-})
 
 /**
  * Whether the indexes of the table compare names by their bytes. Otherwise they compare them by the rules of a language, which

@@ -4,6 +4,7 @@ import * as Schema from "effect/Schema"
 import { Run, type Runner } from "eventfold/Runners"
 import type { RunnersBackend } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
+import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
 import type { Places } from "../client/independence.ts"
 import { storeError } from "../client/sqlError.ts"
@@ -43,26 +44,29 @@ export const make = ({ bound, parseJson, query, sql }: Statements, places: Place
       )
     )
 
+  const id = randomUUID()
   return {
+    id,
     host: hostname(),
     pid: process.pid,
     // What is an hour old is of a program that was killed.
-    put: ({ id, runs, startedAt }) =>
-      bound.statement(sql`WITH old AS (
+    put: ({ runs, startedAt }) =>
+      bound.statement(
+        sql`WITH old AS (
           DELETE FROM eventfold.runners WHERE told_at < clock_timestamp() - interval '1 hour' AND id <> ${id}::uuid
         )
         INSERT INTO eventfold.runners (id, host, pid, started_at, runs)
         VALUES (${id}::uuid, ${hostname()}::text, ${process.pid}::integer,
           ${DateTime.formatIso(startedAt)}::timestamp with time zone, ${JSON.stringify(runs)}::jsonb)
-        ON CONFLICT (id) DO UPDATE SET runs = excluded.runs, told_at = excluded.told_at`).pipe(
+        ON CONFLICT (id) DO UPDATE SET runs = excluded.runs, told_at = excluded.told_at`.unprepared
+      ).pipe(
         Effect.mapError(storeError("Runners.put")),
         Effect.asVoid
       ),
-    remove: (id) =>
-      bound.statement(sql`DELETE FROM eventfold.runners WHERE id = ${id}::uuid`).pipe(
-        Effect.mapError(storeError("Runners.remove")),
-        Effect.asVoid
-      ),
+    remove: bound.statement(sql`DELETE FROM eventfold.runners WHERE id = ${id}::uuid`.unprepared).pipe(
+      Effect.mapError(storeError("Runners.remove")),
+      Effect.asVoid
+    ),
     list: places.read(
       "Runners.list",
       Effect.flatMap(

@@ -15,9 +15,10 @@ class Refused extends Schema.TaggedError<Refused>()("Refused", {}) {}
 const runsOf = (category: string) =>
   Effect.map(
     Runners.list,
-    (all) => all.flatMap(({ id, runs }) => runs.map((run) => ({ runner: id, ...run }))).filter((run) =>
-      run.category === category
-    )
+    (all) =>
+      all.flatMap(({ id, runs }) => runs.map((run) => ({ runner: id, ...run }))).filter((run) =>
+        run.category === category
+      )
   )
 
 export const tests = (it: It) =>
@@ -29,9 +30,10 @@ export const tests = (it: It) =>
         const tried = yield* Queue.unbounded<void>()
         const go = yield* Deferred.make<void>()
         const consumer = Consumer.make("test", { retry: Schedule.spaced("1 millis") }).on(category, {
-          Numbered: () => Effect.andThen(Queue.offer(tried, undefined), Deferred.isDone(go)).pipe(
-            Effect.flatMap((isDone) => isDone ? Effect.void : Effect.fail(new Refused()))
-          )
+          Numbered: () =>
+            Effect.andThen(Queue.offer(tried, undefined), Deferred.isDone(go)).pipe(
+              Effect.flatMap((isDone) => isDone ? Effect.void : Effect.fail(new Refused()))
+            )
         })
         assert.deepStrictEqual(yield* runsOf(category), [])
         yield* store.append(`${category}-1`, numbered(1, 1))

@@ -96,7 +96,10 @@ const ofParked = (it: It) => {
       const { category, owner, park, records, seenOf, stream } = yield* parked
       yield* Steering.replay(owner, { stream, limit: 1, expected: yield* seenOf(stream), ...ann })
       const seen = yield* Stream.runCollect(Stream.filter(Parking.owners, (one) => one.category === category))
-      assert.deepStrictEqual(seen.map(({ messages, streams }) => ({ messages, streams })), [{ messages: 3, streams: 2 }])
+      assert.deepStrictEqual(seen.map(({ messages, streams }) => ({ messages, streams })), [{
+        messages: 3,
+        streams: 2
+      }])
       yield* Steering.replayAll(owner, { expected: { messages: 3, streams: 2 }, ...annWithReason })
       yield* park("c", 1)
       const error = yield* Effect.flip(Steering.replayAll(owner, { expected: { messages: 3, streams: 2 }, ...ann }))
@@ -182,9 +185,10 @@ const ofPositions = (it: It) => {
           Effect.andThen(positions.put(...args), Effect.andThen(Deferred.succeed(isPut, undefined), Effect.never))
       }
       const fiber = yield* Effect.forkChild(
-        Steering.rewind(owner, { to: { time: DateTime.makeUnsafe(0) }, expected: globalPosition, ...annWithReason }).pipe(
-          Effect.provideService(PositionStore.PositionStore, stuck)
-        )
+        Steering.rewind(owner, { to: { time: DateTime.makeUnsafe(0) }, expected: globalPosition, ...annWithReason })
+          .pipe(
+            Effect.provideService(PositionStore.PositionStore, stuck)
+          )
       )
       yield* Deferred.await(isPut)
       yield* Fiber.interrupt(fiber)
