@@ -20,6 +20,7 @@ import {
   etag,
   globalPosition,
   limitQuery,
+  onList,
   onRead,
   position,
   text,
@@ -215,11 +216,11 @@ const process = { process: text.annotate({ description: "The name of a process, 
 export class Processes extends HttpApiGroup.make("processes").add(
   HttpApiEndpoint.get("list", "/processes", {
     success: Schema.Struct({ processes: Schema.Array(Process) }),
-    error: onRead
+    error: onList
   }).annotateMerge(
     described("List processes", "The processes that are loaded here, whose categories the sender may read.")
   ),
-  HttpApiEndpoint.get("one", "/processes/:process", { params: process, success: Process, error: notLoaded })
+  HttpApiEndpoint.get("one", "/processes/:process", { params: process, success: Process, error: [...onList, Problem.DefinitionNotLoaded] })
     .annotateMerge(
       described("A process", "How far its consumers are, and the deadlines that are due next.")
     ),

@@ -14,7 +14,7 @@ import * as Observe from "eventfold/Observe"
 import * as Parking from "eventfold/Parking"
 import { BuildState } from "eventfold/ReadModelStore"
 import * as Runners from "eventfold/Runners"
-import { described, globalPosition, limitQuery, onRead, position, text, timeWithZone } from "./internal/api/parts.ts"
+import { described, globalPosition, limitQuery, onList, onRead, position, text, timeWithZone } from "./internal/api/parts.ts"
 import * as Problem from "./Problem.ts"
 
 /**
@@ -155,7 +155,7 @@ const ofCategory = {
 export class Consumers extends HttpApiGroup.make("consumers").add(
   HttpApiEndpoint.get("list", "/consumers", {
     success: Schema.Struct({ consumers: Schema.Array(Consumer) }),
-    error: onRead
+    error: onList
   }).annotateMerge(described(
     "List consumers",
     "The consumers that are loaded here, with their lag, and those that the store knows by their positions or by what is parked for " +
@@ -222,7 +222,7 @@ export class Consumers extends HttpApiGroup.make("consumers").add(
   )),
   HttpApiEndpoint.get("runners", "/runners", {
     success: Schema.Struct({ runners: Schema.Array(Runner) }),
-    error: onRead
+    error: onList
   }).annotateMerge(described(
     "What runs where",
     "The programs that run consumers or read models of categories that the sender may read, with what they do right now."
@@ -381,7 +381,7 @@ const readModel = { readModel: text.annotate({ description: "The name of a read 
 export class ReadModels extends HttpApiGroup.make("readModels").add(
   HttpApiEndpoint.get("list", "/read-models", {
     success: Schema.Struct({ readModels: Schema.Array(ReadModel) }),
-    error: onRead
+    error: onList
   }).annotateMerge(described(
     "List read models",
     "The read models that are loaded here, and those that the store knows by their builds. A read model may have any category as its " +
@@ -390,7 +390,7 @@ export class ReadModels extends HttpApiGroup.make("readModels").add(
   HttpApiEndpoint.get("one", "/read-models/:readModel", {
     params: readModel,
     success: ReadModel,
-    error: [...onRead, Problem.ReadModelNotFound]
+    error: [...onList, Problem.ReadModelNotFound]
   }).annotateMerge(
     described("A read model", "Its builds, and how far each is. Needs the scope `read` for all categories.")
   ),

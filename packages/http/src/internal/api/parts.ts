@@ -37,3 +37,6 @@ export const described = (summary: string, description: string) => OpenApi.annot
 
 /** The problems of every read. */
 export const onRead = [Problem.InvalidRequest, Problem.Forbidden, Problem.Unavailable] as const
+
+/** The problems of a read that takes nothing of the request but a name. */
+export const onList = [Problem.Forbidden, Problem.Unavailable] as const
