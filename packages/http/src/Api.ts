@@ -21,6 +21,7 @@ import { described, etag, globalPosition, limitQuery, onRead, position, tracepar
 import * as ObserveApi from "./ObserveApi.ts"
 import type { Principal } from "./Principal.ts"
 import * as Problem from "./Problem.ts"
+import * as ReadersApi from "./ReadersApi.ts"
 
 /**
  * Authenticates each request, and counts it against the rate of its sender.
@@ -833,9 +834,9 @@ export class ApiWithoutMessagestore extends HttpApi.make("eventfold").add(
   Categories,
   Live,
   ObserveApi.Entities.middleware(Access),
-  ObserveApi.Consumers.middleware(Access),
+  ReadersApi.Consumers.middleware(Access),
   ObserveApi.Processes.middleware(Access),
-  ObserveApi.ReadModels.middleware(Access),
+  ReadersApi.ReadModels.middleware(Access),
   ObserveApi.Schemas.middleware(Access),
   ObserveApi.Administration.middleware(Access),
   System

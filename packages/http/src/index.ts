@@ -47,6 +47,12 @@ export * as Principal from "./Principal.ts"
  */
 export * as Problem from "./Problem.ts"
 /**
+ * The definition of the routes that show consumers and read models, and steer them.
+ *
+ * @since 0.1.0
+ */
+export * as ReadersApi from "./ReadersApi.ts"
+/**
  * When a server is ready to take requests.
  *
  * @since 0.1.0

@@ -5,11 +5,21 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import * as Problem from "../../Problem.ts"
 
+/** A name, an id, or words. */
+export const text = Schema.NonEmptyString
+
 /** A position in a stream. */
 export const position = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
 /** A position in the store, or another number from 1. */
 export const globalPosition = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
+
+/** A time without a zone would be another moment on another server. */
+export const timeWithZone = Schema.String.check(
+  Schema.isPattern(/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/, {
+    expected: "a time with its zone, such as 2026-11-29T10:00:00Z"
+  })
+)
 
 export const limitQuery = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)).annotate({
   description: "The most messages of the page. Defaults to 100"
@@ -27,3 +37,6 @@ export const described = (summary: string, description: string) => OpenApi.annot
 
 /** The problems of every read. */
 export const onRead = [Problem.InvalidRequest, Problem.Forbidden, Problem.Unavailable] as const
+
+/** The problems of a read that takes nothing of the request but a name. */
+export const onList = [Problem.Forbidden, Problem.Unavailable] as const
