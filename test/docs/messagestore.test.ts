@@ -23,7 +23,7 @@ const declared = new Set(files.flatMap((file) => all(read(file), /it\.effect\("(
 const guide = read("docs/messagestore.md")
 
 /** The cells of the rows below the head of the table of calls. */
-const rows = (guide.split("## Messagestore's calls")[1] ?? "")
+const rows = ((guide.split("## Messagestore's calls")[1] ?? "").split("\n## ")[0] ?? "")
   .split("\n")
   .filter((line) => line.startsWith("| "))
   .slice(2)

@@ -176,6 +176,10 @@ describe("parking", () => {
       }
     })))
 
+  const page = (options?: Parking.ListOptions) => Stream.runCollect(Parking.list(owner, options))
+
+  const names = (streams: ReadonlyArray<Parking.ParkedStream>) => streams.map(({ stream }) => stream)
+
   it.effect("lists a page at a time, in the order in which the streams were parked", () =>
     inMemory(Effect.gen(function*() {
       const handler = makeHandler()
@@ -185,8 +189,6 @@ describe("parking", () => {
         yield* Account.append(stream, Account.events.Deposited({ amount }))
         yield* settle
       }
-      const page = (options?: Parking.ListOptions) => Stream.runCollect(Parking.list(owner, options))
-      const names = (streams: ReadonlyArray<Parking.ParkedStream>) => streams.map(({ stream }) => stream)
       const all = yield* page()
       assert.deepStrictEqual(names(all), ["account-c", "account-a", "account-b"])
       const first = yield* page({ limit: 2 })

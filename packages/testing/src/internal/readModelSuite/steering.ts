@@ -118,8 +118,8 @@ export const tests = <R>(it: It<R>, counting: Counting<R>) =>
         assert.instanceOf(Arr.getFailures(both)[0], Steering.NotAsSeen)
         assert.deepStrictEqual(yield* builds, [{ number: 1, state: "live", position: 0 }])
         const changed = counter(counting, name, category, { fingerprint: "changed" })
+        const accept = (number: number) => Steering.accept(name, { expected: { number, state: "live" }, ...ann })
         yield* Effect.gen(function*() {
-          const accept = (number: number) => Steering.accept(name, { expected: { number, state: "live" }, ...ann })
           assert.instanceOf(yield* Effect.flip(accept(2)), Steering.NotAsSeen)
           yield* accept(1)
         }).pipe(loading(changed))
