@@ -14,7 +14,9 @@ import * as Category from "eventfold/Category"
 import * as Consumer from "eventfold/Consumer"
 import * as Entity from "eventfold/Entity"
 import * as MessageStore from "eventfold/MessageStore"
+import * as Parking from "eventfold/Parking"
 import * as ReadModel from "eventfold/ReadModel"
+import * as Runners from "eventfold/Runners"
 import * as Trace from "eventfold/Trace"
 import { inject } from "vitest"
 import * as Catalog from "../support/Catalog.ts"
@@ -118,6 +120,12 @@ const everything = Effect.gen(function*() {
   yield* store.findMessage("account-1", id)
   yield* store.lastCategoryMessage("account")
   yield* store.countCategory("account")
+  const { categories } = yield* store.categories({ prefix: "a", after: "a" })
+  assert.include(categories.map(({ category }) => category), "account")
+  assert.lengthOf((yield* store.streams({ category: "account", prefix: "account-", after: "account-1" })).streams, 2)
+  yield* Stream.runDrain(Consumer.list)
+  yield* Stream.runDrain(Parking.owners)
+  yield* Runners.list
   yield* store.countAll()
   yield* store.messageAt(1)
   const trace = Effect.andThen(Trace.effects(1), Trace.tree("account-1"))

@@ -20,6 +20,9 @@ import type { Statements } from "../client/statements.ts"
 import { safePosition, texts } from "../client/wireValues.ts"
 import { categoryOf } from "./filters.ts"
 
+// Two values that are compared have one type, and polymorphic functions their schema: no operator or function of another role fits
+// better than PostgreSQL's own.
+
 /**
  * Whether the indexes of the table compare names by their bytes. Otherwise they compare them by the rules of a language, which
  * have the names of a category in many places.
@@ -29,14 +32,16 @@ const comparesBytes = ({ query, sql }: Statements, operation: string) =>
     query(
       operation,
       sql<{ readonly bytes: boolean }>`SELECT coalesce(
-          CASE WHEN used.collprovider::text = 'd'
-            THEN base.datlocprovider::text = 'b' OR base.datlocprovider::text = 'c' AND base.datcollate ~ '^(C|POSIX)([.]|$)'
-            ELSE used.collprovider::text = 'b' OR used.collprovider::text = 'c' AND used.collcollate ~ '^(C|POSIX)([.]|$)'
+          CASE WHEN used.collprovider::text = 'd'::text
+            THEN base.datlocprovider::text = 'b'::text
+              OR base.datlocprovider::text = 'c'::text AND base.datcollate::text ~ '^(C|POSIX)([.]|$)'::text
+            ELSE used.collprovider::text = 'b'::text
+              OR used.collprovider::text = 'c'::text AND used.collcollate::text ~ '^(C|POSIX)([.]|$)'::text
           END, false) AS bytes
         FROM pg_catalog.pg_attribute AS named
         JOIN pg_catalog.pg_collation AS used ON used.oid = named.attcollation
         JOIN pg_catalog.pg_database AS base ON base.datname = current_database()
-        WHERE named.attrelid = 'message_store.messages'::regclass AND named.attname = 'stream_name'`
+        WHERE named.attrelid = 'message_store.messages'::regclass::oid AND named.attname = 'stream_name'::name`
     ),
     ([row]) => row?.bytes === true
   )
@@ -110,25 +115,33 @@ const estimated = (sql: PgClient): Fragment =>
         stats.total,
         stats.common,
         stats.shares,
-        greatest(0, 1 - (SELECT coalesce(sum(share), 0) FROM unnest(stats.shares) AS shares (share)))
-          / greatest(1, stats.categories - cardinality(stats.common)) AS rest
+        greatest(
+          0::float8,
+          1::float8 - (SELECT coalesce(sum(share), 0::float8) FROM pg_catalog.unnest(stats.shares) AS shares (share))
+        ) / greatest(1::float8, stats.categories - pg_catalog.cardinality(stats.common)::float8) AS rest
       FROM (
         SELECT
           rows.total,
-          coalesce(pg_stats.most_common_vals::text::text[], '{}') AS common,
-          coalesce(pg_stats.most_common_freqs, '{}') AS shares,
-          CASE WHEN pg_stats.n_distinct < 0 THEN - pg_stats.n_distinct * rows.total ELSE pg_stats.n_distinct END AS categories
+          coalesce(pg_stats.most_common_vals::text::text[], '{}'::text[]) AS common,
+          coalesce(pg_stats.most_common_freqs::float8[], '{}'::float8[]) AS shares,
+          CASE WHEN pg_stats.n_distinct::float8 < 0::float8
+            THEN (- pg_stats.n_distinct::float8) * rows.total
+            ELSE pg_stats.n_distinct::float8
+          END AS categories
         FROM (
           SELECT
-            pg_class.reltuples::float8 / pg_class.relpages
-              * (pg_relation_size(pg_class.oid) / current_setting('block_size')::float8) AS total
+            pg_class.reltuples::float8 / pg_class.relpages::float8
+              * (pg_relation_size(pg_class.oid::regclass)::float8 / current_setting('block_size'::text)::float8) AS total
           FROM pg_catalog.pg_class
-          WHERE pg_class.oid = 'message_store.messages'::regclass AND pg_class.reltuples >= 0 AND pg_class.relpages > 0
+          WHERE pg_class.oid = 'message_store.messages'::regclass::oid
+            AND pg_class.reltuples::float8 >= 0::float8 AND pg_class.relpages > 0::integer
         ) AS rows, pg_catalog.pg_stats
-        WHERE pg_stats.schemaname = 'message_store' AND pg_stats.tablename = 'messages_category' AND pg_stats.attname = (
-          SELECT pg_attribute.attname FROM pg_catalog.pg_attribute
-          WHERE pg_attribute.attrelid = to_regclass('message_store.messages_category') AND pg_attribute.attnum = 1
-        )
+        WHERE pg_stats.schemaname = 'message_store'::name AND pg_stats.tablename = 'messages_category'::name
+          AND pg_stats.attname = (
+            SELECT pg_attribute.attname FROM pg_catalog.pg_attribute
+            WHERE pg_attribute.attrelid = to_regclass('message_store.messages_category'::text)::oid
+              AND pg_attribute.attnum = 1::smallint
+          )
       ) AS stats
     )`
 
@@ -147,7 +160,13 @@ const readCategories = (statements: Statements, page: NamesPage) =>
         estimated(sql)
       }
         SELECT listed.category, last.*,
-          (SELECT greatest(1, round(total * coalesce(shares[array_position(common, listed.category)], rest))) FROM counted)
+          (
+            SELECT greatest(
+              1::float8,
+              round(total * coalesce(shares[pg_catalog.array_position(common, listed.category)], rest))
+            )
+            FROM counted
+          )
             AS messages
         FROM listed, LATERAL (
           SELECT ${placeColumns(sql)}
@@ -182,7 +201,7 @@ const lastOfListed = (sql: PgClient, isEnd: Fragment): Fragment =>
     FROM listed, LATERAL (
       SELECT ${placeColumns(sql)}, ${isEnd} AS ended
       FROM message_store.messages
-      WHERE stream_name = listed.name
+      WHERE stream_name::text = listed.name
       ORDER BY messages."position" DESC
       LIMIT 1
     ) AS last
@@ -200,23 +219,23 @@ const streamsOfPage = (sql: PgClient, { category, prefix, ...page }: StreamNames
       SELECT ${category}::text AS name
       WHERE starts_with(${category}::text, ${prefix}::text)
         AND (${page.after ?? null}::text IS NULL OR ${category}::text > ${page.after ?? null}::text)
-        AND EXISTS (SELECT FROM message_store.messages WHERE stream_name = ${category}::text)
+        AND EXISTS (SELECT FROM message_store.messages WHERE stream_name::text = ${category}::text)
       UNION ALL`
   const isPossible = sql`starts_with(${begin}::text, ${prefix}::text)`
   return sql`WITH RECURSIVE names (name, nth) AS (
       (
-        SELECT stream_name, 1
+        SELECT stream_name::text, 1
         FROM message_store.messages
-        WHERE ${begins(sql, sql`stream_name`, { ...page, prefix: begin })} AND ${isPossible}
+        WHERE ${begins(sql, sql`stream_name::text`, { ...page, prefix: begin })} AND ${isPossible}
         ORDER BY stream_name, messages."position"
         LIMIT 1
       )
       UNION ALL
-      SELECT step.stream_name, names.nth + 1
+      SELECT step.name, names.nth + 1
       FROM names, LATERAL (
-        SELECT messages.stream_name
+        SELECT messages.stream_name::text AS name
         FROM message_store.messages
-        WHERE messages.stream_name > names.name
+        WHERE messages.stream_name::text > names.name
         ORDER BY messages.stream_name, messages."position"
         LIMIT 1
       ) AS step
@@ -292,7 +311,8 @@ const listNoted = Effect.fnUntraced(function*(
     "streams",
     query(
       "streams",
-      sql<StreamRow>`WITH listed (name) AS (SELECT unnest(${texts(names)})) ${lastOfListed(sql, isEnd)}`.unprepared
+      sql<StreamRow>`WITH listed (name) AS (SELECT pg_catalog.unnest(${texts(names)})) ${lastOfListed(sql, isEnd)}`
+        .unprepared
     )
   )
   return yield* streamsPage(rows, names.length < page.limit ? undefined : names.at(-1))
