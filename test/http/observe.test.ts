@@ -89,7 +89,15 @@ for (const server of inject("postgres")) {
           assert.deepStrictEqual(refused.refusal, { _tag: "TooMuch", limit: 100 })
           assert.instanceOf(yield* Effect.flip(add(8, "0")), Problem.CommandIdTaken)
 
-          const settings = { url, worker: "one", category: "counter", concurrency: 1, every: 1, interval: 10, millis: 1 }
+          const settings = {
+            url,
+            worker: "one",
+            category: "counter",
+            concurrency: 1,
+            every: 1,
+            interval: 10,
+            millis: 1
+          }
           const child = yield* Child.start(script, [yield* Schema.encodeEffect(Settings)(settings)])
           const params = { consumer: "test" }
           const position = Effect.map(
@@ -101,8 +109,11 @@ for (const server of inject("postgres")) {
           )
           const run = yield* untilSome(
             "it has handled everything there",
-            Effect.map(consumers.runners(), ({ runners }) =>
-              Option.fromUndefinedOr(runners.find(({ runs }) => runs.some(({ status }) => status.handled === 6))))
+            Effect.map(
+              consumers.runners(),
+              ({ runners }) =>
+                Option.fromUndefinedOr(runners.find(({ runs }) => runs.some(({ status }) => status.handled === 6)))
+            )
           )
           assert.notStrictEqual(run.pid, process.pid)
           const at = yield* untilSome(

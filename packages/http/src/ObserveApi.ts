@@ -220,7 +220,11 @@ export class Processes extends HttpApiGroup.make("processes").add(
   }).annotateMerge(
     described("List processes", "The processes that are loaded here, whose categories the sender may read.")
   ),
-  HttpApiEndpoint.get("one", "/processes/:process", { params: process, success: Process, error: [...onList, Problem.DefinitionNotLoaded] })
+  HttpApiEndpoint.get("one", "/processes/:process", {
+    params: process,
+    success: Process,
+    error: [...onList, Problem.DefinitionNotLoaded]
+  })
     .annotateMerge(
       described("A process", "How far its consumers are, and the deadlines that are due next.")
     ),

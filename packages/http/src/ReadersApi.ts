@@ -14,7 +14,16 @@ import * as Observe from "eventfold/Observe"
 import * as Parking from "eventfold/Parking"
 import { BuildState } from "eventfold/ReadModelStore"
 import * as Runners from "eventfold/Runners"
-import { described, globalPosition, limitQuery, onList, onRead, position, text, timeWithZone } from "./internal/api/parts.ts"
+import {
+  described,
+  globalPosition,
+  limitQuery,
+  onList,
+  onRead,
+  position,
+  text,
+  timeWithZone
+} from "./internal/api/parts.ts"
 import * as Problem from "./Problem.ts"
 
 /**

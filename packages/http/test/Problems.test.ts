@@ -366,9 +366,8 @@ describe("problems", () => {
   it.live("every documented answer was seen", () =>
     Effect.sync(() => {
       assert.deepStrictEqual(
-        [...documented].filter((what) =>
-          !all.has(what) && !isLive(what.replace(/ 200$/, "")) && !isObserving(what)
-        ).join(),
+        [...documented].filter((what) => !all.has(what) && !isLive(what.replace(/ 200$/, "")) && !isObserving(what))
+          .join(),
         ""
       )
     }))
