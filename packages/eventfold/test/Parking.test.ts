@@ -28,6 +28,10 @@ const runMembers = (
   members: ReadonlyArray<number>
 ) => Consumer.run(consumerOf({ one: (amount) => one(members[0] ?? 0, amount) }, { group: { size: 3, members } }))
 
+const page = (options?: Parking.ListOptions) => Stream.runCollect(Parking.list(owner, options))
+
+const names = (streams: ReadonlyArray<Parking.ParkedStream>) => streams.map(({ stream }) => stream)
+
 describe("parking", () => {
   it.effect("parks a failed message and the later ones of its stream, while other streams flow", () =>
     inMemory(Effect.gen(function*() {
@@ -185,8 +189,6 @@ describe("parking", () => {
         yield* Account.append(stream, Account.events.Deposited({ amount }))
         yield* settle
       }
-      const page = (options?: Parking.ListOptions) => Stream.runCollect(Parking.list(owner, options))
-      const names = (streams: ReadonlyArray<Parking.ParkedStream>) => streams.map(({ stream }) => stream)
       const all = yield* page()
       assert.deepStrictEqual(names(all), ["account-c", "account-a", "account-b"])
       const first = yield* page({ limit: 2 })
