@@ -119,7 +119,7 @@ for (const server of inject("postgres")) {
           const at = yield* untilSome(
             "its position is stored",
             Effect.map(
-              Effect.catchTag(position, "ConsumerNotFound", () => Effect.succeed(undefined)),
+              Effect.catchTag(position, "ConsumerNotFound", () => Effect.undefined),
               (found) => Option.filter(Option.fromUndefinedOr(found), (position) => position >= 6)
             )
           )
@@ -133,7 +133,7 @@ for (const server of inject("postgres")) {
           const { rewound } = yield* untilSome(
             "its lease has gone with it",
             Effect.map(
-              Effect.catchTag(rewind, "ConsumerIsRunning", () => Effect.succeed(undefined)),
+              Effect.catchTag(rewind, "ConsumerIsRunning", () => Effect.undefined),
               Option.fromUndefinedOr
             )
           )

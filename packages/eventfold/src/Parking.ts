@@ -30,7 +30,7 @@ import * as Requests from "./internal/parking/requests.ts"
 import { categoryNames } from "./internal/store/allNames.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"
 import { MessageStore } from "./MessageStore.ts"
-import { type InvalidArgument, type StoreError, type Unsupported } from "./StoreError.ts"
+import type { InvalidArgument, StoreError, Unsupported } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 
 /**

@@ -28,6 +28,10 @@ const runMembers = (
   members: ReadonlyArray<number>
 ) => Consumer.run(consumerOf({ one: (amount) => one(members[0] ?? 0, amount) }, { group: { size: 3, members } }))
 
+const page = (options?: Parking.ListOptions) => Stream.runCollect(Parking.list(owner, options))
+
+const names = (streams: ReadonlyArray<Parking.ParkedStream>) => streams.map(({ stream }) => stream)
+
 describe("parking", () => {
   it.effect("parks a failed message and the later ones of its stream, while other streams flow", () =>
     inMemory(Effect.gen(function*() {
@@ -175,10 +179,6 @@ describe("parking", () => {
         assert.deepStrictEqual(yield* waiting({ id, category: "account" }), {})
       }
     })))
-
-  const page = (options?: Parking.ListOptions) => Stream.runCollect(Parking.list(owner, options))
-
-  const names = (streams: ReadonlyArray<Parking.ParkedStream>) => streams.map(({ stream }) => stream)
 
   it.effect("lists a page at a time, in the order in which the streams were parked", () =>
     inMemory(Effect.gen(function*() {

@@ -34,7 +34,9 @@ export const layerFailing = (how: Failing): Layer.Layer<MessageStore.MessageStor
         readStream: how === "unsupported" ? () => Stream.fromEffect(unsupported) : () => Stream.fromEffect(fail),
         categories: how === "unsupported" ? () => unsupported : () => fail,
         streams: how === "unsupported" ? () => unsupported : () => fail,
+        readCategory: () => Stream.fromEffect(fail),
         readCategoryPage: () => fail,
+        lastCategoryMessage: () => fail,
         readAllPage: () => fail,
         messageAt: () => fail,
         lastPosition: fail,
@@ -43,6 +45,7 @@ export const layerFailing = (how: Failing): Layer.Layer<MessageStore.MessageStor
         findMessage: () => fail,
         [inProcess]: {
           ...store[inProcess],
+          runners: { ...store[inProcess].runners, list: fail },
           streams: how === "unsupported" ? undefined : {
             add: failing,
             set: failing,

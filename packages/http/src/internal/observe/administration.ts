@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Stream from "effect/Stream"
 import * as Administration from "eventfold/Administration"
+import type * as Category from "eventfold/Category"
 import { MessageStore } from "eventfold/MessageStore"
 import { Api } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
@@ -12,6 +13,15 @@ import { authorizeStream } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
 import { orProblem } from "../problems/failures.ts"
 import { ofRecords } from "./failures.ts"
+
+type Recorded = Category.RecordedEvent<typeof Administration.Records>
+
+const recordOf = ({ data, recorded: { globalPosition, position, time } }: Recorded) => ({
+  position,
+  globalPosition,
+  time,
+  ...data
+})
 
 export const layer = HttpApiBuilder.group(
   Api,
@@ -31,12 +41,7 @@ export const layer = HttpApiBuilder.group(
         )
         const next = found[most]?.recorded.position
         return {
-          records: found.slice(0, most).map(({ data, recorded: { globalPosition, position, time } }) => ({
-            position,
-            globalPosition,
-            time,
-            ...data
-          })),
+          records: found.slice(0, most).map(recordOf),
           ...(next === undefined ? {} : { next })
         }
       })

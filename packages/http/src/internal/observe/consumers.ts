@@ -34,6 +34,20 @@ const shown = (consumer: ObservedConsumer): ObservedConsumer => ({
 const categoriesOf = ({ category, kind }: Runners.Run): ReadonlyArray<string> =>
   kind === "read model" ? category.split(", ") : [category]
 
+const shownRun = (run: Runners.Run): Runners.Run => ({
+  ...run,
+  status: { ...run.status, heldBack: withoutSessions(run.status.heldBack) }
+})
+
+/** A program with those of its runs whose categories are seen. */
+const shownRunner = (
+  runner: Runners.Runner,
+  isSeen: (categories: ReadonlyArray<string>) => boolean
+): Runners.Runner => ({
+  ...runner,
+  runs: runner.runs.filter((run) => isSeen(categoriesOf(run))).map(shownRun)
+})
+
 export const layer = HttpApiBuilder.group(
   Api,
   "consumers",
@@ -124,13 +138,7 @@ export const layer = HttpApiBuilder.group(
         yield* authorizeSome("read")
         const isSeen = yield* maySee
         const all = yield* orProblem(ofStoreError)(Runners.list)
-        const runners = all.map((runner) => ({
-          ...runner,
-          runs: runner.runs.filter((run) => isSeen(categoriesOf(run))).map((run) => ({
-            ...run,
-            status: { ...run.status, heldBack: withoutSessions(run.status.heldBack) }
-          }))
-        }))
+        const runners = all.map((runner) => shownRunner(runner, isSeen))
         return { runners: runners.filter(({ runs }) => runs.length > 0) }
       }, onStore)
     })

@@ -2,7 +2,7 @@
  * Puts the schemas of the application into the OpenAPI document: a path of its own for each entity and each command, beside those
  * for any, and a component for the data of each event.
  */
-import * as HttpApi from "effect/http-api/HttpApi"
+import type * as HttpApi from "effect/http-api/HttpApi"
 import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
@@ -32,6 +32,8 @@ const toKey = (name: string): string => name.replace(/[^\w.-]/g, "_")
 const referred = (reference: string): string =>
   decodeURIComponent(reference.slice("#/$defs/".length)).replaceAll("~1", "/").replaceAll("~0", "~")
 
+const reference = (key: string): Json => ({ $ref: `#/components/schemas/${key}` })
+
 /** Adds components to those of the document, under names that none of them has. */
 const makeComponents = (existing: Readonly<Record<string, Json>>) => {
   const schemas = new Map(Object.entries(existing))
@@ -39,8 +41,6 @@ const makeComponents = (existing: Readonly<Record<string, Json>>) => {
     const base = toKey(name)
     for (let key = base, count = 2;; key = `${base}_${count++}`) if (!schemas.has(key)) return key
   }
-  const reference = (key: string): Json => ({ $ref: `#/components/schemas/${key}` })
-
   /** Adds a schema with what it refers to, and gives a reference to it. */
   const add = (name: string, schema: AnySchema, options?: Schema.ToJsonSchemaOptions): Json => {
     const document = Schema.toJsonSchemaDocument(schema, options)
