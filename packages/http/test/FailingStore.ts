@@ -1,6 +1,6 @@
 /** Stores that fail in one way, for the answers that a healthy store never gives. */
-import { Effect, Layer, Option, Stream } from "effect"
-import { type HeldBack, MessageStore, StoreError } from "eventfold"
+import { DateTime, Effect, Layer, Option, Stream } from "effect"
+import { type HeldBack, Message, MessageStore, StoreError, type StreamName } from "eventfold"
 
 /** What the operations of the store do. */
 export type Failing = "away" | "broken" | "defect" | "unsupported"
@@ -16,6 +16,18 @@ const failure = {
 } as const
 
 const unsupported = Effect.fail(new StoreError.Unsupported({ operation: "this", remedy: "take another store" }))
+
+/** A message whose effects a store can't look for. */
+const message: Message.RecordedMessage = {
+  id: Message.deriveId("a message"),
+  streamName: "account-1" as StreamName.StreamName,
+  type: "Opened",
+  data: {},
+  metadata: null,
+  position: 0,
+  globalPosition: 1,
+  time: DateTime.makeUnsafe(0)
+}
 
 /** Where a store has its attributes of streams and its deletions. */
 const inProcess = "~eventfold/MessageStore/InProcess"
@@ -38,7 +50,7 @@ export const layerFailing = (how: Failing): Layer.Layer<MessageStore.MessageStor
         readCategoryPage: () => fail,
         lastCategoryMessage: () => fail,
         readAllPage: () => fail,
-        messageAt: () => fail,
+        messageAt: how === "unsupported" ? () => Effect.succeedSome(message) : () => fail,
         lastPosition: fail,
         lastMessage: () => fail,
         streamVersion: how === "unsupported" ? () => Effect.succeedNone : () => fail,
@@ -46,6 +58,7 @@ export const layerFailing = (how: Failing): Layer.Layer<MessageStore.MessageStor
         [inProcess]: {
           ...store[inProcess],
           runners: { ...store[inProcess].runners, list: fail },
+          trace: how === "unsupported" ? undefined : { effects: failing, correlated: failing },
           streams: how === "unsupported" ? undefined : {
             add: failing,
             set: failing,

@@ -22,6 +22,8 @@ const requests: ReadonlyArray<readonly [path: string, sent: Sent]> = [
   ["/streams/account-1", {}],
   ["/messages", {}],
   ["/messages/1", {}],
+  ["/messages/1/effects", {}],
+  ["/correlations/account-1", {}],
   ["/appends", { body: [{ streamName: "account-1", messages: [message] }] }],
   ["/categories", {}],
   ["/categories/account/streams", {}],
@@ -199,6 +201,8 @@ describe("problems", () => {
         ])
         assert.deepStrictEqual(yield* paths("/messages?from=1.5"), ["query.from"])
         assert.deepStrictEqual(yield* paths("/messages/first"), ["params.globalPosition"])
+        assert.deepStrictEqual(yield* paths("/messages/1/effects?window=0"), ["query.window"])
+        assert.deepStrictEqual(yield* paths("/correlations/account%00-1"), ["params.streamName"])
         assert.deepStrictEqual(yield* paths("/appends", { body: {} }), ["payload"])
         assert.deepStrictEqual(yield* paths("/categories/account/messages?member=1"), ["query.size"])
         assert.deepStrictEqual(yield* paths("/categories/account/messages?type="), ["query.type.0"])
@@ -251,7 +255,7 @@ describe("problems", () => {
           }
         }
         // These have what the sender may read.
-        const filtered = new Set(["/categories", "/messages/1", "/metrics"])
+        const filtered = new Set(["/categories", "/messages/1", "/messages/1/effects", "/correlations/account-1", "/metrics"])
         yield* each(requests.filter(([path]) => !filtered.has(path)), 403, call, { headers: as("orders") })
         yield* each(ofMessagestore.filter(([path]) => !path.endsWith("/api")), 403, call, { headers: as("orders") })
         yield* each(ofMessagestore.filter(([, , scope]) => scope !== "read"), 403, call, { headers: as("reader") })
@@ -264,7 +268,8 @@ describe("problems", () => {
             [`/streams/account-9/messages/last`, {}],
             [`/streams/account-9/messages/${id}`, {}],
             ["/streams/account-9", {}],
-            ["/messages/999", {}]
+            ["/messages/999", {}],
+            ["/messages/999/effects", {}]
           ],
           404,
           call
@@ -342,6 +347,8 @@ describe("problems", () => {
         const body = [{ streamName: "account-1", messages: [message] }]
         assert.strictEqual((yield* call("/appends", { body })).status, 501)
         assert.strictEqual((yield* call("/categories")).status, 501)
+        assert.strictEqual((yield* call("/messages/1/effects")).status, 501)
+        assert.strictEqual((yield* call("/correlations/account-1")).status, 501)
         assert.strictEqual((yield* call("/categories/account/streams")).status, 501)
         const others = ofMessagestore.filter(([path, sent]) =>
           !path.endsWith("/api") && (path !== messages || sent.body === undefined) &&
