@@ -255,7 +255,13 @@ describe("problems", () => {
           }
         }
         // These have what the sender may read.
-        const filtered = new Set(["/categories", "/messages/1", "/messages/1/effects", "/correlations/account-1", "/metrics"])
+        const filtered = new Set([
+          "/categories",
+          "/messages/1",
+          "/messages/1/effects",
+          "/correlations/account-1",
+          "/metrics"
+        ])
         yield* each(requests.filter(([path]) => !filtered.has(path)), 403, call, { headers: as("orders") })
         yield* each(ofMessagestore.filter(([path]) => !path.endsWith("/api")), 403, call, { headers: as("orders") })
         yield* each(ofMessagestore.filter(([, , scope]) => scope !== "read"), 403, call, { headers: as("reader") })
