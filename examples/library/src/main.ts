@@ -51,8 +51,8 @@ const day = Effect.gen(function*() {
   yield* saying("Ben brings back Emma", bringBack("emma", emma))
   const { globalPosition } = yield* saying("Ann brings back Dune", bringBack("dune", dune))
   yield* ReadModel.waitFor(overdue, globalPosition)
-  yield* printOverdue
   yield* observeLoan(dune)
+  yield* printOverdue
 })
 
 const program = Effect.gen(function*() {
