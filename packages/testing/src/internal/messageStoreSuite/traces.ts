@@ -42,6 +42,8 @@ export const tests = (it: It) =>
         yield* write(`${category}-7`, "Copied", { ...withoutStream, causationMessageStreamName: "other-1" })
         yield* write(`${category}-7`, "Copied", { ...withoutStream, causationMessagePosition: 5 })
         yield* write(`${category}-7`, "Odd", { causationMessageGlobalPosition: null })
+        yield* write(`${category}-7`, "Odd", { ...withoutStream, causationMessagePosition: "first" })
+        yield* write(`${category}-7`, "Odd", { causationMessageGlobalPosition: `0${begun.globalPosition}` })
         const bare = yield* write(`${category}-8`, "Bare", { causationMessageGlobalPosition: begun.globalPosition })
         const expected = [first, second, bare].map(({ globalPosition }) => globalPosition)
 
