@@ -304,7 +304,7 @@ const lists = (it: It) => {
       )
       const before = found.find(({ consumer }) => consumer === "before")
       assert.strictEqual(before?.behind.positions, second + 5)
-      assert.isTrue(Option.isSome(before.behind.age))
+      assert.isTrue(Option.isSome(before?.behind.age ?? Option.none()))
       yield* Schema.encodeEffect(Schema.toCodecJson(Schema.Array(StoredConsumer)))(found)
     }))
 

@@ -9,7 +9,7 @@ import type * as StreamName from "eventfold/StreamName"
 import * as Trace from "eventfold/Trace"
 import { type It, newCategory } from "./fixtures.ts"
 
-const write = (streamName: string, type: string, metadata?: Metadata.Metadata) =>
+const write = (streamName: string, type: string, metadata?: Metadata.Metadata | Schema.JsonObject) =>
   Effect.gen(function*() {
     const store = yield* MessageStore
     yield* store.append(streamName, { type, data: null, metadata })
