@@ -77,7 +77,10 @@ it.effect("a program with many failures tells of all of them in a row of a bound
     const failing = Effect.fail(new Lengthy({ reason: `${"x".repeat(199)}${"\u{1f600}".repeat(1_500)}` }))
     const consumers = yield* Effect.forEach(
       Array.from({ length: 300 }, (_, i) => `c${i}`),
-      (id) => Consumer.start(Consumer.make(id, { retry: Schedule.recurs(0), onFailure: "skip" }).on(Account, { Deposited: () => failing }))
+      (id) =>
+        Consumer.start(
+          Consumer.make(id, { retry: Schedule.recurs(0), onFailure: "skip" }).on(Account, { Deposited: () => failing })
+        )
     )
     yield* Effect.forEach(consumers, ({ waitFor }) => waitFor(globalPosition))
     yield* bySecond(1)

@@ -409,6 +409,17 @@ const rewinds = (it: It) => {
         Option.some({ position: 10, groupSize: 3 })
       ])
     }))
+
+  it.effect("are set back for a group whose first member has none yet", () =>
+    Effect.gen(function*() {
+      const category = yield* newCategory
+      const key: PositionStore.Key = { category, consumerId: "test", member: 1 }
+      yield* put(key, { position: 20, groupSize: 2 })
+      assert.deepStrictEqual(yield* Consumer.rewind({ id: "test", category }, { to: { position: 11 } }), [
+        { member: 1, from: 20, position: 10 }
+      ])
+      assert.deepStrictEqual(yield* get(key), Option.some({ position: 10, groupSize: 2 }))
+    }))
 }
 
 export const tests = (it: It, supports: Supports) =>
