@@ -158,8 +158,10 @@ describe("command", () => {
       ])
       assert.deepStrictEqual((yield* entity("__proto__", "1")).state, { cents: 0 })
     }).pipe(
-      Effect.provide(Observe.layer({ entities: { constructor: Balance, ["__proto__"]: Balance } })),
-      Effect.provide(MessageStore.layerMemory)
+      Effect.provide(Layer.provide(
+        Observe.layer({ entities: { constructor: Balance, ["__proto__"]: Balance } }),
+        MessageStore.layerMemory
+      ))
     ))
 
   it.effect("must stand under the name of an entity of its category", () =>

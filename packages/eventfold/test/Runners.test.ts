@@ -35,6 +35,9 @@ class Lengthy extends Schema.TaggedError<Lengthy>()("Lengthy", { reason: Schema.
   }
 }
 
+const messagesOf = (runs: ReadonlyArray<Runners.Run>): ReadonlyArray<number> =>
+  runs.map(({ status }) => status.lastFailure.valueOrUndefined?.failure.message.length ?? 0)
+
 const sum = (counts: ReadonlyArray<number>): number => counts.reduce((all, one) => all + one, 0)
 
 const start = (id: string) => Consumer.start(Consumer.make(id).on(Account, { Deposited: () => Effect.void }))
@@ -88,8 +91,6 @@ it.effect("a program with many failures tells of all of them in a row of a bound
     assert.isTrue(text.isWellFormed())
     assert.isBelow(text.length, 1_000_000)
     const decoded = yield* Schema.decodeUnknownEffect(Schema.toCodecJson(Schema.Array(Runners.Run)))(told.at(-1)?.runs)
-    const messagesOf = (runs: ReadonlyArray<Runners.Run>) =>
-      runs.map(({ status }) => status.lastFailure.valueOrUndefined?.failure.message.length ?? 0)
     const [runner] = yield* Runners.list
     const own = messagesOf(runner?.runs ?? [])
     assert.isAtLeast(Math.min(...own), 2_000)

@@ -112,6 +112,11 @@ const shortened = ({ kind, message, tag }: FailureReport): FailureReport => ({
   fields: {}
 })
 
+const inShort = <A extends { readonly failure: FailureReport }>(one: A): A => ({
+  ...one,
+  failure: shortened(one.failure)
+})
+
 /** The runs as they are told: beyond the failures in full, each has one message that is being retried, and failures in short. */
 const bounded = (runs: ReadonlyArray<Run>): ReadonlyArray<Run> => {
   let left = toldInFull
@@ -119,13 +124,9 @@ const bounded = (runs: ReadonlyArray<Run>): ReadonlyArray<Run> => {
     const { lastFailure, stuck } = run.status
     left -= stuck.length + (Option.isSome(lastFailure) ? 1 : 0)
     if (left >= 0) return run
-    const short = <A extends { readonly failure: FailureReport }>(one: A): A => ({
-      ...one,
-      failure: shortened(one.failure)
-    })
     return {
       ...run,
-      status: { ...run.status, stuck: stuck.slice(0, 1).map(short), lastFailure: Option.map(lastFailure, short) }
+      status: { ...run.status, stuck: stuck.slice(0, 1).map(inShort), lastFailure: Option.map(lastFailure, inShort) }
     }
   })
 }
