@@ -59,6 +59,12 @@ export const tests = (it: It) =>
           assert.isFalse(wait.clockDiffers)
         }
 
+        const beyond = { after: Number.MAX_SAFE_INTEGER }
+        const nothing = yield* Trace.effects(begun, beyond)
+        assert.deepStrictEqual([nothing.effects, nothing.isComplete], [[], true])
+        yield* Schema.encodeEffect(Schema.toCodecJson(Trace.EffectsPage))(nothing)
+        assert.deepStrictEqual((yield* Trace.correlated(`${category}-1`, beyond)).messages, [])
+
         const page = yield* Trace.effects(begun, { limit: 1 })
         assert.deepStrictEqual(placesOf(page.effects), expected.slice(0, 1))
         assert.deepStrictEqual([page.isComplete, page.lookedThrough], [false, first.globalPosition])
