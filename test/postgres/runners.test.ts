@@ -119,6 +119,19 @@ for (const server of inject("postgres")) {
         })
     )
 
+    it.effect("of another version, whose row can't be read, do not hide the others", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Database.Database
+        const sql = yield* SqlClient
+        const store = yield* Store.open(url)
+        yield* sql`INSERT INTO eventfold.runners (id, host, pid, started_at, runs)
+          VALUES (gen_random_uuid(), 'newer', 1, now(), '[{"kind":"saga"}]')`
+        const consumer = Consumer.make("beside").on("beside", { Numbered: () => Effect.void })
+        yield* Effect.provideService(Consumer.start(consumer), MessageStore, yield* Store.open(url))
+        assert.lengthOf(yield* running(store, "beside"), 1)
+        assert.notInclude((yield* list(store)).map(({ host }) => host), "newer")
+      }))
+
     it.effect("that may not tell, or are told not to, run all the same", () =>
       Effect.gen(function*() {
         const { url } = yield* Database.Database

@@ -25,6 +25,7 @@ import * as PositionStore from "eventfold/PositionStore"
 import * as Process from "eventfold/Process"
 import * as ReadModel from "eventfold/ReadModel"
 import { type ReadModelStore } from "eventfold/ReadModelStore"
+import * as Runners from "eventfold/Runners"
 import { StoreError } from "eventfold/StoreError"
 import { readFile } from "node:fs/promises"
 import * as Database from "../support/Database.ts"
@@ -205,6 +206,8 @@ layer(Mortal.layer, { excludeTestServices: true })("a server that takes over", (
       const append = yield* Effect.forkChild(store.append("failover-1", Store.numbered(1, 3)))
       const hasty = yield* Store.open(route.url, briefly)
       assert.lengthOf(yield* Store.readStream(hasty, "failover-1"), 3)
+      // The table of runners is unlogged, so a standby has none.
+      assert.deepStrictEqual(yield* Effect.provideService(Runners.list, MessageStore, hasty), [])
       assertPasses(yield* Effect.flip(hasty.append("hasty-1", Store.numbered(1))), "25006")
       assertPasses(yield* Effect.flip(hasty.lease("another")), "25006")
       const givenUp = Effect.timeoutOption(store.append("timely-1", Store.numbered(1)), "200 millis")

@@ -116,11 +116,16 @@ export const streamName = ({ category, consumerId, member }: Key): string =>
  * @category naming
  */
 export const keyOf = (name: string): Option.Option<Key> =>
-  Option.map(StreamName.withoutType(StreamName.category(name), "position"), (category) => {
-    const id = Option.getOrElse(StreamName.id(name), () => "")
-    const [, consumerId = id, member] = /^(.*)[+](\d+)$/u.exec(id) ?? []
-    return member === undefined ? { category, consumerId } : { category, consumerId, member: Number(member) }
-  })
+  StreamName.withoutType(StreamName.category(name), "position").pipe(
+    // `:position` is of no category.
+    Option.filter((category) => category !== ""),
+    Option.map((category) => {
+      const id = Option.getOrElse(StreamName.id(name), () => "")
+      // Other numbers are those of no member: two names would be one, or the number could not be told.
+      const [, consumerId = id, member] = /^(.*)[+](0|[1-9]\d{0,8})$/su.exec(id) ?? []
+      return member === undefined ? { category, consumerId } : { category, consumerId, member: Number(member) }
+    })
+  )
 
 const type = "Recorded"
 const Data = Schema.Struct({ position: Schema.Int, groupSize: Schema.optionalKey(Schema.Int) })

@@ -23,8 +23,9 @@ export { Run, Runner, Telling } from "./internal/store/runners.ts"
  *
  * **Details**
  *
- * It costs one statement. On a store without rows of runners, which is a stock Message DB and the memory store, it gives this
- * program alone. This program is not in it while nothing runs here.
+ * It costs one statement. On a store without rows of runners, which is a stock Message DB, the memory store and a standby, it gives
+ * this program alone. This program is not in it while nothing runs here. A program of another version of eventfold that tells what
+ * this one can't read is left out, with a warning in the log.
  *
  * @example
  * ```ts

@@ -159,6 +159,9 @@ const checkOptions = Effect.fnUntraced(function*(
   yield* checkInt("window", window, 1)
 })
 
+/** The position that a page begins with is after this one, and has to be a number that is exact. */
+const highestAfter = Number.MAX_SAFE_INTEGER - 1
+
 /** The message at a global position, as it is now. */
 const found = Effect.fnUntraced(function*(
   message: number | MessagePlace
@@ -215,7 +218,7 @@ export const effects = (
     const { limit = defaultLimit, window = defaultWindow } = options
     const trace = yield* backend
     const { message: cause } = yield* found(message)
-    const after = Math.max(options.after ?? 0, cause.globalPosition)
+    const after = Math.min(highestAfter, Math.max(options.after ?? 0, cause.globalPosition))
     const { isComplete, lookedFrom, lookedThrough, messages } = yield* trace.effects({
       causes: [cause],
       after,
@@ -239,7 +242,8 @@ const correlatedPage = Effect.fnUntraced(function*(
   const trace = yield* backend
   // Names of all kinds are correlations, also a bare category. None is one that no store can keep.
   const correlation = yield* StreamName.parse(name)
-  const { after, around, window = defaultWindow } = options
+  const { around, window = defaultWindow } = options
+  const after = options.after === undefined ? undefined : Math.min(highestAfter, options.after)
   return yield* trace.correlated({ correlation, after, around, limit, window })
 })
 

@@ -39,7 +39,25 @@ const Owner = Entity.make(Account, {
   evolve: { Opened: (_, { owner }) => owner, Deposited: (owner) => owner }
 })
 
-const layer = Observe.layer({ entities: { account: Balance, owner: Owner } }).pipe(
+class TooLittle extends Schema.TaggedError<TooLittle>()("TooLittle", {}) {
+  override get message(): string {
+    return "too little"
+  }
+}
+
+const Fragile = Entity.make(Account, {
+  state: Schema.Int,
+  initial: 0,
+  evolve: {
+    Opened: (state) => state,
+    Deposited: (_, { cents }) => {
+      if (cents < 6) throw new TooLittle()
+      return cents
+    }
+  }
+})
+
+const layer = Observe.layer({ entities: { account: Balance, owner: Owner, fragile: Fragile } }).pipe(
   Layer.provideMerge(MessageStore.layerMemory)
 )
 
@@ -130,6 +148,21 @@ describe("command", () => {
         [["account", "account", ["Open", "Deposit"]], ["owner", "account", []]]
       )
     }).pipe(Effect.provide(withCommands)))
+
+  it.effect("may be absent for an entity whose name is one of every object", () =>
+    Effect.gen(function*() {
+      const { definitions: { entities }, entity } = yield* Observe.Observe
+      assert.deepStrictEqual(entities.map(({ commands, entity }) => [entity, commands]), [
+        ["constructor", []],
+        ["__proto__", []]
+      ])
+      assert.deepStrictEqual((yield* entity("__proto__", "1")).state, { cents: 0 })
+    }).pipe(
+      Effect.provide(Layer.provide(
+        Observe.layer({ entities: { constructor: Balance, ["__proto__"]: Balance } }),
+        MessageStore.layerMemory
+      ))
+    ))
 
   it.effect("must stand under the name of an entity of its category", () =>
     Effect.gen(function*() {
@@ -241,7 +274,7 @@ describe("entity", () => {
       assert.instanceOf(notLoaded, Observe.DefinitionNotLoaded)
       assert.strictEqual(
         notLoaded.message,
-        `definition not loaded here: the entity "order"; loaded are account, owner`
+        `definition not loaded here: the entity "order"; loaded are account, owner, fragile`
       )
       assert.instanceOf(yield* Effect.flip(observe.entity("account", "one")), StreamName.InvalidStreamName)
       assert.instanceOf(yield* Effect.flip(observe.entity("account", "")), StreamName.InvalidStreamName)
@@ -255,7 +288,25 @@ describe("entity", () => {
       yield* Account.append("1", Account.events.Opened({ owner: "" }))
       const error = yield* Effect.flip((yield* Observe.Observe).entity("owner", "1"))
       assert.instanceOf(error, Observe.UnshowableState)
-      assert.match(error.message, /^the state of account-1 at version 0 does not fit its schema: state: /)
+      assert.match(error.message, /^the state of account-1 at version 0 can't be shown: state: /)
+    }).pipe(onMemory))
+
+  it.effect("says at which message evolve throws, also among changes, and shows the states before it", () =>
+    Effect.gen(function*() {
+      yield* written
+      const observe = yield* Observe.Observe
+      const error = yield* Effect.flip(observe.entity("fragile", "1"))
+      assert.strictEqual(
+        error.message,
+        "the state of account-1 at version 2 can't be shown: state: evolve throws at its message of type Deposited: too little"
+      )
+      const seen: Array<number> = []
+      const changes = observe.entityChanges("fragile", "1").pipe(
+        Stream.runForEach(({ message }) => Effect.sync(() => void seen.push(message.position)))
+      )
+      assert.deepStrictEqual(yield* Effect.flip(changes), error)
+      assert.deepStrictEqual(seen, [0, 1])
+      assert.strictEqual((yield* observe.entity("fragile", "1", { at: { version: 1 } })).state, 0)
     }).pipe(onMemory))
 })
 
@@ -299,6 +350,25 @@ describe("entityChanges", () => {
 const deposit = (cents: Schema.Json) => ({ type: "Deposited", data: { cents } })
 
 describe("storedTypes", () => {
+  it.effect("counts a message at which an upcast throws among those that don't fit", () =>
+    Effect.gen(function*() {
+      const Old = Category.make("old", {
+        Named: Category.version({ name: Schema.String }).upcast({ name: Schema.String }, ({ name }) => {
+          if (name === "") throw new TooLittle()
+          return { name }
+        })
+      })
+      yield* Effect.gen(function*() {
+        yield* write("old-1", "Named", { name: "" })
+        yield* write("old-1", "Named", { name: "Ann" })
+        const { types } = yield* (yield* Observe.Observe).storedTypes("old")
+        assert.deepStrictEqual(
+          types.map(({ firstMisfit, messages, misfits }) => [messages, misfits, firstMisfit.valueOrUndefined?.reason]),
+          [[2, 1, "decoding it throws: too little"]]
+        )
+      }).pipe(Effect.provide(Observe.layer({ categories: [Old] })))
+    }).pipe(onMemory))
+
   const wrong = { cents: "many" }
   it.effect("counts by type and version, with the first that does not fit", () =>
     Effect.gen(function*() {

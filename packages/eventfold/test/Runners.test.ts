@@ -1,6 +1,6 @@
 /** How often a program tells its store what runs in it, on the virtual clock. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, References, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Consumer, Runners, type StoreBackend } from "eventfold"
 import { Account, deposited, storeOver } from "./support/account.ts"
@@ -28,6 +28,15 @@ const telling = () => {
       }))
   return { told, removals: () => removals, layer, bySecond }
 }
+
+class Lengthy extends Schema.TaggedError<Lengthy>()("Lengthy", { reason: Schema.String }) {
+  override get message(): string {
+    return this.reason
+  }
+}
+
+const messagesOf = (runs: ReadonlyArray<Runners.Run>): ReadonlyArray<number> =>
+  runs.map(({ status }) => status.lastFailure.valueOrUndefined?.failure.message.length ?? 0)
 
 const sum = (counts: ReadonlyArray<number>): number => counts.reduce((all, one) => all + one, 0)
 
@@ -61,6 +70,35 @@ it.effect("a program in which nothing runs tells nothing, and takes its row away
     assert.strictEqual(sum(yield* bySecond(1)), 1)
     assert.include(JSON.stringify(told.at(-1)?.runs), "second")
   }).pipe(Effect.scoped, Effect.provide(layer))
+})
+
+it.effect("a program with many failures tells of all of them in a row of a bounded size, and knows them in full itself", () => {
+  const { bySecond, layer, told } = telling()
+  return Effect.gen(function*() {
+    const { globalPosition } = yield* Account.append("1", deposited(1))
+    // A pair of surrogates is not divided, which a database would not take.
+    const failing = Effect.fail(new Lengthy({ reason: `${"x".repeat(199)}${"\u{1f600}".repeat(1_500)}` }))
+    const consumers = yield* Effect.forEach(
+      Array.from({ length: 300 }, (_, i) => `c${i}`),
+      (id) =>
+        Consumer.start(
+          Consumer.make(id, { retry: Schedule.recurs(0), onFailure: "skip" }).on(Account, { Deposited: () => failing })
+        )
+    )
+    yield* Effect.forEach(consumers, ({ waitFor }) => waitFor(globalPosition))
+    yield* bySecond(1)
+    const text = JSON.stringify(told.at(-1)?.runs)
+    assert.isTrue(text.isWellFormed())
+    assert.isBelow(text.length, 1_000_000)
+    const decoded = yield* Schema.decodeUnknownEffect(Schema.toCodecJson(Schema.Array(Runners.Run)))(told.at(-1)?.runs)
+    const [runner] = yield* Runners.list
+    const own = messagesOf(runner?.runs ?? [])
+    assert.isAtLeast(Math.min(...own), 2_000)
+    const seen = messagesOf(decoded)
+    assert.deepStrictEqual(seen.slice(0, 100), own.slice(0, 100))
+    assert.isAtMost(Math.max(...seen.slice(100)), 220)
+    assert.isAtLeast(Math.min(...seen.slice(100)), 200)
+  }).pipe(Effect.scoped, Effect.provide(layer), Effect.provideService(References.MinimumLogLevel, "None"))
 })
 
 it.effect("a program that is told not to tell tells nothing", () => {

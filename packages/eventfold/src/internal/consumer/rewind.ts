@@ -1,6 +1,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import { PositionStore } from "../../PositionStore.ts"
 import { InvalidArgument } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
@@ -46,6 +47,23 @@ const checked = Effect.fnUntraced(function*({ category, id }: Owner, { expected,
 const describe = (to: RewindOptions["to"]): string =>
   to === "beginning" ? to : "position" in to ? String(to.position) : DateTime.formatIso(to.time)
 
+/** The size of the group, also when its first member has not written a position yet. Then all positions are looked through. */
+const sizeOf = Effect.fnUntraced(function*(consumer: Owner) {
+  const { category, id: consumerId } = consumer
+  const { get, list } = yield* PositionStore
+  const size = yield* recordedSize(consumer)
+  if (size !== undefined || list === undefined || Option.isSome(yield* get({ category, consumerId }))) return size
+  const other = yield* list.pipe(
+    Stream.filter(({ key, position: { groupSize } }) =>
+      key.category === category && key.consumerId === consumerId && groupSize !== undefined
+    ),
+    Stream.runHead,
+    // Not every store can list.
+    Effect.catchTag("Unsupported", () => Effect.succeedNone)
+  )
+  return Option.getOrUndefined(other)?.position.groupSize
+})
+
 /** What a rewind will change. */
 export interface Plan {
   readonly back: ReadonlyArray<{ readonly member: StoredMember; readonly from: number }>
@@ -58,7 +76,7 @@ export const plan = Effect.fnUntraced(function*(consumer: Owner, options: Rewind
   yield* checked(consumer, options)
   const { category, id } = consumer
   const positions = yield* PositionStore
-  const size = yield* recordedSize(consumer)
+  const size = yield* sizeOf(consumer)
   const members = membersOf(consumer, size)
   yield* keepStopped(consumer, members)
   const recorded: Array<Plan["back"][number]> = []

@@ -16,7 +16,8 @@ const behindCategory = Effect.fnUntraced(function*(category: string, position: n
   const positions = Math.max(0, Option.match(last, { onNone: () => 0, onSome: (one) => one.globalPosition }) - position)
   const [next] = positions === 0
     ? []
-    : (yield* store.readCategoryPage(category, { from: position + 1, limit: 1 })).messages
+    // Another client may have written a negative one. The first message is at 1.
+    : (yield* store.readCategoryPage(category, { from: Math.max(0, position) + 1, limit: 1 })).messages
   const now = yield* Clock.currentTimeMillis
   const behind: Behind = {
     positions,

@@ -58,7 +58,7 @@ export const describe = (categories: ReadonlyArray<Category.Any>, entities: Enti
     events: Object.entries(Events).map(([type, definition]) => ({ type, data: newestSchemaOf(definition) }))
   })),
   entities: Object.entries(entities).map(([entity, { category, state }]): EntityDefinition => {
-    const set = commands[entity]
+    const set = Object.hasOwn(commands, entity) ? commands[entity] : undefined
     return {
       entity,
       category: category.categoryName,

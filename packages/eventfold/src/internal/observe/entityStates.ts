@@ -1,6 +1,7 @@
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Category from "../../Category.ts"
@@ -10,16 +11,18 @@ import { MessageStore } from "../../MessageStore.ts"
 import { firstIssue } from "../category/jsonCodec.ts"
 import { versionOption } from "../entity/entityStream.ts"
 import { catchUp, emptyFold, type Fold } from "../entity/fold.ts"
+import { thrown } from "../runtime/boundedJson.ts"
 import { checkInt } from "../store/argumentChecks.ts"
 
 /**
- * A state that its own schema can't turn into JSON: `evolve` has made something that the schema does not describe.
+ * A state that can't be shown: `evolve` has made something that the schema of the state does not describe, or has thrown.
  *
  * @category errors
  * @since 0.1.0
  */
 export class UnshowableState extends Schema.TaggedError<UnshowableState>()("UnshowableState", {
   streamName: Schema.String,
+  /** The position of the last message that the state stands for, or at which `evolve` has thrown. */
   version: Schema.OptionFromNullOr(Schema.Int),
   path: Schema.Array(Schema.Union([Schema.String, Schema.Int])),
   reason: Schema.String
@@ -27,7 +30,7 @@ export class UnshowableState extends Schema.TaggedError<UnshowableState>()("Unsh
   override get message(): string {
     const at = Option.match(this.version, { onNone: () => "", onSome: (version) => ` at version ${version}` })
     const path = ["state", ...this.path].join(".")
-    return `the state of ${this.streamName}${at} does not fit its schema: ${path}: ${this.reason}`
+    return `the state of ${this.streamName}${at} can't be shown: ${path}: ${this.reason}`
   }
 }
 
@@ -136,13 +139,35 @@ export interface Named {
   readonly entity: Entity<Category.Untyped, unknown>
 }
 
+/** A state, or why there is none: what `evolve` throws ends the fold. */
+type Folded = Result.Result<unknown, UnshowableState>
+
+/** The fold of an entity that says what `evolve` throws, and at which version. */
+const foldingOf = ({ entity: { category, evolve, initial } }: Named, streamName: string) => ({
+  decode: category.decode,
+  initial: Result.succeed(initial) as Folded,
+  evolve: (folded: Folded, event: Category.RecordedEvent<Category.Untyped>): Folded =>
+    Result.flatMap(folded, (state) =>
+      Result.try({
+        try: () => evolve(state, event),
+        catch: (defect) =>
+          new UnshowableState({
+            streamName,
+            version: versionOption(event.recorded.position),
+            path: [],
+            reason: `evolve throws at its message of type ${event.type}: ${thrown(defect)}`
+          })
+      }))
+})
+
 const encoderOf = (schema: Schema.Codec<unknown, unknown>, streamName: string) => {
   const encode = Schema.encodeEffect(Schema.toCodecJson(schema))
-  return ({ state, version }: Pick<Fold<unknown>, "state" | "version">): Effect.Effect<Schema.Json, UnshowableState> =>
-    Effect.mapErrorEager(
-      encode(state),
+  return Effect.fnUntraced(function*({ state, version }: Pick<Fold<Folded>, "state" | "version">) {
+    return yield* Effect.mapErrorEager(
+      encode(yield* Effect.fromResult(state)),
       (error) => new UnshowableState({ streamName, version: versionOption(version), ...firstIssue(error) })
     )
+  })
 }
 
 /** The stream of an id as it stands in a stream name, checked by the category's schema for ids. */
@@ -177,12 +202,12 @@ export const entityState = Effect.fnUntraced(function*(
   yield* checkInt("compare", compare, 0)
   const streamName = yield* streamOf(named, id)
   const store = yield* MessageStore
-  const folding = { decode: entity.category.decode, initial: entity.initial, evolve: entity.evolve }
-  const empty = emptyFold(entity.initial)
+  const folding = foldingOf(named, streamName)
+  const empty = emptyFold(folding.initial)
   const encode = encoderOf(entity.state, streamName)
 
   const isShown = at === undefined ? undefined : "time" in at ? isBy(at.time) : isUpTo(at.version)
-  const fold = (from: Fold<unknown>, isBefore?: (recorded: RecordedMessage) => boolean) =>
+  const fold = (from: Fold<Folded>, isBefore?: (recorded: RecordedMessage) => boolean) =>
     catchUp(folding, streamName, from, isBefore)
   const both = Effect.gen(function*() {
     if (compare === undefined) return { shown: yield* fold(empty, isShown) }
@@ -219,16 +244,16 @@ export const entityChanges = (named: Named, id: string, { from = 0, limit }: Ent
     yield* checkInt("from", from, 0)
     const streamName = yield* streamOf(named, id)
     const store = yield* MessageStore
-    const folding = { decode: entity.category.decode, initial: entity.initial, evolve: entity.evolve }
-    const start = yield* catchUp(folding, streamName, emptyFold(entity.initial), ({ position }) => position < from)
+    const folding = foldingOf(named, streamName)
+    const start = yield* catchUp(folding, streamName, emptyFold(folding.initial), ({ position }) => position < from)
     const encode = encoderOf(entity.state, streamName)
     let { state } = start
     let before = yield* encode(start)
     return store.readStream(streamName, { from, limit }).pipe(
       Stream.mapEffect(Effect.fnUntraced(function*(message) {
-        const event = yield* entity.category.decode(message)
+        const event = yield* folding.decode(message)
         if (Option.isNone(event)) return { message, isEvent: false, before, after: before }
-        state = entity.evolve(state, event.value)
+        state = folding.evolve(state, event.value)
         const after = yield* encode({ state, version: message.position })
         const change: EntityChange = { message, isEvent: true, before, after }
         before = after

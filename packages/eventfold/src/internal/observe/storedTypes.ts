@@ -7,6 +7,7 @@ import { isDeleted, type RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import * as Metadata from "../../Metadata.ts"
 import { handledType } from "../category/messageCodec.ts"
+import { thrown } from "../runtime/boundedJson.ts"
 import { checkInt } from "../store/argumentChecks.ts"
 
 /**
@@ -144,14 +145,16 @@ const makeTally = (category: Category.Untyped) => {
     seen.set(key, one)
     one.messages++
     one.last = recorded
-    const misfit = yield* category.decode(recorded).pipe(
+    const misfit = yield* Effect.suspend(() => category.decode(recorded)).pipe(
       Effect.as(undefined),
-      Effect.catchTag("DecodeError", (error) => Effect.succeed(error))
+      Effect.catchTag("DecodeError", ({ path, reason }) => Effect.succeed({ path, reason })),
+      // An upcast or a schema that throws is what one looks for here, too.
+      Effect.catchDefect((defect) => Effect.succeed({ path: [], reason: `decoding it throws: ${thrown(defect)}` }))
     )
     if (misfit === undefined) return
     one.misfits++
-    const { globalPosition, path, position, reason, streamName } = misfit
-    one.firstMisfit ??= { streamName, position, globalPosition, path, reason }
+    const { globalPosition, position, streamName } = recorded
+    one.firstMisfit ??= { streamName, position, globalPosition, ...misfit }
   })
   return {
     take,

@@ -150,6 +150,13 @@ export const messageOf = (error: object): string => {
   return typeof message === "string" ? message : ""
 }
 
+/** What was thrown, in words. */
+export const thrown = (defect: unknown): string => {
+  const budget = { left: maxText }
+  if (!isObject(defect)) return boundedText(orElse(() => String(defect), unreadable), budget)
+  return boundedText(messageOf(defect) || nameOf(defect), budget)
+}
+
 /**
  * Whether a schema may encode a value: not when a secret is in it, which the schema would show, nor an error, whose stack the
  * schema may show, nor when it is too large or circular.

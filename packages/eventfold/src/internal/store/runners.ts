@@ -6,10 +6,13 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { RunningStatus } from "../../ConsumerStatus.ts"
+import type { FailureReport } from "../../FailureReport.ts"
 import type { RunnersBackend } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
+import { boundedText } from "../runtime/boundedJson.ts"
 import { log } from "../runtime/log.ts"
 
 /**
@@ -26,7 +29,10 @@ export const Run = Schema.Struct({
   category: Schema.String,
   /** When it was started there. */
   since: Schema.DateTimeUtc,
-  /** What it does. Of the messages that are being retried it has the first ten. */
+  /**
+   * What it does. Of the messages that are being retried it has the first ten. When a program has more than 100 failures to tell of,
+   * other programs see the first message, and the beginning of its failure, of the runs beyond.
+   */
   status: RunningStatus
 })
 
@@ -93,6 +99,38 @@ export interface Runners {
 /** How many of the messages that are being retried are told. */
 const toldStuck = 10
 
+/** How many failures of a program are told in full. A report has 8,000 characters, and the row is written each second. */
+const toldInFull = 100
+
+/** How much of the tag and of the message is told of another failure. */
+const toldShort = 200
+
+const shortened = ({ kind, message, tag }: FailureReport): FailureReport => ({
+  kind,
+  tag: boundedText(tag, { left: toldShort }),
+  message: boundedText(message, { left: toldShort }),
+  fields: {}
+})
+
+const inShort = <A extends { readonly failure: FailureReport }>(one: A): A => ({
+  ...one,
+  failure: shortened(one.failure)
+})
+
+/** The runs as they are told: beyond the failures in full, each has one message that is being retried, and failures in short. */
+const bounded = (runs: ReadonlyArray<Run>): ReadonlyArray<Run> => {
+  let left = toldInFull
+  return runs.map((run) => {
+    const { lastFailure, stuck } = run.status
+    left -= stuck.length + (Option.isSome(lastFailure) ? 1 : 0)
+    if (left >= 0) return run
+    return {
+      ...run,
+      status: { ...run.status, stuck: stuck.slice(0, 1).map(inShort), lastFailure: Option.map(lastFailure, inShort) }
+    }
+  })
+}
+
 /** How often at most, and how often at least. */
 const interval = Duration.seconds(1)
 const heartbeats = 10
@@ -126,7 +164,7 @@ const tell = Effect.fnUntraced(function*(
     const current = yield* runs
     if (current.length === 0) return hasRow ? yield* remove : undefined
     // A status is made of what the schema describes.
-    const json = yield* Effect.orDie(encodeRuns(current))
+    const json = yield* Effect.orDie(encodeRuns(bounded(current)))
     const text = JSON.stringify(json)
     quiet++
     if (text === told && quiet < heartbeats) return

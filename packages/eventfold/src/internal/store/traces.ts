@@ -183,8 +183,9 @@ export const waitBetween = (cause: MessagePlace, effect: MessagePlace): Wait => 
   return { millis: Math.max(0, millis), clockDiffers: millis < 0 }
 }
 
+/** The number of a text, as it is written in the metadata of the library and of Eventide: PostgreSQL compares the texts. */
 const naturalOf = (text: string | null): Option.Option<number> => {
-  const number = text !== null && /^\d+$/.test(text) ? Number(text) : Number.NaN
+  const number = text !== null && /^(0|[1-9]\d*)$/.test(text) ? Number(text) : Number.NaN
   return Number.isSafeInteger(number) ? Option.some(number) : Option.none()
 }
 
@@ -195,13 +196,16 @@ export interface CauseTexts {
   readonly position: string | null
 }
 
-/** The cause that metadata names, if it names one that can be. */
-export const causeOfTexts = ({ globalPosition, position, streamName }: CauseTexts): Option.Option<Cause> =>
-  Option.map(naturalOf(globalPosition), (globalPosition): Cause => ({
+/** The cause that metadata names, if it names one that can be: no message has a position that is not a number. */
+export const causeOfTexts = ({ globalPosition, position, streamName }: CauseTexts): Option.Option<Cause> => {
+  const named = naturalOf(position)
+  if (position !== null && Option.isNone(named)) return Option.none()
+  return Option.map(naturalOf(globalPosition), (globalPosition): Cause => ({
     globalPosition,
     streamName: Option.fromNullishOr(streamName),
-    position: naturalOf(position)
+    position: named
   }))
+}
 
 const isAbsentOr = <A>(value: Option.Option<A>, expected: A): boolean =>
   Option.isNone(value) || value.value === expected

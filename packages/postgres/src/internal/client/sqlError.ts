@@ -108,6 +108,12 @@ export const isStaleStatement = (error: SqlError): boolean => {
   return code === "26000" || (code === "0A000" && routine === "RevalidateCachedQuery")
 }
 
+/** Whether the server is a standby, and the table one that it does not have: what is unlogged is not in the write-ahead log. */
+export const isUnloggedOnStandby = (error: SqlError): boolean => {
+  const { code, routine } = serverError(error)
+  return code === "0A000" && routine === "get_relation_info"
+}
+
 /** Whether an id or a position is already taken. */
 export const isUniqueViolation = (error: SqlError): boolean => error.reason._tag === "UniqueViolation"
 

@@ -3,11 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Run, type Runner } from "eventfold/Runners"
 import type { RunnersBackend } from "eventfold/StoreBackend"
-import { StoreError } from "eventfold/StoreError"
 import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
 import type { Places } from "../client/independence.ts"
-import { storeError } from "../client/sqlError.ts"
+import { isUnloggedOnStandby, storeError } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
 
 interface Row {
@@ -20,13 +19,17 @@ interface Row {
   readonly runs: string
 }
 
+/** The error of a schema shows the value, which may be long. */
+const shownError = 500
+
 const decodeRuns = Schema.decodeUnknownEffect(Schema.toCodecJson(Schema.Array(Run)))
 
 /** The rows of programs, in `eventfold.runners`. */
-export const make = ({ bound, parseJson, query, sql }: Statements, places: Places): RunnersBackend => {
+export const make = ({ bound, parseJson, retrying, sql }: Statements, places: Places): RunnersBackend => {
+  /** A program of another version, which may be gone for long, does not hide the others. */
   const runnerOf = ({ host, id, is_stale: isStale, pid, runs, started_at, told_at }: Row) =>
     decodeRuns(parseJson(runs)).pipe(
-      Effect.map((runs): Runner => ({
+      Effect.map((runs): ReadonlyArray<Runner> => [{
         id,
         host,
         pid,
@@ -34,15 +37,24 @@ export const make = ({ bound, parseJson, query, sql }: Statements, places: Place
         toldAt: DateTime.fromDateUnsafe(told_at),
         isStale,
         runs
-      })),
-      Effect.mapError((error) =>
-        new StoreError({
-          operation: "Runners.list",
-          reason: `process ${pid} on ${host} has told what this version of eventfold can't read: ${error.message}`,
-          isRetryable: false
-        })
+      }]),
+      Effect.catch(({ message }) =>
+        Effect.as(
+          Effect.logWarning("a program has told what this version of eventfold can't read", {
+            host,
+            pid,
+            error: message.slice(0, shownError)
+          }),
+          []
+        )
       )
     )
+
+  const rows = bound.statement(
+    sql<Row>`SELECT id, host, pid, started_at, told_at,
+        told_at < clock_timestamp() - interval '30 seconds' AS is_stale, runs::text
+      FROM eventfold.runners ORDER BY started_at, id`.unprepared
+  )
 
   const id = randomUUID()
   return {
@@ -69,14 +81,10 @@ export const make = ({ bound, parseJson, query, sql }: Statements, places: Place
     ),
     list: places.read(
       "Runners.list",
-      Effect.flatMap(
-        query(
-          "Runners.list",
-          sql<Row>`SELECT id, host, pid, started_at, told_at,
-              told_at < clock_timestamp() - interval '30 seconds' AS is_stale, runs::text
-            FROM eventfold.runners ORDER BY started_at, id`.unprepared
-        ),
-        Effect.forEach(runnerOf)
+      retrying(Effect.catchIf(rows, isUnloggedOnStandby, () => Effect.succeed([]))).pipe(
+        Effect.mapError(storeError("Runners.list")),
+        Effect.flatMap(Effect.forEach(runnerOf)),
+        Effect.map((runners) => runners.flat())
       )
     )
   }

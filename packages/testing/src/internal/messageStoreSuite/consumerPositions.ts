@@ -278,6 +278,36 @@ const listed = (category: string) =>
   )
 
 const lists = (it: It) => {
+  it.effect("are listed beside streams that look like those of positions", () =>
+    Effect.gen(function*() {
+      const category = yield* newCategory
+      const [, second = 0] = yield* write(category, 2)
+      const store = yield* MessageStore
+      const tell = (streamName: string, position: number) =>
+        store.append(streamName, { type: "Recorded", data: { position } })
+      yield* tell(`:position-${category}`, 1)
+      yield* tell(`${category}:position-before`, -5)
+      yield* tell(`${category}:position-a+01`, 1)
+      yield* tell(`${category}:position-a+1`, 1)
+      yield* tell(`${category}:position-a+99999999999999999999`, 1)
+      yield* tell(`${category}:position-["\n.*+2`, 1)
+      const found = yield* listed(category)
+      assert.sameDeepMembers(
+        found.map(({ consumer, member, position }) => [consumer, Option.getOrNull(member), position]),
+        [
+          ["before", null, -5],
+          ["a+01", null, 1],
+          ["a", 1, 1],
+          ["a+99999999999999999999", null, 1],
+          ["[\"\n.*", 2, 1]
+        ]
+      )
+      const before = found.find(({ consumer }) => consumer === "before")
+      assert.strictEqual(before?.behind.positions, second + 5)
+      assert.isTrue(Option.isSome(before?.behind.age ?? Option.none()))
+      yield* Schema.encodeEffect(Schema.toCodecJson(Schema.Array(StoredConsumer)))(found)
+    }))
+
   it.effect("are listed without definitions: rows and streams, each consumer once, with what it is behind", () =>
     Effect.gen(function*() {
       const category = yield* newCategory
@@ -378,6 +408,17 @@ const rewinds = (it: It) => {
         Option.some({ position: 10, groupSize: 3 }),
         Option.some({ position: 10, groupSize: 3 })
       ])
+    }))
+
+  it.effect("are set back for a group whose first member has none yet", () =>
+    Effect.gen(function*() {
+      const category = yield* newCategory
+      const key: PositionStore.Key = { category, consumerId: "test", member: 1 }
+      yield* put(key, { position: 20, groupSize: 2 })
+      assert.deepStrictEqual(yield* Consumer.rewind({ id: "test", category }, { to: { position: 11 } }), [
+        { member: 1, from: 20, position: 10 }
+      ])
+      assert.deepStrictEqual(yield* get(key), Option.some({ position: 10, groupSize: 2 }))
     }))
 }
 

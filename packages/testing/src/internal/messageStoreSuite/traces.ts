@@ -9,7 +9,7 @@ import type * as StreamName from "eventfold/StreamName"
 import * as Trace from "eventfold/Trace"
 import { type It, newCategory } from "./fixtures.ts"
 
-const write = (streamName: string, type: string, metadata?: Metadata.Metadata) =>
+const write = (streamName: string, type: string, metadata?: Metadata.Metadata | Schema.JsonObject) =>
   Effect.gen(function*() {
     const store = yield* MessageStore
     yield* store.append(streamName, { type, data: null, metadata })
@@ -42,6 +42,8 @@ export const tests = (it: It) =>
         yield* write(`${category}-7`, "Copied", { ...withoutStream, causationMessageStreamName: "other-1" })
         yield* write(`${category}-7`, "Copied", { ...withoutStream, causationMessagePosition: 5 })
         yield* write(`${category}-7`, "Odd", { causationMessageGlobalPosition: null })
+        yield* write(`${category}-7`, "Odd", { ...withoutStream, causationMessagePosition: "first" })
+        yield* write(`${category}-7`, "Odd", { causationMessageGlobalPosition: `0${begun.globalPosition}` })
         const bare = yield* write(`${category}-8`, "Bare", { causationMessageGlobalPosition: begun.globalPosition })
         const expected = [first, second, bare].map(({ globalPosition }) => globalPosition)
 
@@ -56,6 +58,12 @@ export const tests = (it: It) =>
           assert.isAtLeast(wait.millis, 0)
           assert.isFalse(wait.clockDiffers)
         }
+
+        const beyond = { after: Number.MAX_SAFE_INTEGER }
+        const nothing = yield* Trace.effects(begun, beyond)
+        assert.deepStrictEqual([nothing.effects, nothing.isComplete], [[], true])
+        yield* Schema.encodeEffect(Schema.toCodecJson(Trace.EffectsPage))(nothing)
+        assert.deepStrictEqual((yield* Trace.correlated(`${category}-1`, beyond)).messages, [])
 
         const page = yield* Trace.effects(begun, { limit: 1 })
         assert.deepStrictEqual(placesOf(page.effects), expected.slice(0, 1))
