@@ -60,7 +60,8 @@ export interface Options {
  *
  * **Details**
  *
- * They take every path below the prefix, or every path that no other route of the program takes when there is none.
+ * They take every path below the prefix, or every path that no other route of the program takes when there is none. Each layer has the
+ * authentication, the store and the limits that it is provided with, also when a program has several below several prefixes.
  *
  * With the service `Observe` in the context, the routes of entities, commands, processes and schemas answer about its definitions,
  * and the OpenAPI document has their schemas. Without it these answer `definition-not-loaded`, and the others what the store knows.
@@ -75,7 +76,9 @@ export const layer = ({ closing, messagestore = Messagestore.defaultStreams, ...
     : Layer.provide(served(Api, options), MessagestoreRoutes.layer(messagestore))).pipe(
       Layer.provide([Streams.layer, Log.layer, Live.layer, ObserveRoutes.layer, System.layer]),
       Layer.provide(shared(options)),
-      Layer.provide(closing === undefined ? Layer.empty : Layer.succeed(Closing, closing))
+      Layer.provide(closing === undefined ? Layer.empty : Layer.succeed(Closing, closing)),
+      // Those below another prefix have an authentication, a store and limits of their own.
+      Layer.fresh
     )
 
 /**
@@ -97,7 +100,8 @@ export const layerMessagestore = (
 ) =>
   served(MessagestoreApi, options).pipe(
     Layer.provide(MessagestoreRoutes.layer(streams)),
-    Layer.provide(shared(options))
+    Layer.provide(shared(options)),
+    Layer.fresh
   )
 
 /** What all groups of routes need. */

@@ -11,7 +11,7 @@ import * as Metadata from "eventfold/Metadata"
 import { DefinitionNotLoaded, Observe } from "eventfold/Observe"
 import { Api } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
-import { Principal, type Scope } from "../../Principal.ts"
+import { allows, Principal, type Scope } from "../../Principal.ts"
 import * as Problem from "../../Problem.ts"
 import { authorize, authorizeSome } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
@@ -38,10 +38,11 @@ export const layer = HttpApiBuilder.group(
     const limits = yield* Limits
     const { entities } = observe.definitions
 
-    /** The category of an entity that is loaded, for which the sender has the scope. */
+    /** The category of an entity that is loaded, for which the sender has the scope. A refusal would tell that it is loaded. */
     const categoryOf = Effect.fnUntraced(function*(scope: Scope, name: string) {
       yield* authorizeSome(scope)
-      const found = entities.find(({ entity }) => entity === name)
+      const principal = yield* Principal
+      const found = entities.find(({ category, entity }) => entity === name && allows(principal, scope, category))
       if (found === undefined) {
         return yield* ofNotLoaded(new DefinitionNotLoaded({ kind: "entity", definition: name, loaded: [] }))
       }
