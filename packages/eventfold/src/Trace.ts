@@ -150,6 +150,9 @@ const inSpan =
       (store) => Effect.withSpan(effect, `Trace.${operation}`, readSpan(store[InProcess.TypeId], operation))
     )
 
+/** The last position after which a page can begin: `lookedFrom` is the one that follows. */
+const lastAfter = Number.MAX_SAFE_INTEGER - 1
+
 const checkOptions = Effect.fnUntraced(function*(
   { after, around, limit, window }: Pick<CorrelatedOptions, "after" | "around" | "limit" | "window">
 ) {
@@ -215,7 +218,7 @@ export const effects = (
     const { limit = defaultLimit, window = defaultWindow } = options
     const trace = yield* backend
     const { message: cause } = yield* found(message)
-    const after = Math.max(options.after ?? 0, cause.globalPosition)
+    const after = Math.min(Math.max(options.after ?? 0, cause.globalPosition), lastAfter)
     const { isComplete, lookedFrom, lookedThrough, messages } = yield* trace.effects({
       causes: [cause],
       after,
@@ -239,7 +242,8 @@ const correlatedPage = Effect.fnUntraced(function*(
   const trace = yield* backend
   // Names of all kinds are correlations, also a bare category. None is one that no store can keep.
   const correlation = yield* StreamName.parse(name)
-  const { after, around, window = defaultWindow } = options
+  const { after: given, around, window = defaultWindow } = options
+  const after = given === undefined ? undefined : Math.min(given, lastAfter)
   return yield* trace.correlated({ correlation, after, around, limit, window })
 })
 

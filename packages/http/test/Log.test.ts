@@ -153,6 +153,11 @@ describe.each([
           assert.strictEqual((yield* call(`/messages/${cause}/effects?${query}`)).status, 400, query)
           assert.strictEqual((yield* call(`/correlations/traced-1?${query}`)).status, 400, query)
         }
+        // No message is there, and none can be.
+        for (const path of [`/messages/${cause}/effects`, "/correlations/traced-1"]) {
+          const answer = yield* call(`${path}?after=${Number.MAX_SAFE_INTEGER}`)
+          assert.strictEqual(answer.status, 200, answer.text)
+        }
       }))
 
     it.effect("appends to several streams, all or none", () =>
