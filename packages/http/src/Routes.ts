@@ -46,6 +46,11 @@ export interface Options {
    * with any attributes. Streams with a schema for theirs are `Messagestore.make(streams)`.
    */
   readonly messagestore?: Messagestore.Messagestore | false | undefined
+  /**
+   * Whether the OpenAPI document and its reference have the schemas of the application: the names and fields of its events, entities and
+   * commands. Both are for everyone who reaches the server, without a token. Defaults to true.
+   */
+  readonly describesApplication?: boolean | undefined
   /** Defaults to `Limits.defaults`, one by one. */
   readonly limits?: Partial<Limits.Limits> | undefined
   /**
@@ -93,10 +98,12 @@ export const layer = ({ closing, messagestore = Messagestore.defaultStreams, ...
  * @since 0.1.0
  */
 export const layerMessagestore = (
-  { streams = Messagestore.defaultStreams, ...options }: Omit<Options, "closing" | "messagestore"> & {
-    /** The streams to serve. Defaults to those of the category `stream`. */
-    readonly streams?: Messagestore.Messagestore | undefined
-  } = {}
+  { streams = Messagestore.defaultStreams, ...options }:
+    & Omit<Options, "closing" | "describesApplication" | "messagestore">
+    & {
+      /** The streams to serve. Defaults to those of the category `stream`. */
+      readonly streams?: Messagestore.Messagestore | undefined
+    } = {}
 ) =>
   served(MessagestoreApi, options).pipe(
     Layer.provide(MessagestoreRoutes.layer(streams)),
@@ -114,11 +121,11 @@ const shared = ({ limits }: Pick<Options, "limits">) =>
 /** The routes of an API, its document and reference, and the answers to all other paths. */
 const served = <Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<"eventfold", Groups>,
-  { prefix }: Pick<Options, "prefix">
+  { describesApplication = true, prefix }: Pick<Options, "describesApplication" | "prefix">
 ) => {
   const placed = prefix === undefined ? api : api.annotate(OpenApi.Servers, [{ url: prefix }])
   const routes = Layer.unwrap(Effect.map(Effect.serviceOption(Observe), (loaded) => {
-    const described = Option.match(loaded, {
+    const described = Option.match(describesApplication ? loaded : Option.none(), {
       onNone: () => placed,
       onSome: ({ definitions }) => ApplicationDocument.describing(placed, definitions)
     })

@@ -182,7 +182,7 @@ describe.each(["memory", "PGlite"] as const)(
           const unknown = yield* call("reader", "/entities/nothing/1")
           assert.deepStrictEqual(problem(unknown), [404, "definition-not-loaded"])
           assert.deepInclude(unknown.json, { kind: "entity", definition: "nothing" })
-          assert.deepStrictEqual(problem(yield* call("orders", "/entities/account/1")), [403, "forbidden"])
+          assert.deepStrictEqual(problem(yield* call("orders", "/entities/account/1")), [404, "definition-not-loaded"])
           assert.deepStrictEqual((yield* call("orders", "/entities")).json, { entities: [] })
           const { append } = yield* MessageStore.MessageStore
           yield* append("account-bad", { type: "Deposited", data: { cents: "many" } })
@@ -248,8 +248,8 @@ describe.each(["memory", "PGlite"] as const)(
             "forbidden"
           ])
           assert.deepStrictEqual(problem(yield* call("orders", "/entities/account/7/commands/Open", post)), [
-            403,
-            "forbidden"
+            404,
+            "definition-not-loaded"
           ])
           assert.deepStrictEqual(problem(yield* call("writer", "/entities/x/7/commands/Open", post)), [
             404,

@@ -326,27 +326,30 @@ it.live("mounts the routes among those of an application", () => {
   }).pipe(Effect.provide(App))
 })
 
+const asUser = (user: string) => ({ headers: { "x-user": user } })
+
+/** Routes below a prefix, for one user alone. */
+const routesOf = (prefix: `/${string}`, user: string, page: number) =>
+  Routes.layer({ prefix, limits: { page } }).pipe(
+    Layer.provide(Layer.succeed(Authentication.Authentication, {
+      isOpen: false,
+      authenticate: ({ headers }) =>
+        headers["x-user"] === user
+          ? Effect.succeed({ name: user, scopes: ["admin"] })
+          : Effect.fail(new Problem.Unauthorized({ detail: `is not ${user}` }))
+    })),
+    Layer.provide(Layer.fresh(inMemory))
+  )
+
 it.live("has an authentication, a store and limits of its own below each prefix", () => {
-  const of = (prefix: `/${string}`, name: string, page: number) =>
-    Routes.layer({ prefix, limits: { page } }).pipe(
-      Layer.provide(Layer.succeed(Authentication.Authentication, {
-        isOpen: false,
-        authenticate: ({ headers }) =>
-          headers["x-user"] === name
-            ? Effect.succeed({ name, scopes: ["admin"] })
-            : Effect.fail(new Problem.Unauthorized({ detail: `is not ${name}` }))
-      })),
-      Layer.provide(Layer.fresh(inMemory))
-    )
-  const App = HttpRouter.serve(Layer.mergeAll(of("/ann", "ann", 5), of("/bob", "bob", 50)), {
+  const App = HttpRouter.serve(Layer.mergeAll(routesOf("/ann", "ann", 5), routesOf("/bob", "bob", 50)), {
     disableListenLog: true,
     disableLogger: true
   }).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })))
   return Effect.gen(function*() {
     const root = yield* address
-    const as = (user: string) => ({ headers: { "x-user": user } })
-    const statusOf = (path: string, user: string) => Effect.map(ask(root + path, as(user)), ({ status }) => status)
-    yield* ask(`${root}/ann/streams/a-1/messages`, { ...as("ann"), body: message })
+    const statusOf = (path: string, user: string) => Effect.map(ask(root + path, asUser(user)), ({ status }) => status)
+    yield* ask(`${root}/ann/streams/a-1/messages`, { ...asUser("ann"), body: message })
     assert.strictEqual(yield* statusOf("/ann/streams/a-1", "ann"), 200)
     assert.strictEqual(yield* statusOf("/ann/streams/a-1", "bob"), 401)
     assert.strictEqual(yield* statusOf("/bob/streams/a-1", "ann"), 401)

@@ -17,6 +17,14 @@ const Balance = Entity.make(Account, { ...counting, evolve: { Opened: (count) =>
 
 const open = Commands.make(Balance, { Open: { payload: {}, decide: () => Account.events.Opened({}) } })
 
+const Notes = Category.make("notes", { Noted: { text: Schema.String } })
+
+const text = Entity.make(Notes, {
+  state: Schema.String,
+  initial: "",
+  evolve: { Noted: (before, { text }) => before + text }
+})
+
 const fulfilment = Process.make("fulfilment", {
   entity: Entity.make(Fulfilment, { ...counting, evolve: { Started: (count) => count + 1 } })
 }).on(Account, { Opened: () => ({ events: Fulfilment.events.Started({}) }) })
@@ -25,6 +33,8 @@ const sums = ReadModel.make("sums", { version: 1 })
   .on(OddOrder, { Placed: () => Effect.void })
   .on(Account, { Opened: () => Effect.void })
 
+const withoutNames = (text: string, name: string) => text.replaceAll(name, "")
+
 /** The header `x-categories` has the categories of the sender. */
 const ByHeader = Layer.succeed(Authentication.Authentication, {
   isOpen: false,
@@ -32,16 +42,17 @@ const ByHeader = Layer.succeed(Authentication.Authentication, {
     Effect.succeed({ name: "any", scopes: ["read", "append"], categories: headers["x-categories"]?.split(" ") })
 })
 
-const App = Server.layer({ port: 0, accessLog: false }).pipe(
-  Layer.provide(ByHeader),
-  Layer.provide(Observe.layer({
-    processes: [fulfilment],
-    readModels: [sums],
-    entities: { account: Balance },
-    commands: { account: open }
-  })),
-  Layer.provideMerge(Layer.mergeAll(inMemory, ReadModel.layerMemory))
-)
+const makeApp = (options: { readonly describesApplication?: boolean } = {}) =>
+  Server.layer({ port: 0, accessLog: false, ...options }).pipe(
+    Layer.provide(ByHeader),
+    Layer.provide(Observe.layer({
+      processes: [fulfilment],
+      readModels: [sums],
+      entities: { account: Balance, notes: text },
+      commands: { account: open }
+    })),
+    Layer.provideMerge(Layer.mergeAll(inMemory, ReadModel.layerMemory))
+  )
 
 it.live("is nothing of other categories, nor that there is something", () =>
   Effect.gen(function*() {
@@ -49,7 +60,6 @@ it.live("is nothing of other categories, nor that there is something", () =>
     const { call, url } = yield* makeChecker(yield* address)
     const as = (categories: string, path: string, sent: Sent = {}) =>
       call(path, { ...sent, headers: { "x-categories": categories } })
-    const withoutNames = (text: string, name: string) => text.replaceAll(name, "")
 
     // One of the sources is not enough, whatever pattern it has.
     const runs = (categories: string) => Effect.map(as(categories, "/runners"), ({ text }) => text.includes("\"sums\""))
@@ -74,4 +84,32 @@ it.live("is nothing of other categories, nor that there is something", () =>
     // Metrics have the names of all.
     assert.strictEqual((yield* as("order:*", "/metrics")).status, 403)
     assert.strictEqual((yield* ask(`${url}/metrics`)).status, 200)
-  }).pipe(Effect.scoped, Effect.provide(App)))
+  }).pipe(Effect.scoped, Effect.provide(makeApp())))
+
+it.live("is nothing of the application in a document that does not describe it", () =>
+  Effect.gen(function*() {
+    const url = yield* address
+    for (const path of ["/openapi.json", "/docs"]) assert.notInclude((yield* ask(url + path)).text, "account.commands")
+    assert.strictEqual((yield* ask(`${url}/entities/account/1`)).status, 200)
+  }).pipe(Effect.provide(makeApp({ describesApplication: false }))))
+
+it.live("has pages of changes that are no larger than the states allow", () =>
+  Effect.gen(function*() {
+    const { call } = yield* makeChecker(yield* address)
+    const note = { type: "Noted", data: { text: "x".repeat(700_000) } }
+    for (let count = 0; count < 6; count++) yield* call("/streams/notes-1/messages", { body: note })
+    const Page = Schema.Struct({
+      changes: Schema.Array(Schema.Struct({ message: Schema.Struct({ position: Schema.Int }) })),
+      next: Schema.optionalKey(Schema.Int)
+    })
+    const page = (query: string) =>
+      Effect.map(call(`/entities/notes/1/changes${query}`), ({ json }) => {
+        const { changes, next } = Schema.decodeUnknownSync(Page)(json)
+        return { positions: changes.map(({ message }) => message.position), next }
+      })
+    // The states have 0.7, 1.4, 2.1 million characters, and so on.
+    assert.deepStrictEqual(yield* page(""), { positions: [0, 1], next: 2 })
+    assert.deepStrictEqual(yield* page("?from=4"), { positions: [4], next: 5 })
+    assert.deepStrictEqual(yield* page("?from=5"), { positions: [5], next: undefined })
+    assert.deepStrictEqual(yield* page("?from=2&limit=1"), { positions: [2], next: 3 })
+  }).pipe(Effect.provide(makeApp())))

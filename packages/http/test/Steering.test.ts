@@ -220,10 +220,13 @@ describe.each([
         const rewind = { to: 0, expected: { number: 2, position }, reason: "restore" }
         assert.strictEqual((yield* post(`${path}/rewind`, rewind)).status, 204)
         assert.deepStrictEqual(problem(yield* post(`${path}/rewind`, rewind)), [409, "not-as-seen"])
+        const nowhere = { ...rewind, to: Number.MAX_SAFE_INTEGER, expected: { number: 2, position: 0 } }
+        assert.include((yield* post(`${path}/rewind`, nowhere)).text, "\"path\":[\"payload\",\"to\"]")
         assert.strictEqual((yield* post(`${path}/accept`, { expected: { number: 2 } })).status, 204)
         const drop = (query: string) => call("admin", `${path}/builds/1?${query}`, { method: "DELETE" })
         assert.deepStrictEqual(problem(yield* drop("state=retired")), [400, "invalid-request"])
         assert.deepStrictEqual(problem(yield* drop("state=building&reason=old")), [409, "not-as-seen"])
+        assert.include((yield* drop("state=retired&reason=%00")).text, "\"path\":[\"query\",\"reason\"]")
         assert.strictEqual((yield* drop("state=retired&reason=old")).status, 204)
         assert.deepStrictEqual(yield* seen, [{ number: 2, state: "live" }, { number: 3, state: "building" }])
 

@@ -103,7 +103,8 @@ const tooLarge = (limit: number): Problem.PayloadTooLarge =>
 const withoutType = new Problem.UnsupportedMediaType({ detail: "the request has a body and no content-type" })
 
 const fromElsewhere = new Problem.UnsupportedMediaType({
-  detail: "a page of another site sends this request: it needs a token in Authorization, or the content-type application/json"
+  detail:
+    "a page of another site sends this request: it needs a token in Authorization, or the content-type application/json"
 })
 
 const failed = new Problem.InternalError({ detail: "the log of the server says why" })
