@@ -170,7 +170,14 @@ describe.each(["memory", "PGlite"] as const)(
             after: { cents, owner: "Ann" }
           })
           for (
-            const query of ["at=-1", "at=yesterday", "at=2026-13-40T00:00:00Z", "at=2026-01-01T00:00:00", "compare=x"]
+            const query of [
+              "at=-1",
+              "at=yesterday",
+              "at=2026-13-40T00:00:00Z",
+              "at=2026-02-31T00:00:00Z",
+              "at=2026-01-01T00:00:00",
+              "compare=x"
+            ]
           ) {
             assert.deepStrictEqual(problem(yield* call("reader", `/entities/account/1?${query}`)), [
               400,
