@@ -20,6 +20,7 @@ import * as StreamName from "eventfold/StreamName"
 import { Api, ApiWithoutMessagestore, MessagestoreApi } from "./Api.ts"
 import * as Access from "./internal/authentication/access.ts"
 import { Closing } from "./internal/limits/closing.ts"
+import * as OpenAnswers from "./internal/limits/openAnswers.ts"
 import * as Live from "./internal/live/routes.ts"
 import * as Log from "./internal/messages/log.ts"
 import * as Streams from "./internal/messages/streams.ts"
@@ -115,6 +116,7 @@ export const layerMessagestore = (
 const shared = ({ limits }: Pick<Options, "limits">) =>
   Access.layer.pipe(
     Layer.merge(Answers.layer),
+    Layer.merge(OpenAnswers.layer),
     Layer.provideMerge(Layer.succeed(Limits.Limits, { ...Limits.defaults, ...limits }))
   )
 
