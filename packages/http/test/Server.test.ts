@@ -121,6 +121,18 @@ describe("a server", () => {
       assert.strictEqual(yield* reset({}), 200)
     }).pipe(Effect.provide(Layer.provide(serveOpen(), inMemory))))
 
+  it.live("takes no name with a semicolon for another", () =>
+    Effect.gen(function*() {
+      const streams = `${yield* address}/messagestore/streams`
+      for (const id of ["kept", "kept;other"]) yield* ask(streams, { body: { id } })
+      const refused = yield* ask(`${streams}/kept;other?reason=x`, { method: "DELETE" })
+      assert.strictEqual(refused.status, 400)
+      assert.deepInclude(refused.json, { detail: "path: has a semicolon: write it as %3B" })
+      assert.strictEqual((yield* ask(`${streams}/kept%3Bother?reason=a;b`, { method: "DELETE" })).status, 200)
+      assert.strictEqual((yield* ask(`${streams}/kept`)).status, 200)
+      assert.strictEqual((yield* ask(`${streams}/kept%3Bother`)).status, 404)
+    }).pipe(Effect.provide(Layer.provide(serveOpen(), inMemory))))
+
   it.live("has a page with the reference that loads nothing from elsewhere", () =>
     Effect.gen(function*() {
       const { text } = yield* ask(`${yield* address}/docs`)

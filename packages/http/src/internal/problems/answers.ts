@@ -191,6 +191,11 @@ const isForgeable = ({ headers, method }: HttpServerRequest.HttpServerRequest): 
     simpleTypes.has(type.replace(/;.*$/, "").trim().toLowerCase()) && siteOf(origin) !== host?.toLowerCase()
 }
 
+/** The router takes a semicolon for the beginning of the query, and so a name with one for another name. */
+const cutShort = /^[^?#]*;/
+
+const withSemicolon = ofIssues([{ path: ["path"], message: "has a semicolon: write it as %3B" }])
+
 /**
  * Makes problems of whatever goes wrong in an answer, and bounds the body of the request.
  *
@@ -205,7 +210,8 @@ const guard = (bodyBytes: number) => {
   ): Effect.Effect<Answer, Types.unhandled, HttpServerRequest.HttpServerRequest> =>
     Effect.matchCauseEffect(
       Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-        const { headers } = request
+        const { headers, url } = request
+        if (cutShort.test(url)) return respond(withSemicolon)
         if (isForgeable(request)) return respond(fromElsewhere)
         if (hasBody(request)) {
           if (headers["content-type"] === undefined) return respond(withoutType)
