@@ -150,6 +150,9 @@ const inSpan =
       (store) => Effect.withSpan(effect, `Trace.${operation}`, readSpan(store[InProcess.TypeId], operation))
     )
 
+/** The last position after which a page can begin: `lookedFrom` is the one that follows. */
+const lastAfter = Number.MAX_SAFE_INTEGER - 1
+
 const checkOptions = Effect.fnUntraced(function*(
   { after, around, limit, window }: Pick<CorrelatedOptions, "after" | "around" | "limit" | "window">
 ) {
@@ -158,9 +161,6 @@ const checkOptions = Effect.fnUntraced(function*(
   yield* checkInt("limit", limit, 1)
   yield* checkInt("window", window, 1)
 })
-
-/** The position that a page begins with is after this one, and has to be a number that is exact. */
-const highestAfter = Number.MAX_SAFE_INTEGER - 1
 
 /** The message at a global position, as it is now. */
 const found = Effect.fnUntraced(function*(
@@ -218,7 +218,7 @@ export const effects = (
     const { limit = defaultLimit, window = defaultWindow } = options
     const trace = yield* backend
     const { message: cause } = yield* found(message)
-    const after = Math.min(highestAfter, Math.max(options.after ?? 0, cause.globalPosition))
+    const after = Math.min(lastAfter, Math.max(options.after ?? 0, cause.globalPosition))
     const { isComplete, lookedFrom, lookedThrough, messages } = yield* trace.effects({
       causes: [cause],
       after,
@@ -243,7 +243,7 @@ const correlatedPage = Effect.fnUntraced(function*(
   // Names of all kinds are correlations, also a bare category. None is one that no store can keep.
   const correlation = yield* StreamName.parse(name)
   const { around, window = defaultWindow } = options
-  const after = options.after === undefined ? undefined : Math.min(highestAfter, options.after)
+  const after = options.after === undefined ? undefined : Math.min(lastAfter, options.after)
   return yield* trace.correlated({ correlation, after, around, limit, window })
 })
 

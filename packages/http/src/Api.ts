@@ -818,7 +818,10 @@ export class System extends HttpApiGroup.make("system").add(
     success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/plain; version=0.0.4" })),
     error: Problem.Forbidden
   }).middleware(Access).annotateMerge(
-    described("Metrics", "The metrics of the process, in the text format of Prometheus. Needs the scope `read`.")
+    described(
+      "Metrics",
+      "The metrics of the process, in the text format of Prometheus. Needs the scope `read` for all categories."
+    )
   )
 ).annotateMerge(OpenApi.annotations({ description: "Run the server" })) {}
 

@@ -156,7 +156,8 @@ export class Entities extends HttpApiGroup.make("entities").add(
     error: onEntity
   }).annotateMerge(described(
     "What each event changed",
-    "A page of the entity's messages, each with the state before and after it. To begin later costs the fold of what is before."
+    "A page of the entity's messages, each with the state before and after it: fewer than `limit` where the states are large. To begin " +
+      "later costs the fold of what is before."
   )),
   HttpApiEndpoint.post("run", "/entities/:entity/:id/commands/:command", {
     params: { ...entity, command: text.annotate({ description: "The name of a command, such as `Withdraw`" }) },

@@ -20,6 +20,7 @@ import * as StreamName from "eventfold/StreamName"
 import { Api, ApiWithoutMessagestore, MessagestoreApi } from "./Api.ts"
 import * as Access from "./internal/authentication/access.ts"
 import { Closing } from "./internal/limits/closing.ts"
+import * as OpenAnswers from "./internal/limits/openAnswers.ts"
 import * as Live from "./internal/live/routes.ts"
 import * as Log from "./internal/messages/log.ts"
 import * as Streams from "./internal/messages/streams.ts"
@@ -46,6 +47,11 @@ export interface Options {
    * with any attributes. Streams with a schema for theirs are `Messagestore.make(streams)`.
    */
   readonly messagestore?: Messagestore.Messagestore | false | undefined
+  /**
+   * Whether the OpenAPI document and its reference have the schemas of the application: the names and fields of its events, entities and
+   * commands. Both are for everyone who reaches the server, without a token. Defaults to true.
+   */
+  readonly describesApplication?: boolean | undefined
   /** Defaults to `Limits.defaults`, one by one. */
   readonly limits?: Partial<Limits.Limits> | undefined
   /**
@@ -60,7 +66,8 @@ export interface Options {
  *
  * **Details**
  *
- * They take every path below the prefix, or every path that no other route of the program takes when there is none.
+ * They take every path below the prefix, or every path that no other route of the program takes when there is none. Each layer has the
+ * authentication, the store and the limits that it is provided with, also when a program has several below several prefixes.
  *
  * With the service `Observe` in the context, the routes of entities, commands, processes and schemas answer about its definitions,
  * and the OpenAPI document has their schemas. Without it these answer `definition-not-loaded`, and the others what the store knows.
@@ -75,7 +82,9 @@ export const layer = ({ closing, messagestore = Messagestore.defaultStreams, ...
     : Layer.provide(served(Api, options), MessagestoreRoutes.layer(messagestore))).pipe(
       Layer.provide([Streams.layer, Log.layer, Live.layer, ObserveRoutes.layer, System.layer]),
       Layer.provide(shared(options)),
-      Layer.provide(closing === undefined ? Layer.empty : Layer.succeed(Closing, closing))
+      Layer.provide(closing === undefined ? Layer.empty : Layer.succeed(Closing, closing)),
+      // Those below another prefix have an authentication, a store and limits of their own.
+      Layer.fresh
     )
 
 /**
@@ -90,31 +99,35 @@ export const layer = ({ closing, messagestore = Messagestore.defaultStreams, ...
  * @since 0.1.0
  */
 export const layerMessagestore = (
-  { streams = Messagestore.defaultStreams, ...options }: Omit<Options, "closing" | "messagestore"> & {
-    /** The streams to serve. Defaults to those of the category `stream`. */
-    readonly streams?: Messagestore.Messagestore | undefined
-  } = {}
+  { streams = Messagestore.defaultStreams, ...options }:
+    & Omit<Options, "closing" | "describesApplication" | "messagestore">
+    & {
+      /** The streams to serve. Defaults to those of the category `stream`. */
+      readonly streams?: Messagestore.Messagestore | undefined
+    } = {}
 ) =>
   served(MessagestoreApi, options).pipe(
     Layer.provide(MessagestoreRoutes.layer(streams)),
-    Layer.provide(shared(options))
+    Layer.provide(shared(options)),
+    Layer.fresh
   )
 
 /** What all groups of routes need. */
 const shared = ({ limits }: Pick<Options, "limits">) =>
   Access.layer.pipe(
     Layer.merge(Answers.layer),
+    Layer.merge(OpenAnswers.layer),
     Layer.provideMerge(Layer.succeed(Limits.Limits, { ...Limits.defaults, ...limits }))
   )
 
 /** The routes of an API, its document and reference, and the answers to all other paths. */
 const served = <Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<"eventfold", Groups>,
-  { prefix }: Pick<Options, "prefix">
+  { describesApplication = true, prefix }: Pick<Options, "describesApplication" | "prefix">
 ) => {
   const placed = prefix === undefined ? api : api.annotate(OpenApi.Servers, [{ url: prefix }])
   const routes = Layer.unwrap(Effect.map(Effect.serviceOption(Observe), (loaded) => {
-    const described = Option.match(loaded, {
+    const described = Option.match(describesApplication ? loaded : Option.none(), {
       onNone: () => placed,
       onSome: ({ definitions }) => ApplicationDocument.describing(placed, definitions)
     })

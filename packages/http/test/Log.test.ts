@@ -119,6 +119,12 @@ describe.each([
         assert.strictEqual((yield* call(`${path}?limit=0`)).status, 400)
         assert.strictEqual((yield* call(`${path}?limit=1001`)).status, 400)
         assert.strictEqual((yield* call(`${path}?after=%00`)).status, 400)
+        // The problem names the part that is wrong.
+        const wrong = (path: string) =>
+          Effect.map(call(path), ({ json }) => (json as { detail: string }).detail.split(":")[0])
+        assert.strictEqual(yield* wrong("/messages?category=%00"), "query.category")
+        assert.strictEqual(yield* wrong("/categories/list/messages?correlation=%00"), "query.correlation")
+        assert.strictEqual(yield* wrong("/categories/list-1/messages"), "params.category")
       }))
 
     it.effect("gives the effects of a message, and the messages of a correlation", () =>
@@ -152,6 +158,11 @@ describe.each([
         for (const query of ["limit=0", "limit=1001", "window=0", "window=100001", "after=-1"]) {
           assert.strictEqual((yield* call(`/messages/${cause}/effects?${query}`)).status, 400, query)
           assert.strictEqual((yield* call(`/correlations/traced-1?${query}`)).status, 400, query)
+        }
+        // No message is there, and none can be.
+        for (const path of [`/messages/${cause}/effects`, "/correlations/traced-1"]) {
+          const answer = yield* call(`${path}?after=${Number.MAX_SAFE_INTEGER}`)
+          assert.strictEqual(answer.status, 200, answer.text)
         }
       }))
 

@@ -1,6 +1,6 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
-import { Authentication, Readiness, Routes, Server } from "@eventfold/http"
+import { Authentication, Problem, Readiness, Routes, Server } from "@eventfold/http"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, References, Scope } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { TestClock } from "effect/testing"
@@ -95,6 +95,43 @@ describe("a server", () => {
       assert.strictEqual(preflight.status, 405)
       assert.isUndefined(preflight.headers["access-control-allow-origin"])
     }).pipe(Effect.provide(Layer.provide(serve(), inMemory))))
+
+  it.live("does nothing that a page of another site can send without asking", () =>
+    Effect.gen(function*() {
+      const url = yield* address
+      const streams = `${url}/messagestore/streams`
+      assert.strictEqual((yield* ask(streams, { body: { id: "kept" } })).status, 200)
+      const reset = (headers: Record<string, string>, body?: string) =>
+        Effect.map(
+          ask(`${url}/messagestore/reset`, { method: "POST", headers, ...(body === undefined ? {} : { body }) }),
+          ({ status }) => status
+        )
+      for (const origin of ["https://evil.example", "null", "http://127.0.0.1:1"]) {
+        assert.strictEqual(yield* reset({ origin }), 415)
+        for (const type of ["text/plain", "application/x-www-form-urlencoded", "Multipart/Form-Data; boundary=x"]) {
+          assert.strictEqual(yield* reset({ origin, "content-type": type }), 415, type)
+          assert.strictEqual(yield* reset({ origin, "content-type": type }, "a=b"), 415, type)
+        }
+      }
+      assert.strictEqual((yield* ask(`${streams}/kept`)).status, 200)
+      // A page of this server, one that the browser has asked for, and what is no page.
+      assert.strictEqual(yield* reset({ origin: url }), 200)
+      assert.strictEqual(yield* reset({ origin: "https://evil.example", "content-type": "application/json" }), 200)
+      assert.strictEqual(yield* reset({ origin: "https://evil.example", authorization: "Bearer ef_any" }), 200)
+      assert.strictEqual(yield* reset({}), 200)
+    }).pipe(Effect.provide(Layer.provide(serveOpen(), inMemory))))
+
+  it.live("takes no name with a semicolon for another", () =>
+    Effect.gen(function*() {
+      const streams = `${yield* address}/messagestore/streams`
+      for (const id of ["kept", "kept;other"]) yield* ask(streams, { body: { id } })
+      const refused = yield* ask(`${streams}/kept;other?reason=x`, { method: "DELETE" })
+      assert.strictEqual(refused.status, 400)
+      assert.deepInclude(refused.json, { detail: "path: has a semicolon: write it as %3B" })
+      assert.strictEqual((yield* ask(`${streams}/kept%3Bother?reason=a;b`, { method: "DELETE" })).status, 200)
+      assert.strictEqual((yield* ask(`${streams}/kept`)).status, 200)
+      assert.strictEqual((yield* ask(`${streams}/kept%3Bother`)).status, 404)
+    }).pipe(Effect.provide(Layer.provide(serveOpen(), inMemory))))
 
   it.live("has a page with the reference that loads nothing from elsewhere", () =>
     Effect.gen(function*() {
@@ -298,5 +335,38 @@ it.live("mounts the routes among those of an application", () => {
     assert.strictEqual((yield* ask(`${root}/own`)).text, "own")
     // Not ours to answer.
     assert.strictEqual((yield* ask(`${root}/nothing`)).text, "")
+  }).pipe(Effect.provide(App))
+})
+
+const asUser = (user: string) => ({ headers: { "x-user": user } })
+
+/** Routes below a prefix, for one user alone. */
+const routesOf = (prefix: `/${string}`, user: string, page: number) =>
+  Routes.layer({ prefix, limits: { page } }).pipe(
+    Layer.provide(Layer.succeed(Authentication.Authentication, {
+      isOpen: false,
+      authenticate: ({ headers }) =>
+        headers["x-user"] === user
+          ? Effect.succeed({ name: user, scopes: ["admin"] })
+          : Effect.fail(new Problem.Unauthorized({ detail: `is not ${user}` }))
+    })),
+    Layer.provide(Layer.fresh(inMemory))
+  )
+
+it.live("has an authentication, a store and limits of its own below each prefix", () => {
+  const App = HttpRouter.serve(Layer.mergeAll(routesOf("/ann", "ann", 5), routesOf("/bob", "bob", 50)), {
+    disableListenLog: true,
+    disableLogger: true
+  }).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })))
+  return Effect.gen(function*() {
+    const root = yield* address
+    const statusOf = (path: string, user: string) => Effect.map(ask(root + path, asUser(user)), ({ status }) => status)
+    yield* ask(`${root}/ann/streams/a-1/messages`, { ...asUser("ann"), body: message })
+    assert.strictEqual(yield* statusOf("/ann/streams/a-1", "ann"), 200)
+    assert.strictEqual(yield* statusOf("/ann/streams/a-1", "bob"), 401)
+    assert.strictEqual(yield* statusOf("/bob/streams/a-1", "ann"), 401)
+    assert.strictEqual(yield* statusOf("/bob/streams/a-1", "bob"), 404)
+    assert.strictEqual(yield* statusOf("/ann/messages?limit=50", "ann"), 400)
+    assert.strictEqual(yield* statusOf("/bob/messages?limit=50", "bob"), 200)
   }).pipe(Effect.provide(App))
 })

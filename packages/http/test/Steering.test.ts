@@ -15,7 +15,7 @@ import {
   ReadModel,
   ReadModelStore
 } from "eventfold"
-import { request } from "node:http"
+import { type ClientRequest, request } from "node:http"
 import { type Answer, makeChecker, type Sent } from "./Answers.ts"
 import { address, as, inMemory, type secrets, serve } from "./Served.ts"
 
@@ -220,10 +220,13 @@ describe.each([
         const rewind = { to: 0, expected: { number: 2, position }, reason: "restore" }
         assert.strictEqual((yield* post(`${path}/rewind`, rewind)).status, 204)
         assert.deepStrictEqual(problem(yield* post(`${path}/rewind`, rewind)), [409, "not-as-seen"])
+        const nowhere = { ...rewind, to: Number.MAX_SAFE_INTEGER, expected: { number: 2, position: 0 } }
+        assert.include((yield* post(`${path}/rewind`, nowhere)).text, "\"path\":[\"payload\",\"to\"]")
         assert.strictEqual((yield* post(`${path}/accept`, { expected: { number: 2 } })).status, 204)
         const drop = (query: string) => call("admin", `${path}/builds/1?${query}`, { method: "DELETE" })
         assert.deepStrictEqual(problem(yield* drop("state=retired")), [400, "invalid-request"])
         assert.deepStrictEqual(problem(yield* drop("state=building&reason=old")), [409, "not-as-seen"])
+        assert.include((yield* drop("state=retired&reason=%00")).text, "\"path\":[\"query\",\"reason\"]")
         assert.strictEqual((yield* drop("state=retired&reason=old")).status, 204)
         assert.deepStrictEqual(yield* seen, [{ number: 2, state: "live" }, { number: 3, state: "building" }])
 
@@ -267,6 +270,37 @@ describe("a server without a store of read models", () => {
       ])
     }).pipe(Effect.provide(Layer.provideMerge(serve(), inMemory))))
 })
+
+describe("a sender that has as many live answers open as it may", () => {
+  it.live("rebuilds nothing", () =>
+    Effect.gen(function*() {
+      const { post, url } = yield* makeCalls
+      const rebuild = post("/read-models/owners/rebuild", { expected: [] })
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* held(`${url}/live`)
+        assert.deepStrictEqual(problem(yield* rebuild), [429, "too-many-requests"])
+      }))
+      yield* until(rebuild, ({ status }) => status === 200)
+    }).pipe(Effect.provide(
+      serve({ limits: { openLive: 1 } }).pipe(
+        Layer.provide(Definitions),
+        Layer.provideMerge(Layer.mergeAll(inMemory, ReadModel.layerMemory))
+      )
+    )))
+})
+
+/** Has an answer open until the scope closes. */
+const held = (url: string) =>
+  Effect.acquireRelease(
+    Effect.callback<ClientRequest>((resume) => {
+      const outgoing = request(url, { headers: as("admin") }, (incoming) => {
+        incoming.on("error", () => {}).resume()
+        resume(Effect.succeed(outgoing))
+      })
+      outgoing.on("error", () => {}).end()
+    }),
+    (outgoing) => Effect.sync(() => outgoing.destroy())
+  )
 
 /** Asks until the answer is as it should be. */
 const until = <A, E, R>(look: Effect.Effect<A, E, R>, isThere: (found: A) => boolean) =>

@@ -1,4 +1,6 @@
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { Limits } from "../../Limits.ts"
 import * as Problem from "../../Problem.ts"
@@ -6,14 +8,19 @@ import * as Problem from "../../Problem.ts"
 const tooMany = (whose: string, limit: number) =>
   new Problem.TooManyRequests({ detail: `${whose} has ${limit} live answers open, which is the most allowed`, limit })
 
+/** Counts one more live answer of a sender until the scope closes. Those of all routes count together. */
+export class OpenAnswers extends Context.Service<
+  OpenAnswers,
+  (sender: string) => Effect.Effect<void, Problem.TooManyRequests, Scope.Scope>
+>()("@eventfold/http/OpenAnswers") {}
+
 /** Counts the live answers that are open, of each sender and in all. A sender without one needs no memory. */
-export const make = Effect.gen(function*() {
+const make = Effect.gen(function*() {
   const { openLive, openLiveInAll } = yield* Limits
   const counts = new Map<string, number>()
   let inAll = 0
 
-  /** Counts one more until the scope closes. */
-  return (sender: string): Effect.Effect<void, Problem.TooManyRequests, Scope.Scope> =>
+  return OpenAnswers.of((sender) =>
     Effect.acquireRelease(
       Effect.suspend(() => {
         const count = counts.get(sender) ?? 0
@@ -31,4 +38,7 @@ export const make = Effect.gen(function*() {
           inAll--
         })
     )
+  )
 })
+
+export const layer = Layer.effect(OpenAnswers, make)

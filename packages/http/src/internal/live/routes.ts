@@ -12,7 +12,7 @@ import { Limits } from "../../Limits.ts"
 import { Principal } from "../../Principal.ts"
 import { authorize, authorizeStream } from "../authentication/access.ts"
 import { Closing } from "../limits/closing.ts"
-import * as OpenAnswers from "../limits/openAnswers.ts"
+import { OpenAnswers } from "../limits/openAnswers.ts"
 import { authorizeCategories, groupOf } from "../messages/log.ts"
 import { ofRead } from "../problems/failures.ts"
 import type { Format } from "./frames.ts"
@@ -39,7 +39,7 @@ const group = HttpApiBuilder.group(
   "live",
   Effect.fnUntraced(function*(handlers) {
     const hub = yield* Hub.Hub
-    const count = yield* OpenAnswers.make
+    const count = yield* OpenAnswers
 
     const answer = Effect.fnUntraced(
       function*(request: HttpServerRequest, selection: Selection, start: ReturnType<typeof startOf>) {

@@ -17,7 +17,7 @@ import * as Principal from "../../Principal.ts"
 import type * as Problem from "../../Problem.ts"
 import { authorize, authorizeSome, authorizeStream } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
-import { invalid, ofAppends, ofRead, ofReadStream, orProblem } from "../problems/failures.ts"
+import { invalid, ofAppends, ofReadStream, ofReadWith, orProblem } from "../problems/failures.ts"
 import { linkTo } from "./links.ts"
 import * as NewMessages from "./newMessages.ts"
 import * as Traces from "./traces.ts"
@@ -112,7 +112,8 @@ const categories = HttpApiBuilder.group(
         const { correlation, from, member, size, type: types } = query
         const consumerGroup = yield* groupOf(member, size)
         const page = store.readCategoryPage(category, { from, limit, types, correlation, consumerGroup })
-        return pageOf(yield* orProblem(ofRead)(page))
+        const placeOf = (name: string) => name === category ? ["params", "category"] : ["query", "correlation"]
+        return pageOf(yield* orProblem(ofReadWith(placeOf))(page))
       })
     })
   })
@@ -128,7 +129,7 @@ const messages = HttpApiBuilder.group(
       read: Effect.fnUntraced(function*({ query: { category, from, limit, type } }) {
         yield* authorizeCategories(category)
         const options = { from, limit: yield* pageLimit(limits, limit), categories: category, types: type }
-        return pageOf(yield* orProblem(ofRead)(store.readAllPage(options)))
+        return pageOf(yield* orProblem(ofReadWith(() => ["query", "category"]))(store.readAllPage(options)))
       }),
 
       at: ({ params: { globalPosition } }) => Traces.readableAt(store, globalPosition),

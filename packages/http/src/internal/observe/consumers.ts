@@ -32,7 +32,7 @@ const shown = (consumer: ObservedConsumer): ObservedConsumer => ({
 
 /** The sources of a read model are joined by commas. */
 const categoriesOf = ({ category, kind }: Runners.Run): ReadonlyArray<string> =>
-  kind === "read model" ? category.split(", ") : [category]
+  kind === "read model" ? category.split(",") : [category]
 
 const shownRun = (run: Runners.Run): Runners.Run => ({
   ...run,

@@ -11,7 +11,7 @@ import * as Metadata from "eventfold/Metadata"
 import { DefinitionNotLoaded, Observe } from "eventfold/Observe"
 import { Api } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
-import { Principal, type Scope } from "../../Principal.ts"
+import { allows, Principal, type Scope } from "../../Principal.ts"
 import * as Problem from "../../Problem.ts"
 import { authorize, authorizeSome } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
@@ -30,6 +30,9 @@ const moment = (at: number | string | undefined) => {
     : Effect.map(timeOf(["query", "at"], at), (time) => ({ time }))
 }
 
+/** How much of states a page of changes has, in characters of JSON: a state can be as large as all of its events. */
+const pageStates = 4 * 1024 * 1024
+
 export const layer = HttpApiBuilder.group(
   Api,
   "entities",
@@ -38,10 +41,11 @@ export const layer = HttpApiBuilder.group(
     const limits = yield* Limits
     const { entities } = observe.definitions
 
-    /** The category of an entity that is loaded, for which the sender has the scope. */
+    /** The category of an entity that is loaded, for which the sender has the scope. A refusal would tell that it is loaded. */
     const categoryOf = Effect.fnUntraced(function*(scope: Scope, name: string) {
       yield* authorizeSome(scope)
-      const found = entities.find(({ entity }) => entity === name)
+      const principal = yield* Principal
+      const found = entities.find(({ category, entity }) => entity === name && allows(principal, scope, category))
       if (found === undefined) {
         return yield* ofNotLoaded(new DefinitionNotLoaded({ kind: "entity", definition: name, loaded: [] }))
       }
@@ -70,12 +74,23 @@ export const layer = HttpApiBuilder.group(
       changes: Effect.fnUntraced(function*({ params: { entity, id }, query: { from, limit } }) {
         yield* categoryOf("read", entity)
         const most = yield* pageLimit(limits, limit)
-        // One more tells whether there is a next page.
-        const found = yield* Stream.runCollect(observe.entityChanges(entity, id, { from, limit: most + 1 })).pipe(
+        let room = pageStates
+        let count = 0
+        // One more, whatever its size, tells whether there is a next page.
+        const found = yield* observe.entityChanges(entity, id, { from, limit: most + 1 }).pipe(
+          Stream.takeUntil(({ after }) => {
+            room -= JSON.stringify(after).length
+            count++
+            return room < 0 && count > 1
+          }),
+          Stream.runCollect,
           orProblem(ofEntity)
         )
-        const next = found[most]?.message.position
-        return { changes: found.slice(0, most), ...(next === undefined ? {} : { next }) }
+        const last = found.at(-1)
+        const isCut = found.length > most || (room < 0 && found.length > 1)
+        return isCut && last !== undefined
+          ? { changes: found.slice(0, -1), next: last.message.position }
+          : { changes: found }
       }),
 
       run: Effect.fnUntraced(function*({ headers, params: { command, entity, id }, payload }) {

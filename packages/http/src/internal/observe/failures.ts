@@ -103,30 +103,43 @@ export const ofNamed = (place: ReadonlyArray<string>) => (error: ParkingError) =
   }
 }
 
-/** The problem of what was not steered. An author that can't be recorded is one of the server. */
-export const ofSteering = (error: SteeringError) => {
-  switch (error._tag) {
-    case "NotAsSeen": {
-      const { actual, change, expected, message } = error
-      return new Problem.NotAsSeen({ detail: message, expected, actual, change })
+/**
+ * The problem of what was not steered: by the part of the request that has the arguments, and the names that they have there. An author
+ * that can't be recorded is one of the server.
+ */
+const ofSteeringIn =
+  (part: "payload" | "query", names: Readonly<Record<string, string>> = {}) => (error: SteeringError) => {
+    switch (error._tag) {
+      case "NotAsSeen": {
+        const { actual, change, expected, message } = error
+        return new Problem.NotAsSeen({ detail: message, expected, actual, change })
+      }
+      case "InvalidArgument":
+        return error.argument === "by" || error.argument === "token"
+          ? failed
+          : invalid([part, ...(names[error.argument] ?? error.argument).split(".")], `must be ${error.expected}`)
+      case "InvalidCategory":
+        return invalid(["query", "category"], error.message)
+      case "Unsupported":
+        return new Problem.Unsupported({ detail: error.message })
+      case "StoreError":
+        return ofStoreError(error)
+      case "InvalidStreamName":
+      case "InvalidMessage":
+      case "DuplicateMessageId":
+      case "WrongExpectedVersion":
+        return failed
     }
-    case "InvalidArgument":
-      return error.argument === "by" || error.argument === "token"
-        ? failed
-        : invalid(["payload", ...error.argument.split(".")], `must be ${error.expected}`)
-    case "InvalidCategory":
-      return invalid(["query", "category"], error.message)
-    case "Unsupported":
-      return new Problem.Unsupported({ detail: error.message })
-    case "StoreError":
-      return ofStoreError(error)
-    case "InvalidStreamName":
-    case "InvalidMessage":
-    case "DuplicateMessageId":
-    case "WrongExpectedVersion":
-      return failed
   }
-}
+
+/** The problem of what a body asks for and was not steered. */
+export const ofSteering = ofSteeringIn("payload")
+
+/** The problem of a read model that was not rewound. */
+export const ofRewindReadModel = ofSteeringIn("payload", { position: "to" })
+
+/** The problem of a build that was not dropped. */
+export const ofDropBuild = ofSteeringIn("query", { "expected.state": "state" })
 
 /** The problem of a consumer that was not rewound. */
 export const ofRewind = (error: SteeringError | ConsumerIsRunning | ConsumerUnknown) => {

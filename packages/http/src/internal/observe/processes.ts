@@ -4,14 +4,14 @@
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import { MessageStore } from "eventfold/MessageStore"
-import { Observe, type ObservedProcess } from "eventfold/Observe"
+import { DefinitionNotLoaded, Observe, type ObservedProcess } from "eventfold/Observe"
 import * as Process from "eventfold/Process"
 import { Api } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
 import { authorizeSome } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
 import { orProblem } from "../problems/failures.ts"
-import { ofNamed, ofProcess, ofReaders } from "./failures.ts"
+import { ofNamed, ofNotLoaded, ofProcess, ofReaders } from "./failures.ts"
 import { authorizeEach, maySee, withoutSessions } from "./sight.ts"
 
 /** What an answer tells of: the process's own category, those that it reads, and that of its deadlines. */
@@ -46,9 +46,13 @@ export const layer = HttpApiBuilder.group(
 
       one: Effect.fnUntraced(function*({ params }) {
         yield* authorizeEach("read", [params.process])
+        const isSeen = yield* maySee
         const found = yield* orProblem(ofProcess)(observe.process(params.process))
-        yield* authorizeEach("read", categoriesOf(found))
-        return shown(found)
+        if (isSeen(categoriesOf(found))) return shown(found)
+        // A refusal would tell what it reads.
+        return yield* ofNotLoaded(
+          new DefinitionNotLoaded({ kind: "process", definition: params.process, loaded: [] })
+        )
       }),
 
       deadlines: Effect.fnUntraced(function*({ params: { process }, query: { id, limit } }) {

@@ -13,7 +13,7 @@ import * as Problem from "../../Problem.ts"
 import { authorize } from "../authentication/access.ts"
 import { orProblem } from "../problems/failures.ts"
 import { author } from "./author.ts"
-import { ofAccept, ofReaders, ofSteering } from "./failures.ts"
+import { ofAccept, ofDropBuild, ofReaders, ofRewindReadModel } from "./failures.ts"
 import * as Rebuilds from "./rebuilds.ts"
 import { withoutSessions } from "./sight.ts"
 
@@ -70,7 +70,7 @@ export const layer = HttpApiBuilder.group(
       rewind: Effect.fnUntraced(function*({ params: { readModel }, payload: { expected, ...payload } }) {
         const live = { ...expected, state: "live" as const }
         yield* Steering.rewindReadModel(readModel, { ...payload, expected: live, ...yield* author }).pipe(
-          orProblem(ofSteering)
+          orProblem(ofRewindReadModel)
         )
       }, steering),
 
@@ -81,7 +81,7 @@ export const layer = HttpApiBuilder.group(
 
       dropBuild: Effect.fnUntraced(function*({ params: { number, readModel }, query: { reason, ...seen } }) {
         const expected = { number, ...seen }
-        yield* Steering.dropBuild(readModel, { expected, reason, ...yield* author }).pipe(orProblem(ofSteering))
+        yield* Steering.dropBuild(readModel, { expected, reason, ...yield* author }).pipe(orProblem(ofDropBuild))
       }, steering)
     })
   })

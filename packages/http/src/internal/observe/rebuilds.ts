@@ -15,7 +15,7 @@ import { Limits } from "../../Limits.ts"
 import { Principal } from "../../Principal.ts"
 import type { Progress, RebuildEvent } from "../../ReadersApi.ts"
 import { Closing } from "../limits/closing.ts"
-import * as OpenAnswers from "../limits/openAnswers.ts"
+import { OpenAnswers } from "../limits/openAnswers.ts"
 import { orProblem } from "../problems/failures.ts"
 import { ofRebuild } from "./failures.ts"
 
@@ -40,7 +40,7 @@ const beat: Event = { event: "heartbeat", data: {} }
 
 /** Gives what runs a rebuild and answers with its progress. They count as live answers, and end when the server begins to stop. */
 export const make = Effect.gen(function*() {
-  const count = yield* OpenAnswers.make
+  const count = yield* OpenAnswers
   const closing = yield* Closing
   const { heartbeat } = yield* Limits
 

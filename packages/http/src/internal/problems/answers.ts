@@ -102,6 +102,11 @@ const tooLarge = (limit: number): Problem.PayloadTooLarge =>
 
 const withoutType = new Problem.UnsupportedMediaType({ detail: "the request has a body and no content-type" })
 
+const fromElsewhere = new Problem.UnsupportedMediaType({
+  detail:
+    "a page of another site sends this request: it needs a token in Authorization, or the content-type application/json"
+})
+
 const failed = new Problem.InternalError({ detail: "the log of the server says why" })
 
 /** What the framework answers without a problem of ours. */
@@ -170,6 +175,27 @@ const hasBody = ({ headers, method }: HttpServerRequest.HttpServerRequest): bool
   method !== "GET" && method !== "HEAD" &&
   ((headers["content-length"] ?? "0") !== "0" || headers["transfer-encoding"] !== undefined)
 
+/** What forms have, and what a page may send without asking. */
+const simpleTypes = new Set(["", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"])
+
+/** The site of an `Origin`; nothing for a page that has none, such as a file. */
+const siteOf = (origin: string): string | undefined => URL.canParse(origin) ? new URL(origin).host : undefined
+
+/**
+ * Whether a page of another site can send it without asking the browser's permission. Routes that take a body refuse such content
+ * types anyway; those that take none would not.
+ */
+const isForgeable = ({ headers, method }: HttpServerRequest.HttpServerRequest): boolean => {
+  const { authorization, "content-type": type = "", host, origin } = headers
+  return method === "POST" && origin !== undefined && authorization === undefined &&
+    simpleTypes.has(type.replace(/;.*$/, "").trim().toLowerCase()) && siteOf(origin) !== host?.toLowerCase()
+}
+
+/** The router takes a semicolon for the beginning of the query, and so a name with one for another name. */
+const cutShort = /^[^?#]*;/
+
+const withSemicolon = ofIssues([{ path: ["path"], message: "has a semicolon: write it as %3B" }])
+
 /**
  * Makes problems of whatever goes wrong in an answer, and bounds the body of the request.
  *
@@ -184,7 +210,9 @@ const guard = (bodyBytes: number) => {
   ): Effect.Effect<Answer, Types.unhandled, HttpServerRequest.HttpServerRequest> =>
     Effect.matchCauseEffect(
       Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-        const { headers } = request
+        const { headers, url } = request
+        if (cutShort.test(url)) return respond(withSemicolon)
+        if (isForgeable(request)) return respond(fromElsewhere)
         if (hasBody(request)) {
           if (headers["content-type"] === undefined) return respond(withoutType)
           if (Number(headers["content-length"] ?? 0) > bodyBytes) return respond(tooLarge(bodyBytes))

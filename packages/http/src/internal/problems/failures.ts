@@ -78,21 +78,25 @@ export const ofAppends = (
 /** The names by which a request gives the arguments of a read. */
 const queryNames: Readonly<Record<string, string>> = { types: "type", categories: "category" }
 
-/** The problem of a failed read. */
-export const ofRead = (
+/** The problem of a failed read, whose request has its categories in these places. */
+export const ofReadWith = (placeOf: (category: string) => ReadonlyArray<string>) =>
+(
   error: Exclude<ReadStreamError | ReadCategoryError | ReadAllError, StoreError.Unsupported>
 ): Problem.InvalidRequest | Problem.Unavailable | Problem.InternalError => {
   switch (error._tag) {
     case "InvalidStreamName":
       return invalid(["params", "streamName"], error.message)
     case "InvalidCategory":
-      return invalid(["params", "category"], error.message)
+      return invalid(placeOf(error.category), error.message)
     case "InvalidArgument":
       return invalid(["query", queryNames[error.argument] ?? error.argument], `must be ${error.expected}`)
     case "StoreError":
       return ofStoreError(error)
   }
 }
+
+/** The problem of a failed read. */
+export const ofRead = ofReadWith(() => ["params", "category"])
 
 /** The problem of a failed read that the store may not support. */
 export const ofReadStream = (
