@@ -13,89 +13,70 @@ import { MessageStore } from "eventfold/MessageStore"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
 import { install } from "../support/Installer.ts"
-import * as MessageDb from "../support/MessageDb.ts"
+import * as PageCosts from "../support/PageCosts.ts"
 import * as Store from "../support/Store.ts"
-
-/** How many pages of the table and its indexes have been looked at by the one session so far. */
-const pagesSoFar = Effect.gen(function*() {
-  const sql = yield* SqlClient
-  yield* sql`SELECT pg_stat_force_next_flush()`
-  const [row] = yield* sql<{ readonly pages: bigint }>`SELECT
-      heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read AS pages
-    FROM pg_statio_user_tables WHERE relid = 'message_store.messages'::regclass`
-  return Number(row?.pages ?? 0n)
-})
-
-const costOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function*() {
-    const before = yield* pagesSoFar
-    yield* effect
-    return (yield* pagesSoFar) - before
-  })
 
 /** 40,000 messages in 20,000 streams: half of them in one category, and 20 categories with the rest. */
 const fill = Effect.gen(function*() {
   const sql = yield* SqlClient
-  yield* sql`ALTER TABLE message_store.messages SET (autovacuum_enabled = off)`
+  yield* PageCosts.withoutAutovacuum
   yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data)
     SELECT CASE WHEN i % 2 = 0 THEN 'busy' ELSE 'c' || lpad((i % 40 / 2)::text, 2, '0') END || '-' || i, n, 'T', 'null'
     FROM generate_series(1, 20000) AS i, generate_series(0, 1) AS n`
 })
 
 for (const server of inject("postgres")) {
-  for (const kind of ["our", "a stock"] as const) {
-    const database = Layer.unwrap(Effect.map(
-      kind === "our" ? Database.make({ server }) : MessageDb.makeDatabase({ server }),
-      ({ url }) => Database.client(url)
-    ))
-    const filled = Layer.merge(Postgres.layerClient({ announce: false }), Layer.effectDiscard(fill)).pipe(
-      Layer.provideMerge(database)
-    )
-    layer(filled, { excludeTestServices: true })(`lists on ${kind} schema of ${server.name}`, (it) => {
-      it.effect("cost a few pages for each name, before there are statistics and after", () =>
-        Effect.gen(function*() {
-          const store = yield* MessageStore
-          const sql = yield* SqlClient
-          const look = Effect.gen(function*() {
-            const names = ["busy", ...Store.upTo(20).map((i) => `c${String(i).padStart(2, "0")}`)]
-            const all = store.categories().pipe(Effect.tap(({ categories }) =>
-              Effect.sync(() => assert.deepStrictEqual(categories.map(({ category }) => category), names))
-            ))
-            assert.isBelow(yield* costOf(all), 21 * 16)
-            const streams = store.streams({ category: "busy", after: "busy-15000", limit: 50 })
-            const page = Effect.tap(streams, ({ streams }) =>
-              Effect.sync(() => {
-                assert.strictEqual(streams.length, 50)
-                assert.strictEqual(streams[0]?.streamName, "busy-15002")
-                assert.strictEqual(streams[0]?.version, 1)
-              }))
-            assert.isBelow(yield* costOf(page), 50 * 16)
-            assert.isBelow(yield* costOf(store.streams({ after: "busy-15000", limit: 50 })), 50 * 16)
-            assert.isBelow(yield* costOf(store.streams({ prefix: "c07-1", limit: 1 })), 32)
-            assert.isBelow(yield* costOf(store.streams({ category: "missing" })), 32)
-          })
-          yield* look
-          yield* sql`ANALYZE message_store.messages`
-          yield* look
-        }))
+  for (const kind of PageCosts.kinds) {
+    layer(PageCosts.filled(kind, server, fill), { excludeTestServices: true })(
+      `lists on ${kind} schema of ${server.name}`,
+      (it) => {
+        it.effect("cost a few pages for each name, before there are statistics and after", () =>
+          Effect.gen(function*() {
+            const store = yield* MessageStore
+            const sql = yield* SqlClient
+            const look = Effect.gen(function*() {
+              const names = ["busy", ...Store.upTo(20).map((i) => `c${String(i).padStart(2, "0")}`)]
+              const all = store.categories().pipe(
+                Effect.tap(({ categories }) =>
+                  Effect.sync(() => assert.deepStrictEqual(categories.map(({ category }) => category), names))
+                )
+              )
+              assert.isBelow(yield* PageCosts.costOf(all), 21 * 16)
+              const streams = store.streams({ category: "busy", after: "busy-15000", limit: 50 })
+              const page = Effect.tap(streams, ({ streams }) =>
+                Effect.sync(() => {
+                  assert.strictEqual(streams.length, 50)
+                  assert.strictEqual(streams[0]?.streamName, "busy-15002")
+                  assert.strictEqual(streams[0]?.version, 1)
+                }))
+              assert.isBelow(yield* PageCosts.costOf(page), 50 * 16)
+              assert.isBelow(yield* PageCosts.costOf(store.streams({ after: "busy-15000", limit: 50 })), 50 * 16)
+              assert.isBelow(yield* PageCosts.costOf(store.streams({ prefix: "c07-1", limit: 1 })), 32)
+              assert.isBelow(yield* PageCosts.costOf(store.streams({ category: "missing" })), 32)
+            })
+            yield* look
+            yield* sql`ANALYZE message_store.messages`
+            yield* look
+          }))
 
-      it.effect("tell about how many messages a category has, once there are statistics", () =>
-        Effect.gen(function*() {
-          const store = yield* MessageStore
-          const sql = yield* SqlClient
-          yield* sql`ANALYZE message_store.messages`
-          const sizes = new Map(
-            (yield* store.categories()).categories.map(({ category, size }) => [category, Option.getOrThrow(size)])
-          )
-          const busy = sizes.get("busy")
-          assert.isFalse(busy?.isExact)
-          assert.isAtLeast(busy?.messages ?? 0, 18_000)
-          assert.isAtMost(busy?.messages ?? 0, 22_000)
-          const total = [...sizes.values()].reduce((sum, { messages }) => sum + messages, 0)
-          assert.isAtLeast(total, 38_000)
-          assert.isAtMost(total, 42_000)
-        }))
-    })
+        it.effect("tell about how many messages a category has, once there are statistics", () =>
+          Effect.gen(function*() {
+            const store = yield* MessageStore
+            const sql = yield* SqlClient
+            yield* sql`ANALYZE message_store.messages`
+            const sizes = new Map(
+              (yield* store.categories()).categories.map(({ category, size }) => [category, Option.getOrThrow(size)])
+            )
+            const busy = sizes.get("busy")
+            assert.isFalse(busy?.isExact)
+            assert.isAtLeast(busy?.messages ?? 0, 18_000)
+            assert.isAtMost(busy?.messages ?? 0, 22_000)
+            const total = [...sizes.values()].reduce((sum, { messages }) => sum + messages, 0)
+            assert.isAtLeast(total, 38_000)
+            assert.isAtMost(total, 42_000)
+          }))
+      }
+    )
   }
 }
 

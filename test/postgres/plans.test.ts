@@ -11,32 +11,8 @@ import * as Stream from "effect/Stream"
 import { MessageStore, type ReadAllPageOptions } from "eventfold/MessageStore"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
-import * as MessageDb from "../support/MessageDb.ts"
+import * as PageCosts from "../support/PageCosts.ts"
 import * as Store from "../support/Store.ts"
-
-/** How many pages of the table and its indexes have been looked at by the one session so far. */
-const pagesSoFar = Effect.gen(function*() {
-  const sql = yield* SqlClient
-  // Counts are known to others, and to the next statement, from time to time only.
-  yield* sql`SELECT pg_stat_force_next_flush()`
-  const [row] = yield* sql<{ readonly pages: bigint }>`SELECT
-      heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read AS pages
-    FROM pg_statio_user_tables WHERE relid = 'message_store.messages'::regclass`
-  return Number(row?.pages ?? 0n)
-})
-
-const costOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function*() {
-    const before = yield* pagesSoFar
-    yield* effect
-    return (yield* pagesSoFar) - before
-  })
-
-/** Autovacuum's looks at the table would be counted as well. */
-const withoutAutovacuum = Effect.flatMap(
-  SqlClient,
-  (sql) => sql`ALTER TABLE message_store.messages SET (autovacuum_enabled = off)`
-)
 
 /** Two common categories, of which one goes quiet half way, and a rare one. */
 const insert = Effect.flatMap(
@@ -51,113 +27,119 @@ const insert = Effect.flatMap(
 /** With the planner's statistics. */
 const fill = Effect.gen(function*() {
   const sql = yield* SqlClient
-  yield* withoutAutovacuum
+  yield* PageCosts.withoutAutovacuum
   yield* insert
   yield* sql`ANALYZE message_store.messages`
 })
 
 for (const server of inject("postgres")) {
-  for (const kind of ["our", "a stock"] as const) {
-    const database = Layer.unwrap(Effect.map(
-      kind === "our" ? Database.make({ server }) : MessageDb.makeDatabase({ server }),
-      ({ url }) => Database.client(url)
-    ))
-    const filled = Layer.merge(Postgres.layerClient({ announce: false }), Layer.effectDiscard(fill)).pipe(
-      Layer.provideMerge(database)
+  for (const kind of PageCosts.kinds) {
+    layer(PageCosts.filled(kind, server, fill), { excludeTestServices: true })(
+      `plans on ${kind} schema of ${server.name}`,
+      (it) => {
+        it.effect("the last message of a category is found in a few pages, however many there are, or none", () =>
+          Effect.gen(function*() {
+            const store = yield* MessageStore
+            const lasts = {
+              busy: 120_000,
+              quiet: 60_000,
+              rare: 119_001,
+              missing: undefined,
+              aa: undefined,
+              zz: undefined
+            }
+            for (const [category, last] of Object.entries(lasts)) {
+              // Often enough for a plan that knows no category.
+              for (const _ of Store.upTo(8)) {
+                const cost = PageCosts.costOf(Effect.map(store.lastCategoryMessage(category), (found) => {
+                  assert.strictEqual(Option.getOrUndefined(found)?.globalPosition, last)
+                }))
+                assert.isBelow(yield* cost, 20, category)
+              }
+            }
+          }))
+
+        it.effect("what is new in a category is counted in a few pages, also when it has gone quiet", () =>
+          Effect.gen(function*() {
+            const store = yield* MessageStore
+            const options = [{}, { correlation: "other" }, { consumerGroup: { member: 0, size: 2 } }]
+            for (
+              const [category, from] of [["busy", 119_990], ["quiet", 60_001], ["rare", 119_001], [
+                "missing",
+                1
+              ]] as const
+            ) {
+              for (const filter of options) {
+                for (const _ of Store.upTo(8)) {
+                  assert.isBelow(
+                    yield* PageCosts.costOf(store.countCategory(category, { from, ...filter })),
+                    30,
+                    category
+                  )
+                }
+              }
+            }
+            assert.strictEqual(yield* store.countCategory("quiet"), 30_000)
+            assert.strictEqual(yield* store.countCategory("busy", { from: 119_990 }), 11)
+          }))
+
+        it.effect("a filter by type costs what it passes over, from where it begins, and not the rest of the table", () =>
+          Effect.gen(function*() {
+            const store = yield* MessageStore
+            for (
+              const [category, from] of [["busy", 119_990], ["quiet", 60_001], ["rare", 119_001], [
+                "missing",
+                1
+              ]] as const
+            ) {
+              for (const types of [["T"], ["Rare"], ["None"]]) {
+                for (const _ of Store.upTo(8)) {
+                  const read = Stream.runDrain(store.readCategory(category, { from, types }))
+                  assert.isBelow(yield* PageCosts.costOf(read), 40, `${category} ${types[0]}`)
+                  assert.isBelow(yield* PageCosts.costOf(store.countCategory(category, { from, types })), 40, category)
+                }
+              }
+            }
+            assert.strictEqual(yield* Stream.runCount(store.readCategory("busy", { types: ["Rare"] })), 12)
+          }))
+
+        it.effect("a page of everything costs what it gives or passes over, wherever it begins", () =>
+          Effect.gen(function*() {
+            const store = yield* MessageStore
+            const page = (options: ReadAllPageOptions, count: number, through: number, cost: number) =>
+              Effect.gen(function*() {
+                for (const _ of Store.upTo(8)) {
+                  const read = Effect.map(store.readAllPage(options), (found) => {
+                    assert.deepStrictEqual([found.messages.length, found.through], [count, through])
+                  })
+                  assert.isBelow(yield* PageCosts.costOf(read), cost, JSON.stringify(options))
+                }
+              })
+            yield* page({ from: 120_001 }, 0, 120_000, 30)
+            yield* page({ from: 119_901 }, 100, 120_000, 60)
+            yield* page({ from: 60_000, limit: 100 }, 100, 60_099, 60)
+            // Few categories: along the index, however far it is.
+            yield* page({ categories: ["missing", "zz", "aa"] }, 0, 120_000, 60)
+            yield* page({ from: 60_001, categories: ["quiet"] }, 0, 120_000, 40)
+            yield* page({ from: 1, categories: ["rare"] }, 120, 120_000, 300)
+            yield* page({ from: 1, categories: ["rare", "quiet"], limit: 50 }, 50, 98, 200)
+            yield* page({ from: 119_990, categories: ["busy", "quiet", "rare"] }, 11, 120_000, 60)
+            // With a filter by type: a part of the log, of those categories only.
+            yield* page({ from: 119_990, types: ["None"] }, 0, 120_000, 60)
+            yield* page({ from: 10_001, types: ["None"] }, 0, 60_000, 3_000)
+            yield* page({ from: 1, types: ["None"], categories: ["rare"] }, 0, 50_000, 200)
+            // With many categories: a part of the log.
+            const many = ["rare", ...Store.upTo(10).map((i) => `missing${i}`)]
+            yield* page({ from: 1, categories: many }, 50, 50_000, 3_000)
+          }))
+
+        it.effect("the counting of pages counts", () =>
+          Effect.gen(function*() {
+            const sql = yield* SqlClient
+            assert.isAbove(yield* PageCosts.costOf(sql`SELECT count(data) FROM message_store.messages`), 300)
+          }))
+      }
     )
-    layer(filled, { excludeTestServices: true })(`plans on ${kind} schema of ${server.name}`, (it) => {
-      it.effect("the last message of a category is found in a few pages, however many there are, or none", () =>
-        Effect.gen(function*() {
-          const store = yield* MessageStore
-          const lasts = {
-            busy: 120_000,
-            quiet: 60_000,
-            rare: 119_001,
-            missing: undefined,
-            aa: undefined,
-            zz: undefined
-          }
-          for (const [category, last] of Object.entries(lasts)) {
-            // Often enough for a plan that knows no category.
-            for (const _ of Store.upTo(8)) {
-              const cost = costOf(Effect.map(store.lastCategoryMessage(category), (found) => {
-                assert.strictEqual(Option.getOrUndefined(found)?.globalPosition, last)
-              }))
-              assert.isBelow(yield* cost, 20, category)
-            }
-          }
-        }))
-
-      it.effect("what is new in a category is counted in a few pages, also when it has gone quiet", () =>
-        Effect.gen(function*() {
-          const store = yield* MessageStore
-          const options = [{}, { correlation: "other" }, { consumerGroup: { member: 0, size: 2 } }]
-          for (
-            const [category, from] of [["busy", 119_990], ["quiet", 60_001], ["rare", 119_001], ["missing", 1]] as const
-          ) {
-            for (const filter of options) {
-              for (const _ of Store.upTo(8)) {
-                assert.isBelow(yield* costOf(store.countCategory(category, { from, ...filter })), 30, category)
-              }
-            }
-          }
-          assert.strictEqual(yield* store.countCategory("quiet"), 30_000)
-          assert.strictEqual(yield* store.countCategory("busy", { from: 119_990 }), 11)
-        }))
-
-      it.effect("a filter by type costs what it passes over, from where it begins, and not the rest of the table", () =>
-        Effect.gen(function*() {
-          const store = yield* MessageStore
-          for (
-            const [category, from] of [["busy", 119_990], ["quiet", 60_001], ["rare", 119_001], ["missing", 1]] as const
-          ) {
-            for (const types of [["T"], ["Rare"], ["None"]]) {
-              for (const _ of Store.upTo(8)) {
-                const read = Stream.runDrain(store.readCategory(category, { from, types }))
-                assert.isBelow(yield* costOf(read), 40, `${category} ${types[0]}`)
-                assert.isBelow(yield* costOf(store.countCategory(category, { from, types })), 40, category)
-              }
-            }
-          }
-          assert.strictEqual(yield* Stream.runCount(store.readCategory("busy", { types: ["Rare"] })), 12)
-        }))
-
-      it.effect("a page of everything costs what it gives or passes over, wherever it begins", () =>
-        Effect.gen(function*() {
-          const store = yield* MessageStore
-          const page = (options: ReadAllPageOptions, count: number, through: number, cost: number) =>
-            Effect.gen(function*() {
-              for (const _ of Store.upTo(8)) {
-                const read = Effect.map(store.readAllPage(options), (found) => {
-                  assert.deepStrictEqual([found.messages.length, found.through], [count, through])
-                })
-                assert.isBelow(yield* costOf(read), cost, JSON.stringify(options))
-              }
-            })
-          yield* page({ from: 120_001 }, 0, 120_000, 30)
-          yield* page({ from: 119_901 }, 100, 120_000, 60)
-          yield* page({ from: 60_000, limit: 100 }, 100, 60_099, 60)
-          // Few categories: along the index, however far it is.
-          yield* page({ categories: ["missing", "zz", "aa"] }, 0, 120_000, 60)
-          yield* page({ from: 60_001, categories: ["quiet"] }, 0, 120_000, 40)
-          yield* page({ from: 1, categories: ["rare"] }, 120, 120_000, 300)
-          yield* page({ from: 1, categories: ["rare", "quiet"], limit: 50 }, 50, 98, 200)
-          yield* page({ from: 119_990, categories: ["busy", "quiet", "rare"] }, 11, 120_000, 60)
-          // With a filter by type: a part of the log, of those categories only.
-          yield* page({ from: 119_990, types: ["None"] }, 0, 120_000, 60)
-          yield* page({ from: 10_001, types: ["None"] }, 0, 60_000, 3_000)
-          yield* page({ from: 1, types: ["None"], categories: ["rare"] }, 0, 50_000, 200)
-          // With many categories: a part of the log.
-          const many = ["rare", ...Store.upTo(10).map((i) => `missing${i}`)]
-          yield* page({ from: 1, categories: many }, 50, 50_000, 3_000)
-        }))
-
-      it.effect("the counting of pages counts", () =>
-        Effect.gen(function*() {
-          const sql = yield* SqlClient
-          assert.isAbove(yield* costOf(sql`SELECT count(data) FROM message_store.messages`), 300)
-        }))
-    })
   }
 
   const database = Layer.unwrap(Effect.map(Database.make({ server }), ({ url }) => Database.client(url)))
@@ -181,14 +163,14 @@ for (const server of inject("postgres")) {
               pages: 400
             }
           ]
-          yield* withoutAutovacuum
+          yield* PageCosts.withoutAutovacuum
           // So that the planner knows it to be empty.
           yield* sql`VACUUM message_store.messages`
           for (const { append } of appends) {
             for (const _ of Store.upTo(8)) yield* append
           }
           yield* insert
-          for (const { append, pages } of appends) assert.isBelow(yield* costOf(append), pages)
+          for (const { append, pages } of appends) assert.isBelow(yield* PageCosts.costOf(append), pages)
         }))
     }
   )

@@ -5,40 +5,27 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Postgres } from "@eventfold/postgres"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { SqlClient } from "effect/sql/SqlClient"
 import { MessageStore } from "eventfold/MessageStore"
 import * as Trace from "eventfold/Trace"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
-import * as MessageDb from "../support/MessageDb.ts"
+import * as PageCosts from "../support/PageCosts.ts"
 import * as Psql from "../support/Psql.ts"
 import * as Store from "../support/Store.ts"
 
-/** How many pages of the table and its indexes have been looked at by the one session so far. */
-const pagesSoFar = Effect.gen(function*() {
-  const sql = yield* SqlClient
-  yield* sql`SELECT pg_stat_force_next_flush()`
-  const [row] = yield* sql<{ readonly pages: bigint }>`SELECT
-      heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read AS pages
-    FROM pg_statio_user_tables WHERE relid = 'message_store.messages'::regclass`
-  return Number(row?.pages ?? 0n)
-})
-
 /** Runs an effect that may look at fewer pages than this. */
-const below = <A, E, R>(pages: number, effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function*() {
-    const before = yield* pagesSoFar
-    const found = yield* effect
-    assert.isBelow((yield* pagesSoFar) - before, pages)
-    return found
+const below = <A, E, R>(most: number, effect: Effect.Effect<A, E, R>) =>
+  Effect.map(PageCosts.measured(effect), ({ pages, result }) => {
+    assert.isBelow(pages, most)
+    return result
   })
 
 /** 40,000 messages of 40 correlations, each with the one 40 before as its cause. They take about 1,300 pages. */
 const fill = Effect.gen(function*() {
   const sql = yield* SqlClient
-  yield* sql`ALTER TABLE message_store.messages SET (autovacuum_enabled = off)`
+  yield* PageCosts.withoutAutovacuum
   yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data, metadata)
     SELECT 'work-' || i % 40, (i - 1) / 40, 'T', 'null', jsonb_build_object(
       'correlationStreamName', 'work-' || i % 40,
@@ -59,67 +46,63 @@ const lookedAt = ({ isComplete, lookedFrom, lookedThrough }: Omit<Trace.EffectsP
 })
 
 for (const server of inject("postgres")) {
-  for (const kind of ["our", "a stock"] as const) {
-    const database = Layer.unwrap(Effect.map(
-      kind === "our" ? Database.make({ server }) : MessageDb.makeDatabase({ server }),
-      ({ url }) => Database.client(url)
-    ))
-    const filled = Layer.merge(Postgres.layerClient({ announce: false }), Layer.effectDiscard(fill)).pipe(
-      Layer.provideMerge(database)
-    )
-    layer(filled, { excludeTestServices: true })(`traces on ${kind} schema of ${server.name}`, (it) => {
-      it.effect("look through a window without the indexes, and say how far", () =>
-        Effect.gen(function*() {
-          const page = yield* below(200, Trace.effects(20_000, { window: 1_000 }))
-          assert.deepStrictEqual(positionsOf(page.effects), [20_040])
-          assert.deepStrictEqual(lookedAt(page), { lookedFrom: 20_001, lookedThrough: 21_000, isComplete: false })
-          const short = yield* Trace.effects(20_000, { window: 39 })
-          assert.deepStrictEqual(short.effects, [])
-          assert.deepStrictEqual(lookedAt(short), { lookedFrom: 20_001, lookedThrough: 20_039, isComplete: false })
-          const further = yield* Trace.effects(20_000, { window: 39, after: short.lookedThrough })
-          assert.deepStrictEqual(positionsOf(further.effects), [20_040])
-          const end = yield* Trace.effects(39_990)
-          assert.deepStrictEqual(lookedAt(end), { lookedFrom: 39_991, lookedThrough: 40_000, isComplete: true })
-
-          const first = yield* below(200, Trace.correlated("work-7", { window: 400 }))
-          assert.deepStrictEqual(positionsOf(first.messages), [7, 47, 87, 127, 167, 207, 247, 287, 327, 367])
-          assert.deepStrictEqual(lookedAt(first), { lookedFrom: 1, lookedThrough: 400, isComplete: false })
-          const around = yield* below(200, Trace.correlated("work-7", { window: 400, around: 20_000 }))
-          assert.deepStrictEqual(lookedAt(around), { lookedFrom: 19_800, lookedThrough: 20_199, isComplete: false })
-          assert.lengthOf(around.messages, 10)
-          const last = yield* below(200, Trace.correlated("nothing-1", { window: 400 }))
-          assert.deepStrictEqual(last.messages, [])
-          assert.deepStrictEqual(lookedAt(last), { lookedFrom: 39_601, lookedThrough: 40_000, isComplete: false })
-          const all = yield* Trace.correlated("work-7", { window: 40_000, limit: 2_000 })
-          assert.deepStrictEqual([all.messages.length, all.isComplete], [1_000, true])
-          const tree = yield* Trace.tree(20_000, { window: 100 })
-          assert.deepStrictEqual(positionsOf(tree.nodes), [20_000, 20_040, 20_080])
-          assert.deepStrictEqual([tree.isCut, tree.isComplete, tree.lookedThrough], [false, false, 20_100])
-        }))
-
-      it.effect("cost a few pages with the indexes, before there are statistics and after", () =>
-        Effect.gen(function*() {
-          const sql = yield* SqlClient
-          const { traceIndexes } = yield* Postgres.install({ traceIndexes: true })
-          assert.deepStrictEqual(traceIndexes, { areReady: true, statements: [] })
-          const look = Effect.gen(function*() {
-            const page = yield* below(40, Trace.effects(20_000, { window: 1 }))
+  for (const kind of PageCosts.kinds) {
+    layer(PageCosts.filled(kind, server, fill), { excludeTestServices: true })(
+      `traces on ${kind} schema of ${server.name}`,
+      (it) => {
+        it.effect("look through a window without the indexes, and say how far", () =>
+          Effect.gen(function*() {
+            const page = yield* below(200, Trace.effects(20_000, { window: 1_000 }))
             assert.deepStrictEqual(positionsOf(page.effects), [20_040])
-            assert.deepStrictEqual(lookedAt(page), { lookedFrom: 20_001, lookedThrough: 40_000, isComplete: true })
-            const ten = yield* below(100, Trace.correlated("work-7", { after: 30_000, limit: 10, window: 1 }))
-            assert.strictEqual(ten.messages.length, 10)
-            assert.deepStrictEqual(lookedAt(ten), { lookedFrom: 30_001, lookedThrough: 30_367, isComplete: false })
-            const none = yield* below(40, Trace.correlated("nothing-1", { window: 1 }))
-            assert.deepStrictEqual([none.messages, none.isComplete], [[], true])
-            const tree = yield* below(250, Trace.tree(20_000, { depth: 5, window: 1 }))
-            assert.deepStrictEqual(positionsOf(tree.nodes), Store.upTo(6).map((i) => 20_000 + 40 * i))
-            assert.isTrue(tree.isCut)
-          })
-          yield* look
-          yield* sql`ANALYZE message_store.messages`
-          yield* look
-        }))
-    })
+            assert.deepStrictEqual(lookedAt(page), { lookedFrom: 20_001, lookedThrough: 21_000, isComplete: false })
+            const short = yield* Trace.effects(20_000, { window: 39 })
+            assert.deepStrictEqual(short.effects, [])
+            assert.deepStrictEqual(lookedAt(short), { lookedFrom: 20_001, lookedThrough: 20_039, isComplete: false })
+            const further = yield* Trace.effects(20_000, { window: 39, after: short.lookedThrough })
+            assert.deepStrictEqual(positionsOf(further.effects), [20_040])
+            const end = yield* Trace.effects(39_990)
+            assert.deepStrictEqual(lookedAt(end), { lookedFrom: 39_991, lookedThrough: 40_000, isComplete: true })
+
+            const first = yield* below(200, Trace.correlated("work-7", { window: 400 }))
+            assert.deepStrictEqual(positionsOf(first.messages), [7, 47, 87, 127, 167, 207, 247, 287, 327, 367])
+            assert.deepStrictEqual(lookedAt(first), { lookedFrom: 1, lookedThrough: 400, isComplete: false })
+            const around = yield* below(200, Trace.correlated("work-7", { window: 400, around: 20_000 }))
+            assert.deepStrictEqual(lookedAt(around), { lookedFrom: 19_800, lookedThrough: 20_199, isComplete: false })
+            assert.lengthOf(around.messages, 10)
+            const last = yield* below(200, Trace.correlated("nothing-1", { window: 400 }))
+            assert.deepStrictEqual(last.messages, [])
+            assert.deepStrictEqual(lookedAt(last), { lookedFrom: 39_601, lookedThrough: 40_000, isComplete: false })
+            const all = yield* Trace.correlated("work-7", { window: 40_000, limit: 2_000 })
+            assert.deepStrictEqual([all.messages.length, all.isComplete], [1_000, true])
+            const tree = yield* Trace.tree(20_000, { window: 100 })
+            assert.deepStrictEqual(positionsOf(tree.nodes), [20_000, 20_040, 20_080])
+            assert.deepStrictEqual([tree.isCut, tree.isComplete, tree.lookedThrough], [false, false, 20_100])
+          }))
+
+        it.effect("cost a few pages with the indexes, before there are statistics and after", () =>
+          Effect.gen(function*() {
+            const sql = yield* SqlClient
+            const { traceIndexes } = yield* Postgres.install({ traceIndexes: true })
+            assert.deepStrictEqual(traceIndexes, { areReady: true, statements: [] })
+            const look = Effect.gen(function*() {
+              const page = yield* below(40, Trace.effects(20_000, { window: 1 }))
+              assert.deepStrictEqual(positionsOf(page.effects), [20_040])
+              assert.deepStrictEqual(lookedAt(page), { lookedFrom: 20_001, lookedThrough: 40_000, isComplete: true })
+              const ten = yield* below(100, Trace.correlated("work-7", { after: 30_000, limit: 10, window: 1 }))
+              assert.strictEqual(ten.messages.length, 10)
+              assert.deepStrictEqual(lookedAt(ten), { lookedFrom: 30_001, lookedThrough: 30_367, isComplete: false })
+              const none = yield* below(40, Trace.correlated("nothing-1", { window: 1 }))
+              assert.deepStrictEqual([none.messages, none.isComplete], [[], true])
+              const tree = yield* below(250, Trace.tree(20_000, { depth: 5, window: 1 }))
+              assert.deepStrictEqual(positionsOf(tree.nodes), Store.upTo(6).map((i) => 20_000 + 40 * i))
+              assert.isTrue(tree.isCut)
+            })
+            yield* look
+            yield* sql`ANALYZE message_store.messages`
+            yield* look
+          }))
+      }
+    )
   }
 }
 
