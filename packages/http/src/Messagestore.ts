@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Streams from "eventfold/Streams"
+import { segmentOf } from "./internal/problems/answers.ts"
 
 /**
  * Streams whose attributes are in their JSON form. Streams without a schema for their attributes are such streams; {@link make}
@@ -64,8 +65,7 @@ export const make = <A>(streams: Streams.Streams<A>): Messagestore => {
 
   const misfit = (id: string) => ({ issue }: Schema.SchemaError) => {
     const [first] = formatIssues(issue).issues
-    const path = (first?.path ?? []).slice(1).map((segment) => typeof segment === "object" ? segment.key : segment)
-      .map((segment) => typeof segment === "number" ? segment : String(segment))
+    const path = (first?.path ?? []).slice(1).map(segmentOf)
     return new Streams.InvalidAttributes({ category, id, path, reason: first?.message ?? "does not fit its schema" })
   }
   const fromJson = (id: string, attributes: Streams.Attributes) =>

@@ -23,7 +23,8 @@ type Answer = HttpServerResponse.HttpServerResponse
 
 const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
-const segmentOf = (segment: PropertyKey | { readonly key: PropertyKey }): string | number => {
+/** A segment of the path of an issue. */
+export const segmentOf = (segment: PropertyKey | { readonly key: PropertyKey }): string | number => {
   const key = typeof segment === "object" ? segment.key : segment
   return typeof key === "number" ? key : String(key)
 }

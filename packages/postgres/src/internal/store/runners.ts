@@ -57,10 +57,12 @@ export const make = ({ bound, parseJson, retrying, sql }: Statements, places: Pl
   )
 
   const id = randomUUID()
+  const host = hostname()
+  const { pid } = process
   return {
     id,
-    host: hostname(),
-    pid: process.pid,
+    host,
+    pid,
     // What is an hour old is of a program that was killed.
     put: ({ runs, startedAt }) =>
       bound.statement(
@@ -68,7 +70,7 @@ export const make = ({ bound, parseJson, retrying, sql }: Statements, places: Pl
           DELETE FROM eventfold.runners WHERE told_at < clock_timestamp() - interval '1 hour' AND id <> ${id}::uuid
         )
         INSERT INTO eventfold.runners (id, host, pid, started_at, runs)
-        VALUES (${id}::uuid, ${hostname()}::text, ${process.pid}::integer,
+        VALUES (${id}::uuid, ${host}::text, ${pid}::integer,
           ${DateTime.formatIso(startedAt)}::timestamp with time zone, ${JSON.stringify(runs)}::jsonb)
         ON CONFLICT (id) DO UPDATE SET runs = excluded.runs, told_at = excluded.told_at`.unprepared
       ).pipe(
