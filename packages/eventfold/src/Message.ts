@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -232,6 +233,27 @@ const timeOfId = (millis: number): string => {
   return lastTime.text
 }
 
+const makeId = (millis: number, a: number, b: number, c: number): MessageId => {
+  const version = hexOf16Bits(0x7000 + Math.floor(a * 0x1000))
+  const variant = hexOf16Bits(0x8000 + Math.floor(b * 0x4000))
+  const node = Math.floor(c * 2 ** 48)
+  const rest = hexOf16Bits(Math.floor(node / 2 ** 32)) + hexOf32Bits(node)
+  return `${timeOfId(millis)}-${version}-${variant}-${rest}` as MessageId
+}
+
+/**
+ * Makes new ids by the clock and the random numbers of a context, without an effect for each of them.
+ *
+ * @category ids
+ * @internal
+ */
+export const idMaker = (context: Context.Context<never>): () => MessageId => {
+  const clock = Context.get(context, Clock.Clock)
+  const random = Context.get(context, Random.Random)
+  const next = () => random.nextDoubleUnsafe()
+  return () => makeId(clock.currentTimeMillisUnsafe(), next(), next(), next())
+}
+
 /**
  * Makes a new message id: a UUID of version 7.
  *
@@ -243,24 +265,9 @@ const timeOfId = (millis: number): string => {
  * @category ids
  * @since 0.1.0
  */
-export const nextId: Effect.Effect<MessageId> = Effect.map(
-  Effect.all([Clock.currentTimeMillis, Random.next, Random.next, Random.next]),
-  ([millis, a, b, c]) => makeIdUnsafe(millis, a, b, c)
+export const nextId: Effect.Effect<MessageId> = Effect.contextWith((context: Context.Context<never>) =>
+  Effect.succeed(idMaker(context)())
 )
-
-/**
- * The id that {@link nextId} makes of a time in milliseconds and three random numbers in [0, 1).
- *
- * @category ids
- * @internal
- */
-export const makeIdUnsafe = (millis: number, a: number, b: number, c: number): MessageId => {
-  const version = hexOf16Bits(0x7000 + Math.floor(a * 0x1000))
-  const variant = hexOf16Bits(0x8000 + Math.floor(b * 0x4000))
-  const node = Math.floor(c * 2 ** 48)
-  const rest = hexOf16Bits(Math.floor(node / 2 ** 32)) + hexOf32Bits(node)
-  return `${timeOfId(millis)}-${version}-${variant}-${rest}` as MessageId
-}
 
 /**
  * Derives an id from parts: the same parts always give the same id, a name-based UUID (version 3).

@@ -6,12 +6,14 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import type * as HttpApi from "effect/http-api/HttpApi"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as HttpRouter from "effect/http/HttpRouter"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -23,11 +25,13 @@ import { Closing } from "./internal/limits/closing.ts"
 import * as OpenAnswers from "./internal/limits/openAnswers.ts"
 import * as Live from "./internal/live/routes.ts"
 import * as Log from "./internal/messages/log.ts"
+import * as PlainAppends from "./internal/messages/plainAppends.ts"
 import * as Streams from "./internal/messages/streams.ts"
 import * as MessagestoreRoutes from "./internal/messagestore/routes.ts"
 import * as ApplicationDocument from "./internal/observe/document.ts"
 import * as ObserveRoutes from "./internal/observe/routes.ts"
 import { Answers } from "./internal/problems/answers.ts"
+import * as Metrics from "./internal/problems/metrics.ts"
 import * as UnknownRoutes from "./internal/problems/unknownRoutes.ts"
 import * as System from "./internal/system/system.ts"
 import * as Limits from "./Limits.ts"
@@ -78,8 +82,8 @@ export interface Options {
  */
 export const layer = ({ closing, messagestore = Messagestore.defaultStreams, ...options }: Options = {}) =>
   (messagestore === false
-    ? served(ApiWithoutMessagestore, options)
-    : Layer.provide(served(Api, options), MessagestoreRoutes.layer(messagestore))).pipe(
+    ? served(ApiWithoutMessagestore, options, PlainAppends.make)
+    : Layer.provide(served(Api, options, PlainAppends.make), MessagestoreRoutes.layer(messagestore))).pipe(
       Layer.provide([Streams.layer, Log.layer, Live.layer, ObserveRoutes.layer, System.layer]),
       Layer.provide(shared(options)),
       Layer.provide(closing === undefined ? Layer.empty : Layer.succeed(Closing, closing)),
@@ -116,14 +120,21 @@ export const layerMessagestore = (
 const shared = ({ limits }: Pick<Options, "limits">) =>
   Access.layer.pipe(
     Layer.merge(Answers.layer),
+    Layer.provideMerge(Metrics.layer),
     Layer.merge(OpenAnswers.layer),
     Layer.provideMerge(Layer.succeed(Limits.Limits, { ...Limits.defaults, ...limits }))
   )
 
+/** Answers some requests by itself, and leaves the others to the router of the API. */
+type ShortWay = <E, R>(
+  longWay: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+) => Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest>
+
 /** The routes of an API, its document and reference, and the answers to all other paths. */
-const served = <Groups extends HttpApiGroup.Constraint>(
+const served = <Groups extends HttpApiGroup.Constraint, R = never>(
   api: HttpApi.HttpApi<"eventfold", Groups>,
-  { describesApplication = true, prefix }: Pick<Options, "describesApplication" | "prefix">
+  { describesApplication = true, prefix }: Pick<Options, "describesApplication" | "prefix">,
+  shortWay: Effect.Effect<ShortWay, never, R> = Effect.succeed(identity)
 ) => {
   const placed = prefix === undefined ? api : api.annotate(OpenApi.Servers, [{ url: prefix }])
   const routes = Layer.unwrap(Effect.map(Effect.serviceOption(Observe), (loaded) => {
@@ -137,7 +148,7 @@ const served = <Groups extends HttpApiGroup.Constraint>(
       UnknownRoutes.layer(described)
     )
   }))
-  return Layer.provide(routes, own(prefix))
+  return Layer.provide(routes, own(prefix, shortWay))
 }
 
 /** The reference page works without requests to other servers, and may load nothing from them. */
@@ -162,14 +173,14 @@ const routerConfig = { maxParamLength: 4 * StreamName.maxBytes, ignoreDuplicateS
  * A router of the API's own, to which that of the program hands over what is below the prefix: so the program's need not be
  * configured for names of streams.
  */
-const own = (prefix: `/${string}` | undefined) =>
+const own = <R>(prefix: `/${string}` | undefined, shortWay: Effect.Effect<ShortWay, never, R>) =>
   Layer.effect(
     HttpRouter.HttpRouter,
     Effect.gen(function*() {
       const program = yield* HttpRouter.HttpRouter
       const router = yield* Effect.provideService(HttpRouter.make, HttpRouter.RouterConfig, routerConfig)
       // Its routes answer everything, so that there is no failure left.
-      const answer = Effect.orDie(router.asHttpEffect())
+      const answer = (yield* shortWay)(Effect.orDie(router.asHttpEffect()))
       const path = prefix === undefined ? "*" as const : "/*" as const
       const mounted = prefix === undefined ? program : program.prefixed(prefix)
       yield* mounted.addAll(UnknownRoutes.methods.map((method) => HttpRouter.route(method, path, answer)))

@@ -12,7 +12,7 @@ import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
+import { hash as hashOnce, randomBytes, timingSafeEqual } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { Authentication } from "./Authentication.ts"
 import * as Principal from "./Principal.ts"
@@ -60,7 +60,7 @@ export class TokensUnreadable extends Schema.TaggedError<TokensUnreadable>()("To
   }
 }
 
-const digest = (token: string): Buffer => createHash("sha256").update(token).digest()
+const digest = (token: string): Buffer => hashOnce("sha256", token, "buffer")
 
 /**
  * The SHA-256 of a token, as {@link Token} has it.

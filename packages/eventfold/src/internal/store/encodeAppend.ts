@@ -1,10 +1,8 @@
 import * as Arr from "effect/Array"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Random from "effect/Random"
 import type { ExpectedVersion } from "../../ExpectedVersion.ts"
-import { makeIdUnsafe, type Message, type MessageId } from "../../Message.ts"
+import { idMaker, type Message, type MessageId } from "../../Message.ts"
 import * as Metadata from "../../Metadata.ts"
 import type { EncodedAppend, EncodedMessage, StoreBackend } from "../../StoreBackend.ts"
 import { DuplicateMessageId, InvalidMessage } from "../../StoreError.ts"
@@ -67,14 +65,6 @@ const encodeMessage = (
     data: JSON.stringify(data),
     metadata: metadata === undefined ? null : JSON.stringify(metadata)
   }
-}
-
-/** Makes new ids without an effect for each of them. */
-export const idMaker = (context: Context.Context<never>) => {
-  const clock = Context.get(context, Clock.Clock)
-  const random = Context.get(context, Random.Random)
-  const next = () => random.nextDoubleUnsafe()
-  return () => makeIdUnsafe(clock.currentTimeMillisUnsafe(), next(), next(), next())
 }
 
 interface GivenAppend {

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import type * as Schema from "effect/Schema"
-import { deletedType, type MessageId } from "../../Message.ts"
+import { deletedType, idMaker, type MessageId } from "../../Message.ts"
 import * as StreamName from "../../StreamName.ts"
 import {
   type DeletionNote,
@@ -21,7 +21,6 @@ import {
   type StreamsCount
 } from "../../StreamsBackend.ts"
 import { parseJson } from "../runtime/parseJson.ts"
-import { idMaker } from "./encodeAppend.ts"
 import { type Contents, type Log, push, record, removeStream, replace, type Row, upTo } from "./memoryLog.ts"
 import type { MemoryTransactions } from "./memoryTransactions.ts"
 

@@ -9,8 +9,9 @@ import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Message from "eventfold/Message"
+import { parseJson } from "eventfold/StoreBackend"
 import { TraceContext } from "eventfold/TraceContext"
-import { NewMessage, type NewMessages } from "../../Api.ts"
+import { NewMessage, NewMessages } from "../../Api.ts"
 import type * as Problem from "../../Problem.ts"
 import { issuesOf, ofIssues } from "../problems/answers.ts"
 
@@ -43,15 +44,32 @@ export const fromLines = (text: string): Effect.Effect<ReadonlyArray<New>, Probl
 }
 
 /** The messages of a body, and the version that it expects. */
+export interface Body extends Pick<typeof NewMessages.Type, "expectedVersion"> {
+  readonly messages: ReadonlyArray<New>
+}
+
+/** What a body of any form says. */
 export const fromBody = (
   body: typeof NewMessages.Type | New | string
-): Effect.Effect<
-  Pick<typeof NewMessages.Type, "expectedVersion"> & { readonly messages: ReadonlyArray<New> },
-  Problem.InvalidRequest
-> => {
+): Effect.Effect<Body, Problem.InvalidRequest> => {
   if (typeof body === "string") return Effect.map(fromLines(body), (messages) => ({ messages }))
   return Effect.succeed("messages" in body ? body : { messages: [body] })
 }
+
+const strict = { onExcessProperty: "error" } as const
+const decodeOne = Schema.decodeUnknownOption(Schema.toCodecJson(NewMessage), strict)
+const decodeSeveral = Schema.decodeUnknownOption(Schema.toCodecJson(NewMessages), strict)
+const parse = Option.liftThrowable(parseJson)
+
+/** What a JSON body says when it is as the API wants it. What is wrong with others takes longer to find. */
+export const fromJson = (text: string): Option.Option<Body> =>
+  Option.flatMap(
+    parse(text),
+    (json): Option.Option<Body> =>
+      typeof json === "object" && json !== null && "messages" in json
+        ? decodeSeveral(json)
+        : Option.map(decodeOne(json), (message) => ({ messages: [message] }))
+  )
 
 /** What makes the ids of messages that have none. */
 export interface IdSource {

@@ -7,7 +7,6 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
-import type { MessageId } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import { Api } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
@@ -15,10 +14,11 @@ import { Principal } from "../../Principal.ts"
 import * as Problem from "../../Problem.ts"
 import { authorizeStream } from "../authentication/access.ts"
 import { pageLimit } from "../limits/pages.ts"
-import { ofAppend, ofRead, orProblem } from "../problems/failures.ts"
+import { ofRead, orProblem } from "../problems/failures.ts"
+import * as Appending from "./appending.ts"
 import { linkTo } from "./links.ts"
 import * as NewMessages from "./newMessages.ts"
-import { etag, expected, isCurrent } from "./preconditions.ts"
+import { etag, isCurrent } from "./preconditions.ts"
 import * as StreamPage from "./streamPage.ts"
 
 const revalidated = { "cache-control": "private, no-cache" }
@@ -45,44 +45,13 @@ export const layer = HttpApiBuilder.group(
 
     const versionOf = (streamName: string) => orProblem(ofRead)(store.streamVersion(streamName))
 
-    /**
-     * Fails when the key of the request was used with more messages. To the store these would be a part of what it has, so it is asked
-     * for the one that would follow them. Nothing else is written meanwhile: if that one is there, so are those of the request.
-     */
-    const refuseShortened = (streamName: string, id: MessageId) =>
-      Effect.flatMap(
-        orProblem(ofRead)(store.findMessage(streamName, id)),
-        (found) =>
-          Option.isNone(found) ? Effect.void : Effect.fail(
-            new Problem.DuplicateMessageId({
-              detail: "the Idempotency-Key was used with more messages; nothing was written",
-              streamName,
-              id
-            })
-          )
-      )
+    const append = Appending.make(store)
 
     return handlers.handleAll({
       append: Effect.fnUntraced(function*({ headers, params: { streamName }, payload }) {
-        yield* authorizeStream("append", streamName)
-        const { expectedVersion, messages } = yield* NewMessages.fromBody(payload)
-        const { byHeader, version } = yield* expected(headers, expectedVersion)
-        const { name } = yield* Principal
-        const idSource = { sender: name, key: headers["idempotency-key"] }
-        const withIds = yield* NewMessages.identified(messages, streamName, idSource)
-        const toWrite = yield* NewMessages.traced(withIds, headers.traceparent)
-        const write = store.append(streamName, toWrite, { expectedVersion: version }).pipe(
-          orProblem(ofAppend({ streamName: ["params", "streamName"], byHeader }))
-        )
-        const id = NewMessages.following(messages.length, streamName, idSource)
-        // Without a key there is nothing to ask for, and most requests have none: they need no fibers of their own.
-        const result = id === undefined
-          ? yield* write
-          : (yield* Effect.all([write, refuseShortened(streamName, id)], { concurrency: "unbounded" }))[0]
-        return HttpApiSchema.withHeaders({
-          body: { ...result, ids: withIds.map(({ id }) => id) },
-          headers: { etag: etag(result.version) }
-        })
+        const body = yield* NewMessages.fromBody(payload)
+        const appended = yield* append({ sender: yield* Principal, streamName, headers, body })
+        return HttpApiSchema.withHeaders({ body: appended, headers: { etag: etag(appended.version) } })
       }),
 
       read: Effect.fnUntraced(function*({ headers, params: { streamName }, query }) {

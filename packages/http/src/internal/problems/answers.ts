@@ -4,7 +4,6 @@
  */
 import * as ByteSize from "effect/ByteSize"
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
@@ -17,7 +16,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import type * as Types from "effect/Types"
 import { Limits } from "../../Limits.ts"
 import * as Problem from "../../Problem.ts"
-import * as Metrics from "./metrics.ts"
+import { Meter } from "./metrics.ts"
 
 type Answer = HttpServerResponse.HttpServerResponse
 
@@ -128,7 +127,8 @@ const problemOfStatus = (status: number, bodyBytes: number): HttpServerRespondab
 const isOurs = (answer: Answer): boolean =>
   answer.body._tag !== "Empty" && /^application\/(problem\+)?json$/.test(answer.body.contentType ?? "")
 
-const secure = {
+/** The headers that every answer has. */
+export const secure = {
   "x-content-type-options": "nosniff",
   "cache-control": "no-store",
   "referrer-policy": "no-referrer",
@@ -158,15 +158,15 @@ const finish = (answer: Answer): Answer =>
 export const respond = (problem: HttpServerRespondable.Respondable): Effect.Effect<Answer> =>
   Effect.map(Effect.orDie(problem[HttpServerRespondable.symbol]()), finish)
 
-const ofCause = (cause: Cause.Cause<unknown>, bodyBytes: number): Effect.Effect<Answer> => {
+/** What answers when a route has failed. */
+export const ofCause = (cause: Cause.Cause<unknown>, bodyBytes: number): Effect.Effect<Answer> => {
   // The client has gone, or the server ends: nobody waits for an answer.
   if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
   for (const reason of cause.reasons) {
-    const problem = reason._tag === "Die"
-      ? problemOfDefect(reason.defect, bodyBytes)
-      : reason._tag === "Fail"
-      ? problemOfDefect(reason.error, bodyBytes)
-      : undefined
+    if (reason._tag === "Interrupt") continue
+    const what = reason._tag === "Die" ? reason.defect : reason.error
+    const problem = problemOfDefect(what, bodyBytes) ??
+      (reason._tag === "Fail" && HttpServerRespondable.isRespondable(what) ? what : undefined)
     if (problem !== undefined) return respond(problem)
   }
   return Effect.andThen(Effect.logError("request failed", cause), respond(failed))
@@ -235,19 +235,32 @@ export const unrouted = (
   answer: Effect.Effect<Answer, Types.unhandled>
 ): Effect.Effect<Answer, Types.unhandled> => Effect.catchCause(answer, (cause) => ofCause(cause, 0))
 
+/** Counts the answers of a route, and how long they take. */
+export const counted = Effect.map(
+  Meter,
+  (count) =>
+  <E, R>(
+    { method }: HttpServerRequest.HttpServerRequest,
+    route: string,
+    answer: Effect.Effect<Answer, E, R>
+  ): Effect.Effect<Answer, E, R> =>
+    Effect.clockWith((clock) => {
+      const start = clock.monotonicTimeNanosUnsafe()
+      return Effect.map(answer, (response) => {
+        count({ method, route, status: response.status }, Number(clock.monotonicTimeNanosUnsafe() - start) / 1e9)
+        return response
+      })
+    })
+)
+
 /** The middleware of all routes of the API. */
 export const Answers = HttpRouter.middleware(Effect.gen(function*() {
   const { bodyBytes } = yield* Limits
   const guarded = guard(bodyBytes)
-  const count = yield* Metrics.make
+  const count = yield* counted
   return (answer) =>
-    Effect.gen(function*() {
-      const { method } = yield* HttpServerRequest.HttpServerRequest
-      const { route: { path: route } } = yield* HttpRouter.RouteContext
-      const start = yield* Clock.currentTimeNanos
-      const response = yield* guarded(answer)
-      const end = yield* Clock.currentTimeNanos
-      count({ method, route, status: response.status }, Number(end - start) / 1e9)
-      return response
-    })
+    Effect.flatMap(
+      HttpServerRequest.HttpServerRequest,
+      (request) => Effect.flatMap(HttpRouter.RouteContext, ({ route }) => count(request, route.path, guarded(answer)))
+    )
 }))

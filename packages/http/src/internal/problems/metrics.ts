@@ -1,5 +1,6 @@
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 
 /** What a request is counted by: not its path, which would give each stream a series of its own. */
@@ -30,15 +31,20 @@ const makeKind = ({ method, route, status }: Kind, context: Context.Context<neve
 }
 
 /** Counts the answers of the routes. A plain call, because there is one for each request. */
-export const make = Effect.contextWith((context: Context.Context<never>) => {
-  const kinds = new Map<string, (seconds: number) => void>()
-  return Effect.succeed((kind: Kind, seconds: number): void => {
-    const key = `${kind.method} ${kind.route} ${kind.status}`
-    let count = kinds.get(key)
-    if (count === undefined) {
-      count = makeKind(kind, context)
-      kinds.set(key, count)
-    }
-    count(seconds)
+export class Meter extends Context.Service<Meter, (kind: Kind, seconds: number) => void>()("@eventfold/http/Meter") {}
+
+export const layer = Layer.effect(
+  Meter,
+  Effect.contextWith((context: Context.Context<never>) => {
+    const kinds = new Map<string, (seconds: number) => void>()
+    return Effect.succeed((kind: Kind, seconds: number): void => {
+      const key = `${kind.method} ${kind.route} ${kind.status}`
+      let count = kinds.get(key)
+      if (count === undefined) {
+        count = makeKind(kind, context)
+        kinds.set(key, count)
+      }
+      count(seconds)
+    })
   })
-})
+)
