@@ -1,5 +1,5 @@
 /**
- * Serves the history of a repository over HTTP: records what is new, then listens until it is stopped.
+ * Serves the history of a repository over HTTP: listens until it is stopped, and records what is new meanwhile.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as CommandLine from "@eventfold/example-command-line/CommandLine"
@@ -54,7 +54,11 @@ const command = Command.make("serve", {
 }, ({ port, repository, ...storeOptions }) =>
   Git.open(repository).pipe(
     Effect.flatMap((git) =>
-      Effect.andThen(GitHistory.record(git), Layer.launch(served(port))).pipe(
+      // It listens at once: the first history takes a second, and arrives while one looks.
+      Layer.build(served(port)).pipe(
+        Effect.andThen(GitHistory.record(git)),
+        Effect.andThen(Effect.never),
+        Effect.scoped,
         Effect.provide(CommandLine.storeLayer(storeOptions))
       )
     ),

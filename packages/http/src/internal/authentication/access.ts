@@ -57,12 +57,9 @@ const middleware = Layer.effect(
   Access,
   Effect.map(Admission, ({ admit, inTime }) => ({
     bearer: (answer) =>
-      Effect.flatMap(Admitted, (admitted) => {
-        const enter = (principal: Principal.Principal["Service"]) =>
-          inTime(Effect.provideService(answer, Principal.Principal, principal))
-        return admitted === undefined
-          ? Effect.flatMap(HttpServerRequest, (request) => Effect.flatMap(admit(request), enter))
-          : enter(admitted)
+      Effect.gen(function*() {
+        const principal = (yield* Admitted) ?? (yield* admit(yield* HttpServerRequest))
+        return yield* inTime(Effect.provideService(answer, Principal.Principal, principal))
       })
   }))
 )
