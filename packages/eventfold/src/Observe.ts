@@ -24,17 +24,14 @@ import { check as checkConsumer } from "./internal/consumer/checkDefinition.ts"
 import type { Consumer } from "./internal/consumer/definition.ts"
 import * as Definitions from "./internal/observe/definitions.ts"
 import * as EntityStates from "./internal/observe/entityStates.ts"
-import type {
-  EntityChange,
-  EntityChangesOptions,
-  EntityState,
-  EntityStateOptions
-} from "./internal/observe/entityStates.ts"
+import type { EntityChangesOptions, EntityStateOptions } from "./internal/observe/entityStates.ts"
+import type { EntityChange, EntityState } from "./internal/observe/observedEntities.ts"
+import type { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/observedReaders.ts"
+import type { StoredTypes } from "./internal/observe/observedTypes.ts"
 import * as Readers from "./internal/observe/readers.ts"
-import type { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/readers.ts"
 import * as Registry from "./internal/observe/registry.ts"
 import * as StoredTypesCheck from "./internal/observe/storedTypes.ts"
-import type { CheckOptions, StoredTypes } from "./internal/observe/storedTypes.ts"
+import type { CheckOptions } from "./internal/observe/storedTypes.ts"
 import { checkDefinition as checkReadModel } from "./internal/readModel/checkDefinition.ts"
 import type { MessageStore, ReadCategoryError } from "./MessageStore.ts"
 import type { Process } from "./Process.ts"
@@ -44,22 +41,19 @@ import type { InvalidArgument, StoreError } from "./StoreError.ts"
 import type { InvalidCategory } from "./StreamName.ts"
 
 /** @since 0.1.0 */
-export {
-  EntityChange,
-  type EntityChangesOptions,
-  EntityState,
-  type EntityStateOptions,
-  StateAt,
-  UnshowableState
-} from "./internal/observe/entityStates.ts"
-/** @since 0.1.0 */
 export type { CategoryDefinition, EntityDefinition } from "./internal/observe/definitions.ts"
 /** @since 0.1.0 */
-export { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/readers.ts"
+export { type EntityChangesOptions, type EntityStateOptions, UnshowableState } from "./internal/observe/entityStates.ts"
+/** @since 0.1.0 */
+export { EntityChange, EntityState, StateAt } from "./internal/observe/observedEntities.ts"
+/** @since 0.1.0 */
+export { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/observedReaders.ts"
+/** @since 0.1.0 */
+export { Misfit, StoredType, StoredTypes } from "./internal/observe/observedTypes.ts"
 /** @since 0.1.0 */
 export { DefinitionNotLoaded, type Kind } from "./internal/observe/registry.ts"
 /** @since 0.1.0 */
-export { type CheckOptions, Misfit, StoredType, StoredTypes } from "./internal/observe/storedTypes.ts"
+export type { CheckOptions } from "./internal/observe/storedTypes.ts"
 
 /**
  * The errors of looking at an entity: its definition is not loaded here, the id is not one of its category, an option is out of

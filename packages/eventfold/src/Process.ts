@@ -17,15 +17,15 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Category from "./Category.ts"
 import * as Consumer from "./Consumer.ts"
-import * as ConsumerStatus from "./ConsumerStatus.ts"
+import type * as ConsumerStatus from "./ConsumerStatus.ts"
 import * as Entity from "./Entity.ts"
 import * as Consumers from "./internal/process/consumers.ts"
 import * as Deadlines from "./internal/process/deadlines.ts"
 import * as PendingList from "./internal/process/pendingList.ts"
+import type { PendingDeadline, Status } from "./internal/process/processStatus.ts"
 import {
   type Deadline,
   type Exact,
@@ -40,6 +40,9 @@ import { checkInt } from "./internal/store/argumentChecks.ts"
 import type { MessageStore } from "./MessageStore.ts"
 import { InvalidArgument, type StoreError } from "./StoreError.ts"
 import { type InvalidCategory, parseCategory } from "./StreamName.ts"
+
+/** @since 0.1.0 */
+export { PendingDeadline, Status } from "./internal/process/processStatus.ts"
 
 /**
  * The parts of a definition: sources, what their reactions give, and deadlines that have passed.
@@ -370,28 +373,6 @@ export const start = Effect.fnUntraced(function*<E, R>(
 })
 
 /**
- * The progress of a process.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const Status = Schema.Struct({
-  name: Schema.String,
-  /** The lag of all its consumers: their messages together, and the age of the oldest one. */
-  lag: ConsumerStatus.Lag,
-  /** One for each source, and one for the deadlines if it has any. */
-  consumers: Schema.Array(ConsumerStatus.Status)
-})
-
-/**
- * The progress of a process.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Status extends Schema.Schema.Type<typeof Status> {}
-
-/**
  * Gives the progress of a process, from any program, by the positions that its consumers have written: see `Consumer.status`.
  * A deadline that has not passed yet is no lag.
  *
@@ -412,34 +393,6 @@ export const status = Effect.fn("Process.status")(function*(
   }
   return found
 })
-
-const pendingDeadline = Schema.Struct({
-  process: Schema.String,
-  /** The id of the process that has set it, as it stands in the stream name. */
-  id: Schema.String,
-  name: Schema.String,
-  due: Schema.DateTimeUtc,
-  /** Whether it is past its time: no program runs the process, or it is behind. */
-  isOverdue: Schema.Boolean,
-  /** When it was set, and by which message. */
-  set: Schema.Struct({ time: Schema.DateTimeUtc, globalPosition: Schema.Int })
-})
-
-/**
- * The schema of a pending deadline, with a JSON form.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const PendingDeadline: Schema.Codec<PendingDeadline, typeof pendingDeadline.Encoded> = pendingDeadline
-
-/**
- * A deadline that a process has set and that has not passed.
- *
- * @since 0.1.0
- * @category models
- */
-export interface PendingDeadline extends Schema.Schema.Type<typeof pendingDeadline> {}
 
 /**
  * Gives the deadlines of a process that are pending, the earliest first, from any program, whether the process runs or not. So

@@ -16,7 +16,8 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
-import type { Runner } from "./internal/store/runners.ts"
+import type { StoreIdentity } from "./internal/store/storeIdentity.ts"
+import type { Runner } from "./internal/store/toldRunners.ts"
 import type { Traced } from "./internal/store/traces.ts"
 import type { ListingBackend } from "./Listing.ts"
 import type { MessageId, MessagePlace, RecordedMessage } from "./Message.ts"
@@ -296,31 +297,8 @@ export interface ReadPageResult {
  */
 export interface ReadAllResult extends ReadPageResult {}
 
-/**
- * Identifies a store, so that a reader does not use positions of one store with another. What the store does not know is
- * `undefined`.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const StoreIdentity = Schema.Struct({
-  /** Differs between any two installations; a physical copy has the same one. PostgreSQL's system identifier. */
-  system: Schema.UndefinedOr(Schema.String),
-  /** Which database of the system. PostgreSQL's OID of it, which stays the same when the database is renamed. */
-  database: Schema.UndefinedOr(Schema.String),
-  /** The database's name, for people. */
-  databaseName: Schema.UndefinedOr(Schema.String),
-  /** Increases when a copy of the system takes over, or is restored to a point in time: the end of its log may differ. */
-  timeline: Schema.UndefinedOr(Schema.Int)
-})
-
-/**
- * Identifies a store, so that a reader does not use positions of one store with another.
- *
- * @category models
- * @since 0.1.0
- */
-export interface StoreIdentity extends Schema.Schema.Type<typeof StoreIdentity> {}
+/** @since 0.1.0 */
+export { StoreIdentity } from "./internal/store/storeIdentity.ts"
 
 /**
  * Notices that a database has become another one under the same address: after a failover that lost the last messages, or after a

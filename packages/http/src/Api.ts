@@ -15,8 +15,7 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import * as Message from "eventfold/Message"
 import * as Metadata from "eventfold/Metadata"
-import * as StreamsWithAttributes from "eventfold/Streams"
-import * as Trace from "eventfold/Trace"
+import * as Observed from "eventfold/Observed"
 import { described, etag, globalPosition, limitQuery, onRead, position, traceparent } from "./internal/api/parts.ts"
 import * as ObserveApi from "./ObserveApi.ts"
 import type { Principal } from "./Principal.ts"
@@ -244,7 +243,7 @@ const looked = {
  * @since 0.1.0
  */
 export const EffectsPage = Schema.Struct({
-  effects: Schema.Array(Schema.Struct({ message: MessagePlace, wait: Trace.Wait })),
+  effects: Schema.Array(Schema.Struct({ message: MessagePlace, wait: Observed.Wait })),
   ...looked
 }).annotate({ identifier: "EffectsPage" })
 
@@ -624,7 +623,7 @@ export class Live extends HttpApiGroup.make("live").add(
  */
 export const MessagestoreStream = Schema.Struct({
   id: Schema.String,
-  attrs: StreamsWithAttributes.Attributes
+  attrs: Observed.Attributes
 }).annotate({ identifier: "MessagestoreStream" })
 
 /**
@@ -633,7 +632,7 @@ export const MessagestoreStream = Schema.Struct({
  * @category schemas
  * @since 0.1.0
  */
-export const MessagestoreMessage = StreamsWithAttributes.Message.annotate({ identifier: "MessagestoreMessage" })
+export const MessagestoreMessage = Observed.StreamMessage.annotate({ identifier: "MessagestoreMessage" })
 
 const listOf = <S extends Schema.Top>(objects: S) =>
   Schema.Struct({
@@ -690,7 +689,7 @@ export class Messagestore extends HttpApiGroup.make("messagestore").add(
     error: Problem.Forbidden
   }).annotateMerge(described("The version", "The version of Messagestore whose routes these are.")),
   HttpApiEndpoint.get("stats", "/stats", {
-    success: StreamsWithAttributes.Stats,
+    success: Observed.StreamStats,
     error: [Problem.Forbidden, Problem.Unsupported, Problem.Unavailable]
   }).annotateMerge(described("Count", "The numbers of streams and messages, in one consistent view.")),
   HttpApiEndpoint.get("streams", "/streams", {
@@ -710,7 +709,7 @@ export class Messagestore extends HttpApiGroup.make("messagestore").add(
       /** Defaults to a new UUID. */
       id: Schema.optionalKey(Schema.NonEmptyString),
       /** Defaults to none. */
-      attrs: Schema.optionalKey(StreamsWithAttributes.Attributes)
+      attrs: Schema.optionalKey(Observed.Attributes)
     }),
     success: MessagestoreStream,
     error: [...onMessagestoreBody, Problem.StreamExists]
@@ -724,7 +723,7 @@ export class Messagestore extends HttpApiGroup.make("messagestore").add(
   HttpApiEndpoint.put("setStream", "/streams/:id", {
     params: streamId,
     headers: ifMatch,
-    payload: StreamsWithAttributes.Attributes,
+    payload: Observed.Attributes,
     success: [HttpApiSchema.WithHeaders(MessagestoreStream, attributesTag), isMissing],
     error: [...onMessagestoreBody, Problem.AttributesChanged]
   }).annotateMerge(described("Replace attributes", "Replaces all attributes of a stream, and answers the stream.")),
@@ -759,7 +758,7 @@ export class Messagestore extends HttpApiGroup.make("messagestore").add(
         description: "Makes the id of the message, so that the same request can be sent again"
       }))
     },
-    payload: StreamsWithAttributes.Attributes.annotate({
+    payload: Observed.Attributes.annotate({
       description: "The data; or `at`, as text or in milliseconds since 1970, and `data`, with no other key"
     }),
     success: MessagestoreMessage,

@@ -12,9 +12,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
-import { Administered } from "eventfold/Administration"
-import * as Observe from "eventfold/Observe"
-import { PendingDeadline } from "eventfold/Process"
+import * as Observed from "eventfold/Observed"
 import {
   described,
   etag,
@@ -49,7 +47,7 @@ export const EntitySummary = Schema.Struct({
  * @category schemas
  * @since 0.1.0
  */
-export const EntityState = Observe.EntityState.annotate({ identifier: "EntityState" })
+export const EntityState = Observed.EntityState.annotate({ identifier: "EntityState" })
 
 /**
  * What a message changed in the state of an entity.
@@ -57,7 +55,7 @@ export const EntityState = Observe.EntityState.annotate({ identifier: "EntitySta
  * @category schemas
  * @since 0.1.0
  */
-export const EntityChange = Observe.EntityChange.annotate({ identifier: "EntityChange" })
+export const EntityChange = Observed.EntityChange.annotate({ identifier: "EntityChange" })
 
 /**
  * A page of changes of an entity.
@@ -196,7 +194,7 @@ export class Entities extends HttpApiGroup.make("entities").add(
  * @category schemas
  * @since 0.1.0
  */
-export const Process = Observe.ObservedProcess.annotate({ identifier: "Process" })
+export const Process = Observed.ObservedProcess.annotate({ identifier: "Process" })
 
 /**
  * A deadline that has not passed.
@@ -204,7 +202,7 @@ export const Process = Observe.ObservedProcess.annotate({ identifier: "Process" 
  * @category schemas
  * @since 0.1.0
  */
-export const Deadline = PendingDeadline.annotate({ identifier: "Deadline" })
+export const Deadline = Observed.PendingDeadline.annotate({ identifier: "Deadline" })
 
 const process = { process: text.annotate({ description: "The name of a process, such as `fulfilment`" }) }
 
@@ -261,7 +259,7 @@ export const CategoryTypes = Schema.Struct({
  * @category schemas
  * @since 0.1.0
  */
-export const StoredTypes = Observe.StoredTypes.annotate({ identifier: "StoredTypes" })
+export const StoredTypes = Observed.StoredTypes.annotate({ identifier: "StoredTypes" })
 
 /**
  * The routes of schemas.
@@ -305,7 +303,7 @@ export const AdministrationRecord = Schema.Struct({
   position,
   globalPosition,
   time: Schema.DateTimeUtc,
-  ...Administered.fields
+  ...Observed.Administered.fields
 }).annotate({ identifier: "AdministrationRecord" })
 
 /**

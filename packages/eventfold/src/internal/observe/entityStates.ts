@@ -6,13 +6,14 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Category from "../../Category.ts"
 import type { Entity } from "../../Entity.ts"
-import { RecordedMessage } from "../../Message.ts"
+import type { RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import { firstIssue } from "../category/jsonCodec.ts"
 import { versionOption } from "../entity/entityStream.ts"
 import { catchUp, emptyFold, type Fold } from "../entity/fold.ts"
 import { thrown } from "../runtime/boundedJson.ts"
 import { checkInt } from "../store/argumentChecks.ts"
+import type { EntityChange, EntityState } from "./observedEntities.ts"
 
 /**
  * A state that can't be shown: `evolve` has made something that the schema of the state does not describe, or has thrown.
@@ -33,76 +34,6 @@ export class UnshowableState extends Schema.TaggedError<UnshowableState>()("Unsh
     return `the state of ${this.streamName}${at} can't be shown: ${path}: ${this.reason}`
   }
 }
-
-/**
- * A state as its schema writes it, and the stream version that it stands for.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const StateAt = Schema.Struct({
-  /** The position of the last message that the state stands for; none before the first. */
-  version: Schema.OptionFromNullOr(Schema.Int),
-  state: Schema.Json
-})
-
-/**
- * A state as its schema writes it, and the stream version that it stands for.
- *
- * @category models
- * @since 0.1.0
- */
-export type StateAt = typeof StateAt.Type
-
-/**
- * The state of one entity at a version, and what it was at another if that was asked for.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const EntityState = Schema.Struct({
-  /** The name under which the entity is registered. */
-  entity: Schema.String,
-  id: Schema.String,
-  streamName: Schema.String,
-  ...StateAt.fields,
-  /** The message at that version: the last one that the state stands for. None before the first. */
-  message: Schema.OptionFromNullOr(RecordedMessage),
-  /** The last position of the stream; none when the stream does not exist. */
-  last: Schema.OptionFromNullOr(Schema.Int),
-  /** The state at the version `compare`. None unless it was asked for. */
-  compared: Schema.OptionFromNullOr(StateAt)
-})
-
-/**
- * The state of one entity at a version, and what it was at another if that was asked for.
- *
- * @category models
- * @since 0.1.0
- */
-export type EntityState = typeof EntityState.Type
-
-/**
- * What a message changed in the state of an entity.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const EntityChange = Schema.Struct({
-  message: RecordedMessage,
-  /** Whether the message is an event of the entity's category. Others change nothing. */
-  isEvent: Schema.Boolean,
-  before: Schema.Json,
-  after: Schema.Json
-})
-
-/**
- * What a message changed in the state of an entity.
- *
- * @category models
- * @since 0.1.0
- */
-export type EntityChange = typeof EntityChange.Type
 
 /**
  * Which state of an entity.
