@@ -348,6 +348,16 @@ export class MessageStore extends Context.Service<MessageStore, {
     StreamName.InvalidStreamName | InvalidArgument | StoreError
   >
   /**
+   * The message with this id, in whatever stream; none when the id is free. It costs one look-up.
+   *
+   * **Details**
+   *
+   * The case of the id does not matter. Fails with `InvalidArgument` when the id is not a UUID.
+   */
+  readonly messageById: (
+    id: string
+  ) => Effect.Effect<Option.Option<Message.RecordedMessage>, InvalidArgument | StoreError>
+  /**
    * The message of a category with the highest global position, in whatever stream; none when the category is empty. It costs
    * one look-up, however many messages there are.
    */
@@ -417,6 +427,18 @@ export class MessageStore extends Context.Service<MessageStore, {
   readonly streams: (
     options?: Listing.StreamsOptions
   ) => Effect.Effect<Listing.StreamsPage, Listing.ListingError | StreamName.InvalidCategory>
+  /**
+   * Lists the streams of a category that have changed last, the newest first: of those among its newest messages. It costs one statement,
+   * which reads as many messages as its `window`, without their content.
+   *
+   * **Details**
+   *
+   * Deleted streams are left out. Fails as `streams` does.
+   */
+  readonly changedStreams: (
+    category: string,
+    options?: Listing.ChangedOptions
+  ) => Effect.Effect<Listing.ChangedStreams, Listing.ListingError | StreamName.InvalidCategory>
   /**
    * Tries once, without waiting, to become the only holder of a name among all processes that use the store.
    *

@@ -15,13 +15,21 @@ export { Administered } from "./internal/observe/administered.ts"
 /** @since 0.1.0 */
 export { EntityChange, EntityState, StateAt } from "./internal/observe/observedEntities.ts"
 /** @since 0.1.0 */
+export { DecodedMessage, MessageReader } from "./internal/observe/observedMessages.ts"
+/** @since 0.1.0 */
 export { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/observedReaders.ts"
 /** @since 0.1.0 */
 export { Misfit, StoredType, StoredTypes } from "./internal/observe/observedTypes.ts"
 /** @since 0.1.0 */
 export { OwnerSummary, ParkedMessage, ParkedStream } from "./internal/parking/parked.ts"
 /** @since 0.1.0 */
-export { PendingDeadline, Status as ProcessStatus } from "./internal/process/processStatus.ts"
+export {
+  PendingDeadline,
+  ProcessHistory,
+  Reacted as ReactionDone,
+  Status as ProcessStatus,
+  WaitingProcess
+} from "./internal/process/processStatus.ts"
 /** @since 0.1.0 */
 export { Build, BuildState, Checkpoint } from "./internal/readModel/build.ts"
 /** @since 0.1.0 */

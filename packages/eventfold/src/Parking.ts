@@ -112,6 +112,8 @@ export const owners: Stream.Stream<OwnerSummary, StoreError | Unsupported, Messa
  * @category options
  */
 export interface ListOptions {
+  /** Only the stream in which the messages of this stream wait: the answer costs one read then. Defaults to all. */
+  readonly stream?: string | undefined
   /** Only streams that were parked after this one: its `parkedAt`, exclusive. Defaults to all. */
   readonly after?: number | undefined
   /** How many streams at most, from 1. Defaults to all. */
@@ -144,13 +146,17 @@ export interface ListOptions {
  */
 export const list = (
   consumer: Owner,
-  { after = 0, limit }: ListOptions = {}
+  { after = 0, limit, stream: wanted }: ListOptions = {}
 ): Stream.Stream<ParkedStream, ParkingError, MessageStore> =>
   Stream.unwrap(Effect.gen(function*() {
     yield* checkInt("after", after, 0)
     yield* checkInt("limit", limit, 1)
+    if (wanted !== undefined) yield* Requests.checkStream(consumer, wanted)
     const parking = yield* ParkingCategory.make(consumer)
-    const streams = (yield* Requests.waitingStreams(parking)).filter(({ parkedAt }) => parkedAt > after)
+    const waiting = wanted === undefined
+      ? yield* Requests.waitingStreams(parking)
+      : yield* Requests.waitingOf(parking, wanted)
+    const streams = waiting.filter(({ parkedAt }) => parkedAt > after)
     const listed = Stream.fromIterable(streams).pipe(
       Stream.mapEffect(Effect.fnUntraced(function*({ id, parkedAt, stream }) {
         const messages = (yield* ParkedStreams.waitingIn(parking, id)).map(parkedMessage)

@@ -708,6 +708,8 @@ export interface StoreBackend {
     streamName: StreamName,
     id: MessageId
   ) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
+  /** The message with this id (in lower case), in whatever stream. Must cost one look-up. */
+  readonly messageById: (id: MessageId) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
   /** The message of the category with the highest global position. The cost must not depend on the number of messages. */
   readonly lastCategoryMessage: (category: CategoryName) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
   /** The number of messages in a range of a category, in one consistent view. */

@@ -1,5 +1,6 @@
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -113,7 +114,7 @@ const isUpTo = (version: number) => ({ position }: RecordedMessage): boolean => 
 const isBy = (time: DateTime.Utc) => (recorded: RecordedMessage): boolean =>
   recorded.time.epochMilliseconds <= time.epochMilliseconds
 
-const lastShown = Effect.fnUntraced(function*(streamName: string, version: number) {
+const messageAt = Effect.fnUntraced(function*(streamName: string, version: number) {
   if (version === -1) return Option.none()
   const store = yield* MessageStore
   return yield* Stream.runHead(store.readStream(streamName, { from: version, limit: 1 })).pipe(
@@ -140,17 +141,35 @@ export const entityState = Effect.fnUntraced(function*(
   const isShown = at === undefined ? undefined : "time" in at ? isBy(at.time) : isUpTo(at.version)
   const fold = (from: Fold<Folded>, isBefore?: (recorded: RecordedMessage) => boolean) =>
     catchUp(folding, streamName, from, isBefore)
+  let decisive = -1
+  /** The same fold, which notes the last change. */
+  const foldOn = (from: Fold<Folded>, isBefore?: (recorded: RecordedMessage) => boolean) =>
+    catchUp(
+      {
+        ...folding,
+        evolve: (state, event) => {
+          const next = folding.evolve(state, event)
+          const { position } = event.recorded
+          if (position > from.version && !Equal.equals(state, next)) decisive = position
+          return next
+        }
+      },
+      streamName,
+      from,
+      isBefore
+    )
   const both = Effect.gen(function*() {
     if (compare === undefined) return { shown: yield* fold(empty, isShown) }
     const isCompared = isUpTo(compare)
     if (isShown === undefined) {
       const compared = yield* fold(empty, isCompared)
-      return { compared, shown: yield* fold(compared) }
+      return { compared, shown: yield* foldOn(compared) }
     }
     // The earlier one first: the other goes on from it.
     const earlier = yield* fold(empty, (recorded) => isCompared(recorded) && isShown(recorded))
-    const compared = yield* fold(earlier, isCompared)
-    return { compared, shown: yield* fold(earlier, isShown) }
+    // One of the two is the earlier one, and there is nothing to note for it.
+    const compared = yield* foldOn(earlier, isCompared)
+    return { compared, shown: yield* foldOn(earlier, isShown) }
   })
   const { compared, shown } = yield* both
   const found: EntityState = {
@@ -159,11 +178,12 @@ export const entityState = Effect.fnUntraced(function*(
     streamName,
     version: versionOption(shown.version),
     state: yield* encode(shown),
-    message: yield* lastShown(streamName, shown.version),
+    message: yield* messageAt(streamName, shown.version),
     last: yield* store.streamVersion(streamName),
     compared: compared === undefined
       ? Option.none()
-      : Option.some({ version: versionOption(compared.version), state: yield* encode(compared) })
+      : Option.some({ version: versionOption(compared.version), state: yield* encode(compared) }),
+    decisive: yield* messageAt(streamName, decisive)
   }
   return found
 })

@@ -41,7 +41,12 @@ export const EntityState = Schema.Struct({
   /** The last position of the stream; none when the stream does not exist. */
   last: Schema.OptionFromNullOr(Schema.Int),
   /** The state at the version `compare`. None unless it was asked for. */
-  compared: Schema.OptionFromNullOr(StateAt)
+  compared: Schema.OptionFromNullOr(StateAt),
+  /**
+   * The message that made the difference: the last one between the two versions that has changed the state. None when nothing has, and
+   * without `compare`.
+   */
+  decisive: Schema.OptionFromNullOr(RecordedMessage)
 })
 
 /**

@@ -19,6 +19,9 @@ const listed = <A>(list: Stream.Stream<A, StoreError | Unsupported, MessageStore
     Effect.catchTag("Unsupported", () => Effect.succeed<ReadonlyArray<A>>([]))
   )
 
+/** The positions of consumers in the store. */
+export const storedConsumers = listed(Consumer.list)
+
 const keyOf = (id: string, category: string): string => JSON.stringify([id, category])
 
 /**
@@ -26,7 +29,7 @@ const keyOf = (id: string, category: string): string => JSON.stringify([id, cate
  * an id.
  */
 export const consumers = Effect.fnUntraced(function*(loaded: ReadonlyArray<AnyConsumer>, wanted?: string) {
-  const stored = Map.groupBy(yield* listed(Consumer.list), ({ category, consumer }) => keyOf(consumer, category))
+  const stored = Map.groupBy(yield* storedConsumers, ({ category, consumer }) => keyOf(consumer, category))
   const parked = new Map(
     (yield* listed(Parking.owners)).map((owner) => [keyOf(owner.id, owner.category), owner])
   )

@@ -6,8 +6,8 @@ import { isDeleted, type RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import * as Metadata from "../../Metadata.ts"
 import { handledType } from "../category/messageCodec.ts"
-import { thrown } from "../runtime/boundedJson.ts"
 import { checkInt } from "../store/argumentChecks.ts"
+import { decoded } from "./decodedMessages.ts"
 import type { Misfit, StoredTypes } from "./observedTypes.ts"
 
 /**
@@ -59,11 +59,9 @@ const makeTally = (category: Category.Untyped) => {
     seen.set(key, one)
     one.messages++
     one.last = recorded
-    const misfit = yield* Effect.suspend(() => category.decode(recorded)).pipe(
+    const misfit = yield* decoded(category, recorded).pipe(
       Effect.as(undefined),
-      Effect.catchTag("DecodeError", ({ path, reason }) => Effect.succeed({ path, reason })),
-      // An upcast or a schema that throws is what one looks for here, too.
-      Effect.catchDefect((defect) => Effect.succeed({ path: [], reason: `decoding it throws: ${thrown(defect)}` }))
+      Effect.catch((unfit) => Effect.succeed(unfit))
     )
     if (misfit === undefined) return
     one.misfits++

@@ -8,6 +8,9 @@ import { readSpan } from "./measured.ts"
 import type { CountAllOptions, CountCategoryOptions } from "./options.ts"
 import { categoryRange, countAllRange, globalFrom } from "./readRanges.ts"
 
+const noUuid = (id: string) =>
+  Effect.fail(new InvalidArgument({ argument: "id", value: JSON.stringify(id), expected: "a UUID" }))
+
 /** The operations that answer one question with one statement: a message, a position, a count. */
 export const makeLookups = (backend: StoreBackend) => {
   const heldBack = Effect.fn("MessageStore.heldBack", readSpan(backend, "heldBack"))(
@@ -43,9 +46,14 @@ export const makeLookups = (backend: StoreBackend) => {
       yield* Effect.annotateCurrentSpan("eventfold.stream", name)
       const streamName = yield* StreamName.parse(name)
       const wanted = messageId(id)
-      return yield* wanted === undefined
-        ? Effect.fail(new InvalidArgument({ argument: "id", value: JSON.stringify(id), expected: "a UUID" }))
-        : backend.findMessage(streamName, wanted)
+      return yield* wanted === undefined ? noUuid(id) : backend.findMessage(streamName, wanted)
+    }
+  )
+
+  const messageById = Effect.fn("MessageStore.messageById", readSpan(backend, "messageById"))(
+    function*(id: string) {
+      const wanted = messageId(id)
+      return yield* wanted === undefined ? noUuid(id) : backend.messageById(wanted)
     }
   )
 
@@ -75,6 +83,7 @@ export const makeLookups = (backend: StoreBackend) => {
     lastMessage,
     streamVersion,
     findMessage,
+    messageById,
     lastCategoryMessage,
     countCategory,
     countAll,

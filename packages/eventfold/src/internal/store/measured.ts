@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
 import type { NamesPage, StreamNamesPage } from "../../Listing.ts"
+import type { MessageId } from "../../Message.ts"
 import type { CorrelatedRange, EffectsRange, EncodedAppend, StoreBackend } from "../../StoreBackend.ts"
 import * as StreamName from "../../StreamName.ts"
 import * as Meter from "../runtime/meter.ts"
@@ -176,6 +177,10 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
     lineage: backend.lineage,
     listing: listing === undefined ? undefined : {
       categories: measuringFunction("categories", (page: NamesPage) => listing.categories(page)),
+      newest: measuringFunction(
+        "changedStreams",
+        (...args: Parameters<typeof listing.newest>) => listing.newest(...args)
+      ),
       streams: measuringFunction("streams", (page: StreamNamesPage) => listing.streams(page))
     },
     trace: trace === undefined ? undefined : {
@@ -195,6 +200,7 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
       "findMessage",
       (...args: Parameters<StoreBackend["findMessage"]>) => backend.findMessage(...args)
     ),
+    messageById: measuringFunction("messageById", (id: MessageId) => backend.messageById(id)),
     lastCategoryMessage: measuringFunction(
       "lastCategoryMessage",
       (category: StreamName.CategoryName) => backend.lastCategoryMessage(category)
