@@ -136,6 +136,8 @@ const everything = Effect.gen(function*() {
   assert.isTrue((yield* Postgres.install({ traceIndexes: true })).traceIndexes.areReady)
   yield* trace
   yield* store.identity
+  const { relations } = yield* store.describe
+  assert.isTrue(relations.every(({ isValid }) => isValid))
 }).pipe(Effect.scoped)
 
 const noIndexes = { traceIndexes: { areReady: false, statements: [] } }

@@ -54,7 +54,15 @@ import * as WakeUpHub from "./internal/store/wakeUpHub.ts"
 import type * as Listing from "./Listing.ts"
 import * as MemoryStore from "./MemoryStore.ts"
 import type * as Message from "./Message.ts"
-import type { AppendResult, Lease, ReadAllResult, ReadPageResult, StoreBackend, StoreIdentity } from "./StoreBackend.ts"
+import type {
+  AppendResult,
+  Lease,
+  ReadAllResult,
+  ReadPageResult,
+  StoreBackend,
+  StoreDescription,
+  StoreIdentity
+} from "./StoreBackend.ts"
 import { type InvalidArgument, type StoreError, Unsupported } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 
@@ -317,6 +325,11 @@ export class MessageStore extends Context.Service<MessageStore, {
    * over, or was restored to an earlier time, has another `timeline`.
    */
   readonly identity: Effect.Effect<StoreIdentity, StoreError>
+  /**
+   * What the store is, for people: its identity and versions, what its tables and indexes take on disk, and what its user may do. It
+   * asks the catalogs of the database and counts nothing. In memory it is the identity alone.
+   */
+  readonly describe: Effect.Effect<StoreDescription, StoreError>
   /**
    * The last message of a stream, or the last one of a type; none when there is no such message.
    *

@@ -37,6 +37,8 @@ export { BuildStatus, Status as ReadModelStatus, StoredReadModel } from "./inter
 /** @since 0.1.0 */
 export { Attributes, Message as StreamMessage, Stats as StreamStats } from "./internal/store/attributedStreams.ts"
 /** @since 0.1.0 */
+export { StoreDescription, StoreRelation } from "./internal/store/storeDescription.ts"
+/** @since 0.1.0 */
 export { StoreIdentity } from "./internal/store/storeIdentity.ts"
 /** @since 0.1.0 */
 export { Run, Runner } from "./internal/store/toldRunners.ts"

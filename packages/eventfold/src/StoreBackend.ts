@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
+import type { StoreDescription } from "./internal/store/storeDescription.ts"
 import type { StoreIdentity } from "./internal/store/storeIdentity.ts"
 import type { Runner } from "./internal/store/toldRunners.ts"
 import type { Traced } from "./internal/store/traces.ts"
@@ -297,6 +298,8 @@ export interface ReadPageResult {
  */
 export interface ReadAllResult extends ReadPageResult {}
 
+/** @since 0.1.0 */
+export { StoreDescription, StoreRelation } from "./internal/store/storeDescription.ts"
 /** @since 0.1.0 */
 export { StoreIdentity } from "./internal/store/storeIdentity.ts"
 
@@ -689,6 +692,8 @@ export interface StoreBackend {
   readonly lastPosition: Effect.Effect<number, StoreError>
   /** The number of messages in a range of the whole store, in one consistent view. */
   readonly countAll: (range: CountAllRange) => Effect.Effect<number, StoreError>
+  /** What there is to say of the store beside its identity. Without this member it is only the name of the system. */
+  readonly description?: Effect.Effect<Omit<StoreDescription, "identity" | "system">, StoreError> | undefined
   /** Must ask the database each time, which may have become another one. */
   readonly identity: Effect.Effect<StoreIdentity, StoreError>
   /**

@@ -204,6 +204,22 @@ export const Process = Observed.ObservedProcess.annotate({ identifier: "Process"
  */
 export const Deadline = Observed.PendingDeadline.annotate({ identifier: "Deadline" })
 
+/**
+ * A process of one id that waits for a deadline.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const WaitingProcess = Observed.WaitingProcess.annotate({ identifier: "WaitingProcess" })
+
+/**
+ * What a process of one id has done.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ProcessHistory = Observed.ProcessHistory.annotate({ identifier: "ProcessHistory" })
+
 const process = { process: text.annotate({ description: "The name of a process, such as `fulfilment`" }) }
 
 /**
@@ -227,6 +243,47 @@ export class Processes extends HttpApiGroup.make("processes").add(
     .annotateMerge(
       described("A process", "How far its consumers are, and the deadlines that are due next.")
     ),
+  HttpApiEndpoint.get("instances", "/processes/:process/instances", {
+    params: process,
+    query: {
+      state: Schema.optionalKey(
+        Schema.Literals(["waiting", "overdue"]).annotate({
+          description: "`overdue` for those of which a deadline is past its time. Defaults to `waiting`"
+        })
+      ),
+      limit: Schema.optionalKey(limitQuery)
+    },
+    success: Schema.Struct({ instances: Schema.Array(WaitingProcess) }),
+    error: onRead
+  }).annotateMerge(described(
+    "What waits",
+    "The ids of the process that wait for a deadline, those whose next one is due first in front. The store knows them without the " +
+      "definition of the process."
+  )),
+  HttpApiEndpoint.get("history", "/processes/:process/instances/:id", {
+    params: {
+      ...process,
+      id: text.annotate({ description: "The id as it stands in the name of the stream, such as `7`" })
+    },
+    query: {
+      before: Schema.optionalKey(
+        position.annotate({
+          description: "Only reactions whose events are before this position: the `next` of the page before"
+        })
+      ),
+      limit: Schema.optionalKey(
+        Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })).annotate({
+          description: "The most reactions of the page. Defaults to 20"
+        })
+      )
+    },
+    success: ProcessHistory,
+    error: [...onRead, Problem.Unsupported]
+  }).annotateMerge(described(
+    "What a process of one id has done",
+    "A page of its reactions, the newest first, each with the message that it reacted to and all that it wrote. Messages that the sender may " +
+      "not read are left out."
+  )),
   HttpApiEndpoint.get("deadlines", "/processes/:process/deadlines", {
     params: process,
     query: {

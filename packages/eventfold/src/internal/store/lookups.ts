@@ -1,12 +1,25 @@
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { StoreBackend } from "../../StoreBackend.ts"
-import { InvalidArgument } from "../../StoreError.ts"
+import { InvalidArgument, type StoreError } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import { checkInt } from "./argumentChecks.ts"
 import { messageId } from "./encodeAppend.ts"
-import { readSpan } from "./measured.ts"
+import { readSpan, unknownSystem } from "./measured.ts"
 import type { CountAllOptions, CountCategoryOptions } from "./options.ts"
 import { categoryRange, countAllRange, globalFrom } from "./readRanges.ts"
+import type { StoreDescription } from "./storeDescription.ts"
+
+/** What is known of a store that says nothing of itself. */
+const undescribed: Omit<StoreDescription, "identity" | "system"> = {
+  serverVersion: Option.none(),
+  schemaVersion: Option.none(),
+  isStandby: false,
+  user: Option.none(),
+  bytes: Option.none(),
+  relations: [],
+  privileges: []
+}
 
 const noUuid = (id: string) =>
   Effect.fail(new InvalidArgument({ argument: "id", value: JSON.stringify(id), expected: "a UUID" }))
@@ -77,6 +90,12 @@ export const makeLookups = (backend: StoreBackend) => {
     }
   )
 
+  const describe = Effect.gen(function*(): Effect.fn.Return<StoreDescription, StoreError> {
+    const identity = yield* backend.identity
+    const others = yield* backend.description ?? Effect.succeed(undescribed)
+    return { identity, system: backend.systemName ?? unknownSystem, ...others }
+  })
+
   return {
     heldBack,
     messageAt,
@@ -88,6 +107,7 @@ export const makeLookups = (backend: StoreBackend) => {
     countCategory,
     countAll,
     lastPosition: Effect.withSpan(backend.lastPosition, "MessageStore.lastPosition", readSpan(backend, "lastPosition")),
+    describe: Effect.withSpan(describe, "MessageStore.describe", readSpan(backend, "describe")),
     identity: Effect.withSpan(backend.identity, "MessageStore.identity", readSpan(backend, "identity"))
   }
 }

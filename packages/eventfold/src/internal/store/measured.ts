@@ -12,7 +12,7 @@ import * as Meter from "../runtime/meter.ts"
 import { messaging } from "../runtime/semantics.ts"
 
 /** `db.system.name` of a backend that does not say what it is. */
-const unknownSystem = "_OTHER"
+export const unknownSystem = "_OTHER"
 
 const systemOf = ({ systemName = unknownSystem }: Pick<StoreBackend, "systemName">) => ({
   "db.system.name": systemName
@@ -174,6 +174,7 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
       (range: Parameters<StoreBackend["countAll"]>[0]) => backend.countAll(range)
     ),
     identity: measuring("identity")(backend.identity),
+    description: backend.description === undefined ? undefined : measuring("describe")(backend.description),
     lineage: backend.lineage,
     listing: listing === undefined ? undefined : {
       categories: measuringFunction("categories", (page: NamesPage) => listing.categories(page)),
