@@ -40,6 +40,7 @@ const plans: Readonly<Record<string, Plan>> = {
     messagestore: ["api", "problems", "limits", "authentication"],
     observe: ["api", "problems", "limits", "authentication", "messages"],
     system: ["api", "problems", "limits", "authentication"],
+    page: ["api", "problems"],
     server: ["api", "problems", "limits", "authentication", "messages", "live", "messagestore", "observe", "system"]
   },
   "packages/testing": {
