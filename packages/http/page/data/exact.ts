@@ -29,6 +29,10 @@ export const parse = (text: string): unknown =>
 export const isObject = (value: Value): value is { readonly [key: string]: Value } =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Exact)
 
+/** A field of an object of JSON; nothing where there is none. */
+export const field = (value: Value, name: string): Value | undefined =>
+  isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
+
 /** Writes a value as JSON text. */
 export const write = (value: Value, indent = 0, depth = 0): string => {
   if (value instanceof Exact) return value.source

@@ -2,7 +2,10 @@
  * The views, by their addresses. A view takes the parameters of its path, and its filters from the query.
  */
 import type { ComponentType } from "preact"
+import { Message } from "./Message.tsx"
+import { Stream } from "./Stream.tsx"
 import { Streams } from "./Streams.tsx"
+import { Correlation } from "./Trace.tsx"
 
 /** The parameters of a path, decoded. */
 export type Params = Readonly<Record<string, string>>
@@ -19,7 +22,10 @@ export interface RailLink {
 }
 
 export const routes: ReadonlyArray<Route> = [
-  { path: "streams", View: Streams }
+  { path: "streams", View: Streams },
+  { path: "streams/:stream", View: Stream },
+  { path: "messages/:position", View: Message },
+  { path: "correlations/:stream", View: Correlation }
 ]
 
 export const rail: ReadonlyArray<RailLink> = [

@@ -2,6 +2,7 @@
  * Serves the page. It has the addresses of the API: a browser that navigates asks for HTML and gets the page, a program asks for
  * JSON and gets the answer.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
@@ -31,8 +32,8 @@ const views: ReadonlySet<string> = new Set([
   "streams"
 ])
 
-/** What has an answer of its own for browsers, or for whatever asks. */
-const ofApi = /^\/(?:docs|openapi\.json|healthz|readyz|metrics|messagestore)(?:\/|$)/
+/** Its answers are for whatever asks, also when there is nothing. */
+const ofApi = /^\/(?:docs|messagestore)(?:\/|$)/
 
 /** It loads from this server alone, and has no way to make markup of text. */
 const policy =
@@ -100,10 +101,24 @@ const fileOf = (file: Built.File, accepted: string): Answer => {
   })
 }
 
-/** Answers the requests of the page, and has the others answered. The page is loaded when it is asked for first. */
+const documentOf = (path: string, built: Built.Built, options: Options, status: number): Answer =>
+  HttpServerResponse.text(document(path, built, options), {
+    status,
+    contentType: "text/html; charset=utf-8",
+    headers: { ...secure, "cache-control": "no-store", vary: "accept" }
+  })
+
+/** The page, loaded when it is asked for first; again when that failed. The first client may go meanwhile: others wait for it too. */
+const loading = Effect.map(
+  Effect.cachedInvalidateWithTTL(Effect.uninterruptible(Built.load), Duration.infinity),
+  ([load, forget]) =>
+    Effect.tapError(load, (error) => Effect.andThen(forget, Effect.logError("page is not there", error)))
+)
+
+/** Answers the requests of the page, and has the others answered. */
 export const serving = (options: Options) =>
   Effect.map(
-    Effect.cached(Effect.tapError(Built.load, (error) => Effect.logError("page is not there", error))),
+    loading,
     (load) => {
       const loaded = (use: (built: Built.Built) => Answer) =>
         Effect.match(load, { onFailure: () => notThere, onSuccess: use })
@@ -121,13 +136,11 @@ export const serving = (options: Options) =>
             })
           }
           if (!takesHtml(headers["accept"]) || ofApi.test(path)) return answer
-          return loaded((built) =>
-            HttpServerResponse.text(document(path, built, options), {
-              status: views.has(path.split("/")[1] ?? "") ? 200 : 404,
-              contentType: "text/html; charset=utf-8",
-              headers: { ...secure, "cache-control": "no-store", vary: "accept" }
-            })
-          )
+          const page = (status: number) => loaded((built) => documentOf(path, built, options, status))
+          // What the API alone has is shown as it is, so that one can look at it.
+          return views.has(path.split("/")[1] ?? "")
+            ? page(200)
+            : Effect.flatMap(answer, (found) => found.status === 404 ? page(404) : Effect.succeed(found))
         })
     }
   )
