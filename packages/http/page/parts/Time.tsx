@@ -31,14 +31,9 @@ export const Ago = ({ time }: { readonly time: string }) => (
   <time dateTime={time} title={time} class="ago">{distance(Date.parse(time), now.value)}</time>
 )
 
-/** A time as it is written, in UTC. With `isShort` without the day. */
-export const At = ({ isShort = false, time }: { readonly time: string; readonly isShort?: boolean }) => (
+/** A time as it is written, in UTC; a column says so in its heading. */
+export const At = ({ inColumn = false, time }: { readonly time: string; readonly inColumn?: boolean }) => (
   <time dateTime={time} title={time} class="at">
-    {isShort ? time.slice(11, 23) : (
-      <>
-        {time.slice(0, 10)} {time.slice(11, 23)}
-        <span class="dim">UTC</span>
-      </>
-    )}
+    {`${time.slice(0, 10)} ${time.slice(11, 23)}${inColumn ? "" : " UTC"}`}
   </time>
 )

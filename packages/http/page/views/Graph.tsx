@@ -5,8 +5,7 @@ import { Graph as Layout, layout } from "@dagrejs/dagre"
 import { useMemo } from "preact/hooks"
 import { pathOf } from "../data/client.ts"
 import { categoryOf, Text } from "../parts/Names.tsx"
-import { duration } from "../parts/Time.tsx"
-import type { Node } from "./trace.ts"
+import { type Node, waitOf } from "./trace.ts"
 
 const size = { width: 190, height: 44 }
 
@@ -45,19 +44,17 @@ export const Graph = ({ current, nodes }: { readonly nodes: ReadonlyArray<Node>;
   return (
     <div class="graph scroll" tabIndex={0} role="group" aria-label="Graph of causes and effects">
       <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`}>
-        {nodes.map(({ cause, clockDiffers, message, wait }) => {
+        {nodes.map(({ cause, message }) => {
           const [from, to] = [cause === undefined ? undefined : places.get(cause.globalPosition), places.get(message.globalPosition)]
           if (from === undefined || to === undefined) return null
           const [x1, x2] = [from.x + size.width / 2, to.x - size.width / 2]
           const middle = (x1 + x2) / 2
           return (
-            <g key={message.globalPosition} class="edge">
-              <path d={`M${x1} ${from.y} C${middle} ${from.y} ${middle} ${to.y} ${x2} ${to.y}`} />
-              <text x={x2 - 4} y={to.y - 6}>{clockDiffers ? "clock?" : duration(wait ?? 0)}</text>
-            </g>
+            <path key={message.globalPosition} class="edge" d={`M${x1} ${from.y} C${middle} ${from.y} ${middle} ${to.y} ${x2} ${to.y}`} />
           )
         })}
-        {nodes.map(({ message }) => {
+        {nodes.map((node) => {
+          const { message } = node
           const place = places.get(message.globalPosition)
           return place === undefined ? null : (
             <a
@@ -68,7 +65,8 @@ export const Graph = ({ current, nodes }: { readonly nodes: ReadonlyArray<Node>;
               aria-label={`${message.type} in ${message.streamName}`}
             >
               <rect x={place.x - size.width / 2} y={place.y - size.height / 2} {...size} rx={6} />
-              <text x={place.x - size.width / 2 + 10} y={place.y - 4} class="type"><Text>{cut(message.type, 24)}</Text></text>
+              <text x={place.x - size.width / 2 + 10} y={place.y - 4} class="type"><Text>{cut(message.type, 17)}</Text></text>
+              <text x={place.x + size.width / 2 - 8} y={place.y - 4} class="after">{waitOf(node)}</text>
               <text x={place.x - size.width / 2 + 10} y={place.y + 13} class="of">{cut(message.streamName, 26)}</text>
               <title>{`${message.type} in ${message.streamName}, of ${categoryOf(message.streamName)}`}</title>
             </a>

@@ -58,7 +58,7 @@ const Row = ({ before, isChosen, message, misfit }: {
           <PositionLink isRow position={message.globalPosition} />
         </th>
         <td class="fit">
-          <At time={message.time} />
+          <At inColumn time={message.time} />
         </td>
         <td class="num dim narrow-gone">{before === undefined ? "" : duration(step)}</td>
         <td class="type clip">

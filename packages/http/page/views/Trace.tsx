@@ -12,7 +12,7 @@ import { Empty, Loaded, Loading } from "../parts/States.tsx"
 import { At, duration } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
 import type { Params } from "./routes.ts"
-import { type Node, spanOf, type Traced, tree } from "./trace.ts"
+import { type Node, spanOf, type Traced, tree, waitOf } from "./trace.ts"
 
 const pageSize = 500
 
@@ -24,9 +24,6 @@ interface ShapeProps {
   /** The message that is looked at. */
   readonly current: number | undefined
 }
-
-const waitOf = ({ clockDiffers, wait }: Node): string =>
-  clockDiffers ? "clock?" : wait === undefined ? "" : `+ ${duration(wait)}`
 
 const clockNote = "it has an earlier time than its cause: the clocks of two writers differ"
 
@@ -103,7 +100,7 @@ const Table = ({ current, nodes }: ShapeProps) => {
               <td class="type"><Text>{node.message.type}</Text></td>
               <td><StreamLink name={node.message.streamName} /></td>
               <td class="num">{number(node.message.position)}</td>
-              <td class="fit"><At time={node.message.time} /></td>
+              <td class="fit"><At inColumn time={node.message.time} /></td>
               <td>{node.cause === undefined ? null : <PositionLink position={node.cause.globalPosition} />}</td>
               <td class="num dim">{waitOf(node)}</td>
             </tr>

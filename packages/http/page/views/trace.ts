@@ -2,6 +2,7 @@
  * The messages of a correlation as a tree of causes and effects, with the times between them.
  */
 import type { Answer } from "../data/api.ts"
+import { duration } from "../parts/Time.tsx"
 
 export type Traced = Answer<"GET", "/correlations/:streamName">["messages"][number]
 
@@ -46,3 +47,7 @@ export const spanOf = (nodes: ReadonlyArray<Node>): { readonly start: number; re
   const start = Math.min(...times)
   return { start, length: Math.max(...times) - start }
 }
+
+/** The wait as one reads it. */
+export const waitOf = ({ clockDiffers, wait }: Node): string =>
+  clockDiffers ? "clock?" : wait === undefined ? "" : `+ ${duration(wait)}`
