@@ -19,17 +19,20 @@ import { Observe } from "eventfold/Observe"
 import * as StreamName from "eventfold/StreamName"
 import { Api, ApiWithoutMessagestore, MessagestoreApi } from "./Api.ts"
 import * as Access from "./internal/authentication/access.ts"
+import * as Definitions from "./internal/authentication/definitions.ts"
 import { Closing } from "./internal/limits/closing.ts"
 import * as OpenAnswers from "./internal/limits/openAnswers.ts"
 import * as Live from "./internal/live/routes.ts"
 import * as Log from "./internal/messages/log.ts"
 import * as Streams from "./internal/messages/streams.ts"
 import * as MessagestoreRoutes from "./internal/messagestore/routes.ts"
+import * as NowRoutes from "./internal/now/routes.ts"
 import * as ApplicationDocument from "./internal/observe/document.ts"
 import * as ObserveRoutes from "./internal/observe/routes.ts"
 import * as Page from "./internal/page/routes.ts"
 import { Answers } from "./internal/problems/answers.ts"
 import * as UnknownRoutes from "./internal/problems/unknownRoutes.ts"
+import * as About from "./internal/system/about.ts"
 import * as System from "./internal/system/system.ts"
 import * as Limits from "./Limits.ts"
 import * as Messagestore from "./Messagestore.ts"
@@ -87,7 +90,17 @@ export const layer = ({ closing, messagestore = Messagestore.defaultStreams, ...
   (messagestore === false
     ? served(ApiWithoutMessagestore, options)
     : Layer.provide(served(Api, options), MessagestoreRoutes.layer(messagestore))).pipe(
-      Layer.provide([Streams.layer, Log.layer, Live.layer, ObserveRoutes.layer, System.layer]),
+      Layer.provide(
+        Layer.mergeAll(
+          Streams.layer,
+          Log.layer,
+          Live.layer,
+          ObserveRoutes.layer,
+          NowRoutes.layer,
+          About.layer,
+          System.layer
+        ).pipe(Layer.provide(Definitions.layer))
+      ),
       Layer.provide(shared(options)),
       Layer.provide(closing === undefined ? Layer.empty : Layer.succeed(Closing, closing)),
       // Those below another prefix have an authentication, a store and limits of their own.
