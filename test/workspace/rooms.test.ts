@@ -41,6 +41,7 @@ const plans: Readonly<Record<string, Plan>> = {
     observe: ["api", "problems", "limits", "authentication", "messages"],
     now: ["api", "problems", "limits", "authentication", "messages", "observe"],
     system: ["api", "problems", "limits", "authentication"],
+    page: ["api", "problems"],
     server: [
       "api",
       "problems",
