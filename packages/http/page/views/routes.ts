@@ -2,6 +2,7 @@
  * The views, by their addresses. A view takes the parameters of its path, and its filters from the query.
  */
 import type { ComponentType } from "preact"
+import { applicationRail, applicationRoutes } from "./application.ts"
 import { Message } from "./Message.tsx"
 import { Stream } from "./Stream.tsx"
 import { Streams } from "./Streams.tsx"
@@ -25,11 +26,13 @@ export const routes: ReadonlyArray<Route> = [
   { path: "streams", View: Streams },
   { path: "streams/:stream", View: Stream },
   { path: "messages/:position", View: Message },
-  { path: "correlations/:stream", View: Correlation }
+  { path: "correlations/:stream", View: Correlation },
+  ...applicationRoutes
 ]
 
 export const rail: ReadonlyArray<RailLink> = [
-  { label: "Streams", path: "streams" }
+  { label: "Streams", path: "streams" },
+  ...applicationRail
 ]
 
 const match = (path: string, segments: ReadonlyArray<string>): Params | undefined => {
