@@ -31,7 +31,11 @@ const CauseLink = ({ message: { metadata } }: { readonly message: RecordedMessag
   const [position, streamName] = [causePosition, causeStream].map((key) => field(metadata, key))
   if (typeof position !== "number" || typeof streamName !== "string") return null
   return (
-    <a class="name cause" href={pathOf("/messages/:position", { position })} title={`its cause is #${number(position)}`}>
+    <a
+      class="name cause"
+      href={pathOf("/messages/:position", { position })}
+      title={`its cause is #${number(position)}`}
+    >
       <span aria-hidden="true">←</span> <Text>{streamName}</Text>
     </a>
   )
@@ -62,7 +66,13 @@ const Row = ({ before, isChosen, message, misfit }: {
         </td>
         <td class="num dim narrow-gone">{before === undefined ? "" : duration(step)}</td>
         <td class="type clip">
-          <Text>{message.type}</Text>
+          <a
+            class="type quiet"
+            href={hrefQuery({ type: message.type, from: undefined, at: undefined })}
+            title="only messages of this type"
+          >
+            <Text>{message.type}</Text>
+          </a>
         </td>
         <td class="wide">
           {misfit === undefined ? null : <span class="badge bad" title={misfit}>does not decode</span>}
@@ -192,6 +202,7 @@ export const Stream = ({ params }: { readonly params: Params }) => {
       from,
       direction,
       limit: pageSize,
+      check: "true",
       type: firstType === undefined ? undefined : [firstType, ...otherTypes]
     }
   }))
@@ -204,7 +215,12 @@ export const Stream = ({ params }: { readonly params: Params }) => {
   return (
     <View
       title={streamName}
-      heading={<><Mark category={category} /><Text>{streamName}</Text></>}
+      heading={
+        <>
+          <Mark category={category} />
+          <Text>{streamName}</Text>
+        </>
+      }
       facts={
         <>
           <a href={pathOf("/streams", {}, { category })}>
@@ -231,22 +247,33 @@ export const Stream = ({ params }: { readonly params: Params }) => {
         <div class="title">
           {last === undefined ? <span /> : <Jump streamName={streamName} version={last} />}
           <div class="tabs" role="group" aria-label="Order">
-            <a href={hrefQuery({ dir: undefined, from: undefined })} {...(direction === "backwards" ? { "aria-current": "true" as const } : {})}>
+            <a
+              href={hrefQuery({ dir: undefined, from: undefined })}
+              {...(direction === "backwards" ? { "aria-current": "true" as const } : {})}
+            >
               newest first
             </a>
-            <a href={hrefQuery({ dir: "f", from: undefined })} {...(direction === "forwards" ? { "aria-current": "true" as const } : {})}>
+            <a
+              href={hrefQuery({ dir: "f", from: undefined })}
+              {...(direction === "forwards" ? { "aria-current": "true" as const } : {})}
+            >
               oldest first
             </a>
           </div>
         </div>
         {types.length === 0 ? null : (
           <p class="note">
-            Only {types.map((type) => <span key={type} class="type"><Text>{type}</Text>{" "}</span>)}
+            Only {types.map((type) => (
+              <span key={type} class="type">
+                <Text>{type}</Text>
+                {" "}
+              </span>
+            ))}
             <a href={hrefQuery({ type: undefined })}>show all types</a>
           </p>
         )}
         <Loaded load={page} lines={16}>
-          {({ messages, next, previous }) => (
+          {({ messages, misfits = [], next, previous }) => (
             <>
               {messages.length === 0
                 ? (
@@ -256,7 +283,15 @@ export const Stream = ({ params }: { readonly params: Params }) => {
                       : "Look further for messages of this type."}
                   </Empty>
                 )
-                : <Timeline messages={messages} misfits={new Map()} at={at} />}
+                : (
+                  <Timeline
+                    messages={messages}
+                    misfits={new Map(
+                      misfits.map(({ path, position, reason }) => [position, `${path.join(".")}: ${reason}`])
+                    )}
+                    at={at}
+                  />
+                )}
               {next === undefined && previous === undefined ? null : (
                 <nav class="foot" aria-label="Pages">
                   {previous === undefined
@@ -269,7 +304,11 @@ export const Stream = ({ params }: { readonly params: Params }) => {
                   {next === undefined
                     ? <span class="dim grow">{direction === "backwards" ? "the first" : "the newest"}</span>
                     : (
-                      <a class="button small grow" aria-keyshortcuts="n" href={hrefQuery({ from: next, at: undefined })}>
+                      <a
+                        class="button small grow"
+                        aria-keyshortcuts="n"
+                        href={hrefQuery({ from: next, at: undefined })}
+                      >
                         {direction === "backwards" ? "Older" : "Newer"}
                       </a>
                     )}

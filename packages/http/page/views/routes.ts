@@ -3,6 +3,8 @@
  */
 import type { ComponentType } from "preact"
 import { Message } from "./Message.tsx"
+import { Messages } from "./Messages.tsx"
+import { Now } from "./Now.tsx"
 import { Stream } from "./Stream.tsx"
 import { Streams } from "./Streams.tsx"
 import { Correlation } from "./Trace.tsx"
@@ -22,14 +24,18 @@ export interface RailLink {
 }
 
 export const routes: ReadonlyArray<Route> = [
+  { path: "", View: Now },
   { path: "streams", View: Streams },
   { path: "streams/:stream", View: Stream },
+  { path: "messages", View: Messages },
   { path: "messages/:position", View: Message },
   { path: "correlations/:stream", View: Correlation }
 ]
 
 export const rail: ReadonlyArray<RailLink> = [
-  { label: "Streams", path: "streams" }
+  { label: "Now", path: "" },
+  { label: "Streams", path: "streams" },
+  { label: "Messages", path: "messages" }
 ]
 
 const match = (path: string, segments: ReadonlyArray<string>): Params | undefined => {
