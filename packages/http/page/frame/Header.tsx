@@ -4,8 +4,8 @@
 import { signal } from "@preact/signals"
 import { pathOf, token } from "../data/client.ts"
 import { isPaused, newInPause, pausedAt, togglePause, wallClock } from "../data/clock.ts"
+import { duration } from "../data/durations.ts"
 import { number } from "../parts/Names.tsx"
-import { duration } from "../parts/Time.tsx"
 import { Search } from "./Search.tsx"
 
 /** Whether the server offers administrators what the API lets them do. */

@@ -4,8 +4,9 @@
 import type { ComponentChildren } from "preact"
 import type { Answer } from "../data/api.ts"
 import { pathOf } from "../data/client.ts"
+import { duration } from "../data/durations.ts"
 import { counted, number, PositionLink, StreamLink, Text } from "../parts/Names.tsx"
-import { Ago, duration } from "../parts/Time.tsx"
+import { Ago } from "../parts/Time.tsx"
 
 export type NowAnswer = Answer<"GET", "/now">
 export type Attention = NowAnswer["attention"][number]
