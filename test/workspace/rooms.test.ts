@@ -39,7 +39,7 @@ const plans: Readonly<Record<string, Plan>> = {
     live: ["api", "problems", "limits", "authentication", "messages"],
     messagestore: ["api", "problems", "limits", "authentication"],
     observe: ["api", "problems", "limits", "authentication", "messages"],
-    now: ["api", "problems", "limits", "authentication", "observe"],
+    now: ["api", "problems", "limits", "authentication", "messages", "observe"],
     system: ["api", "problems", "limits", "authentication"],
     page: ["api", "problems"],
     server: [

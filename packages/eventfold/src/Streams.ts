@@ -25,7 +25,7 @@ import { Attributes, type Message, type Stats } from "./internal/store/attribute
 import { allName } from "./internal/store/bookkeeping.ts"
 import { idMaker, messageId } from "./internal/store/encodeAppend.ts"
 import * as InProcess from "./internal/store/inProcess.ts"
-import { isDeleted, MessageId, nextId, type RecordedMessage } from "./Message.ts"
+import { isDeleted, type MessageId, nextId, type RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
 import type * as Metadata from "./Metadata.ts"
 import { InvalidArgument, InvalidMessage, type StoreError, Unsupported } from "./StoreError.ts"

@@ -13,7 +13,7 @@ import { FailureReport } from "eventfold/FailureReport"
 import { HeldBack } from "eventfold/HeldBack"
 import { MessagePlace } from "eventfold/Message"
 import * as Observed from "eventfold/Observed"
-import { described, onList, onRead } from "./internal/api/parts.ts"
+import { described, onList } from "./internal/api/parts.ts"
 import { Scope } from "./Principal.ts"
 import * as Problem from "./Problem.ts"
 
@@ -218,7 +218,7 @@ export class RightNow extends HttpApiGroup.make("now").add(
       )
     },
     success: NowHistory,
-    error: onRead
+    error: [Problem.InvalidRequest, Problem.Forbidden]
   }).annotateMerge(described(
     "What was seen before",
     "The end of the log and the lag of each reader, a value a second, of the times at which someone looked. The server keeps it in memory."
@@ -264,7 +264,7 @@ export class Store extends HttpApiGroup.make("store").add(
     "Its identity and versions, what its tables and indexes take on disk, and what the server may do with it. Needs the scope `read` for " +
       "all categories."
   )),
-  HttpApiEndpoint.get("about", "/about", { success: About, error: Problem.Forbidden }).annotateMerge(
-    described("What the server is", "Its version, and who the sender is to it. Needs one scope, whichever.")
+  HttpApiEndpoint.get("about", "/about", { success: About }).annotateMerge(
+    described("What the server is", "Its version, and who the sender is to it. Needs no scope.")
   )
 ).annotateMerge(OpenApi.annotations({ description: "See what the store and the server are" })) {}

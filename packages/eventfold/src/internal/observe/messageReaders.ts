@@ -11,6 +11,8 @@ import type { MessageStore } from "../../MessageStore.ts"
 import * as Parking from "../../Parking.ts"
 import type { ReadModel } from "../../ReadModel.ts"
 import { ReadModelStore } from "../../ReadModelStore.ts"
+import * as Runners from "../../Runners.ts"
+import type { Run } from "../../Runners.ts"
 import type { StoreError } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import { allName, isBookkeeping } from "../store/bookkeeping.ts"
@@ -29,12 +31,22 @@ export interface Loaded {
   readonly readModels: ReadonlyArray<AnyReadModel>
 }
 
-/** The position that counts for a message: of a group that of the member which reads the message's stream. */
-const positionFor = (stored: ReadonlyArray<StoredConsumer>, streamName: string): number | undefined =>
-  stored.find(({ groupSize, member }) => {
-    const [size, own] = [Option.getOrUndefined(groupSize), Option.getOrUndefined(member)]
-    return size === undefined || own === undefined || Option.contains(StreamName.groupMember(streamName, size), own)
-  })?.position
+/**
+ * The position that counts for a message: of a group that of the member which reads the message's stream. What runs is further than
+ * the position that it has written last.
+ */
+const positionFor = (
+  stored: ReadonlyArray<StoredConsumer>,
+  runs: ReadonlyArray<Run>,
+  streamName: string
+): number | undefined => {
+  const size = stored.flatMap(({ groupSize }) => Option.toArray(groupSize))[0]
+  const member = size === undefined ? undefined : Option.getOrUndefined(StreamName.groupMember(streamName, size))
+  const written = stored.filter((one) => Option.getOrUndefined(one.member) === member)
+  const running = runs.flatMap(({ status }) => status.positions.filter((one) => one.member === member))
+  const positions = [...written, ...running].map(({ position }) => position)
+  return positions.length === 0 ? undefined : Math.max(...positions)
+}
 
 /** Whether the message waits for the consumer in a parked stream. A message can be parked before the position is past it. */
 const isParked = Effect.fnUntraced(function*(owner: Parking.Owner, { globalPosition, streamName }: RecordedMessage) {
@@ -53,6 +65,7 @@ const selects = ({ selection: { bookkeeping, categories } }: AnyConsumer, stream
 const consumers = Effect.fnUntraced(function*(loaded: Loaded, message: RecordedMessage) {
   const category = StreamName.category(message.streamName)
   const stored = Map.groupBy(yield* storedConsumers, ({ category, consumer }) => JSON.stringify([consumer, category]))
+  const runs = (yield* Runners.list).flatMap((runner) => runner.runs)
   const known = new Map(loaded.consumers.map((one) => [JSON.stringify([one.id, one.category]), one]))
   const keys = new Set([...known.keys(), ...stored.keys()])
   const found = yield* Effect.forEach(
@@ -67,7 +80,8 @@ const consumers = Effect.fnUntraced(function*(loaded: Loaded, message: RecordedM
         ? own === category || (own === allName && !isBookkeeping(message.streamName))
         : selects(definition, message.streamName)
       if (!reads || id === "") return []
-      const position = positionFor(stored.get(key) ?? [], message.streamName)
+      const running = runs.filter((run) => run.kind === "consumer" && run.id === id && run.category === own)
+      const position = positionFor(stored.get(key) ?? [], running, message.streamName)
       const state = (yield* isParked({ id, category: own }, message))
         ? "parked"
         : position !== undefined && position >= message.globalPosition

@@ -164,6 +164,7 @@ const attentionOf = (
   failures: ReadonlyMap<string, LastFailure>
 ): ReadonlyArray<AnyAttention> => {
   const whose = whoseOf(reader)
+  const { category, kind, reader: name } = whose
   const owners = survey.consumers.filter(({ category, consumer }) =>
     consumer === reader.reader &&
     (reader.kind === "process" || (reader.kind === "consumer" && category === reader.category))
@@ -182,10 +183,12 @@ const attentionOf = (
     : []
   const stuck = working(reader).flatMap(({ run }) => run.status.stuck).slice(0, shownStuck).map((
     { attempts, failure, message, since }
-  ): AnyAttention => ({ what: "stuck", ...whose, since, message, attempts, failure }))
+  ): AnyAttention => ({ what: "stuck", kind, reader: name, category, since, message, attempts, failure }))
   const heldBack = Option.toArray(withoutSessions(reader.heldBack)).map((heldBack): AnyAttention => ({
     what: "heldBack",
-    ...whose,
+    kind,
+    reader: name,
+    category,
     heldBack
   }))
   const parked: ReadonlyArray<AnyAttention> = since === undefined ? [] : [{
@@ -221,46 +224,27 @@ const silentOf = (runners: ReadonlyArray<Runner>): ReadonlyArray<Seen<AnyAttenti
 
 type AnyError = typeof RecentError.Type
 
+const errorOf = (
+  whose: Whose,
+  state: AnyError["state"],
+  { globalPosition, position, streamName, type }: Pick<AnyError, "globalPosition" | "position" | "streamName" | "type">,
+  { attempts, failure, time }: Pick<AnyError, "attempts" | "failure" | "time">
+): AnyError => ({ ...whose, state, streamName, position, globalPosition, type, attempts, time, failure })
+
 const errorsOf = (reader: Reader, { survey }: Look): ReadonlyArray<AnyError> => {
   const whose = whoseOf(reader)
   const running = reader.runs.flatMap(({ run: { status } }) => [
-    ...status.stuck.map(({ attempts, failure, message, since }): AnyError => ({
-      ...whose,
-      state: "retrying",
-      streamName: message.streamName,
-      position: message.position,
-      globalPosition: message.globalPosition,
-      type: message.type,
-      attempts,
-      time: since,
-      failure
-    })),
-    ...Option.toArray(status.lastFailure).map(({ attempts, failure, message, time }): AnyError => ({
-      ...whose,
-      state: "failed",
-      streamName: message.streamName,
-      position: message.position,
-      globalPosition: message.globalPosition,
-      type: message.type,
-      attempts,
-      time,
-      failure
-    }))
+    ...status.stuck.map(({ attempts, failure, message, since }) =>
+      errorOf(whose, "retrying", message, { attempts, failure, time: since })
+    ),
+    ...Option.toArray(status.lastFailure).map((one) => errorOf(whose, "failed", one.message, one))
   ])
   const parked = survey.parked.filter(({ owner }) =>
     owner.id === reader.reader && (reader.kind === "process" || owner.category === reader.category)
   ).flatMap(({ message }) =>
-    Option.toArray(message.failure).map((failure): AnyError => ({
-      ...whose,
-      state: "parked",
-      streamName: message.streamName,
-      position: message.position,
-      globalPosition: message.globalPosition,
-      type: message.type,
-      attempts: message.attempts,
-      time: message.time,
-      failure
-    }))
+    Option.toArray(message.failure).map((failure) =>
+      errorOf(whose, "parked", message, { attempts: message.attempts, failure, time: message.time })
+    )
   )
   // What is parked has failed before, and is told once.
   const isParked = new Set(parked.map(({ globalPosition }) => globalPosition))

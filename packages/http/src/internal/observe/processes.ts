@@ -75,15 +75,14 @@ export const layer = HttpApiBuilder.group(
         const found = yield* observe.processHistory(process, id, query).pipe(orProblem(ofProcessHistory))
         // Its own stream may be in a category of another name.
         yield* authorizeStream("read", found.streamName)
-        return {
-          ...found,
-          reactions: found.reactions.map((reaction) => ({
-            ...reaction,
-            message: Option.filter(reaction.message, isReadable),
-            sent: reaction.sent.filter(isReadable),
-            deadlines: reaction.deadlines.filter(({ message }) => isReadable(message))
-          }))
-        }
+        const reactions = found.reactions.map(({ deadlines, events, message, sent, trigger }) => ({
+          trigger,
+          message: Option.filter(message, isReadable),
+          events,
+          sent: sent.filter(isReadable),
+          deadlines: deadlines.filter((one) => isReadable(one.message))
+        }))
+        return { ...found, reactions }
       }),
 
       deadlines: Effect.fnUntraced(function*({ params: { process }, query: { id, limit } }) {

@@ -8,7 +8,6 @@ import { createRequire } from "node:module"
 import { Api } from "../../Api.ts"
 import { Authentication } from "../../Authentication.ts"
 import { Principal } from "../../Principal.ts"
-import * as Problem from "../../Problem.ts"
 import { authorize } from "../authentication/access.ts"
 import { ofStoreError, orProblem } from "../problems/failures.ts"
 
@@ -29,9 +28,6 @@ export const layer = HttpApiBuilder.group(
 
       about: Effect.fnUntraced(function*() {
         const { categories, name, scopes } = yield* Principal
-        if (scopes.length === 0) {
-          return yield* new Problem.Forbidden({ detail: `${name} may do nothing`, scope: "read" })
-        }
         const seen = categories === undefined || categories.includes("*") ? null : categories
         return { version, isOpen, sender: { name, scopes, categories: seen } }
       })
