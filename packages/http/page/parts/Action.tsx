@@ -46,11 +46,11 @@ interface Props<A> {
   readonly keys?: string
 }
 
-const Form = <A>(
+function Form<A>(
   { children, fields, label, onChanged, onClose, onDone, reason, send, title, word }: Props<A> & {
     readonly onClose: () => void
   }
-) => {
+) {
   const problem = useSignal<Problem | undefined>(undefined)
   const isSending = useSignal(false)
   const typed = useSignal("")
@@ -131,7 +131,7 @@ const Form = <A>(
   )
 }
 
-export const Action = <A>(props: Props<A>) => {
+export function Action<A>(props: Props<A>) {
   const isOpen = useSignal(false)
   const why = whyNot.value
   if (why !== undefined) return <span class="action-off" title={why}>{props.label}</span>

@@ -1,8 +1,8 @@
 /**
  * How far a reader is behind, and failures of its handlers.
  */
+import { duration } from "../data/durations.ts"
 import { counted, number, Text } from "./Names.tsx"
-import { duration } from "./Time.tsx"
 
 interface Lag {
   readonly messages: number

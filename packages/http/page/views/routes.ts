@@ -4,6 +4,8 @@
 import type { ComponentType } from "preact"
 import { applicationRail, applicationRoutes } from "./application.ts"
 import { Message } from "./Message.tsx"
+import { Messages } from "./Messages.tsx"
+import { Now } from "./Now.tsx"
 import { Stream } from "./Stream.tsx"
 import { Streams } from "./Streams.tsx"
 import { Correlation } from "./Trace.tsx"
@@ -23,15 +25,19 @@ export interface RailLink {
 }
 
 export const routes: ReadonlyArray<Route> = [
+  { path: "", View: Now },
   { path: "streams", View: Streams },
   { path: "streams/:stream", View: Stream },
+  { path: "messages", View: Messages },
   { path: "messages/:position", View: Message },
   { path: "correlations/:stream", View: Correlation },
   ...applicationRoutes
 ]
 
 export const rail: ReadonlyArray<RailLink> = [
+  { label: "Now", path: "" },
   { label: "Streams", path: "streams" },
+  { label: "Messages", path: "messages" },
   ...applicationRail
 ]
 
