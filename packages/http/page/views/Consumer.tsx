@@ -202,7 +202,7 @@ const ParkedRows = (props: Owner & Doing & { readonly parked: Parked }) => {
   return (
     <>
       <tr>
-        <th scope="row">
+        <th scope="row" class="clip">
           <a
             class="name"
             data-row
@@ -235,7 +235,7 @@ const ParkedRows = (props: Owner & Doing & { readonly parked: Parked }) => {
       {isOpen
         ? messages.map((message) => (
           <tr key={message.globalPosition}>
-            <td class="dim">
+            <td class="dim clip">
               <StreamLink name={message.streamName} from={message.position} />
             </td>
             <td class="num dim">{attempts(message.attempts)}</td>

@@ -5,7 +5,7 @@ import { useAnswer } from "../data/answers.ts"
 import type { Answer } from "../data/api.ts"
 import { get } from "../data/client.ts"
 import { about } from "../data/sender.ts"
-import { number, Text } from "../parts/Names.tsx"
+import { counted, number, Text } from "../parts/Names.tsx"
 import { Empty, Loaded } from "../parts/States.tsx"
 import { View } from "../parts/View.tsx"
 
@@ -115,7 +115,7 @@ const Relations = ({ store: { relations } }: { readonly store: Description }) =>
                       </span>
                     </td>
                     <td class="num">{rows === null ? "" : number(rows)}</td>
-                    <td class="num">{scans === null ? "" : `${number(scans)} times`}</td>
+                    <td class="num">{scans === null ? "" : counted(scans, "time")}</td>
                     <td>
                       {isValid ? <span class="badge good">valid</span> : <span class="badge bad">can't be used</span>}
                     </td>

@@ -3,7 +3,7 @@
  */
 import { Consumer } from "./Consumer.tsx"
 import { Consumers } from "./Consumers.tsx"
-import { Entities } from "./Entities.tsx"
+import { Entities, EntitiesOf } from "./Entities.tsx"
 import { Entity } from "./Entity.tsx"
 import { Process, Processes } from "./Processes.tsx"
 import { ProcessInstance } from "./ProcessInstance.tsx"
@@ -15,6 +15,7 @@ import { Store } from "./Store.tsx"
 
 export const applicationRoutes: ReadonlyArray<Route> = [
   { path: "entities", View: Entities },
+  { path: "entities/:entity", View: EntitiesOf },
   { path: "entities/:entity/:id", View: Entity },
   { path: "consumers", View: Consumers },
   { path: "consumers/:consumer", View: Consumer },
