@@ -24,6 +24,14 @@ const Refusal = ({ problem }: { readonly problem: Problem }) => {
   )
 }
 
+const missing: Problem = {
+  status: 0,
+  type: "missing",
+  title: "Something is missing",
+  detail: "Fill in what is chosen above.",
+  fields: {}
+}
+
 interface Props<A> {
   /** What the button says. */
   readonly label: string
@@ -59,7 +67,10 @@ function Form<A>(
     !isSending.value
   const submit = async (form: HTMLFormElement): Promise<void> => {
     const request = send(new FormData(form), why.value.trim() === "" ? undefined : why.value.trim())
-    if (request === undefined) return
+    if (request === undefined) {
+      problem.value = missing
+      return
+    }
     isSending.value = true
     const result = await ask(request)
     isSending.value = false

@@ -424,7 +424,7 @@ const Rewind = ({ category, consumer, expected, onAgain }: Owner & {
       <fieldset>
         <legend>Handle again</legend>
         <label>
-          <input type="radio" name="to" value="position" checked /> from position{" "}
+          <input type="radio" name="to" value="position" defaultChecked /> from position{" "}
           <input type="number" name="position" min={1} max={expected} aria-label="Global position" />
         </label>
         <label>
