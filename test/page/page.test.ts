@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Page } from "playwright-core"
 import { until } from "../support/Until.ts"
+import * as Application from "./Application.ts"
 import * as Browser from "./Browser.ts"
 import { hostile } from "./Hostile.ts"
 import * as Shop from "./Shop.ts"
@@ -345,5 +346,7 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
           Effect.promise(() => fetch(`${url}/healthz`).then(({ ok }) => ok, () => false))
         )
       }))
+
+    Application.tests(it)
   })
 })

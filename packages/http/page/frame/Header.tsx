@@ -2,14 +2,12 @@
  * The header: where one is, the search box, the pause, and what may be done.
  */
 import { signal } from "@preact/signals"
-import { pathOf, token } from "../data/client.ts"
+import { pathOf } from "../data/client.ts"
 import { isPaused, newInPause, pausedAt, togglePause, wallClock } from "../data/clock.ts"
 import { duration } from "../data/durations.ts"
+import { whyNot } from "../data/sender.ts"
 import { number } from "../parts/Names.tsx"
 import { Search } from "./Search.tsx"
-
-/** Whether the server offers administrators what the API lets them do. */
-export const writes = document.documentElement.dataset["write"] === "true"
 
 const themes = ["system", "light", "dark"] as const
 type Theme = typeof themes[number]
@@ -59,8 +57,8 @@ export const Header = ({ onHelp, onToken }: { readonly onHelp: () => void; reado
     <a class="brand" href={pathOf("./")}>eventfold</a>
     <Search />
     <Pause />
-    <button type="button" class="plain" onClick={onToken} title="The token that requests are sent with">
-      {writes && token.value !== "" ? "may write" : "read-only"}
+    <button type="button" class="plain" onClick={onToken} title={whyNot.value ?? "You are an administrator here"}>
+      {whyNot.value === undefined ? "may write" : "read-only"}
     </button>
     <button
       type="button"

@@ -17,6 +17,7 @@ import { saveLines } from "../parts/save.ts"
 import { Empty, Failure, Loaded } from "../parts/States.tsx"
 import { At } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
+import { StateLinks } from "./Entities.tsx"
 import type { Params } from "./routes.ts"
 import { positionAt } from "./streamTimes.ts"
 
@@ -232,6 +233,7 @@ export const Stream = ({ params }: { readonly params: Params }) => {
       }
       actions={
         <>
+          <StateLinks streamName={streamName} />
           <button type="button" aria-keyshortcuts="r" onClick={reload} disabled={isPaused.value}>Look again</button>
           <button
             type="button"

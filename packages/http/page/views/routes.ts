@@ -2,6 +2,7 @@
  * The views, by their addresses. A view takes the parameters of its path, and its filters from the query.
  */
 import type { ComponentType } from "preact"
+import { applicationRail, applicationRoutes } from "./application.ts"
 import { Message } from "./Message.tsx"
 import { Messages } from "./Messages.tsx"
 import { Now } from "./Now.tsx"
@@ -29,13 +30,15 @@ export const routes: ReadonlyArray<Route> = [
   { path: "streams/:stream", View: Stream },
   { path: "messages", View: Messages },
   { path: "messages/:position", View: Message },
-  { path: "correlations/:stream", View: Correlation }
+  { path: "correlations/:stream", View: Correlation },
+  ...applicationRoutes
 ]
 
 export const rail: ReadonlyArray<RailLink> = [
   { label: "Now", path: "" },
   { label: "Streams", path: "streams" },
-  { label: "Messages", path: "messages" }
+  { label: "Messages", path: "messages" },
+  ...applicationRail
 ]
 
 const match = (path: string, segments: ReadonlyArray<string>): Params | undefined => {
