@@ -1,6 +1,7 @@
 import { assert, describe, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { join } from "node:path"
 import type { Page } from "playwright-core"
 import { until } from "../support/Until.ts"
 import * as Application from "./Application.ts"
@@ -60,6 +61,15 @@ const views: ReadonlyArray<readonly [path: string, ready: string]> = [
   ["correlations/order-1002", "Completed"]
 ]
 
+/** The pictures of the docs: where they go, and what is to be there when they are taken. They are drawn when one asks for them. */
+const pictures: ReadonlyArray<readonly [name: string, path: string, ready: string]> = [
+  ["now", "", "Recent errors"],
+  ["message", "messages/5012", "11 messages in 6 streams"],
+  ["stream", "streams/order-1001", "Shipped"],
+  ["consumer", "consumers/payments", "command-1005"],
+  ["entity", "entities/order/1001", "shipped"]
+]
+
 describe.skipIf(Browser.executable === undefined)("the page", () => {
   layer(Environment, { excludeTestServices: true })((it) => {
     it.effect("shows what needs attention first, and leads to the message that is parked", () =>
@@ -80,6 +90,15 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
           `Charge ${new URL(page.url()).pathname.replace("/messages/", "#")} · eventfold`
         )
       }))
+
+    it.effect.skipIf(process.env["EVENTFOLD_PICTURES"] === undefined)("is drawn for the docs", () =>
+      Effect.forEach(pictures, ([name, path, ready]) =>
+        visit(path, async (page) => {
+          await page.getByText(ready).first().waitFor()
+          // What is beside the picture's subject comes a moment later.
+          await page.waitForLoadState("networkidle").catch(() => undefined)
+          await page.screenshot({ path: join(import.meta.dirname, `../../docs/page/${name}.png`) })
+        }, { viewport: { width: 1180, height: 740 }, colorScheme: "light" }), { discard: true }))
 
     it.effect("goes from categories to streams to messages, with every filter in the address", () =>
       visit("streams", async (page) => {
