@@ -55,13 +55,11 @@ const listen = (page: Page, origin: string): Complaints => {
   return { all }
 }
 
-const visitWith = (browser: Chromium): Browser["Service"]["visit"] => (url, use, options = {}) =>
+const desktop: BrowserContextOptions = { viewport: { width: 1280, height: 860 }, colorScheme: "light" }
+
+const visitWith = (browser: Chromium): Browser["Service"]["visit"] => (url, use, options = desktop) =>
   Effect.promise(async () => {
-    const context = await browser.newContext({
-      viewport: { width: 1280, height: 860 },
-      colorScheme: "light",
-      ...options
-    })
+    const context = await browser.newContext(options)
     context.setDefaultTimeout(patience)
     const page = await context.newPage()
     const complaints = listen(page, new URL(url).origin)
