@@ -42,6 +42,12 @@ const plans: Readonly<Record<string, Plan>> = {
     system: ["api", "problems", "limits", "authentication"],
     server: ["api", "problems", "limits", "authentication", "messages", "live", "messagestore", "observe", "system"]
   },
+  "packages/cli": {
+    failures: [],
+    output: ["failures"],
+    connection: ["failures", "output"],
+    commands: ["failures", "output", "connection"]
+  },
   "packages/testing": {
     report: [],
     clock: [],
