@@ -46,7 +46,8 @@ const plans: Readonly<Record<string, Plan>> = {
     failures: [],
     output: ["failures"],
     connection: ["failures", "output"],
-    commands: ["failures", "output", "connection"]
+    application: ["failures", "output", "connection"],
+    commands: ["failures", "output", "connection", "application"]
   },
   "packages/testing": {
     report: [],

@@ -14,6 +14,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import * as Stdio from "effect/Stdio"
+import { LibraryNeeded } from "./internal/application/load.ts"
+import * as ApplicationSettings from "./internal/application/settings.ts"
 import * as Streams from "./internal/commands/streams.ts"
 import * as ConnectionSettings from "./internal/connection/settings.ts"
 import { describe } from "./internal/failures/describe.ts"
@@ -38,7 +40,11 @@ const root = Command.make("eventfold").pipe(
   ]),
   // Before a store is opened.
   Command.provideEffectDiscard(Print.format),
-  Command.withGlobalFlags([...ConnectionSettings.settings, ...OutputSettings.settings])
+  Command.withGlobalFlags([
+    ...ConnectionSettings.settings,
+    ...ApplicationSettings.settings,
+    ...OutputSettings.settings
+  ])
 )
 
 /** Says what is wrong, and how to see what would be right. */
@@ -78,9 +84,10 @@ const presenter = Effect.gen(function*() {
 const failure = Effect.fnUntraced(function*(
   cause: Cause.Cause<unknown>,
   isDebug: boolean
-): Effect.fn.Return<ExitCode, never, Stdio.Stdio> {
+): Effect.fn.Return<ExitCode, LibraryNeeded, Stdio.Stdio> {
   if (Cause.hasInterruptsOnly(cause)) return exitCodes.interrupted
   const error = Cause.squash(cause)
+  if (error instanceof LibraryNeeded) return yield* error
   // What it says is printed already.
   if (CliError.isCliError(error) && error._tag === "ShowHelp") {
     return error.errors.length === 0 ? exitCodes.done : exitCodes.usage
@@ -94,6 +101,29 @@ const failure = Effect.fnUntraced(function*(
 /** The arguments before `--` are the command's own. */
 const hasFlag = (args: ReadonlyArray<string>, flag: string): boolean =>
   args.slice(0, args.includes("--") ? args.indexOf("--") : undefined).includes(flag)
+
+/**
+ * Runs the command as {@link run} does. The command that is built into one file fails when an application's module is named.
+ *
+ * @internal
+ */
+export const runBuilt = (
+  args: ReadonlyArray<string>,
+  options: { readonly version: string }
+): Effect.Effect<ExitCode, LibraryNeeded, Command.Environment> => {
+  const isDebug = hasFlag(args, "--debug")
+  return Command.runWith(root, options)(args).pipe(
+    Effect.as<ExitCode>(exitCodes.done),
+    Effect.catchCause((cause) => failure(cause, isDebug)),
+    Effect.provide(Layer.mergeAll(
+      Layer.effect(CliOutput.Presenter, presenter),
+      CliConfig.layer({
+        builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel]
+      }),
+      Layer.succeed(References.MinimumLogLevel, isDebug ? "Debug" : "Warn")
+    ))
+  )
+}
 
 /**
  * Runs the command with arguments, and gives its exit code. It prints its answer to stdout, and all else to stderr, errors included.
@@ -123,17 +153,4 @@ export const run = (
     /** What `--version` prints. */
     readonly version: string
   }
-): Effect.Effect<ExitCode, never, Command.Environment> => {
-  const isDebug = hasFlag(args, "--debug")
-  return Command.runWith(root, options)(args).pipe(
-    Effect.as<ExitCode>(exitCodes.done),
-    Effect.catchCause((cause) => failure(cause, isDebug)),
-    Effect.provide(Layer.mergeAll(
-      Layer.effect(CliOutput.Presenter, presenter),
-      CliConfig.layer({
-        builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel]
-      }),
-      Layer.succeed(References.MinimumLogLevel, isDebug ? "Debug" : "Warn")
-    ))
-  )
-}
+): Effect.Effect<ExitCode, never, Command.Environment> => Effect.orDie(runBuilt(args, options))

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The `eventfold` command.
  */
@@ -37,10 +36,14 @@ const giveUp = () => setTimeout(() => process.exit(Cli.exitCodes.interrupted), 9
 process.once("SIGINT", giveUp)
 process.once("SIGTERM", giveUp)
 
-Effect.raceFirst(Cli.run(process.argv.slice(2), { version }), readerLeft).pipe(
+/** The same program from the modules of the package, which use the library that the application does. This is a part of the bundle. */
+const fromModules = Effect.promise(() => import(new URL("../../main.js", import.meta.url).href))
+
+Effect.raceFirst(Cli.runBuilt(process.argv.slice(2), { version }), readerLeft).pipe(
   Effect.map((code) => {
     process.exitCode = code
   }),
+  Effect.catchTag("LibraryNeeded", () => fromModules),
   Effect.provide(Layer.merge(NodeServices.layer, Layer.succeed(Logger.LogToStderr, true))),
   NodeRuntime.runMain
 )
