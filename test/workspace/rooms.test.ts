@@ -28,7 +28,8 @@ const plans: Readonly<Record<string, Plan>> = {
     readAll: ["client"],
     readModel: ["client"],
     store: ["client", "coordination", "readAll", "readModel"],
-    stock: ["client", "coordination", "readAll", "readModel", "store"]
+    stock: ["client", "coordination", "readAll", "readModel", "store"],
+    diagnosis: ["client"]
   },
   "packages/http": {
     api: [],

@@ -13,8 +13,11 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 /** What `@eventfold/sql` reads: the files of the schemas. */
 const sql = ["install.sql", "install", "uninstall.sql", "uninstall", "message_store", "eventfold"]
 
-/** Builds the command into a folder, and gives the file to run. */
-export const bundle = async (folder: string): Promise<string> => {
+/**
+ * Builds the command into a folder, and gives the file to run. `modules` is the module that it runs in its place when an application is
+ * named, as its parts see it: that of the package by default.
+ */
+export const bundle = async (folder: string, modules = "../../main.js"): Promise<string> => {
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
   const build = await rolldown({
@@ -22,7 +25,7 @@ export const bundle = async (folder: string): Promise<string> => {
     platform: "node",
     // They read files beside their modules.
     external: [/^@electric-sql\//],
-    transform: { define: { EVENTFOLD_IS_BUILT: "true" } },
+    transform: { define: { EVENTFOLD_MODULES: JSON.stringify(modules) } },
     logLevel: "warn"
   })
   await build.write({

@@ -16,7 +16,18 @@ import * as References from "effect/References"
 import * as Stdio from "effect/Stdio"
 import { LibraryNeeded } from "./internal/application/load.ts"
 import * as ApplicationSettings from "./internal/application/settings.ts"
+import * as Builds from "./internal/commands/builds.ts"
+import * as Entity from "./internal/commands/entity.ts"
+import * as Parked from "./internal/commands/parked.ts"
+import * as Read from "./internal/commands/read.ts"
+import * as Readers from "./internal/commands/readers.ts"
+import { report } from "./internal/commands/report.ts"
+import { rewind } from "./internal/commands/rewind.ts"
+import { serve } from "./internal/commands/serve.ts"
+import * as SetUp from "./internal/commands/setUp.ts"
 import * as Streams from "./internal/commands/streams.ts"
+import { trace } from "./internal/commands/trace.ts"
+import { write } from "./internal/commands/write.ts"
 import * as ConnectionSettings from "./internal/connection/settings.ts"
 import { describe } from "./internal/failures/describe.ts"
 import { type ExitCode, exitCodes } from "./internal/failures/exitCodes.ts"
@@ -32,20 +43,66 @@ import { print, tell } from "./internal/output/terminal.ts"
  */
 export { type ExitCode, exitCodes } from "./internal/failures/exitCodes.ts"
 
-/** The command with all of its subcommands. */
-const root = Command.make("eventfold").pipe(
-  Command.withDescription("Sets up, shows, looks after and checks a message store"),
-  Command.withSubcommands([
-    { group: "Look", commands: [Streams.categories, Streams.streams] }
-  ]),
-  // Before a store is opened.
-  Command.provideEffectDiscard(Print.format),
-  Command.withGlobalFlags([
-    ...ConnectionSettings.settings,
-    ...ApplicationSettings.settings,
-    ...OutputSettings.settings
-  ])
-)
+/** The command with all of its subcommands. `version` is that of the package. */
+const rootOf = (version: string) =>
+  Command.make("eventfold").pipe(
+    Command.withDescription("Sets up, shows, looks after and checks a message store"),
+    Command.withSubcommands([
+      {
+        group: "Set up",
+        commands: [SetUp.install, SetUp.upgrade, SetUp.uninstall, SetUp.version(version), SetUp.doctor]
+      },
+      {
+        group: "Look",
+        commands: [
+          Streams.categories,
+          Streams.streams,
+          Read.read,
+          Read.last,
+          Read.get,
+          Read.tail,
+          trace,
+          Entity.entity,
+          report,
+          Entity.schemas
+        ]
+      },
+      {
+        group: "Operate",
+        commands: [
+          Readers.consumers,
+          Readers.readModels,
+          Readers.processes,
+          Readers.deadlines,
+          Readers.runners,
+          Parked.parked,
+          Readers.history
+        ]
+      },
+      {
+        group: "Act",
+        commands: [
+          write,
+          Parked.replay,
+          Parked.drop,
+          rewind,
+          Builds.rebuild,
+          Builds.switchTo,
+          Builds.dropBuild,
+          Builds.accept,
+          Builds.resumeAt
+        ]
+      },
+      { group: "Serve", commands: [serve] }
+    ]),
+    // Before a store is opened.
+    Command.provideEffectDiscard(Print.format),
+    Command.withGlobalFlags([
+      ...ConnectionSettings.settings,
+      ...ApplicationSettings.settings,
+      ...OutputSettings.settings
+    ])
+  )
 
 /** Says what is wrong, and how to see what would be right. */
 const refuse = Effect.fnUntraced(function*(message: string, hint: string | undefined) {
@@ -112,7 +169,7 @@ export const runBuilt = (
   options: { readonly version: string }
 ): Effect.Effect<ExitCode, LibraryNeeded, Command.Environment> => {
   const isDebug = hasFlag(args, "--debug")
-  return Command.runWith(root, options)(args).pipe(
+  return Command.runWith(rootOf(options.version), options)(args).pipe(
     Effect.as<ExitCode>(exitCodes.done),
     Effect.catchCause((cause) => failure(cause, isDebug)),
     Effect.provide(Layer.mergeAll(

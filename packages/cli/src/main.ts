@@ -10,6 +10,7 @@ import { readFileSync } from "node:fs"
 import { findPackageJSON } from "node:module"
 import process from "node:process"
 import * as Cli from "./Cli.ts"
+import { modules } from "./internal/application/load.ts"
 
 const version = ((): string => {
   const file = findPackageJSON(import.meta.url)
@@ -36,8 +37,8 @@ const giveUp = () => setTimeout(() => process.exit(Cli.exitCodes.interrupted), 9
 process.once("SIGINT", giveUp)
 process.once("SIGTERM", giveUp)
 
-/** The same program from the modules of the package, which use the library that the application does. This is a part of the bundle. */
-const fromModules = Effect.promise(() => import(new URL("../../main.js", import.meta.url).href))
+/** The same program from the modules of the package, which use the library that the application does. */
+const fromModules = Effect.promise(() => import(new URL(modules ?? "", import.meta.url).href))
 
 Effect.raceFirst(Cli.runBuilt(process.argv.slice(2), { version }), readerLeft).pipe(
   Effect.map((code) => {

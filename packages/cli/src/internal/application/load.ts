@@ -24,10 +24,11 @@ import { Module } from "./settings.ts"
  */
 export class LibraryNeeded extends Data.TaggedError("LibraryNeeded") {}
 
-/** Whether the command is the file that is built, which has a copy of the library in it. Its build sets it. */
-declare const EVENTFOLD_IS_BUILT: boolean | undefined
+/** In the file that is built, where the module of the same program is that uses the library of the application. Its build sets it. */
+declare const EVENTFOLD_MODULES: string | undefined
 
-const isBuilt = typeof EVENTFOLD_IS_BUILT !== "undefined" && EVENTFOLD_IS_BUILT
+/** The module to run in place of the file that is built; `undefined` where that is what runs. */
+export const modules = typeof EVENTFOLD_MODULES === "undefined" ? undefined : EVENTFOLD_MODULES
 
 /** The module that the flag, the environment or the profile names. */
 const named = Effect.gen(function*() {
@@ -58,7 +59,7 @@ const isObserved = (value: unknown): value is Observed => Layer.isLayer(value)
 
 /** The layer that a module exports. */
 const load = Effect.fnUntraced(function*(file: string) {
-  if (isBuilt) return yield* new LibraryNeeded()
+  if (modules !== undefined) return yield* new LibraryNeeded()
   const path = (yield* Path.Path).resolve(file)
   yield* requireSameLibrary(path)
   const loaded = yield* Effect.tryPromise({
@@ -84,12 +85,11 @@ const load = Effect.fnUntraced(function*(file: string) {
   }))
 })
 
-/** The definitions of the application, where a module is named; else none. */
-export const observe = Layer.unwrap(Effect.gen(function*() {
-  const file = yield* named
-  // Without definitions there is nothing that could be wrong with them.
-  return Option.isNone(file) ? Layer.orDie(ObserveModule.layer({})) : yield* load(file.value)
-}))
+/** Whether a module is named. */
+export const isNamed = Effect.map(named, Option.isSome)
+
+/** No definitions at all: there is nothing that could be wrong with them. */
+export const nothing = Layer.orDie(ObserveModule.layer({}))
 
 /** The definitions of the application, which has to be named. */
 export const required = Layer.unwrap(Effect.gen(function*() {

@@ -4,6 +4,7 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
 import type { OpenError as FolderError } from "@eventfold/pglite/Pglite"
 import type { OpenError } from "@eventfold/postgres/OpenError"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -36,8 +37,7 @@ const requireFolder = Effect.fnUntraced(function*(path: string) {
   })
 })
 
-/** The client of a store. */
-export const clientOf = (
+const openClient = (
   target: Target,
   { mayCreate = false }: OpenOptions = {}
 ): Layer.Layer<Sql, StoreOpenError, FileSystem.FileSystem> =>
@@ -50,6 +50,13 @@ export const clientOf = (
     const { client } = yield* Effect.promise(() => import("./inFolder.ts"))
     return client(target.path)
   }))
+
+/** How the client of a store is opened. A program that runs many commands in its process gives them one that is open already. */
+export const Opening = Context.Reference<typeof openClient>("@eventfold/cli/Opening", { defaultValue: () => openClient })
+
+/** The client of a store. */
+export const clientOf = (target: Target, options?: OpenOptions) =>
+  Layer.unwrap(Effect.map(Opening, (open) => open(target, options)))
 
 /** A command looks and acts, and is not one of the programs that run consumers. */
 const Silent = Layer.succeed(Runners.Telling, false)

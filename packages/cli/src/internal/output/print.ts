@@ -28,6 +28,8 @@ export interface RowsOptions<A> {
   readonly columns: ReadonlyArray<Column<A>>
   /** What a person reads when there is no row, such as `nothing is parked`. */
   readonly none: string
+  /** What a person reads in a line of its own below a row, which is not cut. Defaults to nothing. */
+  readonly note?: ((row: A) => Option.Option<string>) | undefined
   /** Whether rows come one by one over time: each is printed when it comes. Defaults to false. */
   readonly isLive?: boolean | undefined
 }
@@ -67,10 +69,10 @@ const fieldName = (title: string): string => title.replaceAll(" ", "_")
 const laidOut = 200
 
 /** The lines of a table. */
-const tableOf = <A, E, R>(rows: Stream.Stream<A, E, R>, { columns, isLive = false, none }: RowsOptions<A>) =>
+const tableOf = <A, E, R>(rows: Stream.Stream<A, E, R>, { columns, isLive = false, none, note }: RowsOptions<A>) =>
   Stream.unwrap(Effect.gen(function*() {
     const width = yield* (yield* Terminal.Terminal).columns
-    const { bold } = yield* styles
+    const { bold, dim } = yield* styles
     let layout: Table.Layout | undefined
     const chunks: Stream.Stream<ReadonlyArray<A>, E, R> = isLive
       ? Stream.map(rows, (row) => [row])
@@ -78,7 +80,10 @@ const tableOf = <A, E, R>(rows: Stream.Stream<A, E, R>, { columns, isLive = fals
     const lines = Stream.map(chunks, (chunk) => {
       const head = layout === undefined ? columns.map(({ title }) => title) : undefined
       const laid = layout ??= Table.layoutOf(columns, chunk, width)
-      const body = chunk.map((row) => `${Table.lineOf(laid, Table.textsOf(columns, row))}\n`)
+      const body = chunk.flatMap((row) => [
+        `${Table.lineOf(laid, Table.textsOf(columns, row))}\n`,
+        ...Option.match(note?.(row) ?? Option.none(), { onNone: () => [], onSome: (text) => [`    ${dim(shown(text))}\n`] })
+      ])
       return [...(head === undefined ? [] : [`${bold(Table.lineOf(laid, head))}\n`]), ...body].join("")
     })
     const whenEmpty = Stream.suspend(() => layout === undefined ? Stream.fromEffectDrain(tell(none)) : Stream.empty)
@@ -145,5 +150,5 @@ export const done = <A>(
 ): Effect.Effect<void, PrintError, Printing> =>
   Effect.flatMap(format, (form) =>
     form === "table"
-      ? print(shown(message))
+      ? print(message.split("\n").map(shown).join("\n"))
       : Effect.flatMap(jsonText(schema, form === "json" ? 2 : undefined)(value), print))
