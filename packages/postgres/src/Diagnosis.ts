@@ -42,6 +42,10 @@ const isUsable = (sql: PgClient.PgClient, { functions, schema }: Found): boolean
   functions === "stock" && schema === undefined ||
   whyUnusable(sql, { schema, missing: "eventfold" }) === undefined
 
+/** One check by its findings. */
+const one = (name: Check["check"], findings: Effect.Effect<ReadonlyArray<Finding>>) =>
+  Effect.map(findings, (findings) => check(name, findings))
+
 /** The checks of wake-ups and leases. Within a process there is nobody else. */
 const betweenPrograms = Effect.fnUntraced(function*(client: PgClient.PgClient, found: Found, sharesSessions: boolean) {
   if (isInProcess(client)) {
@@ -92,8 +96,6 @@ export const checks: Stream.Stream<Check, OpenError, PgClient.PgClient> = Stream
     hasStore ? findings : Effect.succeed([skipped("there is no message store: see schema")])
   const ofServer = (findings: ReturnType<typeof Catalog.guarded>) =>
     inProcess ? Effect.succeed([skipped("the database is in this process, and belongs to its user")]) : findings
-  const one = (name: Check["check"], findings: Effect.Effect<ReadonlyArray<Finding>>) =>
-    Effect.map(findings, (findings) => [check(name, findings)])
   const looks = [
     one("connection", Catalog.guarded(Catalog.connection(sql, inProcess))),
     one(
@@ -115,7 +117,7 @@ export const checks: Stream.Stream<Check, OpenError, PgClient.PgClient> = Stream
     one("clock", Catalog.guarded(Catalog.clock(sql)))
   ]
   return Stream.concat(
-    Stream.fromIterable(looks).pipe(Stream.mapEffect((look) => look), Stream.flattenIterable),
+    Stream.mapEffect(Stream.fromIterable(looks), (look) => look),
     Stream.fromIterableEffect(betweenPrograms(client, found, sharing !== "own"))
   )
 })).pipe(Stream.withSpan("Diagnosis.checks"))

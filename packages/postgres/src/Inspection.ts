@@ -149,10 +149,13 @@ export const sizes: Effect.Effect<ReadonlyArray<RelationSize>, StoreError, PgCli
       WHERE nspname OPERATOR(pg_catalog.=) ANY (ARRAY['message_store', 'eventfold']::pg_catalog.name[])
         AND relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'i']::pg_catalog."char"[])
       ORDER BY bytes DESC, schema, name`.pipe(Effect.mapError(storeError("sizes")))
-    return rows.map(({ of, rows, ...row }): RelationSize => ({
-      ...row,
+    return rows.map(({ bytes, kind, name, of, rows, schema }): RelationSize => ({
+      schema,
+      name,
+      kind,
       of: Option.fromNullOr(of),
-      rows: row.kind === "table" && rows >= 0 ? Option.some(Math.round(rows)) : Option.none()
+      bytes,
+      rows: kind === "table" && rows >= 0 ? Option.some(Math.round(rows)) : Option.none()
     }))
   }
 ).pipe(Effect.withSpan("Inspection.sizes"))

@@ -54,13 +54,15 @@ const leaves = (value: Schema.Json, path: string): ReadonlyArray<readonly [strin
 /** What differs between two states: what was there, and what is. */
 const differences = (before: Schema.Json, after: Schema.Json) => {
   const [one, other] = [new Map(leaves(before, "")), new Map(leaves(after, ""))]
-  return [...new Set([...one.keys(), ...other.keys()])].flatMap((path) => {
+  const lines: Array<string> = []
+  for (const path of new Set([...one.keys(), ...other.keys()])) {
     const [was, is] = [one.get(path), other.get(path)]
+    if (was === is) continue
     const at = path === "" ? "state" : path
-    return was === is
-      ? []
-      : [...(was === undefined ? [] : [`- ${at}: ${was}`]), ...(is === undefined ? [] : [`+ ${at}: ${is}`])]
-  })
+    if (was !== undefined) lines.push(`- ${at}: ${was}`)
+    if (is !== undefined) lines.push(`+ ${at}: ${is}`)
+  }
+  return lines
 }
 
 /** A state for a person: JSON, and how it differs from the other one. */
