@@ -123,6 +123,8 @@ const everything = Effect.gen(function*() {
   const { categories } = yield* store.categories({ prefix: "a", after: "a" })
   assert.include(categories.map(({ category }) => category), "account")
   assert.lengthOf((yield* store.streams({ category: "account", prefix: "account-", after: "account-1" })).streams, 2)
+  assert.lengthOf((yield* store.changedStreams("account")).streams, 3)
+  assert.isTrue(Option.isSome(yield* store.messageById(id)))
   yield* Stream.runDrain(Consumer.list)
   yield* Stream.runDrain(Parking.owners)
   yield* Runners.list
@@ -134,6 +136,8 @@ const everything = Effect.gen(function*() {
   assert.isTrue((yield* Postgres.install({ traceIndexes: true })).traceIndexes.areReady)
   yield* trace
   yield* store.identity
+  const { relations } = yield* store.describe
+  assert.isTrue(relations.every(({ isValid }) => isValid))
 }).pipe(Effect.scoped)
 
 const noIndexes = { traceIndexes: { areReady: false, statements: [] } }

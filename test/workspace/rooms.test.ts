@@ -40,8 +40,21 @@ const plans: Readonly<Record<string, Plan>> = {
     live: ["api", "problems", "limits", "authentication", "messages"],
     messagestore: ["api", "problems", "limits", "authentication"],
     observe: ["api", "problems", "limits", "authentication", "messages"],
+    now: ["api", "problems", "limits", "authentication", "messages", "observe"],
     system: ["api", "problems", "limits", "authentication"],
-    server: ["api", "problems", "limits", "authentication", "messages", "live", "messagestore", "observe", "system"]
+    page: ["api", "problems"],
+    server: [
+      "api",
+      "problems",
+      "limits",
+      "authentication",
+      "messages",
+      "live",
+      "messagestore",
+      "observe",
+      "now",
+      "system"
+    ]
   },
   "packages/cli": {
     failures: [],

@@ -101,6 +101,12 @@ export * as Metadata from "./Metadata.ts"
  */
 export * as Observe from "./Observe.ts"
 /**
+ * What is observed, as data: schemas alone.
+ *
+ * @since 0.1.0
+ */
+export * as Observed from "./Observed.ts"
+/**
  * Parked messages: lists, replays and drops them.
  *
  * @since 0.1.0

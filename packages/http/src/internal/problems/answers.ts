@@ -19,7 +19,8 @@ import { Limits } from "../../Limits.ts"
 import * as Problem from "../../Problem.ts"
 import * as Metrics from "./metrics.ts"
 
-type Answer = HttpServerResponse.HttpServerResponse
+/** An answer of the server. */
+export type Answer = HttpServerResponse.HttpServerResponse
 
 const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
