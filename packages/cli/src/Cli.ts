@@ -17,7 +17,9 @@ import * as Stdio from "effect/Stdio"
 import { LibraryNeeded } from "./internal/application/load.ts"
 import * as ApplicationSettings from "./internal/application/settings.ts"
 import * as Builds from "./internal/commands/builds.ts"
+import { completions } from "./internal/commands/completions.ts"
 import * as Entity from "./internal/commands/entity.ts"
+import * as Groups from "./internal/commands/groups.ts"
 import * as Parked from "./internal/commands/parked.ts"
 import * as Read from "./internal/commands/read.ts"
 import * as Readers from "./internal/commands/readers.ts"
@@ -42,6 +44,9 @@ import { print, tell } from "./internal/output/terminal.ts"
  * @since 0.1.0
  */
 export { type ExitCode, exitCodes } from "./internal/failures/exitCodes.ts"
+
+/** The flags that all commands have. */
+const settings = [...ConnectionSettings.settings, ...ApplicationSettings.settings, ...OutputSettings.settings] as const
 
 /** The command with all of its subcommands. `version` is that of the package. */
 const rootOf = (version: string) =>
@@ -86,6 +91,8 @@ const rootOf = (version: string) =>
           Parked.replay,
           Parked.drop,
           rewind,
+          Groups.regroup,
+          Groups.takeOver,
           Builds.rebuild,
           Builds.switchTo,
           Builds.dropBuild,
@@ -97,11 +104,7 @@ const rootOf = (version: string) =>
     ]),
     // Before a store is opened.
     Command.provideEffectDiscard(Print.format),
-    Command.withGlobalFlags([
-      ...ConnectionSettings.settings,
-      ...ApplicationSettings.settings,
-      ...OutputSettings.settings
-    ])
+    Command.withGlobalFlags(settings)
   )
 
 /** Says what is wrong, and how to see what would be right. */
@@ -174,9 +177,14 @@ export const runBuilt = (
     Effect.catchCause((cause) => failure(cause, isDebug)),
     Effect.provide(Layer.mergeAll(
       Layer.effect(CliOutput.Presenter, presenter),
-      CliConfig.layer({
-        builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions, GlobalFlag.LogLevel]
-      }),
+      Layer.effect(
+        CliConfig.CliConfig,
+        Effect.map(
+          completions(settings.map(({ flag }) => flag)),
+          (completions) =>
+            CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, completions, GlobalFlag.LogLevel] })
+        )
+      ),
       Layer.succeed(References.MinimumLogLevel, isDebug ? "Debug" : "Warn")
     ))
   )

@@ -2,42 +2,16 @@
  * The transcripts of docs/command.md are what the command prints. With `--update` the page gets what it prints now.
  */
 import { assert, layer } from "@effect/vitest"
-import { SqlReadModel } from "@eventfold/postgres"
-import { Postgres } from "@eventfold/postgres"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Consumer from "eventfold/Consumer"
-import { MessageStore } from "eventfold/MessageStore"
-import * as Process from "eventfold/Process"
-import * as ReadModel from "eventfold/ReadModel"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { expect } from "vitest"
-import { balances, mailer, reminder } from "./fixtures/observe.ts"
 import * as Command from "./support/Command.ts"
+import { workers } from "./support/Workers.ts"
 
 const file = fileURLToPath(new URL("../../../docs/command.md", import.meta.url))
 
 const page = readFileSync(file, "utf8")
-
-/** Runs the workers of the application until they have handled everything. */
-const workers = Effect.gen(function*() {
-  const shared = yield* Command.Shared
-  const store = Layer.provideMerge(SqlReadModel.layer(), Postgres.layerClient()).pipe(
-    Layer.provideMerge(Layer.succeedContext(shared))
-  )
-  yield* Effect.gen(function*() {
-    const last = yield* (yield* MessageStore).lastPosition
-    const [consumer, process, model] = [
-      yield* Consumer.start(mailer),
-      yield* Process.start(reminder),
-      yield* ReadModel.start(balances)
-    ]
-    yield* consumer.waitFor(last)
-    yield* process.waitFor(last)
-    yield* model.waitFor(last)
-  }).pipe(Effect.scoped, Effect.provide(store))
-})
 
 /** The words of a command line, with what is in quotes. */
 const words = (line: string): ReadonlyArray<string> =>
@@ -62,7 +36,6 @@ const comparable = (text: string): string =>
   Command.stable(text)
     .replace(/ +/g, " ")
     .replace(/\b\d+(ms|s|m|h)\b( \d+(ms|s|m|h)\b)?/g, "DURATION")
-    .replace(/\(\d+ scans\)/g, "(N scans)")
     .replace(/(Node|PostgreSQL) [\d.]+/g, "$1 VERSION")
 
 layer(Command.Shared.layer, { excludeTestServices: true })("docs/command.md", (it) => {

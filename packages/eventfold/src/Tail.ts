@@ -148,7 +148,7 @@ export const last = Effect.fn("Tail.last")(function*(
   const first = place !== "everything" && "stream" in place ? 0 : 1
   if (through < first || count === 0) return []
   let found: ReadonlyArray<RecordedMessage> = []
-  for (let window = count; ; window *= growth) {
+  for (let window = count;; window *= growth) {
     const from = Math.max(first, through - window + 1)
     found = yield* Stream.runCollect(Stream.takeRight(readFrom(store, place, from, options), count))
     if (found.length >= count || from === first) return found

@@ -110,7 +110,9 @@ export const checks: Stream.Stream<Check, OpenError, PgClient.PgClient> = Stream
     one(
       "durability",
       inProcess
-        ? Effect.succeed([skipped("PGlite does not wait for the disk: the last messages may be lost when the machine stops at once")])
+        ? Effect.succeed([
+          skipped("PGlite does not wait for the disk: the last messages may be lost when the machine stops at once")
+        ])
         : Catalog.guarded(Catalog.durability(sql))
     ),
     one("transactions", Catalog.guarded(Catalog.transactions(sql))),

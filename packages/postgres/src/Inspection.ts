@@ -1,25 +1,21 @@
 /**
- * What a database says about its store: versions, sizes, Message DB's summaries, and a message by its id alone.
+ * What a database says about its store: versions, and Message DB's summaries.
  *
  * **When to use**
  *
  * For tools and reports. It asks the database, so it needs the client and not the store: it works beside a store of any version, and on a
- * stock Message DB.
+ * stock Message DB. What a store says of itself is `MessageStore.describe`.
  *
  * @since 0.1.0
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
-import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
-import { MessageId, type RecordedMessage } from "eventfold/Message"
-import { parseExactJson } from "eventfold/StoreBackend"
-import { InvalidArgument, type StoreError } from "eventfold/StoreError"
+import type { StoreError } from "eventfold/StoreError"
 import { installed } from "./Install.ts"
-import { messageColumns, recordedMessages } from "./internal/client/messageRows.ts"
 import { fromSqlError } from "./internal/client/openErrors.ts"
 import * as OwnClient from "./internal/client/ownClient.ts"
 import { storeError } from "./internal/client/sqlError.ts"
@@ -86,79 +82,6 @@ export const versions: Effect.Effect<Versions, OpenError, PgClient.PgClient> = E
     messageDb: Option.fromUndefinedOr(version?.version)
   }
 }).pipe(Effect.withSpan("Inspection.versions"))
-
-/**
- * A table or an index of the store, and the room that it takes on disk.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const RelationSize = Schema.Struct({
-  schema: Schema.String,
-  name: Schema.String,
-  kind: Schema.Literals(["table", "index"]),
-  /** The table of an index. */
-  of: Schema.OptionFromNullOr(Schema.String),
-  bytes: Schema.Int,
-  /** About how many rows a table has, by the statistics of the database; none when it has made none yet. */
-  rows: Schema.OptionFromNullOr(Schema.Int)
-})
-
-/**
- * A table or an index of the store, and the room that it takes on disk.
- *
- * @category models
- * @since 0.1.0
- */
-export type RelationSize = typeof RelationSize.Type
-
-interface RelationRow {
-  readonly schema: string
-  readonly name: string
-  readonly kind: "table" | "index"
-  readonly of: string | null
-  readonly bytes: number
-  readonly rows: number
-}
-
-/**
- * The tables and indexes of the schemas `message_store` and `eventfold`, the largest first. It reads no table.
- *
- * @category inspecting
- * @since 0.1.0
- */
-export const sizes: Effect.Effect<ReadonlyArray<RelationSize>, StoreError, PgClient.PgClient> = Effect.gen(
-  function*() {
-    const sql = yield* ownClient
-    const rows = yield* sql<RelationRow>`SELECT
-        nspname::pg_catalog.text AS schema,
-        relname::pg_catalog.text AS name,
-        CASE relkind WHEN 'r' THEN 'table' ELSE 'index' END AS kind,
-        (
-          SELECT owner.relname::pg_catalog.text
-          FROM pg_catalog.pg_index JOIN pg_catalog.pg_class AS owner ON owner.oid OPERATOR(pg_catalog.=) indrelid
-          WHERE indexrelid OPERATOR(pg_catalog.=) pg_class.oid
-        ) AS of,
-        CASE relkind
-          WHEN 'r' THEN pg_catalog.pg_table_size(pg_class.oid::pg_catalog.regclass)
-          ELSE pg_catalog.pg_relation_size(pg_class.oid::pg_catalog.regclass, 'main'::pg_catalog.text)
-        END::pg_catalog.float8 AS bytes,
-        reltuples::pg_catalog.float8 AS rows
-      FROM pg_catalog.pg_class
-      JOIN pg_catalog.pg_namespace ON pg_namespace.oid OPERATOR(pg_catalog.=) relnamespace
-      WHERE nspname OPERATOR(pg_catalog.=) ANY (ARRAY['message_store', 'eventfold']::pg_catalog.name[])
-        AND relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'i']::pg_catalog."char"[])
-      ORDER BY bytes DESC, schema, name`.pipe(Effect.mapError(storeError("sizes")))
-    return rows.map(({ bytes, kind, name, of, rows, schema }): RelationSize => ({
-      schema,
-      name,
-      kind,
-      of: Option.fromNullOr(of),
-      bytes,
-      rows: kind === "table" && rows >= 0 ? Option.some(Math.round(rows)) : Option.none()
-    }))
-  }
-).pipe(Effect.withSpan("Inspection.sizes"))
 
 /**
  * By what Message DB's six views count messages. Each is named as its view is, without `_summary`.
@@ -253,28 +176,3 @@ export const summary = (
     Stream.mapError(storeError("summary")),
     Stream.withSpan("Inspection.summary")
   )
-
-/**
- * The message with an id, in whatever stream; none when there is none. It costs one look-up in the index of ids.
- *
- * **Details**
- *
- * `MessageStore.findMessage` looks in one stream, and works on every store. Numbers that JavaScript does not have are read as their text,
- * as with the option `exactNumbers`.
- *
- * Fails with `InvalidArgument` when the id is not a UUID.
- *
- * @category inspecting
- * @since 0.1.0
- */
-export const findMessage = Effect.fn("Inspection.findMessage")(function*(
-  id: string
-): Effect.fn.Return<Option.Option<RecordedMessage>, InvalidArgument | StoreError, PgClient.PgClient> {
-  if (!Schema.is(MessageId)(id)) {
-    return yield* new InvalidArgument({ argument: "id", value: JSON.stringify(id), expected: "a UUID" })
-  }
-  const sql = yield* ownClient
-  const rows = yield* sql`SELECT ${messageColumns(sql)} FROM message_store.messages
-    WHERE id OPERATOR(pg_catalog.=) ${id}::pg_catalog.uuid`.values.pipe(Effect.mapError(storeError("findMessage")))
-  return Arr.head(yield* recordedMessages({ parseJson: parseExactJson }, rows))
-})

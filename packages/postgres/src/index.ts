@@ -6,7 +6,7 @@
 export * as Diagnosis from "./Diagnosis.ts"
 
 /**
- * What a database says about its store: versions, sizes, Message DB's summaries, and a message by its id alone.
+ * What a database says about its store: versions, and Message DB's summaries.
  *
  * @since 0.1.0
  */

@@ -4,7 +4,7 @@
 import { NodeServices } from "@effect/platform-node"
 import type { PgClient } from "@effect/sql-pg"
 import { Pglite } from "@eventfold/pglite"
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
@@ -22,7 +22,9 @@ import { Cli } from "../../src/index.ts"
 import { Opening } from "../../src/internal/connection/stores.ts"
 
 /** The client of the store that all commands of a test file share. */
-export class Shared extends Context.Service<Shared, Context.Context<PgClient.PgClient | SqlClient>>()("cli/test/Shared") {
+export class Shared
+  extends Context.Service<Shared, Context.Context<PgClient.PgClient | SqlClient>>()("cli/test/Shared")
+{
   static readonly layer = Layer.effect(Shared, Layer.build(Pglite.layerClient()))
 }
 
@@ -115,8 +117,11 @@ export const run = Effect.fnUntraced(function*(
 
 /** Runs a command that has to succeed, and gives what it prints. */
 export const prints = (args: string | ReadonlyArray<string>, options?: Options) =>
-  Effect.flatMap(run(args, options), ({ code, stderr, stdout }) =>
-    code === 0 ? Effect.succeed(stdout) : Effect.die(new Error(`${String(args)}: exit code ${code}, ${stderr}`)))
+  Effect.flatMap(
+    run(args, options),
+    ({ code, stderr, stdout }) =>
+      code === 0 ? Effect.succeed(stdout) : Effect.die(new Error(`${String(args)}: exit code ${code}, ${stderr}`))
+  )
 
 /** Text in which what differs from run to run is the same: ids, times, durations, and the name of who runs it. */
 export const stable = (output: string): string =>

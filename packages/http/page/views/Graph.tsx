@@ -37,7 +37,9 @@ const laidOut = (nodes: ReadonlyArray<Node>) => {
   return places
 }
 
-export const Graph = ({ current, nodes }: { readonly nodes: ReadonlyArray<Node>; readonly current: number | undefined }) => {
+export const Graph = (
+  { current, nodes }: { readonly nodes: ReadonlyArray<Node>; readonly current: number | undefined }
+) => {
   const places = useMemo(() => laidOut(nodes), [nodes])
   const width = Math.max(...[...places.values()].map(({ x }) => x)) + size.width / 2 + 12
   const height = Math.max(...[...places.values()].map(({ y }) => y)) + size.height / 2 + 12
@@ -45,12 +47,19 @@ export const Graph = ({ current, nodes }: { readonly nodes: ReadonlyArray<Node>;
     <div class="graph scroll" tabIndex={0} role="group" aria-label="Graph of causes and effects">
       <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`}>
         {nodes.map(({ cause, message }) => {
-          const [from, to] = [cause === undefined ? undefined : places.get(cause.globalPosition), places.get(message.globalPosition)]
+          const [from, to] = [
+            cause === undefined ? undefined : places.get(cause.globalPosition),
+            places.get(message.globalPosition)
+          ]
           if (from === undefined || to === undefined) return null
           const [x1, x2] = [from.x + size.width / 2, to.x - size.width / 2]
           const middle = (x1 + x2) / 2
           return (
-            <path key={message.globalPosition} class="edge" d={`M${x1} ${from.y} C${middle} ${from.y} ${middle} ${to.y} ${x2} ${to.y}`} />
+            <path
+              key={message.globalPosition}
+              class="edge"
+              d={`M${x1} ${from.y} C${middle} ${from.y} ${middle} ${to.y} ${x2} ${to.y}`}
+            />
           )
         })}
         {nodes.map((node) => {
@@ -65,7 +74,9 @@ export const Graph = ({ current, nodes }: { readonly nodes: ReadonlyArray<Node>;
               aria-label={`${message.type} in ${message.streamName}`}
             >
               <rect x={place.x - size.width / 2} y={place.y - size.height / 2} {...size} rx={6} />
-              <text x={place.x - size.width / 2 + 10} y={place.y - 4} class="type"><Text>{cut(message.type, 17)}</Text></text>
+              <text x={place.x - size.width / 2 + 10} y={place.y - 4} class="type">
+                <Text>{cut(message.type, 17)}</Text>
+              </text>
               <text x={place.x + size.width / 2 - 8} y={place.y - 4} class="after">{waitOf(node)}</text>
               <text x={place.x - size.width / 2 + 10} y={place.y + 13} class="of">{cut(message.streamName, 26)}</text>
               <title>{`${message.type} in ${message.streamName}, of ${categoryOf(message.streamName)}`}</title>

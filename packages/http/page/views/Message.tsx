@@ -28,7 +28,9 @@ const Data = ({ message }: { readonly message: RecordedMessage }) => {
         </div>
       </div>
       <div class="body">
-        {isRaw ? <pre class="raw json" tabIndex={0}><Text>{write(message.data, 2)}</Text></pre> : <JsonView value={message.data} />}
+        {isRaw
+          ? <pre class="raw json" tabIndex={0}><Text>{write(message.data, 2)}</Text></pre>
+          : <JsonView value={message.data} />}
       </div>
     </section>
   )
@@ -36,7 +38,9 @@ const Data = ({ message }: { readonly message: RecordedMessage }) => {
 
 const Metadata = ({ message: { metadata } }: { readonly message: RecordedMessage }) => (
   <section class="panel" aria-label="Metadata">
-    <div class="title"><h2>Metadata</h2></div>
+    <div class="title">
+      <h2>Metadata</h2>
+    </div>
     <div class="body">{metadata === null ? <p class="dim">none</p> : <JsonView value={metadata} />}</div>
   </section>
 )
@@ -45,11 +49,19 @@ const Metadata = ({ message: { metadata } }: { readonly message: RecordedMessage
 const Cause = ({ message }: { readonly message: RecordedMessage }) => {
   const [position, streamName] = [causePosition, causeStream].map((key) => field(message.metadata, key))
   const at = typeof position === "number" && position > 0 ? position : undefined
-  const load = useAnswer(at === undefined ? undefined : get("/messages/:globalPosition", { params: { globalPosition: at } }))
+  const load = useAnswer(
+    at === undefined ? undefined : get("/messages/:globalPosition", { params: { globalPosition: at } })
+  )
   if (at === undefined) {
     return (
       <p class="dim">
-        {typeof streamName === "string" ? <>a message of <StreamLink name={streamName} />, without a position</> : "nothing that its metadata name"}
+        {typeof streamName === "string"
+          ? (
+            <>
+              a message of <StreamLink name={streamName} />, without a position
+            </>
+          )
+          : "nothing that its metadata name"}
       </p>
     )
   }
@@ -57,14 +69,21 @@ const Cause = ({ message }: { readonly message: RecordedMessage }) => {
   const wait = cause === undefined ? undefined : Date.parse(message.time) - Date.parse(cause.time)
   return (
     <p class="fact">
-      <a class="type" aria-keyshortcuts="c" data-does="to the cause" href={pathOf("/messages/:position", { position: at })}>
+      <a
+        class="type"
+        aria-keyshortcuts="c"
+        data-does="to the cause"
+        href={pathOf("/messages/:position", { position: at })}
+      >
         {cause === undefined ? <span class="position">#{number(at)}</span> : <Text>{cause.type}</Text>}
       </a>
       {typeof streamName === "string" ? <StreamLink name={streamName} /> : null}
       <span class="dim">
         {wait === undefined
           ? load.problem === undefined ? "" : "not there, or not yours to read"
-          : wait < 0 ? "clock?" : `${duration(wait)} before`}
+          : wait < 0
+          ? "clock?"
+          : `${duration(wait)} before`}
       </span>
     </p>
   )
@@ -72,7 +91,9 @@ const Cause = ({ message }: { readonly message: RecordedMessage }) => {
 
 /** What follows from it. */
 const Effects = ({ position }: { readonly position: number }) => {
-  const load = useAnswer(get("/messages/:globalPosition/effects", { params: { globalPosition: position }, query: { limit: 20 } }))
+  const load = useAnswer(
+    get("/messages/:globalPosition/effects", { params: { globalPosition: position }, query: { limit: 20 } })
+  )
   return (
     <Loaded load={load} lines={2}>
       {({ effects, isComplete, lookedThrough }) => (
@@ -108,7 +129,12 @@ const Shown = ({ message }: { readonly message: RecordedMessage }) => {
   return (
     <View
       title={`${message.type} #${message.globalPosition}`}
-      heading={<><Mark category={categoryOf(message.streamName)} /><Text>{message.type}</Text></>}
+      heading={
+        <>
+          <Mark category={categoryOf(message.streamName)} />
+          <Text>{message.type}</Text>
+        </>
+      }
       facts={
         <>
           <span>
@@ -123,7 +149,9 @@ const Shown = ({ message }: { readonly message: RecordedMessage }) => {
             at {number(message.position)}
           </span>
           <span class="position">#{number(message.globalPosition)}</span>
-          <span><At time={message.time} /> (<Ago time={message.time} />)</span>
+          <span>
+            <At time={message.time} /> (<Ago time={message.time} />)
+          </span>
         </>
       }
       actions={
@@ -138,10 +166,18 @@ const Shown = ({ message }: { readonly message: RecordedMessage }) => {
         <Data message={message} />
         <div class="stack">
           <section class="panel" aria-label="Cause and effects">
-            <div class="title"><h2>Cause</h2></div>
-            <div class="body"><Cause message={message} /></div>
-            <div class="title second"><h2>Effects</h2></div>
-            <div class="body"><Effects position={message.globalPosition} /></div>
+            <div class="title">
+              <h2>Cause</h2>
+            </div>
+            <div class="body">
+              <Cause message={message} />
+            </div>
+            <div class="title second">
+              <h2>Effects</h2>
+            </div>
+            <div class="body">
+              <Effects position={message.globalPosition} />
+            </div>
           </section>
           <Metadata message={message} />
         </div>

@@ -31,7 +31,11 @@ const CauseLink = ({ message: { metadata } }: { readonly message: RecordedMessag
   const [position, streamName] = [causePosition, causeStream].map((key) => field(metadata, key))
   if (typeof position !== "number" || typeof streamName !== "string") return null
   return (
-    <a class="name cause" href={pathOf("/messages/:position", { position })} title={`its cause is #${number(position)}`}>
+    <a
+      class="name cause"
+      href={pathOf("/messages/:position", { position })}
+      title={`its cause is #${number(position)}`}
+    >
       <span aria-hidden="true">←</span> <Text>{streamName}</Text>
     </a>
   )
@@ -204,7 +208,12 @@ export const Stream = ({ params }: { readonly params: Params }) => {
   return (
     <View
       title={streamName}
-      heading={<><Mark category={category} /><Text>{streamName}</Text></>}
+      heading={
+        <>
+          <Mark category={category} />
+          <Text>{streamName}</Text>
+        </>
+      }
       facts={
         <>
           <a href={pathOf("/streams", {}, { category })}>
@@ -231,17 +240,28 @@ export const Stream = ({ params }: { readonly params: Params }) => {
         <div class="title">
           {last === undefined ? <span /> : <Jump streamName={streamName} version={last} />}
           <div class="tabs" role="group" aria-label="Order">
-            <a href={hrefQuery({ dir: undefined, from: undefined })} {...(direction === "backwards" ? { "aria-current": "true" as const } : {})}>
+            <a
+              href={hrefQuery({ dir: undefined, from: undefined })}
+              {...(direction === "backwards" ? { "aria-current": "true" as const } : {})}
+            >
               newest first
             </a>
-            <a href={hrefQuery({ dir: "f", from: undefined })} {...(direction === "forwards" ? { "aria-current": "true" as const } : {})}>
+            <a
+              href={hrefQuery({ dir: "f", from: undefined })}
+              {...(direction === "forwards" ? { "aria-current": "true" as const } : {})}
+            >
               oldest first
             </a>
           </div>
         </div>
         {types.length === 0 ? null : (
           <p class="note">
-            Only {types.map((type) => <span key={type} class="type"><Text>{type}</Text>{" "}</span>)}
+            Only {types.map((type) => (
+              <span key={type} class="type">
+                <Text>{type}</Text>
+                {" "}
+              </span>
+            ))}
             <a href={hrefQuery({ type: undefined })}>show all types</a>
           </p>
         )}
@@ -269,7 +289,11 @@ export const Stream = ({ params }: { readonly params: Params }) => {
                   {next === undefined
                     ? <span class="dim grow">{direction === "backwards" ? "the first" : "the newest"}</span>
                     : (
-                      <a class="button small grow" aria-keyshortcuts="n" href={hrefQuery({ from: next, at: undefined })}>
+                      <a
+                        class="button small grow"
+                        aria-keyshortcuts="n"
+                        href={hrefQuery({ from: next, at: undefined })}
+                      >
                         {direction === "backwards" ? "Older" : "Newer"}
                       </a>
                     )}

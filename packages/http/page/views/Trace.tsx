@@ -39,16 +39,26 @@ const Waterfall = ({ current, nodes }: ShapeProps) => {
             <th scope="col" class="narrow-gone">Stream</th>
             <th scope="col" class="num">After</th>
             <th scope="col" class="lanes">
-              <span class="axis"><span>0</span><span>{duration(length / 2)}</span><span>{duration(length)}</span></span>
+              <span class="axis">
+                <span>0</span>
+                <span>{duration(length / 2)}</span>
+                <span>{duration(length)}</span>
+              </span>
             </th>
           </tr>
         </thead>
         <tbody>
           {nodes.map((node) => {
             const { cause, depth, message } = node
-            const [from, to] = [at(cause === undefined || node.clockDiffers ? message.time : cause.time), at(message.time)]
+            const [from, to] = [
+              at(cause === undefined || node.clockDiffers ? message.time : cause.time),
+              at(message.time)
+            ]
             return (
-              <tr key={message.globalPosition} {...(message.globalPosition === current ? { "aria-current": "true" as const } : {})}>
+              <tr
+                key={message.globalPosition}
+                {...(message.globalPosition === current ? { "aria-current": "true" as const } : {})}
+              >
                 <th scope="row" class="clip">
                   <span class="indent" style={{ width: `${Math.min(depth, 10) * 0.9}rem` }} aria-hidden="true">
                     {depth === 0 ? "" : "└"}
@@ -58,14 +68,18 @@ const Waterfall = ({ current, nodes }: ShapeProps) => {
                     <Text>{message.type}</Text>
                   </a>
                 </th>
-                <td class="clip narrow-gone"><StreamLink name={message.streamName} /></td>
+                <td class="clip narrow-gone">
+                  <StreamLink name={message.streamName} />
+                </td>
                 <td class="num dim" {...(node.clockDiffers ? { title: clockNote } : {})}>{waitOf(node)}</td>
                 <td class="lanes">
                   <div class="lane" aria-hidden="true">
                     {to - from > 0.3
                       ? <span class="wait" style={{ left: `${from}%`, width: `${to - from}%` }} />
                       : null}
-                    <span class="dot" style={{ left: `${to}%` }}><Mark category={categoryOf(message.streamName)} /></span>
+                    <span class="dot" style={{ left: `${to}%` }}>
+                      <Mark category={categoryOf(message.streamName)} />
+                    </span>
                   </div>
                 </td>
               </tr>
@@ -95,12 +109,23 @@ const Table = ({ current, nodes }: ShapeProps) => {
         </thead>
         <tbody>
           {inOrder.map((node) => (
-            <tr key={node.message.globalPosition} {...(node.message.globalPosition === current ? { "aria-current": "true" as const } : {})}>
-              <th scope="row" class="num"><PositionLink isRow position={node.message.globalPosition} /></th>
-              <td class="type"><Text>{node.message.type}</Text></td>
-              <td><StreamLink name={node.message.streamName} /></td>
+            <tr
+              key={node.message.globalPosition}
+              {...(node.message.globalPosition === current ? { "aria-current": "true" as const } : {})}
+            >
+              <th scope="row" class="num">
+                <PositionLink isRow position={node.message.globalPosition} />
+              </th>
+              <td class="type">
+                <Text>{node.message.type}</Text>
+              </td>
+              <td>
+                <StreamLink name={node.message.streamName} />
+              </td>
               <td class="num">{number(node.message.position)}</td>
-              <td class="fit"><At inColumn time={node.message.time} /></td>
+              <td class="fit">
+                <At inColumn time={node.message.time} />
+              </td>
               <td>{node.cause === undefined ? null : <PositionLink position={node.cause.globalPosition} />}</td>
               <td class="num dim">{waitOf(node)}</td>
             </tr>
@@ -143,7 +168,14 @@ export const Trace = ({ around, streamName }: {
   /** The global position of the message that is looked at. */
   readonly around?: number | undefined
 }) => {
-  const more = useSignal<{ readonly of: string; readonly messages: ReadonlyArray<Traced>; readonly through: number; readonly isComplete: boolean } | undefined>(
+  const more = useSignal<
+    {
+      readonly of: string
+      readonly messages: ReadonlyArray<Traced>
+      readonly through: number
+      readonly isComplete: boolean
+    } | undefined
+  >(
     undefined
   )
   const load = useAnswer(get("/correlations/:streamName", {
@@ -157,7 +189,9 @@ export const Trace = ({ around, streamName }: {
     <section class="panel" aria-label="Trace">
       <div class="title">
         <h2>Trace</h2>
-        <span class="dim">of <StreamLink name={streamName} /></span>
+        <span class="dim">
+          of <StreamLink name={streamName} />
+        </span>
         <div class="tabs" role="group" aria-label="Show as">
           {Object.keys(shapes).map((shape) => (
             <a
@@ -198,11 +232,16 @@ export const Trace = ({ around, streamName }: {
               <p class="note">
                 {counted(all.length, "message")} in {counted(streams, "stream")}
                 {nodes.length < 2 ? "" : `, ${duration(spanOf(nodes).length)}`}
-                {isEnd ? "" : `; looked at #${number(lookedFrom)} to #${number(through)}`}{" "}
-                {isEnd ? null : <button type="button" class="small" onClick={() => void lookFurther()}>Look further</button>}
+                {isEnd ? "" : `; looked at #${number(lookedFrom)} to #${number(through)}`} {isEnd
+                  ? null
+                  : <button type="button" class="small" onClick={() => void lookFurther()}>Look further</button>}
               </p>
               {nodes.length === 0
-                ? <Empty title="No messages">None that you may read has this correlation, as far as the store has looked.</Empty>
+                ? (
+                  <Empty title="No messages">
+                    None that you may read has this correlation, as far as the store has looked.
+                  </Empty>
+                )
                 : <Shape nodes={nodes} current={around} />}
             </>
           )
@@ -218,7 +257,14 @@ export const Correlation = ({ params }: { readonly params: Params }) => {
   return (
     <View
       title={`Correlation ${streamName}`}
-      heading={<>Correlation <span class="name"><Text>{streamName}</Text></span></>}
+      heading={
+        <>
+          Correlation{" "}
+          <span class="name">
+            <Text>{streamName}</Text>
+          </span>
+        </>
+      }
       facts={<a href={pathOf("/streams/:streamName", { streamName })}>the stream</a>}
     >
       <Trace streamName={streamName} />

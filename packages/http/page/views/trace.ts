@@ -36,7 +36,9 @@ export const tree = (traced: ReadonlyArray<Traced>): ReadonlyArray<Node> => {
     const wait = cause === undefined ? undefined : Date.parse(message.time) - Date.parse(cause.time)
     const clockDiffers = wait !== undefined && wait < 0
     nodes.push({ message, cause, depth, clockDiffers, wait: clockDiffers ? undefined : wait })
-    for (const one of (effects.get(message.globalPosition) ?? []).toReversed()) rest.push({ one, cause: message, depth: depth + 1 })
+    for (const one of (effects.get(message.globalPosition) ?? []).toReversed()) {
+      rest.push({ one, cause: message, depth: depth + 1 })
+    }
   }
   return nodes
 }

@@ -69,7 +69,9 @@ const load = Effect.fnUntraced(function*(file: string) {
   const observe = Predicate.hasProperty(loaded, "observe") ? loaded.observe : undefined
   if (!isObserved(observe)) {
     return yield* new UsageError({
-      message: `the module ${file} ${observe === undefined ? "exports no `observe`" : "exports an `observe` that is no layer"}`,
+      message: `the module ${file} ${
+        observe === undefined ? "exports no `observe`" : "exports an `observe` that is no layer"
+      }`,
       hint
     })
   }

@@ -69,6 +69,8 @@ const buildOf = Effect.fnUntraced(function*(
   })
 })
 
+const inWords = (count: number): string => count === 1 ? "1 message" : `${count} messages`
+
 const Outcome = Schema.Struct({
   readModel: Schema.String,
   build: Schema.Int,
@@ -95,8 +97,10 @@ const runToEnd = Effect.fnUntraced(function*<E, R>(
   const { build, handled, of, phase, position } = last.value
   yield* Print.done(
     phase === "switched"
-      ? `build ${build} of ${readModel} is live: it has handled ${handled} messages`
-      : `build ${build} of ${readModel} is filled beside the live one: ${handled} messages. eventfold switch ${readModel} puts it in place`,
+      ? `build ${build} of ${readModel} is live: it has handled ${inWords(handled)}`
+      : `build ${build} of ${readModel} is filled beside the live one, with ${
+        inWords(handled)
+      }. eventfold switch ${readModel} puts it in place`,
     { readModel, build, phase, handled, of, position },
     Outcome
   )
@@ -110,7 +114,9 @@ export const rebuild = Command.make("rebuild", {
   sideEffects: sideEffectsFlag,
   manual: Flag.Boolean("no-switch").pipe(
     Flag.withDefault(false),
-    Flag.withDescription("Leave the new build beside the live one, to look at its tables: eventfold switch puts it in place")
+    Flag.withDescription(
+      "Leave the new build beside the live one, to look at its tables: eventfold switch puts it in place"
+    )
   ),
   ...authorFlags
 }, ({ by, compare, manual, readModel, reason, sideEffects, throttle }) =>
@@ -137,7 +143,10 @@ export const rebuild = Command.make("rebuild", {
     Command.withShortDescription("Build a read model again"),
     Command.withExamples([
       { command: "eventfold rebuild balances -m src/observe.ts" },
-      { command: "eventfold rebuild balances --throttle 5000 --no-switch -m src/observe.ts", description: "Slowly, and look first" },
+      {
+        command: "eventfold rebuild balances --throttle 5000 --no-switch -m src/observe.ts",
+        description: "Slowly, and look first"
+      },
       { command: "eventfold rebuild balances --compare -m src/observe.ts", description: "Only when nothing differs" }
     ])
   )
@@ -145,7 +154,10 @@ export const rebuild = Command.make("rebuild", {
 /** Puts a build in place. */
 export const switchTo = Command.make("switch", {
   readModel: nameArgument,
-  build: Flag.Int("build").pipe(Flag.optional, Flag.withDescription("The number of the build; the one being built by default")),
+  build: Flag.Int("build").pipe(
+    Flag.optional,
+    Flag.withDescription("The number of the build; the one being built by default")
+  ),
   compare: compareFlag,
   throttle: throttleFlag,
   sideEffects: sideEffectsFlag,
@@ -167,7 +179,9 @@ export const switchTo = Command.make("switch", {
       })
     )
   }).pipe(Effect.provide(ofApplication))).pipe(
-    Command.withDescription("Puts a build that was filled beside the live one in its place, after it has handled what it misses. It asks first"),
+    Command.withDescription(
+      "Puts a build that was filled beside the live one in its place, after it has handled what it misses. It asks first"
+    ),
     Command.withShortDescription("Put a build of a read model in place"),
     Command.withExamples([{ command: "eventfold switch balances --compare -m src/observe.ts" }])
   )
@@ -196,27 +210,31 @@ export const dropBuild = Command.make("drop-build", {
   )
 
 /** Accepts a changed definition. */
-export const accept = Command.make("accept", { readModel: nameArgument, ...authorFlags }, ({ by, readModel, reason }) =>
-  Effect.gen(function*() {
-    const { checkpoint, number, state } = yield* buildOf(readModel, Option.none(), "live")
-    yield* confirm(`Keep the tables of ${readModel}, although the definition has changed?`)
-    yield* Steering.accept(readModel, {
-      expected: { number, state },
-      by: yield* authorOf(by),
-      reason: Option.getOrUndefined(reason)
-    })
-    yield* Print.done(
-      `the definition is accepted for build ${number} of ${readModel}`,
-      { readModel, build: number, state, position: checkpoint.position },
-      Changed
-    )
-  }).pipe(Effect.provide(ofApplication))).pipe(
-    Command.withDescription(
-      "Has the tables of a read model count as filled by the changed definition of the same version, where the change makes no difference to them. It asks first"
-    ),
-    Command.withShortDescription("Keep the tables of a changed read model"),
-    Command.withExamples([{ command: `eventfold accept balances --reason "only renamed a variable" -m src/observe.ts` }])
-  )
+export const accept = Command.make(
+  "accept",
+  { readModel: nameArgument, ...authorFlags },
+  ({ by, readModel, reason }) =>
+    Effect.gen(function*() {
+      const { checkpoint, number, state } = yield* buildOf(readModel, Option.none(), "live")
+      yield* confirm(`Keep the tables of ${readModel}, although the definition has changed?`)
+      yield* Steering.accept(readModel, {
+        expected: { number, state },
+        by: yield* authorOf(by),
+        reason: Option.getOrUndefined(reason)
+      })
+      yield* Print.done(
+        `the definition is accepted for build ${number} of ${readModel}`,
+        { readModel, build: number, state, position: checkpoint.position },
+        Changed
+      )
+    }).pipe(Effect.provide(ofApplication))
+).pipe(
+  Command.withDescription(
+    "Has the tables of a read model count as filled by the changed definition of the same version, where the change makes no difference to them. It asks first"
+  ),
+  Command.withShortDescription("Keep the tables of a changed read model"),
+  Command.withExamples([{ command: `eventfold accept balances --reason "only renamed a variable" -m src/observe.ts` }])
+)
 
 /** Has a read model resume elsewhere. */
 export const resumeAt = Command.make("resume-at", {
@@ -232,7 +250,9 @@ export const resumeAt = Command.make("resume-at", {
 }, ({ by, expected, readModel, reason, to }) =>
   Effect.gen(function*() {
     const { checkpoint, number, state } = yield* buildOf(readModel, Option.none(), "live")
-    yield* confirm(`Have ${readModel} resume after ${to}, and not after ${checkpoint.position}? Its tables stay as they are.`)
+    yield* confirm(
+      `Have ${readModel} resume after ${to}, and not after ${checkpoint.position}? Its tables stay as they are.`
+    )
     yield* Steering.rewindReadModel(readModel, {
       to,
       expected: { number, state, position: Option.getOrElse(expected, () => checkpoint.position) },
@@ -251,4 +271,3 @@ export const resumeAt = Command.make("resume-at", {
     Command.withShortDescription("Have a read model go on elsewhere"),
     Command.withExamples([{ command: `eventfold resume-at balances 4711 --reason "restored from the backup of noon"` }])
   )
-

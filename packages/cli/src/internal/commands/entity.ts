@@ -68,7 +68,10 @@ const differences = (before: Schema.Json, after: Schema.Json) => {
 /** A state for a person: JSON, and how it differs from the other one. */
 const show = Effect.fnUntraced(function*(found: Observe.EntityState) {
   const { bold, green, red } = yield* styles
-  const version = Option.match(found.version, { onNone: () => "before its first message", onSome: (at) => `at version ${at}` })
+  const version = Option.match(found.version, {
+    onNone: () => "before its first message",
+    onSome: (at) => `at version ${at}`
+  })
   const last = Option.match(found.last, { onNone: () => "which does not exist", onSome: (at) => `of ${at}` })
   yield* print(bold(shown(`${found.streamName} ${version} ${last}`)))
   if (Option.isNone(found.compared)) {
@@ -133,12 +136,20 @@ export const entity = Command.make("entity", {
       ]
     })
   }).pipe(Effect.provide(definitions))).pipe(
-    Command.withDescription("Folds the messages of a stream by the definition of the application, and prints the state"),
+    Command.withDescription(
+      "Folds the messages of a stream by the definition of the application, and prints the state"
+    ),
     Command.withShortDescription("Print the state of an entity"),
     Command.withExamples([
       { command: "eventfold entity account-123 --module src/observe.ts", description: "The latest state" },
-      { command: "eventfold entity account-123 --at 7 --diff 6 -m src/observe.ts", description: "What version 7 has changed" },
-      { command: "eventfold entity account-123 --at 2026-11-29T10:00:00Z -m src/observe.ts", description: "What it was then" }
+      {
+        command: "eventfold entity account-123 --at 7 --diff 6 -m src/observe.ts",
+        description: "What version 7 has changed"
+      },
+      {
+        command: "eventfold entity account-123 --at 2026-11-29T10:00:00Z -m src/observe.ts",
+        description: "What it was then"
+      }
     ])
   )
 
@@ -167,7 +178,10 @@ const check = Command.make("check", {
     const observe = yield* Observe.Observe
     const names = categories.length === 0 ? observe.loaded.categories : categories
     if (names.length === 0) {
-      return yield* new UsageError({ message: "the module registers no category", hint: "give Observe.layer its categories" })
+      return yield* new UsageError({
+        message: "the module registers no category",
+        hint: "give Observe.layer its categories"
+      })
     }
     const found = yield* Effect.forEach(names, (name) => observe.storedTypes(name, { sample: all ? "all" : sample }))
     const types = found.flatMap(({ category, types }) => types.map((type) => ({ category, ...type })))
@@ -185,7 +199,9 @@ const check = Command.make("check", {
     })
     const misfits = types.reduce((sum, { misfits }) => sum + misfits, 0)
     if (misfits > 0) {
-      return yield* new ProblemsFound({ message: `${misfits} messages do not fit their schemas` })
+      return yield* new ProblemsFound({
+        message: misfits === 1 ? "1 message does not fit its schema" : `${misfits} messages do not fit their schemas`
+      })
     }
   }).pipe(Effect.provide(definitions))).pipe(
     Command.withDescription(

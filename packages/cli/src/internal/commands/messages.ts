@@ -74,15 +74,17 @@ export const isMessageId = (text: string): boolean =>
   /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i.test(text)
 
 /** A whole number that a position can be; `undefined` when the text is none. */
-export const positionOf = (text: string): number | undefined =>
-  /^\d{1,15}$/.test(text) ? Number(text) : undefined
+export const positionOf = (text: string): number | undefined => /^\d{1,15}$/.test(text) ? Number(text) : undefined
 
 /** A time as a person writes it, with the zone, or in that of the machine. */
 export const timeOf = (text: string): Effect.Effect<DateTime.Utc, UsageError> =>
   Option.match(/^\d{4}-\d{2}-\d{2}/.test(text) ? DateTime.make(new Date(text)) : Option.none(), {
     onNone: () =>
       Effect.fail(
-        new UsageError({ message: `${text} is no time`, hint: "write it as in 2026-11-29T10:00:00Z, or without the zone" })
+        new UsageError({
+          message: `${text} is no time`,
+          hint: "write it as in 2026-11-29T10:00:00Z, or without the zone"
+        })
       ),
     onSome: (time) => Effect.succeed(DateTime.toUtc(time))
   })

@@ -93,7 +93,9 @@ export const parked = Command.make("parked", {
       none: "nothing is parked"
     })
   }).pipe(Effect.provide(Stores.messageStore()))).pipe(
-    Command.withDescription("Lists the consumers for which messages are parked, or the streams that are parked for one, with why"),
+    Command.withDescription(
+      "Lists the consumers for which messages are parked, or the streams that are parked for one, with why"
+    ),
     Command.withShortDescription("List what is parked"),
     Command.withExamples([
       { command: "eventfold parked", description: "For whom" },
@@ -142,13 +144,18 @@ export const replay = Command.make("replay", {
       return { streams: 1, messages: found.messages.length }
     })
     yield* Print.done(
-      `a replay is requested for ${consumer}: ${inWords(messages)} wait in ${streams} ${streams === 1 ? "stream" : "streams"}. ` +
-        `The consumer carries it out when it runs; eventfold parked ${consumer} shows what is left`,
+      `a replay is requested of ${Option.getOrElse(stream, () => `${streams} streams`)} for ${consumer}, in which ` +
+        `${
+          messages === 1 ? "1 message waits" : `${messages} messages wait`
+        }. The consumer carries it out when it runs; ` +
+        `eventfold parked ${consumer} shows what is left`,
       { consumer, category: owner.category, streams, messages },
       Replayed
     )
   }).pipe(Effect.provide(Stores.messageStore()))).pipe(
-    Command.withDescription("Has a consumer handle parked messages again: of one stream, or all. Replay one stream first"),
+    Command.withDescription(
+      "Has a consumer handle parked messages again: of one stream, or all. Replay one stream first"
+    ),
     Command.withShortDescription("Replay parked messages"),
     Command.withExamples([
       { command: "eventfold replay notifier account-123 -n 1", description: "Tries the oldest message of a stream" },
@@ -186,16 +193,23 @@ export const drop = Command.make("drop", {
     const author = { by: yield* authorOf(by), reason }
     const [streams, messages] = yield* Effect.gen(function*() {
       if (Option.isNone(stream)) {
-        yield* confirm(`Drop ${inWords(owner.messages)} of ${owner.streams} streams, which ${consumer} will not handle?`)
+        yield* confirm(
+          `Drop ${inWords(owner.messages)} of ${owner.streams} streams, which ${consumer} will not handle?`
+        )
         const found = yield* Stream.runCollect(Parking.list(owner))
-        const dropped = yield* Effect.forEach(found, (one) =>
-          Steering.drop(owner, { ...author, stream: one.stream, expected: Steering.seen(one) }))
+        const dropped = yield* Effect.forEach(
+          found,
+          (one) => Steering.drop(owner, { ...author, stream: one.stream, expected: Steering.seen(one) })
+        )
         return [found.length, dropped.reduce((sum, one) => sum + one, 0)] as const
       }
       const found = yield* parkedOf(owner, stream.value)
       if (Option.isSome(message)) {
         yield* confirm(`Drop the message at ${message.value} of ${found.stream}, which ${consumer} will not handle?`)
-        return [1, yield* Steering.drop(owner, { ...author, stream: found.stream, globalPosition: message.value })] as const
+        return [
+          1,
+          yield* Steering.drop(owner, { ...author, stream: found.stream, globalPosition: message.value })
+        ] as const
       }
       yield* confirm(`Drop ${inWords(found.messages.length)} of ${found.stream}, which ${consumer} will not handle?`)
       const count = yield* Steering.drop(owner, { ...author, stream: found.stream, expected: Steering.seen(found) })
@@ -211,6 +225,9 @@ export const drop = Command.make("drop", {
     Command.withShortDescription("Give parked messages up"),
     Command.withExamples([
       { command: `eventfold drop notifier account-123 --reason "the address is gone"` },
-      { command: `eventfold drop notifier account-123 --message 4711 --reason "sent by hand"`, description: "One message" }
+      {
+        command: `eventfold drop notifier account-123 --message 4711 --reason "sent by hand"`,
+        description: "One message"
+      }
     ])
   )

@@ -115,7 +115,10 @@ export const read = Command.make("read", {
       { command: "eventfold read account-123", description: "A stream" },
       { command: "eventfold read account -t Deposited -n 10", description: "The first ten deposits of a category" },
       { command: "eventfold read account-123 --backwards -n 1", description: "The last message of a stream" },
-      { command: "eventfold read --from 1000 --to 2000 --json | gzip > part.ndjson.gz", description: "A part of the log" }
+      {
+        command: "eventfold read --from 1000 --to 2000 --json | gzip > part.ndjson.gz",
+        description: "A part of the log"
+      }
     ])
   )
 
@@ -160,23 +163,19 @@ export const last = Command.make("last", {
 
 /** One message by its place. */
 export const get = Command.make("get", {
-  message: Argument.String("message").pipe(Argument.withDescription("The id of a message, or its global position")),
-  stream: Flag.String("stream").pipe(
-    Flag.optional,
-    Flag.withDescription("The stream of the message, by which its id is looked up on every Message DB")
-  )
-}, ({ message, stream }) =>
+  message: Argument.String("message").pipe(Argument.withDescription("The id of a message, or its global position"))
+}, ({ message }) =>
   Effect.gen(function*() {
     const store = yield* MessageStore
     const position = positionOf(message)
     const missing = new CommandFailed({ message: `there is no message ${message}` })
     if (position !== undefined) return yield* found(yield* store.messageAt(position), missing)
     if (!isMessageId(message)) {
-      return yield* new UsageError({ message: `${message} is neither the id of a message, which is a UUID, nor a global position` })
+      return yield* new UsageError({
+        message: `${message} is neither the id of a message, which is a UUID, nor a global position`
+      })
     }
-    if (Option.isSome(stream)) return yield* found(yield* store.findMessage(stream.value, message), missing)
-    const { findMessage } = yield* Effect.promise(() => import("./database.ts"))
-    return yield* found(yield* findMessage(message), missing)
+    return yield* found(yield* store.messageById(message), missing)
   }).pipe(Effect.provide(Stores.messageStore()))).pipe(
     Command.withDescription("Prints one message, with its metadata"),
     Command.withShortDescription("Print one message"),
@@ -193,9 +192,7 @@ const followed = (place: Tail.Place, from: number, types: ReadonlyArray<string> 
   let next = from
   const isStream = place !== "everything" && "stream" in place
   return Stream.suspend(() => Tail.follow(place, { from: next, types })).pipe(
-    Stream.tap((message) =>
-      Effect.sync(() => next = (isStream ? message.position : message.globalPosition) + 1)
-    ),
+    Stream.tap((message) => Effect.sync(() => next = (isStream ? message.position : message.globalPosition) + 1)),
     Stream.tapError((error) => isAway(error) ? tell(`the store is away, and it waits: ${error.message}`) : Effect.void),
     Stream.retry(
       Schedule.spaced("1 second").pipe(

@@ -108,75 +108,85 @@ const lagOf = ({ build, status }: typeof BuildRow.Type) =>
     ))
 
 /** How far read models are. */
-export const readModels = Command.make("read-models", { name: idArgument("read model") }, ({ name }) =>
-  Effect.gen(function*() {
-    const observe = yield* Observe.Observe
-    const found = yield* Option.match(name, {
-      onNone: () => observe.readModels,
-      onSome: (name) => Effect.map(observe.readModel(name), Option.toArray)
-    })
-    const none = Option.match(name, {
-      onNone: () => "no read model has a build",
-      onSome: (name) => `neither the store nor the application knows a read model ${name}`
-    })
-    const form = yield* Print.format
-    if (form === "json" || form === "ndjson") {
-      return yield* Print.list(found, { schema: Observe.ObservedReadModel, columns: [], none })
-    }
-    const rows = found.flatMap(({ readModel, status, stored }) =>
-      stored.length === 0
-        ? [{ readModel, build: Option.none(), status }]
-        : stored.map(({ build }) => ({ readModel, build: Option.some(build), status }))
-    )
-    yield* Print.list(rows, {
-      schema: BuildRow,
-      columns: [
-        { title: "read model", cell: ({ readModel }) => readModel },
-        { title: "build", cell: ({ build }) => Option.map(build, ({ number }) => number) },
-        { title: "version", cell: ({ build }) => Option.map(build, ({ version }) => version) },
-        { title: "state", cell: ({ build }) => Option.map(build, ({ state }) => state) },
-        { title: "position", cell: ({ build }) => Option.map(build, ({ checkpoint }) => checkpoint.position) },
-        { title: "behind", cell: (row) => Option.map(lagOf(row), ({ messages }) => messages) },
-        { title: "by", cell: (row) => Option.map(lagOf(row), ({ age }) => age) },
-        { title: "held back", cell: ({ status }) => heldBackOf(status), isWide: true }
-      ],
-      none
-    })
-  }).pipe(Effect.provide(ofReadModels))).pipe(
-    Command.withDescription("Lists the builds of the read models with how far they are, and who holds them back"),
-    Command.withShortDescription("List the read models and their builds"),
-    Command.withExamples([
-      { command: "eventfold read-models", description: "All that have a build" },
-      { command: "eventfold read-models balances -m src/observe.ts", description: "The exact lag of one" }
-    ])
-  )
+export const readModels = Command.make(
+  "read-models",
+  { name: idArgument("read model") },
+  ({ name }) =>
+    Effect.gen(function*() {
+      const observe = yield* Observe.Observe
+      const found = yield* Option.match(name, {
+        onNone: () => observe.readModels,
+        onSome: (name) => Effect.map(observe.readModel(name), Option.toArray)
+      })
+      const none = Option.match(name, {
+        onNone: () => "no read model has a build",
+        onSome: (name) => `neither the store nor the application knows a read model ${name}`
+      })
+      const form = yield* Print.format
+      if (form === "json" || form === "ndjson") {
+        return yield* Print.list(found, { schema: Observe.ObservedReadModel, columns: [], none })
+      }
+      const rows = found.flatMap(({ readModel, status, stored }) =>
+        stored.length === 0
+          ? [{ readModel, build: Option.none(), status }]
+          : stored.map(({ build }) => ({ readModel, build: Option.some(build), status }))
+      )
+      yield* Print.list(rows, {
+        schema: BuildRow,
+        columns: [
+          { title: "read model", cell: ({ readModel }) => readModel },
+          { title: "build", cell: ({ build }) => Option.map(build, ({ number }) => number) },
+          { title: "version", cell: ({ build }) => Option.map(build, ({ version }) => version) },
+          { title: "state", cell: ({ build }) => Option.map(build, ({ state }) => state) },
+          { title: "position", cell: ({ build }) => Option.map(build, ({ checkpoint }) => checkpoint.position) },
+          { title: "behind", cell: (row) => Option.map(lagOf(row), ({ messages }) => messages) },
+          { title: "by", cell: (row) => Option.map(lagOf(row), ({ age }) => age) },
+          { title: "held back", cell: ({ status }) => heldBackOf(status), isWide: true }
+        ],
+        none
+      })
+    }).pipe(Effect.provide(ofReadModels))
+).pipe(
+  Command.withDescription("Lists the builds of the read models with how far they are, and who holds them back"),
+  Command.withShortDescription("List the read models and their builds"),
+  Command.withExamples([
+    { command: "eventfold read-models", description: "All that have a build" },
+    { command: "eventfold read-models balances -m src/observe.ts", description: "The exact lag of one" }
+  ])
+)
 
 /** How far processes are, and what they wait for. */
-export const processes = Command.make("processes", { name: idArgument("process") }, ({ name }) =>
-  Effect.gen(function*() {
-    const observe = yield* Observe.Observe
-    const found = yield* Option.match(name, {
-      onNone: () => observe.processes,
-      onSome: (name) => Effect.map(observe.process(name), (one) => [one])
-    })
-    yield* Print.list(found, {
-      schema: Observe.ObservedProcess,
-      columns: [
-        { title: "process", cell: ({ process }) => process },
-        { title: "behind", cell: ({ status }) => status.lag.messages },
-        { title: "by", cell: ({ status }) => status.lag.age },
-        { title: "pending deadlines", cell: ({ pending }) => pending },
-        { title: "overdue", cell: ({ overdue }) => overdue },
-        { title: "next", cell: ({ next: [first] }) => first?.due },
-        { title: "of", cell: ({ next: [first] }) => first === undefined ? undefined : `${first.id} ${first.name}` }
-      ],
-      none: "the module registers no process"
-    })
-  }).pipe(Effect.provide(ofApplication))).pipe(
-    Command.withDescription("Lists the processes of the application with their lag, and the deadlines that they wait for"),
-    Command.withShortDescription("List the processes and their lag"),
-    Command.withExamples([{ command: "eventfold processes -m src/observe.ts" }])
-  )
+export const processes = Command.make(
+  "processes",
+  { name: idArgument("process") },
+  ({ name }) =>
+    Effect.gen(function*() {
+      const observe = yield* Observe.Observe
+      const found = yield* Option.match(name, {
+        onNone: () => observe.processes,
+        onSome: (name) => Effect.map(observe.process(name), (one) => [one])
+      })
+      yield* Print.list(found, {
+        schema: Observe.ObservedProcess,
+        columns: [
+          { title: "process", cell: ({ process }) => process },
+          { title: "behind", cell: ({ status }) => status.lag.messages },
+          { title: "by", cell: ({ status }) => status.lag.age },
+          { title: "pending deadlines", cell: ({ pending }) => pending },
+          { title: "overdue", cell: ({ overdue }) => overdue },
+          { title: "next", cell: ({ next: [first] }) => first?.due },
+          { title: "of", cell: ({ next: [first] }) => first === undefined ? undefined : `${first.id} ${first.name}` }
+        ],
+        none: "the module registers no process"
+      })
+    }).pipe(Effect.provide(ofApplication))
+).pipe(
+  Command.withDescription(
+    "Lists the processes of the application with their lag, and the deadlines that they wait for"
+  ),
+  Command.withShortDescription("List the processes and their lag"),
+  Command.withExamples([{ command: "eventfold processes -m src/observe.ts" }])
+)
 
 /** The deadlines that a process waits for. */
 export const deadlines = Command.make("deadlines", {
@@ -201,7 +211,9 @@ export const deadlines = Command.make("deadlines", {
       none: "no deadline is pending"
     })
   }).pipe(Effect.provide(Stores.messageStore()))).pipe(
-    Command.withDescription("Lists the deadlines that a process waits for, the earliest first, so those that are overdue"),
+    Command.withDescription(
+      "Lists the deadlines that a process waits for, the earliest first, so those that are overdue"
+    ),
     Command.withShortDescription("List pending deadlines"),
     Command.withExamples([
       { command: "eventfold deadlines fulfilment -n 20" },
@@ -229,7 +241,10 @@ export const runners = Command.make("runners", {}, () =>
         { title: "category", cell: ({ runs: [run] }) => run?.category },
         { title: "host", cell: ({ host }) => host },
         { title: "pid", cell: ({ pid }) => pid === undefined ? undefined : String(pid) },
-        { title: "does", cell: ({ isStale, runs: [run] }) => isStale ? "silent" : run?.status.isActive ? "works" : "stands by" },
+        {
+          title: "does",
+          cell: ({ isStale, runs: [run] }) => isStale ? "silent" : run?.status.isActive ? "works" : "stands by"
+        },
         { title: "per second", cell: ({ runs: [run] }) => run === undefined ? undefined : Math.round(run.status.rate) },
         { title: "in flight", cell: ({ runs: [run] }) => run?.status.inFlight },
         { title: "parked", cell: ({ runs: [run] }) => run?.status.parked },
@@ -252,7 +267,11 @@ export const runners = Command.make("runners", {}, () =>
 
 /** Who did what. */
 export const history = Command.make("history", {
-  limit: Flag.Int("limit").pipe(Flag.withAlias("n"), Flag.withDefault(20), Flag.withDescription("How many records at most"))
+  limit: Flag.Int("limit").pipe(
+    Flag.withAlias("n"),
+    Flag.withDefault(20),
+    Flag.withDescription("How many records at most")
+  )
 }, ({ limit }) =>
   Effect.gen(function*() {
     const records = Administration.history({ direction: "backwards", limit })
@@ -272,11 +291,12 @@ export const history = Command.make("history", {
       }
     )
   }).pipe(Effect.provide(Stores.messageStore()))).pipe(
-    Command.withDescription("Lists what administrators have done, the newest first: replays, drops, rewinds, rebuilds, deletions"),
+    Command.withDescription(
+      "Lists what administrators have done, the newest first: replays, drops, rewinds, rebuilds, deletions"
+    ),
     Command.withShortDescription("List who did what"),
     Command.withExamples([{ command: "eventfold history -n 5" }])
   )
 
 /** A record of what was done. */
 const RecordRow = Schema.Struct({ time: Schema.DateTimeUtc, ...Administration.Administered.fields })
-

@@ -7,6 +7,8 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { MessageStore } from "eventfold/MessageStore"
+import { StoreRelation } from "eventfold/StoreBackend"
 import * as Stores from "../connection/stores.ts"
 import * as Print from "../output/print.ts"
 
@@ -20,7 +22,15 @@ const views = {
   "type-categories": "type_category"
 } as const
 
-const reports = ["sizes", "streams", "types", "stream-types", "type-streams", "category-types", "type-categories"] as const
+const reports = [
+  "sizes",
+  "streams",
+  "types",
+  "stream-types",
+  "type-streams",
+  "category-types",
+  "type-categories"
+] as const
 
 const units = ["B", "kB", "MB", "GB", "TB"] as const
 
@@ -31,21 +41,23 @@ const readableSize = (bytes: number): string => {
 }
 
 const sizes = Effect.gen(function*() {
-  const { RelationSize, sizes } = yield* Effect.promise(() => import("./database.ts"))
+  const store = yield* MessageStore
   const isTable = yield* Print.isTable
-  yield* Print.list(yield* sizes, {
-    schema: RelationSize,
+  const { relations } = yield* store.describe
+  yield* Print.list(relations, {
+    schema: StoreRelation,
     columns: [
       { title: "schema", cell: ({ schema }) => schema },
       { title: "name", cell: ({ name }) => name },
       { title: "kind", cell: ({ kind }) => kind },
-      { title: "of", cell: ({ of }) => of },
+      { title: "table", cell: ({ table }) => table },
       { title: "size", cell: ({ bytes }) => isTable ? readableSize(bytes) : bytes },
-      { title: "about rows", cell: ({ rows }) => rows }
+      { title: "about rows", cell: ({ rows }) => rows },
+      { title: "scans", cell: ({ scans }) => scans }
     ],
-    none: "the database has no store"
+    none: "the store tells nothing of its tables"
   })
-})
+}).pipe(Effect.provide(Stores.messageStore()))
 
 const summary = Effect.fnUntraced(function*(
   report: keyof typeof views,
@@ -79,26 +91,28 @@ const summary = Effect.fnUntraced(function*(
 })
 
 /** Message DB's summaries, and sizes. */
-export const report = Command.make("report", {
-  report: Argument.Literals("report", reports).pipe(
-    Argument.withDescription("Of which the summaries are those of Message DB's views; sizes of tables and indexes")
-  ),
-  containing: Flag.String("containing").pipe(
-    Flag.optional,
-    Flag.withDescription("Only rows whose first column has this text")
-  ),
-  limit: Flag.Int("limit").pipe(Flag.withAlias("n"), Flag.optional, Flag.withDescription("How many rows at most"))
-}, ({ containing, limit, report }) =>
-  (report === "sizes" ? sizes : summary(report, containing, limit)).pipe(
-    Effect.provide(Stores.client())
-  )).pipe(
-    Command.withDescription(
-      "Counts the messages of the store by stream, category and type, the most first, or tells the sizes of its tables. A count reads all messages"
+export const report = Command.make(
+  "report",
+  {
+    report: Argument.Literals("report", reports).pipe(
+      Argument.withDescription("Of which the summaries are those of Message DB's views; sizes of tables and indexes")
     ),
-    Command.withShortDescription("Count messages, and tell sizes"),
-    Command.withExamples([
-      { command: "eventfold report sizes", description: "What takes the room" },
-      { command: "eventfold report streams --containing account- -n 10", description: "The longest streams of accounts" },
-      { command: "eventfold report category-types -o csv", description: "For a spreadsheet" }
-    ])
-  )
+    containing: Flag.String("containing").pipe(
+      Flag.optional,
+      Flag.withDescription("Only rows whose first column has this text")
+    ),
+    limit: Flag.Int("limit").pipe(Flag.withAlias("n"), Flag.optional, Flag.withDescription("How many rows at most"))
+  },
+  ({ containing, limit, report }) =>
+    report === "sizes" ? sizes : Effect.provide(summary(report, containing, limit), Stores.client())
+).pipe(
+  Command.withDescription(
+    "Counts the messages of the store by stream, category and type, the most first, or tells the sizes of its tables. A count reads all messages"
+  ),
+  Command.withShortDescription("Count messages, and tell sizes"),
+  Command.withExamples([
+    { command: "eventfold report sizes", description: "What takes the room" },
+    { command: "eventfold report streams --containing account- -n 10", description: "The longest streams of accounts" },
+    { command: "eventfold report category-types -o csv", description: "For a spreadsheet" }
+  ])
+)

@@ -61,11 +61,15 @@ const Rewound = Schema.Struct({
 export const rewind = Command.make("rewind", {
   consumer: Argument.String("consumer").pipe(Argument.withDescription("The id of the consumer")),
   to: Flag.String("to").pipe(
-    Flag.withDescription("The first message to handle again: beginning, a global position, or a time as in 2026-11-29T10:00:00Z")
+    Flag.withDescription(
+      "The first message to handle again: beginning, a global position, or a time as in 2026-11-29T10:00:00Z"
+    )
   ),
   expected: Flag.Int("expected").pipe(
     Flag.optional,
-    Flag.withDescription("The position that you have seen; of a group the lowest. Exit code 5 when it is another one by now")
+    Flag.withDescription(
+      "The position that you have seen; of a group the lowest. Exit code 5 when it is another one by now"
+    )
   ),
   category: Flag.String("category").pipe(
     Flag.optional,
@@ -97,7 +101,9 @@ export const rewind = Command.make("rewind", {
     }))
     yield* Print.done(
       members.map(({ from, member, position }) =>
-        `${consumer}${Option.match(member, { onNone: () => "", onSome: (one) => `, member ${one}` })}: set back from ${from} to ` +
+        `${consumer}${
+          Option.match(member, { onNone: () => "", onSome: (one) => `, member ${one}` })
+        }: set back from ${from} to ` +
         `${position}. It begins there when it runs again`
       ).join("\n"),
       { consumer, category: seen.category, members },
@@ -110,6 +116,9 @@ export const rewind = Command.make("rewind", {
     Command.withShortDescription("Set a consumer back"),
     Command.withExamples([
       { command: `eventfold rewind notifier --to 2026-11-29T10:00:00Z --reason "welcomed in the wrong language"` },
-      { command: `eventfold rewind notifier --to beginning --reason "a new mailer"`, description: "From the first message" }
+      {
+        command: `eventfold rewind notifier --to beginning --reason "a new mailer"`,
+        description: "From the first message"
+      }
     ])
   )

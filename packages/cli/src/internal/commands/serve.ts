@@ -34,21 +34,28 @@ export const serve = Command.make("serve", {
     Flag.optional,
     Flag.withDescription("A JSON file with the tokens of those who may use it; without it everyone on this machine may")
   ),
+  write: Flag.Boolean("write").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("Let administrators, by their tokens, act in the page; without it the page only shows")
+  ),
   accessLog: Flag.Boolean("access-log").pipe(
     Flag.withDefault(false),
     Flag.withDescription("Log each request on stderr")
   )
-}, ({ accessLog, host, port, tokens }) =>
+}, ({ accessLog, host, port, tokens, write }) =>
   Effect.gen(function*() {
     const { server } = yield* Effect.promise(() => import("./server.ts"))
-    yield* Layer.launch(server({ accessLog, host, port, tokens: Option.getOrUndefined(tokens) }))
+    yield* Layer.launch(server({ accessLog, host, port, write, tokens: Option.getOrUndefined(tokens) }))
   }).pipe(Effect.provide(served))).pipe(
     Command.withDescription(
-      "Serves the store over HTTP until Ctrl-C: streams, messages, consumers and read models, live, with a reference at /docs"
+      "Serves the store over HTTP until Ctrl-C: a page to look at, and the API with a reference at /docs"
     ),
     Command.withShortDescription("Serve the store over HTTP"),
     Command.withExamples([
       { command: "eventfold serve --data .eventfold", description: "On http://127.0.0.1:8080, for this machine alone" },
-      { command: "eventfold serve --host 0.0.0.0 --tokens tokens.json -m src/observe.ts", description: "For others, with tokens" }
+      {
+        command: "eventfold serve --host 0.0.0.0 --tokens tokens.json -m src/observe.ts",
+        description: "For others, with tokens"
+      }
     ])
   )

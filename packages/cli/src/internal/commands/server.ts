@@ -17,12 +17,18 @@ interface Options {
   readonly host: string
   readonly port: number
   readonly tokens: string | undefined
+  readonly write: boolean
 }
 
 const Announced = Layer.effectDiscard(
   Effect.flatMap(
     HttpServer.HttpServer,
-    ({ address }) => print(`${HttpServer.formatAddress(address)} serves the store, with a reference of all routes at /docs`)
+    ({ address }) =>
+      print(
+        `${
+          HttpServer.formatAddress(address)
+        } serves the store: a page to look at, and the API with its reference at /docs`
+      )
   )
 )
 
@@ -33,9 +39,9 @@ const notListening = (port: number) => ({ cause }: ServeError) =>
   })
 
 /** Serves until it is interrupted. */
-export const server = ({ accessLog, host, port, tokens }: Options) =>
+export const server = ({ accessLog, host, port, tokens, write }: Options) =>
   Announced.pipe(
-    Layer.provide(Server.layer({ port, host, accessLog })),
+    Layer.provide(Server.layer({ port, host, accessLog, page: { write } })),
     Layer.provide(
       tokens === undefined
         ? Authentication.layerOpen
@@ -44,7 +50,8 @@ export const server = ({ accessLog, host, port, tokens }: Options) =>
             Layer.provideMerge(Authentication.layerOpen)
           ))
     ),
-    Layer.catchTag("ServeError", (error) => Layer.effectDiscard(notListening(port)(error))),
+    Layer.catchTag("ServeError", (error) =>
+      Layer.effectDiscard(notListening(port)(error))),
     Layer.catchTag("UnsafeHost", () =>
       Layer.effectDiscard(
         new UsageError({

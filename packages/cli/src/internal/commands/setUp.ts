@@ -44,7 +44,8 @@ const installed = Effect.fnUntraced(function*({ noRole, owner, replaceFunctions,
   const { database } = yield* versions
   const from = Option.match(done.previousVersion, {
     onNone: () => "is installed, at version",
-    onSome: (before) => before === done.version ? "was there already, at version" : `is upgraded from version ${before} to`
+    onSome: (before) =>
+      before === done.version ? "was there already, at version" : `is upgraded from version ${before} to`
   })
   yield* Print.done(
     `the store in the database ${database} ${from} ${done.version}`,
@@ -55,7 +56,9 @@ const installed = Effect.fnUntraced(function*({ noRole, owner, replaceFunctions,
   for (const object of done.mended) yield* tell(`mended, look who made what it used: ${object}`)
   for (const object of done.unmended) yield* tell(`bound to an object of others, in a stock Message DB: ${object}`)
   if (done.traceIndexes.statements.length > 0) {
-    yield* tell(`the table is large or in use: make the indexes beside all writers\n${done.traceIndexes.statements.join(";\n")};`)
+    yield* tell(
+      `the table is large or in use: make the indexes beside all writers\n${done.traceIndexes.statements.join(";\n")};`
+    )
   }
 })
 
@@ -64,7 +67,10 @@ const installFlags = {
     Flag.withDefault(false),
     Flag.withDescription("Neither make the role message_store nor grant it anything")
   ),
-  owner: Flag.String("owner").pipe(Flag.optional, Flag.withDescription("The role that owns the schemas; the user by default")),
+  owner: Flag.String("owner").pipe(
+    Flag.optional,
+    Flag.withDescription("The role that owns the schemas; the user by default")
+  ),
   replaceFunctions: Flag.Boolean("replace-functions").pipe(
     Flag.withDefault(false),
     Flag.withDescription("Replace the functions and views of a stock Message DB, and keep its table")
@@ -76,19 +82,22 @@ const installFlags = {
 }
 
 /** Installs the schemas. */
-export const install = Command.make("install", installFlags, (flags) =>
-  Effect.provide(installed(flags), Stores.client({ mayCreate: true }))).pipe(
-    Command.withDescription(
-      "Installs the schemas in a database, or makes a store in a folder. It can be repeated, and touches no message. " +
-        "Beside a stock Message DB it adds the schema eventfold"
-    ),
-    Command.withShortDescription("Make a store in a database or a folder"),
-    Command.withExamples([
-      { command: "eventfold install --url postgres://owner@localhost/shop" },
-      { command: "eventfold install --data .eventfold", description: "A store in a folder, without a server" },
-      { command: "eventfold install --trace-indexes", description: "With the indexes for traces" }
-    ])
-  )
+export const install = Command.make(
+  "install",
+  installFlags,
+  (flags) => Effect.provide(installed(flags), Stores.client({ mayCreate: true }))
+).pipe(
+  Command.withDescription(
+    "Installs the schemas in a database, or makes a store in a folder. It can be repeated, and touches no message. " +
+      "Beside a stock Message DB it adds the schema eventfold"
+  ),
+  Command.withShortDescription("Make a store in a database or a folder"),
+  Command.withExamples([
+    { command: "eventfold install --url postgres://owner@localhost/shop" },
+    { command: "eventfold install --data .eventfold", description: "A store in a folder, without a server" },
+    { command: "eventfold install --trace-indexes", description: "With the indexes for traces" }
+  ])
+)
 
 /** Brings the schemas up to date. */
 export const upgrade = Command.make("upgrade", installFlags, (flags) =>
@@ -138,7 +147,9 @@ export const uninstall = Command.make("uninstall", {
       Uninstalled
     )
   }).pipe(Effect.provide(Stores.client()))).pipe(
-    Command.withDescription("Removes the schemas from a database, with every message in them. It asks first; the database stays"),
+    Command.withDescription(
+      "Removes the schemas from a database, with every message in them. It asks first; the database stays"
+    ),
     Command.withShortDescription("Remove the store from a database"),
     Command.withExamples([{ command: "eventfold uninstall --url postgres://owner@localhost/shop" }])
   )
@@ -220,8 +231,10 @@ export const doctor = Command.make("doctor", {}, () =>
     ),
     Command.withShortDescription("Say what is wrong, and what to do"),
     Command.withExamples([
-      { command: "eventfold doctor --url postgres://app@localhost/shop", description: "As the user of the application" },
+      {
+        command: "eventfold doctor --url postgres://app@localhost/shop",
+        description: "As the user of the application"
+      },
       { command: "eventfold doctor --json", description: "For a scheduled job" }
     ])
   )
-

@@ -20,8 +20,7 @@ const startOf = Effect.fnUntraced(function*(from: string) {
   const position = positionOf(from)
   if (position !== undefined) return position
   if (!isMessageId(from)) return from
-  const { findMessage } = yield* Effect.promise(() => import("./database.ts"))
-  const message = yield* findMessage(from)
+  const message = yield* (yield* MessageStore).messageById(from)
   if (Option.isNone(message)) return yield* new CommandFailed({ message: `there is no message ${from}` })
   return message.value.globalPosition
 })
@@ -32,17 +31,22 @@ const waitOf = ({ wait }: Trace.Node) =>
 /** What a message or a correlation has caused. */
 export const trace = Command.make("trace", {
   from: Argument.String("message or correlation").pipe(
-    Argument.withDescription("The id or the global position of a message, or the stream that gives a correlation its name")
+    Argument.withDescription(
+      "The id or the global position of a message, or the stream that gives a correlation its name"
+    )
   ),
   depth: Flag.Int("depth").pipe(Flag.withDefault(32), Flag.withDescription("How many causes above a message at most")),
-  limit: Flag.Int("limit").pipe(Flag.withAlias("n"), Flag.withDefault(500), Flag.withDescription("How many messages at most")),
+  limit: Flag.Int("limit").pipe(
+    Flag.withAlias("n"),
+    Flag.withDefault(500),
+    Flag.withDescription("How many messages at most")
+  ),
   window: Flag.Int("window").pipe(
     Flag.withDefault(Trace.defaultWindow),
     Flag.withDescription("How many messages to look through where the store has no indexes for traces")
   )
 }, ({ depth, from, limit, window }) =>
   Effect.gen(function*() {
-    yield* MessageStore
     const { isComplete, isCut, lookedFrom, lookedThrough, nodes } = yield* Trace.tree(yield* startOf(from), {
       depth,
       limit,
@@ -68,7 +72,9 @@ export const trace = Command.make("trace", {
       )
     }
   }).pipe(Effect.provide(Stores.messageStore()))).pipe(
-    Command.withDescription("Prints what caused what, as a tree with the times between: of a message, or of a correlation"),
+    Command.withDescription(
+      "Prints what caused what, as a tree with the times between: of a message, or of a correlation"
+    ),
     Command.withShortDescription("Print what caused what"),
     Command.withExamples([
       { command: "eventfold trace 4711", description: "What a message has caused" },

@@ -157,7 +157,10 @@ export const write = Command.make("write", {
     Command.withShortDescription("Append messages"),
     Command.withExamples([
       { command: `eventfold write account-123 Deposited '{"amount": 11}'` },
-      { command: `eventfold write account-123 Opened '{"owner": "Ann"}' --expected none`, description: "Only if it is new" },
+      {
+        command: `eventfold write account-123 Opened '{"owner": "Ann"}' --expected none`,
+        description: "Only if it is new"
+      },
       { command: "eventfold write account-123 --file messages.ndjson", description: "From a file; - for stdin" }
     ])
   )
@@ -170,7 +173,10 @@ const fromArguments = Effect.fnUntraced(function*({ data, id, metadata, type }: 
   readonly type: Option.Option<string>
 }) {
   if (Option.isNone(type)) {
-    return yield* new UsageError({ message: "the message has no type", hint: "eventfold write STREAM TYPE [DATA], or --file" })
+    return yield* new UsageError({
+      message: "the message has no type",
+      hint: "eventfold write STREAM TYPE [DATA], or --file"
+    })
   }
   const message: Message = {
     id: Option.getOrUndefined(id),

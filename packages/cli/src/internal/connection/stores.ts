@@ -52,7 +52,9 @@ const openClient = (
   }))
 
 /** How the client of a store is opened. A program that runs many commands in its process gives them one that is open already. */
-export const Opening = Context.Reference<typeof openClient>("@eventfold/cli/Opening", { defaultValue: () => openClient })
+export const Opening = Context.Reference<typeof openClient>("@eventfold/cli/Opening", {
+  defaultValue: () => openClient
+})
 
 /** The client of a store. */
 export const clientOf = (target: Target, options?: OpenOptions) =>

@@ -82,7 +82,10 @@ const tableOf = <A, E, R>(rows: Stream.Stream<A, E, R>, { columns, isLive = fals
       const laid = layout ??= Table.layoutOf(columns, chunk, width)
       const body = chunk.flatMap((row) => [
         `${Table.lineOf(laid, Table.textsOf(columns, row))}\n`,
-        ...Option.match(note?.(row) ?? Option.none(), { onNone: () => [], onSome: (text) => [`    ${dim(shown(text))}\n`] })
+        ...Option.match(note?.(row) ?? Option.none(), {
+          onNone: () => [],
+          onSome: (text) => [`    ${dim(shown(text))}\n`]
+        })
       ])
       return [...(head === undefined ? [] : [`${bold(Table.lineOf(laid, head))}\n`]), ...body].join("")
     })

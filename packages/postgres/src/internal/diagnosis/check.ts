@@ -87,9 +87,9 @@ export const skipped = (detail: string): Finding => ({ status: "skipped", detail
 
 /** The check of a name. Of several findings the worst one counts; when all is well, each says a part of it. */
 export const check = (name: typeof CheckName.Type, findings: ReadonlyArray<Finding>): Check => {
-  const worst = (["problem", "notice", "ok", "skipped"] as const).find((one) =>
-    findings.some(({ status }) => status === one)
-  ) ?? "skipped"
+  const worst =
+    (["problem", "notice", "ok", "skipped"] as const).find((one) => findings.some(({ status }) => status === one)) ??
+      "skipped"
   const told = findings.filter(({ status }) => status === worst)
   const remedies = told.flatMap(({ remedy }) => remedy === undefined ? [] : [remedy])
   return {

@@ -27,7 +27,8 @@ export const pooler = (sharing: Sharing): ReadonlyArray<Finding> => {
     case "transactions":
       return [{
         status: "notice",
-        detail: "a pooler shares the server's sessions between transactions: leases and wake-ups of other programs need more",
+        detail:
+          "a pooler shares the server's sessions between transactions: leases and wake-ups of other programs need more",
         remedy: direct
       }]
     case "statements":
@@ -53,9 +54,7 @@ export const wakeUps = (sql: PgClient): Effect.Effect<ReadonlyArray<Finding>> =>
       : [problem(`an announcement has not reached another session within ${patience}: readers only poll`, direct)]
   }).pipe(
     Effect.scoped,
-    Effect.catchCause(() =>
-      Effect.succeed([problem("no session can be listened on, so readers only poll", direct)])
-    )
+    Effect.catchCause(() => Effect.succeed([problem("no session can be listened on, so readers only poll", direct)]))
   )
 
 /** A store of a program. */
@@ -67,7 +66,9 @@ export const leases = (one: Store, other: Store): Effect.Effect<ReadonlyArray<Fi
     const name = `doctor ${yield* nextId}`
     const [first, second] = [yield* one.lease(name), yield* other.lease(name)]
     if (Option.isNone(first)) {
-      return [problem("a lease that nobody holds was not granted", "see what holds advisory locks: SELECT * FROM pg_locks")]
+      return [
+        problem("a lease that nobody holds was not granted", "see what holds advisory locks: SELECT * FROM pg_locks")
+      ]
     }
     return Option.isSome(second)
       ? [problem("two programs hold one lease, so consumers would run twice", direct)]
@@ -78,4 +79,3 @@ export const leases = (one: Store, other: Store): Effect.Effect<ReadonlyArray<Fi
     Effect.catchTag("StoreError", ({ message }) =>
       Effect.succeed([problem(message, "see that the server has connections left")]))
   )
-
