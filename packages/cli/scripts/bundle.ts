@@ -64,4 +64,6 @@ export const bundle = async (folder: string, modules = "../../main.js"): Promise
   return join(folder, "eventfold.js")
 }
 
-if (process.argv[1] !== undefined && basename(process.argv[1]) === "bundle.ts") await bundle(join(root, "dist/command"))
+const [, script, folder = join(root, "dist/command"), modules] = process.argv
+
+if (script !== undefined && basename(script) === "bundle.ts") await bundle(folder, modules)

@@ -37,17 +37,23 @@ const twoStores = (client: PgClient.PgClient) => {
   return Effect.all([open, open])
 }
 
+/** What the database has, as far as the user may see it. */
+type Seen = Found | "hidden"
+
 /** Whether this library can open the store. */
-const isUsable = (sql: PgClient.PgClient, { functions, schema }: Found): boolean =>
-  functions === "stock" && schema === undefined ||
-  whyUnusable(sql, { schema, missing: "eventfold" }) === undefined
+const isUsable = (sql: PgClient.PgClient, seen: Seen): boolean =>
+  seen !== "hidden" &&
+  (seen.functions === "stock" && seen.schema === undefined ||
+    whyUnusable(sql, { schema: seen.schema, missing: "eventfold" }) === undefined)
+
+const hidden = skipped("the user may not use the schemas: see privileges")
 
 /** One check by its findings. */
 const one = (name: Check["check"], findings: Effect.Effect<ReadonlyArray<Finding>>) =>
   Effect.map(findings, (findings) => check(name, findings))
 
 /** The checks of wake-ups and leases. Within a process there is nobody else. */
-const betweenPrograms = Effect.fnUntraced(function*(client: PgClient.PgClient, found: Found, sharesSessions: boolean) {
+const betweenPrograms = Effect.fnUntraced(function*(client: PgClient.PgClient, seen: Seen, sharesSessions: boolean) {
   if (isInProcess(client)) {
     const alone = [skipped("the database is in this process: no other program uses it")]
     return [check("wake-ups", alone), check("leases", alone)]
@@ -55,7 +61,7 @@ const betweenPrograms = Effect.fnUntraced(function*(client: PgClient.PgClient, f
   const wakeUps = sharesSessions
     ? [skipped("the sessions are shared: see pooler")]
     : yield* Sessions.wakeUps(client)
-  const leases: ReadonlyArray<Finding> = !isUsable(client, found)
+  const leases: ReadonlyArray<Finding> = !isUsable(client, seen)
     ? [skipped("there is no store that this library can open: see schema")]
     : yield* Effect.scoped(Effect.flatMap(twoStores(client), ([one, other]) => Sessions.leases(one, other)))
   return [check("wake-ups", wakeUps), check("leases", leases)]
@@ -88,12 +94,17 @@ export const checks: Stream.Stream<Check, OpenError, PgClient.PgClient> = Stream
   const client = yield* PgClient.PgClient
   const sql = OwnClient.of(client)
   const asked = Effect.mapError(fromSqlError(sql.config))
-  const found = yield* asked(installed(sql))
+  const seen: Seen = yield* asked(installed(sql)).pipe(
+    Effect.catchIf(({ reason }) => reason._tag === "PermissionDenied", () => Effect.succeed("hidden" as const))
+  )
   const inProcess = isInProcess(client)
   const sharing = inProcess ? "own" : yield* asked(Sessions.sharing(client))
-  const hasStore = found.functions !== "none"
   const ofStore = (findings: ReturnType<typeof Catalog.guarded>) =>
-    hasStore ? findings : Effect.succeed([skipped("there is no message store: see schema")])
+    seen === "hidden"
+      ? Effect.succeed([hidden])
+      : seen.functions === "none"
+      ? Effect.succeed([skipped("there is no message store: see schema")])
+      : findings
   const ofServer = (findings: ReturnType<typeof Catalog.guarded>) =>
     inProcess ? Effect.succeed([skipped("the database is in this process, and belongs to its user")]) : findings
   const looks = [
@@ -102,8 +113,13 @@ export const checks: Stream.Stream<Check, OpenError, PgClient.PgClient> = Stream
       "pooler",
       Effect.succeed(inProcess ? [skipped("the database is in this process")] : Sessions.pooler(sharing))
     ),
-    one("schema", Effect.succeed(Catalog.schema(found, schemaVersion))),
-    one("privileges", ofServer(ofStore(Catalog.guarded(Catalog.privileges(sql))))),
+    one("schema", Effect.succeed(seen === "hidden" ? [hidden] : Catalog.schema(seen, schemaVersion))),
+    one(
+      "privileges",
+      ofServer(
+        seen === "hidden" ? Catalog.guarded(Catalog.privileges(sql)) : ofStore(Catalog.guarded(Catalog.privileges(sql)))
+      )
+    ),
     one("search path", ofServer(Catalog.guarded(Catalog.searchPath(sql)))),
     one("indexes", ofStore(Catalog.guarded(Catalog.indexes(sql)))),
     one("autovacuum", ofStore(Catalog.guarded(Catalog.autovacuum(sql)))),
@@ -120,6 +136,6 @@ export const checks: Stream.Stream<Check, OpenError, PgClient.PgClient> = Stream
   ]
   return Stream.concat(
     Stream.mapEffect(Stream.fromIterable(looks), (look) => look),
-    Stream.fromIterableEffect(betweenPrograms(client, found, sharing !== "own"))
+    Stream.fromIterableEffect(betweenPrograms(client, seen, sharing !== "own"))
   )
 })).pipe(Stream.withSpan("Diagnosis.checks"))
