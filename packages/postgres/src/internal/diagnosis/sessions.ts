@@ -47,7 +47,7 @@ export const wakeUps = (sql: PgClient): Effect.Effect<ReadonlyArray<Finding>> =>
   Effect.gen(function*() {
     const channel = `eventfold_doctor_${(yield* nextId).replaceAll("-", "_")}`
     const inbox = yield* sql.listen(channel)
-    yield* sql.notify(channel, "")
+    yield* sql`SELECT pg_catalog.pg_notify(${channel}::pg_catalog.text, ''::pg_catalog.text)`
     const heard = yield* Effect.timeoutOption(Queue.take(inbox), patience)
     return Option.isSome(heard)
       ? [ok("an announcement reaches other sessions")]
