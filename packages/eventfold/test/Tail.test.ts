@@ -5,6 +5,8 @@ import { MessageStore, Tail } from "eventfold"
 
 const typesOf = (messages: ReadonlyArray<{ readonly type: string }>) => messages.map(({ type }) => type)
 
+const dataOf = (messages: ReadonlyArray<{ readonly data: unknown }>) => messages.map(({ data }) => data)
+
 /** Twenty messages of two categories and four streams, `T0` to `T19`, of which every fifth is `Rare`. */
 const filled = Effect.gen(function*() {
   const store = yield* MessageStore.MessageStore
@@ -44,10 +46,9 @@ describe("Tail", () => {
 
     it.effect("looks further back for types that are rare", () =>
       Effect.gen(function*() {
-        const positions = (messages: ReadonlyArray<{ readonly data: unknown }>) => messages.map(({ data }) => data)
-        assert.deepStrictEqual(positions(yield* Tail.last("everything", 3, { types: ["Rare"] })), [5, 10, 15])
-        assert.deepStrictEqual(positions(yield* Tail.last({ category: "even" }, 9, { types: ["Rare"] })), [0, 10])
-        assert.deepStrictEqual(positions(yield* Tail.last({ stream: "even-0" }, 1, { types: ["Rare"] })), [0])
+        assert.deepStrictEqual(dataOf(yield* Tail.last("everything", 3, { types: ["Rare"] })), [5, 10, 15])
+        assert.deepStrictEqual(dataOf(yield* Tail.last({ category: "even" }, 9, { types: ["Rare"] })), [0, 10])
+        assert.deepStrictEqual(dataOf(yield* Tail.last({ stream: "even-0" }, 1, { types: ["Rare"] })), [0])
         assert.deepStrictEqual(yield* Tail.last({ stream: "even-0" }, 1, { types: ["Never"] }), [])
       }))
 
