@@ -1,6 +1,6 @@
 import { PgClient } from "@effect/sql-pg"
 import { assert, layer } from "@effect/vitest"
-import { Postgres, SqlReadModel } from "@eventfold/postgres"
+import { Diagnosis, Inspection, Postgres, SqlReadModel } from "@eventfold/postgres"
 import { asOneStatement } from "@eventfold/sql"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -138,6 +138,10 @@ const everything = Effect.gen(function*() {
   yield* store.identity
   const { relations } = yield* store.describe
   assert.isTrue(relations.every(({ isValid }) => isValid))
+  yield* Inspection.versions
+  assert.lengthOf(yield* Stream.runCollect(Inspection.summary("stream", { containing: "account-" })), 3)
+  const checks = yield* Stream.runCollect(Diagnosis.checks)
+  assert.deepStrictEqual(checks.filter(({ status }) => status === "problem"), [])
 }).pipe(Effect.scoped)
 
 const noIndexes = { traceIndexes: { areReady: false, statements: [] } }

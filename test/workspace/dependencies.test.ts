@@ -20,7 +20,7 @@ const mayUse: Readonly<Record<string, ReadonlyArray<string>>> = {
   "@eventfold/postgres": ["eventfold", "@eventfold/sql"],
   "@eventfold/pglite": ["eventfold", "@eventfold/sql", "@eventfold/postgres"],
   "@eventfold/http": ["eventfold", "@eventfold/sql", "@eventfold/postgres", "@eventfold/pglite"],
-  "@eventfold/cli": ["eventfold", "@eventfold/sql", "@eventfold/postgres", "@eventfold/pglite"],
+  "@eventfold/cli": ["eventfold", "@eventfold/sql", "@eventfold/postgres", "@eventfold/pglite", "@eventfold/http"],
   // What the examples share: private, and above everything but them.
   "@eventfold/example-command-line": [
     "eventfold",

@@ -28,7 +28,8 @@ const plans: Readonly<Record<string, Plan>> = {
     readAll: ["client"],
     readModel: ["client"],
     store: ["client", "coordination", "readAll", "readModel"],
-    stock: ["client", "coordination", "readAll", "readModel", "store"]
+    stock: ["client", "coordination", "readAll", "readModel", "store"],
+    diagnosis: ["client"]
   },
   "packages/http": {
     api: [],
@@ -54,6 +55,13 @@ const plans: Readonly<Record<string, Plan>> = {
       "now",
       "system"
     ]
+  },
+  "packages/cli": {
+    failures: [],
+    output: ["failures"],
+    connection: ["failures", "output"],
+    application: ["failures", "output", "connection"],
+    commands: ["failures", "output", "connection", "application"]
   },
   "packages/testing": {
     report: [],

@@ -9,6 +9,7 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -184,6 +185,13 @@ export class Observe extends Context.Service<Observe, {
    * this program nor the store knows it.
    */
   readonly consumer: (id: string) => Effect.Effect<ReadonlyArray<ObservedConsumer>, ReaderError>
+  /**
+   * The definitions of the consumers with an id that are loaded, one for each category: for operations that need one, such as
+   * `Consumer.regroup`. Not empty.
+   */
+  readonly consumerDefinitions: (
+    id: string
+  ) => Effect.Effect<Arr.NonEmptyReadonlyArray<AnyConsumer>, Registry.DefinitionNotLoaded>
   /** The processes that are loaded, with their deadlines. */
   readonly processes: Effect.Effect<ReadonlyArray<ObservedProcess>, ReaderError>
   /** A process that is loaded, with its deadlines. */
@@ -372,6 +380,16 @@ const make = Effect.fnUntraced(function*(
       (id) => Readers.consumers(everyConsumer, id),
       Effect.provideContext(context)
     ),
+    consumerDefinitions: (id) => {
+      const found = everyConsumer.filter((one) => one.id === id)
+      return Arr.isReadonlyArrayNonEmpty(found) ? Effect.succeed(found) : Effect.fail(
+        new Registry.DefinitionNotLoaded({
+          kind: "consumer",
+          definition: id,
+          loaded: [...new Set(everyConsumer.map(({ id }) => id))]
+        })
+      )
+    },
     processes: Effect.forEach(processRegistry.all, Readers.process).pipe(
       Effect.withSpan("Observe.processes"),
       Effect.provideContext(context)

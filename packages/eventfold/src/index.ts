@@ -197,6 +197,12 @@ export * as Streams from "./Streams.ts"
  */
 export * as StreamsBackend from "./StreamsBackend.ts"
 /**
+ * The end of the log: the last messages, and those that come.
+ *
+ * @since 0.1.0
+ */
+export * as Tail from "./Tail.ts"
+/**
  * What caused what: the effects of a message, and the messages of a correlation.
  *
  * @since 0.1.0
