@@ -95,6 +95,15 @@ export const gapRule: Effect.Effect<{ readonly writers: string; readonly run: st
   () => Effect.all({ writers: queryOf("gap_writers"), run: queryOf("log_run") })
 )
 
+/**
+ * The file that finds what is bound to objects of other schemas. With the setting `eventfold.install_bindings` empty, it writes what it
+ * finds there, as a JSON array of objects with a `text`, and changes nothing else. Run it with a search path of `pg_catalog` alone.
+ *
+ * @category verifying
+ * @since 0.1.0
+ */
+export const bindings: Effect.Effect<string, SqlFileError> = Effect.suspend(() => read("install/bindings.sql"))
+
 /** The query that is the body of a function. */
 const queryOf = (name: string): Effect.Effect<string, SqlFileError> => {
   const path = `eventfold/functions/${name}.sql`

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
+import { bindings } from "@eventfold/sql"
 import * as Config from "effect/Config"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -25,6 +26,7 @@ import {
   isCurrent,
   readFiles,
   requestedInstallation,
+  schemaVersion,
   whyUnusable
 } from "./Install.ts"
 import type { Bounded } from "./internal/client/bound.ts"
@@ -44,6 +46,7 @@ import * as Backend from "./internal/store/backend.ts"
 import { makeIdentity } from "./internal/store/identity.ts"
 import { open as openInline } from "./internal/store/inlineReadModels.ts"
 import * as Lineage from "./internal/store/lineage.ts"
+import * as Verify from "./internal/verify/verify.ts"
 import type { OpenError } from "./OpenError.ts"
 
 /**
@@ -319,11 +322,17 @@ const open = Effect.fnUntraced(function*(
   // So that the first load needs none. If it fails, the first load looks.
   if (lineage !== undefined) yield* Effect.ignore(statements.once(lineage.look))
   const { inline = [] } = options
+  const verify = Verify.make(
+    statements,
+    { version: schemaVersion, functions: functions === "stock" ? "stock" : "ours", schema: schema?.version },
+    yield* readFiles(sql, bindings)
+  )
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
     return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, places, lockWaits, {
       identity,
-      lineage
+      lineage,
+      verify
     })
   }
   const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
@@ -337,7 +346,7 @@ const open = Effect.fnUntraced(function*(
     yield* lease,
     places,
     lockWaits,
-    { identity, lineage },
+    { identity, lineage, verify },
     inlineReadModels
   )
 })

@@ -27,6 +27,8 @@ export interface Row extends EncodedMessage {
   readonly position: number
   readonly globalPosition: number
   readonly time: DateTime.Utc
+  /** Of an imported message: the time as it was written, with digits that `time` does not keep. */
+  readonly exactTime?: string | undefined
 }
 
 /** The position of a consumer that a transaction has written, and that only it sees until it commits. */
