@@ -36,7 +36,7 @@ const archived = (row: Row): ArchivedMessage => ({
   type: row.type,
   position: row.position,
   globalPosition: row.globalPosition,
-  data: isMark(row) ? undefined : row.data,
+  data: row.hasNoData === true || isMark(row) ? undefined : row.data,
   metadata: row.metadata ?? undefined,
   time: row.exactTime ?? DateTime.formatIso(row.time)
 })
@@ -51,7 +51,8 @@ const rowOf = ({ data, metadata, time, ...message }: ArchivedMessage): Row => ({
   metadata: metadata ?? null,
   // A time that a Date does not have is read as the last one, as from PostgreSQL.
   time: Option.getOrElse(DateTime.make(time), () => lastTime),
-  exactTime: time
+  exactTime: time,
+  hasNoData: data === undefined
 })
 
 const conflict = (reason: ConflictReason, { position, streamName }: Row): ImportConflict => ({

@@ -197,8 +197,8 @@ const insertAttributes = (sql: PgClient, streams: ReadonlyArray<ArchivedAttribut
 
 /** Sets the sequence, so that no other writer gets a global position that the archive has. */
 const reserve = (sql: PgClient, through: number) =>
-  sql`SELECT setval(${sequence}::regclass, ${BigInt(through)}::bigint)
-    FROM message_store.messages_global_position_seq WHERE last_value < ${BigInt(through)}::bigint`.unprepared
+  sql`SELECT setval(${sequence}::regclass, greatest(last_value, ${BigInt(through)}::bigint))
+    FROM message_store.messages_global_position_seq WHERE last_value < ${BigInt(through)}::bigint OR NOT is_called`.unprepared
 
 const grants = `GRANT INSERT ON message_store.messages, GRANT UPDATE ON SEQUENCE ${sequence} and ` +
   "GRANT INSERT, UPDATE ON eventfold.streams"

@@ -96,7 +96,7 @@ interface SequenceRow {
 export const sequence = Effect.fnUntraced(function*(sql: PgClient) {
   const [row] = yield* sql<SequenceRow>`SELECT
       (SELECT max(global_position) FROM message_store.messages) AS last,
-      last_value AS sequence
+      CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS sequence
     FROM message_store.messages_global_position_seq`.unprepared
   const [last, given] = [number(row?.last ?? null), number(row?.sequence ?? null)]
   const found: ReadonlyArray<Finding> = last > given ? [{ _tag: "SequenceBehind", last, sequence: given }] : []
