@@ -63,12 +63,9 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
 
       const fs = yield* FileSystem.FileSystem
       const folder = yield* fs.makeTempDirectoryScoped()
-      yield* Effect.scoped(Effect.gen(function*() {
-        const store = yield* Archives.build(Pglite.layer({ dataDir: `${folder}/data` }))
-        yield* importInto(store, inMemory)
-        assert.deepStrictEqual(yield* findings(store), [])
-      }))
       const pglite = yield* Archives.build(Pglite.layer({ dataDir: `${folder}/data` }))
+      yield* importInto(pglite, inMemory)
+      assert.deepStrictEqual(yield* findings(pglite), [])
       const fromFolder = yield* archiveOf(pglite)
 
       const last = yield* database
@@ -358,7 +355,7 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
       const whole = yield* temporaryFile("whole.ndjson")
       const path = yield* temporaryFile("killed.ndjson.gz")
       const first = yield* open(source)
-      yield* fillMany(first, 3_000)
+      yield* fillMany(first, 7_000)
       const { messages } = yield* on(first)(Archive.toFile(whole))
       const before = yield* archiveOf(first)
 
@@ -379,7 +376,8 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
       yield* server.restart
       const after = yield* open(target)
       const [here, there] = [yield* on(yield* open(source))(Archive.toFile(path)), yield* on(after)(Archive.fromFile(whole))]
-      assert.isTrue(Exit.isFailure(yield* Fiber.join(exported)) === here.isResumed)
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(exported)))
+      assert.isTrue(here.isResumed)
       assert.strictEqual(here.messages, messages)
       assert.strictEqual(there.written + there.present, messages)
       assert.isTrue(there.written > 0 && there.present > 0)
