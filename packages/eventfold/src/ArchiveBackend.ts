@@ -33,7 +33,7 @@ export interface ArchiveFilter {
 export interface LogPlace {
   /** 0 before the first message. */
   readonly globalPosition: number
-  /** The position in its stream of the message there; -1 before the first message. */
+  /** The position in its stream of the message there, by which pages of one stream go on; -1 before the first message. */
   readonly position: number
 }
 
@@ -57,13 +57,16 @@ export interface ArchivePage extends ArchiveFilter {
  *
  * The keys of a line are `globalPosition`, `position`, `streamName`, `type`, `id`, `time`, `metadata` and `data`. Data and metadata
  * are the JSON text that the store has, on one line, with all digits of its numbers; a key is absent where the store has none,
- * which is not `null`. The time is in UTC, as in `2026-11-29T10:00:00.123456Z`.
+ * which is not `null`. The time is in UTC, without a zone: `2026-11-29T10:00:00.123456`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ArchivedPage {
-  readonly lines: Uint8Array<ArrayBuffer>
+  /** Makes the lines. It is apart from the read, so that the next page can be read meanwhile. */
+  readonly lines: () => Uint8Array<ArrayBuffer>
+  /** About how many bytes they take. */
+  readonly size: number
   readonly count: number
   /** The place of the last message; that of the request when there is none. */
   readonly last: LogPlace
@@ -123,19 +126,29 @@ export interface ArchivedMessage {
 }
 
 /**
+ * The begin of the line of a message, as {@link ArchivedPage} has it: what comes before its metadata and its data. Each of them follows
+ * as `,"metadata":` or `,"data":` with its text; then come `}` and a line feed.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const messageLineHead = (
+  { globalPosition, id, position, streamName, time, type }: Omit<ArchivedMessage, "data" | "metadata">
+): string =>
+  `{"globalPosition":${globalPosition},"position":${position},"streamName":${JSON.stringify(streamName)},"type":${
+    JSON.stringify(type)
+  },"id":"${id}","time":${JSON.stringify(time)}`
+
+/**
  * The line of a message, as {@link ArchivedPage} has it.
  *
  * @category encoding
  * @since 0.1.0
  */
-export const messageLine = (message: ArchivedMessage): string => {
-  const { data, globalPosition, id, metadata, position, streamName, time, type } = message
-  return `{"globalPosition":${globalPosition},"position":${position},"streamName":${JSON.stringify(streamName)},"type":${
-    JSON.stringify(type)
-  },"id":"${id}","time":${JSON.stringify(time)}${metadata === undefined ? "" : `,"metadata":${metadata}`}${
+export const messageLine = ({ data, metadata, ...message }: ArchivedMessage): string =>
+  `${messageLineHead(message)}${metadata === undefined ? "" : `,"metadata":${metadata}`}${
     data === undefined ? "" : `,"data":${data}`
   }}\n`
-}
 
 /**
  * A request to write messages with their ids, positions and times: all of them, or none.

@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import type { ArchiveBackend, ArchiveFilter } from "../../ArchiveBackend.ts"
 import type { MessageStore } from "../../MessageStore.ts"
 import type { StoreError } from "../../StoreError.ts"
+import { concat } from "./blocks.ts"
 import * as Format from "./format.ts"
 
 /** What is exported. */
@@ -20,13 +21,13 @@ export interface Range extends ArchiveFilter {
   readonly to: number | undefined
 }
 
-/** About how many bytes a chunk has. A message that is larger is a chunk of its own. */
+/** About how many bytes a chunk has at most. A message that is larger is a chunk of its own. */
 const chunkBytes = 1 << 20
 
-/** The first page has this many messages, and each later one as many as make a chunk by the size of those before. */
+/** The first page has this many messages, and each later one as many as make a chunk by the size of those before, up to {@link maxLimit}. */
 const firstLimit = 200
 
-const maxLimit = 5_000
+const maxLimit = 1_000
 
 /** How long an export waits for transactions that may still write below its end, before it ends before them. */
 const patience = Schedule.max([Schedule.spaced("200 millis"), Schedule.during("10 seconds")])
@@ -104,80 +105,107 @@ export const begin = Effect.fnUntraced(function*(
   return { header, state }
 })
 
-const concat = (lines: Uint8Array, footer: Uint8Array): Uint8Array<ArrayBuffer> => {
-  const all = new Uint8Array(lines.length + footer.length)
-  all.set(lines)
-  all.set(footer, lines.length)
-  return all
-}
-
 /** How many messages make a chunk, by the size of those of the last one. */
 const nextLimit = (bytes: number, count: number): number =>
   count === 0 ? firstLimit : Math.max(1, Math.min(maxLimit, Math.floor(chunkBytes / (bytes / count))))
 
-/** The pieces of an archive, from where an export stands. */
-export const pieces = (
+/** A chunk without the line after it, and where the export stands after it. */
+interface Chunk {
+  readonly kind: Format.Footer["kind"] | "end"
+  readonly lines: () => Uint8Array<ArrayBuffer>
+  readonly records: number
+  readonly state: State
+}
+
+/** The chunks of an archive, from where an export stands. */
+const chunks = (
   backend: ArchiveBackend,
   header: Format.Header,
   filter: ArchiveFilter,
   begun: State
-): Stream.Stream<Piece, StoreError, Digest> => {
-  const chunk = Effect.fnUntraced(function*(
-    kind: Format.Footer["kind"],
-    lines: Uint8Array<ArrayBuffer>,
-    records: number,
-    { chunk, ...state }: State
-  ) {
-    const digest = yield* (yield* Digest).digestHex(sha256, lines)
-    const footer = Format.bytesOf(Format.encodeFooter({ chunk, kind, records, sha256: digest }))
-    const piece: Piece = { bytes: concat(lines, footer), state: { ...state, chunk: chunk + 1 }, isLast: false }
-    return piece
-  })
-
+): Stream.Stream<Chunk, StoreError> => {
   const attributes = Effect.fnUntraced(function*(state: State) {
     const page = yield* backend.attributes({ ...filter, after: state.afterStream ?? undefined, limit: firstLimit })
     const last = page.at(-1)
     if (last === undefined) return undefined
-    const lines = Format.bytesOf(page.map(Format.encodeAttributes).join(""))
-    return yield* chunk("attributes", lines, page.length, {
-      ...state,
-      afterStream: { category: last.category, id: last.id },
-      streams: state.streams + page.length
-    })
+    const chunk: Chunk = {
+      kind: "attributes",
+      lines: () => Format.bytesOf(page.map(Format.encodeAttributes).join("")),
+      records: page.length,
+      state: {
+        ...state,
+        chunk: state.chunk + 1,
+        afterStream: { category: last.category, id: last.id },
+        streams: state.streams + page.length
+      }
+    }
+    return chunk
   })
 
   const messages = Effect.fnUntraced(function*(state: State) {
     const { after, limit } = state
     const page = yield* backend.messages({ ...filter, after, through: header.through, limit })
     if (page.count === 0) return undefined
-    return yield* chunk("messages", page.lines, page.count, {
-      ...state,
-      after: page.last,
-      messages: state.messages + page.count,
-      limit: nextLimit(page.lines.length, page.count)
-    })
+    const chunk: Chunk = {
+      kind: "messages",
+      lines: page.lines,
+      records: page.count,
+      state: {
+        ...state,
+        chunk: state.chunk + 1,
+        after: page.last,
+        messages: state.messages + page.count,
+        limit: nextLimit(page.size, page.count)
+      }
+    }
+    return chunk
   })
 
-  const next = Effect.fnUntraced(function*(state: State): Effect.fn.Return<Piece, StoreError, Digest> {
+  const next = Effect.fnUntraced(function*(state: State): Effect.fn.Return<Chunk, StoreError> {
     let { stage } = state
     if (stage === "header") {
-      const lines = Format.bytesOf(Format.encodeHeader(header))
-      return yield* chunk("header", lines, 1, { ...state, stage: "attributes" })
+      const lines = () => Format.bytesOf(Format.encodeHeader(header))
+      return { kind: "header", lines, records: 1, state: { ...state, chunk: 1, stage: "attributes" } }
     }
     if (stage === "attributes") {
-      const piece = yield* attributes(state)
-      if (piece !== undefined) return piece
+      const chunk = yield* attributes(state)
+      if (chunk !== undefined) return chunk
       stage = "messages"
     }
     if (stage === "messages") {
-      const piece = yield* messages({ ...state, stage })
-      if (piece !== undefined) return piece
+      const chunk = yield* messages({ ...state, stage })
+      if (chunk !== undefined) return chunk
     }
-    const { chunk: chunks, messages: count, streams } = state
-    const bytes = Format.bytesOf(Format.encodeEnd({ end: true, chunks, messages: count, streams }))
-    return { bytes, state: { ...state, stage: "end" }, isLast: true }
+    const { chunk, messages: count, streams } = state
+    const lines = () => Format.bytesOf(Format.encodeEnd({ end: true, chunks: chunk, messages: count, streams }))
+    return { kind: "end", lines, records: 0, state: { ...state, stage: "end" } }
   })
 
   return Stream.paginate(begun, (state) =>
-    Effect.map(next(state), (piece) => [[piece], piece.isLast ? Option.none() : Option.some(piece.state)] as const))
+    Effect.map(
+      next(state),
+      (chunk) => [[chunk], chunk.kind === "end" ? Option.none() : Option.some(chunk.state)] as const
+    ))
 }
+
+/** A chunk with the line after it. */
+const finish = Effect.fnUntraced(function*({ kind, records, state, ...chunk }: Chunk) {
+  const lines = chunk.lines()
+  if (kind === "end") {
+    const last: Piece = { bytes: lines, state, isLast: true }
+    return last
+  }
+  const digest = yield* (yield* Digest).digestHex(sha256, lines)
+  const footer = Format.bytesOf(Format.encodeFooter({ chunk: state.chunk - 1, kind, records, sha256: digest }))
+  const piece: Piece = { bytes: concat([lines, footer]), state, isLast: false }
+  return piece
+})
+
+/** The pieces of an archive, from where an export stands. The store reads the next chunk while one is finished and used. */
+export const pieces = (
+  ...from: Parameters<typeof chunks>
+): Stream.Stream<Piece, StoreError, Digest> =>
+  chunks(...from).pipe(
+    Stream.buffer({ capacity: 2 }),
+    Stream.mapEffect(finish)
+  )

@@ -98,8 +98,7 @@ export const exportFile = Effect.fnUntraced(function*<E, R>(
     yield* file.truncate(begun.note.bytes)
     yield* file.seek(BigInt(begun.note.bytes), "start")
     let { bytes } = begun.note
-    const pieces = Stream.buffer(Exporter.pieces(backend, header, range, begun.note.state), { capacity: 1 })
-    yield* Stream.runForEach(pieces, (piece) =>
+    yield* Stream.runForEach(Exporter.pieces(backend, header, range, begun.note.state), (piece) =>
       Effect.gen(function*() {
         const written = yield* compress(piece.bytes)
         yield* file.writeAll(written)

@@ -38,7 +38,8 @@ const archived = (row: Row): ArchivedMessage => ({
   globalPosition: row.globalPosition,
   data: row.hasNoData === true || isMark(row) ? undefined : row.data,
   metadata: row.metadata ?? undefined,
-  time: row.exactTime ?? DateTime.formatIso(row.time)
+  // In UTC, without a zone.
+  time: row.exactTime ?? DateTime.formatIso(row.time).replace("Z", "")
 })
 
 const utf8 = new TextEncoder()
@@ -50,7 +51,7 @@ const rowOf = ({ data, metadata, time, ...message }: ArchivedMessage): Row => ({
   data: data ?? "null",
   metadata: metadata ?? null,
   // A time that a Date does not have is read as the last one, as from PostgreSQL.
-  time: Option.getOrElse(DateTime.make(time), () => lastTime),
+  time: Option.getOrElse(DateTime.make(`${time}Z`), () => lastTime),
   exactTime: time,
   hasNoData: data === undefined
 })
@@ -148,8 +149,10 @@ export const make = (
       const start = lowerBound(rows, after.globalPosition + 1)
       const page = rows.slice(start, start + limit)
       const last = page.at(-1)
+      const lines = utf8.encode(page.map((row) => messageLine(archived(row))).join(""))
       return {
-        lines: utf8.encode(page.map((row) => messageLine(archived(row))).join("")),
+        lines: () => lines,
+        size: lines.length,
         count: page.length,
         last: last === undefined ? after : { globalPosition: last.globalPosition, position: last.position }
       }
