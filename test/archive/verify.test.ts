@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Postgres } from "@eventfold/postgres"
+import { verifyFiles } from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
@@ -7,13 +8,12 @@ import * as Stream from "effect/Stream"
 import * as Streams from "eventfold/Streams"
 import * as Verify from "eventfold/Verify"
 import { inject } from "vitest"
-import { readFileSync } from "node:fs"
 import * as Archives from "../support/Archives.ts"
 import * as Database from "../support/Database.ts"
 import * as MessageDb from "../support/MessageDb.ts"
 import * as Role from "../support/Role.ts"
 import * as Store from "../support/Store.ts"
-import { moduleText } from "../upgrade/installed.ts"
+import { objects } from "../upgrade/installed.ts"
 
 const { fill, on } = Archives
 
@@ -180,9 +180,11 @@ for (const server of inject("postgres")) {
         assert.deepStrictEqual(yield* findings(yield* Store.open(role.url(url), { announce: false })), [])
         yield* Effect.provide(Postgres.install({ traceIndexes: true }), Database.client(url))
         assert.deepStrictEqual(yield* findings(store), [])
-        const text = yield* Effect.provide(moduleText, Database.client(url))
-        const kept = readFileSync(new URL("../../packages/postgres/src/internal/verify/installed.ts", import.meta.url), "utf8")
-        assert.strictEqual(text, kept, "run test/upgrade/installed.ts")
+        assert.deepStrictEqual(
+          yield* Effect.provide(objects, Database.client(url)),
+          (yield* verifyFiles).installed,
+          "run test/upgrade/installed.ts"
+        )
         const inTransaction = yield* Effect.flip(store.transaction(Effect.andThen(
           store.append("account-9", { type: "T", data: {} }),
           findings(store)

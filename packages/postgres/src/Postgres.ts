@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { bindings } from "@eventfold/sql"
 import * as Config from "effect/Config"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -322,11 +321,11 @@ const open = Effect.fnUntraced(function*(
   // So that the first load needs none. If it fails, the first load looks.
   if (lineage !== undefined) yield* Effect.ignore(statements.once(lineage.look))
   const { inline = [] } = options
-  const verify = Verify.make(
-    statements,
-    { version: schemaVersion, functions: functions === "stock" ? "stock" : "ours", schema: schema?.version },
-    yield* readFiles(sql, bindings)
-  )
+  const verify = Verify.make(statements, {
+    version: schemaVersion,
+    functions: functions === "stock" ? "stock" : "ours",
+    schema: schema?.version
+  })
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
     return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, places, lockWaits, {

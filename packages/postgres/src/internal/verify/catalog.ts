@@ -5,11 +5,9 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Sql from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { SqlError } from "effect/sql/SqlError"
 import type { Finding } from "eventfold/Verify"
-import { installed } from "./installed.ts"
 
-/** What the library is made for. */
+/** What the database has, and what the library is made for. */
 export interface Made {
   readonly version: number
   /** Whose functions the schema `message_store` has. */
@@ -17,46 +15,6 @@ export interface Made {
   /** The version of the schema `eventfold`, if the database has it. */
   readonly schema: number | undefined
 }
-
-interface ObjectRow {
-  readonly kind: string
-  readonly name: string
-  readonly digest: string
-}
-
-/**
- * The objects of the schemas, each with a digest of its definition. PostgreSQL 18 leaves out the table of a column in the text of a
- * view, and earlier ones do not.
- */
-export const objects = (sql: PgClient): Effect.Effect<ReadonlyArray<ObjectRow>, SqlError> =>
-  sql<ObjectRow>`WITH namespaces AS (
-      SELECT oid FROM pg_namespace WHERE nspname IN ('message_store', 'eventfold')
-    ),
-    relations AS (
-      SELECT pg_class.oid, pg_class.relkind FROM pg_class JOIN namespaces ON namespaces.oid = pg_class.relnamespace
-    )
-    SELECT 'function' AS kind, pg_proc.oid::regprocedure::text AS name, md5(pg_get_functiondef(pg_proc.oid)) AS digest
-    FROM pg_proc JOIN namespaces ON namespaces.oid = pg_proc.pronamespace
-    WHERE pg_proc.prokind <> 'a'
-    UNION ALL
-    SELECT 'view', oid::regclass::text, md5(replace(pg_get_viewdef(oid), 'messages.', '')) FROM relations WHERE relkind = 'v'
-    UNION ALL
-    SELECT 'index', oid::regclass::text, md5(pg_get_indexdef(oid)) FROM relations WHERE relkind = 'i'
-    UNION ALL
-    SELECT
-      'column',
-      pg_attribute.attrelid::regclass::text || '.' || pg_attribute.attname,
-      md5(format(
-        '%s %s %s',
-        format_type(pg_attribute.atttypid, pg_attribute.atttypmod),
-        pg_attribute.attnotnull,
-        pg_get_expr(pg_attrdef.adbin, pg_attrdef.adrelid)
-      ))
-    FROM pg_attribute
-    JOIN relations ON relations.oid = pg_attribute.attrelid
-    LEFT JOIN pg_attrdef ON pg_attrdef.adrelid = pg_attribute.attrelid AND pg_attrdef.adnum = pg_attribute.attnum
-    WHERE relations.relkind = 'r' AND pg_attribute.attnum > 0 AND NOT pg_attribute.attisdropped
-    ORDER BY kind, name`.unprepared
 
 /** Indexes that an installation makes only when it is asked to, or later. */
 const optional = new Set([
@@ -66,17 +24,21 @@ const optional = new Set([
 ])
 
 /** The objects of `message_store` that a stock Message DB has in its own form. */
-const isOfStock = ({ kind, name }: ObjectRow): boolean =>
+const isOfStock = ({ kind, name }: Sql.SchemaObject): boolean =>
   name.startsWith("message_store.") && !["messages_pkey", "messages_id", "messages_stream"].includes(name.split(".")[1] ?? "") &&
   kind !== "column"
 
-const compared = (found: ReadonlyArray<ObjectRow>, { functions, schema, version }: Made): ReadonlyArray<Finding> => {
+const compared = (
+  found: ReadonlyArray<Sql.SchemaObject>,
+  installed: ReadonlyArray<Sql.SchemaObject>,
+  { functions, schema, version }: Made
+): ReadonlyArray<Finding> => {
   if (schema !== undefined && schema !== version) {
     return [{ _tag: "NotCompared", installed: schema, library: version }]
   }
   const digests = new Map(found.map(({ digest, kind, name }) => [`${kind} ${name}`, digest]))
-  return installed.flatMap(([kind, name, digest]): ReadonlyArray<Finding> => {
-    const object = { kind, name, digest }
+  return installed.flatMap((object): ReadonlyArray<Finding> => {
+    const { digest, kind, name } = object
     if (functions === "stock" && isOfStock(object)) return []
     if (schema === undefined && name.startsWith("eventfold.")) return []
     const there = digests.get(`${kind} ${name}`)
@@ -111,10 +73,11 @@ const bindings = Effect.fnUntraced(function*(sql: PgClient, file: string) {
 })
 
 /** What is wrong with the objects of the schemas. In a transaction whose path has PostgreSQL's own schema alone. */
-export const findings = Effect.fnUntraced(function*(sql: PgClient, made: Made, bindingsFile: string) {
+export const findings = Effect.fnUntraced(function*(sql: PgClient, made: Made, files: Sql.VerifyFiles) {
+  const found = yield* sql.unsafe<Sql.SchemaObject>(files.objects).unprepared
   return [
-    ...compared(yield* objects(sql), made),
+    ...compared(found, files.installed, made),
     ...(yield* invalidIndexes(sql)),
-    ...(yield* bindings(sql, bindingsFile))
+    ...(yield* bindings(sql, files.bindings))
   ]
 })

@@ -1,4 +1,5 @@
 import type { PgClient } from "@effect/sql-pg/PgClient"
+import { verifyFiles } from "@eventfold/sql"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
@@ -25,7 +26,7 @@ const begin = (sql: PgClient) =>
  * Looks at everything in one snapshot, on a connection of its own. No bound on the client's side ends a statement: a large table takes
  * its time. The client's keep-alive ends it when the server has gone.
  */
-export const make = ({ sql }: Statements, made: Catalog.Made, bindings: string): VerifyBackend => {
+export const make = ({ sql }: Statements, made: Catalog.Made): VerifyBackend => {
   const inSnapshot = (stream: Stream.Stream<Finding, SqlError>): Stream.Stream<Finding, SqlError> =>
     Stream.unwrap(Effect.gen(function*() {
       const connection = yield* sql.reserve
@@ -51,15 +52,23 @@ export const make = ({ sql }: Statements, made: Catalog.Made, bindings: string):
     )
   )
 
+  const files = Effect.mapError(
+    verifyFiles,
+    (error) => new StoreError({ operation: "verify", reason: error.message, isRetryable: false, cause: error })
+  )
+
   return {
     findings: (verified) =>
-      Stream.unwrap(Effect.as(outside, inSnapshot(
-        Stream.fromArrayEffect(Catalog.findings(sql, made, bindings)).pipe(
+      Stream.unwrap(Effect.gen(function*() {
+        yield* outside
+        const read = yield* files
+        const all = Stream.fromArrayEffect(Catalog.findings(sql, made, read)).pipe(
           Stream.concat(Stream.fromArrayEffect(Messages.sequence(sql))),
           Stream.concat(Messages.ids(sql)),
           Stream.concat(Messages.positions(sql)),
           Stream.concat(Messages.contents(sql, verified))
         )
-      ).pipe(Stream.mapError(storeError("verify")))))
+        return Stream.mapError(inSnapshot(all), storeError("verify"))
+      }))
   }
 }
