@@ -95,6 +95,55 @@ export const gapRule: Effect.Effect<{ readonly writers: string; readonly run: st
   () => Effect.all({ writers: queryOf("gap_writers"), run: queryOf("log_run") })
 )
 
+/**
+ * An object of the schemas, with a digest of its definition.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SchemaObject {
+  /** `column`, `function`, `index` or `view`. */
+  readonly kind: string
+  readonly name: string
+  readonly digest: string
+}
+
+/**
+ * What it takes to compare a database with what an installation makes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface VerifyFiles {
+  /** The query that gives the objects of the schemas as {@link SchemaObject}s. Run it with a path that begins with `pg_catalog`. */
+  readonly objects: string
+  /** The objects that an installation makes, with all optional indexes. */
+  readonly installed: ReadonlyArray<SchemaObject>
+  /**
+   * The statements that find what is bound to objects of other schemas. With the setting `eventfold.install_bindings` empty, they write
+   * what they find there, as a JSON array of objects with a `text`, and change nothing else. The same path holds.
+   */
+  readonly bindings: string
+}
+
+/**
+ * Reads what it takes to compare a database with what an installation makes.
+ *
+ * @category verifying
+ * @since 0.1.0
+ */
+export const verifyFiles: Effect.Effect<VerifyFiles, SqlFileError> = Effect.suspend(() =>
+  Effect.all({
+    objects: read("verify/objects.sql"),
+    installed: Effect.map(read("verify/installed.txt"), (text) =>
+      text.split("\n").filter((line) => line !== "").map((line) => {
+        const [kind = "", name = "", digest = ""] = line.split("\t")
+        return { kind, name, digest }
+      })),
+    bindings: read("install/bindings.sql")
+  })
+)
+
 /** The query that is the body of a function. */
 const queryOf = (name: string): Effect.Effect<string, SqlFileError> => {
   const path = `eventfold/functions/${name}.sql`

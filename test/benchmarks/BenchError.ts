@@ -10,6 +10,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { DecodeError } from "eventfold/Category"
 import type { RunError } from "eventfold/Consumer"
 import type { LoadError, TransactError } from "eventfold/Entity"
+import type { ExportError, ImportError } from "eventfold/Archive"
 import type { AppendError, ReadCategoryError } from "eventfold/MessageStore"
 
 /** A promise of a peer's client was rejected, or a process that measures failed. */
@@ -31,6 +32,8 @@ export type BenchError =
   | RunError
   | PeerError
   | RowError
+  | ExportError
+  | ImportError
 
 /** A call of a peer's client as an effect. */
 export const promise = <A>(call: () => Promise<A>): Effect.Effect<A, PeerError> =>

@@ -46,6 +46,14 @@ export const copyIn = (
 ): Effect.Effect<void, PeerError> =>
   promise(() => pipeline(Readable.from(lines), client.query(from(`COPY ${table} (${copyColumns}) FROM STDIN`))))
 
+/** Copies what COPY has given into the table of messages, with these columns. */
+export const copyAll = (
+  client: Client,
+  chunks: Iterable<Uint8Array>,
+  columns: string
+): Effect.Effect<void, PeerError> =>
+  promise(() => pipeline(Readable.from(chunks), client.query(from(`COPY message_store.messages (${columns}) FROM STDIN`))))
+
 /** The lines of these numbers, many in a string: writing them one by one would take most of the time. */
 export function* blocks(begin: number, end: number, lineOf: (n: number) => string): Generator<string> {
   const size = 250

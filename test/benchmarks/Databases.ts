@@ -69,6 +69,10 @@ export class Databases extends Context.Service<Databases, {
   /** Another database of emmett, which has the consumed messages only. */
   readonly emmettConsumed: Effect.Effect<Emmett.Emmett, BenchError>
   readonly copy: Effect.Effect<Copy.Copy, BenchError>
+  /** Ours with nothing but this many messages of several categories, in streams that take turns. */
+  readonly whole: Effect.Effect<{ readonly ours: Ours; readonly messages: number }, BenchError>
+  /** Ours with an empty table. */
+  readonly target: Effect.Effect<Ours, BenchError>
   /** Ours with a small or a large table. */
   readonly scale: (size: keyof typeof Scale.sizes) => Effect.Effect<Ours, BenchError>
 }>()("@eventfold/benchmarks/Databases") {}
@@ -144,6 +148,17 @@ export const layerOn = (
         const made: Ours = { url, store: yield* Store.open(url), load: yield* Copy.loader(url) }
         return made
       })
+      const whole = Effect.gen(function*() {
+        const url = yield* make("eventfold_whole")
+        yield* Scale.fill(url, messages)
+        const made: Ours = { url, store: yield* Store.open(url), load: yield* Copy.loader(url) }
+        return { ours: made, messages }
+      })
+      const target = Effect.gen(function*() {
+        const url = yield* make("eventfold_target")
+        const made: Ours = { url, store: yield* Store.open(url), load: yield* Copy.loader(url) }
+        return made
+      })
       const scales = {
         small: yield* Effect.cached(inScope(scale("small"))),
         large: yield* Effect.cached(inScope(scale("large")))
@@ -159,6 +174,8 @@ export const layerOn = (
         emmett: yield* Effect.cached(inScope(Effect.flatMap(empty("emmett"), Emmett.open))),
         emmettConsumed: yield* Effect.cached(inScope(Effect.flatMap(empty("emmett_consumed"), Emmett.open))),
         copy: yield* Effect.cached(inScope(Effect.flatMap(make("copy"), Copy.open))),
+        whole: yield* Effect.cached(inScope(whole)),
+        target: yield* Effect.cached(inScope(target)),
         scale: (size) => scales[size]
       }
     })

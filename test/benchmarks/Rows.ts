@@ -19,6 +19,7 @@ const modules: ReadonlyArray<() => Promise<{ readonly rows: Rows }>> = [
   () => import("./ProcessRows.ts"),
   () => import("./HttpRows.ts"),
   () => import("./LiveRows.ts"),
+  () => import("./ArchiveRows.ts"),
   () => import("./ScaleRows.ts"),
   () => import("./MessageDbRows.ts")
 ]

@@ -10,14 +10,18 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
+import * as Archive from "eventfold/Archive"
 import * as Category from "eventfold/Category"
 import * as Consumer from "eventfold/Consumer"
 import * as Entity from "eventfold/Entity"
+import * as MemoryStore from "eventfold/MemoryStore"
 import * as MessageStore from "eventfold/MessageStore"
 import * as Parking from "eventfold/Parking"
 import * as ReadModel from "eventfold/ReadModel"
 import * as Runners from "eventfold/Runners"
+import * as Streams from "eventfold/Streams"
 import * as Trace from "eventfold/Trace"
+import * as Verify from "eventfold/Verify"
 import { inject } from "vitest"
 import * as Catalog from "../support/Catalog.ts"
 import * as Database from "../support/Database.ts"
@@ -142,6 +146,21 @@ const everything = Effect.gen(function*() {
   assert.lengthOf(yield* Stream.runCollect(Inspection.summary("stream", { containing: "account-" })), 3)
   const checks = yield* Stream.runCollect(Diagnosis.checks)
   assert.deepStrictEqual(checks.filter(({ status }) => status === "problem"), [])
+  const room = Streams.make({ category: "room" })
+  yield* room.add({ id: "1", attributes: { a: 1 } })
+  const archives = [{}, { category: "account", from: 2 }, { streamName: "account-1", from: 2 }]
+  for (const options of archives) {
+    const pieces = yield* Stream.runCollect(Archive.toStream(options))
+    const { written } = yield* Archive.fromStream(Stream.fromIterable(pieces), { globalPositions: "new" })
+    assert.strictEqual(written, 0)
+  }
+  const other = yield* MemoryStore.make.pipe(Effect.flatMap(MessageStore.make))
+  yield* other.append("moved-1", [{ type: "T", data: {} }, { type: "T", data: {} }])
+  const moved = yield* Stream.runCollect(
+    Stream.provideService(Archive.toStream(), MessageStore.MessageStore, other)
+  )
+  assert.strictEqual((yield* Archive.fromStream(Stream.fromIterable(moved))).written, 2)
+  assert.deepStrictEqual(yield* Stream.runCollect(Verify.run()), [])
 }).pipe(Effect.scoped)
 
 const noIndexes = { traceIndexes: { areReady: false, statements: [] } }

@@ -13,6 +13,7 @@ const plans: Readonly<Record<string, Plan>> = {
   "packages/eventfold": {
     runtime: [],
     store: ["runtime"],
+    archive: ["runtime", "store"],
     category: ["runtime", "store"],
     entity: ["runtime", "store", "category"],
     processor: ["runtime", "store", "category"],
@@ -27,8 +28,10 @@ const plans: Readonly<Record<string, Plan>> = {
     coordination: ["client"],
     readAll: ["client"],
     readModel: ["client"],
-    store: ["client", "coordination", "readAll", "readModel"],
-    stock: ["client", "coordination", "readAll", "readModel", "store"],
+    archive: ["client", "coordination"],
+    verify: ["client"],
+    store: ["client", "coordination", "readAll", "readModel", "archive", "verify"],
+    stock: ["client", "coordination", "readAll", "readModel", "archive", "verify", "store"],
     diagnosis: ["client"]
   },
   "packages/http": {

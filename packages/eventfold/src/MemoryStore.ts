@@ -10,12 +10,14 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { parseJson } from "./internal/runtime/parseJson.ts"
 import { isBookkeeping } from "./internal/store/bookkeeping.ts"
+import * as MemoryArchive from "./internal/store/memoryArchive.ts"
 import * as MemoryListing from "./internal/store/memoryListing.ts"
 import * as MemoryLog from "./internal/store/memoryLog.ts"
 import { lowerBound, record, type Row, upTo } from "./internal/store/memoryLog.ts"
 import * as MemoryStreams from "./internal/store/memoryStreams.ts"
 import * as MemoryTrace from "./internal/store/memoryTrace.ts"
 import * as MemoryTransactions from "./internal/store/memoryTransactions.ts"
+import * as MemoryVerify from "./internal/store/memoryVerify.ts"
 import { type MessageId, nextId, type RecordedMessage } from "./Message.ts"
 import { type AllRange, type CategoryRange, makeLocalLeases, messagePage, type StoreBackend } from "./StoreBackend.ts"
 import * as StreamName from "./StreamName.ts"
@@ -164,6 +166,8 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
     listing: MemoryListing.make({ reading }),
     trace: MemoryTrace.make({ reading }),
     streams: MemoryStreams.make({ changing, reading }),
+    archive: MemoryArchive.make({ changing, reading }),
+    verify: MemoryVerify.make({ reading }),
     lease: makeLocalLeases()
   }
 })

@@ -14,6 +14,7 @@ import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { ArchiveBackend } from "./ArchiveBackend.ts"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
 import type { StoreDescription } from "./internal/store/storeDescription.ts"
@@ -26,6 +27,7 @@ import type { Key, Position } from "./PositionStore.ts"
 import type { DuplicateMessageId, StoreError, Unsupported, WrongExpectedVersion } from "./StoreError.ts"
 import { category, type CategoryName, type StreamName } from "./StreamName.ts"
 import type { StreamsBackend } from "./StreamsBackend.ts"
+import type { VerifyBackend } from "./Verify.ts"
 
 /**
  * A checked message, with its data and metadata as JSON text.
@@ -729,6 +731,10 @@ export interface StoreBackend {
    * Attributes of streams, and deletion. Without this member, what `Streams` needs it for fails with `Unsupported`.
    */
   readonly streams?: StreamsBackend | undefined
+  /** Exports and imports. Without this member, those of `Archive` fail with `Unsupported`. */
+  readonly archive?: ArchiveBackend | undefined
+  /** Checks what is stored. Without this member, `Verify` fails with `Unsupported`. */
+  readonly verify?: VerifyBackend | undefined
   /**
    * Tries once, without waiting, to become the only holder of a name among all users of the store, in this process and in
    * others. Gives none when the name has a holder, even if that is the same caller. Releases the lease when the scope closes.

@@ -5,6 +5,18 @@
  */
 export * as Administration from "./Administration.ts"
 /**
+ * Moves a store: exports it as lines of JSON, and imports them into another one.
+ *
+ * @since 0.1.0
+ */
+export * as Archive from "./Archive.ts"
+/**
+ * What a database implements so that `Archive` works on it.
+ *
+ * @since 0.1.0
+ */
+export * as ArchiveBackend from "./ArchiveBackend.ts"
+/**
  * Typed events and commands: the messages of a category, by schemas.
  *
  * @since 0.1.0
@@ -214,3 +226,9 @@ export * as Trace from "./Trace.ts"
  * @since 0.1.0
  */
 export * as TraceContext from "./TraceContext.ts"
+/**
+ * Checks what a store holds.
+ *
+ * @since 0.1.0
+ */
+export * as Verify from "./Verify.ts"

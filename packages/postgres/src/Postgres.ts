@@ -23,6 +23,7 @@ import {
   isCurrent,
   readFiles,
   requestedInstallation,
+  schemaVersion,
   whyUnusable
 } from "./Install.ts"
 import type { Bounded } from "./internal/client/bound.ts"
@@ -42,6 +43,7 @@ import * as Backend from "./internal/store/backend.ts"
 import { makeIdentity } from "./internal/store/identity.ts"
 import { open as openInline } from "./internal/store/inlineReadModels.ts"
 import * as Lineage from "./internal/store/lineage.ts"
+import * as Verify from "./internal/verify/verify.ts"
 import type { OpenError } from "./OpenError.ts"
 
 /**
@@ -292,11 +294,17 @@ const open = Effect.fnUntraced(function*(
   // So that the first load needs none. If it fails, the first load looks.
   if (lineage !== undefined) yield* Effect.ignore(statements.once(lineage.look))
   const { inline = [] } = options
+  const verify = Verify.make(statements, {
+    version: schemaVersion,
+    functions: functions === "stock" ? "stock" : "ours",
+    schema: schema?.version
+  })
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
     return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, places, lockWaits, {
       identity,
-      lineage
+      lineage,
+      verify
     })
   }
   const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
@@ -310,7 +318,7 @@ const open = Effect.fnUntraced(function*(
     yield* lease,
     places,
     lockWaits,
-    { identity, lineage },
+    { identity, lineage, verify },
     inlineReadModels
   )
 })

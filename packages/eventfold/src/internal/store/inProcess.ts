@@ -1,7 +1,9 @@
 import * as Effect from "effect/Effect"
+import type { ArchiveBackend } from "../../ArchiveBackend.ts"
 import type { Lineage, Positions, StoreBackend, TraceBackend, Transactions } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
 import type { StreamsBackend } from "../../StreamsBackend.ts"
+import type { VerifyBackend } from "../../Verify.ts"
 import type { Meter } from "../runtime/meter.ts"
 import { messageId } from "./encodeAppend.ts"
 import * as Forgetting from "./forgetting.ts"
@@ -34,6 +36,12 @@ export interface InProcess {
   readonly wasDeleted: (globalPosition: number, id: string) => Effect.Effect<boolean, StoreError>
   /** Follows causes to their effects; `undefined` where the store can't. */
   readonly trace: TraceBackend | undefined
+  /** Exports and imports; `undefined` where the store can't. */
+  readonly archive: ArchiveBackend | undefined
+  /** Checks what is stored; `undefined` where the store can't. */
+  readonly verify: VerifyBackend | undefined
+  /** Runs a write, and wakes the readers of these categories unless it was refused. */
+  readonly waking: WakeUpHub["wakingCategories"]
   /** What OpenTelemetry calls the database. */
   readonly systemName: string | undefined
   /** What is kept of streams, and has to go when they are deleted. */
@@ -47,7 +55,10 @@ export interface InProcess {
 }
 
 export const make = (
-  backend: Pick<StoreBackend, "lineage" | "positions" | "streams" | "systemName" | "trace" | "transactions">,
+  backend: Pick<
+    StoreBackend,
+    "archive" | "lineage" | "positions" | "streams" | "systemName" | "trace" | "transactions" | "verify"
+  >,
   hub: Pick<WakeUpHub, "wakingCategories">,
   meter: Meter,
   runners: Runners
@@ -59,6 +70,9 @@ export const make = (
     lineage: backend.lineage,
     positions: backend.positions,
     trace: backend.trace,
+    archive: backend.archive,
+    verify: backend.verify,
+    waking: hub.wakingCategories,
     systemName: backend.systemName,
     streams: makeStreams(backend, hub, forgetting),
     wasDeleted: (globalPosition, id) => {

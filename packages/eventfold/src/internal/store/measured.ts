@@ -189,6 +189,8 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
       correlated: measuringFunction("correlated", (range: CorrelatedRange) => trace.correlated(range))
     },
     streams: backend.streams,
+    archive: backend.archive,
+    verify: backend.verify,
     lastMessage: measuringFunction(
       "lastMessage",
       (...args: Parameters<StoreBackend["lastMessage"]>) => backend.lastMessage(...args)

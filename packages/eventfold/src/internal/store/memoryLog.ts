@@ -27,6 +27,10 @@ export interface Row extends EncodedMessage {
   readonly position: number
   readonly globalPosition: number
   readonly time: DateTime.Utc
+  /** Of an imported message: the time as it was written, with digits that `time` does not keep. */
+  readonly exactTime?: string | undefined
+  /** Of an imported message: that it has no data at all, which this store reads as `null`. */
+  readonly hasNoData?: boolean | undefined
 }
 
 /** The position of a consumer that a transaction has written, and that only it sees until it commits. */

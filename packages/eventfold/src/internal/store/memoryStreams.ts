@@ -31,10 +31,11 @@ const metadataOf = ({ metadata }: Row): Schema.JsonObject =>
   objectOf(metadata === null ? null : parseJson(metadata)) ?? {}
 
 /** What a row says about a deletion; `undefined` when it stands for none. */
-const deletionOf = (row: Row): Schema.JsonObject | undefined =>
+export const deletionOf = (row: Row): Schema.JsonObject | undefined =>
   row.type === deletedType && row.data === "null" ? objectOf(metadataOf(row)["deleted"]) : undefined
 
-const isMark = (row: Row): boolean => deletionOf(row) !== undefined
+/** Whether a row stands for a deletion. */
+export const isMark = (row: Row): boolean => deletionOf(row) !== undefined
 
 /** Whether a row is the notice of a deleted stream. */
 export const isNoticeOfStream = (row: Row): boolean => deletionOf(row)?.["through"] !== undefined

@@ -44,6 +44,7 @@ const types: ReadonlyArray<Type> = [
   { name: "text", oid: OID.text, samples: texts },
   { name: "varchar", oid: OID.varchar, samples: texts },
   { name: "name", oid: OID.name, samples: texts },
+  { name: "bytea", oid: OID.bytea, samples: [new Uint8Array([]), new Uint8Array([0, 1, 127, 128, 255])] },
   { name: "uuid", oid: OID.uuid, samples: uuids },
   { name: "timestamp", oid: OID.timestamp, samples: times },
   { name: "timestamptz", oid: OID.timestamptz, samples: times },

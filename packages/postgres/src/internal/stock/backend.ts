@@ -2,6 +2,8 @@ import * as Effect from "effect/Effect"
 import type { StoreBackend } from "eventfold/StoreBackend"
 import { Unsupported } from "eventfold/StoreError"
 import type { StreamsBackend } from "eventfold/StreamsBackend"
+import * as Imports from "../archive/imports.ts"
+import * as Pages from "../archive/pages.ts"
 import { stockFunctionCall } from "../client/functionCalls.ts"
 import { placeReads, type Places } from "../client/independence.ts"
 import type { LockWaits } from "../client/lockWaits.ts"
@@ -58,7 +60,7 @@ export const make = (
   lease: StoreBackend["lease"],
   places: Places,
   lockWaits: LockWaits,
-  { identity, lineage }: Pick<StoreBackend, "identity" | "lineage">
+  { identity, lineage, verify }: Pick<StoreBackend, "identity" | "lineage" | "verify">
 ): StoreBackend => {
   const { sql } = statements
   const { alone, joined } = Appends.make(statements, lockWaits)
@@ -86,6 +88,12 @@ export const make = (
     listing: Listing.make(statements, places, noStreams, sql`false`),
     trace: Trace.make(statements, places),
     streams: noStreams,
+    archive: {
+      ...Pages.make(statements),
+      attributes: () => Effect.succeed([]),
+      ...Imports.make({ statements, lockWaits, wakeUps, hasInlineReadModels: false }, false)
+    },
+    verify,
     lease,
     watch: wakeUps.watch
   }

@@ -1,5 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { StoreBackend, StreamPage } from "eventfold/StoreBackend"
+import * as Imports from "../archive/imports.ts"
+import * as Pages from "../archive/pages.ts"
 import type { FunctionCall } from "../client/functionCalls.ts"
 import { placeReads, type Places } from "../client/independence.ts"
 import type { LockWaits } from "../client/lockWaits.ts"
@@ -38,7 +40,7 @@ export const make = Effect.fnUntraced(function*(
   lease: StoreBackend["lease"],
   places: Places,
   lockWaits: LockWaits,
-  { identity, lineage }: Pick<StoreBackend, "identity" | "lineage">,
+  { identity, lineage, verify }: Pick<StoreBackend, "identity" | "lineage" | "verify">,
   inline: InlineReadModels | undefined
 ) {
   const { append, appendAll, joined, turns } = yield* Appends.make(statements, wakeUps, lockWaits, lineage, inline)
@@ -70,6 +72,12 @@ export const make = Effect.fnUntraced(function*(
     listing: Listing.make(statements, places, streams, statements.sql`eventfold.is_end(type, data, metadata)`),
     trace: Trace.make(statements, places),
     streams,
+    archive: {
+      ...Pages.make(statements),
+      attributes: Pages.readAttributes(statements),
+      ...Imports.make({ statements, lockWaits, wakeUps, hasInlineReadModels: inline !== undefined }, true)
+    },
+    verify,
     lease,
     watch: wakeUps.watch
   }
