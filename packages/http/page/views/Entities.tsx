@@ -54,7 +54,11 @@ export const StateLinks = ({ streamName }: { readonly streamName: string }) => {
           href={pathOf("/entities/:entity/:id", { entity, id: idOf(streamName, category) })}
           {...(index === 0 ? { "aria-keyshortcuts": "a", "data-does": "to its state" } : {})}
         >
-          {own.length === 1 ? "State" : <>State as <Text>{entity}</Text></>}
+          {own.length === 1 ? "State" : (
+            <>
+              State as <Text>{entity}</Text>
+            </>
+          )}
         </a>
       ))}
     </>
@@ -66,10 +70,16 @@ export const EntitiesOf = ({ params: { entity = "" } }: { readonly params: Param
   const known = useAnswer(get("/entities"))
   const category = known.value?.entities.find((one) => one.entity === entity)?.category
   const load = useAnswer(
-    category === undefined ? undefined : get("/categories/:category/changed", { params: { category }, query: { limit: 50 } })
+    category === undefined
+      ? undefined
+      : get("/categories/:category/changed", { params: { category }, query: { limit: 50 } })
   )
   return (
-    <View title={entity} heading={<Text>{entity}</Text>} facts={category === undefined ? undefined : <Text>{category}</Text>}>
+    <View
+      title={entity}
+      heading={<Text>{entity}</Text>}
+      facts={category === undefined ? undefined : <Text>{category}</Text>}
+    >
       <section class="panel" aria-label="Changed last">
         <div class="title">
           <h2>Changed last</h2>
@@ -124,7 +134,11 @@ export const EntitiesOf = ({ params: { entity = "" } }: { readonly params: Param
                       </div>
                       {isComplete
                         ? null
-                        : <p class="note">Others changed before: open them by their ids, or look at the streams by name.</p>}
+                        : (
+                          <p class="note">
+                            Others changed before: open them by their ids, or look at the streams by name.
+                          </p>
+                        )}
                     </>
                   )}
             </Loaded>

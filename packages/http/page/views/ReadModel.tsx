@@ -3,11 +3,11 @@
  */
 import { useSignal } from "@preact/signals"
 import { useEffect, useRef } from "preact/hooks"
-import { duration } from "../data/durations.ts"
 import type { Progress as ProgressSchema } from "../../src/ReadersApi.ts"
 import { useAnswer } from "../data/answers.ts"
 import type { Answer, Json } from "../data/api.ts"
 import { get, post, type Problem, remove, type Request } from "../data/client.ts"
+import { duration } from "../data/durations.ts"
 import { followOnce } from "../data/progress.ts"
 import { whyNot } from "../data/sender.ts"
 import { Action, WhyNot } from "../parts/Action.tsx"
