@@ -91,7 +91,7 @@ const Mounted = HttpRouter.serve(Routes.layer({ prefix: "/shop/events" }), {
 /** The pictures of the docs: where they go, and what is to be there when they are taken. They are drawn when one asks for them. */
 const pictures: ReadonlyArray<readonly [name: string, path: string, ready: string]> = [
   ["now", "", "Recent errors"],
-  ["message", "messages/5012", "11 messages in 6 streams"],
+  ["message", "messages/:placed", "11 messages in 6 streams"],
   ["stream", "streams/order-1001", "Shipped"],
   ["consumer", "consumers/payments", "command-1005"],
   ["entity", "entities/order/1001", "shipped"]
@@ -121,11 +121,15 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
     it.effect.skipIf(process.env["EVENTFOLD_PICTURES"] === undefined)(
       "is drawn for the docs",
       () =>
-        Effect.forEach(pictures, ([name, path, ready]) =>
-          visit(path, async (page) => {
-            await page.getByText(ready).first().waitFor()
-            await page.screenshot({ path: join(import.meta.dirname, `../../docs/page/${name}.png`) })
-          }, { viewport: { width: 1180, height: 740 }, colorScheme: "light" }), { discard: true })
+        Effect.flatMap(
+          Shop.Shop,
+          ({ placed }) =>
+            Effect.forEach(pictures, ([name, path, ready]) =>
+              visit(path.replace(":placed", String(placed)), async (page) => {
+                await page.getByText(ready).first().waitFor()
+                await page.screenshot({ path: join(import.meta.dirname, `../../docs/page/${name}.png`) })
+              }, { viewport: { width: 1180, height: 740 }, colorScheme: "light" }), { discard: true })
+        )
     )
 
     it.effect("goes from categories to streams to messages, with every filter in the address", () =>
@@ -245,10 +249,11 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
 
     it.effect("finds a message by its id, and says when there is none", () =>
       Effect.gen(function*() {
-        const message = yield* ask("messages/5012")
+        const { placed } = yield* Shop.Shop
+        const message = yield* ask(`messages/${placed}`)
         const id = typeof message === "object" && message !== null && "id" in message ? String(message.id) : ""
         yield* visit(`messages?id=${id}`, async (page) => {
-          await page.waitForURL("**/messages/5012")
+          await page.waitForURL(`**/messages/${placed}`)
         })
         yield* visit("messages?id=00000000-0000-4000-8000-000000000000", (page) =>
           page.getByText("No message has the id").waitFor())
