@@ -43,7 +43,7 @@ export const hostile: ReadonlyArray<Hostile> = [
   { streamName: "hostile-json", type: "Wide", data: Array.from({ length: 1_500 }, (_, index) => index) },
   { streamName: "hostile-json", type: "Numbers", data: [0, -0.5, 1e21, 9_007_199_254_740_991, 1.5e-9] },
   { streamName: "hostile-json", type: "Empty", data: [{}, [], "", null, true] },
-  { streamName: "hostile", type: "NoId", data: null },
+  { streamName: "hostile-null", type: "Null", data: null },
   { streamName: "hostile-emoji👩‍👩‍👧", type: "Ünïcødé", data: "é e\u0301 👩‍👩‍👧 \u{1F1E9}\u{1F1EA}" }
 ]
 

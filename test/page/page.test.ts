@@ -1,6 +1,13 @@
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, layer } from "@effect/vitest"
+import { Authentication, Routes, Server, Tokens } from "@eventfold/http"
 import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as MessageStore from "eventfold/MessageStore"
+import { createServer } from "node:http"
 import { join } from "node:path"
 import type { Page } from "playwright-core"
 import { until } from "../support/Until.ts"
@@ -61,10 +68,30 @@ const views: ReadonlyArray<readonly [path: string, ready: string]> = [
   ["correlations/order-1002", "Completed"]
 ]
 
+const secret = "ef_reader-of-everything"
+
+/** A server with a token that reads. */
+const Guarded = Server.layer({ port: 0, accessLog: false, page: { write: true } }).pipe(
+  Layer.provide(
+    Tokens.layer([{ name: "reader", sha256: Tokens.hash(Redacted.make(secret)), scopes: ["read"] }])
+  ),
+  Layer.provide(MessageStore.layerMemory)
+)
+
+/** The routes below a prefix of a program. */
+const Mounted = HttpRouter.serve(Routes.layer({ prefix: "/shop/events" }), {
+  disableListenLog: true,
+  disableLogger: true
+})
+  .pipe(
+    Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })),
+    Layer.provide([Authentication.layerOpen, MessageStore.layerMemory])
+  )
+
 /** The pictures of the docs: where they go, and what is to be there when they are taken. They are drawn when one asks for them. */
 const pictures: ReadonlyArray<readonly [name: string, path: string, ready: string]> = [
   ["now", "", "Recent errors"],
-  ["message", "messages/5012", "11 messages in 6 streams"],
+  ["message", "messages/:placed", "11 messages in 6 streams"],
   ["stream", "streams/order-1001", "Shipped"],
   ["consumer", "consumers/payments", "command-1005"],
   ["entity", "entities/order/1001", "shipped"]
@@ -91,14 +118,19 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
         )
       }))
 
-    it.effect.skipIf(process.env["EVENTFOLD_PICTURES"] === undefined)("is drawn for the docs", () =>
-      Effect.forEach(pictures, ([name, path, ready]) =>
-        visit(path, async (page) => {
-          await page.getByText(ready).first().waitFor()
-          // What is beside the picture's subject comes a moment later.
-          await page.waitForLoadState("networkidle").catch(() => undefined)
-          await page.screenshot({ path: join(import.meta.dirname, `../../docs/page/${name}.png`) })
-        }, { viewport: { width: 1180, height: 740 }, colorScheme: "light" }), { discard: true }))
+    it.effect.skipIf(process.env["EVENTFOLD_PICTURES"] === undefined)(
+      "is drawn for the docs",
+      () =>
+        Effect.flatMap(
+          Shop.Shop,
+          ({ placed }) =>
+            Effect.forEach(pictures, ([name, path, ready]) =>
+              visit(path.replace(":placed", String(placed)), async (page) => {
+                await page.getByText(ready).first().waitFor()
+                await page.screenshot({ path: join(import.meta.dirname, `../../docs/page/${name}.png`) })
+              }, { viewport: { width: 1180, height: 740 }, colorScheme: "light" }), { discard: true })
+        )
+    )
 
     it.effect("goes from categories to streams to messages, with every filter in the address", () =>
       visit("streams", async (page) => {
@@ -217,10 +249,11 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
 
     it.effect("finds a message by its id, and says when there is none", () =>
       Effect.gen(function*() {
-        const message = yield* ask("messages/5012")
+        const { placed } = yield* Shop.Shop
+        const message = yield* ask(`messages/${placed}`)
         const id = typeof message === "object" && message !== null && "id" in message ? String(message.id) : ""
         yield* visit(`messages?id=${id}`, async (page) => {
-          await page.waitForURL("**/messages/5012")
+          await page.waitForURL(`**/messages/${placed}`)
         })
         yield* visit("messages?id=00000000-0000-4000-8000-000000000000", (page) =>
           page.getByText("No message has the id").waitFor())
@@ -338,6 +371,47 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
         await page.keyboard.press("?")
         assert.deepStrictEqual(await Browser.findings(page), [], "keys")
       }))
+
+    it.effect("asks for a token where the server has some, and keeps it in the tab", () =>
+      Effect.gen(function*() {
+        const browser = yield* Browser.Browser
+        const { address } = yield* HttpServer.HttpServer
+        yield* browser.visit(`${HttpServer.formatAddress(address)}/streams`, async (page) => {
+          const dialog = page.getByRole("dialog", { name: "Token" })
+          await dialog.getByText("This server asks for a token.").waitFor()
+          await page.keyboard.type("ef_wrong")
+          await page.keyboard.press("Enter")
+          await dialog.getByText("This server does not know the token.").waitFor()
+          await page.keyboard.type(secret)
+          await page.keyboard.press("Enter")
+          await shows(page, "No categories")
+          await page.getByText("read-only").waitFor()
+          assert.notInclude(page.url() + await page.content(), secret)
+          await page.reload()
+          await shows(page, "No categories")
+          assert.strictEqual(await dialog.count(), 0)
+          await page.getByRole("button", { name: "read-only" }).click()
+          await dialog.getByRole("button", { name: "Forget it" }).click()
+          await dialog.getByText("This server asks for a token.").waitFor()
+        })
+      }).pipe(Effect.provide(Guarded)))
+
+    it.effect("works below a prefix", () =>
+      Effect.gen(function*() {
+        const browser = yield* Browser.Browser
+        const { address } = yield* HttpServer.HttpServer
+        yield* browser.visit(`${HttpServer.formatAddress(address)}/shop/events/`, async (page) => {
+          await heading(page, "Now")
+          await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Streams" }).click()
+          await page.waitForURL("**/shop/events/streams")
+          await page.keyboard.press("/")
+          await page.keyboard.type("a-b/c")
+          await page.keyboard.press("Enter")
+          await page.waitForURL("**/shop/events/streams/a-b%2Fc")
+          await page.reload()
+          await shows(page, "No messages")
+        })
+      }).pipe(Effect.provide(Mounted)))
 
     it.effect("comes back after the server was killed, and has lost nothing", () =>
       Effect.gen(function*() {

@@ -75,7 +75,12 @@ const describing = <Event>(
 ) =>
   [
     category.categoryName,
-    (message: Message.RecordedMessage) => Effect.map(category.decode(message), Option.map(words))
+    // What does not fit is parked by the consumer, and is no reason to stop printing.
+    (message: Message.RecordedMessage) =>
+      category.decode(message).pipe(
+        Effect.map(Option.map(words)),
+        Effect.catchTag("DecodeError", ({ message }) => Effect.succeedSome(`  ${message}`))
+      )
   ] as const
 
 const descriptions = new Map([

@@ -17,6 +17,7 @@ import { PaymentProvider } from "./PaymentProvider.ts"
 import * as ReadModels from "./ReadModels.ts"
 import * as Report from "./Report.ts"
 import * as Sandbox from "./Sandbox.ts"
+import * as Served from "./Served.ts"
 import { tour } from "./Tour.ts"
 
 const root = Command.make("orders").pipe(Command.withSharedFlags(CommandLine.storeFlags))
@@ -56,8 +57,15 @@ const run = Command.make("run", {
     Flag.withDescription("The seconds that the provider takes to answer about the card \"slow\""),
     Flag.filter((seconds) => seconds >= 0, () => "at least 0"),
     Flag.withDefault(15)
+  ),
+  port: Flag.Int("port").pipe(
+    Flag.withDescription(
+      "Also shows it in a browser: the port to listen on, on this machine only; 0 for any that is free"
+    ),
+    Flag.filter((port) => port >= 0 && port < 65_536, () => "must be from 0 to 65535"),
+    Flag.optional
   )
-}, ({ repaired, slowFor }) =>
+}, ({ port, repaired, slowFor }) =>
   onStore(
     Effect.gen(function*() {
       const sandbox = yield* Sandbox.make({
@@ -67,7 +75,8 @@ const run = Command.make("run", {
       })
       const journal = yield* Journal.make(yield* Journal.end)
       yield* Console.log("running; Ctrl-C stops it, and the next run resumes there")
-      return yield* Effect.raceFirst(Consumer.launch(App), journal.follow).pipe(
+      const Running = Option.match(port, { onNone: () => App, onSome: (port) => Layer.merge(App, Served.layer(port)) })
+      return yield* Effect.raceFirst(Consumer.launch(Running), journal.follow).pipe(
         Effect.provideService(PaymentProvider, sandbox.provider),
         Effect.onInterrupt(() => Console.log("stopped"))
       )

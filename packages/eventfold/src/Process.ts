@@ -480,7 +480,8 @@ export const waiting = Effect.fn("Process.waiting")(function*(
  *
  * **Gotchas**
  *
- * A reaction that wrote nothing is not in it.
+ * A reaction that wrote nothing is not in it. A page may have fewer reactions than its `limit`, and still a `next`, where another process
+ * has its state in the same streams.
  *
  * @example
  * ```ts

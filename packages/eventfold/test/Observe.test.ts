@@ -242,6 +242,26 @@ describe("entity", () => {
       assert.deepStrictEqual((yield* states({ compare: 900 }))[3], Option.some(3))
     }).pipe(onMemory))
 
+  it.effect("names the message that made the difference, not one that changes nothing", () =>
+    Effect.gen(function*() {
+      yield* written
+      const observe = yield* Observe.Observe
+      const decisive = (entity: string, at: number, compare?: number) =>
+        Effect.map(
+          observe.entity(entity, "1", { at: { version: at }, compare }),
+          ({ decisive }) => Option.getOrUndefined(Option.map(decisive, ({ position }) => position))
+        )
+      assert.strictEqual(yield* decisive("account", 3, 0), 3)
+      assert.strictEqual(yield* decisive("account", 2, 0), 2)
+      assert.strictEqual(yield* decisive("account", 0, 2), 2)
+      // The message of an unknown type is between them, and changes nothing; nor do deposits the owner.
+      assert.isUndefined(yield* decisive("account", 1, 0))
+      assert.isUndefined(yield* decisive("owner", 3, 0))
+      assert.isUndefined(yield* decisive("account", 3, 3))
+      assert.isUndefined(yield* decisive("account", 3))
+      assert.strictEqual(yield* decisive("account", 900, 2), 3)
+    }).pipe(onMemory))
+
   it.effect("of a stream that does not exist is the initial state", () =>
     Effect.gen(function*() {
       const { last, message, state, version } = yield* (yield* Observe.Observe).entity("account", "9", { compare: 3 })
@@ -593,4 +613,87 @@ describe("readers", () => {
       // @effect-diagnostics missingLayerContext:error
       assert.notStrictEqual<unknown>(wrong, fewer)
     }))
+})
+
+const parker = Consumer.make("parker", { onFailure: "park", retry: Schedule.recurs(0) }).on(Account, {
+  Opened: ({ data: { owner } }) => owner === "Eve" ? Effect.fail("refused") : Effect.void
+})
+
+describe("a message", () => {
+  it.effect("is decoded into its newest version, or says why it is not", () =>
+    Effect.gen(function*() {
+      yield* written
+      yield* write("account-1", "Deposited", { cents: "five" })
+      yield* write("account-one", "Opened", { owner: "Ann" })
+      yield* write("order-1", "Placed", {})
+      const observe = yield* Observe.Observe
+      const store = yield* MessageStore.MessageStore
+      const decoded = yield* Stream.runCollect(Stream.mapEffect(store.readAll(), observe.decode))
+      assert.deepStrictEqual(
+        decoded.map(({ data, isKnown, isLoaded, misfit }) => [
+          isLoaded,
+          isKnown,
+          data,
+          Option.getOrUndefined(Option.map(misfit, ({ path }) => path.join(".")))
+        ]),
+        [
+          [true, true, { owner: "Ann" }, undefined],
+          [true, false, undefined, undefined],
+          // Written as the first version.
+          [true, true, { cents: 5, currency: "EUR" }, undefined],
+          [true, true, { cents: 7, currency: "USD" }, undefined],
+          [true, true, undefined, "data.cents"],
+          [true, true, undefined, "streamName"],
+          [false, false, undefined, undefined]
+        ]
+      )
+      const last = Option.getOrThrow(yield* store.lastMessage("account-1"))
+      yield* Streams.make({ category: "account" }).deleteMessage("1", last.id, { by: "Ann", reason: "a mistake" })
+      const gone = Option.getOrThrow(yield* store.messageAt(last.globalPosition))
+      assert.deepStrictEqual(yield* observe.decode(gone), { isLoaded: true, isKnown: false, misfit: Option.none() })
+    }).pipe(onMemory))
+
+  it.effect("has readers that are past it, behind, or have it parked: of a group the member that reads its stream", () =>
+    Effect.gen(function*() {
+      const observe = yield* Observe.Observe
+      const ids = ["1", "2", "3", "4", "5", "6"]
+      for (const id of ids) yield* Account.append(id, Account.events.Opened({ owner: id === "2" ? "Eve" : "Ann" }))
+      const store = yield* MessageStore.MessageStore
+      const members = new Map(ids.map((id) => [id, Option.getOrThrow(StreamName.groupMember(`account-${id}`, 2))]))
+      // The first member alone has run.
+      yield* PositionStore.PositionStore.use(({ put }) =>
+        put({ category: "account", consumerId: "pair", member: 0 }, { position: 6, groupSize: 2 })
+      )
+      const running = yield* Consumer.start(parker)
+      yield* running.waitFor(6)
+      const readers = (position: number) =>
+        Effect.map(
+          Effect.flatMap(store.messageAt(position), (found) => observe.readersOf(Option.getOrThrow(found))),
+          (found) =>
+            found.map(({ handles, kind, reader, state }) => [kind, reader, state, Option.getOrNull(handles)].join(" "))
+        )
+      for (const [index, id] of ids.entries()) {
+        assert.deepStrictEqual(yield* readers(index + 1), [
+          `consumer parker ${id === "2" ? "parked" : "handled"} true`,
+          `consumer pair ${members.get(id) === 0 ? "handled" : "behind"} true`,
+          "consumer everything behind true"
+        ])
+      }
+      const { globalPosition } = yield* write("order-1", "Placed", {})
+      assert.deepStrictEqual(yield* readers(globalPosition), ["consumer everything behind true"])
+      const deposited = yield* Account.append("1", Account.events.Deposited({ cents: 1, currency: "EUR" }))
+      assert.include(yield* readers(deposited.globalPosition), "consumer pair behind false")
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Layer.provideMerge(
+        Observe.layer({
+          consumers: [
+            parker,
+            Consumer.make("pair", { group: { size: 2, members: [0, 1] } }).on(Account, { Opened: () => Effect.void }),
+            Consumer.make("everything").on(Consumer.all, () => Effect.void)
+          ]
+        }),
+        MessageStore.layerMemory
+      ))
+    ))
 })

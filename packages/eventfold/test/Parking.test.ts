@@ -33,6 +33,36 @@ const page = (options?: Parking.ListOptions) => Stream.runCollect(Parking.list(o
 const names = (streams: ReadonlyArray<Parking.ParkedStream>) => streams.map(({ stream }) => stream)
 
 describe("parking", () => {
+  it.effect("lists one stream, by any of its names, as long as it waits", () =>
+    inMemory(Effect.gen(function*() {
+      const handler = makeHandler()
+      handler.bad.add(1).add(10)
+      yield* deposit("a", 1, 2)
+      yield* deposit("b", 10)
+      yield* deposit("c", 11)
+      const running = yield* Effect.forkChild(Consumer.run(consumerOf(handler)))
+      yield* settle
+      const all = yield* page()
+      assert.deepStrictEqual(names(all), ["account-a", "account-b"])
+      assert.deepStrictEqual(yield* page({ stream: "account-a" }), all.slice(0, 1))
+      assert.deepStrictEqual(yield* page({ stream: "account-b+x" }), all.slice(1))
+      assert.deepStrictEqual(yield* page({ stream: "account-b", after: all[1]?.parkedAt }), [])
+      assert.deepStrictEqual(yield* page({ stream: "account-c" }), [])
+      assert.instanceOf(yield* Effect.flip(page({ stream: "order-1" })), StoreError.InvalidArgument)
+      yield* Parking.drop(owner, { stream: "account-a", reason: "test" })
+      assert.deepStrictEqual(yield* page({ stream: "account-a" }), [])
+      handler.bad.clear()
+      yield* Parking.replay(owner, { stream: "account-b" })
+      yield* settle
+      assert.deepStrictEqual(yield* page({ stream: "account-b" }), [])
+      // It waits from when it was parked again.
+      handler.bad.add(3)
+      yield* deposit("a", 3)
+      yield* settle
+      assert.deepStrictEqual(yield* page({ stream: "account-a" }), yield* page())
+      yield* Fiber.interrupt(running)
+    })))
+
   it.effect("parks a failed message and the later ones of its stream, while other streams flow", () =>
     inMemory(Effect.gen(function*() {
       const handler = makeHandler()

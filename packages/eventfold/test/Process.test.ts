@@ -621,3 +621,69 @@ it.effect("consumers have the options of their source or else of the process; th
     const dashed = Process.make("my-process", { entity: Progress }).deadline("late", () => {})
     assert.instanceOf(yield* Effect.flip(Process.run(dashed)), StreamName.InvalidCategory)
   }).pipe(fresh))
+
+it.effect("tells what one has done as groups of what each reaction wrote, page by page, and which ids wait", () =>
+  Effect.gen(function*() {
+    const shipped = (count: number) => Process.send(Shipping, "1", Shipping.events.Shipped({ count }))
+    const fulfilment = Process.make("fulfilment", { entity: Progress })
+      .deadline("late", () => undefined)
+      .on(Order, {
+        Placed: (_, { data: { minutes: [first = 0] } }) => ({
+          events: [Fulfilment.events.Started({}), Fulfilment.events.Started({})],
+          send: [shipped(1), shipped(2)],
+          deadlines: { late: Duration.minutes(first) }
+        }),
+        // Without events of its own.
+        Cancelled: () => ({ send: shipped(3) })
+      })
+    // Another one that reacts to the same messages, and has its state in the same streams.
+    const audit = Process.make("audit", { entity: Progress }).on(Order, { Placed: () => ({ send: shipped(9) }) })
+    yield* place("1", 30)
+    yield* place("1", 90)
+    yield* Order.append("1", Order.events.Cancelled({}))
+    yield* place("2", 60)
+    yield* Fulfilment.append("3", Fulfilment.events.Started({}))
+    yield* runUntil(audit, "shipping", 3)
+    yield* runUntil(fulfilment, "shipping", 10)
+
+    const history = (id: string, options?: Parameters<typeof Process.history>[2]) =>
+      Effect.map(Process.history(fulfilment, id, options), ({ next, reactions }) => ({
+        next: Option.getOrUndefined(next),
+        reactions: reactions.map(({ deadlines, events, message, sent }) =>
+          [
+            Option.match(message, { onNone: () => "nothing", onSome: ({ position, type }) => `${type} ${position}` }),
+            ...events.map(({ type }) => type),
+            ...sent.map(({ type }) => type),
+            ...deadlines.map(({ due, name }) => `${name} ${due.epochMilliseconds / 60_000}`)
+          ].join(", ")
+        )
+      }))
+    const cancelled = "Cancelled 2, Shipped"
+    const placed = (position: number, minutes: number) =>
+      `Placed ${position}, Started, Started, Shipped, Shipped, late ${minutes}`
+    assert.deepStrictEqual(yield* history("1"), {
+      reactions: [cancelled, placed(1, 90), placed(0, 30)],
+      next: undefined
+    })
+    const first = yield* history("1", { limit: 2 })
+    assert.deepStrictEqual(first, { reactions: [cancelled, placed(1, 90)], next: 4 })
+    // What the other process wrote takes a place of the page.
+    assert.deepStrictEqual(yield* history("1", { before: 4, limit: 2 }), { reactions: [placed(0, 30)], next: 1 })
+    assert.deepStrictEqual(yield* history("1", { before: 1, limit: 2 }), { reactions: [], next: undefined })
+    assert.deepStrictEqual(yield* history("3"), { reactions: ["nothing, Started"], next: undefined })
+    assert.deepStrictEqual(yield* history("nobody"), { reactions: [], next: undefined })
+    for (const options of [{ limit: 0 }, { before: -1 }, { window: 0 }]) {
+      assert.instanceOf(yield* Effect.flip(Process.history(fulfilment, "1", options)), StoreError.InvalidArgument)
+    }
+
+    const waiting = (options?: Parameters<typeof Process.waiting>[1]) =>
+      Effect.map(
+        Process.waiting({ name: "fulfilment" }, options),
+        (found) => found.map(({ id, next, pending }) => [id, pending, next.due.epochMilliseconds / 60_000])
+      )
+    assert.deepStrictEqual(yield* waiting(), [["1", 2, 30], ["2", 1, 60]])
+    assert.deepStrictEqual(yield* waiting({ limit: 1 }), [["1", 2, 30]])
+    assert.deepStrictEqual(yield* waiting({ overdue: true }), [])
+    yield* TestClock.adjust("45 minutes")
+    assert.deepStrictEqual(yield* waiting({ overdue: true }), [["1", 2, 30]])
+  }).pipe(fresh))

@@ -30,7 +30,7 @@ const message: Message.RecordedMessage = {
 }
 
 /** Where a store has its attributes of streams and its deletions. */
-const inProcess = "~eventfold/MessageStore/InProcess"
+export const inProcess = "~eventfold/MessageStore/InProcess"
 
 /** A store that fails so, on one in memory. */
 export const layerFailing = (how: Failing): Layer.Layer<MessageStore.MessageStore> =>

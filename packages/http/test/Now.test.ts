@@ -3,12 +3,24 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { NowApi } from "@eventfold/http"
-import { Effect, Exit, Fiber, Layer, Schedule, Schema, Scope, Stream } from "effect"
+import { DateTime, Effect, Exit, Fiber, Layer, Schedule, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Category, Consumer, Entity, MessageStore, Observe, Process, ReadModel, StoreError } from "eventfold"
+import {
+  Category,
+  Consumer,
+  Entity,
+  type HeldBack,
+  MessageStore,
+  Observe,
+  Process,
+  ReadModel,
+  type Runners,
+  StoreError
+} from "eventfold"
 import { get } from "node:http"
 import * as Hub from "../src/internal/now/hub.ts"
 import { makeChecker } from "./Answers.ts"
+import { inProcess, secret } from "./FailingStore.ts"
 import { address, as, inMemory, serve } from "./Served.ts"
 import { parseSse, settle } from "./support/Watching.ts"
 
@@ -189,6 +201,61 @@ describe("what needs attention", () => {
       Effect.scoped,
       Effect.provide(Layer.provideMerge(Definitions, Layer.merge(inMemory, ReadModel.layerMemory)))
     ))
+})
+
+describe("what needs attention of others", () => {
+  /** A store that transactions hold back, and on which a program is silent. */
+  const troubled = Layer.effect(
+    MessageStore.MessageStore,
+    Effect.map(MessageStore.MessageStore, (store) => {
+      const writer: HeldBack.Writer = {
+        pid: 4711,
+        preparedAs: undefined,
+        state: "idle in transaction",
+        since: undefined,
+        age: undefined,
+        applicationName: "billing",
+        user: secret,
+        clientAddress: secret,
+        query: secret
+      }
+      const silent: Runners.Runner = {
+        id: "other",
+        host: "web-3",
+        pid: 81,
+        startedAt: DateTime.makeUnsafe(0),
+        toldAt: DateTime.makeUnsafe(0),
+        isStale: true,
+        runs: []
+      }
+      return {
+        ...store,
+        heldBack: () => Effect.succeedSome({ position: 1, writers: [writer] }),
+        [inProcess]: {
+          ...store[inProcess],
+          runners: {
+            ...store[inProcess].runners,
+            list: Effect.map(store[inProcess].runners.list, (all) => [...all, silent])
+          }
+        }
+      }
+    })
+  ).pipe(Layer.provide(MessageStore.layerMemory))
+
+  const everything = Consumer.make("everything").on(Consumer.all, () => Effect.void)
+
+  it.effect("are a program that is silent, and who holds a reader back, without the statement", () =>
+    Effect.gen(function*() {
+      const hub = yield* Hub.make
+      yield* Account.append("1", Account.events.Opened({ owner: "Ann" }))
+      const seen = yield* hub.now
+      assert.deepStrictEqual(kindsOf(seen), ["silent ", "heldBack everything"])
+      const [first, second] = seen.attention
+      assert.deepInclude(first?.shown, { host: "web-3", pid: 81, readers: [] })
+      if (second?.shown.what !== "heldBack") return assert.fail("nothing is held back")
+      assert.strictEqual(second.shown.heldBack.writers[0]?.applicationName, "billing")
+      assert.notInclude(JSON.stringify(second), secret)
+    }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(Observe.layer({ consumers: [everything] }), troubled))))
 })
 
 const Json = Schema.toCodecJson(NowApi.Now)

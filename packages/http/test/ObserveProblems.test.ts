@@ -198,6 +198,7 @@ describe("the routes of an application", () => {
           ["/processes/fulfilment/deadlines?limit=0", {}, "read"],
           ["/processes/fulfilment/instances?state=done", {}, "read"],
           ["/processes/fulfilment/instances/1?limit=0", {}, "read"],
+          ["/processes/fulfilment/instances/%00", {}, "read"],
           ["/now/history?for=0", {}, "read"],
           ["/schemas/account/check?sample=0", { method: "POST" }, "read"],
           ["/administration?from=-1", {}, "read"],

@@ -1,6 +1,7 @@
 /**
  * The routes of the API as types: what they take and what they answer, taken from its definition. None of it is in the script.
  */
+import type * as Brand from "effect/Brand"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type * as HttpApi from "effect/http-api/HttpApi"
@@ -10,8 +11,9 @@ import type * as Schema from "effect/Schema"
 import type { Api } from "../../src/Api.ts"
 import type { Value } from "./exact.ts"
 
-/** The JSON form of a value: times are text, none is null, ages are milliseconds. */
+/** The JSON form of a value: times are text, none is null, ages are milliseconds, and names are plain text. */
 export type Json<T> = Schema.Json extends T ? Value
+  : T extends string & Brand.Brand<infer _> ? string
   : T extends string | number | boolean | null | undefined ? T
   : T extends DateTime.DateTime ? string
   : T extends Duration.Duration ? number

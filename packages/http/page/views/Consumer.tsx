@@ -218,7 +218,7 @@ const ParkedRows = (props: Owner & Doing & { readonly parked: Parked }) => {
         <td class="num">
           {failed === undefined ? <span class="dim">–</span> : <PositionLink position={failed.globalPosition} />}
         </td>
-        <td>
+        <td class="why">
           {failed?.failure == null
             ? <span class="dim">waits behind another</span>
             : (

@@ -3,6 +3,7 @@
  */
 import type { ComponentType } from "preact"
 import { applicationRail, applicationRoutes } from "./application.ts"
+import { OneWithAttributes, WithAttributes } from "./Attributes.tsx"
 import { Message } from "./Message.tsx"
 import { Messages } from "./Messages.tsx"
 import { Now } from "./Now.tsx"
@@ -31,6 +32,8 @@ export const routes: ReadonlyArray<Route> = [
   { path: "messages", View: Messages },
   { path: "messages/:position", View: Message },
   { path: "correlations/:stream", View: Correlation },
+  { path: "attributes", View: WithAttributes },
+  { path: "attributes/:id", View: OneWithAttributes },
   ...applicationRoutes
 ]
 

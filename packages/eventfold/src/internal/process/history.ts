@@ -58,6 +58,16 @@ const writtenBy = (
   })
 }
 
+/** The messages that one process has written in reaction to a trigger. Another one may have its state in the same stream. */
+const ownOf = (process: string, trigger: RecordedMessage, messages: ReadonlyArray<RecordedMessage>) => {
+  let count = 0
+  return messages.filter(({ id, streamName }) => {
+    const isOwn = reactionId(process, trigger, streamName, count) === id
+    if (isOwn) count++
+    return isOwn
+  })
+}
+
 export interface HistoryOptions {
   readonly before?: number | undefined
   readonly limit: number
@@ -124,21 +134,23 @@ export const history = Effect.fnUntraced(function*(
     process: name,
     id,
     streamName,
-    reactions: shown.map(({ messages, trigger: position }): Reacted => {
+    reactions: shown.flatMap(({ messages, trigger: position }): ReadonlyArray<Reacted> => {
       const trigger = position === undefined ? undefined : triggers.get(position)
+      const own = trigger === undefined ? messages : ownOf(name, trigger, messages)
+      if (own.length === 0) return []
       const others = trigger === undefined ?
         [] :
         writtenBy(name, trigger, effects).filter((one) => one.streamName !== streamName)
-      return {
+      return [{
         trigger: Option.fromUndefinedOr(position),
         message: Option.map(Option.fromUndefinedOr(trigger), placeOf),
-        events: messages.filter(({ type }) => type !== handledType).map(placeOf),
+        events: own.filter(({ type }) => type !== handledType).map(placeOf),
         sent: others.filter(({ globalPosition }) => !set.has(globalPosition)),
         deadlines: others.flatMap((message) => {
           const deadline = set.get(message.globalPosition)
           return deadline === undefined ? [] : [{ name: deadline.name, due: deadline.due, message }]
         })
-      }
+      }]
     }),
     isComplete: page === undefined ? causes.length === 0 : page.isComplete,
     next: hasMore ? Option.fromUndefinedOr(oldest?.position) : Option.none()

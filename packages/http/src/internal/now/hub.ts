@@ -30,7 +30,12 @@ export interface Now extends Summary {
 export interface Sample {
   readonly at: number
   readonly end: number
-  readonly readers: ReadonlyArray<Seen<typeof NowReader.Type>>
+  readonly ages: ReadonlyArray<Seen<Age>>
+}
+
+/** How long the oldest message has waited for a reader, in milliseconds. */
+export interface Age extends Pick<typeof NowReader.Type, "category" | "kind" | "reader"> {
+  readonly age: number | null
 }
 
 /** The least time between two looks, in milliseconds. */
@@ -43,6 +48,12 @@ const rateOf = (samples: ReadonlyArray<Sample>, at: number, end: number): number
   const begin = samples.find((sample) => sample.at >= at - rateMillis)
   return begin === undefined || begin.at >= at ? null : Math.max(0, end - begin.end) / ((at - begin.at) / 1_000)
 }
+
+const agesOf = ({ readers }: Summary): ReadonlyArray<Seen<Age>> =>
+  readers.map(({ needs, shown: { category, kind, lag, reader } }) => ({
+    needs,
+    shown: { kind, reader, category, age: lag.age }
+  }))
 
 export class Hub extends Context.Service<Hub, {
   /** What happens now: the last look when it is younger than a second, or else a new one. */
@@ -66,11 +77,12 @@ export const make = Effect.gen(function*() {
     failures = noteFailures(found, failures)
     const summary = summarize(found, failures)
     const rate = rateOf(samples, at, end)
-    samples = [...samples.filter((sample) => sample.at > at - historySeconds * 1_000), {
-      at,
-      end,
-      readers: summary.readers
-    }].slice(-historySeconds)
+    // Most looks have the lags of the one before, so they share them.
+    const ages = last?.look.survey === found.survey ? samples.at(-1)?.ages : undefined
+    samples = [
+      ...samples.filter((sample) => sample.at > at - historySeconds * 1_000),
+      { at, end, ages: ages ?? agesOf(summary) }
+    ].slice(-historySeconds)
     last = { look: found, rate, ...summary }
     return last
   })

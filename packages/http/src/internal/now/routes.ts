@@ -47,13 +47,13 @@ const keyOf = ({ category, kind, reader }: typeof NowHistory.Type["readers"][num
   JSON.stringify([kind, reader, category])
 
 const columnsOf = (samples: ReadonlyArray<Hub.Sample>, isSeen: IsSeen): typeof NowHistory.Type => {
-  const rows = samples.map(({ readers }) => seenOf(readers, isSeen))
+  const rows = samples.map(({ ages }) => seenOf(ages, isSeen))
   const readers = new Map<string, { readonly ages: Array<number | null> } & typeof NowHistory.Type["readers"][number]>()
   rows.forEach((row, index) => {
-    for (const { category, kind, lag, reader } of row) {
+    for (const { age, category, kind, reader } of row) {
       const fresh = { kind, reader, category, ages: samples.map((): number | null => null) }
       const column = readers.get(keyOf(fresh)) ?? fresh
-      column.ages[index] = lag.age
+      column.ages[index] = age
       readers.set(keyOf(fresh), column)
     }
   })
