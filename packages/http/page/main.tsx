@@ -4,6 +4,7 @@
 import "./styles/frame.css"
 import "./styles/parts.css"
 import "./styles/views.css"
+import "./styles/application.css"
 import { render } from "preact"
 import { App } from "./frame/App.tsx"
 

@@ -5,6 +5,9 @@ import { signal } from "@preact/signals"
 import type { Answer, DeletePath, GetPath, Params, Payload, PostPath, Query } from "./api.ts"
 import { learnTime } from "./clock.ts"
 import { parse } from "./exact.ts"
+import { entriesOf, pathOf } from "./paths.ts"
+
+export { pathOf } from "./paths.ts"
 
 /** A question: its address, and what the answer is. */
 export interface Request<A> {
@@ -49,24 +52,6 @@ export const setToken = (value: string): void => {
 
 /** Where the page is mounted, absolute. `main.tsx` has fixed it before the address changes. */
 export const base = new URL(document.baseURI)
-
-const segment = (value: string | number): string => encodeURIComponent(String(value).toWellFormed())
-
-type Given = Readonly<Record<string, unknown>>
-
-const entriesOf = (value: unknown): Given => typeof value === "object" && value !== null ? { ...value } : {}
-
-/** A path with its parameters, relative to the page. */
-export const pathOf = (route: string, params: unknown = {}, query: unknown = {}): string => {
-  const given = entriesOf(params)
-  const path = route.replace(/^\//, "").replace(/:(\w+)/g, (_, name: string) => segment(String(given[name])))
-  const search = new URLSearchParams()
-  for (const [name, value] of Object.entries(entriesOf(query))) {
-    if (value === undefined || value === "") continue
-    for (const one of Array.isArray(value) ? value : [value]) search.append(name, String(one))
-  }
-  return search.size === 0 ? path : `${path}?${search}`
-}
 
 interface Parts<P, Q> {
   readonly params?: P

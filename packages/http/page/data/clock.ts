@@ -16,6 +16,9 @@ export const pausedAt = signal<number | undefined>(undefined)
 /** Whether everything stands still. */
 export const isPaused = computed(() => pausedAt.value !== undefined)
 
+/** How many messages have come since the pause, where something counts them. */
+export const newInPause = signal(0)
+
 /** The time, each second; it stands still in a pause. */
 export const now = computed(() => pausedAt.value ?? ticking.value)
 
@@ -24,6 +27,7 @@ export const wallClock = ticking
 
 export const togglePause = (): void => {
   ticking.value = read()
+  newInPause.value = 0
   pausedAt.value = isPaused.value ? undefined : ticking.value
 }
 

@@ -64,7 +64,21 @@ const read = async (
   }
 }
 
-/** Follows an answer until the signal aborts. After a cut it goes on after the last id. */
+/** Waits until the page is not paused, or the feed ends. */
+const afterPause = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (!isPaused.value || signal.aborted) return resolve()
+    const done = () => {
+      stop()
+      resolve()
+    }
+    const stop = isPaused.subscribe((paused) => {
+      if (!paused) queueMicrotask(done)
+    })
+    return signal.addEventListener("abort", done, { once: true })
+  })
+
+/** Follows an answer until the signal aborts. After a cut it goes on after the last id, and not before a pause has ended. */
 export const follow = async (
   path: string,
   signal: AbortSignal,
@@ -97,21 +111,26 @@ export const follow = async (
     attempts += 1
     say({ _tag: "Broken", attempts })
     await pauseBefore(attempts, signal)
+    await afterPause(signal)
   }
 }
 
 /**
- * Follows an answer as long as the component is there. A pause ends it, and nothing is tried again meanwhile; afterwards it begins
- * with what is new, or after the last id where the caller resumes.
+ * Follows an answer as long as the component is there. In a pause it is closed, or kept where the caller counts what comes: but nothing is
+ * tried again then.
  */
-export const useFeed = (path: string | undefined, onEvent: (event: Event) => void): Connection => {
+export const useFeed = (
+  path: string | undefined,
+  onEvent: (event: Event) => void,
+  { inPause = "close" }: { readonly inPause?: "close" | "keep" } = {}
+): Connection => {
   const connection = useSignal<Connection>({ _tag: "Closed" })
   const handler = useRef(onEvent)
   handler.current = onEvent
-  const isOff = isPaused.value || path === undefined
+  const isOff = path === undefined || (inPause === "close" && isPaused.value)
   const sent = token.value
   useEffect(() => {
-    if (isOff || path === undefined) {
+    if (isOff) {
       connection.value = { _tag: "Closed" }
       return undefined
     }

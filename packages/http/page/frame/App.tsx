@@ -5,7 +5,6 @@ import { useSignal } from "@preact/signals"
 import { useEffect } from "preact/hooks"
 import { address } from "../data/address.ts"
 import { isUnknown } from "../data/client.ts"
-import { pathOf } from "../data/client.ts"
 import { Empty } from "../parts/States.tsx"
 import { View } from "../parts/View.tsx"
 import { rail, viewOf } from "../views/routes.ts"
@@ -28,7 +27,11 @@ const Rail = () => {
   return (
     <nav class="rail" aria-label="Views">
       {rail.map(({ label, path }) => (
-        <a key={path} href={pathOf(path)} {...(path === current ? { "aria-current": "page" as const } : {})}>
+        <a
+          key={path}
+          href={path === "" ? "./" : path}
+          {...(path === current ? { "aria-current": "page" as const } : {})}
+        >
           {label}
         </a>
       ))}

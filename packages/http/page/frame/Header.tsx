@@ -2,17 +2,12 @@
  * The header: where one is, the search box, the pause, and what may be done.
  */
 import { signal } from "@preact/signals"
-import { pathOf, token } from "../data/client.ts"
-import { isPaused, pausedAt, togglePause, wallClock } from "../data/clock.ts"
+import { pathOf } from "../data/client.ts"
+import { isPaused, newInPause, pausedAt, togglePause, wallClock } from "../data/clock.ts"
+import { duration } from "../data/durations.ts"
+import { whyNot } from "../data/sender.ts"
 import { number } from "../parts/Names.tsx"
-import { duration } from "../parts/Time.tsx"
 import { Search } from "./Search.tsx"
-
-/** Whether the server offers administrators what the API lets them do. */
-export const writes = document.documentElement.dataset["write"] === "true"
-
-/** How many messages have come since the pause, where something counts them. */
-export const newInPause = signal(0)
 
 const themes = ["system", "light", "dark"] as const
 type Theme = typeof themes[number]
@@ -41,10 +36,7 @@ const Pause = () => {
         aria-pressed={isPaused.value}
         aria-keyshortcuts="Space"
         data-does="pause every refresh, or go on"
-        onClick={() => {
-          newInPause.value = 0
-          togglePause()
-        }}
+        onClick={togglePause}
       >
         <span class={isPaused.value ? "light off" : "light"} aria-hidden="true" />
         {isPaused.value ? "Paused" : "Live"}
@@ -62,11 +54,11 @@ const Pause = () => {
 
 export const Header = ({ onHelp, onToken }: { readonly onHelp: () => void; readonly onToken: () => void }) => (
   <header>
-    <a class="brand" href={pathOf("streams")}>eventfold</a>
+    <a class="brand" href={pathOf("./")}>eventfold</a>
     <Search />
     <Pause />
-    <button type="button" class="plain" onClick={onToken} title="The token that requests are sent with">
-      {writes && token.value !== "" ? "may write" : "read-only"}
+    <button type="button" class="plain" onClick={onToken} title={whyNot.value ?? "You are an administrator here"}>
+      {whyNot.value === undefined ? "may write" : "read-only"}
     </button>
     <button
       type="button"

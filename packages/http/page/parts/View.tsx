@@ -28,7 +28,9 @@ export const View = ({ actions, children, facts, heading, title }: Props) => {
     document.title = `${title} · eventfold`
   }, [title])
   useEffect(() => {
-    if (!isFirst) top.current?.focus({ preventScroll: true })
+    // Whoever types already, or is in a dialog, goes on there.
+    const isBusy = (document.activeElement?.closest("input, textarea, select, dialog") ?? null) !== null
+    if (!isFirst && !isBusy) top.current?.focus({ preventScroll: true })
     isFirst = false
   }, [path])
   return (

@@ -5,7 +5,7 @@ import { Graph as Layout, layout } from "@dagrejs/dagre"
 import { useMemo } from "preact/hooks"
 import { pathOf } from "../data/client.ts"
 import { categoryOf, Text } from "../parts/Names.tsx"
-import { type Node, waitOf } from "./trace.ts"
+import { type Node, waitOf } from "./causes.ts"
 
 const size = { width: 190, height: 44 }
 

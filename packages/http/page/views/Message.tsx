@@ -3,35 +3,132 @@
  */
 import { address, hrefQuery } from "../data/address.ts"
 import { useAnswer } from "../data/answers.ts"
-import type { RecordedMessage } from "../data/api.ts"
+import type { Answer, RecordedMessage } from "../data/api.ts"
 import { base, get, pathOf } from "../data/client.ts"
+import { duration } from "../data/durations.ts"
 import { field, write } from "../data/exact.ts"
 import { Copy } from "../parts/Copy.tsx"
 import { JsonView } from "../parts/JsonView.tsx"
 import { causePosition, causeStream, correlation } from "../parts/metadata.ts"
 import { categoryOf, Mark, number, StreamLink, Text } from "../parts/Names.tsx"
 import { Empty, Loaded } from "../parts/States.tsx"
-import { Ago, At, duration } from "../parts/Time.tsx"
+import { Ago, At } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
 import type { Params } from "./routes.ts"
 import { Trace } from "./Trace.tsx"
 
+const shapes = ["tree", "JSON", "decoded"] as const
+
+const shapeNow = (): typeof shapes[number] => {
+  const asked = address.value.query.get("data")
+  return asked === "raw" ? "JSON" : asked === "decoded" ? "decoded" : "tree"
+}
+
+const inQuery = { tree: undefined, JSON: "raw", decoded: "decoded" } as const
+
+/** What the program gets of the data, which may be of an older version. */
+const Decoded = ({ decoded }: { readonly decoded: Answer<"GET", "/messages/:globalPosition/decoded"> }) => {
+  if (!decoded.isLoaded) {
+    return (
+      <p class="dim">
+        The definition of its category is not loaded here: serve it from a program that registers it with Observe.layer.
+      </p>
+    )
+  }
+  if (!decoded.isKnown) {
+    return <p class="dim">No event of its category has this type, so readers skip it or refuse it.</p>
+  }
+  return decoded.data === undefined ? <p class="dim">It does not fit its schema.</p> : <JsonView value={decoded.data} />
+}
+
 const Data = ({ message }: { readonly message: RecordedMessage }) => {
-  const isRaw = address.value.query.get("data") === "raw"
+  const shape = shapeNow()
+  const load = useAnswer(
+    get("/messages/:globalPosition/decoded", { params: { globalPosition: message.globalPosition } })
+  )
+  const misfit = load.value?.misfit
   return (
     <section class="panel" aria-label="Data">
       <div class="title">
         <h2>Data</h2>
         <div class="tabs" role="group" aria-label="Show data as">
-          <a href={hrefQuery({ data: undefined })} {...(isRaw ? {} : { "aria-current": "true" as const })}>tree</a>
-          <a href={hrefQuery({ data: "raw" })} {...(isRaw ? { "aria-current": "true" as const } : {})}>JSON</a>
+          {shapes.map((one) => (
+            <a
+              key={one}
+              href={hrefQuery({ data: inQuery[one] })}
+              {...(one === shape ? { "aria-current": "true" as const } : {})}
+            >
+              {one}
+            </a>
+          ))}
         </div>
       </div>
+      {misfit === undefined || misfit === null ? null : (
+        <p class="note bad">
+          Does not fit its schema at{" "}
+          <code>
+            <Text>{misfit.path.join(".")}</Text>
+          </code>: <Text>{misfit.reason}</Text>
+        </p>
+      )}
       <div class="body">
-        {isRaw
+        {shape === "JSON"
           ? <pre class="raw json" tabIndex={0}><Text>{write(message.data, 2)}</Text></pre>
-          : <JsonView value={message.data} />}
+          : shape === "tree"
+          ? <JsonView value={message.data} />
+          : <Loaded load={load} lines={3}>{(decoded) => <Decoded decoded={decoded} />}</Loaded>}
       </div>
+    </section>
+  )
+}
+
+const states = {
+  handled: { says: "handled", looks: "badge good" },
+  parked: { says: "parked", looks: "badge bad" },
+  behind: { says: "not yet", looks: "badge warn" }
+} as const
+
+const addressOf = {
+  consumer: "/consumers/:name",
+  process: "/processes/:name",
+  "read model": "/read-models/:name"
+} as const
+
+/** Who reads it, and how far each is with it. */
+const Readers = ({ position }: { readonly position: number }) => {
+  const load = useAnswer(get("/messages/:globalPosition/readers", { params: { globalPosition: position } }))
+  return (
+    <section class="panel" aria-label="Handled by">
+      <div class="title">
+        <h2>Handled by</h2>
+      </div>
+      <Loaded load={load} lines={3}>
+        {({ readers }) =>
+          readers.length === 0
+            ? <p class="note">No consumer, process or read model that is known here reads its category.</p>
+            : (
+              <table>
+                <tbody>
+                  {readers.map(({ category, handles, kind, reader, state }) => (
+                    <tr key={`${kind} ${reader} ${category}`}>
+                      <th scope="row">
+                        <a class="name" href={pathOf(addressOf[kind], { name: reader })}>
+                          <Text>{reader}</Text>
+                        </a>
+                      </th>
+                      <td class="dim">{kind}</td>
+                      <td class="dim narrow-gone">{category === "$all" ? "" : <Text>{category}</Text>}</td>
+                      <td class="fit">
+                        <span class={states[state].looks}>
+                          {handles === false && state === "handled" ? "skipped" : states[state].says}
+                        </span>
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            )}
+      </Loaded>
     </section>
   )
 }
@@ -163,7 +260,10 @@ const Shown = ({ message }: { readonly message: RecordedMessage }) => {
       }
     >
       <div class="split">
-        <Data message={message} />
+        <div class="stack">
+          <Data message={message} />
+          <Metadata message={message} />
+        </div>
         <div class="stack">
           <section class="panel" aria-label="Cause and effects">
             <div class="title">
@@ -179,7 +279,7 @@ const Shown = ({ message }: { readonly message: RecordedMessage }) => {
               <Effects position={message.globalPosition} />
             </div>
           </section>
-          <Metadata message={message} />
+          <Readers position={message.globalPosition} />
         </div>
       </div>
       {typeof correlated === "string" && correlated !== ""

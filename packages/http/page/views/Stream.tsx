@@ -8,14 +8,16 @@ import { useAnswer } from "../data/answers.ts"
 import type { RecordedMessage } from "../data/api.ts"
 import { get, pathOf, type Problem } from "../data/client.ts"
 import { isPaused } from "../data/clock.ts"
+import { duration } from "../data/durations.ts"
 import { field } from "../data/exact.ts"
 import { JsonLine } from "../parts/JsonView.tsx"
 import { causePosition, causeStream } from "../parts/metadata.ts"
 import { categoryOf, counted, Mark, number, PositionLink, Text } from "../parts/Names.tsx"
 import { saveLines } from "../parts/save.ts"
 import { Empty, Failure, Loaded } from "../parts/States.tsx"
-import { At, duration } from "../parts/Time.tsx"
+import { At } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
+import { StateLinks } from "./Entities.tsx"
 import type { Params } from "./routes.ts"
 import { positionAt } from "./streamTimes.ts"
 
@@ -66,7 +68,13 @@ const Row = ({ before, isChosen, message, misfit }: {
         </td>
         <td class="num dim narrow-gone">{before === undefined ? "" : duration(step)}</td>
         <td class="type clip">
-          <Text>{message.type}</Text>
+          <a
+            class="type quiet"
+            href={hrefQuery({ type: message.type, from: undefined, at: undefined })}
+            title="only messages of this type"
+          >
+            <Text>{message.type}</Text>
+          </a>
         </td>
         <td class="wide">
           {misfit === undefined ? null : <span class="badge bad" title={misfit}>does not decode</span>}
@@ -196,6 +204,7 @@ export const Stream = ({ params }: { readonly params: Params }) => {
       from,
       direction,
       limit: pageSize,
+      check: "true",
       type: firstType === undefined ? undefined : [firstType, ...otherTypes]
     }
   }))
@@ -224,6 +233,7 @@ export const Stream = ({ params }: { readonly params: Params }) => {
       }
       actions={
         <>
+          <StateLinks streamName={streamName} />
           <button type="button" aria-keyshortcuts="r" onClick={reload} disabled={isPaused.value}>Look again</button>
           <button
             type="button"
@@ -266,7 +276,7 @@ export const Stream = ({ params }: { readonly params: Params }) => {
           </p>
         )}
         <Loaded load={page} lines={16}>
-          {({ messages, next, previous }) => (
+          {({ messages, misfits = [], next, previous }) => (
             <>
               {messages.length === 0
                 ? (
@@ -276,7 +286,15 @@ export const Stream = ({ params }: { readonly params: Params }) => {
                       : "Look further for messages of this type."}
                   </Empty>
                 )
-                : <Timeline messages={messages} misfits={new Map()} at={at} />}
+                : (
+                  <Timeline
+                    messages={messages}
+                    misfits={new Map(
+                      misfits.map(({ path, position, reason }) => [position, `${path.join(".")}: ${reason}`])
+                    )}
+                    at={at}
+                  />
+                )}
               {next === undefined && previous === undefined ? null : (
                 <nav class="foot" aria-label="Pages">
                   {previous === undefined

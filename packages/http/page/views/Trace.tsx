@@ -7,12 +7,13 @@ import { useEffect, useMemo } from "preact/hooks"
 import { address, hrefQuery } from "../data/address.ts"
 import { useAnswer } from "../data/answers.ts"
 import { ask, get, pathOf } from "../data/client.ts"
+import { duration } from "../data/durations.ts"
 import { categoryOf, counted, Mark, number, PositionLink, StreamLink, Text } from "../parts/Names.tsx"
 import { Empty, Loaded, Loading } from "../parts/States.tsx"
-import { At, duration } from "../parts/Time.tsx"
+import { At } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
+import { type Node, spanOf, type Traced, tree, waitOf } from "./causes.ts"
 import type { Params } from "./routes.ts"
-import { type Node, spanOf, type Traced, tree, waitOf } from "./trace.ts"
 
 const pageSize = 500
 

@@ -2,7 +2,10 @@
  * The views, by their addresses. A view takes the parameters of its path, and its filters from the query.
  */
 import type { ComponentType } from "preact"
+import { applicationRail, applicationRoutes } from "./application.ts"
 import { Message } from "./Message.tsx"
+import { Messages } from "./Messages.tsx"
+import { Now } from "./Now.tsx"
 import { Stream } from "./Stream.tsx"
 import { Streams } from "./Streams.tsx"
 import { Correlation } from "./Trace.tsx"
@@ -22,14 +25,20 @@ export interface RailLink {
 }
 
 export const routes: ReadonlyArray<Route> = [
+  { path: "", View: Now },
   { path: "streams", View: Streams },
   { path: "streams/:stream", View: Stream },
+  { path: "messages", View: Messages },
   { path: "messages/:position", View: Message },
-  { path: "correlations/:stream", View: Correlation }
+  { path: "correlations/:stream", View: Correlation },
+  ...applicationRoutes
 ]
 
 export const rail: ReadonlyArray<RailLink> = [
-  { label: "Streams", path: "streams" }
+  { label: "Now", path: "" },
+  { label: "Streams", path: "streams" },
+  { label: "Messages", path: "messages" },
+  ...applicationRail
 ]
 
 const match = (path: string, segments: ReadonlyArray<string>): Params | undefined => {

@@ -78,15 +78,19 @@ const document = (path: string, { entry }: Built.Built, { write = false }: Optio
 </html>
 `
 
-const notThere = HttpServerResponse.text("The page is not there: the log of the server says why.\n", {
-  status: 503,
-  headers: { ...secure, "cache-control": "no-store" }
-})
+const html = (text: string, status: number): Answer =>
+  HttpServerResponse.text(text, {
+    status,
+    contentType: "text/html; charset=utf-8",
+    headers: { ...secure, "cache-control": "no-store", vary: "accept" }
+  })
 
-const noFile = HttpServerResponse.text("The page has no such file. Load it again.\n", {
-  status: 404,
-  headers: { ...secure, "cache-control": "no-store" }
-})
+const sentence = (text: string, status: number): Answer =>
+  html(`<!doctype html>\n<html lang="en"><title>eventfold</title><p>${text}</p></html>\n`, status)
+
+const notThere = sentence("The page is not there: the log of the server says why.", 503)
+
+const noFile = sentence("The page has no such file. Load it again.", 404)
 
 const fileOf = (file: Built.File, accepted: string): Answer => {
   const { bytes, encoding } = Built.encoded(file, accepted)
@@ -100,13 +104,6 @@ const fileOf = (file: Built.File, accepted: string): Answer => {
     }
   })
 }
-
-const documentOf = (path: string, built: Built.Built, options: Options, status: number): Answer =>
-  HttpServerResponse.text(document(path, built, options), {
-    status,
-    contentType: "text/html; charset=utf-8",
-    headers: { ...secure, "cache-control": "no-store", vary: "accept" }
-  })
 
 /** The page, loaded when it is asked for first; again when that failed. The first client may go meanwhile: others wait for it too. */
 const loading = Effect.map(
@@ -136,7 +133,7 @@ export const serving = (options: Options) =>
             })
           }
           if (!takesHtml(headers["accept"]) || ofApi.test(path)) return answer
-          const page = (status: number) => loaded((built) => documentOf(path, built, options, status))
+          const page = (status: number) => loaded((built) => html(document(path, built, options), status))
           // What the API alone has is shown as it is, so that one can look at it.
           return views.has(path.split("/")[1] ?? "")
             ? page(200)

@@ -1,5 +1,5 @@
 /**
- * Not a test: the program that the page's tests look at, in a process of its own, because they kill it. `shop.ts PORT STORE` serves the
+ * Not a test: the program that the page's tests look at, in a process of its own, because they kill it. `shopProcess.ts PORT STORE` serves the
  * order fulfilment, which runs beside the server, with administrators' actions; port 0 is any that is free, the store `memory` or the URL of
  * a PostgreSQL database. A new store gets orders, a parked one among them, and messages whose every field is hostile. Prints its address
  * when all of that is there, and stops on SIGTERM.

@@ -2,7 +2,7 @@
  * The messages of a correlation as a tree of causes and effects, with the times between them.
  */
 import type { Answer } from "../data/api.ts"
-import { duration } from "../parts/Time.tsx"
+import { duration } from "../data/durations.ts"
 
 export type Traced = Answer<"GET", "/correlations/:streamName">["messages"][number]
 
