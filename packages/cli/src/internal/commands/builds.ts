@@ -9,12 +9,13 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { RebuildFailed } from "eventfold/Observe"
 import type { Progress } from "eventfold/ReadModel"
 import { type Build, BuildState, ReadModelStore } from "eventfold/ReadModelStore"
 import * as Steering from "eventfold/Steering"
 import * as Application from "../application/load.ts"
 import * as Stores from "../connection/stores.ts"
-import { CommandFailed } from "../failures/errors.ts"
+import { CommandFailed, ProblemsFound } from "../failures/errors.ts"
 import { confirm } from "../output/confirm.ts"
 import * as Print from "../output/print.ts"
 import { withProgress } from "../output/progress.ts"
@@ -80,6 +81,10 @@ const Outcome = Schema.Struct({
   position: Schema.Int
 })
 
+/** The tables of both builds were compared, and differ. The new build stays where it is. */
+const isDifference = (error: unknown): error is RebuildFailed =>
+  error instanceof RebuildFailed && error.failure.tag === "BuildsDiffer"
+
 /** Runs a rebuild or a switch to its end, with its progress on stderr. */
 const runToEnd = Effect.fnUntraced(function*<E, R>(
   readModel: string,
@@ -92,7 +97,7 @@ const runToEnd = Effect.fnUntraced(function*<E, R>(
         show({ done: handled, of, rate, remaining: Option.getOrUndefined(remaining) })
       ),
       Stream.runLast
-    ))
+    )).pipe(Effect.catchIf(isDifference, (error) => Effect.fail(new ProblemsFound({ message: error.message }))))
   if (Option.isNone(last)) return yield* new CommandFailed({ message: `the rebuild of ${readModel} has ended at once` })
   const { build, handled, of, phase, position } = last.value
   yield* Print.done(
