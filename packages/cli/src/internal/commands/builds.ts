@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { RebuildFailed } from "eventfold/Observe"
+import type { DefinitionNotLoaded, RebuildFailed } from "eventfold/Observe"
 import type { Progress } from "eventfold/ReadModel"
 import { type Build, BuildState, ReadModelStore } from "eventfold/ReadModelStore"
 import * as Steering from "eventfold/Steering"
@@ -81,15 +81,11 @@ const Outcome = Schema.Struct({
   position: Schema.Int
 })
 
-/** The tables of both builds were compared, and differ. The new build stays where it is. */
-const isDifference = (error: unknown): error is RebuildFailed =>
-  error instanceof RebuildFailed && error.failure.tag === "BuildsDiffer"
-
 /** Runs a rebuild or a switch to its end, with its progress on stderr. */
-const runToEnd = Effect.fnUntraced(function*<E, R>(
+const runToEnd = Effect.fnUntraced(function*<R>(
   readModel: string,
   title: string,
-  progress: Stream.Stream<Progress, E, R>
+  progress: Stream.Stream<Progress, Steering.SteeringError | DefinitionNotLoaded | RebuildFailed, R>
 ) {
   const last = yield* withProgress(title, (show) =>
     progress.pipe(
@@ -97,7 +93,13 @@ const runToEnd = Effect.fnUntraced(function*<E, R>(
         show({ done: handled, of, rate, remaining: Option.getOrUndefined(remaining) })
       ),
       Stream.runLast
-    )).pipe(Effect.catchIf(isDifference, (error) => Effect.fail(new ProblemsFound({ message: error.message }))))
+    )).pipe(
+      // The tables of both builds were compared, and the new one stays where it is.
+      Effect.catchTag("RebuildFailed", (error) =>
+        error.failure.tag === "BuildsDiffer"
+          ? Effect.fail(new ProblemsFound({ message: error.message }))
+          : Effect.fail(error))
+    )
   if (Option.isNone(last)) return yield* new CommandFailed({ message: `the rebuild of ${readModel} has ended at once` })
   const { build, handled, of, phase, position } = last.value
   yield* Print.done(
