@@ -95,10 +95,11 @@ const runToEnd = Effect.fnUntraced(function*<R>(
       Stream.runLast
     )).pipe(
       // The tables of both builds were compared, and the new one stays where it is.
-      Effect.catchTag("RebuildFailed", (error) =>
-        error.failure.tag === "BuildsDiffer"
-          ? Effect.fail(new ProblemsFound({ message: error.message }))
-          : Effect.fail(error))
+      Effect.mapError((error) =>
+        error._tag === "RebuildFailed" && error.failure.tag === "BuildsDiffer"
+          ? new ProblemsFound({ message: error.message })
+          : error
+      )
     )
   if (Option.isNone(last)) return yield* new CommandFailed({ message: `the rebuild of ${readModel} has ended at once` })
   const { build, handled, of, phase, position } = last.value
