@@ -44,7 +44,8 @@ export interface Packed {
   readonly files: ReadonlyArray<string>
 }
 
-const readManifest = (path: string): Manifest => Schema.decodeSync(Manifest)(readFileSync(join(path, "package.json"), "utf8"))
+const readManifest = (path: string): Manifest =>
+  Schema.decodeSync(Manifest)(readFileSync(join(path, "package.json"), "utf8"))
 
 /** The folders of the packages that are published. */
 export const folders: ReadonlyArray<string> = globSync(["packages/*/package.json", "sql/package.json"], { cwd: root })
@@ -62,7 +63,8 @@ export const modulesOf = (packed: Packed): ReadonlyArray<readonly [specifier: st
     if (!entry.includes("*")) return [[join(packed.manifest.name, entry), path] as const]
     const [before = "", after = ""] = path.split("*")
     return packed.files.filter((file) =>
-      file.startsWith(before) && file.endsWith(after) && !file.slice(before.length).includes("/") && file !== `${before}index${after}`
+      file.startsWith(before) && file.endsWith(after) && !file.slice(before.length).includes("/") &&
+      file !== `${before}index${after}`
     ).map((file) => {
       const name = file.slice(before.length, file.length - after.length)
       return [join(packed.manifest.name, entry.replace("*", name)), file] as const

@@ -34,11 +34,17 @@ const inherited = /^(npm|pnpm)_/i
 /** The environment of a shell in which nothing of this workspace is set. */
 export const plainEnvironment = (): NodeJS.ProcessEnv =>
   Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !inherited.test(name) && !/^(NODE_OPTIONS|VITEST.*|NODE_ENV)$/.test(name))
+    Object.entries(process.env).filter(([name]) =>
+      !inherited.test(name) && !/^(NODE_OPTIONS|VITEST.*|NODE_ENV)$/.test(name)
+    )
   )
 
 /** Runs a command to its end. Interruption kills it. */
-export const run = (command: string, args: ReadonlyArray<string>, options: Options): Effect.Effect<Output, CommandFailed> =>
+export const run = (
+  command: string,
+  args: ReadonlyArray<string>,
+  options: Options
+): Effect.Effect<Output, CommandFailed> =>
   Effect.callback((resume) => {
     const child = execFile(
       command,

@@ -10,7 +10,8 @@ import { outside, run } from "./Processes.ts"
 
 /** The versions that the catalog of the workspace has, for what a user installs beside the packages. */
 const catalogVersion = (name: string): string => {
-  const [, version] = new RegExp(`^  "?${name}"?: (\\S+)$`, "m").exec(readFileSync(join(root, "pnpm-workspace.yaml"), "utf8")) ?? []
+  const [, version] =
+    new RegExp(`^  "?${name}"?: (\\S+)$`, "m").exec(readFileSync(join(root, "pnpm-workspace.yaml"), "utf8")) ?? []
   if (version === undefined) throw new Error(`${name} is not in the catalog`)
   return version
 }
@@ -46,7 +47,9 @@ export const install = Effect.fnUntraced(function*(packages: ReadonlyArray<Packe
   // npm takes a tarball for every range that its version fits. pnpm would ask the registry for those ranges.
   writeFileSync(
     join(path, "pnpm-workspace.yaml"),
-    ["overrides:", ...Object.entries(tarballs).map(([name, spec]) => `  "${name}": ${JSON.stringify(spec)}`), ""].join("\n")
+    ["overrides:", ...Object.entries(tarballs).map(([name, spec]) => `  "${name}": ${JSON.stringify(spec)}`), ""].join(
+      "\n"
+    )
   )
   const output = manager === "npm"
     ? yield* run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: path })
@@ -89,9 +92,10 @@ export const check = Effect.fnUntraced(function*(project: Project, packages: Rea
       include: ["*.ts"]
     })
   )
-  const { stdout } = yield* run(process.execPath, [tsc, "--pretty", "false", "-p", project.path], { cwd: project.path }).pipe(
-    Effect.catch((failed) => Effect.succeed({ stdout: failed.output }))
-  )
+  const { stdout } = yield* run(process.execPath, [tsc, "--pretty", "false", "-p", project.path], { cwd: project.path })
+    .pipe(
+      Effect.catch((failed) => Effect.succeed({ stdout: failed.output }))
+    )
   return stdout.split(/\n(?=\S)/).filter((text) => text.trim() !== "").map((text): Diagnostic => ({
     package: packageOf(/^([^(]*)\(/.exec(text)?.[1] ?? ""),
     text
@@ -116,7 +120,9 @@ const Licences = Schema.fromJsonString(
 
 /** The packages in a project of pnpm by their licences. */
 export const licences = Effect.fnUntraced(function*(project: Project) {
-  const { stdout } = yield* run(join(root, "node_modules/.bin/pnpm"), ["licenses", "list", "--json"], { cwd: project.path })
+  const { stdout } = yield* run(join(root, "node_modules/.bin/pnpm"), ["licenses", "list", "--json"], {
+    cwd: project.path
+  })
   const found = yield* Schema.decodeEffect(Licences)(stdout)
   return Object.entries(found).map(([licence, packages]) => ({ licence, packages: packages.map(({ name }) => name) }))
 })

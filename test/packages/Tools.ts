@@ -39,25 +39,28 @@ const installed: Effect.Effect<string, unknown> = Effect.gen(function*() {
 })
 
 /** Each compiler by its version: the program to run with Node. */
-export const compilers: Effect.Effect<ReadonlyArray<readonly [version: string, tsc: string]>, unknown> = Effect.gen(function*() {
-  const own = ["7", join(root, "node_modules/typescript/bin/tsc")] as const
-  return isLong ? [own, ["5.9", join(yield* installed, "node_modules/typescript-5-9/bin/tsc")] as const] : [own]
-})
-
-/** Each runtime: what runs a program, before its file. */
-export const runtimes: Effect.Effect<ReadonlyArray<readonly [name: string, command: ReadonlyArray<string>]>, unknown> = Effect.gen(
+export const compilers: Effect.Effect<ReadonlyArray<readonly [version: string, tsc: string]>, unknown> = Effect.gen(
   function*() {
-    const own = [`Node ${process.versions.node}`, [process.execPath]] as const
-    if (!isLong) return [own]
-    const modules = join(yield* installed, "node_modules")
-    return [
-      own,
-      ["Node 22", [join(modules, "node-22/bin/node")]] as const,
-      ["Bun", [join(modules, ".bin/bun"), "run"]] as const,
-      ["Deno", [join(modules, ".bin/deno"), "run", "--allow-all", "--no-prompt"]] as const
-    ]
+    const own = ["7", join(root, "node_modules/typescript/bin/tsc")] as const
+    return isLong ? [own, ["5.9", join(yield* installed, "node_modules/typescript-5-9/bin/tsc")] as const] : [own]
   }
 )
+
+/** Each runtime: what runs a program, before its file. */
+export const runtimes: Effect.Effect<ReadonlyArray<readonly [name: string, command: ReadonlyArray<string>]>, unknown> =
+  Effect.gen(
+    function*() {
+      const own = [`Node ${process.versions.node}`, [process.execPath]] as const
+      if (!isLong) return [own]
+      const modules = join(yield* installed, "node_modules")
+      return [
+        own,
+        ["Node 22", [join(modules, "node-22/bin/node")]] as const,
+        ["Bun", [join(modules, ".bin/bun"), "run"]] as const,
+        ["Deno", [join(modules, ".bin/deno"), "run", "--allow-all", "--no-prompt"]] as const
+      ]
+    }
+  )
 
 /** Packages that the compiler finds errors in with `skipLibCheck: false`. */
 export const withErrors: ReadonlySet<string> = new Set([])
