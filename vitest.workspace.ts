@@ -62,10 +62,11 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/benchmarks/**", "test/chaos/test/**", "**/node_modules/**"],
+          exclude: ["test/benchmarks/**", "test/chaos/test/**", "test/packages/**", "**/node_modules/**"],
           globalSetup: ["test/support/globalSetup.ts"]
         }
-      }
+      },
+      { extends: true, test: { name: "packages", include: ["test/packages/**/*.test.ts"] } }
     ]
   }
 })

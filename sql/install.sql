@@ -1,6 +1,6 @@
 -- Installs the schemas, or upgrades them:
 --
---   psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql
+--   psql -v ON_ERROR_STOP=1 -d DATABASE -f install.sql
 --
 -- One transaction. You can run it again at any time, several sessions can run it at once, and it never touches a message.
 -- The user must own the database, or be allowed to create schemas in it, and needs no superuser. Variables, each as

@@ -1,6 +1,6 @@
 -- Removes the schemas with every message in them, and the role message_store unless something else uses it:
 --
---   psql -v ON_ERROR_STOP=1 -v database=NAME -d NAME -f sql/uninstall.sql
+--   psql -v ON_ERROR_STOP=1 -v database=NAME -d NAME -f uninstall.sql
 --
 -- The name of the database guards against removing the schemas of another one; the database itself stays. A stock
 -- Message DB loses only the schema eventfold, or with -v stock=on its message_store and role as well. When something of

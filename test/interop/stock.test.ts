@@ -58,7 +58,7 @@ layer(Stock.layer, { excludeTestServices: true })("a stock Message DB", (it) => 
       const error = yield* Effect.flip(Stream.runDrain(store.readStream("stock-1", { direction: "backwards" })))
       assert(error instanceof Unsupported)
       assert.include(error.message, "reading backwards")
-      assert.include(error.message, "psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql")
+      assert.include(error.message, "npx @eventfold/cli install")
     }))
 
   it.effect("an append of any size is one round trip, and a page of messages is one", () =>

@@ -127,6 +127,8 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
             Effect.forEach(pictures, ([name, path, ready]) =>
               visit(path.replace(":placed", String(placed)), async (page) => {
                 await page.getByText(ready).first().waitFor()
+                // What is beside the picture's subject comes a moment later.
+                await page.waitForLoadState("networkidle").catch(() => undefined)
                 await page.screenshot({ path: join(import.meta.dirname, `../../docs/page/${name}.png`) })
               }, { viewport: { width: 1180, height: 740 }, colorScheme: "light" }), { discard: true })
         )

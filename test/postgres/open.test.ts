@@ -190,7 +190,7 @@ layer(Database.layer(), { excludeTestServices: true })("a database that is not r
       const error = yield* refusal(Store.open(yield* emptyUrl))
       assert.instanceOf(error.reason, Postgres.SchemaMissing)
       assert.include(error.message, "install: true")
-      assert.include(error.message, "install.sql")
+      assert.include(error.message, "npx @eventfold/cli install")
     }))
 
   it.effect("it has Message DB's schema only", () =>

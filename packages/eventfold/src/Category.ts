@@ -432,9 +432,10 @@ export type Plain<C extends Any> = Category<C["Events"], C["Options"]>
 export const plain = <C extends Any>(category: C): Plain<C> => category as Any as Plain<C>
 
 /**
- * A category of whatever events.
+ * A category of whatever events, with its operations: what code works with that does not know the events.
  *
- * @internal
+ * @category models
+ * @since 0.1.0
  */
 export type Untyped = Category<Events, Options>
 

@@ -5,7 +5,6 @@
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import type { PGlite } from "@electric-sql/pglite"
-import { dataDir as initialDataDir } from "@electric-sql/pglite-prepopulatedfs"
 import * as Postgres from "@eventfold/postgres/Postgres"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -19,6 +18,7 @@ import { dirname, join, resolve } from "node:path"
 import * as Engine from "./internal/engine.ts"
 import { explain } from "./internal/folderFaults.ts"
 import * as FolderLock from "./internal/folderLock.ts"
+import { initialData } from "./internal/initialData.ts"
 import * as Session from "./internal/session.ts"
 import { makeWire } from "./internal/wire.ts"
 
@@ -110,9 +110,8 @@ const notMade = (dataDir: string, cause: unknown): Effect.Effect<never, FolderUn
   )
 }
 
-/** Starts from a data folder that was made before, because making one takes seconds and much memory. */
 const startNew = async (dataDir?: string): Promise<PGlite> =>
-  Engine.start({ ...dataDir !== undefined && { dataDir }, loadDataDir: await initialDataDir() })
+  Engine.start({ ...dataDir !== undefined && { dataDir }, loadDataDir: await initialData() })
 
 /** What a folder may have before its first use: hidden files, and what a file system has in its root. */
 const isOfNobody = (name: string): boolean => name.startsWith(".") || name === "lost+found"

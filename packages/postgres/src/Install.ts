@@ -109,7 +109,7 @@ export interface Installed {
  *
  * A newer schema is left as it is: the installation fails with an {@link OpenError} that says so.
  *
- * Runs the same files as `sql/install.sql`, in one transaction. Running it again changes nothing, and two installations
+ * Runs the same files as `install.sql` of `@eventfold/sql`, in one transaction. Running it again changes nothing, and two installations
  * at once wait for one another. Messages are never touched. The table `eventfold.installations` records which version
  * was installed when.
  *

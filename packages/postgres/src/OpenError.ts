@@ -6,8 +6,7 @@
 import * as Schema from "effect/Schema"
 
 const install =
-  "install it with `psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql`, with `Postgres.install`, or " +
-  "with the layer's option `install: true`"
+  "install it with `npx @eventfold/cli install`, with `Postgres.install`, or with the layer's option `install: true`"
 
 /**
  * The URL is not a PostgreSQL URL, names no user, or has a parameter that can't be as it is. The message does not repeat the URL,

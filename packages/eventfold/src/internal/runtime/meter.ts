@@ -1,6 +1,6 @@
 /**
  * Makes metrics whose updates are plain calls. Names, units and attributes are those of OpenTelemetry's conventions where there is
- * one: `docs/observability.md` lists all of them.
+ * one; the documentation on observability lists all of them.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"

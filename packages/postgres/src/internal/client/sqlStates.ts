@@ -1,5 +1,5 @@
 /**
- * What each SQLSTATE of PostgreSQL means for a store. `docs/failures.md` has the same table with a reason for each row, and a
+ * What each SQLSTATE of PostgreSQL means for a store. The documentation of failures has the same table with a reason for each row, and a
  * test raises every code of the server's list.
  */
 

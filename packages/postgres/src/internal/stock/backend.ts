@@ -20,8 +20,7 @@ import * as Appends from "./appends.ts"
 import { readPage } from "./readAll.ts"
 
 /** What adds what a stock Message DB lacks. */
-const remedy =
-  "add the eventfold schema, with `psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql` or `Postgres.install()`"
+const remedy = "add the eventfold schema, with `npx @eventfold/cli install` or `Postgres.install()`"
 
 const noBackwards = Effect.fail(
   new Unsupported({
