@@ -72,6 +72,8 @@ export const tidy = (markdown: string, summary: string): string =>
   markdown
     .replaceAll(/^#{3,6} (?:Inherited from|Overrides|Implementation of)\n\n(?:`[^`]*`|\[[^\n]*|[^\n#]*)\n+/gm, "")
     .replaceAll(/^#### Constructors\n[^]*?(?=^(?:#{1,4} |\*\*\*$))/gm, "")
+    // Signatures are wrapped: they are one line each, however long.
+    .replaceAll(/^```ts\n(?=(?:function|type|new|readonly|get|class|optional|static)\b)/gm, "```ts wrap\n")
     .replaceAll(/^## ([a-z])/gm, (_, first: string) => `## ${first.toUpperCase()}`)
     .replace(/^# (.+)\n/, (title) => `${title}\n${summary}\n`)
 

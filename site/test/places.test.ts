@@ -5,8 +5,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { existsSync, globSync } from "node:fs"
 import { join, resolve } from "node:path"
-import * as Pages from "../../site/src/Pages.ts"
-import * as Places from "../../site/src/Places.ts"
+import * as Pages from "../src/Pages.ts"
+import * as Places from "../src/Places.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 
