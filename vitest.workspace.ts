@@ -52,6 +52,7 @@ export default defineConfig({
           include: [
             "packages/*/test/**/*.test.ts",
             "examples/*/test/**/*.test.ts",
+            "site/test/**/*.test.ts",
             "test/benchmarks/test/**/*.test.ts",
             "test/chaos/test/**/*.test.ts"
           ]

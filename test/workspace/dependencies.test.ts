@@ -72,6 +72,13 @@ const catalog = new Map(
   })
 )
 
+/** Catalogs beside the one for everything, for a package that needs another version of something: their names, and their lines. */
+const namedCatalogs = workspaceLines("catalogs").filter((line) => line.endsWith(":")).map((line) => line.slice(0, -1))
+const namedVersions = workspaceLines("catalogs").filter((line) => !line.endsWith(":"))
+
+const isFromCatalog = (name: string, version: string): boolean =>
+  version === "catalog:" ? catalog.has(name) : namedCatalogs.some((catalog) => version === `catalog:${catalog}`)
+
 const folders = workspaceLines("packages").map((line) => line.replace(/^- /, "")).flatMap((pattern) =>
   pattern.endsWith("/*")
     ? readdirSync(join(root, dirname(pattern))).map((name) => join(dirname(pattern), name))
@@ -190,10 +197,11 @@ describe.each(packages)("$name", ({ folder, isLibrary, manifest, name, ofSources
   it("takes versions from the catalog or the workspace", () => {
     const direct = Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies })
     assert.deepStrictEqual(
-      direct.filter(([name, version]) => isOurs(name) ? !version.startsWith("workspace:") : version !== "catalog:"),
+      direct.filter(([name, version]) =>
+        isOurs(name) ? !version.startsWith("workspace:") : !isFromCatalog(name, version)
+      ),
       []
     )
-    assert.deepStrictEqual(direct.filter(([name, version]) => version === "catalog:" && !catalog.has(name)), [])
   })
 
   it("is tested with the peers that it asks its users for", () => {
@@ -253,6 +261,7 @@ it("the definition and the client of the HTTP API need nothing of a server: they
 it("the catalog's versions are exact, and the root takes its own from there", () => {
   const inexact = [...catalog].filter(([, version]) => !/^(npm:@?[\w./-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))
   assert.deepStrictEqual(inexact, [])
+  assert.deepStrictEqual(namedVersions.filter((line) => !/: \d+\.\d+\.\d+$/.test(line)), [])
   const { dependencies = {}, devDependencies = {} } = Schema.decodeSync(Manifest)(read("package.json"))
   const direct = Object.entries({ ...dependencies, ...devDependencies })
   assert.deepStrictEqual(direct.filter(([name, version]) => version !== "catalog:" || !catalog.has(name)), [])

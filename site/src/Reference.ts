@@ -1,0 +1,111 @@
+/**
+ * The reference: a page for each public module, out of its doc comments.
+ */
+import { globSync, readFileSync } from "node:fs"
+import { join, posix } from "node:path"
+import { Application, Converter, ReflectionKind, type TypeDocOptions } from "typedoc"
+import type { PluginOptions } from "typedoc-plugin-markdown"
+
+/** The public modules, as their users import them: `eventfold/Entity`, by the files that they are in. */
+export const modules = (root: string): ReadonlyMap<string, string> =>
+  new Map(
+    globSync("packages/*/src/*.ts", { cwd: root }).filter((file) => !file.endsWith("/index.ts")).toSorted().map(
+      (file) => {
+        const [, folder = "", module = ""] = /^packages\/([^/]+)\/src\/(.+)\.ts$/.exec(file) ?? []
+        return [file, `${folder === "eventfold" ? "" : "@eventfold/"}${folder}/${module}`]
+      }
+    )
+  )
+
+/** Writes the pages to a folder, which it empties first. Warnings of TypeDoc are printed. */
+export const write = async (root: string, out: string): Promise<void> => {
+  const named = modules(root)
+  const options: Partial<TypeDocOptions & PluginOptions> = {
+    entryPoints: [...named.keys()].map((file) => join(root, file)),
+    tsconfig: join(root, "site/tsconfig.reference.json"),
+    plugin: ["typedoc-plugin-markdown"],
+    outputs: [{ name: "markdown", path: out }],
+    router: "module",
+    basePath: root,
+    readme: "none",
+    disableSources: true,
+    excludeInternal: true,
+    excludePrivate: true,
+    excludeExternals: true,
+    excludeTags: ["@since"],
+    categorizeByGroup: false,
+    // The compiler has checked all of it already.
+    skipErrorChecking: true,
+    logLevel: "Warn",
+    hidePageHeader: true,
+    hideBreadcrumbs: true,
+    useCodeBlocks: true,
+    expandParameters: true,
+    parametersFormat: "table"
+  }
+  const app = await Application.bootstrapWithPlugins(options)
+  app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
+    for (const module of project.getReflectionsByKind(ReflectionKind.Module)) {
+      module.name = named.get(`${module.name}.ts`) ?? module.name
+    }
+  })
+  const project = await app.convert()
+  if (project === undefined) throw new Error("TypeDoc could not read the packages: see the lines above")
+  await app.generateOutputs(project)
+}
+
+/** What `index.ts` says of the modules, by the names that users import. */
+export const summaries = (root: string): ReadonlyMap<string, string> => {
+  const said = new Map<string, string>()
+  for (const [file, name] of modules(root)) {
+    const index = readFileSync(join(root, file, "../index.ts"), "utf8")
+    const module = file.slice(file.lastIndexOf("/") + 1)
+    const comment = index.split("/**").find((part) => part.includes(`from "./${module}"`)) ?? ""
+    const text = comment.slice(0, comment.indexOf("*/")).split("\n").map((line) => line.replace(/^\s*\* ?/, ""))
+    said.set(name, text.filter((line) => !line.startsWith("@")).join(" ").trim())
+  }
+  return said
+}
+
+/** A page of TypeDoc without what a reader has no use for: where a member comes from, and how a schema's class is constructed. */
+export const tidy = (markdown: string, summary: string): string =>
+  markdown
+    .replaceAll(/^#{3,6} (?:Inherited from|Overrides|Implementation of)\n\n(?:`[^`]*`|\[[^\n]*|[^\n#]*)\n+/gm, "")
+    .replaceAll(/^#### Constructors\n[^]*?(?=^(?:#{1,4} |\*\*\*$))/gm, "")
+    // Signatures are wrapped: they are one line each, however long.
+    .replaceAll(/^```ts\n(?=(?:function|type|new|readonly|get|class|optional|static)\b)/gm, "```ts wrap\n")
+    .replaceAll(/^## ([a-z])/gm, (_, first: string) => `## ${first.toUpperCase()}`)
+    .replace(/^# (.+)\n/, (title) => `${title}\n${summary}\n`)
+
+/** The anchors of a page's headings, as GitHub and the site make them: a heading that comes again gets a number. */
+const anchors = (markdown: string): ReadonlySet<string> => {
+  const times = new Map<string, number>()
+  const prose = markdown.replaceAll(/^```[^]*?^```/gm, "")
+  const ids = [...prose.matchAll(/<a id="([^"]+)">/g)].map(([, id = ""]) => id)
+  const headings = [...prose.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => {
+    const slug = heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").trim().replaceAll(" ", "-")
+    const before = times.get(slug) ?? 0
+    times.set(slug, before + 1)
+    return before === 0 ? slug : `${slug}-${before}`
+  })
+  return new Set([...ids, ...headings])
+}
+
+/**
+ * Mends links to headings. TypeDoc numbers headings of one name, and counts those that are internal and on no page: a link to a
+ * number that there is not means the heading without one.
+ */
+export const mendLinks = (pages: ReadonlyMap<string, string>): ReadonlyMap<string, string> => {
+  const known = new Map([...pages].map(([name, markdown]) => [`${name}.md`, anchors(markdown)]))
+  return new Map(
+    [...pages].map(([name, markdown]) => [
+      name,
+      markdown.replaceAll(/\]\(([^)#\s]*)#([^)\s]+)-\d+\)/g, (whole, path: string, anchor: string) => {
+        const target = path === "" ? `${name}.md` : posix.join(posix.dirname(name), path)
+        const there = known.get(target)
+        const full = whole.slice(whole.indexOf("#") + 1, -1)
+        return there === undefined || there.has(full) ? whole : `](${path}#${anchor})`
+      })
+    ])
+  )
+}

@@ -1,0 +1,96 @@
+/**
+ * Every page of the documentation has its place: `docs/README.md` lists it, once, and the site (`npx pnpm docs`) takes its sections
+ * from there. The reference takes every public module.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { existsSync, globSync } from "node:fs"
+import { join, resolve } from "node:path"
+import * as Pages from "../src/Pages.ts"
+import * as Places from "../src/Places.ts"
+
+const root = resolve(import.meta.dirname, "../..")
+
+const sections = Places.read(root)
+const places = Places.flat(sections)
+const listed = places.map(({ file }) => file)
+
+describe("docs/README.md", () => {
+  it("has a section for each kind of page", () => {
+    assert.deepStrictEqual(
+      sections.map(({ label }) => label),
+      ["Tutorial", "Guides", "Reference", "Explanation", "Migrating and comparing"]
+    )
+  })
+
+  it("lists every page of docs/, and every example", () => {
+    const pages = globSync(["docs/**/*.md", "examples/*/README.md"], { cwd: root })
+      .filter((file) => file !== "docs/README.md" && !file.startsWith("examples/command-line/"))
+    assert.includeMembers(pages, ["docs/entities.md", "docs/decisions/0001-effect-4.md"])
+    assert.deepStrictEqual(
+      pages.filter((file) => !listed.includes(file)).toSorted(),
+      [],
+      "pages without a place: add a line `- [Label](page.md): what it is about.` to the section of docs/README.md where they belong"
+    )
+  })
+
+  it("lists nothing twice, and nothing that is not there", () => {
+    assert.deepStrictEqual(listed.filter((file, i) => listed.indexOf(file) !== i || !existsSync(join(root, file))), [])
+  })
+
+  it("says of each page what it is about", () => {
+    assert.deepStrictEqual(
+      places.filter(({ about, label }) => about === "" || label === "").map(({ file }) => file),
+      []
+    )
+  })
+})
+
+describe("the list", () => {
+  it("is read by its headings, with items of several lines", () => {
+    const list =
+      "# Docs\n\nText.\n\n## A\n\n- [One](one.md): first,\n  and more.\n\n### B\n\n- [Two](../two.md): second.\n"
+    assert.deepStrictEqual(Places.parse(list), [{
+      label: "A",
+      places: [{ file: "docs/one.md", label: "One", about: "first, and more" }],
+      groups: [{ label: "B", places: [{ file: "two.md", label: "Two", about: "second" }], groups: [] }]
+    }])
+  })
+})
+
+const locate = (path: string): Pages.Target =>
+  ({ "docs/stores.md": { slug: "stores" }, "docs/a.svg": { asset: "a.svg" } })[path]
+
+describe("a page of the site", () => {
+  it("has its title apart, and links of the site outside of code", () => {
+    const markdown = [
+      "# The `title`",
+      "",
+      "See [stores](stores.md#leases), ![a](a.svg), [here](#here), [elsewhere](https://example.org).",
+      "",
+      "Only [text](../missing.ts) stays.",
+      "",
+      "```md",
+      "# code",
+      "[stores](stores.md)",
+      "```"
+    ].join("\n")
+    assert.deepStrictEqual(Pages.make("docs/page.md", markdown, locate), {
+      slug: "page",
+      title: "The title",
+      description: "See stores, a, here, elsewhere.",
+      body: markdown.slice(markdown.indexOf("See"))
+        .replace("stores.md#leases", "/stores/#leases")
+        .replace("(a.svg)", "(/a.svg)")
+        .replace("[text](../missing.ts)", "text")
+    })
+  })
+
+  it("is where its file is", () => {
+    assert.deepStrictEqual(
+      ["docs/README.md", "docs/decisions/README.md", "docs/message-db.md", "reference/@eventfold/http/Api.md"].map(
+        Pages.slugOf
+      ),
+      ["", "decisions", "message-db", "reference/eventfold/http/api"]
+    )
+  })
+})
