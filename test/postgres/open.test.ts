@@ -18,12 +18,10 @@ import { MessageStore } from "eventfold/MessageStore"
 import type { Socket } from "node:net"
 import { inspect } from "node:util"
 import * as Database from "../support/Database.ts"
-import * as PostgresServer from "../support/PostgresServer.ts"
+import { GuardedServer, password } from "../support/GuardedServer.ts"
 import * as Proxy from "../support/Proxy.ts"
 import * as Store from "../support/Store.ts"
 import { until, within } from "../support/Until.ts"
-
-const password = "p@ss/w0rd:s3cret"
 
 /** The refusal, of which no form may show the password. */
 const refusal = (
@@ -131,35 +129,6 @@ describe("a server out of reach", () => {
       assert.include(error.message, ": the URL names no user: write postgres://user@host/database")
     }))
 })
-
-/** A server that wants passwords of everybody but the superuser. */
-class GuardedServer extends Context.Service<GuardedServer, PostgresServer.PostgresServer>()(
-  "@eventfold/test/GuardedServer"
-) {
-  static readonly layer = Layer.effect(
-    GuardedServer,
-    Effect.gen(function*() {
-      const server = yield* PostgresServer.start()
-      yield* withSuperuser(server.url, (sql) =>
-        Effect.gen(function*() {
-          yield* sql.unsafe(`CREATE ROLE guarded LOGIN PASSWORD '${password}'`)
-          const rules = "SELECT unnest(ARRAY['host all postgres,ghost all trust', 'host all all all scram-sha-256'])"
-          yield* sql.unsafe(`DO $$ BEGIN
-            EXECUTE format('COPY (${rules.replaceAll("'", "''")}) TO %L', current_setting('hba_file'));
-          END $$`)
-          yield* sql`SELECT pg_reload_conf()`
-        }))
-      const guarded = Effect.scoped(
-        Database.session(Database.urlAs(server.url, "guarded", "wrong")).pipe(
-          Effect.flatMap((sql) => sql`SELECT 1`),
-          Effect.match({ onFailure: () => true, onSuccess: () => false })
-        )
-      )
-      yield* until("the server wants passwords", guarded)
-      return server
-    })
-  )
-}
 
 layer(GuardedServer.layer, { excludeTestServices: true })("a server that refuses", (it) => {
   const refused: ReadonlyArray<readonly [title: string, user: string, given: string]> = [

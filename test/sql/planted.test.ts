@@ -1,6 +1,6 @@
 import { PgClient } from "@effect/sql-pg"
 import { assert, layer } from "@effect/vitest"
-import { Postgres, SqlReadModel } from "@eventfold/postgres"
+import { Diagnosis, Inspection, Postgres, SqlReadModel } from "@eventfold/postgres"
 import { asOneStatement } from "@eventfold/sql"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -127,6 +127,8 @@ const everything = Effect.gen(function*() {
   const { categories } = yield* store.categories({ prefix: "a", after: "a" })
   assert.include(categories.map(({ category }) => category), "account")
   assert.lengthOf((yield* store.streams({ category: "account", prefix: "account-", after: "account-1" })).streams, 2)
+  assert.lengthOf((yield* store.changedStreams("account")).streams, 3)
+  assert.isTrue(Option.isSome(yield* store.messageById(id)))
   yield* Stream.runDrain(Consumer.list)
   yield* Stream.runDrain(Parking.owners)
   yield* Runners.list
@@ -138,6 +140,12 @@ const everything = Effect.gen(function*() {
   assert.isTrue((yield* Postgres.install({ traceIndexes: true })).traceIndexes.areReady)
   yield* trace
   yield* store.identity
+  const { relations } = yield* store.describe
+  assert.isTrue(relations.every(({ isValid }) => isValid))
+  yield* Inspection.versions
+  assert.lengthOf(yield* Stream.runCollect(Inspection.summary("stream", { containing: "account-" })), 3)
+  const checks = yield* Stream.runCollect(Diagnosis.checks)
+  assert.deepStrictEqual(checks.filter(({ status }) => status === "problem"), [])
   const room = Streams.make({ category: "room" })
   yield* room.add({ id: "1", attributes: { a: 1 } })
   const archives = [{}, { category: "account", from: 2 }, { streamName: "account-1", from: 2 }]

@@ -20,7 +20,7 @@ const mayUse: Readonly<Record<string, ReadonlyArray<string>>> = {
   "@eventfold/postgres": ["eventfold", "@eventfold/sql"],
   "@eventfold/pglite": ["eventfold", "@eventfold/sql", "@eventfold/postgres"],
   "@eventfold/http": ["eventfold", "@eventfold/sql", "@eventfold/postgres", "@eventfold/pglite"],
-  "@eventfold/cli": ["eventfold", "@eventfold/sql", "@eventfold/postgres", "@eventfold/pglite"],
+  "@eventfold/cli": ["eventfold", "@eventfold/sql", "@eventfold/postgres", "@eventfold/pglite", "@eventfold/http"],
   // What the examples share: private, and above everything but them.
   "@eventfold/example-command-line": [
     "eventfold",
@@ -247,7 +247,7 @@ it("the definition and the client of the HTTP API need nothing of a server: they
     none(found.filter((one) => !isRelative(one) && !["effect", "eventfold"].includes(packageOf(one))))
     found.filter(isRelative).forEach(({ specifier }) => files.add(join(dirname(file), specifier)))
   }
-  assert.strictEqual(files.size, 7)
+  assert.strictEqual(files.size, 8)
 })
 
 it("the catalog's versions are exact, and the root takes its own from there", () => {

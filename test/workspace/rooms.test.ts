@@ -31,7 +31,8 @@ const plans: Readonly<Record<string, Plan>> = {
     archive: ["client", "coordination"],
     verify: ["client"],
     store: ["client", "coordination", "readAll", "readModel", "archive", "verify"],
-    stock: ["client", "coordination", "readAll", "readModel", "archive", "verify", "store"]
+    stock: ["client", "coordination", "readAll", "readModel", "archive", "verify", "store"],
+    diagnosis: ["client"]
   },
   "packages/http": {
     api: [],
@@ -42,8 +43,28 @@ const plans: Readonly<Record<string, Plan>> = {
     live: ["api", "problems", "limits", "authentication", "messages"],
     messagestore: ["api", "problems", "limits", "authentication"],
     observe: ["api", "problems", "limits", "authentication", "messages"],
+    now: ["api", "problems", "limits", "authentication", "messages", "observe"],
     system: ["api", "problems", "limits", "authentication"],
-    server: ["api", "problems", "limits", "authentication", "messages", "live", "messagestore", "observe", "system"]
+    page: ["api", "problems"],
+    server: [
+      "api",
+      "problems",
+      "limits",
+      "authentication",
+      "messages",
+      "live",
+      "messagestore",
+      "observe",
+      "now",
+      "system"
+    ]
+  },
+  "packages/cli": {
+    failures: [],
+    output: ["failures"],
+    connection: ["failures", "output"],
+    application: ["failures", "output", "connection"],
+    commands: ["failures", "output", "connection", "application"]
   },
   "packages/testing": {
     report: [],

@@ -24,7 +24,7 @@ class NotListening extends Schema.TaggedError<NotListening>()("NotListening", {
 }
 
 const howTo = (url: string) =>
-  `${url} serves the history, with the reference of all routes at ${url}/docs
+  `${url} serves the history: open it in a browser. The reference of all routes is at ${url}/docs
 Only this machine reaches it, so requests need no token. Try it:
 
   curl '${url}/categories/${History.File.categoryName}/messages?limit=2'

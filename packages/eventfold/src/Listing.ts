@@ -114,6 +114,43 @@ export const StreamsPage = Schema.Struct({ streams: Schema.Array(StreamSummary),
 export type StreamsPage = typeof StreamsPage.Type
 
 /**
+ * The streams of a category that have changed last.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ChangedStreams = Schema.Struct({
+  /** By their last messages, the newest first. */
+  streams: Schema.Array(StreamSummary),
+  /** Whether these are all streams of the category. Otherwise others changed before. */
+  isComplete: Schema.Boolean
+})
+
+/**
+ * The streams of a category that have changed last.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ChangedStreams = typeof ChangedStreams.Type
+
+/**
+ * The options of the streams that have changed last.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ChangedOptions {
+  /** How many streams at most, from 1. Defaults to 100. */
+  readonly limit?: number | undefined
+  /**
+   * How many of the category's newest messages to look at, from 1. Defaults to 1,000: a stream that changed before these is not found,
+   * and the cost does not depend on the size of the category.
+   */
+  readonly window?: number | undefined
+}
+
+/**
  * The options of a list of categories.
  *
  * @category options
@@ -173,6 +210,18 @@ export interface StreamNamesPage extends NamesPage {
 }
 
 /**
+ * One of the newest messages of a category.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NewestMessage {
+  readonly place: MessagePlace
+  /** Whether it is the notice that its stream was deleted. */
+  readonly isEnd: boolean
+}
+
+/**
  * What a backend implements so that its categories and streams can be listed: the optional member `listing` of `StoreBackend`.
  *
  * **Details**
@@ -186,5 +235,7 @@ export interface StreamNamesPage extends NamesPage {
  */
 export interface ListingBackend {
   readonly categories: (page: NamesPage) => Effect.Effect<CategoriesPage, Unsupported | StoreError>
+  /** The newest messages of a category, the newest first. Its cost must not depend on the number of messages, but on `limit`. */
+  readonly newest: (category: CategoryName, limit: number) => Effect.Effect<ReadonlyArray<NewestMessage>, StoreError>
   readonly streams: (page: StreamNamesPage) => Effect.Effect<StreamsPage, Unsupported | StoreError>
 }

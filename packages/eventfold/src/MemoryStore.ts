@@ -149,6 +149,11 @@ export const make: Effect.Effect<StoreBackend> = Effect.sync(() => {
           ? Option.some(record(row))
           : Option.none()
       }),
+    messageById: (id) =>
+      reading((through, log) => {
+        const row = log.byId.get(id)
+        return row !== undefined && row.globalPosition <= through ? Option.some(record(row)) : Option.none()
+      }),
     lastCategoryMessage: (category) =>
       reading((through, log) =>
         Option.map(Option.fromUndefinedOr(upTo(log.categories.get(category), through).at(-1)), record)

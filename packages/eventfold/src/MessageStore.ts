@@ -54,7 +54,15 @@ import * as WakeUpHub from "./internal/store/wakeUpHub.ts"
 import type * as Listing from "./Listing.ts"
 import * as MemoryStore from "./MemoryStore.ts"
 import type * as Message from "./Message.ts"
-import type { AppendResult, Lease, ReadAllResult, ReadPageResult, StoreBackend, StoreIdentity } from "./StoreBackend.ts"
+import type {
+  AppendResult,
+  Lease,
+  ReadAllResult,
+  ReadPageResult,
+  StoreBackend,
+  StoreDescription,
+  StoreIdentity
+} from "./StoreBackend.ts"
 import { type InvalidArgument, type StoreError, Unsupported } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
 
@@ -318,6 +326,11 @@ export class MessageStore extends Context.Service<MessageStore, {
    */
   readonly identity: Effect.Effect<StoreIdentity, StoreError>
   /**
+   * What the store is, for people: its identity and versions, what its tables and indexes take on disk, and what its user may do. It
+   * asks the catalogs of the database and counts nothing. In memory it is the identity alone.
+   */
+  readonly describe: Effect.Effect<StoreDescription, StoreError>
+  /**
    * The last message of a stream, or the last one of a type; none when there is no such message.
    *
    * **Gotchas**
@@ -347,6 +360,16 @@ export class MessageStore extends Context.Service<MessageStore, {
     Option.Option<Message.RecordedMessage>,
     StreamName.InvalidStreamName | InvalidArgument | StoreError
   >
+  /**
+   * The message with this id, in whatever stream; none when the id is free. It costs one look-up.
+   *
+   * **Details**
+   *
+   * The case of the id does not matter. Fails with `InvalidArgument` when the id is not a UUID.
+   */
+  readonly messageById: (
+    id: string
+  ) => Effect.Effect<Option.Option<Message.RecordedMessage>, InvalidArgument | StoreError>
   /**
    * The message of a category with the highest global position, in whatever stream; none when the category is empty. It costs
    * one look-up, however many messages there are.
@@ -417,6 +440,18 @@ export class MessageStore extends Context.Service<MessageStore, {
   readonly streams: (
     options?: Listing.StreamsOptions
   ) => Effect.Effect<Listing.StreamsPage, Listing.ListingError | StreamName.InvalidCategory>
+  /**
+   * Lists the streams of a category that have changed last, the newest first: of those among its newest messages. It costs one statement,
+   * which reads as many messages as its `window`, without their content.
+   *
+   * **Details**
+   *
+   * Deleted streams are left out. Fails as `streams` does.
+   */
+  readonly changedStreams: (
+    category: string,
+    options?: Listing.ChangedOptions
+  ) => Effect.Effect<Listing.ChangedStreams, Listing.ListingError | StreamName.InvalidCategory>
   /**
    * Tries once, without waiting, to become the only holder of a name among all processes that use the store.
    *

@@ -9,6 +9,7 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,44 +23,45 @@ import * as Entity from "./Entity.ts"
 import * as FailureReport from "./FailureReport.ts"
 import { check as checkConsumer } from "./internal/consumer/checkDefinition.ts"
 import type { Consumer } from "./internal/consumer/definition.ts"
+import * as DecodedMessages from "./internal/observe/decodedMessages.ts"
 import * as Definitions from "./internal/observe/definitions.ts"
 import * as EntityStates from "./internal/observe/entityStates.ts"
-import type {
-  EntityChange,
-  EntityChangesOptions,
-  EntityState,
-  EntityStateOptions
-} from "./internal/observe/entityStates.ts"
+import type { EntityChangesOptions, EntityStateOptions } from "./internal/observe/entityStates.ts"
+import * as MessageReaders from "./internal/observe/messageReaders.ts"
+import type { EntityChange, EntityState } from "./internal/observe/observedEntities.ts"
+import type { DecodedMessage, MessageReader } from "./internal/observe/observedMessages.ts"
+import type { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/observedReaders.ts"
+import type { StoredTypes } from "./internal/observe/observedTypes.ts"
 import * as Readers from "./internal/observe/readers.ts"
-import type { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/readers.ts"
 import * as Registry from "./internal/observe/registry.ts"
 import * as StoredTypesCheck from "./internal/observe/storedTypes.ts"
-import type { CheckOptions, StoredTypes } from "./internal/observe/storedTypes.ts"
+import type { CheckOptions } from "./internal/observe/storedTypes.ts"
 import { checkDefinition as checkReadModel } from "./internal/readModel/checkDefinition.ts"
+import type { RecordedMessage } from "./Message.ts"
 import type { MessageStore, ReadCategoryError } from "./MessageStore.ts"
-import type { Process } from "./Process.ts"
+import * as Process from "./Process.ts"
 import * as ReadModel from "./ReadModel.ts"
 import type { ReadModelStore } from "./ReadModelStore.ts"
-import type { InvalidArgument, StoreError } from "./StoreError.ts"
+import type { InvalidArgument, StoreError, Unsupported } from "./StoreError.ts"
+import * as StreamName from "./StreamName.ts"
 import type { InvalidCategory } from "./StreamName.ts"
 
 /** @since 0.1.0 */
-export {
-  EntityChange,
-  type EntityChangesOptions,
-  EntityState,
-  type EntityStateOptions,
-  StateAt,
-  UnshowableState
-} from "./internal/observe/entityStates.ts"
-/** @since 0.1.0 */
 export type { CategoryDefinition, EntityDefinition } from "./internal/observe/definitions.ts"
 /** @since 0.1.0 */
-export { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/readers.ts"
+export { type EntityChangesOptions, type EntityStateOptions, UnshowableState } from "./internal/observe/entityStates.ts"
+/** @since 0.1.0 */
+export { EntityChange, EntityState, StateAt } from "./internal/observe/observedEntities.ts"
+/** @since 0.1.0 */
+export { DecodedMessage, MessageReader } from "./internal/observe/observedMessages.ts"
+/** @since 0.1.0 */
+export { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./internal/observe/observedReaders.ts"
+/** @since 0.1.0 */
+export { Misfit, StoredType, StoredTypes } from "./internal/observe/observedTypes.ts"
 /** @since 0.1.0 */
 export { DefinitionNotLoaded, type Kind } from "./internal/observe/registry.ts"
 /** @since 0.1.0 */
-export { type CheckOptions, Misfit, StoredType, StoredTypes } from "./internal/observe/storedTypes.ts"
+export type { CheckOptions } from "./internal/observe/storedTypes.ts"
 
 /**
  * The errors of looking at an entity: its definition is not loaded here, the id is not one of its category, an option is out of
@@ -124,7 +126,7 @@ export interface Options<
 > {
   readonly consumers?: ReadonlyArray<AnyConsumer> | undefined
   /** The processes, whose consumers need not be among the consumers. */
-  readonly processes?: ReadonlyArray<Process<unknown, unknown>> | undefined
+  readonly processes?: ReadonlyArray<Process.Process<unknown, unknown>> | undefined
   /** With read models the layer also needs a `ReadModelStore`, and what their handlers need, so that they can be built again. */
   readonly readModels?: Models | undefined
   /** The entities, each by a name of its own: a category may have several. */
@@ -183,6 +185,13 @@ export class Observe extends Context.Service<Observe, {
    * this program nor the store knows it.
    */
   readonly consumer: (id: string) => Effect.Effect<ReadonlyArray<ObservedConsumer>, ReaderError>
+  /**
+   * The definitions of the consumers with an id that are loaded, one for each category: for operations that need one, such as
+   * `Consumer.regroup`. Not empty.
+   */
+  readonly consumerDefinitions: (
+    id: string
+  ) => Effect.Effect<Arr.NonEmptyReadonlyArray<AnyConsumer>, Registry.DefinitionNotLoaded>
   /** The processes that are loaded, with their deadlines. */
   readonly processes: Effect.Effect<ReadonlyArray<ObservedProcess>, ReaderError>
   /** A process that is loaded, with its deadlines. */
@@ -224,6 +233,20 @@ export class Observe extends Context.Service<Observe, {
     id: string,
     options?: EntityChangesOptions
   ) => Stream.Stream<EntityChange, EntityError>
+  /** What the definition of its category makes of a stored message: its data as a program gets it, or why it does not fit. */
+  readonly decode: (message: RecordedMessage) => Effect.Effect<DecodedMessage>
+  /**
+   * Who reads a message, and how far each is with it: the consumers, processes and read models that are loaded and read its category, and
+   * the consumers that the store knows by their positions. It costs the positions of all consumers, and a read of one parked stream for
+   * each of these readers.
+   */
+  readonly readersOf: (message: RecordedMessage) => Effect.Effect<ReadonlyArray<MessageReader>, StoreError>
+  /** What the process of one id has done, by the name of a process: `Process.history`. One that is not loaded here is taken to keep its own stream in the category of its name. */
+  readonly processHistory: (
+    name: string,
+    id: string,
+    options?: Parameters<typeof Process.history>[2]
+  ) => Effect.Effect<Process.ProcessHistory, StoreError | Unsupported | InvalidArgument | InvalidCategory>
   /**
    * The stored messages of a category by type and by version of the schema, against the schemas of its definition, with the first
    * that does not fit: of a sample, or of all, in bounded memory.
@@ -327,6 +350,13 @@ const make = Effect.fnUntraced(function*(
   yield* Effect.forEach(readModels, checkReadModel, { discard: true })
   const readModelRegistry = yield* Registry.make("read model", readModels.map((one) => [one.name, one] as const))
 
+  const categoriesByName = new Map(categoryRegistry.all.map((one) => [one.categoryName, one]))
+  const readers: MessageReaders.Loaded = {
+    consumers: everyConsumer,
+    processes: new Set(processRegistry.names),
+    readModels
+  }
+
   return Observe.of({
     loaded: {
       categories: categoryRegistry.names,
@@ -350,6 +380,16 @@ const make = Effect.fnUntraced(function*(
       (id) => Readers.consumers(everyConsumer, id),
       Effect.provideContext(context)
     ),
+    consumerDefinitions: (id) => {
+      const found = everyConsumer.filter((one) => one.id === id)
+      return Arr.isReadonlyArrayNonEmpty(found) ? Effect.succeed(found) : Effect.fail(
+        new Registry.DefinitionNotLoaded({
+          kind: "consumer",
+          definition: id,
+          loaded: [...new Set(everyConsumer.map(({ id }) => id))]
+        })
+      )
+    },
     processes: Effect.forEach(processRegistry.all, Readers.process).pipe(
       Effect.withSpan("Observe.processes"),
       Effect.provideContext(context)
@@ -377,6 +417,21 @@ const make = Effect.fnUntraced(function*(
     entityChanges: (name, id, options) =>
       Stream.unwrap(Effect.map(entityRegistry.get(name), (entity) => EntityStates.entityChanges(entity, id, options)))
         .pipe(Stream.provideContext(context), Stream.withSpan("Observe.entityChanges")),
+    decode: Effect.fn("Observe.decode")(
+      (message) => DecodedMessages.decode(categoriesByName.get(StreamName.category(message.streamName)), message),
+      Effect.provideContext(context)
+    ),
+    readersOf: Effect.fn("Observe.readersOf")(
+      (message) => MessageReaders.readersOf(readers, message),
+      Effect.provideContext(context)
+    ),
+    processHistory: Effect.fn("Observe.processHistory")(
+      (name, id, options) => {
+        const category = processes.find((one) => one.name === name)?.category ?? name
+        return Process.history({ name, category }, id, options)
+      },
+      Effect.provideContext(context)
+    ),
     storedTypes: Effect.fn("Observe.storedTypes")(function*(category, options) {
       return yield* StoredTypesCheck.check(yield* categoryRegistry.get(category), options)
     }, Effect.provideContext(context))

@@ -18,13 +18,11 @@
  * @since 0.1.0
  */
 import * as Arr from "effect/Array"
-import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { FailureReport } from "./FailureReport.ts"
 import * as ParkingCategory from "./internal/parking/category.ts"
+import type { OwnerSummary, ParkedMessage, ParkedStream } from "./internal/parking/parked.ts"
 import * as ParkedStreams from "./internal/parking/parkedStreams.ts"
 import * as Requests from "./internal/parking/requests.ts"
 import { categoryNames } from "./internal/store/allNames.ts"
@@ -32,6 +30,9 @@ import { checkInt } from "./internal/store/argumentChecks.ts"
 import { MessageStore } from "./MessageStore.ts"
 import type { InvalidArgument, StoreError, Unsupported } from "./StoreError.ts"
 import * as StreamName from "./StreamName.ts"
+
+/** @since 0.1.0 */
+export { OwnerSummary, ParkedMessage, ParkedStream } from "./internal/parking/parked.ts"
 
 /**
  * The consumer whose messages are parked: its definition, or its id and category.
@@ -44,74 +45,6 @@ export interface Owner {
   /** `$all` for a consumer of several categories. */
   readonly category: string
 }
-
-/**
- * A message that waits, and where it is.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ParkedMessage {
-  readonly streamName: string
-  readonly position: number
-  readonly globalPosition: number
-  readonly messageId: string
-  readonly type: string
-  /** Why it failed last: the tag, the message and the fields of the error. None when it only waits behind another message. */
-  readonly failure: Option.Option<FailureReport>
-  /** How often it was tried, replays included. 0 when it only waits behind another message. */
-  readonly attempts: number
-  /** When it was parked. */
-  readonly time: DateTime.Utc
-}
-
-const parkedMessageSchema = Schema.Struct({
-  streamName: Schema.String,
-  position: Schema.Int,
-  globalPosition: Schema.Int,
-  messageId: Schema.String,
-  type: Schema.String,
-  failure: Schema.OptionFromNullOr(FailureReport),
-  attempts: Schema.Int,
-  time: Schema.DateTimeUtc
-})
-
-/**
- * The schema of a message that waits, with a JSON form.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const ParkedMessage: Schema.Codec<ParkedMessage, typeof parkedMessageSchema.Encoded> = parkedMessageSchema
-
-/**
- * The messages of one cardinal id that wait for a consumer.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ParkedStream {
-  /** The category and the cardinal id, such as `account-123`. Messages of `account-123+456` are among its messages. */
-  readonly stream: string
-  /** The global position of the message by which the stream was parked. The streams of a list rise by it. */
-  readonly parkedAt: number
-  /** Oldest first, which is the order of a replay. */
-  readonly messages: Arr.NonEmptyReadonlyArray<ParkedMessage>
-}
-
-const parkedStreamSchema = Schema.Struct({
-  stream: Schema.String,
-  parkedAt: Schema.Int,
-  messages: Schema.NonEmptyArray(ParkedMessage)
-})
-
-/**
- * The schema of a parked stream, with a JSON form.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const ParkedStream: Schema.Codec<ParkedStream, typeof parkedStreamSchema.Encoded> = parkedStreamSchema
 
 /**
  * The errors of this module: a failure of the store, or an argument that is not valid.
@@ -133,33 +66,6 @@ const parkedMessage = (
   attempts,
   time
 })
-
-/**
- * What waits for a consumer, without its definition. It has a JSON form.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const OwnerSummary = Schema.Struct({
-  /** The id of the consumer: with its category, the {@link Owner} that the other functions take. */
-  id: Schema.String,
-  /** `$all` for a consumer of several categories. */
-  category: Schema.String,
-  /** How many streams are parked for it, from 1. */
-  streams: Schema.Int,
-  /** How many messages wait in them. */
-  messages: Schema.Int,
-  /** When the stream that waits longest was parked. */
-  since: Schema.DateTimeUtc
-})
-
-/**
- * What waits for a consumer, without its definition.
- *
- * @since 0.1.0
- * @category models
- */
-export type OwnerSummary = typeof OwnerSummary.Type
 
 /**
  * Lists the consumers for which messages wait, from the store alone: how many streams and messages, and since when. By category,
@@ -206,6 +112,8 @@ export const owners: Stream.Stream<OwnerSummary, StoreError | Unsupported, Messa
  * @category options
  */
 export interface ListOptions {
+  /** Only the stream in which the messages of this stream wait: the answer costs one read then. Defaults to all. */
+  readonly stream?: string | undefined
   /** Only streams that were parked after this one: its `parkedAt`, exclusive. Defaults to all. */
   readonly after?: number | undefined
   /** How many streams at most, from 1. Defaults to all. */
@@ -238,13 +146,17 @@ export interface ListOptions {
  */
 export const list = (
   consumer: Owner,
-  { after = 0, limit }: ListOptions = {}
+  { after = 0, limit, stream: wanted }: ListOptions = {}
 ): Stream.Stream<ParkedStream, ParkingError, MessageStore> =>
   Stream.unwrap(Effect.gen(function*() {
     yield* checkInt("after", after, 0)
     yield* checkInt("limit", limit, 1)
+    if (wanted !== undefined) yield* Requests.checkStream(consumer, wanted)
     const parking = yield* ParkingCategory.make(consumer)
-    const streams = (yield* Requests.waitingStreams(parking)).filter(({ parkedAt }) => parkedAt > after)
+    const waiting = wanted === undefined
+      ? yield* Requests.waitingStreams(parking)
+      : yield* Requests.waitingOf(parking, wanted)
+    const streams = waiting.filter(({ parkedAt }) => parkedAt > after)
     const listed = Stream.fromIterable(streams).pipe(
       Stream.mapEffect(Effect.fnUntraced(function*({ id, parkedAt, stream }) {
         const messages = (yield* ParkedStreams.waitingIn(parking, id)).map(parkedMessage)

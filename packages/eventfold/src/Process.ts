@@ -17,15 +17,16 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Category from "./Category.ts"
 import * as Consumer from "./Consumer.ts"
-import * as ConsumerStatus from "./ConsumerStatus.ts"
+import type * as ConsumerStatus from "./ConsumerStatus.ts"
 import * as Entity from "./Entity.ts"
 import * as Consumers from "./internal/process/consumers.ts"
 import * as Deadlines from "./internal/process/deadlines.ts"
+import * as History from "./internal/process/history.ts"
 import * as PendingList from "./internal/process/pendingList.ts"
+import type { PendingDeadline, ProcessHistory, Status, WaitingProcess } from "./internal/process/processStatus.ts"
 import {
   type Deadline,
   type Exact,
@@ -38,8 +39,17 @@ import {
 } from "./internal/process/reaction.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"
 import type { MessageStore } from "./MessageStore.ts"
-import { InvalidArgument, type StoreError } from "./StoreError.ts"
+import { InvalidArgument, type StoreError, type Unsupported } from "./StoreError.ts"
 import { type InvalidCategory, parseCategory } from "./StreamName.ts"
+
+/** @since 0.1.0 */
+export {
+  PendingDeadline,
+  ProcessHistory,
+  Reacted as ReactionDone,
+  Status,
+  WaitingProcess
+} from "./internal/process/processStatus.ts"
 
 /**
  * The parts of a definition: sources, what their reactions give, and deadlines that have passed.
@@ -75,6 +85,8 @@ export type ReactError = Entity.TransactError
  */
 export interface Process<out E, out R> {
   readonly name: string
+  /** The category of its own streams: that of the entity which is its state. */
+  readonly category: string
   /**
    * One consumer for each source, and one for the deadlines if the process has any. Their id is the name of the process, so
    * that `Consumer.status`, `Consumer.waitFor` and `Parking` take them.
@@ -239,6 +251,7 @@ export const make = <C extends Category.Any, S>(
       deadline: unknown
     } = {
       name,
+      category: entity.category.categoryName,
       consumers: deadlines.size === 0 ? sources : [...sources, Consumers.ofDeadlines(base, deadlines)],
       deadline: (deadline: string, react: OnDeadline) => define(sources, new Map([...deadlines, [deadline, react]])),
       on: (from: Category.Any, reactions: object, options?: SourceOptions<Category.Plain<C>, Category.Any>) =>
@@ -370,28 +383,6 @@ export const start = Effect.fnUntraced(function*<E, R>(
 })
 
 /**
- * The progress of a process.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const Status = Schema.Struct({
-  name: Schema.String,
-  /** The lag of all its consumers: their messages together, and the age of the oldest one. */
-  lag: ConsumerStatus.Lag,
-  /** One for each source, and one for the deadlines if it has any. */
-  consumers: Schema.Array(ConsumerStatus.Status)
-})
-
-/**
- * The progress of a process.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Status extends Schema.Schema.Type<typeof Status> {}
-
-/**
  * Gives the progress of a process, from any program, by the positions that its consumers have written: see `Consumer.status`.
  * A deadline that has not passed yet is no lag.
  *
@@ -412,34 +403,6 @@ export const status = Effect.fn("Process.status")(function*(
   }
   return found
 })
-
-const pendingDeadline = Schema.Struct({
-  process: Schema.String,
-  /** The id of the process that has set it, as it stands in the stream name. */
-  id: Schema.String,
-  name: Schema.String,
-  due: Schema.DateTimeUtc,
-  /** Whether it is past its time: no program runs the process, or it is behind. */
-  isOverdue: Schema.Boolean,
-  /** When it was set, and by which message. */
-  set: Schema.Struct({ time: Schema.DateTimeUtc, globalPosition: Schema.Int })
-})
-
-/**
- * The schema of a pending deadline, with a JSON form.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const PendingDeadline: Schema.Codec<PendingDeadline, typeof pendingDeadline.Encoded> = pendingDeadline
-
-/**
- * A deadline that a process has set and that has not passed.
- *
- * @since 0.1.0
- * @category models
- */
-export interface PendingDeadline extends Schema.Schema.Type<typeof pendingDeadline> {}
 
 /**
  * Gives the deadlines of a process that are pending, the earliest first, from any program, whether the process runs or not. So
@@ -477,6 +440,85 @@ export const deadlines = Effect.fn("Process.deadlines")(function*(
   yield* checkInt("limit", options.limit, 1)
   yield* parseCategory(process.name)
   return yield* PendingList.list(process.name, options)
+})
+
+/**
+ * Gives the ids of a process that wait for a deadline, those whose next one is due first in front, from any program. It costs what
+ * {@link deadlines} costs.
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const waiting = Effect.fn("Process.waiting")(function*(
+  process: Pick<Process<unknown, unknown>, "name">,
+  options: {
+    /** Whether to give only those of which a deadline is past its time. Defaults to false. */
+    readonly overdue?: boolean | undefined
+    /** How many at most, from 1. Defaults to all. */
+    readonly limit?: number | undefined
+  } = {}
+): Effect.fn.Return<ReadonlyArray<WaitingProcess>, StoreError | InvalidArgument | InvalidCategory, MessageStore> {
+  const all = yield* deadlines(process)
+  yield* checkInt("limit", options.limit, 1)
+  const byId = Map.groupBy(all, ({ id }) => id)
+  // The first of each is due next, and so they are in order.
+  const found = [...byId].flatMap(([id, [next, ...others]]): ReadonlyArray<WaitingProcess> =>
+    next === undefined ? [] : [{ process: process.name, id, pending: others.length + 1, next }]
+  )
+  return (options.overdue === true ? found.filter(({ next }) => next.isOverdue) : found).slice(0, options.limit)
+})
+
+/**
+ * Gives what a process of one id has done, from any program, the newest first: its reactions, each with the message that it reacted to
+ * and all that it wrote, which is one group of events.
+ *
+ * **Details**
+ *
+ * It needs the store, the name and the category of the process, not its definition. It reads a page of the process's own stream, and the
+ * messages that it reacted to; the messages that were sent cost one page of `Trace`, in the same window of the log where the
+ * store has no index for traces.
+ *
+ * **Gotchas**
+ *
+ * A reaction that wrote nothing is not in it.
+ *
+ * @example
+ * ```ts
+ * import { Console, Effect } from "effect"
+ * import { Process } from "eventfold"
+ *
+ * const show = Effect.gen(function*() {
+ *   const { reactions } = yield* Process.history({ name: "fulfilment", category: "fulfilment" }, "7", { limit: 10 })
+ *   for (const { events, sent, trigger } of reactions) yield* Console.log(trigger, events.length, sent.length)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category observing
+ */
+export const history = Effect.fn("Process.history")(function*(
+  process: Pick<Process<unknown, unknown>, "category" | "name">,
+  /** As it stands in the stream name. */
+  id: string,
+  options: {
+    /** Only reactions whose events are before this position of its own stream: the `next` of the page before. Defaults to all. */
+    readonly before?: number | undefined
+    /** How many reactions at most, from 1. Defaults to 20. */
+    readonly limit?: number | undefined
+    /** How many messages to look through for what was sent, from 1, where the store has no index for it. Defaults to 10,000. */
+    readonly window?: number | undefined
+  } = {}
+): Effect.fn.Return<
+  ProcessHistory,
+  StoreError | Unsupported | InvalidArgument | InvalidCategory,
+  MessageStore
+> {
+  const { before, limit = 20, window = 10_000 } = options
+  yield* checkInt("before", before, 0)
+  yield* checkInt("limit", limit, 1)
+  yield* checkInt("window", window, 1)
+  yield* parseCategory(process.name)
+  return yield* History.history(process, id, { before, limit, window })
 })
 
 /**

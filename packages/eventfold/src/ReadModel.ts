@@ -35,6 +35,7 @@ import type {
 import { ofReadModel } from "./internal/processor/subject.ts"
 import { whenWritten, type Written } from "./internal/processor/written.ts"
 import * as Builds from "./internal/readModel/builds.ts"
+import type { Status, StoredReadModel } from "./internal/readModel/buildStatus.ts"
 import { checkBuildOptions, checkDefinition } from "./internal/readModel/checkDefinition.ts"
 import type { BuildOptions, Options, ReadModel } from "./internal/readModel/definition.ts"
 import type { BuildNotFound, ReadModelChanged, ReadModelIsBuilding, RunError } from "./internal/readModel/errors.ts"
@@ -44,7 +45,7 @@ import * as Rebuild from "./internal/readModel/rebuild.ts"
 import type { Progress } from "./internal/readModel/rebuild.ts"
 import * as Runner from "./internal/readModel/runner.ts"
 import * as SideEffects from "./internal/readModel/sideEffects.ts"
-import { list as readList, readStatus, type Status, type StoredReadModel } from "./internal/readModel/status.ts"
+import { list as readList, readStatus } from "./internal/readModel/status.ts"
 import { waitFor as waitForPosition } from "./internal/readModel/waitFor.ts"
 import * as Eager from "./internal/runtime/eagerLoop.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"
@@ -72,7 +73,7 @@ export { HandlerTimeout } from "./internal/processor/timeLimit.ts"
 /** @since 0.1.0 */
 export type { Progress } from "./internal/readModel/rebuild.ts"
 /** @since 0.1.0 */
-export { BuildStatus, Status, StoredReadModel } from "./internal/readModel/status.ts"
+export { BuildStatus, Status, StoredReadModel } from "./internal/readModel/buildStatus.ts"
 /** @since 0.1.0 */
 export { type All, all, type AllFilters, allOf, type Incoming, type Source } from "./Source.ts"
 

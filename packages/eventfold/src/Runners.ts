@@ -11,12 +11,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as InProcess from "./internal/store/inProcess.ts"
-import type { Runner } from "./internal/store/runners.ts"
+import type { Runner } from "./internal/store/toldRunners.ts"
 import { MessageStore } from "./MessageStore.ts"
 import type { StoreError } from "./StoreError.ts"
 
 /** @since 0.1.0 */
-export { Run, Runner, Telling } from "./internal/store/runners.ts"
+export { Telling } from "./internal/store/runners.ts"
+/** @since 0.1.0 */
+export { Run, Runner } from "./internal/store/toldRunners.ts"
 
 /**
  * The programs that run consumers or read models on the store: this one as it is now, and the others as they have told.

@@ -12,12 +12,14 @@ import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { ArchiveBackend } from "./ArchiveBackend.ts"
 import type { ExpectedVersion } from "./ExpectedVersion.ts"
 import type { HeldBack } from "./HeldBack.ts"
-import type { Runner } from "./internal/store/runners.ts"
+import type { StoreDescription } from "./internal/store/storeDescription.ts"
+import type { StoreIdentity } from "./internal/store/storeIdentity.ts"
+import type { Runner } from "./internal/store/toldRunners.ts"
 import type { Traced } from "./internal/store/traces.ts"
 import type { ListingBackend } from "./Listing.ts"
 import type { MessageId, MessagePlace, RecordedMessage } from "./Message.ts"
@@ -298,31 +300,10 @@ export interface ReadPageResult {
  */
 export interface ReadAllResult extends ReadPageResult {}
 
-/**
- * Identifies a store, so that a reader does not use positions of one store with another. What the store does not know is
- * `undefined`.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const StoreIdentity = Schema.Struct({
-  /** Differs between any two installations; a physical copy has the same one. PostgreSQL's system identifier. */
-  system: Schema.UndefinedOr(Schema.String),
-  /** Which database of the system. PostgreSQL's OID of it, which stays the same when the database is renamed. */
-  database: Schema.UndefinedOr(Schema.String),
-  /** The database's name, for people. */
-  databaseName: Schema.UndefinedOr(Schema.String),
-  /** Increases when a copy of the system takes over, or is restored to a point in time: the end of its log may differ. */
-  timeline: Schema.UndefinedOr(Schema.Int)
-})
-
-/**
- * Identifies a store, so that a reader does not use positions of one store with another.
- *
- * @category models
- * @since 0.1.0
- */
-export interface StoreIdentity extends Schema.Schema.Type<typeof StoreIdentity> {}
+/** @since 0.1.0 */
+export { StoreDescription, StoreRelation } from "./internal/store/storeDescription.ts"
+/** @since 0.1.0 */
+export { StoreIdentity } from "./internal/store/storeIdentity.ts"
 
 /**
  * Notices that a database has become another one under the same address: after a failover that lost the last messages, or after a
@@ -713,6 +694,8 @@ export interface StoreBackend {
   readonly lastPosition: Effect.Effect<number, StoreError>
   /** The number of messages in a range of the whole store, in one consistent view. */
   readonly countAll: (range: CountAllRange) => Effect.Effect<number, StoreError>
+  /** What there is to say of the store beside its identity. Without this member it is only the name of the system. */
+  readonly description?: Effect.Effect<Omit<StoreDescription, "identity" | "system">, StoreError> | undefined
   /** Must ask the database each time, which may have become another one. */
   readonly identity: Effect.Effect<StoreIdentity, StoreError>
   /**
@@ -732,6 +715,8 @@ export interface StoreBackend {
     streamName: StreamName,
     id: MessageId
   ) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
+  /** The message with this id (in lower case), in whatever stream. Must cost one look-up. */
+  readonly messageById: (id: MessageId) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
   /** The message of the category with the highest global position. The cost must not depend on the number of messages. */
   readonly lastCategoryMessage: (category: CategoryName) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
   /** The number of messages in a range of a category, in one consistent view. */

@@ -113,6 +113,12 @@ export * as Metadata from "./Metadata.ts"
  */
 export * as Observe from "./Observe.ts"
 /**
+ * What is observed, as data: schemas alone.
+ *
+ * @since 0.1.0
+ */
+export * as Observed from "./Observed.ts"
+/**
  * Parked messages: lists, replays and drops them.
  *
  * @since 0.1.0
@@ -202,6 +208,12 @@ export * as Streams from "./Streams.ts"
  * @since 0.1.0
  */
 export * as StreamsBackend from "./StreamsBackend.ts"
+/**
+ * The end of the log: the last messages, and those that come.
+ *
+ * @since 0.1.0
+ */
+export * as Tail from "./Tail.ts"
 /**
  * What caused what: the effects of a message, and the messages of a correlation.
  *

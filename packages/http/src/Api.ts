@@ -15,9 +15,9 @@ import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
 import * as Message from "eventfold/Message"
 import * as Metadata from "eventfold/Metadata"
-import * as StreamsWithAttributes from "eventfold/Streams"
-import * as Trace from "eventfold/Trace"
+import * as Observed from "eventfold/Observed"
 import { described, etag, globalPosition, limitQuery, onRead, position, traceparent } from "./internal/api/parts.ts"
+import * as NowApi from "./NowApi.ts"
 import * as ObserveApi from "./ObserveApi.ts"
 import type { Principal } from "./Principal.ts"
 import * as Problem from "./Problem.ts"
@@ -125,7 +125,12 @@ export const StreamPage = Schema.Struct({
   /** The `from` of the next page in this direction; absent at the end. */
   next: Schema.optionalKey(position),
   /** The `from` of the page before this one in this direction; absent at the beginning. */
-  previous: Schema.optionalKey(position)
+  previous: Schema.optionalKey(position),
+  /**
+   * The messages of the page that don't fit their schemas, when the request asks with `check`. Absent where the definition of the
+   * category is not loaded here.
+   */
+  misfits: Schema.optionalKey(Schema.Array(Observed.Misfit))
 }).annotate({ identifier: "StreamPage" })
 
 /**
@@ -217,6 +222,19 @@ export const StreamSummary = Schema.Struct({ streamName: name, version: position
 })
 
 /**
+ * The streams of a category that have changed last.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ChangedStreams = Schema.Struct({
+  /** By their last messages, the newest first. */
+  streams: Schema.Array(StreamSummary),
+  /** Whether these are all streams of the category. Otherwise others changed before. */
+  isComplete: Schema.Boolean
+}).annotate({ identifier: "ChangedStreams" })
+
+/**
  * A page of streams.
  *
  * @category schemas
@@ -225,6 +243,22 @@ export const StreamSummary = Schema.Struct({ streamName: name, version: position
 export const StreamsPage = Schema.Struct({ streams: Schema.Array(StreamSummary), next }).annotate({
   identifier: "StreamsPage"
 })
+
+/**
+ * A message, as the definition of its category reads it.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const DecodedMessage = Observed.DecodedMessage.annotate({ identifier: "DecodedMessage" })
+
+/**
+ * How far a reader is with a message.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const MessageReader = Observed.MessageReader.annotate({ identifier: "MessageReader" })
 
 const looked = {
   lookedFrom: Schema.Int.annotate({
@@ -244,7 +278,7 @@ const looked = {
  * @since 0.1.0
  */
 export const EffectsPage = Schema.Struct({
-  effects: Schema.Array(Schema.Struct({ message: MessagePlace, wait: Trace.Wait })),
+  effects: Schema.Array(Schema.Struct({ message: MessagePlace, wait: Observed.Wait })),
   ...looked
 }).annotate({ identifier: "EffectsPage" })
 
@@ -360,7 +394,12 @@ export class Streams extends HttpApiGroup.make("streams").add(
       from: Schema.optionalKey(positionQuery),
       limit: Schema.optionalKey(limitQuery),
       direction: Schema.optionalKey(Schema.Literals(["forwards", "backwards"])),
-      type: Schema.optionalKey(typesQuery)
+      type: Schema.optionalKey(typesQuery),
+      check: Schema.optionalKey(
+        Schema.Literal("true").annotate({
+          description: "Also hold the messages against their schemas, and answer those that don't fit"
+        })
+      )
     },
     headers: ifNoneMatch,
     success: [HttpApiSchema.WithHeaders(StreamPage, pageHeaders), HttpApiSchema.Empty(304)],
@@ -414,6 +453,28 @@ export class Messages extends HttpApiGroup.make("messages").add(
     success: RecordedMessage,
     error: [...onRead, Problem.MessageNotFound]
   }).annotateMerge(described("A message by global position", "The message at this global position.")),
+  HttpApiEndpoint.get("byId", "/messages/ids/:messageId", {
+    params: { messageId: Message.MessageId },
+    success: RecordedMessage,
+    error: [...onRead, Problem.MessageNotFound]
+  }).annotateMerge(described("A message by its id alone", "The message with this id, in whatever stream.")),
+  HttpApiEndpoint.get("decoded", "/messages/:globalPosition/decoded", {
+    params: { globalPosition },
+    success: DecodedMessage,
+    error: [...onRead, Problem.MessageNotFound]
+  }).annotateMerge(described(
+    "A message as a program gets it",
+    "Its data in the newest version of its schema, or where and why it does not fit, when the definition of its category is loaded here."
+  )),
+  HttpApiEndpoint.get("readers", "/messages/:globalPosition/readers", {
+    params: { globalPosition },
+    success: Schema.Struct({ readers: Schema.Array(MessageReader) }),
+    error: [...onRead, Problem.MessageNotFound]
+  }).annotateMerge(described(
+    "Who has handled a message",
+    "The consumers, processes and read models that read its category: whether each is past it, behind, or has it parked. Only those that " +
+      "the sender may see."
+  )),
   HttpApiEndpoint.get("effects", "/messages/:globalPosition/effects", {
     params: { globalPosition },
     query: traceQuery,
@@ -477,6 +538,20 @@ export class Categories extends HttpApiGroup.make("categories").add(
     "List the streams of a category",
     "A page of the streams, by name, each with its version and its last message. Deleted streams are left out, so a page may have fewer " +
       "streams than its limit and still a next one."
+  )),
+  HttpApiEndpoint.get("changed", "/categories/:category/changed", {
+    params: categoryName,
+    query: {
+      limit: Schema.optionalKey(
+        globalPosition.annotate({ description: "The most streams of the answer. Defaults to 100" })
+      )
+    },
+    success: ChangedStreams,
+    error: [...onRead, Problem.Unsupported]
+  }).annotateMerge(described(
+    "The streams that changed last",
+    "The streams of the category by their last message, the newest first: of those among its newest 1,000 messages. Deleted streams are " +
+      "left out."
   )),
   HttpApiEndpoint.get("read", "/categories/:category/messages", {
     params: categoryName,
@@ -624,7 +699,7 @@ export class Live extends HttpApiGroup.make("live").add(
  */
 export const MessagestoreStream = Schema.Struct({
   id: Schema.String,
-  attrs: StreamsWithAttributes.Attributes
+  attrs: Observed.Attributes
 }).annotate({ identifier: "MessagestoreStream" })
 
 /**
@@ -633,7 +708,7 @@ export const MessagestoreStream = Schema.Struct({
  * @category schemas
  * @since 0.1.0
  */
-export const MessagestoreMessage = StreamsWithAttributes.Message.annotate({ identifier: "MessagestoreMessage" })
+export const MessagestoreMessage = Observed.StreamMessage.annotate({ identifier: "MessagestoreMessage" })
 
 const listOf = <S extends Schema.Top>(objects: S) =>
   Schema.Struct({
@@ -690,7 +765,7 @@ export class Messagestore extends HttpApiGroup.make("messagestore").add(
     error: Problem.Forbidden
   }).annotateMerge(described("The version", "The version of Messagestore whose routes these are.")),
   HttpApiEndpoint.get("stats", "/stats", {
-    success: StreamsWithAttributes.Stats,
+    success: Observed.StreamStats,
     error: [Problem.Forbidden, Problem.Unsupported, Problem.Unavailable]
   }).annotateMerge(described("Count", "The numbers of streams and messages, in one consistent view.")),
   HttpApiEndpoint.get("streams", "/streams", {
@@ -710,7 +785,7 @@ export class Messagestore extends HttpApiGroup.make("messagestore").add(
       /** Defaults to a new UUID. */
       id: Schema.optionalKey(Schema.NonEmptyString),
       /** Defaults to none. */
-      attrs: Schema.optionalKey(StreamsWithAttributes.Attributes)
+      attrs: Schema.optionalKey(Observed.Attributes)
     }),
     success: MessagestoreStream,
     error: [...onMessagestoreBody, Problem.StreamExists]
@@ -724,7 +799,7 @@ export class Messagestore extends HttpApiGroup.make("messagestore").add(
   HttpApiEndpoint.put("setStream", "/streams/:id", {
     params: streamId,
     headers: ifMatch,
-    payload: StreamsWithAttributes.Attributes,
+    payload: Observed.Attributes,
     success: [HttpApiSchema.WithHeaders(MessagestoreStream, attributesTag), isMissing],
     error: [...onMessagestoreBody, Problem.AttributesChanged]
   }).annotateMerge(described("Replace attributes", "Replaces all attributes of a stream, and answers the stream.")),
@@ -759,7 +834,7 @@ export class Messagestore extends HttpApiGroup.make("messagestore").add(
         description: "Makes the id of the message, so that the same request can be sent again"
       }))
     },
-    payload: StreamsWithAttributes.Attributes.annotate({
+    payload: Observed.Attributes.annotate({
       description: "The data; or `at`, as text or in milliseconds since 1970, and `data`, with no other key"
     }),
     success: MessagestoreMessage,
@@ -842,6 +917,8 @@ export class ApiWithoutMessagestore extends HttpApi.make("eventfold").add(
   ReadersApi.ReadModels.middleware(Access),
   ObserveApi.Schemas.middleware(Access),
   ObserveApi.Administration.middleware(Access),
+  NowApi.RightNow.middleware(Access),
+  NowApi.Store.middleware(Access),
   System
 ).annotateMerge(OpenApi.annotations({
   title: "eventfold",

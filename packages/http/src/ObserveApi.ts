@@ -12,9 +12,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
-import { Administered } from "eventfold/Administration"
-import * as Observe from "eventfold/Observe"
-import { PendingDeadline } from "eventfold/Process"
+import * as Observed from "eventfold/Observed"
 import {
   described,
   etag,
@@ -49,7 +47,7 @@ export const EntitySummary = Schema.Struct({
  * @category schemas
  * @since 0.1.0
  */
-export const EntityState = Observe.EntityState.annotate({ identifier: "EntityState" })
+export const EntityState = Observed.EntityState.annotate({ identifier: "EntityState" })
 
 /**
  * What a message changed in the state of an entity.
@@ -57,7 +55,7 @@ export const EntityState = Observe.EntityState.annotate({ identifier: "EntitySta
  * @category schemas
  * @since 0.1.0
  */
-export const EntityChange = Observe.EntityChange.annotate({ identifier: "EntityChange" })
+export const EntityChange = Observed.EntityChange.annotate({ identifier: "EntityChange" })
 
 /**
  * A page of changes of an entity.
@@ -196,7 +194,7 @@ export class Entities extends HttpApiGroup.make("entities").add(
  * @category schemas
  * @since 0.1.0
  */
-export const Process = Observe.ObservedProcess.annotate({ identifier: "Process" })
+export const Process = Observed.ObservedProcess.annotate({ identifier: "Process" })
 
 /**
  * A deadline that has not passed.
@@ -204,7 +202,23 @@ export const Process = Observe.ObservedProcess.annotate({ identifier: "Process" 
  * @category schemas
  * @since 0.1.0
  */
-export const Deadline = PendingDeadline.annotate({ identifier: "Deadline" })
+export const Deadline = Observed.PendingDeadline.annotate({ identifier: "Deadline" })
+
+/**
+ * A process of one id that waits for a deadline.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const WaitingProcess = Observed.WaitingProcess.annotate({ identifier: "WaitingProcess" })
+
+/**
+ * What a process of one id has done.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ProcessHistory = Observed.ProcessHistory.annotate({ identifier: "ProcessHistory" })
 
 const process = { process: text.annotate({ description: "The name of a process, such as `fulfilment`" }) }
 
@@ -229,6 +243,47 @@ export class Processes extends HttpApiGroup.make("processes").add(
     .annotateMerge(
       described("A process", "How far its consumers are, and the deadlines that are due next.")
     ),
+  HttpApiEndpoint.get("instances", "/processes/:process/instances", {
+    params: process,
+    query: {
+      state: Schema.optionalKey(
+        Schema.Literals(["waiting", "overdue"]).annotate({
+          description: "`overdue` for those of which a deadline is past its time. Defaults to `waiting`"
+        })
+      ),
+      limit: Schema.optionalKey(limitQuery)
+    },
+    success: Schema.Struct({ instances: Schema.Array(WaitingProcess) }),
+    error: onRead
+  }).annotateMerge(described(
+    "What waits",
+    "The ids of the process that wait for a deadline, those whose next one is due first in front. The store knows them without the " +
+      "definition of the process."
+  )),
+  HttpApiEndpoint.get("history", "/processes/:process/instances/:id", {
+    params: {
+      ...process,
+      id: text.annotate({ description: "The id as it stands in the name of the stream, such as `7`" })
+    },
+    query: {
+      before: Schema.optionalKey(
+        position.annotate({
+          description: "Only reactions whose events are before this position: the `next` of the page before"
+        })
+      ),
+      limit: Schema.optionalKey(
+        Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })).annotate({
+          description: "The most reactions of the page. Defaults to 20"
+        })
+      )
+    },
+    success: ProcessHistory,
+    error: [...onRead, Problem.Unsupported]
+  }).annotateMerge(described(
+    "What a process of one id has done",
+    "A page of its reactions, the newest first, each with the message that it reacted to and all that it wrote. Messages that the sender may " +
+      "not read are left out."
+  )),
   HttpApiEndpoint.get("deadlines", "/processes/:process/deadlines", {
     params: process,
     query: {
@@ -261,7 +316,7 @@ export const CategoryTypes = Schema.Struct({
  * @category schemas
  * @since 0.1.0
  */
-export const StoredTypes = Observe.StoredTypes.annotate({ identifier: "StoredTypes" })
+export const StoredTypes = Observed.StoredTypes.annotate({ identifier: "StoredTypes" })
 
 /**
  * The routes of schemas.
@@ -305,7 +360,7 @@ export const AdministrationRecord = Schema.Struct({
   position,
   globalPosition,
   time: Schema.DateTimeUtc,
-  ...Administered.fields
+  ...Observed.Administered.fields
 }).annotate({ identifier: "AdministrationRecord" })
 
 /**

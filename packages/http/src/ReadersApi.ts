@@ -10,10 +10,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
-import * as Observe from "eventfold/Observe"
-import * as Parking from "eventfold/Parking"
-import { BuildState } from "eventfold/ReadModelStore"
-import * as Runners from "eventfold/Runners"
+import * as Observed from "eventfold/Observed"
 import {
   described,
   globalPosition,
@@ -32,7 +29,7 @@ import * as Problem from "./Problem.ts"
  * @category schemas
  * @since 0.1.0
  */
-export const Consumer = Observe.ObservedConsumer.annotate({ identifier: "Consumer" })
+export const Consumer = Observed.ObservedConsumer.annotate({ identifier: "Consumer" })
 
 /**
  * A program that runs consumers or read models.
@@ -40,7 +37,7 @@ export const Consumer = Observe.ObservedConsumer.annotate({ identifier: "Consume
  * @category schemas
  * @since 0.1.0
  */
-export const Runner = Runners.Runner.annotate({ identifier: "Runner" })
+export const Runner = Observed.Runner.annotate({ identifier: "Runner" })
 
 /**
  * The messages of one stream that wait for a consumer.
@@ -58,7 +55,7 @@ export const ParkedStream = Schema.Struct({
   /** The global position of the last of them. */
   last: globalPosition,
   /** Those that wait longest, the oldest first: 100 at most. */
-  messages: Schema.Array(Parking.ParkedMessage)
+  messages: Schema.Array(Observed.ParkedMessage)
 }).annotate({ identifier: "ParkedStream" })
 
 /**
@@ -244,7 +241,7 @@ export class Consumers extends HttpApiGroup.make("consumers").add(
  * @category schemas
  * @since 0.1.0
  */
-export const ReadModel = Observe.ObservedReadModel.annotate({ identifier: "ReadModel" })
+export const ReadModel = Observed.ObservedReadModel.annotate({ identifier: "ReadModel" })
 
 const buildNumber = globalPosition.annotate({ description: "The number of the build" })
 
@@ -256,7 +253,7 @@ const buildNumber = globalPosition.annotate({ description: "The number of the bu
  */
 export const BuildSeen = Schema.Struct({
   number: buildNumber,
-  state: BuildState,
+  state: Observed.BuildState,
   position: Schema.optionalKey(position.annotate({ description: "The position of its checkpoint. Defaults to any" }))
 }).annotate({ identifier: "BuildSeen" })
 
@@ -279,7 +276,7 @@ const filling = {
  * @since 0.1.0
  */
 export const Rebuild = Schema.Struct({
-  expected: Schema.Array(Schema.Struct({ number: buildNumber, state: BuildState })).annotate({
+  expected: Schema.Array(Schema.Struct({ number: buildNumber, state: Observed.BuildState })).annotate({
     description: "All builds that were looked at; empty when there was none"
   }),
   ...filling,

@@ -19,16 +19,20 @@ import { Observe } from "eventfold/Observe"
 import * as StreamName from "eventfold/StreamName"
 import { Api, ApiWithoutMessagestore, MessagestoreApi } from "./Api.ts"
 import * as Access from "./internal/authentication/access.ts"
+import * as Definitions from "./internal/authentication/definitions.ts"
 import { Closing } from "./internal/limits/closing.ts"
 import * as OpenAnswers from "./internal/limits/openAnswers.ts"
 import * as Live from "./internal/live/routes.ts"
 import * as Log from "./internal/messages/log.ts"
 import * as Streams from "./internal/messages/streams.ts"
 import * as MessagestoreRoutes from "./internal/messagestore/routes.ts"
+import * as NowRoutes from "./internal/now/routes.ts"
 import * as ApplicationDocument from "./internal/observe/document.ts"
 import * as ObserveRoutes from "./internal/observe/routes.ts"
+import * as Page from "./internal/page/routes.ts"
 import { Answers } from "./internal/problems/answers.ts"
 import * as UnknownRoutes from "./internal/problems/unknownRoutes.ts"
+import * as About from "./internal/system/about.ts"
 import * as System from "./internal/system/system.ts"
 import * as Limits from "./Limits.ts"
 import * as Messagestore from "./Messagestore.ts"
@@ -52,6 +56,12 @@ export interface Options {
    * commands. Both are for everyone who reaches the server, without a token. Defaults to true.
    */
   readonly describesApplication?: boolean | undefined
+  /**
+   * The page to look at, which browsers get at the addresses of the API, or false to leave it out. With `write` it offers administrators
+   * what the API lets them do; without, which is the default, it only shows. The page itself has no data and needs no token: it asks the
+   * API, which decides what a sender may see and do.
+   */
+  readonly page?: { readonly write?: boolean | undefined } | false | undefined
   /** Defaults to `Limits.defaults`, one by one. */
   readonly limits?: Partial<Limits.Limits> | undefined
   /**
@@ -80,7 +90,17 @@ export const layer = ({ closing, messagestore = Messagestore.defaultStreams, ...
   (messagestore === false
     ? served(ApiWithoutMessagestore, options)
     : Layer.provide(served(Api, options), MessagestoreRoutes.layer(messagestore))).pipe(
-      Layer.provide([Streams.layer, Log.layer, Live.layer, ObserveRoutes.layer, System.layer]),
+      Layer.provide(
+        Layer.mergeAll(
+          Streams.layer,
+          Log.layer,
+          Live.layer,
+          ObserveRoutes.layer,
+          NowRoutes.layer,
+          About.layer,
+          System.layer
+        ).pipe(Layer.provide(Definitions.layer))
+      ),
       Layer.provide(shared(options)),
       Layer.provide(closing === undefined ? Layer.empty : Layer.succeed(Closing, closing)),
       // Those below another prefix have an authentication, a store and limits of their own.
@@ -100,13 +120,13 @@ export const layer = ({ closing, messagestore = Messagestore.defaultStreams, ...
  */
 export const layerMessagestore = (
   { streams = Messagestore.defaultStreams, ...options }:
-    & Omit<Options, "closing" | "describesApplication" | "messagestore">
+    & Omit<Options, "closing" | "describesApplication" | "messagestore" | "page">
     & {
       /** The streams to serve. Defaults to those of the category `stream`. */
       readonly streams?: Messagestore.Messagestore | undefined
     } = {}
 ) =>
-  served(MessagestoreApi, options).pipe(
+  served(MessagestoreApi, { ...options, page: false }).pipe(
     Layer.provide(MessagestoreRoutes.layer(streams)),
     Layer.provide(shared(options)),
     Layer.fresh
@@ -123,7 +143,7 @@ const shared = ({ limits }: Pick<Options, "limits">) =>
 /** The routes of an API, its document and reference, and the answers to all other paths. */
 const served = <Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<"eventfold", Groups>,
-  { describesApplication = true, prefix }: Pick<Options, "describesApplication" | "prefix">
+  { describesApplication = true, page = {}, prefix }: Pick<Options, "describesApplication" | "page" | "prefix">
 ) => {
   const placed = prefix === undefined ? api : api.annotate(OpenApi.Servers, [{ url: prefix }])
   const routes = Layer.unwrap(Effect.map(Effect.serviceOption(Observe), (loaded) => {
@@ -137,7 +157,7 @@ const served = <Groups extends HttpApiGroup.Constraint>(
       UnknownRoutes.layer(described)
     )
   }))
-  return Layer.provide(routes, own(prefix))
+  return Layer.provide(routes, own(prefix, page))
 }
 
 /** The reference page works without requests to other servers, and may load nothing from them. */
@@ -162,14 +182,15 @@ const routerConfig = { maxParamLength: 4 * StreamName.maxBytes, ignoreDuplicateS
  * A router of the API's own, to which that of the program hands over what is below the prefix: so the program's need not be
  * configured for names of streams.
  */
-const own = (prefix: `/${string}` | undefined) =>
+const own = (prefix: `/${string}` | undefined, page: Page.Options | false) =>
   Layer.effect(
     HttpRouter.HttpRouter,
     Effect.gen(function*() {
       const program = yield* HttpRouter.HttpRouter
       const router = yield* Effect.provideService(HttpRouter.make, HttpRouter.RouterConfig, routerConfig)
       // Its routes answer everything, so that there is no failure left.
-      const answer = Effect.orDie(router.asHttpEffect())
+      const ofApi = Effect.orDie(router.asHttpEffect())
+      const answer = page === false ? ofApi : (yield* Page.serving(page))(ofApi)
       const path = prefix === undefined ? "*" as const : "/*" as const
       const mounted = prefix === undefined ? program : program.prefixed(prefix)
       yield* mounted.addAll(UnknownRoutes.methods.map((method) => HttpRouter.route(method, path, answer)))

@@ -29,6 +29,12 @@ export * as Limits from "./Limits.ts"
  */
 export * as Messagestore from "./Messagestore.ts"
 /**
+ * The definition of the routes that tell what happens right now, and what the store and the server are.
+ *
+ * @since 0.1.0
+ */
+export * as NowApi from "./NowApi.ts"
+/**
  * The definition of the routes that show what an application is.
  *
  * @since 0.1.0

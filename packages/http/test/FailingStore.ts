@@ -46,6 +46,7 @@ export const layerFailing = (how: Failing): Layer.Layer<MessageStore.MessageStor
         readStream: how === "unsupported" ? () => Stream.fromEffect(unsupported) : () => Stream.fromEffect(fail),
         categories: how === "unsupported" ? () => unsupported : () => fail,
         streams: how === "unsupported" ? () => unsupported : () => fail,
+        changedStreams: how === "unsupported" ? () => unsupported : () => fail,
         readCategory: () => Stream.fromEffect(fail),
         readCategoryPage: () => fail,
         lastCategoryMessage: () => fail,
@@ -55,6 +56,8 @@ export const layerFailing = (how: Failing): Layer.Layer<MessageStore.MessageStor
         lastMessage: () => fail,
         streamVersion: how === "unsupported" ? () => Effect.succeedNone : () => fail,
         findMessage: () => fail,
+        messageById: () => fail,
+        describe: fail,
         [inProcess]: {
           ...store[inProcess],
           runners: { ...store[inProcess].runners, list: fail },

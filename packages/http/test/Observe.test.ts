@@ -4,13 +4,14 @@
  */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Pglite } from "@eventfold/pglite"
-import { Effect, Layer, Schedule, Schema } from "effect"
+import { Effect, Layer, Schedule, Schema, Stream } from "effect"
 import {
   Administration,
   Category,
   Commands,
   Consumer,
   Entity,
+  type Message,
   MessageStore,
   Observe,
   Process,
@@ -150,6 +151,18 @@ describe.each(["memory", "PGlite"] as const)(
             state: { cents: "5", owner: "Ann" },
             compared: { version: 0, state: { cents: "0", owner: "Ann" } }
           })
+          // The message that made the difference, in either direction.
+          const Decisive = Schema.Struct({ decisive: Schema.NullOr(Schema.Struct({ position: Schema.Int })) })
+          const decisive = (query: string) =>
+            Effect.map(
+              get(`/entities/account/1?${query}`),
+              (json) => Schema.decodeUnknownSync(Decisive)(json).decisive?.position
+            )
+          assert.strictEqual(yield* decisive("at=2&compare=1"), 2)
+          assert.strictEqual(yield* decisive("compare=0"), 2)
+          assert.strictEqual(yield* decisive("at=0&compare=1"), 1)
+          assert.isUndefined(yield* decisive("at=1&compare=1"))
+          assert.isUndefined(yield* decisive("at=2"))
           assert.deepInclude(yield* get("/entities/account/1?at=2001-01-01T00:00:00%2B01:00"), {
             version: null,
             message: null,
@@ -196,6 +209,58 @@ describe.each(["memory", "PGlite"] as const)(
           const undecodable = yield* call("reader", "/entities/account/bad")
           assert.deepStrictEqual(problem(undecodable), [500, "undecodable-message"])
           assert.deepInclude(undecodable.json, { streamName: "account-bad", position: 0, path: ["data", "cents"] })
+        }))
+
+      it.effect("messages: as a program gets them, by their ids, and the streams that changed last", () =>
+        Effect.gen(function*() {
+          const { call, get } = yield* makeCalls
+          const store = yield* MessageStore.MessageStore
+          yield* store.append("account-8", [
+            { type: "Deposited", data: { cents: "7" } },
+            { type: "Deposited", data: { cents: "some" } },
+            { type: "Audited", data: {} }
+          ])
+          const [fits, misfit, unknown] = yield* Stream.runCollect(store.readStream("account-8"))
+          if (fits === undefined || misfit === undefined || unknown === undefined) return assert.fail("nothing written")
+          const decoded = (message: Message.RecordedMessage) => get(`/messages/${message.globalPosition}/decoded`)
+          assert.deepStrictEqual(yield* decoded(fits), {
+            isLoaded: true,
+            isKnown: true,
+            data: { cents: "7" },
+            misfit: null
+          })
+          const place = { streamName: "account-8", position: 1, globalPosition: misfit.globalPosition }
+          const wrong = yield* decoded(misfit)
+          assert.notProperty(wrong, "data")
+          assert.nestedPropertyVal(wrong, "misfit.path.1", "cents")
+          assert.deepStrictEqual(yield* decoded(unknown), { isLoaded: true, isKnown: false, misfit: null })
+          yield* store.append("other-1", { type: "A", data: 1 })
+          const other = yield* store.lastPosition
+          assert.deepInclude(yield* get(`/messages/${other}/decoded`), { isLoaded: false })
+
+          const Misfits = Schema.Struct({
+            misfits: Schema.optionalKey(Schema.Array(Schema.Record(Schema.String, Schema.Unknown)))
+          })
+          const misfits = (path: string) =>
+            Effect.map(get(`/streams/${path}`), (json) => Schema.decodeUnknownSync(Misfits)(json).misfits)
+          const [found, ...others] = (yield* misfits("account-8/messages?check=true")) ?? []
+          assert.deepInclude(found, place)
+          assert.isEmpty(others)
+          assert.isUndefined(yield* misfits("account-8/messages"))
+          assert.isUndefined(yield* misfits("other-1/messages?check=true"))
+
+          assert.deepInclude(yield* get(`/messages/ids/${fits.id}`), { globalPosition: fits.globalPosition })
+          const hidden = yield* call("orders", `/messages/ids/${fits.id}`)
+          assert.deepStrictEqual(problem(hidden), [404, "message-not-found"])
+
+          yield* store.append("account-1", { type: "Audited", data: {} })
+          const Changed = Schema.Struct({
+            streams: Schema.Array(Schema.Struct({ streamName: Schema.String })),
+            isComplete: Schema.Boolean
+          })
+          const changed = Schema.decodeUnknownSync(Changed)(yield* get("/categories/account/changed?limit=2"))
+          assert.deepStrictEqual(changed.streams.map(({ streamName }) => streamName), ["account-1", "account-8"])
+          assert.isFalse(changed.isComplete)
         }))
 
       it.effect("commands: once for each key of a sender, with replies, refusals and what is wrong", () =>
@@ -353,6 +418,71 @@ describe.each(["memory", "PGlite"] as const)(
           assert.deepInclude(yield* get("/processes/fulfilment"), { process: "fulfilment", pending: 1, overdue: 0 })
           assert.property(yield* get("/processes"), "processes")
           assert.deepStrictEqual((yield* call("orders", "/processes")).json, { processes: [] })
+          const Readers = Schema.Struct({
+            readers: Schema.Array(
+              Schema.Struct({
+                kind: Schema.String,
+                reader: Schema.String,
+                state: Schema.String,
+                handles: Schema.Boolean
+              })
+            )
+          })
+          const readers = (who: keyof typeof secrets, position: number) =>
+            Effect.map(call(who, `/messages/${position}/readers`), ({ json, status, text }) => {
+              assert.strictEqual(status, 200, text)
+              return Schema.decodeUnknownSync(Readers)(json).readers.map(({ handles, kind, reader, state }) =>
+                [kind, reader, state, handles].join(" ")
+              )
+            })
+          const { append } = yield* MessageStore.MessageStore
+          const { globalPosition: opened } = yield* append("account-e1", { type: "Opened", data: { owner: "Bob" } })
+          yield* running.waitFor(opened)
+          // It waits behind the one that has failed.
+          assert.deepStrictEqual(yield* readers("reader", opened), [
+            "consumer notifier parked true",
+            "read model balances behind true"
+          ])
+          assert.deepStrictEqual(yield* readers("orders", last), ["process fulfilment handled true"])
+
+          const Instances = Schema.Struct({
+            instances: Schema.Array(Schema.Struct({ id: Schema.String, pending: Schema.Int }))
+          })
+          const instances = (query: string) =>
+            Effect.map(get(`/processes/fulfilment/instances${query}`), Schema.decodeUnknownSync(Instances))
+          assert.deepStrictEqual(yield* instances(""), { instances: [{ id: "1", pending: 1 }] })
+          assert.deepStrictEqual(yield* instances("?state=overdue"), { instances: [] })
+          const Place = Schema.Struct({ streamName: Schema.String, type: Schema.String })
+          const History = Schema.Struct({
+            streamName: Schema.String,
+            reactions: Schema.Array(Schema.Struct({
+              trigger: Schema.NullOr(Schema.Int),
+              message: Schema.NullOr(Place),
+              events: Schema.Array(Place),
+              sent: Schema.Array(Place),
+              deadlines: Schema.Array(Schema.Struct({ name: Schema.String }))
+            })),
+            next: Schema.NullOr(Schema.Int)
+          })
+          const history = (id: string) =>
+            Effect.map(get(`/processes/fulfilment/instances/${id}`), Schema.decodeUnknownSync(History))
+          assert.deepStrictEqual(yield* history("1"), {
+            streamName: "fulfilment-1",
+            reactions: [{
+              trigger: last,
+              message: { streamName: "order-1", type: "Placed" },
+              events: [{ streamName: "fulfilment-1", type: "Started" }],
+              sent: [],
+              deadlines: [{ name: "payment" }]
+            }],
+            next: null
+          })
+          assert.deepInclude(yield* history("nobody"), { reactions: [] })
+          assert.deepStrictEqual(problem(yield* call("orders", "/processes/fulfilment/instances/1")), [
+            403,
+            "forbidden"
+          ])
+
           assert.deepStrictEqual(problem(yield* call("reader", "/processes/nothing")), [404, "definition-not-loaded"])
           assert.deepStrictEqual(problem(yield* call("orders", "/processes/fulfilment")), [403, "forbidden"])
         }).pipe(Effect.scoped))
@@ -397,6 +527,43 @@ describe.each(["memory", "PGlite"] as const)(
           assert.deepStrictEqual(yield* records("?from=0"), [["one"], undefined])
           assert.deepStrictEqual(yield* records("?direction=forwards&limit=1"), [["one"], 1])
           assert.deepStrictEqual(problem(yield* call("orders", "/administration")), [403, "forbidden"])
+        }))
+
+      it.effect("the store and the server", () =>
+        Effect.gen(function*() {
+          const { call, get } = yield* makeCalls
+          const Store = Schema.Struct({
+            system: Schema.String,
+            serverVersion: Schema.NullOr(Schema.String),
+            schemaVersion: Schema.NullOr(Schema.Int),
+            bytes: Schema.NullOr(Schema.Int),
+            relations: Schema.Array(
+              Schema.Struct({ name: Schema.String, table: Schema.NullOr(Schema.String), bytes: Schema.Int })
+            ),
+            privileges: Schema.Array(
+              Schema.Struct({ on: Schema.String, privilege: Schema.String, isGranted: Schema.Boolean })
+            )
+          })
+          const store = Schema.decodeUnknownSync(Store)(yield* get("/store"))
+          if (name === "memory") {
+            assert.deepInclude(store, { system: "memory", serverVersion: null, relations: [], privileges: [] })
+          } else {
+            assert.strictEqual(store.system, "postgresql")
+            assert.match(store.serverVersion ?? "", /^1\d/)
+            assert.isAbove(store.schemaVersion ?? 0, 0)
+            const { bytes = 0, table } = store.relations.find(({ name }) => name === "messages_category") ?? {}
+            assert.strictEqual(table, "messages")
+            assert.isAbove(bytes, 0)
+            assert.deepInclude(store.privileges, { on: "message_store.messages", privilege: "SELECT", isGranted: true })
+          }
+          assert.deepStrictEqual(problem(yield* call("orders", "/store")), [403, "forbidden"])
+          assert.deepInclude((yield* call("orders", "/about")).json, {
+            isOpen: false,
+            sender: { name: "orders", scopes: ["read", "append"], categories: ["order", "order:*"] }
+          })
+          assert.deepInclude((yield* call("admin", "/about")).json, {
+            sender: { name: "admin", scopes: ["admin"], categories: null }
+          })
         }))
 
       it.effect("have the application's schemas in the OpenAPI document", () =>

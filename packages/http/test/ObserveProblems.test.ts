@@ -63,11 +63,18 @@ const routes: ReadonlyArray<readonly [path: string, sent: Sent, scope: Scope]> =
   ["/processes", {}, "read"],
   ["/processes/fulfilment", {}, "read"],
   ["/processes/fulfilment/deadlines", {}, "read"],
+  ["/processes/fulfilment/instances", {}, "read"],
+  ["/processes/fulfilment/instances/1", {}, "read"],
   ["/read-models", {}, "read"],
   [model, {}, "read"],
   ["/schemas", {}, "read"],
   ["/schemas/account/check", { method: "POST" }, "read"],
   ["/administration", {}, "read"],
+  ["/now", {}, "read"],
+  ["/now/feed", {}, "read"],
+  ["/now/history", {}, "read"],
+  ["/store", {}, "read"],
+  ["/about", {}, "read"],
   [`${consumer}/parked/replay`, post({ expected: { streams: 1, messages: 1 } }), "admin"],
   [`${consumer}/parked/drop`, post({ stream: "account-1", globalPosition: 1, reason }), "admin"],
   [`${consumer}/rewind`, post({ to: "beginning", expected: 1, reason }), "admin"],
@@ -78,8 +85,8 @@ const routes: ReadonlyArray<readonly [path: string, sent: Sent, scope: Scope]> =
   [`${model}/builds/1?state=retired&reason=test`, { method: "DELETE" }, "admin"]
 ]
 
-/** What is answered of the definitions alone. */
-const isOfDefinitions = (path: string) => path === "/entities" || path === "/schemas"
+/** What is answered without the store. */
+const isOfServer = (path: string) => ["/entities", "/schemas", "/now/history", "/about"].includes(path)
 
 const generic = new Set(["400", "401", "403", "413", "415", "429", "500", "501", "503"])
 
@@ -159,14 +166,15 @@ const withoutTransactions = Layer.effect(
 ).pipe(Layer.provide(MessageStore.layerMemory))
 
 const isOurs = (what: string) =>
-  /^[A-Z]+ \/(entities|consumers|runners|processes|read-models|schemas|administration)(\/| )/.test(what)
+  /^[A-Z]+ \/(entities|consumers|runners|processes|read-models|schemas|administration|now|store|about)(\/| )/.test(what)
 
 describe("the routes of an application", () => {
   it.live("need a token with the scope", () =>
     withServer(inMemory, serve(), (call) =>
       Effect.gen(function*() {
         yield* each(call, 401, () => undefined)
-        yield* each(call, 403, (scope) => scope === "read" ? "appender" : "reader")
+        const needing = routes.filter(([path]) => path !== "/about")
+        yield* each(call, 403, (scope) => scope === "read" ? "appender" : "reader", needing)
       })))
 
   it.live("take no more than a sender may ask", () =>
@@ -188,6 +196,9 @@ describe("the routes of an application", () => {
           ["/consumers/fulfilment", {}, "read"],
           [`${consumer}/parked?after=x`, {}, "read"],
           ["/processes/fulfilment/deadlines?limit=0", {}, "read"],
+          ["/processes/fulfilment/instances?state=done", {}, "read"],
+          ["/processes/fulfilment/instances/1?limit=0", {}, "read"],
+          ["/now/history?for=0", {}, "read"],
           ["/schemas/account/check?sample=0", { method: "POST" }, "read"],
           ["/administration?from=-1", {}, "read"],
           [`${model}/builds/1?state=live&reason=test`, { method: "DELETE" }, "admin"]
@@ -202,6 +213,7 @@ describe("the routes of an application", () => {
         yield* Effect.scoped(Effect.flatMap(Consumer.start(notifier), ({ waitFor }) => waitFor(1)))
         yield* each(call, 501, () => "admin", [
           ["/administration", {}, "read"],
+          ["/processes/fulfilment/instances/1", {}, "read"],
           [`${consumer}/parked/replay`, post({ expected: { streams: 1, messages: 1 } }), "admin"],
           [`${consumer}/parked/drop`, post({ stream: "account-1", globalPosition: 1, reason }), "admin"],
           [`${consumer}/rewind`, post({ to: "beginning", expected: 1, reason }), "admin"]
@@ -218,7 +230,7 @@ describe("the routes of an application", () => {
     return withServer(
       layerFailing(how),
       serve(),
-      (call) => each(call, status, () => "admin", routes.filter(([path]) => !isOfDefinitions(path))),
+      (call) => each(call, status, () => "admin", routes.filter(([path]) => !isOfServer(path))),
       failingModels(error)
     )
   })

@@ -22,11 +22,15 @@ const requests: ReadonlyArray<readonly [path: string, sent: Sent]> = [
   ["/streams/account-1", {}],
   ["/messages", {}],
   ["/messages/1", {}],
+  [`/messages/ids/${id}`, {}],
+  ["/messages/1/decoded", {}],
+  ["/messages/1/readers", {}],
   ["/messages/1/effects", {}],
   ["/correlations/account-1", {}],
   ["/appends", { body: [{ streamName: "account-1", messages: [message] }] }],
   ["/categories", {}],
   ["/categories/account/streams", {}],
+  ["/categories/account/changed", {}],
   ["/categories/account/messages", {}],
   ["/streams/account-1/live", {}],
   ["/categories/account/live", {}],
@@ -55,7 +59,7 @@ const ofMessagestore: ReadonlyArray<readonly [path: string, sent: Sent, scope: "
 
 /** These have tests of their own: `ObserveProblems.test.ts`, and those of what they do. */
 const isObserving = (what: string) =>
-  /^[A-Z]+ \/(entities|consumers|runners|processes|read-models|schemas|administration)(\/| )/.test(what)
+  /^[A-Z]+ \/(entities|consumers|runners|processes|read-models|schemas|administration|now|store|about)(\/| )/.test(what)
 
 /** A good answer to these has no end: `test/http` follows them. */
 const isLive = (path: string) => path.endsWith("/live")
@@ -201,6 +205,9 @@ describe("problems", () => {
         ])
         assert.deepStrictEqual(yield* paths("/messages?from=1.5"), ["query.from"])
         assert.deepStrictEqual(yield* paths("/messages/first"), ["params.globalPosition"])
+        assert.deepStrictEqual(yield* paths("/messages/first/decoded"), ["params.globalPosition"])
+        assert.deepStrictEqual(yield* paths("/messages/first/readers"), ["params.globalPosition"])
+        assert.deepStrictEqual(yield* paths("/messages/ids/no-uuid"), ["params.messageId"])
         assert.deepStrictEqual(yield* paths("/messages/1/effects?window=0"), ["query.window"])
         assert.deepStrictEqual(yield* paths("/correlations/account%00-1"), ["params.streamName"])
         assert.deepStrictEqual(yield* paths("/appends", { body: {} }), ["payload"])
@@ -208,6 +215,8 @@ describe("problems", () => {
         assert.deepStrictEqual(yield* paths("/categories/account/messages?type="), ["query.type.0"])
         assert.deepStrictEqual(yield* paths("/categories?limit=0"), ["query.limit"])
         assert.deepStrictEqual(yield* paths("/categories/account/streams?limit=1001"), ["query.limit"])
+        assert.deepStrictEqual(yield* paths("/categories/account/changed?limit=1001"), ["query.limit"])
+        assert.deepStrictEqual(yield* paths("/streams/account-1/messages?check=yes"), ["query.check"])
         assert.deepStrictEqual(yield* paths("/streams/account/live"), ["params.streamName"])
         assert.deepStrictEqual(yield* paths("/categories/account/live?size=2"), ["query.member"])
         assert.deepStrictEqual(yield* paths("/categories/account/live?correlation=a-1"), ["params.category"])
@@ -258,6 +267,9 @@ describe("problems", () => {
         const filtered = new Set([
           "/categories",
           "/messages/1",
+          `/messages/ids/${id}`,
+          "/messages/1/decoded",
+          "/messages/1/readers",
           "/messages/1/effects",
           "/correlations/account-1",
           "/metrics"
@@ -275,6 +287,9 @@ describe("problems", () => {
             [`/streams/account-9/messages/${id}`, {}],
             ["/streams/account-9", {}],
             ["/messages/999", {}],
+            ["/messages/999/decoded", {}],
+            ["/messages/999/readers", {}],
+            [`/messages/ids/${id}`, {}],
             ["/messages/999/effects", {}]
           ],
           404,
@@ -356,6 +371,7 @@ describe("problems", () => {
         assert.strictEqual((yield* call("/messages/1/effects")).status, 501)
         assert.strictEqual((yield* call("/correlations/account-1")).status, 501)
         assert.strictEqual((yield* call("/categories/account/streams")).status, 501)
+        assert.strictEqual((yield* call("/categories/account/changed")).status, 501)
         const others = ofMessagestore.filter(([path, sent]) =>
           !path.endsWith("/api") && (path !== messages || sent.body === undefined) &&
           (!path.endsWith(id) || sent.method === "DELETE")

@@ -322,6 +322,37 @@ export const installedSchema = Effect.fnUntraced(function*(
 })
 
 /**
+ * What a database has installed.
+ *
+ * @internal
+ */
+export interface Found {
+  readonly schema: InstalledSchema | undefined
+  /**
+   * Which functions `message_store` has. As in `install/begin.sql`, the functions of a stock Message DB have no SQL
+   * body.
+   */
+  readonly functions: "ours" | "stock" | "none"
+}
+
+/**
+ * The first contact with the server. The names are qualified, because an administrator's installation begins with it, and what a
+ * search_path finds may be the work of another role.
+ *
+ * @internal
+ */
+export const installed = Effect.fnUntraced(function*(sql: PgClient.PgClient): Effect.fn.Return<Found, SqlError> {
+  const [found] = yield* sql<{ readonly ours: boolean | null }>`SELECT
+    (
+      SELECT prosqlbody IS NOT NULL
+      FROM pg_catalog.pg_proc
+      WHERE oid OPERATOR(pg_catalog.=) pg_catalog.to_regprocedure('message_store.category(varchar)')
+    ) AS ours`
+  const functions = found?.ours == null ? "none" : found.ours ? "ours" : "stock"
+  return { schema: functions === "none" ? undefined : yield* installedSchema(sql), functions }
+})
+
+/**
  * Whether the indexes for `Trace` are as an installation is to leave them.
  *
  * @internal

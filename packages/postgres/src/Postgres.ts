@@ -12,14 +12,12 @@ import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
 import type { SqlClient } from "effect/sql/SqlClient"
-import type { SqlError } from "effect/sql/SqlError"
 import * as MessageStore from "eventfold/MessageStore"
 import type { ReadModel } from "eventfold/ReadModel"
 import type { Duplex } from "node:stream"
 import {
   hasTraceIndexes,
-  type InstalledSchema,
-  installedSchema,
+  installed,
   installForLayer,
   type InstallOptions,
   isCurrent,
@@ -247,31 +245,6 @@ export type InlineServices<Model extends InlineModel> = Model extends ReadModel<
  * @category options
  */
 export interface Options extends PoolOptions, StoreOptions {}
-
-/** What a database has installed. */
-interface Found {
-  readonly schema: InstalledSchema | undefined
-  /**
-   * Which functions `message_store` has. As in `install/begin.sql`, the functions of a stock Message DB have no SQL
-   * body.
-   */
-  readonly functions: "ours" | "stock" | "none"
-}
-
-/**
- * The first contact with the server. The names are qualified, because an administrator's installation begins with it, and what a
- * search_path finds may be the work of another role.
- */
-const installed = Effect.fnUntraced(function*(sql: PgClient.PgClient): Effect.fn.Return<Found, SqlError> {
-  const [found] = yield* sql<{ readonly ours: boolean | null }>`SELECT
-    (
-      SELECT prosqlbody IS NOT NULL
-      FROM pg_catalog.pg_proc
-      WHERE oid OPERATOR(pg_catalog.=) pg_catalog.to_regprocedure('message_store.category(varchar)')
-    ) AS ours`
-  const functions = found?.ours == null ? "none" : found.ours ? "ours" : "stock"
-  return { schema: functions === "none" ? undefined : yield* installedSchema(sql), functions }
-})
 
 /** What a database has installed, after an installation if the options ask for one and it is due. */
 const ensureInstalled = Effect.fnUntraced(function*({ bound, sql }: Bounded, options: StoreOptions) {

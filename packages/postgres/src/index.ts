@@ -1,4 +1,18 @@
 /**
+ * What is right and what is wrong with a database, as a store needs it: each check says what to do.
+ *
+ * @since 0.1.0
+ */
+export * as Diagnosis from "./Diagnosis.ts"
+
+/**
+ * What a database says about its store: versions, and Message DB's summaries.
+ *
+ * @since 0.1.0
+ */
+export * as Inspection from "./Inspection.ts"
+
+/**
  * The message store on PostgreSQL, 15 or later.
  *
  * @since 0.1.0

@@ -71,6 +71,7 @@ export const replaceable = Effect.gen(function*() {
     lastMessage: (streamName, type) => current.lastMessage(streamName, type),
     streamVersion: (streamName) => current.streamVersion(streamName),
     findMessage: (streamName, id) => current.findMessage(streamName, id),
+    messageById: (id) => current.messageById(id),
     lastCategoryMessage: (category) => current.lastCategoryMessage(category),
     countCategory: (range) => current.countCategory(range),
     lease: (name) => current.lease(name)

@@ -1,18 +1,20 @@
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type * as Category from "../../Category.ts"
 import type { Entity } from "../../Entity.ts"
-import { RecordedMessage } from "../../Message.ts"
+import type { RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import { firstIssue } from "../category/jsonCodec.ts"
 import { versionOption } from "../entity/entityStream.ts"
 import { catchUp, emptyFold, type Fold } from "../entity/fold.ts"
 import { thrown } from "../runtime/boundedJson.ts"
 import { checkInt } from "../store/argumentChecks.ts"
+import type { EntityChange, EntityState } from "./observedEntities.ts"
 
 /**
  * A state that can't be shown: `evolve` has made something that the schema of the state does not describe, or has thrown.
@@ -33,76 +35,6 @@ export class UnshowableState extends Schema.TaggedError<UnshowableState>()("Unsh
     return `the state of ${this.streamName}${at} can't be shown: ${path}: ${this.reason}`
   }
 }
-
-/**
- * A state as its schema writes it, and the stream version that it stands for.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const StateAt = Schema.Struct({
-  /** The position of the last message that the state stands for; none before the first. */
-  version: Schema.OptionFromNullOr(Schema.Int),
-  state: Schema.Json
-})
-
-/**
- * A state as its schema writes it, and the stream version that it stands for.
- *
- * @category models
- * @since 0.1.0
- */
-export type StateAt = typeof StateAt.Type
-
-/**
- * The state of one entity at a version, and what it was at another if that was asked for.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const EntityState = Schema.Struct({
-  /** The name under which the entity is registered. */
-  entity: Schema.String,
-  id: Schema.String,
-  streamName: Schema.String,
-  ...StateAt.fields,
-  /** The message at that version: the last one that the state stands for. None before the first. */
-  message: Schema.OptionFromNullOr(RecordedMessage),
-  /** The last position of the stream; none when the stream does not exist. */
-  last: Schema.OptionFromNullOr(Schema.Int),
-  /** The state at the version `compare`. None unless it was asked for. */
-  compared: Schema.OptionFromNullOr(StateAt)
-})
-
-/**
- * The state of one entity at a version, and what it was at another if that was asked for.
- *
- * @category models
- * @since 0.1.0
- */
-export type EntityState = typeof EntityState.Type
-
-/**
- * What a message changed in the state of an entity.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const EntityChange = Schema.Struct({
-  message: RecordedMessage,
-  /** Whether the message is an event of the entity's category. Others change nothing. */
-  isEvent: Schema.Boolean,
-  before: Schema.Json,
-  after: Schema.Json
-})
-
-/**
- * What a message changed in the state of an entity.
- *
- * @category models
- * @since 0.1.0
- */
-export type EntityChange = typeof EntityChange.Type
 
 /**
  * Which state of an entity.
@@ -182,7 +114,7 @@ const isUpTo = (version: number) => ({ position }: RecordedMessage): boolean => 
 const isBy = (time: DateTime.Utc) => (recorded: RecordedMessage): boolean =>
   recorded.time.epochMilliseconds <= time.epochMilliseconds
 
-const lastShown = Effect.fnUntraced(function*(streamName: string, version: number) {
+const messageAt = Effect.fnUntraced(function*(streamName: string, version: number) {
   if (version === -1) return Option.none()
   const store = yield* MessageStore
   return yield* Stream.runHead(store.readStream(streamName, { from: version, limit: 1 })).pipe(
@@ -209,17 +141,35 @@ export const entityState = Effect.fnUntraced(function*(
   const isShown = at === undefined ? undefined : "time" in at ? isBy(at.time) : isUpTo(at.version)
   const fold = (from: Fold<Folded>, isBefore?: (recorded: RecordedMessage) => boolean) =>
     catchUp(folding, streamName, from, isBefore)
+  let decisive = -1
+  /** The same fold, which notes the last change. */
+  const foldOn = (from: Fold<Folded>, isBefore?: (recorded: RecordedMessage) => boolean) =>
+    catchUp(
+      {
+        ...folding,
+        evolve: (state, event) => {
+          const next = folding.evolve(state, event)
+          const { position } = event.recorded
+          if (position > from.version && !Equal.equals(state, next)) decisive = position
+          return next
+        }
+      },
+      streamName,
+      from,
+      isBefore
+    )
   const both = Effect.gen(function*() {
     if (compare === undefined) return { shown: yield* fold(empty, isShown) }
     const isCompared = isUpTo(compare)
     if (isShown === undefined) {
       const compared = yield* fold(empty, isCompared)
-      return { compared, shown: yield* fold(compared) }
+      return { compared, shown: yield* foldOn(compared) }
     }
     // The earlier one first: the other goes on from it.
     const earlier = yield* fold(empty, (recorded) => isCompared(recorded) && isShown(recorded))
-    const compared = yield* fold(earlier, isCompared)
-    return { compared, shown: yield* fold(earlier, isShown) }
+    // One of the two is the earlier one, and there is nothing to note for it.
+    const compared = yield* foldOn(earlier, isCompared)
+    return { compared, shown: yield* foldOn(earlier, isShown) }
   })
   const { compared, shown } = yield* both
   const found: EntityState = {
@@ -228,11 +178,12 @@ export const entityState = Effect.fnUntraced(function*(
     streamName,
     version: versionOption(shown.version),
     state: yield* encode(shown),
-    message: yield* lastShown(streamName, shown.version),
+    message: yield* messageAt(streamName, shown.version),
     last: yield* store.streamVersion(streamName),
     compared: compared === undefined
       ? Option.none()
-      : Option.some({ version: versionOption(compared.version), state: yield* encode(compared) })
+      : Option.some({ version: versionOption(compared.version), state: yield* encode(compared) }),
+    decisive: yield* messageAt(streamName, decisive)
   }
   return found
 })

@@ -1,91 +1,15 @@
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Consumer from "../../Consumer.ts"
-import { Status as ConsumerStatus, StoredConsumer } from "../../ConsumerStatus.ts"
 import type { MessageStore } from "../../MessageStore.ts"
 import * as Parking from "../../Parking.ts"
 import * as Process from "../../Process.ts"
 import * as ReadModel from "../../ReadModel.ts"
 import { ReadModelStore } from "../../ReadModelStore.ts"
 import type { StoreError, Unsupported } from "../../StoreError.ts"
-
-/**
- * A consumer, as far as this program and the store know it.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const ObservedConsumer = Schema.Struct({
-  /** The id of the consumer. */
-  consumer: Schema.String,
-  /** The category that it reads; `$all` when it reads several, or everything. */
-  category: Schema.String,
-  /** How far it is, by its definition. None when the definition is not loaded here. */
-  status: Schema.OptionFromNullOr(ConsumerStatus),
-  /** Its positions in the store, one for each member of its group. Empty when it has never written one. */
-  stored: Schema.Array(StoredConsumer),
-  /** What waits for it; none when nothing is parked. */
-  parked: Schema.OptionFromNullOr(Parking.OwnerSummary)
-})
-
-/**
- * A consumer, as far as this program and the store know it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ObservedConsumer extends Schema.Schema.Type<typeof ObservedConsumer> {}
-
-/**
- * A process: how far its consumers are, and what it waits for.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const ObservedProcess = Schema.Struct({
-  process: Schema.String,
-  status: Process.Status,
-  /** How many deadlines are pending, and how many of them are past their time. */
-  pending: Schema.Int,
-  overdue: Schema.Int,
-  /** The deadlines that are due next, the earliest first: ten at most. */
-  next: Schema.Array(Process.PendingDeadline)
-})
-
-/**
- * A process: how far its consumers are, and what it waits for.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ObservedProcess extends Schema.Schema.Type<typeof ObservedProcess> {}
-
-/**
- * A read model, as far as this program and the store know it.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const ObservedReadModel = Schema.Struct({
-  readModel: Schema.String,
-  /** The version of the definition that is loaded here. None when it is not loaded here. */
-  version: Schema.OptionFromNullOr(Schema.Int),
-  /** How far its builds are, by the definition. None when it is not loaded here. */
-  status: Schema.OptionFromNullOr(ReadModel.Status),
-  /** Its builds in the store, by rising number. Empty when it has never run. */
-  stored: ReadModel.StoredReadModel.fields.builds
-})
-
-/**
- * A read model, as far as this program and the store know it.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ObservedReadModel extends Schema.Schema.Type<typeof ObservedReadModel> {}
+import type { ObservedConsumer, ObservedProcess, ObservedReadModel } from "./observedReaders.ts"
 
 type AnyConsumer = Consumer.Consumer<unknown, unknown>
 
@@ -95,6 +19,9 @@ const listed = <A>(list: Stream.Stream<A, StoreError | Unsupported, MessageStore
     Effect.catchTag("Unsupported", () => Effect.succeed<ReadonlyArray<A>>([]))
   )
 
+/** The positions of consumers in the store. */
+export const storedConsumers = listed(Consumer.list)
+
 const keyOf = (id: string, category: string): string => JSON.stringify([id, category])
 
 /**
@@ -102,7 +29,7 @@ const keyOf = (id: string, category: string): string => JSON.stringify([id, cate
  * an id.
  */
 export const consumers = Effect.fnUntraced(function*(loaded: ReadonlyArray<AnyConsumer>, wanted?: string) {
-  const stored = Map.groupBy(yield* listed(Consumer.list), ({ category, consumer }) => keyOf(consumer, category))
+  const stored = Map.groupBy(yield* storedConsumers, ({ category, consumer }) => keyOf(consumer, category))
   const parked = new Map(
     (yield* listed(Parking.owners)).map((owner) => [keyOf(owner.id, owner.category), owner])
   )

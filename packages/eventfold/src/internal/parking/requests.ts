@@ -55,6 +55,27 @@ export const waitingStreams = Effect.fnUntraced(function*(parking: ParkingCatego
   }))
 })
 
+/** The parked stream in which the messages of a stream wait; none when none does. */
+export const waitingOf = Effect.fnUntraced(function*(parking: ParkingCategory, stream: string) {
+  const id = parking.idOf(stream)
+  let parkedAt: number | undefined
+  const { state } = yield* ParkedStreams.catchUp(
+    parking,
+    {
+      initial: States.summary.initial,
+      evolve: (state, event) => {
+        const next = States.summary.evolve(state, event)
+        if (next.waiting === 0) parkedAt = undefined
+        else parkedAt ??= event.recorded.globalPosition
+        return next
+      }
+    },
+    id,
+    ParkedStreams.unread(States.summary)
+  )
+  return parkedAt === undefined ? [] : [{ id, stream: cardinalStream(stream), waiting: state.waiting, parkedAt }]
+})
+
 /** Decides on the latest state of a parked stream, unless the guard refuses. */
 const decideGuarded = <S, Reply, E>(
   parking: ParkingCategory,

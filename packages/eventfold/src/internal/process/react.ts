@@ -37,7 +37,7 @@ const withHandledMarkers = <S, Event, Recorded, R>(
 })
 
 /** The id of a message that a process writes in reaction to a trigger, by its place among those for one stream. */
-const reactionId = (process: string, trigger: RecordedMessage, streamName: string, index: number): MessageId =>
+export const reactionId = (process: string, trigger: RecordedMessage, streamName: string, index: number): MessageId =>
   deriveId("process", process, trigger.id, streamName, String(index))
 
 /** Gives messages the ids that follow from the trigger. Their metadata does without a word, as in any handler. */

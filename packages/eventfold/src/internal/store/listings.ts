@@ -1,5 +1,15 @@
 import * as Effect from "effect/Effect"
-import type { CategoriesPage, ListingError, NamesPage, Options, StreamsOptions, StreamsPage } from "../../Listing.ts"
+import type {
+  CategoriesPage,
+  ChangedOptions,
+  ChangedStreams,
+  ListingError,
+  NamesPage,
+  NewestMessage,
+  Options,
+  StreamsOptions,
+  StreamsPage
+} from "../../Listing.ts"
 import type { StoreBackend } from "../../StoreBackend.ts"
 import { InvalidArgument, Unsupported } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
@@ -9,6 +19,9 @@ import { readSpan } from "./measured.ts"
 
 /** A page costs a few look-ups for each name, and its names are in memory. */
 const defaultLimit = 100
+
+/** The messages of one statement, without their content. */
+const defaultWindow = 1_000
 
 const checkText = (argument: string, text: string | undefined): Effect.Effect<void, InvalidArgument> => {
   const problem = text === undefined ? undefined : textProblem(text)
@@ -61,5 +74,34 @@ export const makeListings = (backend: Pick<StoreBackend, "systemName" | "listing
     }
   )
 
-  return { categories, streams }
+  const changedStreams = Effect.fn("MessageStore.changedStreams", readSpan(backend, "changedStreams"))(
+    function*(
+      name: string,
+      { limit = defaultLimit, window = defaultWindow }: ChangedOptions = {}
+    ): Effect.fn.Return<ChangedStreams, ListingError | StreamName.InvalidCategory> {
+      yield* Effect.annotateCurrentSpan("messaging.destination.name", name)
+      const category = yield* StreamName.parseCategory(name)
+      yield* checkInt("limit", limit, 1)
+      yield* checkInt("window", window, 1)
+      if (listing === undefined) return yield* unsupported("listing streams by their last change")
+      // One more tells whether there are older messages.
+      const newest = yield* listing.newest(category, window + 1)
+      const last = new Map<string, NewestMessage>()
+      // The first one of a stream is its last message.
+      for (const one of newest.slice(0, window)) {
+        if (!last.has(one.place.streamName)) last.set(one.place.streamName, one)
+      }
+      const found = [...last.values()].filter(({ isEnd }) => !isEnd)
+      return {
+        streams: found.slice(0, limit).map(({ place }) => ({
+          streamName: place.streamName,
+          version: place.position,
+          last: place
+        })),
+        isComplete: newest.length <= window && found.length <= limit
+      }
+    }
+  )
+
+  return { categories, streams, changedStreams }
 }

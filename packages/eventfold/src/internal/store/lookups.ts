@@ -1,12 +1,28 @@
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { StoreBackend } from "../../StoreBackend.ts"
-import { InvalidArgument } from "../../StoreError.ts"
+import { InvalidArgument, type StoreError } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import { checkInt } from "./argumentChecks.ts"
 import { messageId } from "./encodeAppend.ts"
-import { readSpan } from "./measured.ts"
+import { readSpan, unknownSystem } from "./measured.ts"
 import type { CountAllOptions, CountCategoryOptions } from "./options.ts"
 import { categoryRange, countAllRange, globalFrom } from "./readRanges.ts"
+import type { StoreDescription } from "./storeDescription.ts"
+
+/** What is known of a store that says nothing of itself. */
+const undescribed: Omit<StoreDescription, "identity" | "system"> = {
+  serverVersion: Option.none(),
+  schemaVersion: Option.none(),
+  isStandby: false,
+  user: Option.none(),
+  bytes: Option.none(),
+  relations: [],
+  privileges: []
+}
+
+const noUuid = (id: string) =>
+  Effect.fail(new InvalidArgument({ argument: "id", value: JSON.stringify(id), expected: "a UUID" }))
 
 /** The operations that answer one question with one statement: a message, a position, a count. */
 export const makeLookups = (backend: StoreBackend) => {
@@ -43,9 +59,14 @@ export const makeLookups = (backend: StoreBackend) => {
       yield* Effect.annotateCurrentSpan("eventfold.stream", name)
       const streamName = yield* StreamName.parse(name)
       const wanted = messageId(id)
-      return yield* wanted === undefined
-        ? Effect.fail(new InvalidArgument({ argument: "id", value: JSON.stringify(id), expected: "a UUID" }))
-        : backend.findMessage(streamName, wanted)
+      return yield* wanted === undefined ? noUuid(id) : backend.findMessage(streamName, wanted)
+    }
+  )
+
+  const messageById = Effect.fn("MessageStore.messageById", readSpan(backend, "messageById"))(
+    function*(id: string) {
+      const wanted = messageId(id)
+      return yield* wanted === undefined ? noUuid(id) : backend.messageById(wanted)
     }
   )
 
@@ -69,16 +90,24 @@ export const makeLookups = (backend: StoreBackend) => {
     }
   )
 
+  const describe = Effect.gen(function*(): Effect.fn.Return<StoreDescription, StoreError> {
+    const identity = yield* backend.identity
+    const others = yield* backend.description ?? Effect.succeed(undescribed)
+    return { identity, system: backend.systemName ?? unknownSystem, ...others }
+  })
+
   return {
     heldBack,
     messageAt,
     lastMessage,
     streamVersion,
     findMessage,
+    messageById,
     lastCategoryMessage,
     countCategory,
     countAll,
     lastPosition: Effect.withSpan(backend.lastPosition, "MessageStore.lastPosition", readSpan(backend, "lastPosition")),
+    describe: Effect.withSpan(describe, "MessageStore.describe", readSpan(backend, "describe")),
     identity: Effect.withSpan(backend.identity, "MessageStore.identity", readSpan(backend, "identity"))
   }
 }

@@ -5,13 +5,14 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
 import type { NamesPage, StreamNamesPage } from "../../Listing.ts"
+import type { MessageId } from "../../Message.ts"
 import type { CorrelatedRange, EffectsRange, EncodedAppend, StoreBackend } from "../../StoreBackend.ts"
 import * as StreamName from "../../StreamName.ts"
 import * as Meter from "../runtime/meter.ts"
 import { messaging } from "../runtime/semantics.ts"
 
 /** `db.system.name` of a backend that does not say what it is. */
-const unknownSystem = "_OTHER"
+export const unknownSystem = "_OTHER"
 
 const systemOf = ({ systemName = unknownSystem }: Pick<StoreBackend, "systemName">) => ({
   "db.system.name": systemName
@@ -173,9 +174,14 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
       (range: Parameters<StoreBackend["countAll"]>[0]) => backend.countAll(range)
     ),
     identity: measuring("identity")(backend.identity),
+    description: backend.description === undefined ? undefined : measuring("describe")(backend.description),
     lineage: backend.lineage,
     listing: listing === undefined ? undefined : {
       categories: measuringFunction("categories", (page: NamesPage) => listing.categories(page)),
+      newest: measuringFunction(
+        "changedStreams",
+        (...args: Parameters<typeof listing.newest>) => listing.newest(...args)
+      ),
       streams: measuringFunction("streams", (page: StreamNamesPage) => listing.streams(page))
     },
     trace: trace === undefined ? undefined : {
@@ -197,6 +203,7 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
       "findMessage",
       (...args: Parameters<StoreBackend["findMessage"]>) => backend.findMessage(...args)
     ),
+    messageById: measuringFunction("messageById", (id: MessageId) => backend.messageById(id)),
     lastCategoryMessage: measuringFunction(
       "lastCategoryMessage",
       (category: StreamName.CategoryName) => backend.lastCategoryMessage(category)

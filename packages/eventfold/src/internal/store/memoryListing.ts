@@ -42,6 +42,13 @@ export const make = ({ reading }: Pick<MemoryTransactions, "reading">): ListingB
         next
       }
     }),
+  newest: (category, limit) =>
+    reading((through, { categories }) =>
+      upTo(categories.get(category), through).slice(-limit).toReversed().map((row) => ({
+        place: placeOf(row),
+        isEnd: isNoticeOfStream(row)
+      }))
+    ),
   streams: ({ category, ...page }) =>
     reading((through, { streams }) => {
       const { found, next } = namesOf(

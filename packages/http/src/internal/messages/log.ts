@@ -10,14 +10,16 @@ import * as Option from "effect/Option"
 import type { HeldBack } from "eventfold/HeldBack"
 import type { CategorySummary } from "eventfold/Listing"
 import { MessageStore } from "eventfold/MessageStore"
+import { Observe } from "eventfold/Observe"
 import type { ConsumerGroup, ReadPageResult } from "eventfold/StoreBackend"
 import { Api, type LogPage } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
 import * as Principal from "../../Principal.ts"
 import type * as Problem from "../../Problem.ts"
 import { authorize, authorizeSome, authorizeStream } from "../authentication/access.ts"
+import { maySee } from "../authentication/sight.ts"
 import { pageLimit } from "../limits/pages.ts"
-import { invalid, ofAppends, ofReadStream, ofReadWith, orProblem } from "../problems/failures.ts"
+import { invalid, ofAppends, ofReadStream, ofReadWith, ofStoreError, orProblem } from "../problems/failures.ts"
 import { linkTo } from "./links.ts"
 import * as NewMessages from "./newMessages.ts"
 import * as Traces from "./traces.ts"
@@ -106,6 +108,12 @@ const categories = HttpApiBuilder.group(
         return yield* withNext(next, { streams })
       }),
 
+      changed: Effect.fnUntraced(function*({ params: { category }, query }) {
+        yield* authorize("read", category)
+        const limit = yield* pageLimit(limits, query.limit)
+        return yield* orProblem(ofReadStream)(store.changedStreams(category, { limit }))
+      }),
+
       read: Effect.fnUntraced(function*({ params: { category }, query }) {
         yield* authorize("read", category)
         const limit = yield* pageLimit(limits, query.limit)
@@ -124,6 +132,7 @@ const messages = HttpApiBuilder.group(
   "messages",
   Effect.fnUntraced(function*(handlers) {
     const store = yield* MessageStore
+    const observe = yield* Observe
     const limits = yield* Limits
     return handlers.handleAll({
       read: Effect.fnUntraced(function*({ query: { category, from, limit, type } }) {
@@ -133,6 +142,19 @@ const messages = HttpApiBuilder.group(
       }),
 
       at: ({ params: { globalPosition } }) => Traces.readableAt(store, globalPosition),
+
+      byId: ({ params: { messageId } }) => Traces.readableById(store, messageId),
+
+      decoded: Effect.fnUntraced(function*({ params: { globalPosition } }) {
+        return yield* observe.decode(yield* Traces.readableAt(store, globalPosition))
+      }),
+
+      readers: Effect.fnUntraced(function*({ params: { globalPosition } }) {
+        const message = yield* Traces.readableAt(store, globalPosition)
+        const isSeen = yield* maySee
+        const all = yield* orProblem(ofStoreError)(observe.readersOf(message))
+        return { readers: all.filter(({ category }) => isSeen([category])) }
+      }),
 
       effects: ({ params: { globalPosition }, query }) => Traces.effects(store, limits, globalPosition, query),
 

@@ -7,8 +7,9 @@ import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
-import type { MessageId } from "eventfold/Message"
+import type { MessageId, RecordedMessage } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
+import { Observe } from "eventfold/Observe"
 import { Api } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
 import { Principal } from "../../Principal.ts"
@@ -42,8 +43,19 @@ export const layer = HttpApiBuilder.group(
   Effect.fnUntraced(function*(handlers) {
     const store = yield* MessageStore
     const limits = yield* Limits
+    const observe = yield* Observe
 
     const versionOf = (streamName: string) => orProblem(ofRead)(store.streamVersion(streamName))
+
+    /** The messages that don't fit; undefined where that can't be told. */
+    const misfitsOf = (messages: ReadonlyArray<RecordedMessage>) =>
+      Effect.map(
+        Effect.forEach(messages, (message) => observe.decode(message)),
+        (decoded) =>
+          decoded.every(({ isLoaded }) => isLoaded)
+            ? decoded.flatMap(({ misfit }) => Option.toArray(misfit))
+            : undefined
+      )
 
     /**
      * Fails when the key of the request was used with more messages. To the store these would be a part of what it has, so it is asked
@@ -94,13 +106,15 @@ export const layer = HttpApiBuilder.group(
         const { direction = "forwards", from, type: types } = query
         const wanted = { streamName, from, limit, direction, types }
         const page = yield* StreamPage.read(store, wanted, version ?? -1, limits.page)
+        const misfits = query.check === undefined ? undefined : yield* misfitsOf(page.messages)
         const { url } = yield* HttpServerRequest.HttpServerRequest
         const link = [...linkToPage(url, "next", page.next), ...linkToPage(url, "prev", page.previous)].join(", ")
         return HttpApiSchema.withHeaders({
           body: {
             messages: page.messages,
             ...(page.next === undefined ? {} : { next: page.next.from }),
-            ...(page.previous === undefined ? {} : { previous: page.previous.from })
+            ...(page.previous === undefined ? {} : { previous: page.previous.from }),
+            ...(misfits === undefined ? {} : { misfits })
           },
           headers: {
             ...(version === undefined ? {} : { etag: etag(version) }),

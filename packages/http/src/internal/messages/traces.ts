@@ -4,8 +4,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { MessagePlace } from "eventfold/Message"
+import type { MessagePlace, RecordedMessage } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
+import type { InvalidArgument, StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import * as Trace from "eventfold/Trace"
 import type { Limits } from "../../Limits.ts"
@@ -25,15 +26,22 @@ const readable = Effect.gen(function*() {
     Principal.allows(principal, "read", StreamName.category(streamName))
 })
 
-/** The message at a global position, if the sender may read it. */
-export const readableAt = Effect.fnUntraced(function*(store: Store, globalPosition: number) {
+/** A message that was looked up, if the sender may read it. */
+const readableOf = Effect.fnUntraced(function*(
+  found: Effect.Effect<Option.Option<RecordedMessage>, InvalidArgument | StoreError>
+) {
   const isReadable = yield* readable
-  const found = yield* orProblem(ofRead)(store.messageAt(globalPosition))
-  return yield* Option.filter(found, isReadable).pipe(Option.match({
+  return yield* Option.filter(yield* orProblem(ofRead)(found), isReadable).pipe(Option.match({
     onNone: () => Effect.fail(new Problem.MessageNotFound({})),
     onSome: (message) => Effect.succeed(message)
   }))
 })
+
+/** The message at a global position, if the sender may read it. */
+export const readableAt = (store: Store, globalPosition: number) => readableOf(store.messageAt(globalPosition))
+
+/** The message with an id, if the sender may read it. */
+export const readableById = (store: Store, id: string) => readableOf(store.messageById(id))
 
 /** A page of the effects of a message. */
 export const effects = Effect.fnUntraced(function*(

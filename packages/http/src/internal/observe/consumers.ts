@@ -15,12 +15,12 @@ import { Limits } from "../../Limits.ts"
 import type { Scope } from "../../Principal.ts"
 import * as Problem from "../../Problem.ts"
 import { authorizeSome } from "../authentication/access.ts"
+import { authorizeEach, maySee, withoutSessions } from "../authentication/sight.ts"
 import { pageLimit } from "../limits/pages.ts"
 import { invalid, ofStoreError, orProblem } from "../problems/failures.ts"
 import { author } from "./author.ts"
 import { ofNamed, ofReaders, ofRewind, ofSteering } from "./failures.ts"
 import { timeOf } from "./moment.ts"
-import { authorizeEach, maySee, withoutSessions } from "./sight.ts"
 
 /** How many of the messages of a parked stream an answer has. */
 const shownMessages = 100

@@ -14,13 +14,13 @@ import { Limits } from "../../Limits.ts"
 import { allows, Principal, type Scope } from "../../Principal.ts"
 import * as Problem from "../../Problem.ts"
 import { authorize, authorizeSome } from "../authentication/access.ts"
+import { maySee } from "../authentication/sight.ts"
 import { pageLimit } from "../limits/pages.ts"
 import { writerTrace } from "../messages/newMessages.ts"
 import { etag } from "../messages/preconditions.ts"
 import { orProblem } from "../problems/failures.ts"
 import { ofCommand, ofEntity, ofNotLoaded } from "./failures.ts"
 import { timeOf } from "./moment.ts"
-import { maySee } from "./sight.ts"
 
 /** The version or the time of a query. */
 const moment = (at: number | string | undefined) => {

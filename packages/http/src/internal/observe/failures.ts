@@ -8,6 +8,8 @@ import type { CommandError, DefinitionNotLoaded, EntityError, ReaderError, Rebui
 import type { ParkingError } from "eventfold/Parking"
 import type * as ReadModel from "eventfold/ReadModel"
 import type { SteeringError } from "eventfold/Steering"
+import type { InvalidArgument, StoreError, Unsupported } from "eventfold/StoreError"
+import type { InvalidCategory } from "eventfold/StreamName"
 import * as Problem from "../../Problem.ts"
 import { ofIssues } from "../problems/answers.ts"
 import { invalid, ofRead, ofReadStream, ofRefusal, ofStoreError } from "../problems/failures.ts"
@@ -79,6 +81,20 @@ export const ofReaders = (error: ReaderError) => error._tag === "StoreError" ? o
 /** The problem of a process that can't be shown. */
 export const ofProcess = (error: DefinitionNotLoaded | ReaderError) =>
   error._tag === "DefinitionNotLoaded" ? ofNotLoaded(error) : ofReaders(error)
+
+/** The problem of the history of a process, whose id is the only part of the path that can be wrong beside its name. */
+export const ofProcessHistory = (error: StoreError | Unsupported | InvalidArgument | InvalidCategory) => {
+  switch (error._tag) {
+    case "InvalidCategory":
+      return invalid(["params", "process"], error.message)
+    case "InvalidArgument":
+      return invalid([error.argument === "id" ? "params" : "query", error.argument], `must be ${error.expected}`)
+    case "Unsupported":
+      return new Problem.Unsupported({ detail: error.message })
+    case "StoreError":
+      return ofStoreError(error)
+  }
+}
 
 /** The problem of a check of stored messages. */
 export const ofStoredTypes = (error: DefinitionNotLoaded | ReadCategoryError) =>

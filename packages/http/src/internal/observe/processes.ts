@@ -3,16 +3,19 @@
  */
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Option from "effect/Option"
+import type { MessagePlace } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import { DefinitionNotLoaded, Observe, type ObservedProcess } from "eventfold/Observe"
 import * as Process from "eventfold/Process"
+import * as StreamName from "eventfold/StreamName"
 import { Api } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
-import { authorizeSome } from "../authentication/access.ts"
+import { authorizeSome, authorizeStream } from "../authentication/access.ts"
+import { authorizeEach, maySee, withoutSessions } from "../authentication/sight.ts"
 import { pageLimit } from "../limits/pages.ts"
 import { orProblem } from "../problems/failures.ts"
-import { ofNamed, ofNotLoaded, ofProcess, ofReaders } from "./failures.ts"
-import { authorizeEach, maySee, withoutSessions } from "./sight.ts"
+import { ofNamed, ofNotLoaded, ofProcess, ofProcessHistory, ofReaders } from "./failures.ts"
 
 /** What an answer tells of: the process's own category, those that it reads, and that of its deadlines. */
 const categoriesOf = ({ process, status }: ObservedProcess): ReadonlyArray<string> => [
@@ -53,6 +56,33 @@ export const layer = HttpApiBuilder.group(
         return yield* ofNotLoaded(
           new DefinitionNotLoaded({ kind: "process", definition: params.process, loaded: [] })
         )
+      }),
+
+      instances: Effect.fnUntraced(function*({ params: { process }, query: { limit, state } }) {
+        yield* authorizeEach("read", [process, `${process}:deadline`])
+        const most = yield* pageLimit(limits, limit)
+        const instances = yield* Process.waiting({ name: process }, { limit: most, overdue: state === "overdue" }).pipe(
+          orProblem(ofNamed(["params", "process"])),
+          Effect.provideService(MessageStore, store)
+        )
+        return { instances }
+      }),
+
+      history: Effect.fnUntraced(function*({ params: { id, process }, query }) {
+        yield* authorizeEach("read", [process])
+        const isSeen = yield* maySee
+        const isReadable = ({ streamName }: MessagePlace) => isSeen([StreamName.category(streamName)])
+        const found = yield* observe.processHistory(process, id, query).pipe(orProblem(ofProcessHistory))
+        // Its own stream may be in a category of another name.
+        yield* authorizeStream("read", found.streamName)
+        const reactions = found.reactions.map(({ deadlines, events, message, sent, trigger }) => ({
+          trigger,
+          message: Option.filter(message, isReadable),
+          events,
+          sent: sent.filter(isReadable),
+          deadlines: deadlines.filter((one) => isReadable(one.message))
+        }))
+        return { ...found, reactions }
       }),
 
       deadlines: Effect.fnUntraced(function*({ params: { process }, query: { id, limit } }) {

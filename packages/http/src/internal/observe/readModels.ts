@@ -11,11 +11,11 @@ import * as Steering from "eventfold/Steering"
 import { Api } from "../../Api.ts"
 import * as Problem from "../../Problem.ts"
 import { authorize } from "../authentication/access.ts"
+import { withoutSessions } from "../authentication/sight.ts"
 import { orProblem } from "../problems/failures.ts"
 import { author } from "./author.ts"
 import { ofAccept, ofDropBuild, ofReaders, ofRewindReadModel } from "./failures.ts"
 import * as Rebuilds from "./rebuilds.ts"
-import { withoutSessions } from "./sight.ts"
 
 const shown = (model: ObservedReadModel): ObservedReadModel => ({
   ...model,

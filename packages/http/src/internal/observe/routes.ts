@@ -4,7 +4,6 @@
 import * as Layer from "effect/Layer"
 import * as Administration from "./administration.ts"
 import * as Consumers from "./consumers.ts"
-import * as Definitions from "./definitions.ts"
 import * as Entities from "./entities.ts"
 import * as Processes from "./processes.ts"
 import * as ReadModels from "./readModels.ts"
@@ -17,4 +16,4 @@ export const layer = Layer.mergeAll(
   ReadModels.layer,
   Schemas.layer,
   Administration.layer
-).pipe(Layer.provide(Definitions.layer))
+)

@@ -7,9 +7,9 @@ import { Observe } from "eventfold/Observe"
 import { Api } from "../../Api.ts"
 import { Limits } from "../../Limits.ts"
 import { authorize, authorizeSome } from "../authentication/access.ts"
+import { maySee } from "../authentication/sight.ts"
 import { invalid, orProblem } from "../problems/failures.ts"
 import { ofStoredTypes } from "./failures.ts"
-import { maySee } from "./sight.ts"
 
 export const layer = HttpApiBuilder.group(
   Api,

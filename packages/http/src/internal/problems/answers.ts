@@ -19,7 +19,8 @@ import { Limits } from "../../Limits.ts"
 import * as Problem from "../../Problem.ts"
 import * as Metrics from "./metrics.ts"
 
-type Answer = HttpServerResponse.HttpServerResponse
+/** An answer of the server. */
+export type Answer = HttpServerResponse.HttpServerResponse
 
 const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
@@ -124,9 +125,10 @@ const problemOfStatus = (status: number, bodyBytes: number): HttpServerRespondab
   }
 }
 
-/** Whether the answer is a problem of ours, or the JSON that a route answers with a 404. The framework gives texts, or nothing. */
+/** Whether the answer is a problem of ours, the JSON that a route answers with a 404, or the page. The framework gives texts, or nothing. */
 const isOurs = (answer: Answer): boolean =>
-  answer.body._tag !== "Empty" && /^application\/(problem\+)?json$/.test(answer.body.contentType ?? "")
+  answer.body._tag !== "Empty" &&
+  /^(application\/(problem\+)?json|text\/html; charset=utf-8)$/.test(answer.body.contentType ?? "")
 
 const secure = {
   "x-content-type-options": "nosniff",

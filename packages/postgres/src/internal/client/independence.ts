@@ -210,6 +210,7 @@ type Reads = Pick<
   | "lastMessage"
   | "streamVersion"
   | "findMessage"
+  | "messageById"
   | "readCategory"
   | "lastCategoryMessage"
   | "countCategory"
@@ -227,6 +228,7 @@ export const placeReads = ({ read }: Places, reads: Reads): Reads => ({
   lastMessage: (streamName, type) => read("lastMessage", reads.lastMessage(streamName, type)),
   streamVersion: (streamName) => read("streamVersion", reads.streamVersion(streamName)),
   findMessage: (streamName, id) => read("findMessage", reads.findMessage(streamName, id)),
+  messageById: (id) => read("messageById", reads.messageById(id)),
   readCategory: (page) => read("readCategory", reads.readCategory(page)),
   lastCategoryMessage: (category) => read("lastCategoryMessage", reads.lastCategoryMessage(category)),
   countCategory: (range) => read("countCategory", reads.countCategory(range)),

@@ -12,6 +12,7 @@ import { type Statements, systemName } from "../client/statements.ts"
 import type { WakeUps } from "../coordination/wakeUps.ts"
 import type { GapRule } from "../readAll/gapRule.ts"
 import { makeReadAll } from "../readAll/readAll.ts"
+import * as Description from "../store/description.ts"
 import * as Listing from "../store/listing.ts"
 import { makeReads } from "../store/reads.ts"
 import * as Trace from "../store/trace.ts"
@@ -72,6 +73,7 @@ export const make = (
       identity
     }),
     lineage,
+    description: Description.make(statements, places, false),
     transactions: places.transactions,
     append: (request) =>
       places.write("append", [request], {

@@ -12,6 +12,7 @@ import type { WakeUps } from "../coordination/wakeUps.ts"
 import { installedGapRule } from "../readAll/gapRule.ts"
 import { makeReadAll, readPage } from "../readAll/readAll.ts"
 import * as Appends from "./appends.ts"
+import * as Description from "./description.ts"
 import type { InlineReadModels } from "./inlineReadModels.ts"
 import * as Listing from "./listing.ts"
 import * as Positions from "./positions.ts"
@@ -53,6 +54,7 @@ export const make = Effect.fnUntraced(function*(
       identity
     }),
     lineage,
+    description: Description.make(statements, places, true),
     positions: yield* Positions.make(statements, lockWaits, places, lineage),
     runners: Runners.make(statements, places),
     transactions: places.transactions,

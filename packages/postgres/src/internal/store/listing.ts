@@ -7,6 +7,7 @@ import type {
   CategorySummary,
   ListingBackend,
   NamesPage,
+  NewestMessage,
   StreamNamesPage,
   StreamsPage,
   StreamSummary
@@ -189,6 +190,21 @@ const readCategories = (statements: Statements, page: NamesPage) =>
     return result
   })
 
+/**
+ * Reads a category from its end. As for its last message, the conditions leave the planner one way, along messages_category.
+ */
+const readNewest = ({ query, sql }: Statements, category: CategoryName, limit: number, isEnd: Fragment) =>
+  Effect.flatMap(
+    query(
+      "changedStreams",
+      sql<PlaceRow & Pick<StreamRow, "ended">>`SELECT ${placeColumns(sql)}, ${isEnd} AS ended
+        FROM message_store.messages
+        WHERE ${categoryOf(sql)} BETWEEN ${category}::text AND ${category}::text
+        ORDER BY message_store.category(stream_name) DESC, global_position DESC LIMIT ${BigInt(limit)}`.unprepared
+    ),
+    Effect.forEach((row) => Effect.map(placeOf(row), (place): NewestMessage => ({ place, isEnd: row.ended })))
+  )
+
 interface StreamRow extends PlaceRow {
   readonly name: string
   /** Whether the stream was deleted. */
@@ -331,6 +347,7 @@ export const make = (
   const { query, sql } = statements
   return {
     categories: (page) => places.read("categories", readCategories(statements, page)),
+    newest: (category, limit) => places.read("changedStreams", readNewest(statements, category, limit, isEnd)),
     streams: Effect.fnUntraced(function*(page) {
       if (!(yield* places.read("streams", comparesBytes(statements, "streams")))) {
         return yield* listNoted(statements, places, list, isEnd, page)

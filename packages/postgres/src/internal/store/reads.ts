@@ -11,7 +11,7 @@ import type { Statements } from "../client/statements.ts"
 import { safePosition, wireNumber } from "../client/wireValues.ts"
 import { categoryFilters, categoryOf, isNotBookkeeping, isOfTypes, opaque } from "./filters.ts"
 
-type StreamReads = Pick<StoreBackend, "readStream" | "lastMessage" | "streamVersion" | "findMessage">
+type StreamReads = Pick<StoreBackend, "readStream" | "lastMessage" | "streamVersion" | "findMessage" | "messageById">
 
 /** Reads of one stream. */
 const streamReads = (
@@ -41,7 +41,11 @@ const streamReads = (
     sql`SELECT ${messageColumns(sql)} FROM message_store.messages
       WHERE id = ${id}::uuid AND stream_name = ${streamName}`.valuesUnprepared
 
+  const findById = (id: MessageId) =>
+    sql`SELECT ${messageColumns(sql)} FROM message_store.messages WHERE id = ${id}::uuid`.valuesUnprepared
+
   return {
+    messageById: (id) => Effect.map(readMessages(statements, "messageById", findById(id)), Arr.head),
     readStream: (page) =>
       page.direction === "forwards"
         ? readMessagePage(statements, "readStream", forwards(page).values, true)

@@ -167,6 +167,30 @@ export const tests = (it: It, supports: Supports): void => {
         assert.deepStrictEqual((yield* store.streams({ category, after: `${category}.` })).streams, [])
       }))
 
+    it.effect("by their last change: the newest first, of those among the newest messages", () =>
+      Effect.gen(function*() {
+        const store = yield* MessageStore
+        const category = yield* newCategory
+        const none = yield* store.changedStreams(category)
+        assert.deepStrictEqual(none, { streams: [], isComplete: true })
+        yield* Effect.forEach(["1", "2", "3", "1"], (id) => store.append(`${category}-${id}`, numbered(2)))
+        const changed = (options?: Listing.ChangedOptions) =>
+          Effect.map(store.changedStreams(category, options), ({ isComplete, streams }) => [
+            ...streams.map(({ streamName, version }) => `${streamName.slice(category.length)} ${version}`),
+            isComplete
+          ])
+        assert.deepStrictEqual(yield* changed(), ["-1 3", "-3 1", "-2 1", true])
+        assert.deepStrictEqual(yield* changed({ limit: 2 }), ["-1 3", "-3 1", false])
+        assert.deepStrictEqual(yield* changed({ window: 3 }), ["-1 3", "-3 1", false])
+        assert.deepStrictEqual(yield* changed({ window: 8 }), ["-1 3", "-3 1", "-2 1", true])
+        const { streams: [first] } = yield* store.changedStreams(category)
+        const recorded = Option.getOrThrow(yield* store.lastCategoryMessage(category))
+        const { data: _data, metadata: _metadata, ...place } = recorded
+        assert.deepStrictEqual(first?.last, place)
+        assert.strictEqual((yield* Effect.flip(store.changedStreams("a-1")))._tag, "InvalidCategory")
+        assert.strictEqual((yield* Effect.flip(store.changedStreams(category, { window: 0 })))._tag, "InvalidArgument")
+      }))
+
     it.effect("gives none of a category without messages", () =>
       Effect.gen(function*() {
         const store = yield* MessageStore
@@ -186,6 +210,8 @@ export const tests = (it: It, supports: Supports): void => {
           yield* kept.delete("2", note)
           yield* kept.delete("3", note)
           yield* store.append(`${category}-3`, numbered(1))
+          const changed = yield* store.changedStreams(category)
+          assert.deepStrictEqual(namesOf(changed.streams), ["3", "4", "1"].map((id) => `${category}-${id}`))
           for (const limit of [1, 2, 100]) {
             assert.deepStrictEqual(
               namesOf(yield* streams({ category, limit })),

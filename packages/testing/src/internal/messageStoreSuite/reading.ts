@@ -172,6 +172,7 @@ const single = (it: It) =>
         for (const position of [0, 1, 1_023, 1_024, 1_499]) {
           const id = messages[position]?.id ?? ""
           assert.deepStrictEqual(yield* store.findMessage(streamName, id), Option.some(recorded[position]))
+          assert.deepStrictEqual(yield* store.messageById(id.toUpperCase()), Option.some(recorded[position]))
           assert.deepStrictEqual(
             yield* store.findMessage(streamName, id.toUpperCase()),
             Option.some(recorded[position])
@@ -185,6 +186,7 @@ const single = (it: It) =>
         const streamName = yield* newStream
         const id = yield* nextId
         assert.deepStrictEqual(yield* store.findMessage(streamName, id), Option.none())
+        assert.deepStrictEqual(yield* store.messageById(id), Option.none())
         yield* store.append(streamName, { id, type: "A", data: 1, metadata: { schemaVersion: "2" } })
         for (const other of [`${streamName}0`, streamName.toUpperCase(), StreamName.category(streamName)]) {
           assert.deepStrictEqual(yield* store.findMessage(other, id), Option.none())

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { HeldBack } from "eventfold/HeldBack"
 import * as Principal from "../../Principal.ts"
-import { authorize } from "../authentication/access.ts"
+import { authorize } from "./access.ts"
 
 /** What stands for the category of a reader of several. */
 const all = "$all"

@@ -1,0 +1,123 @@
+/**
+ * Which store a command works on: what names it, and what wins.
+ */
+import { NodeServices } from "@effect/platform-node"
+import { assert, it } from "@effect/vitest"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Settings from "../src/internal/connection/settings.ts"
+import { resolve } from "../src/internal/connection/target.ts"
+
+interface Given {
+  readonly url?: string
+  readonly data?: string
+  readonly profile?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** The configuration file. */
+  readonly config?: unknown
+}
+
+/** The store that is named, in words. */
+const named = ({ config, data, env = {}, profile, url }: Given) =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const folder = yield* fs.makeTempDirectoryScoped()
+    const file = `${folder}/eventfold.json`
+    if (config !== undefined) {
+      yield* fs.writeFileString(file, typeof config === "string" ? config : JSON.stringify(config))
+    }
+    const { module, target } = yield* resolve.pipe(
+      Effect.provideService(Settings.Url, Option.map(Option.fromUndefinedOr(url), (url) => Redacted.make(url))),
+      Effect.provideService(Settings.Data, Option.fromUndefinedOr(data)),
+      Effect.provideService(Settings.Profile, Option.fromUndefinedOr(profile)),
+      Effect.provideService(Settings.ConfigFile, config === undefined ? Option.none() : Option.some(file)),
+      Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord({ HOME: folder, ...env })))
+    )
+    const shown = target._tag === "Folder" ? target.path : Redacted.value(target.url)
+    return [shown, module].filter((part) => part !== undefined).map((part) => part.replace(folder, "HERE")).join(" ")
+  }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
+
+const config = {
+  default: "local",
+  profiles: {
+    local: { data: "store", module: "src/observe.ts" },
+    shop: { url: "postgres://app@db1/shop" },
+    both: { url: "postgres://app@db1/shop", data: "store" }
+  }
+}
+
+const names: ReadonlyArray<readonly [title: string, given: Given, expected: string]> = [
+  [
+    "a flag wins over all else",
+    { url: "postgres://a@b/c", env: { DATABASE_URL: "postgres://x@y/z" }, config },
+    "postgres://a@b/c"
+  ],
+  ["a folder", { data: "here" }, "here"],
+  [
+    "a profile wins over variables",
+    { profile: "shop", env: { DATABASE_URL: "postgres://x@y/z" }, config },
+    "postgres://app@db1/shop"
+  ],
+  ["a profile by a variable", { env: { EVENTFOLD_PROFILE: "shop" }, config }, "postgres://app@db1/shop"],
+  [
+    "DATABASE_URL",
+    { env: { DATABASE_URL: "postgres://x@y/z", PGHOST: "other", PGDATABASE: "other" } },
+    "postgres://x@y/z"
+  ],
+  [
+    "the variables of libpq",
+    {
+      env: {
+        PGHOST: "db1",
+        PGPORT: "5433",
+        PGUSER: "app",
+        PGDATABASE: "shop",
+        PGPASSWORD: "s3cret/",
+        PGSSLMODE: "require"
+      }
+    },
+    "postgres://?host=db1&port=5433&dbname=shop&user=app&password=s3cret%2F&sslmode=require"
+  ],
+  [
+    "what a URL leaves out comes from them",
+    { url: "postgres://a@b/c", env: { PGPASSWORD: "s3cret", PGHOST: "other", PGPORT: "1", PGUSER: "other" } },
+    "postgres://a@b/c?password=s3cret"
+  ],
+  [
+    "what a URL says stays",
+    { url: "postgres://a:b@c/d?sslmode=disable", env: { PGPASSWORD: "other", PGSSLMODE: "require" } },
+    "postgres://a:b@c/d?sslmode=disable"
+  ],
+  ["the default profile, relative to its file", { config }, "HERE/store HERE/src/observe.ts"],
+  ["an empty variable is none", { env: { DATABASE_URL: "" }, config }, "HERE/store HERE/src/observe.ts"],
+  [
+    "what is no URL stays for the library to refuse",
+    { url: "mysql://a/b", env: { PGPASSWORD: "s3cret" } },
+    "mysql://a/b"
+  ]
+]
+
+it.effect.each(names)("%s", ([, given, expected]) =>
+  Effect.gen(function*() {
+    assert.strictEqual(yield* named(given), expected)
+  }))
+
+const refusals: ReadonlyArray<readonly [title: string, given: Given, says: string]> = [
+  ["nothing that names one", {}, "no store is named"],
+  ["two stores", { url: "postgres://a@b/c", data: "here" }, "--url and --data name two stores"],
+  ["a profile that is not there", { profile: "other", config }, "has no profile other"],
+  ["a profile of two stores", { profile: "both", config }, "must have a url or a data folder"],
+  ["a profile without a file", { profile: "shop" }, "no configuration file with the profile shop"],
+  ["a file that is no JSON", { config: "{" }, "can't be used"],
+  ["a file with a field that means nothing", { config: { profiles: {}, defalt: "local" } }, "defalt"]
+]
+
+it.effect.each(refusals)("refuses %s", ([, given, says]) =>
+  Effect.gen(function*() {
+    const error = yield* Effect.flip(named(given))
+    assert.strictEqual(error._tag, "UsageError")
+    assert.include(error.message, says)
+  }))

@@ -1,0 +1,7 @@
+/**
+ * The names that Message DB and Eventide give to what the metadata say about other messages.
+ */
+
+export const causeStream = "causationMessageStreamName"
+export const causePosition = "causationMessageGlobalPosition"
+export const correlation = "correlationStreamName"
