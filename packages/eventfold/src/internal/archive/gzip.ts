@@ -29,7 +29,7 @@ const through = (
   bytes: Uint8Array<ArrayBuffer>,
   transform: CompressionStream | DecompressionStream
 ): Promise<Uint8Array<ArrayBuffer>> =>
-  new Response(new Blob([bytes]).stream().pipeThrough(transform)).bytes()
+  new Response(new Blob([bytes]).stream().pipeThrough(transform)).arrayBuffer().then((buffer) => new Uint8Array(buffer))
 
 /** Compresses bytes to a member. */
 export const compress = (bytes: Uint8Array<ArrayBuffer>): Effect.Effect<Uint8Array<ArrayBuffer>> =>
