@@ -7,7 +7,13 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { existsSync } from "node:fs"
-import { type Browser as Chromium, type BrowserContextOptions, chromium, type Page } from "playwright-core"
+import {
+  type Browser as Chromium,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page
+} from "playwright-core"
 
 /** Where systems have it. */
 const places = [
@@ -57,20 +63,25 @@ const listen = (page: Page, origin: string): Complaints => {
 
 const desktop: BrowserContextOptions = { viewport: { width: 1280, height: 860 }, colorScheme: "light" }
 
-const visitWith = (browser: Chromium): Browser["Service"]["visit"] => (url, use, options = desktop) =>
-  Effect.promise(async () => {
-    const context = await browser.newContext(options)
-    context.setDefaultTimeout(patience)
-    const page = await context.newPage()
-    const complaints = listen(page, new URL(url).origin)
-    try {
-      await page.goto(url)
-      await use(page)
-      assert.deepStrictEqual(complaints.all, [])
-    } finally {
-      await context.close()
-    }
-  })
+/** Visits share what the browser keeps, but for those with options of their own. */
+const visitWith = (browser: Chromium): Browser["Service"]["visit"] => {
+  let shared: Promise<BrowserContext> | undefined
+  return (url, use, options) =>
+    Effect.promise(async () => {
+      const context =
+        await (options === undefined ? shared ??= browser.newContext(desktop) : browser.newContext(options))
+      context.setDefaultTimeout(patience)
+      const page = await context.newPage()
+      const complaints = listen(page, new URL(url).origin)
+      try {
+        await page.goto(url)
+        await use(page)
+        assert.deepStrictEqual(complaints.all, [])
+      } finally {
+        await (options === undefined ? page.close() : context.close())
+      }
+    })
+}
 
 /** One browser for all tests of a file. */
 export const layer = Layer.effect(
@@ -85,10 +96,13 @@ export const layer = Layer.effect(
   )
 )
 
-/** What axe finds wrong with a page: the rules, with the elements that break them. */
-export const findings = async (page: Page): Promise<ReadonlyArray<string>> => {
+/** What axe finds wrong with a page: the rules, with the elements that break them. In other colours it looks at these alone. */
+export const findings = async (page: Page, only?: "color-contrast"): Promise<ReadonlyArray<string>> => {
   await page.evaluate(axe.source)
-  const { violations } = await page.evaluate(() => window.axe.run())
+  const { violations } = await page.evaluate(
+    (rule) => window.axe.run(rule === undefined ? {} : { runOnly: [rule] }),
+    only
+  )
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`)
 }
 

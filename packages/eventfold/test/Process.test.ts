@@ -622,9 +622,21 @@ it.effect("consumers have the options of their source or else of the process; th
     assert.instanceOf(yield* Effect.flip(Process.run(dashed)), StreamName.InvalidCategory)
   }).pipe(fresh))
 
+const shipped = (count: number) => Process.send(Shipping, "1", Shipping.events.Shipped({ count }))
+
+/** A reaction in words: what it reacted to, and what it wrote. */
+const placed = (position: number, minutes: number) =>
+  `Placed ${position}, Started, Started, Shipped, Shipped, late ${minutes}`
+
+/** The ids that wait, with how many deadlines they have and when the next one is due. */
+const waitingIds = (options?: Parameters<typeof Process.waiting>[1]) =>
+  Effect.map(
+    Process.waiting({ name: "fulfilment" }, options),
+    (found) => found.map(({ id, next, pending }) => [id, pending, next.due.epochMilliseconds / 60_000])
+  )
+
 it.effect("tells what one has done as groups of what each reaction wrote, page by page, and which ids wait", () =>
   Effect.gen(function*() {
-    const shipped = (count: number) => Process.send(Shipping, "1", Shipping.events.Shipped({ count }))
     const fulfilment = Process.make("fulfilment", { entity: Progress })
       .deadline("late", () => undefined)
       .on(Order, {
@@ -659,8 +671,6 @@ it.effect("tells what one has done as groups of what each reaction wrote, page b
         )
       }))
     const cancelled = "Cancelled 2, Shipped"
-    const placed = (position: number, minutes: number) =>
-      `Placed ${position}, Started, Started, Shipped, Shipped, late ${minutes}`
     assert.deepStrictEqual(yield* history("1"), {
       reactions: [cancelled, placed(1, 90), placed(0, 30)],
       next: undefined
@@ -676,14 +686,9 @@ it.effect("tells what one has done as groups of what each reaction wrote, page b
       assert.instanceOf(yield* Effect.flip(Process.history(fulfilment, "1", options)), StoreError.InvalidArgument)
     }
 
-    const waiting = (options?: Parameters<typeof Process.waiting>[1]) =>
-      Effect.map(
-        Process.waiting({ name: "fulfilment" }, options),
-        (found) => found.map(({ id, next, pending }) => [id, pending, next.due.epochMilliseconds / 60_000])
-      )
-    assert.deepStrictEqual(yield* waiting(), [["1", 2, 30], ["2", 1, 60]])
-    assert.deepStrictEqual(yield* waiting({ limit: 1 }), [["1", 2, 30]])
-    assert.deepStrictEqual(yield* waiting({ overdue: true }), [])
+    assert.deepStrictEqual(yield* waitingIds(), [["1", 2, 30], ["2", 1, 60]])
+    assert.deepStrictEqual(yield* waitingIds({ limit: 1 }), [["1", 2, 30]])
+    assert.deepStrictEqual(yield* waitingIds({ overdue: true }), [])
     yield* TestClock.adjust("45 minutes")
-    assert.deepStrictEqual(yield* waiting({ overdue: true }), [["1", 2, 30]])
+    assert.deepStrictEqual(yield* waitingIds({ overdue: true }), [["1", 2, 30]])
   }).pipe(fresh))

@@ -2,7 +2,7 @@
  * A dialog of the browser's own: it holds the focus, and gives it back.
  */
 import type { ComponentChildren } from "preact"
-import { useEffect, useRef } from "preact/hooks"
+import { useLayoutEffect, useRef } from "preact/hooks"
 
 export const Dialog = ({ children, label, onClose }: {
   readonly label: string
@@ -10,7 +10,7 @@ export const Dialog = ({ children, label, onClose }: {
   readonly children: ComponentChildren
 }) => {
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     dialog.current?.showModal()
   }, [])
   return (
