@@ -45,7 +45,7 @@ export const serve = Command.make("serve", {
 }, ({ accessLog, host, port, tokens, write }) =>
   Effect.gen(function*() {
     const { server } = yield* Effect.promise(() => import("./server.ts"))
-    yield* Layer.launch(server({ accessLog, host, port, write, tokens: Option.getOrUndefined(tokens) }))
+    return yield* Layer.launch(server({ accessLog, host, port, write, tokens: Option.getOrUndefined(tokens) }))
   }).pipe(Effect.provide(served))).pipe(
     Command.withDescription(
       "Serves the store over HTTP until Ctrl-C: a page to look at, and the API with a reference at /docs"

@@ -32,6 +32,5 @@ export const lookup: Effect.Effect<Lookup, UsageError, FileSystem.FileSystem> = 
   )
   if (Option.isNone(file)) return environment
   const behind = lookIn(ConfigProvider.fromDotEnvContents(file.value))
-  return (name) =>
-    Effect.flatMap(environment(name), (found) => Option.isSome(found) ? Effect.succeed(found) : behind(name))
+  return (name) => Effect.filterOrElse(environment(name), Option.isSome, () => behind(name))
 })
