@@ -56,7 +56,7 @@ if (given === "--help" || given === "-h") {
   if (more.length > 0) refuse(`one folder is made at a time, and these are ${more.length + 1}\n\n${usage}`, 2)
   const folder = resolve(given)
   if (existsSync(folder)) {
-    const [first] = readdirSync(folder).filter((name) => name !== ".git")
+    const first = readdirSync(folder).find((name) => name !== ".git")
     if (first !== undefined) {
       refuse(`the folder ${given} is not empty, it has ${first}: name a new one, or an empty one`, 1)
     }
