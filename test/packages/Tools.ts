@@ -21,28 +21,36 @@ const versions = {
 
 const folder = join(root, "node_modules/.cache/packed-tools")
 
-/** Installs the tools, once for all runs: a folder that is there is complete. */
-const installed: Effect.Effect<string, unknown> = Effect.gen(function*() {
-  const name = Object.values(versions).join("_").replaceAll(/[^\w.]/g, "-")
-  const complete = join(folder, name)
-  if (existsSync(complete)) return complete
-  const path = join(folder, `${name}.${process.pid}`)
-  yield* Effect.promise(() => mkdir(path, { recursive: true }))
-  yield* Effect.promise(() =>
-    writeFile(join(path, "package.json"), JSON.stringify({ private: true, type: "module", dependencies: versions }))
-  )
-  yield* run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: path })
-  yield* Effect.promise(async () => {
-    await rename(path, complete).catch(() => rm(path, { recursive: true, force: true }))
+/** Installs tools, once for all runs: a folder that is there is complete. */
+const installed = (dependencies: Readonly<Record<string, string>>, overrides: Readonly<Record<string, string>> = {}) =>
+  Effect.gen(function*() {
+    const name = Object.values(dependencies).join("_").replaceAll(/[^\w.]/g, "-")
+    const complete = join(folder, name)
+    if (existsSync(complete)) return join(complete, "node_modules")
+    const path = join(folder, `${name}.${process.pid}`)
+    yield* Effect.promise(() => mkdir(path, { recursive: true }))
+    yield* Effect.promise(() =>
+      writeFile(join(path, "package.json"), JSON.stringify({ private: true, type: "module", dependencies, overrides }))
+    )
+    yield* run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: path })
+    // Another run may have been faster.
+    yield* Effect.promise(() => rename(path, complete).catch(() => rm(path, { recursive: true, force: true })))
+    return join(complete, "node_modules")
   })
-  return complete
-})
+
+const tools = installed(versions)
+
+/** The registry's program, to run with Node. It asks for a version of node-fetch by a tag, which not every mirror of npm has. */
+export const verdaccio = Effect.map(
+  installed({ verdaccio: "6.10.4" }, { "node-fetch": "2.7.0" }),
+  (modules) => join(modules, "verdaccio/bin/verdaccio")
+)
 
 /** Each compiler by its version: the program to run with Node. */
 export const compilers: Effect.Effect<ReadonlyArray<readonly [version: string, tsc: string]>, unknown> = Effect.gen(
   function*() {
     const own = ["7", join(root, "node_modules/typescript/bin/tsc")] as const
-    return isLong ? [own, ["5.9", join(yield* installed, "node_modules/typescript-5-9/bin/tsc")] as const] : [own]
+    return isLong ? [own, ["5.9", join(yield* tools, "typescript-5-9/bin/tsc")] as const] : [own]
   }
 )
 
@@ -52,7 +60,7 @@ export const runtimes: Effect.Effect<ReadonlyArray<readonly [name: string, comma
     function*() {
       const own = [`Node ${process.versions.node}`, [process.execPath]] as const
       if (!isLong) return [own]
-      const modules = join(yield* installed, "node_modules")
+      const modules = yield* tools
       return [
         own,
         ["Node 22", [join(modules, "node-22/bin/node")]] as const,
@@ -61,6 +69,9 @@ export const runtimes: Effect.Effect<ReadonlyArray<readonly [name: string, comma
       ]
     }
   )
+
+/** Bun's program. */
+export const bun = Effect.map(tools, (modules) => join(modules, ".bin/bun"))
 
 /** Packages that the compiler finds errors in with `skipLibCheck: false`. */
 export const withErrors: ReadonlySet<string> = new Set([])

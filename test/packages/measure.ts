@@ -1,13 +1,13 @@
 /**
  * Prints what docs/performance.md says about sizes and the start: `npx pnpm packed:sizes`. Run it after `npx pnpm build`.
  */
+import { sources } from "@eventfold/test/workspace/Imports"
 import { execFile } from "node:child_process"
 import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { promisify } from "node:util"
 import { parseAst } from "vitest/node"
-import { sources } from "../workspace/Imports.ts"
 import { root } from "./Packages.ts"
 import { bundled, core, hello } from "./Sizes.ts"
 

@@ -21,6 +21,8 @@ const mayUse: Readonly<Record<string, ReadonlyArray<string>>> = {
   "@eventfold/pglite": ["eventfold", "@eventfold/sql", "@eventfold/postgres"],
   "@eventfold/http": ["eventfold", "@eventfold/sql", "@eventfold/postgres", "@eventfold/pglite"],
   "@eventfold/cli": ["eventfold", "@eventfold/sql", "@eventfold/postgres", "@eventfold/pglite", "@eventfold/http"],
+  // It copies files: nothing is installed only for that.
+  "create-eventfold": [],
   // What the examples share: private, and above everything but them.
   "@eventfold/example-command-line": [
     "eventfold",
