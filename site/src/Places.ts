@@ -2,7 +2,7 @@
  * The place of each page of the documentation, as `docs/README.md` lists them: its sections are the kinds of pages, its items the
  * pages in their order.
  */
-import { readFileSync } from "node:fs"
+import { globSync, readFileSync } from "node:fs"
 import { join, normalize } from "node:path"
 
 /** A page in its place. */
@@ -47,9 +47,22 @@ export const parse = (markdown: string): ReadonlyArray<Section> => {
   return sections
 }
 
-/** The sections of a repository's `docs/README.md`. */
-export const read = (root: string): ReadonlyArray<Section> => parse(readFileSync(join(root, "docs/README.md"), "utf8"))
-
 /** All places, in the order of the list. */
 export const flat = (sections: ReadonlyArray<Section>): ReadonlyArray<Place> =>
   sections.flatMap(({ groups, places }) => [...places, ...flat(groups)])
+
+/** The pages of a repository's `docs` that a list leaves out, by their headings. */
+export const unlisted = (root: string, sections: ReadonlyArray<Section>): ReadonlyArray<Place> => {
+  const listed = new Set(["docs/README.md", ...flat(sections).map(({ file }) => file)])
+  return globSync("docs/**/*.md", { cwd: root }).filter((file) => !listed.has(file)).toSorted().map((file) => {
+    const [, label = file] = /^# (.+)$/m.exec(readFileSync(join(root, file), "utf8")) ?? []
+    return { file, label: label.replaceAll("`", ""), about: label }
+  })
+}
+
+/** The sections of a repository's `docs/README.md`, and one for pages that have no place there, so that no page is missing. */
+export const read = (root: string): ReadonlyArray<Section> => {
+  const sections = parse(readFileSync(join(root, "docs/README.md"), "utf8"))
+  const places = unlisted(root, sections)
+  return places.length === 0 ? sections : [...sections, { label: "More", places, groups: [] }]
+}

@@ -3,14 +3,14 @@
  * from there. The reference takes every public module.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { existsSync, globSync } from "node:fs"
+import { existsSync, globSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import * as Pages from "../src/Pages.ts"
 import * as Places from "../src/Places.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 
-const sections = Places.read(root)
+const sections = Places.parse(readFileSync(join(root, "docs/README.md"), "utf8"))
 const places = Places.flat(sections)
 const listed = places.map(({ file }) => file)
 
@@ -23,14 +23,16 @@ describe("docs/README.md", () => {
   })
 
   it("lists every page of docs/, and every example", () => {
-    const pages = globSync(["docs/**/*.md", "examples/*/README.md"], { cwd: root })
-      .filter((file) => file !== "docs/README.md" && !file.startsWith("examples/command-line/"))
-    assert.includeMembers(pages, ["docs/entities.md", "docs/decisions/0001-effect-4.md"])
-    assert.deepStrictEqual(
-      pages.filter((file) => !listed.includes(file)).toSorted(),
-      [],
-      "pages without a place: add a line `- [Label](page.md): what it is about.` to the section of docs/README.md where they belong"
-    )
+    const hint =
+      "add a line `- [Label](page.md): what it is about.` to the section of docs/README.md where the page belongs"
+    assert.deepStrictEqual(Places.unlisted(root, sections).map(({ file }) => file), [], hint)
+    const examples = globSync("examples/*/README.md", { cwd: root }).filter((file) => !file.includes("command-line"))
+    assert.deepStrictEqual(examples.filter((file) => !listed.includes(file)), [], hint)
+  })
+
+  it("a page that has no place would be found", () => {
+    const without = sections.map((section) => ({ ...section, places: [] }))
+    assert.includeMembers(Places.unlisted(root, without).map(({ file }) => file), ["docs/tutorial.md"])
   })
 
   it("lists nothing twice, and nothing that is not there", () => {
