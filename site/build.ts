@@ -64,9 +64,13 @@ for (const file of ["docs/README.md", ...places.map(({ file }) => file)]) {
 const reference = join(generated, "reference")
 if (!flags["keep-reference"] || !existsSync(reference)) await Reference.write(root, reference)
 const summaries = Reference.summaries(root)
-const described = [...summaries].map(([module, summary]): [string, string] => [
+const described = [...Reference.modules(root)].map(([file, module]): [string, string] => [
   module,
-  Reference.tidy(readFileSync(join(reference, `${module}.md`), "utf8"), summary)
+  Reference.tidy(
+    readFileSync(join(reference, `${module}.md`), "utf8"),
+    summaries.get(module) ?? "",
+    readFileSync(join(root, file), "utf8")
+  )
 ])
 for (const [module, markdown] of Reference.mendLinks(new Map(described))) {
   pages.set(module, Pages.make(`reference/${module}.md`, markdown, (path) => ({ slug: Pages.slugOf(path) })))
