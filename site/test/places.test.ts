@@ -3,14 +3,14 @@
  * from there. The reference takes every public module.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { existsSync, globSync, readFileSync } from "node:fs"
+import { existsSync, globSync } from "node:fs"
 import { join, resolve } from "node:path"
 import * as Pages from "../src/Pages.ts"
 import * as Places from "../src/Places.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 
-const sections = Places.parse(readFileSync(join(root, "docs/README.md"), "utf8"))
+const sections = Places.listed(root)
 const places = Places.flat(sections)
 const listed = places.map(({ file }) => file)
 
@@ -30,9 +30,13 @@ describe("docs/README.md", () => {
     assert.deepStrictEqual(examples.filter((file) => !listed.includes(file)), [], hint)
   })
 
+  it("brings the pages of a folder by its README", () => {
+    const decisions = sections.flatMap(({ groups }) => groups).find(({ label }) => label === "Decisions")
+    assert.includeMembers(decisions?.places.map(({ file }) => file) ?? [], ["docs/decisions/0001-effect-4.md"])
+  })
+
   it("a page that has no place would be found", () => {
-    const without = sections.map((section) => ({ ...section, places: [] }))
-    assert.includeMembers(Places.unlisted(root, without).map(({ file }) => file), ["docs/tutorial.md"])
+    assert.includeMembers(Places.unlisted(root, sections.slice(1)).map(({ file }) => file), ["docs/tutorial.md"])
   })
 
   it("lists nothing twice, and nothing that is not there", () => {
