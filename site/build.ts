@@ -1,5 +1,5 @@
 /**
- * Builds the documentation's site into `site/dist`: `npx pnpm docs`, or `npx pnpm docs --serve` to look at it, on this machine only.
+ * Builds the documentation's site into `site/dist`: `npx pnpm site`, or `npx pnpm site --serve` to look at it, on this machine only.
  * `--keep-reference` takes the reference of the last build, which is the longest part.
  */
 import { build, preview } from "astro"

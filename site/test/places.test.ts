@@ -1,5 +1,5 @@
 /**
- * Every page of the documentation has its place: `docs/README.md` lists it, once, and the site (`npx pnpm docs`) takes its sections
+ * Every page of the documentation has its place: `docs/README.md` lists it, once, and the site (`npx pnpm site`) takes its sections
  * from there. The reference takes every public module.
  */
 import { assert, describe, it } from "@effect/vitest"
