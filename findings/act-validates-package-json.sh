@@ -41,7 +41,7 @@ JS
 
 tell() { (LOG_LEVEL=fatal node account.mjs 2> errors | grep '^balance') || (grep -q "Invalid config payload" errors && echo "does not start"); }
 
-manifest() { echo "{\"type\":\"module\"$1}" > package.json; }
+manifest() { echo "{\"name\":\"app\",\"version\":\"1.0.0\",\"type\":\"module\"$1}" > package.json; }
 
 manifest ',"description":""'
 echo "empty description: $(tell)" | tee seen

@@ -1,5 +1,5 @@
 /**
- * Builds the documentation's site into `site/dist`: `npx pnpm docs`, or `npx pnpm docs --serve` to look at it, on this machine only.
+ * Builds the documentation's site into `site/dist`: `npx pnpm site`, or `npx pnpm site --serve` to look at it, on this machine only.
  * `--keep-reference` takes the reference of the last build, which is the longest part.
  */
 import { build, preview } from "astro"
@@ -64,9 +64,13 @@ for (const file of ["docs/README.md", ...places.map(({ file }) => file)]) {
 const reference = join(generated, "reference")
 if (!flags["keep-reference"] || !existsSync(reference)) await Reference.write(root, reference)
 const summaries = Reference.summaries(root)
-const described = [...summaries].map(([module, summary]): [string, string] => [
+const described = [...Reference.modules(root)].map(([file, module]): [string, string] => [
   module,
-  Reference.tidy(readFileSync(join(reference, `${module}.md`), "utf8"), summary)
+  Reference.tidy(
+    readFileSync(join(reference, `${module}.md`), "utf8"),
+    summaries.get(module) ?? "",
+    readFileSync(join(root, file), "utf8")
+  )
 ])
 for (const [module, markdown] of Reference.mendLinks(new Map(described))) {
   pages.set(module, Pages.make(`reference/${module}.md`, markdown, (path) => ({ slug: Pages.slugOf(path) })))

@@ -2,8 +2,8 @@
  * The place of each page of the documentation, as `docs/README.md` lists them: its sections are the kinds of pages, its items the
  * pages in their order.
  */
-import { readFileSync } from "node:fs"
-import { join, normalize } from "node:path"
+import { globSync, readFileSync } from "node:fs"
+import { dirname, join, normalize } from "node:path"
 
 /** A page in its place. */
 export interface Place {
@@ -22,6 +22,12 @@ export interface Section {
 }
 
 const item = /^- \[([^\]]+)\]\(([^)#\s]+\.md)\)(?:: (.+?)\.?)?$/
+
+/** The heading of a page, in plain words. */
+const headingOf = (root: string, file: string): string => {
+  const [, heading = file] = /^# (.+)$/m.exec(readFileSync(join(root, file), "utf8")) ?? []
+  return heading.replaceAll("`", "")
+}
 
 interface Growing extends Section {
   readonly places: Array<Place>
@@ -47,9 +53,46 @@ export const parse = (markdown: string): ReadonlyArray<Section> => {
   return sections
 }
 
-/** The sections of a repository's `docs/README.md`. */
-export const read = (root: string): ReadonlyArray<Section> => parse(readFileSync(join(root, "docs/README.md"), "utf8"))
-
 /** All places, in the order of the list. */
 export const flat = (sections: ReadonlyArray<Section>): ReadonlyArray<Place> =>
   sections.flatMap(({ groups, places }) => [...places, ...flat(groups)])
+
+const isFolder = ({ file }: Place): boolean => /^docs\/.+\/README\.md$/.test(file)
+
+/** A page that is the README of a folder in `docs` brings the folder's other pages: they are a group with its label. */
+const withFolders = (root: string, section: Section): Section => ({
+  label: section.label,
+  places: section.places.filter((place) => !isFolder(place)),
+  groups: [
+    ...section.groups.map((group) => withFolders(root, group)),
+    ...section.places.filter(isFolder).map(({ about, file, label }): Section => {
+      const others = globSync(join(dirname(file), "*.md"), { cwd: root }).filter((other) => other !== file).toSorted()
+      return {
+        label,
+        places: [
+          { file, label: "All of them", about },
+          ...others.map((file) => ({ file, label: headingOf(root, file), about: headingOf(root, file) }))
+        ],
+        groups: []
+      }
+    })
+  ]
+})
+
+/** The sections of a repository's `docs/README.md`. */
+export const listed = (root: string): ReadonlyArray<Section> =>
+  parse(readFileSync(join(root, "docs/README.md"), "utf8")).map((section) => withFolders(root, section))
+
+/** The pages of a repository's `docs` that a list leaves out. */
+export const unlisted = (root: string, sections: ReadonlyArray<Section>): ReadonlyArray<Place> => {
+  const listed = new Set(["docs/README.md", ...flat(sections).map(({ file }) => file)])
+  return globSync("docs/**/*.md", { cwd: root }).filter((file) => !listed.has(file)).toSorted()
+    .map((file) => ({ file, label: headingOf(root, file), about: headingOf(root, file) }))
+}
+
+/** The sections, and one more for pages that have no place there, so that no page is missing. */
+export const read = (root: string): ReadonlyArray<Section> => {
+  const sections = listed(root)
+  const places = unlisted(root, sections)
+  return places.length === 0 ? sections : [...sections, { label: "More", places, groups: [] }]
+}

@@ -67,15 +67,54 @@ export const summaries = (root: string): ReadonlyMap<string, string> => {
   return said
 }
 
-/** A page of TypeDoc without what a reader has no use for: where a member comes from, and how a schema's class is constructed. */
-export const tidy = (markdown: string, summary: string): string =>
+/** What services can do, as the source says it, by their names. TypeDoc would give each of them as one type without line breaks. */
+const services = (source: string): ReadonlyMap<string, string> => {
+  const found = source.matchAll(/^export class (\w+) extends Context\.Service<\1, \{\n([^]*?)^\}>\(\)\(/gm)
+  return new Map([...found].map(([, name = "", members = ""]) => [name, `{\n${members}}`]))
+}
+
+/** Signatures with more lines are inferred types, as long as the API that they are of. */
+const longestSignature = 60
+
+/** Types with more characters in running text say nothing any more. */
+const longestType = 1500
+
+const withoutLongTypes = (markdown: string): string =>
   markdown
+    .replaceAll(/^```ts wrap\n([^]*?)^```$/gm, (whole, code: string) => {
+      const lines = code.split("\n")
+      if (lines.length <= longestSignature) return whole
+      const rest = `// and ${lines.length - 8} more lines, which an editor shows\n`
+      return `\`\`\`ts wrap\n${lines.slice(0, 8).join("\n")}\n${rest}\`\`\``
+    })
+    .replaceAll(/^#{3,6} (?:Extends|Returns)\n\n([^]*?)(?=^(?:#{1,6} |\*\*\*$))/gm, (whole) =>
+      whole.length > longestType ? "" : whole)
+
+/** A service's section ends with what it can do, instead of with what its class inherits. */
+const withService = (section: string, service: string | undefined): string =>
+  service === undefined
+    ? section
+    : section.replace(/^#### Extends\n[^]*?(?=^(?:#{1,3} |\*\*\*$)|$(?![^]))/m, () =>
+      `#### Service\n\n\`\`\`ts\n${service}\n\`\`\`\n\n`)
+
+/**
+ * A module's page of TypeDoc, with what `index.ts` says of it, and without what a reader has no use for: where a member comes from, how
+ * a schema's class is constructed, and types that are longer than anyone reads.
+ */
+export const tidy = (markdown: string, summary: string, source: string): string => {
+  const shapes = services(source)
+  const tidied = markdown
     .replaceAll(/^#{3,6} (?:Inherited from|Overrides|Implementation of)\n\n(?:`[^`]*`|\[[^\n]*|[^\n#]*)\n+/gm, "")
     .replaceAll(/^#### Constructors\n[^]*?(?=^(?:#{1,4} |\*\*\*$))/gm, "")
     // Signatures are wrapped: they are one line each, however long.
     .replaceAll(/^```ts\n(?=(?:function|type|new|readonly|get|class|optional|static)\b)/gm, "```ts wrap\n")
     .replaceAll(/^## ([a-z])/gm, (_, first: string) => `## ${first.toUpperCase()}`)
     .replace(/^# (.+)\n/, (title) => `${title}\n${summary}\n`)
+  return withoutLongTypes(
+    tidied.split(/^(?=### )/m).map((section) => withService(section, shapes.get(/^### (\w+)/.exec(section)?.[1] ?? "")))
+      .join("")
+  )
+}
 
 /** The anchors of a page's headings, as GitHub and the site make them: a heading that comes again gets a number. */
 const anchors = (markdown: string): ReadonlySet<string> => {

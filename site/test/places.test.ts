@@ -1,5 +1,5 @@
 /**
- * Every page of the documentation has its place: `docs/README.md` lists it, once, and the site (`npx pnpm docs`) takes its sections
+ * Every page of the documentation has its place: `docs/README.md` lists it, once, and the site (`npx pnpm site`) takes its sections
  * from there. The reference takes every public module.
  */
 import { assert, describe, it } from "@effect/vitest"
@@ -10,7 +10,7 @@ import * as Places from "../src/Places.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 
-const sections = Places.read(root)
+const sections = Places.listed(root)
 const places = Places.flat(sections)
 const listed = places.map(({ file }) => file)
 
@@ -23,14 +23,20 @@ describe("docs/README.md", () => {
   })
 
   it("lists every page of docs/, and every example", () => {
-    const pages = globSync(["docs/**/*.md", "examples/*/README.md"], { cwd: root })
-      .filter((file) => file !== "docs/README.md" && !file.startsWith("examples/command-line/"))
-    assert.includeMembers(pages, ["docs/entities.md", "docs/decisions/0001-effect-4.md"])
-    assert.deepStrictEqual(
-      pages.filter((file) => !listed.includes(file)).toSorted(),
-      [],
-      "pages without a place: add a line `- [Label](page.md): what it is about.` to the section of docs/README.md where they belong"
-    )
+    const hint =
+      "add a line `- [Label](page.md): what it is about.` to the section of docs/README.md where the page belongs"
+    assert.deepStrictEqual(Places.unlisted(root, sections).map(({ file }) => file), [], hint)
+    const examples = globSync("examples/*/README.md", { cwd: root }).filter((file) => !file.includes("command-line"))
+    assert.deepStrictEqual(examples.filter((file) => !listed.includes(file)), [], hint)
+  })
+
+  it("brings the pages of a folder by its README", () => {
+    const decisions = sections.flatMap(({ groups }) => groups).find(({ label }) => label === "Decisions")
+    assert.includeMembers(decisions?.places.map(({ file }) => file) ?? [], ["docs/decisions/0001-effect-4.md"])
+  })
+
+  it("a page that has no place would be found", () => {
+    assert.includeMembers(Places.unlisted(root, sections.slice(1)).map(({ file }) => file), ["docs/tutorial.md"])
   })
 
   it("lists nothing twice, and nothing that is not there", () => {
