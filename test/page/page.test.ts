@@ -91,14 +91,17 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
         )
       }))
 
-    it.effect.skipIf(process.env["EVENTFOLD_PICTURES"] === undefined)("is drawn for the docs", () =>
-      Effect.forEach(pictures, ([name, path, ready]) =>
-        visit(path, async (page) => {
-          await page.getByText(ready).first().waitFor()
-          // What is beside the picture's subject comes a moment later.
-          await page.waitForLoadState("networkidle").catch(() => undefined)
-          await page.screenshot({ path: join(import.meta.dirname, `../../docs/page/${name}.png`) })
-        }, { viewport: { width: 1180, height: 740 }, colorScheme: "light" }), { discard: true }))
+    it.effect.skipIf(process.env["EVENTFOLD_PICTURES"] === undefined)(
+      "is drawn for the docs",
+      () =>
+        Effect.forEach(pictures, ([name, path, ready]) =>
+          visit(path, async (page) => {
+            await page.getByText(ready).first().waitFor()
+            // What is beside the picture's subject comes a moment later.
+            await page.waitForLoadState("networkidle").catch(() => undefined)
+            await page.screenshot({ path: join(import.meta.dirname, `../../docs/page/${name}.png`) })
+          }, { viewport: { width: 1180, height: 740 }, colorScheme: "light" }), { discard: true })
+    )
 
     it.effect("goes from categories to streams to messages, with every filter in the address", () =>
       visit("streams", async (page) => {

@@ -12,8 +12,10 @@ import * as MessageDb from "../support/MessageDb.ts"
 
 /** The check of a name. */
 const checkOf = (name: Diagnosis.Check["check"]) =>
-  Effect.flatMap(Stream.runHead(Stream.filter(Diagnosis.checks, ({ check }) => check === name)), (found) =>
-    Option.isSome(found) ? Effect.succeed(found.value) : Effect.die(new Error(`there is no check ${name}`)))
+  Effect.flatMap(
+    Stream.runHead(Stream.filter(Diagnosis.checks, ({ check }) => check === name)),
+    (found) => Option.isSome(found) ? Effect.succeed(found.value) : Effect.die(new Error(`there is no check ${name}`))
+  )
 
 interface Fault {
   readonly check: Diagnosis.Check["check"]
@@ -29,7 +31,8 @@ const faults: ReadonlyArray<Fault> = [
     check: "indexes",
     status: "problem",
     plant: "DROP INDEX message_store.messages_category",
-    mend: "CREATE INDEX messages_category ON message_store.messages (message_store.category(stream_name), global_position, " +
+    mend:
+      "CREATE INDEX messages_category ON message_store.messages (message_store.category(stream_name), global_position, " +
       "message_store.category(metadata ->> 'correlationStreamName'))",
     says: "there is no index messages_category",
     remedy: "eventfold install"
@@ -89,14 +92,19 @@ layer(Database.layer(), { excludeTestServices: true })("a diagnosis", (it) => {
     }))
 })
 
-layer(Database.layer({ empty: true }), { excludeTestServices: true })("a diagnosis of a database without a store", (it) => {
-  it.effect("says how to make one, and asks nothing of what is not there", () =>
-    Effect.gen(function*() {
-      const checks = yield* Stream.runCollect(Diagnosis.checks)
-      assert.deepStrictEqual(checks.filter(({ status }) => status === "problem").map(({ check }) => check), ["schema"])
-      assert.strictEqual((yield* Inspection.versions).functions, "none")
-    }))
-})
+layer(Database.layer({ empty: true }), { excludeTestServices: true })(
+  "a diagnosis of a database without a store",
+  (it) => {
+    it.effect("says how to make one, and asks nothing of what is not there", () =>
+      Effect.gen(function*() {
+        const checks = yield* Stream.runCollect(Diagnosis.checks)
+        assert.deepStrictEqual(checks.filter(({ status }) => status === "problem").map(({ check }) => check), [
+          "schema"
+        ])
+        assert.strictEqual((yield* Inspection.versions).functions, "none")
+      }))
+  }
+)
 
 layer(Database.layer({ empty: true }), { excludeTestServices: true })("a diagnosis of a stock Message DB", (it) => {
   it.effect("says what the schema eventfold would add", () =>

@@ -89,8 +89,8 @@ export class BuiltCommand extends Context.Service<BuiltCommand, {
   static readonly layer = Layer.effect(
     BuiltCommand,
     Effect.gen(function*() {
-      // Where its packages are found.
-      const folder = join(sources, "dist/tested")
+      // Where its packages are found, and nothing of it is published.
+      const folder = join(sources, "node_modules/.cache/command")
       const modules = pathToFileURL(join(sources, "src/main.ts")).href
       yield* Effect.promise(() =>
         promisify(execFile)(process.execPath, [join(sources, "scripts/bundle.ts"), folder, modules])

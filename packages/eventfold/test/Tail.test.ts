@@ -80,7 +80,11 @@ describe("Tail", () => {
           yield* followed("everything", 3, { from: 19 }, Effect.void),
           ["T18", "T19", "New"]
         )
-        assert.deepStrictEqual(yield* followed({ stream: "odd-1" }, 3, { from: 4 }, Effect.void), ["T17", "Newer", "Newer"])
+        assert.deepStrictEqual(yield* followed({ stream: "odd-1" }, 3, { from: 4 }, Effect.void), [
+          "T17",
+          "Newer",
+          "Newer"
+        ])
         assert.deepStrictEqual(
           yield* followed({ stream: "new-1" }, 1, {}, Effect.orDie(store.append("new-1", { type: "First", data: {} }))),
           ["First"]

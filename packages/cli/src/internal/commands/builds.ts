@@ -9,12 +9,13 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import type { DefinitionNotLoaded, RebuildFailed } from "eventfold/Observe"
 import type { Progress } from "eventfold/ReadModel"
 import { type Build, BuildState, ReadModelStore } from "eventfold/ReadModelStore"
 import * as Steering from "eventfold/Steering"
 import * as Application from "../application/load.ts"
 import * as Stores from "../connection/stores.ts"
-import { CommandFailed } from "../failures/errors.ts"
+import { CommandFailed, ProblemsFound } from "../failures/errors.ts"
 import { confirm } from "../output/confirm.ts"
 import * as Print from "../output/print.ts"
 import { withProgress } from "../output/progress.ts"
@@ -81,10 +82,10 @@ const Outcome = Schema.Struct({
 })
 
 /** Runs a rebuild or a switch to its end, with its progress on stderr. */
-const runToEnd = Effect.fnUntraced(function*<E, R>(
+const runToEnd = Effect.fnUntraced(function*<R>(
   readModel: string,
   title: string,
-  progress: Stream.Stream<Progress, E, R>
+  progress: Stream.Stream<Progress, Steering.SteeringError | DefinitionNotLoaded | RebuildFailed, R>
 ) {
   const last = yield* withProgress(title, (show) =>
     progress.pipe(
@@ -92,7 +93,14 @@ const runToEnd = Effect.fnUntraced(function*<E, R>(
         show({ done: handled, of, rate, remaining: Option.getOrUndefined(remaining) })
       ),
       Stream.runLast
-    ))
+    )).pipe(
+      // The tables of both builds were compared, and the new one stays where it is.
+      Effect.mapError((error) =>
+        error._tag === "RebuildFailed" && error.failure.tag === "BuildsDiffer"
+          ? new ProblemsFound({ message: error.message })
+          : error
+      )
+    )
   if (Option.isNone(last)) return yield* new CommandFailed({ message: `the rebuild of ${readModel} has ended at once` })
   const { build, handled, of, phase, position } = last.value
   yield* Print.done(

@@ -49,6 +49,7 @@ const rules: ReadonlyMap<string, Rule> = new Map(Object.entries<Rule>({
     hint: "name the module of the application that registers it: --module"
   },
   ProblemsFound: { code: exitCodes.problems },
+  ConsumerIsRunning: { code: exitCodes.failed, hint: "eventfold runners shows where it runs: stop it there first" },
   NotConfirmed: { code: exitCodes.declined },
   QuitError: { code: exitCodes.interrupted }
 }))
