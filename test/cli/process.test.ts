@@ -12,6 +12,7 @@ import { BuiltCommand } from "../support/BuiltCommand.ts"
 import * as Database from "../support/Database.ts"
 import { GuardedServer, password } from "../support/GuardedServer.ts"
 import { until } from "../support/Until.ts"
+import { moving } from "./moving.ts"
 
 const application = join(import.meta.dirname, "../../packages/cli/test/fixtures/observe.ts")
 
@@ -208,4 +209,6 @@ layer(Layer.merge(BuiltCommand.layer, GuardedServer.layer), { excludeTestService
         assert.strictEqual((yield* run(["last", "account-1"], { env })).code, 0)
       })
   )
+
+  moving(it)
 })

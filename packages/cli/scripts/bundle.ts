@@ -13,7 +13,7 @@ import { type Plugin, rolldown } from "rolldown"
 const root = fileURLToPath(new URL("..", import.meta.url))
 
 /** What `@eventfold/sql` reads: the files of the schemas. */
-const sql = ["install.sql", "install", "uninstall.sql", "uninstall", "message_store", "eventfold"]
+const sql = ["install.sql", "install", "uninstall.sql", "uninstall", "verify", "message_store", "eventfold"]
 
 /** Modules that read files beside them, and where they are in the folder of the command, which has those files. */
 const places: ReadonlyArray<readonly [module: RegExp, place: string]> = [

@@ -16,10 +16,12 @@ import * as References from "effect/References"
 import * as Stdio from "effect/Stdio"
 import { LibraryNeeded } from "./internal/application/load.ts"
 import * as ApplicationSettings from "./internal/application/settings.ts"
+import { bench } from "./internal/commands/bench.ts"
 import * as Builds from "./internal/commands/builds.ts"
 import { completions } from "./internal/commands/completions.ts"
 import * as Entity from "./internal/commands/entity.ts"
 import * as Groups from "./internal/commands/groups.ts"
+import * as Move from "./internal/commands/move.ts"
 import * as Parked from "./internal/commands/parked.ts"
 import * as Read from "./internal/commands/read.ts"
 import * as Readers from "./internal/commands/readers.ts"
@@ -29,6 +31,7 @@ import { serve } from "./internal/commands/serve.ts"
 import * as SetUp from "./internal/commands/setUp.ts"
 import * as Streams from "./internal/commands/streams.ts"
 import { trace } from "./internal/commands/trace.ts"
+import { verify } from "./internal/commands/verify.ts"
 import { write } from "./internal/commands/write.ts"
 import * as ConnectionSettings from "./internal/connection/settings.ts"
 import { describe } from "./internal/failures/describe.ts"
@@ -100,6 +103,7 @@ const rootOf = (version: string) =>
           Builds.resumeAt
         ]
       },
+      { group: "Check and move", commands: [verify, Move.exportStore, Move.importStore, bench] },
       { group: "Serve", commands: [serve] }
     ]),
     // Before a store is opened.

@@ -17,6 +17,12 @@ export * as Archive from "./Archive.ts"
  */
 export * as ArchiveBackend from "./ArchiveBackend.ts"
 /**
+ * Measures a store where it is.
+ *
+ * @since 0.1.0
+ */
+export * as Bench from "./Bench.ts"
+/**
  * Typed events and commands: the messages of a category, by schemas.
  *
  * @since 0.1.0
