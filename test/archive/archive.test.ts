@@ -44,6 +44,25 @@ const temporaryFile = Effect.fnUntraced(function*(name: string) {
   return `${yield* fs.makeTempDirectoryScoped()}/${name}`
 })
 
+const messages = (url: string) => Effect.provide(Catalog.messages, Database.client(url))
+
+const attributes = (url: string) =>
+  Effect.provide(
+    Effect.flatMap(SqlClient, (sql) =>
+      sql`SELECT category, id, attributes FROM eventfold.streams WHERE attributes IS NOT NULL ORDER BY category, id`),
+    Database.client(url)
+  )
+
+/** What an import says of a text that is no whole archive. */
+const refused = Effect.fnUntraced(function*(text: string) {
+  const error = yield* Effect.flip(importInto(yield* Archives.inMemory, text))
+  assert.strictEqual(error._tag, "InvalidArchive")
+  return error.message
+})
+
+/** Opens a store that tries nothing again. */
+const open = (url: string) => Store.open(url, { announce: false, retry: Schedule.recurs(0) })
+
 layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: true })("an archive", (it) => {
   it.effect("moves a store to PGlite, to memory, to a database and back, and everything is as it was", () =>
     Effect.gen(function*() {
@@ -71,15 +90,14 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
       const last = yield* database
       const again = yield* importInto(last.store, fromFolder)
       assert.deepStrictEqual(again, imported)
-      assert.deepStrictEqual(again, { written: imported.written, present: 0, leftOut: 0, streams: 2, keptPositions: true })
-      const messages = (url: string) => Effect.provide(Catalog.messages, Database.client(url))
+      assert.deepStrictEqual(again, {
+        written: imported.written,
+        present: 0,
+        leftOut: 0,
+        streams: 2,
+        keptPositions: true
+      })
       assert.deepStrictEqual(yield* messages(last.url), yield* messages(first.url))
-      const attributes = (url: string) =>
-        Effect.provide(
-          Effect.flatMap(SqlClient, (sql) =>
-            sql`SELECT category, id, attributes FROM eventfold.streams WHERE attributes IS NOT NULL ORDER BY category, id`),
-          Database.client(url)
-        )
       assert.deepStrictEqual(yield* attributes(last.url), yield* attributes(first.url))
       assert.deepStrictEqual(yield* findings(last.store), [])
 
@@ -104,7 +122,9 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
         const result = yield* importInto(target, archive)
         assert.isFalse(result.keptPositions)
         assert.strictEqual(result.leftOut, 1)
-        const expected = recordsOf(archive).filter((line) => line.includes("\"globalPosition\"") && !line.includes(":position-"))
+        const expected = recordsOf(archive).filter((line) =>
+          line.includes("\"globalPosition\"") && !line.includes(":position-")
+        )
         const lines = recordsOf(yield* archiveOf(target)).filter((line) => line.includes("\"globalPosition\""))
         assert.deepStrictEqual(withoutPositions(lines.slice(1)), withoutPositions(expected))
         assert.deepStrictEqual(yield* importInto(target, archive), { ...result, written: 0, present: result.written })
@@ -185,13 +205,6 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
       yield* fillMany(source, 1_000)
       const archive = yield* archiveOf(source)
       const lines = archive.split("\n")
-      const refused = (text: string) =>
-        Effect.gen(function*() {
-          const target = yield* Archives.inMemory
-          const error = yield* Effect.flip(importInto(target, text))
-          assert.strictEqual(error._tag, "InvalidArchive")
-          return error.message
-        })
       const first = lines.findIndex((line) => line.includes("\"account-1\"")) + 1
       const ends = lines.flatMap((line, i) => Archives.isOfChunk(line) ? [i] : [])
       assert.include(yield* refused(archive.replace("Deposited", "Deposites")), `line ${first} of the archive: chunk 2`)
@@ -203,10 +216,16 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
       )
       assert.include(yield* refused(""), "there is nothing in it")
       assert.include(yield* refused("a,b\n1,2\n"), "ends in the middle")
-      assert.include(yield* refused(archive.replace("\"version\":1", "\"version\":2")), "line 1 of the archive: the archive has the format 2")
+      assert.include(
+        yield* refused(archive.replace("\"version\":1", "\"version\":2")),
+        "line 1 of the archive: the archive has the format 2"
+      )
       assert.include(yield* refused(archive + "{}\n"), "in the middle")
       assert.include(yield* refused(archive + archive), "has ended before")
-      assert.include(yield* refused(archive.replace(/\{"end".*/, "{\"end\":true,\"chunks\":1,\"messages\":1,\"streams\":0}")), "other chunks")
+      assert.include(
+        yield* refused(archive.replace(/\{"end".*/, "{\"end\":true,\"chunks\":1,\"messages\":1,\"streams\":0}")),
+        "other chunks"
+      )
     }))
 
   it.effect.each(["store.ndjson.gz"])(
@@ -280,7 +299,10 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
         yield* Effect.flip(importInto(changed, archive, { onProgress: stopAfter(4) }))
         yield* changed.append("mine-1", { type: "T", data: {} })
         const refused = yield* Effect.flip(importInto(changed, archive))
-        assert.strictEqual(typeof refused === "object" && refused._tag === "ImportRefused" && refused.reason, "storeChanged")
+        assert.strictEqual(
+          typeof refused === "object" && refused._tag === "ImportRefused" && refused.reason,
+          "storeChanged"
+        )
       })
   )
 
@@ -351,7 +373,6 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
       const server = yield* PostgresServer.start()
       const make = Effect.map(Database.make({ server: { url: server.url } }), ({ url }) => url)
       const [source, target] = [yield* make, yield* make]
-      const open = (url: string) => Store.open(url, { announce: false, retry: Schedule.recurs(0) })
       const whole = yield* temporaryFile("whole.ndjson")
       const path = yield* temporaryFile("killed.ndjson.gz")
       const first = yield* open(source)
@@ -362,20 +383,32 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
       // Each has written some chunks when the server goes away, and has more to do.
       const exporting = yield* Deferred.make<void>()
       const killed = yield* Deferred.make<void>()
-      const exported = yield* Effect.forkChild(Effect.exit(on(first)(Archive.toFile(path, {
-        onProgress: ({ messages }) =>
-          messages === 0 ? Effect.void : Effect.andThen(Deferred.succeed(exporting, undefined), Deferred.await(killed))
-      }))))
-      const imported = yield* Effect.exit(on(yield* open(target))(Archive.fromFile(whole, {
-        onProgress: ({ messages }) =>
-          messages === 0
-            ? Effect.void
-            : Effect.andThen(Deferred.await(exporting), Effect.andThen(server.kill, Deferred.succeed(killed, undefined)))
-      })))
+      const exported = yield* Effect.forkChild(Effect.exit(
+        on(first)(Archive.toFile(path, {
+          onProgress: ({ messages }) =>
+            messages === 0
+              ? Effect.void
+              : Effect.andThen(Deferred.succeed(exporting, undefined), Deferred.await(killed))
+        }))
+      ))
+      const imported = yield* Effect.exit(
+        on(yield* open(target))(Archive.fromFile(whole, {
+          onProgress: ({ messages }) =>
+            messages === 0
+              ? Effect.void
+              : Effect.andThen(
+                Deferred.await(exporting),
+                Effect.andThen(server.kill, Deferred.succeed(killed, undefined))
+              )
+        }))
+      )
       assert.isTrue(Exit.isFailure(imported))
       yield* server.restart
       const after = yield* open(target)
-      const [here, there] = [yield* on(yield* open(source))(Archive.toFile(path)), yield* on(after)(Archive.fromFile(whole))]
+      const [here, there] = [
+        yield* on(yield* open(source))(Archive.toFile(path)),
+        yield* on(after)(Archive.fromFile(whole))
+      ]
       assert.isTrue(Exit.isFailure(yield* Fiber.join(exported)))
       assert.isTrue(here.isResumed)
       assert.strictEqual(here.messages, messages)

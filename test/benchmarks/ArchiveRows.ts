@@ -20,7 +20,9 @@ const imported = 50_000
 const allColumns = "global_position, position, time, stream_name, type, data, metadata, id"
 
 /** What reads all messages of the store, and the number of them. */
-const reading = (read: (ours: Ours, messages: number) => Effect.Effect<unknown, BenchError, MessageStore | Scope.Scope>) =>
+const reading = (
+  read: (ours: Ours, messages: number) => Effect.Effect<unknown, BenchError, MessageStore | Scope.Scope>
+) =>
   Effect.gen(function*() {
     const { messages, ours } = yield* (yield* Databases).whole
     return (millis: number) =>
@@ -41,8 +43,7 @@ const copyOut: Side<Databases> = Effect.gen(function*() {
   return (millis) => rate(Effect.as(copy, messages), millis)
 })
 
-const empty = (client: Client) =>
-  promise(() => client.query("TRUNCATE message_store.messages RESTART IDENTITY"))
+const empty = (client: Client) => promise(() => client.query("TRUNCATE message_store.messages RESTART IDENTITY"))
 
 /** Writes the first messages of the store into an empty one, whose emptying does not count. */
 const writing = (

@@ -7,10 +7,10 @@ import type * as PostgresServer from "@eventfold/test/support/PostgresServer"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
+import type { ExportError, ImportError } from "eventfold/Archive"
 import type { DecodeError } from "eventfold/Category"
 import type { RunError } from "eventfold/Consumer"
 import type { LoadError, TransactError } from "eventfold/Entity"
-import type { ExportError, ImportError } from "eventfold/Archive"
 import type { AppendError, ReadCategoryError } from "eventfold/MessageStore"
 
 /** A promise of a peer's client was rejected, or a process that measures failed. */

@@ -52,7 +52,9 @@ export const copyAll = (
   chunks: Iterable<Uint8Array>,
   columns: string
 ): Effect.Effect<void, PeerError> =>
-  promise(() => pipeline(Readable.from(chunks), client.query(from(`COPY message_store.messages (${columns}) FROM STDIN`))))
+  promise(() =>
+    pipeline(Readable.from(chunks), client.query(from(`COPY message_store.messages (${columns}) FROM STDIN`)))
+  )
 
 /** The lines of these numbers, many in a string: writing them one by one would take most of the time. */
 export function* blocks(begin: number, end: number, lineOf: (n: number) => string): Generator<string> {

@@ -8,8 +8,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { gunzipSync } from "node:zlib"
-import { BuiltCommand } from "../support/BuiltCommand.ts"
 import * as Archives from "../support/Archives.ts"
+import { BuiltCommand } from "../support/BuiltCommand.ts"
 import * as Database from "../support/Database.ts"
 import { GuardedServer } from "../support/GuardedServer.ts"
 import * as Store from "../support/Store.ts"
@@ -103,7 +103,7 @@ export const moving = (it: Vitest.MethodsNonLive<BuiltCommand | GuardedServer>) 
       const imported = yield* run(["import", path, "--url", target])
       assert.strictEqual(imported.code, 0, imported.stderr)
       const { present, written } = json(imported.stdout)
-      assert.isTrue(typeof present === "number" && present > 1_000 && typeof written === "number" && written > 0)
+      assert.isTrue(typeof present === "number" && present > 100 && typeof written === "number" && written > 0)
       assert.strictEqual(Number(present) + Number(written), records.length - 2)
       const moved = yield* Store.open(target, { announce: false })
       assert.deepStrictEqual(Archives.recordsOf(yield* Archives.archiveOf(moved)), records)
@@ -192,7 +192,16 @@ export const moving = (it: Vitest.MethodsNonLive<BuiltCommand | GuardedServer>) 
       const { run } = yield* BuiltCommand
       const url = yield* database
       assert.strictEqual((yield* run(["bench", "--url", url])).code, 6)
-      const { code, stderr, stdout } = yield* run(["bench", "--yes", "--seconds", "0.1", "--callers", "4", "--url", url])
+      const { code, stderr, stdout } = yield* run([
+        "bench",
+        "--yes",
+        "--seconds",
+        "0.1",
+        "--callers",
+        "4",
+        "--url",
+        url
+      ])
       assert.strictEqual(code, 0, stderr)
       const figures = stdout.trim().split("\n").map(json)
       assert.deepStrictEqual(figures.map(({ name }) => name), ["append-one", "append-many", "read"])

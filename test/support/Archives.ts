@@ -16,10 +16,11 @@ import type { Store } from "./Store.ts"
 export const inMemory: Effect.Effect<Store, never, Scope.Scope> = Effect.flatMap(MemoryStore.make, MessageStore.make)
 
 /** Uses a store. */
-export const on =
-  (store: Store) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R | MessageStore.MessageStore>): Effect.Effect<A, E, Exclude<R, MessageStore.MessageStore>> =>
-    Effect.provideService(effect, MessageStore.MessageStore, store)
+export const on = (store: Store) =>
+<A, E, R>(
+  effect: Effect.Effect<A, E, R | MessageStore.MessageStore>
+): Effect.Effect<A, E, Exclude<R, MessageStore.MessageStore>> =>
+  Effect.provideService(effect, MessageStore.MessageStore, store)
 
 const textOf = (bytes: ReadonlyArray<Uint8Array>) => Buffer.concat(bytes).toString()
 

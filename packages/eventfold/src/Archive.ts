@@ -20,7 +20,7 @@ import type { FileSystem } from "effect/FileSystem"
 import type { PlatformError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
 import type { ArchiveBackend } from "./ArchiveBackend.ts"
-import { ExportRefused, ImportRefused, InvalidArchive } from "./internal/archive/errors.ts"
+import type { ExportRefused, ImportRefused, InvalidArchive } from "./internal/archive/errors.ts"
 import * as Exporter from "./internal/archive/exporter.ts"
 import * as Files from "./internal/archive/files.ts"
 import * as Gzip from "./internal/archive/gzip.ts"
@@ -79,7 +79,7 @@ export interface ExportOptions<E = never, R = never> {
   readonly from?: number | undefined
   /** Only messages at this global position or before. Defaults to the last one when the export begins. */
   readonly to?: number | undefined
-  /** Runs after each chunk, about a mebibyte. The export waits for it. */
+  /** Runs after each chunk, two mebibytes at most. The export waits for it. */
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void, E, R>) | undefined
 }
 
@@ -92,7 +92,7 @@ export interface ExportOptions<E = never, R = never> {
 export interface ImportOptions<E = never, R = never> {
   /** Defaults to `auto`. */
   readonly globalPositions?: GlobalPositions | undefined
-  /** Runs after each chunk, about a mebibyte. The import waits for it. */
+  /** Runs after each chunk, two mebibytes at most. The import waits for it. */
   readonly onProgress?: ((progress: Progress) => Effect.Effect<void, E, R>) | undefined
 }
 
@@ -185,6 +185,13 @@ const rangeOf = Effect.fnUntraced(function*(
 const doneOf = (state: Exporter.State, { from, through }: { readonly from: number; readonly through: number }) =>
   through < from ? 1 : Math.min(1, (state.after.globalPosition - from + 1) / (through - from + 1))
 
+const countOf = ({ bytes, header, state }: Files.Note): MakeProgress.Count => ({
+  messages: state.messages,
+  streams: state.streams,
+  bytes,
+  done: doneOf(state, header)
+})
+
 const withDigest = <A, E, R>(effect: Effect.Effect<A, E, R | Digest>) => Effect.provide(effect, layerWebCrypto)
 
 /**
@@ -204,27 +211,29 @@ const withDigest = <A, E, R>(effect: Effect.Effect<A, E, R | Digest>) => Effect.
 export const toStream = <E = never, R = never>(
   options: ExportOptions<E, R> = {}
 ): Stream.Stream<Uint8Array<ArrayBuffer>, ExportError | E, MessageStore | R> =>
-  Stream.unwrap(Effect.gen(function*() {
-    const store = yield* MessageStore
-    const backend = yield* backendOf(store, "export")
-    const range = yield* rangeOf(options)
-    const { header, state } = yield* Exporter.begin(store, backend, range)
-    let bytes = 0
-    const { onProgress } = options
-    const progressOf = yield* MakeProgress.make({ messages: 0, streams: 0, bytes, done: 0 })
-    return Exporter.pieces(backend, header, range, state).pipe(
-      Stream.tap((piece) => {
-        bytes += piece.bytes.length
-        const { messages, streams } = piece.state
-        return onProgress === undefined ? Effect.void : Effect.flatMap(
-          progressOf({ messages, streams, bytes, done: piece.isLast ? 1 : doneOf(piece.state, header) }),
-          onProgress
-        )
-      }),
-      Stream.map((piece) => piece.bytes),
-      Stream.provide(layerWebCrypto)
-    )
-  }).pipe(Effect.withSpan("Archive.toStream")))
+  Stream.unwrap(
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const backend = yield* backendOf(store, "export")
+      const range = yield* rangeOf(options)
+      const { header, state } = yield* Exporter.begin(store, backend, range)
+      let bytes = 0
+      const { onProgress } = options
+      const progressOf = yield* MakeProgress.make({ messages: 0, streams: 0, bytes, done: 0 })
+      return Exporter.pieces(backend, header, range, state).pipe(
+        Stream.tap((piece) => {
+          bytes += piece.bytes.length
+          const { messages, streams } = piece.state
+          return onProgress === undefined ? Effect.void : Effect.flatMap(
+            progressOf({ messages, streams, bytes, done: piece.isLast ? 1 : doneOf(piece.state, header) }),
+            onProgress
+          )
+        }),
+        Stream.map((piece) => piece.bytes),
+        Stream.provide(layerWebCrypto)
+      )
+    }).pipe(Effect.withSpan("Archive.toStream"))
+  )
 
 /**
  * Exports to a file, compressed by gzip when its name ends in `.gz`.
@@ -266,20 +275,16 @@ export const toFile = Effect.fn("Archive.toFile")(function*<E = never, R = never
   const backend = yield* backendOf(store, "export")
   const range = yield* rangeOf(options)
   const { onProgress, overwrite = false } = options
-  const countOf = ({ bytes, header, state }: Files.Note): MakeProgress.Count => ({
-    messages: state.messages,
-    streams: state.streams,
-    bytes,
-    done: doneOf(state, header)
-  })
   let progressOf: Effect.Success<ReturnType<typeof MakeProgress.make>> | undefined
   let last: Files.Note | undefined
-  const begun = yield* withDigest(Files.exportFile(store, backend, { path, overwrite, range }, (note, begun) =>
-    Effect.gen(function*() {
-      last = note
-      progressOf ??= yield* MakeProgress.make(countOf(begun.note))
-      if (onProgress !== undefined) yield* onProgress(yield* progressOf(countOf(note)))
-    })))
+  const begun = yield* withDigest(
+    Files.exportFile(store, backend, { path, overwrite, range }, (note, begun) =>
+      Effect.gen(function*() {
+        last = note
+        progressOf ??= yield* MakeProgress.make(countOf(begun.note))
+        if (onProgress !== undefined) yield* onProgress(yield* progressOf(countOf(note)))
+      }))
+  )
   const { header, state } = last ?? begun.note
   return { messages: state.messages, streams: state.streams, through: header.through, isResumed: begun.isResumed }
 })

@@ -54,7 +54,8 @@ export type Figure = typeof Figure.Type
  */
 export const meanings: { readonly [Name in Figure["name"]]: string } = {
   "append-one": "each waits for the commit of the one before: the time of a commit on this disk, and of a round trip",
-  "append-many": "commits are shared by those who wait: what programs with many users get, from one process and for one category",
+  "append-many":
+    "commits are shared by those who wait: what programs with many users get, from one process and for one category",
   "read": "what a consumer that catches up, or a rebuild, can read at most"
 }
 
@@ -153,7 +154,10 @@ const appends = Effect.fnUntraced(function*(
       },
       step: (millis: number) => times.push(millis)
     })
-  yield* Effect.forEach(Array.from({ length: callers }, (_, n) => n), caller, { concurrency: "unbounded", discard: true })
+  yield* Effect.forEach(Array.from({ length: callers }, (_, n) => n), caller, {
+    concurrency: "unbounded",
+    discard: true
+  })
   const millis = millisSince(begin, yield* Clock.currentTimeNanos)
   const sorted = times.toSorted((a, b) => a - b)
   const figure: Figure = {

@@ -130,7 +130,8 @@ export const rules: { readonly [Tag in Finding["_tag"]]: Rule } = {
   SequenceBehind: {
     level: "error",
     summary: "The sequence of global positions is behind the messages, so appends fail.",
-    remedy: "set it: SELECT setval('message_store.messages_global_position_seq', max(global_position)) FROM message_store.messages"
+    remedy:
+      "set it: SELECT setval('message_store.messages_global_position_seq', max(global_position)) FROM message_store.messages"
   },
   ObjectMissing: {
     level: "error",
@@ -258,14 +259,16 @@ export interface Options<E = never, R = never> {
 export const run = <E = never, R = never>(
   { onVerified }: Options<E, R> = {}
 ): Stream.Stream<Finding, Unsupported | StoreError | E, MessageStore | R> =>
-  Stream.unwrap(Effect.gen(function*() {
-    const { verify } = (yield* MessageStore)[InProcess.TypeId]
-    if (verify === undefined) {
-      return yield* new Unsupported({ operation: "verify", remedy: "its backend has no member verify" })
-    }
-    let what: Verified = { messages: 0 }
-    const verified = Stream.suspend(() =>
-      onVerified === undefined ? Stream.empty : Stream.fromEffectDrain(onVerified(what))
-    )
-    return Stream.concat(verify.findings((looked) => what = looked), verified)
-  }).pipe(Effect.withSpan("Verify.run")))
+  Stream.unwrap(
+    Effect.gen(function*() {
+      const { verify } = (yield* MessageStore)[InProcess.TypeId]
+      if (verify === undefined) {
+        return yield* new Unsupported({ operation: "verify", remedy: "its backend has no member verify" })
+      }
+      let what: Verified = { messages: 0 }
+      const verified = Stream.suspend(() =>
+        onVerified === undefined ? Stream.empty : Stream.fromEffectDrain(onVerified(what))
+      )
+      return Stream.concat(verify.findings((looked) => what = looked), verified)
+    }).pipe(Effect.withSpan("Verify.run"))
+  )

@@ -30,9 +30,12 @@ export const bench = Command.make("bench", {
   )
 }, ({ callers, seconds }) =>
   Effect.gen(function*() {
-    yield* confirm(`Write to this store for ${2 * seconds} seconds, in a category of its own, and remove it afterwards?`)
+    yield* confirm(
+      `Write to this store for ${2 * seconds} seconds, in a category of its own, and remove it afterwards?`
+    )
     const { figures, remains } = yield* Bench.run({ callers, duration: Duration.seconds(seconds) })
-    yield* Print.list(figures.map((figure) => ({ ...figure, meaning: Bench.meanings[figure.name], remains })), {
+    const rows = figures.map((figure) => Object.assign({}, figure, { meaning: Bench.meanings[figure.name], remains }))
+    yield* Print.list(rows, {
       schema: Row,
       columns: [
         { title: "work", cell: ({ name }) => name },
@@ -47,7 +50,8 @@ export const bench = Command.make("bench", {
     })
     yield* tell(
       Option.match(remains.reason, {
-        onNone: () => `its messages are removed; ${remains.messages} notices of that stay in the category ${remains.category}`,
+        onNone: () =>
+          `its messages are removed; ${remains.messages} notices of that stay in the category ${remains.category}`,
         onSome: (reason) => `${remains.messages} messages stay in the category ${remains.category}: ${reason}`
       })
     )

@@ -111,7 +111,9 @@ const Imported = Schema.Struct({
 
 /** Imports an archive. */
 export const importStore = Command.make("import", {
-  file: fileArgument.pipe(Argument.withDescription("What to import: a file of export, compressed or not, or - for stdin")),
+  file: fileArgument.pipe(
+    Argument.withDescription("What to import: a file of export, compressed or not, or - for stdin")
+  ),
   globalPositions: Flag.Literals("global-positions", ["auto", "keep", "new"]).pipe(
     Flag.withDefault("auto"),
     Flag.withDescription("Keep the global positions: auto (in an empty store), keep, or new ones")

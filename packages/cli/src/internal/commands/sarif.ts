@@ -12,9 +12,13 @@ const placeOf = (finding: Finding): { readonly kind: string; readonly fullyQuali
   if ("streamName" in finding) {
     return { kind: "member", fullyQualifiedName: `${finding.streamName}/${finding.position}` }
   }
-  if ("kind" in finding) return { kind: finding.kind === "function" ? "function" : "object", fullyQualifiedName: finding.name }
+  if ("kind" in finding) {
+    return { kind: finding.kind === "function" ? "function" : "object", fullyQualifiedName: finding.name }
+  }
   if ("name" in finding) return { kind: "object", fullyQualifiedName: finding.name }
-  if ("globalPosition" in finding) return { kind: "member", fullyQualifiedName: `message_store/${finding.globalPosition}` }
+  if ("globalPosition" in finding) {
+    return { kind: "member", fullyQualifiedName: `message_store/${finding.globalPosition}` }
+  }
   return { kind: "namespace", fullyQualifiedName: "message_store" }
 }
 

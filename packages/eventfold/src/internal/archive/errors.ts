@@ -18,13 +18,15 @@ export class InvalidArchive extends Schema.TaggedError<InvalidArchive>()("Invali
 }
 
 const conflictReasons: Readonly<Record<ConflictReason, string>> = {
-  streamExists: "the store has other messages in this stream: import into a store without it, or leave it out of the export",
+  streamExists:
+    "the store has other messages in this stream: import into a store without it, or leave it out of the export",
   idTaken: "another message of the store has the id of this message",
   streamIncomplete: "neither the archive nor the store has what comes before: export the stream from its first message",
   storeChanged:
     "the store was written to since the import began, at global positions that the archive needs: import into an empty store, " +
     "or with globalPositions: \"new\"",
-  attributesDiffer: "the store has other attributes of this stream: import into a store without it, or leave it out of the export"
+  attributesDiffer:
+    "the store has other attributes of this stream: import into a store without it, or leave it out of the export"
 }
 
 /**
@@ -42,7 +44,9 @@ export class ImportRefused extends Schema.TaggedError<ImportRefused>()("ImportRe
   imported: Schema.Int
 }) {
   override get message(): string {
-    const what = this.position === -1 ? `the stream ${this.streamName}` : `position ${this.position} of ${this.streamName}`
+    const what = this.position === -1
+      ? `the stream ${this.streamName}`
+      : `position ${this.position} of ${this.streamName}`
     const before = this.imported === 0 ? "nothing was imported" : `${this.imported} messages were imported before it`
     return `${what} was refused: ${conflictReasons[this.reason]}; ${before}`
   }

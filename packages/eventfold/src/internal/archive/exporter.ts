@@ -1,9 +1,9 @@
 /**
  * Makes an archive, chunk after chunk. Where the export stands between two chunks is a value, with which it can continue.
  */
+import { Digest, sha256 } from "effect/crypto/Digest"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import { Digest, sha256 } from "effect/crypto/Digest"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -22,12 +22,12 @@ export interface Range extends ArchiveFilter {
 }
 
 /** About how many bytes a chunk has at most. A message that is larger is a chunk of its own. */
-const chunkBytes = 1 << 20
+const chunkBytes = 2 << 20
 
 /** The first page has this many messages, and each later one as many as make a chunk by the size of those before, up to {@link maxLimit}. */
 const firstLimit = 200
 
-const maxLimit = 1_000
+const maxLimit = 2_000
 
 /** How long an export waits for transactions that may still write below its end, before it ends before them. */
 const patience = Schedule.max([Schedule.spaced("200 millis"), Schedule.during("10 seconds")])

@@ -3,8 +3,8 @@
  * file gets its name. So a file of that name is whole, and an export that was interrupted continues.
  */
 import * as ByteSize from "effect/ByteSize"
-import * as Effect from "effect/Effect"
 import type { Digest } from "effect/crypto/Digest"
+import * as Effect from "effect/Effect"
 import { FileSystem } from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
@@ -74,7 +74,10 @@ export const exportFile = Effect.fnUntraced(function*<E, R>(
     }
     const { database, system, timeline } = yield* store.identity
     const { source } = note.header
-    if (source.system !== (system ?? null) || source.database !== (database ?? null) || source.timeline !== (timeline ?? null)) {
+    if (
+      source.system !== (system ?? null) || source.database !== (database ?? null) ||
+      source.timeline !== (timeline ?? null)
+    ) {
       return yield* refused(`an export of another store was interrupted here: ${again}`)
     }
     const size = (yield* fs.exists(part)) ? ByteSize.toBigInt((yield* fs.stat(part)).size) : 0n
@@ -98,18 +101,21 @@ export const exportFile = Effect.fnUntraced(function*<E, R>(
     yield* file.truncate(begun.note.bytes)
     yield* file.seek(BigInt(begun.note.bytes), "start")
     let { bytes } = begun.note
-    yield* Stream.runForEach(Exporter.pieces(backend, header, range, begun.note.state), (piece) =>
-      Effect.gen(function*() {
-        const written = yield* compress(piece.bytes)
-        yield* file.writeAll(written)
-        bytes += written.length
-        // After the last piece the file is whole. It gets its name, and needs no note.
-        if (piece.isLast) return
-        const note: Note = { header, to, state: piece.state, bytes }
-        yield* fs.writeFileString(`${noteOf}.new`, yield* Effect.orDie(Schema.encodeEffect(Note)(note)))
-        yield* fs.rename(`${noteOf}.new`, noteOf)
-        yield* progressed(note, begun)
-      }))
+    yield* Stream.runForEach(
+      Exporter.pieces(backend, header, range, begun.note.state),
+      (piece) =>
+        Effect.gen(function*() {
+          const written = yield* compress(piece.bytes)
+          yield* file.writeAll(written)
+          bytes += written.length
+          // After the last piece the file is whole. It gets its name, and needs no note.
+          if (piece.isLast) return
+          const note: Note = { header, to, state: piece.state, bytes }
+          yield* fs.writeFileString(`${noteOf}.new`, yield* Effect.orDie(Schema.encodeEffect(Note)(note)))
+          yield* fs.rename(`${noteOf}.new`, noteOf)
+          yield* progressed(note, begun)
+        })
+    )
     yield* file.sync
   }))
   // In this order: a note without its part would keep the next export to this file from beginning.

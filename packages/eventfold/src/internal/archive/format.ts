@@ -97,7 +97,10 @@ export const decodeHeader = Effect.fnUntraced(function*(text: string): Effect.fn
   if (Option.isNone(first)) return yield* invalid(1, "an archive of eventfold begins with its header, and this is none")
   const { version } = first.value
   if (version !== formatVersion) {
-    return yield* invalid(1, `the archive has the format ${version}, and this version of eventfold reads ${formatVersion}`)
+    return yield* invalid(
+      1,
+      `the archive has the format ${version}, and this version of eventfold reads ${formatVersion}`
+    )
   }
   return yield* decoding(HeaderLine, "header")(text, 1)
 })
@@ -130,7 +133,11 @@ export const decodeMessage = (
 ): Effect.Effect<ArchivedMessage, InvalidArchive> => {
   const fields = rawFields(text)
   if (fields === undefined) return Effect.fail(invalid(line, "this is no JSON object"))
-  const [streamName, type, time] = [valueOf(fields.get("streamName")), valueOf(fields.get("type")), valueOf(fields.get("time"))]
+  const [streamName, type, time] = [
+    valueOf(fields.get("streamName")),
+    valueOf(fields.get("type")),
+    valueOf(fields.get("time"))
+  ]
   const [position, globalPosition] = [valueOf(fields.get("position")), valueOf(fields.get("globalPosition"))]
   const given = valueOf(fields.get("id"))
   const id = typeof given === "string" ? messageId(given) : undefined
@@ -146,7 +153,16 @@ export const decodeMessage = (
     ? "globalPosition"
     : !isTime(time)
     ? "time"
-    : { id, streamName, type, position, globalPosition, time, data: fields.get("data"), metadata: fields.get("metadata") }
+    : {
+      id,
+      streamName,
+      type,
+      position,
+      globalPosition,
+      time,
+      data: fields.get("data"),
+      metadata: fields.get("metadata")
+    }
   return typeof wrong === "string"
     ? Effect.fail(invalid(line, `the ${wrong} of the message is missing, or not what it can be`))
     : Effect.succeed(wrong)

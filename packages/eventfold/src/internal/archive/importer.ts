@@ -2,8 +2,8 @@
  * Reads an archive into a store, chunk after chunk. Each chunk is checked as a whole before anything of it is written, and what the
  * store has of it already is left as it is: so an import that was interrupted is simply run again.
  */
-import * as Effect from "effect/Effect"
 import { Digest, sha256 } from "effect/crypto/Digest"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type {
@@ -60,7 +60,10 @@ const check = Effect.fnUntraced(function*(block: Block, expected: number) {
   const lastLine = firstLine + count
   const footer = yield* Format.decodeFooter(last, lastLine)
   if (footer.chunk !== expected) {
-    return yield* invalid(lastLine, `this is chunk ${footer.chunk}, and chunk ${expected} should come: lines are missing`)
+    return yield* invalid(
+      lastLine,
+      `this is chunk ${footer.chunk}, and chunk ${expected} should come: lines are missing`
+    )
   }
   if (footer.records !== count) {
     return yield* invalid(lastLine, `chunk ${footer.chunk} has ${count} lines, and was written with ${footer.records}`)
@@ -188,7 +191,8 @@ export const run = Effect.fnUntraced(function*<E, R, E2, R2>(
       return yield* new InvalidArgument({
         argument: "globalPositions",
         value: "\"keep\"",
-        expected: "\"new\" or \"auto\", because the store has other messages: only an empty one can keep the global positions"
+        expected:
+          "\"new\" or \"auto\", because the store has other messages: only an empty one can keep the global positions"
       })
     }
     return kept

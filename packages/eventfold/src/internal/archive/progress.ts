@@ -39,19 +39,22 @@ export interface Count {
 
 /** Makes progress of counts. `begun` is what earlier runs had done. */
 export const make = (begun: Count) =>
-  Effect.map(Clock.currentTimeMillis, (start) => ({ bytes, done, messages, streams }: Count) =>
-    Effect.map(Clock.currentTimeMillis, (now): Progress => {
-      const millis = now - start
-      const ofRun = (done ?? 0) - (begun.done ?? 0)
-      return {
-        messages,
-        streams,
-        bytes,
-        elapsed: Duration.millis(millis),
-        rate: millis === 0 ? 0 : (messages - begun.messages) / millis * 1_000,
-        done: Option.fromUndefinedOr(done),
-        remaining: done === undefined || ofRun <= 0
-          ? Option.none()
-          : Option.some(Duration.millis(millis / ofRun * (1 - done)))
-      }
-    }))
+  Effect.map(
+    Clock.currentTimeMillis,
+    (start) => ({ bytes, done, messages, streams }: Count) =>
+      Effect.map(Clock.currentTimeMillis, (now): Progress => {
+        const millis = now - start
+        const ofRun = (done ?? 0) - (begun.done ?? 0)
+        return {
+          messages,
+          streams,
+          bytes,
+          elapsed: Duration.millis(millis),
+          rate: millis === 0 ? 0 : (messages - begun.messages) / millis * 1_000,
+          done: Option.fromUndefinedOr(done),
+          remaining: done === undefined || ofRun <= 0
+            ? Option.none()
+            : Option.some(Duration.millis(millis / ofRun * (1 - done)))
+        }
+      })
+  )

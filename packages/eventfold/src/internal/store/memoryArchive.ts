@@ -103,10 +103,14 @@ const importMessages = (
   return { _tag: "Written", written }
 }
 
-const attributesOf = ({ attributes }: Contents, { category, streamName }: ArchiveFilter): ReadonlyArray<ArchivedAttributes> =>
+const attributesOf = (
+  { attributes }: Contents,
+  { category, streamName }: ArchiveFilter
+): ReadonlyArray<ArchivedAttributes> =>
   [...attributes]
     .filter(([name]) =>
-      (streamName === undefined || name === streamName) && (category === undefined || StreamName.category(name) === category)
+      (streamName === undefined || name === streamName) &&
+      (category === undefined || StreamName.category(name) === category)
     )
     .map(([name, attributes]) => ({
       category: StreamName.category(name),

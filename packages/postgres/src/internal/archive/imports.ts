@@ -198,7 +198,8 @@ const insertAttributes = (sql: PgClient, streams: ReadonlyArray<ArchivedAttribut
 /** Sets the sequence, so that no other writer gets a global position that the archive has. */
 const reserve = (sql: PgClient, through: number) =>
   sql`SELECT setval(${sequence}::regclass, greatest(last_value, ${BigInt(through)}::bigint))
-    FROM message_store.messages_global_position_seq WHERE last_value < ${BigInt(through)}::bigint OR NOT is_called`.unprepared
+    FROM message_store.messages_global_position_seq WHERE last_value < ${BigInt(through)}::bigint OR NOT is_called`
+    .unprepared
 
 const grants = `GRANT INSERT ON message_store.messages, GRANT UPDATE ON SEQUENCE ${sequence} and ` +
   "GRANT INSERT, UPDATE ON eventfold.streams"
@@ -249,19 +250,21 @@ const writeChunk = (
     Effect.flatMap(outcomeOf),
     Effect.onExit(() => Effect.forEach(categories, wakeUps.written, { discard: true }))
   )
-  return Effect.contextWith((context: Context.Context<never>): Effect.Effect<Outcome, NotPermitted | Unsupported | StoreError> => {
-    if (hasInlineReadModels) {
-      const remedy = "import with a store that keeps no read models inline, and rebuild them afterwards"
-      return Effect.fail(new Unsupported({ operation: "importing beside inline read models", remedy }))
+  return Effect.contextWith(
+    (context: Context.Context<never>): Effect.Effect<Outcome, NotPermitted | Unsupported | StoreError> => {
+      if (hasInlineReadModels) {
+        const remedy = "import with a store that keeps no read models inline, and rebuild them afterwards"
+        return Effect.fail(new Unsupported({ operation: "importing beside inline read models", remedy }))
+      }
+      return levelOf(sql, context) === undefined ? run : Effect.fail(
+        new StoreError({
+          operation,
+          reason: "an import makes transactions of its own: run it outside of the caller's",
+          isRetryable: false
+        })
+      )
     }
-    return levelOf(sql, context) === undefined ? run : Effect.fail(
-      new StoreError({
-        operation,
-        reason: "an import makes transactions of its own: run it outside of the caller's",
-        isRetryable: false
-      })
-    )
-  })
+  )
 }
 
 /** The writes of an import. A stock Message DB has no place for attributes. */

@@ -175,7 +175,9 @@ const readBefore = ({ query, sql }: Statements) => (filter: ArchiveFilter, globa
         AND ${category(sql)} >= ${filter.category}::text
       ORDER BY message_store.category(stream_name) DESC, global_position DESC`
     : sql`WHERE global_position < ${before}::bigint ORDER BY global_position DESC`
-  const statement = sql<PlaceRow>`SELECT global_position, "position", id::varchar FROM message_store.messages ${rows} LIMIT 1`
+  const statement = sql<
+    PlaceRow
+  >`SELECT global_position, "position", id::varchar FROM message_store.messages ${rows} LIMIT 1`
   return Effect.flatMap(query("export", statement.unprepared), ([row]) =>
     row === undefined
       ? Effect.succeedNone
@@ -207,13 +209,16 @@ export const readAttributes =
       WHERE ${sql.and(conditions)}
       ORDER BY category, id
       LIMIT ${BigInt(limit)}::bigint`
-    return Effect.map(query("export", statement.unprepared), (rows) =>
-      rows.map(({ added_at, attributes, category, id }): ArchivedAttributes => ({
-        category,
-        id,
-        attributes,
-        addedAt: added_at?.slice(1)
-      })))
+    return Effect.map(
+      query("export", statement.unprepared),
+      (rows) =>
+        rows.map(({ added_at, attributes, category, id }): ArchivedAttributes => ({
+          category,
+          id,
+          attributes,
+          addedAt: added_at?.slice(1)
+        }))
+    )
   }
 
 /** The reads of an export. */

@@ -25,7 +25,8 @@ const optional = new Set([
 
 /** The objects of `message_store` that a stock Message DB has in its own form. */
 const isOfStock = ({ kind, name }: Sql.SchemaObject): boolean =>
-  name.startsWith("message_store.") && !["messages_pkey", "messages_id", "messages_stream"].includes(name.split(".")[1] ?? "") &&
+  name.startsWith("message_store.") &&
+  !["messages_pkey", "messages_id", "messages_stream"].includes(name.split(".")[1] ?? "") &&
   kind !== "column"
 
 const compared = (
@@ -67,9 +68,13 @@ const Bindings = Schema.fromJsonString(Schema.Array(Schema.Struct({ text: Schema
 const bindings = Effect.fnUntraced(function*(sql: PgClient, file: string) {
   yield* sql`SELECT set_config('eventfold.install_bindings', '', true)`.unprepared
   yield* sql.unsafe(Sql.asOneStatement(file)).unprepared
-  const [row] = yield* sql<{ readonly found: string }>`SELECT current_setting('eventfold.install_bindings') AS found`.unprepared
+  const [row] = yield* sql<{ readonly found: string }>`SELECT current_setting('eventfold.install_bindings') AS found`
+    .unprepared
   const found = yield* Effect.orDie(Schema.decodeEffect(Bindings)(row?.found ?? "[]"))
-  return found.map(({ text }) => text).toSorted().map((description): Finding => ({ _tag: "ForeignObjectUsed", description }))
+  return found.map(({ text }) => text).toSorted().map((description): Finding => ({
+    _tag: "ForeignObjectUsed",
+    description
+  }))
 })
 
 /** What is wrong with the objects of the schemas. In a transaction whose path has PostgreSQL's own schema alone. */

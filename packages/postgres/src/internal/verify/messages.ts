@@ -135,9 +135,7 @@ const isOfData = (error: SqlError): boolean => errorCode(error) !== undefined &&
 const inSavepoint = <A>(sql: PgClient, statement: Effect.Effect<A, SqlError>): Effect.Effect<A, SqlError> =>
   sql`SAVEPOINT reading`.unprepared.pipe(
     Effect.andThen(statement),
-    Effect.tapError((error) =>
-      isOfData(error) ? sql`ROLLBACK TO SAVEPOINT reading`.unprepared : Effect.void
-    ),
+    Effect.tapError((error) => isOfData(error) ? sql`ROLLBACK TO SAVEPOINT reading`.unprepared : Effect.void),
     Effect.tap(() => sql`RELEASE SAVEPOINT reading`.unprepared)
   )
 
