@@ -136,7 +136,9 @@ export const verifyFiles: Effect.Effect<VerifyFiles, SqlFileError> = Effect.susp
   Effect.all({
     objects: read("verify/objects.sql"),
     installed: Effect.map(read("verify/installed.txt"), (text) =>
-      text.split("\n").filter((line) => line !== "").map((line) => {
+      text.split("\n").filter((line) =>
+        line !== ""
+      ).map((line) => {
         const [kind = "", name = "", digest = ""] = line.split("\t")
         return { kind, name, digest }
       })),

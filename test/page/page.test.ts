@@ -121,7 +121,9 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
               visit(path.replace(":placed", String(placed)), async (page) => {
                 await page.getByText(ready).first().waitFor()
                 // What is beside the picture's subject comes a moment later.
-                await page.waitForLoadState("networkidle").catch(() => undefined)
+                await page.waitForLoadState("networkidle").catch(() =>
+                  undefined
+                )
                 await page.screenshot({ path: join(import.meta.dirname, `../../docs/page/${name}.png`) })
               }, { viewport: { width: 1060, height: 620 }, colorScheme: "light" }), { discard: true })
         )
