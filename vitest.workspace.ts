@@ -11,6 +11,7 @@ const longest = [
   "test/conformance/postgres.test.ts",
   "test/conformance/sqlReadModels.test.ts",
   "test/postgres/readModelFaults.test.ts",
+  "test/cli/process.test.ts",
   "test/http/live.test.ts",
   "test/pglite/folder.test.ts",
   "test/chaos/run.test.ts",
