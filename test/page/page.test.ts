@@ -125,7 +125,7 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
                   undefined
                 )
                 await page.screenshot({ path: join(import.meta.dirname, `../../docs/page/${name}.png`) })
-              }, { viewport: { width: 1060, height: 620 }, colorScheme: "light" }), { discard: true })
+              }, { viewport: { width: 1180, height: 620 }, colorScheme: "light" }), { discard: true })
         )
     )
 

@@ -37,7 +37,7 @@ const ReaderRow = ({ history, reader }: { readonly reader: Reader; readonly hist
       <th scope="row">
         <ReaderLink isRow kind={reader.kind} reader={reader.reader} />
       </th>
-      <td class="dim">{reader.kind}</td>
+      <td class="fit dim">{reader.kind}</td>
       <td class="dim narrow-gone">
         {reader.category === "$all" || reader.kind !== "consumer" ? "" : <Text>{reader.category}</Text>}
       </td>
@@ -45,14 +45,14 @@ const ReaderRow = ({ history, reader }: { readonly reader: Reader; readonly hist
         <Lag lag={reader.lag} />
       </td>
       <td class="fit narrow-gone" title={`at most ${duration(worst)} behind in the last ${minutes} minutes`}>
-        <Spark values={ages} label={`lag over ${minutes} minutes, at most ${duration(worst)}`} />
+        <Spark values={ages} width={90} label={`lag over ${minutes} minutes, at most ${duration(worst)}`} />
       </td>
       <td class="num">{reader.rate === null ? "" : `${number(Math.round(reader.rate * 10) / 10)}/s`}</td>
       <td class="num">{reader.inFlight === 0 ? <span class="dim">0</span> : number(reader.inFlight)}</td>
       <td class="num">
         {reader.parked === 0 ? <span class="dim">0</span> : <span class="badge warn">{number(reader.parked)}</span>}
       </td>
-      <td class="dim narrow-gone">
+      <td class="clip dim narrow-gone">
         {reader.isRunning ? reader.runsOn ?? "runs" : <span class="badge bad">does not run</span>}
       </td>
     </tr>
