@@ -4,6 +4,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 /** The files that take longest. On a fresh clone Vitest knows only sizes, by which some of them would come last. */
 const longest = [
+  "test/page/page.test.ts",
   "test/interop/stock.test.ts",
   "examples/bank-account/test/main.test.ts",
   "examples/order-fulfilment/test/main.test.ts",

@@ -145,7 +145,7 @@ const everyView = (isPhone: boolean) => async (page: Page): Promise<void> => {
   for (const [index, [path, ready]] of views.entries()) {
     const isLookedAt = (index % 3 === 0) === isPhone
     if (!isPhone && !isLookedAt) continue
-    await page.goto(new URL(`/${path}`, page.url()).href)
+    await Browser.go(page, path)
     await page.getByText(ready).first().waitFor()
     assert.isFalse(await isTooWide(page), path)
     if (isLookedAt) assert.deepStrictEqual(await Browser.findings(page), [], path)

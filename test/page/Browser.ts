@@ -96,6 +96,13 @@ export const layer = Layer.effect(
   )
 )
 
+/** Goes to another address without loading the page again, as its links do. */
+export const go = (page: Page, address: string) =>
+  page.evaluate((to) => {
+    history.pushState(null, "", to)
+    dispatchEvent(new PopStateEvent("popstate"))
+  }, `/${address}`)
+
 /** What axe finds wrong with a page: the rules, with the elements that break them. In other colours it looks at these alone. */
 export const findings = async (page: Page, only?: "color-contrast"): Promise<ReadonlyArray<string>> => {
   await page.evaluate(axe.source)

@@ -46,13 +46,6 @@ const heading = (page: Page, name: string) => page.getByRole("heading", { level:
 
 const shows = (page: Page, text: string) => page.getByText(text, { exact: true }).first().waitFor()
 
-/** Goes to another address without loading the page again, as its links do. */
-const go = (page: Page, address: string) =>
-  page.evaluate((to) => {
-    history.pushState(null, "", to)
-    dispatchEvent(new PopStateEvent("popstate"))
-  }, `/${address}`)
-
 /** Whether something sticks out at the right, so that one has to scroll to see it. */
 const isTooWide = (page: Page) =>
   page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
@@ -128,7 +121,7 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
               visit(path.replace(":placed", String(placed)), async (page) => {
                 await page.getByText(ready).first().waitFor()
                 await page.screenshot({ path: join(import.meta.dirname, `../../docs/page/${name}.png`) })
-              }, { viewport: { width: 1080, height: 660 }, colorScheme: "light" }), { discard: true })
+              }, { viewport: { width: 1060, height: 620 }, colorScheme: "light" }), { discard: true })
         )
     )
 
@@ -274,7 +267,7 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
         ]
         yield* visit("streams", async (page) => {
           for (const address of addresses) {
-            await go(page, address)
+            await Browser.go(page, address)
             await page.locator("main .panel:has(table, .json, .empty, .failure)").first().waitFor()
             assert.isUndefined(await page.evaluate(() => window.hacked), address)
             assert.strictEqual(
@@ -354,7 +347,7 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
     it.effect("fits a phone in the dark, and is readable for a screen reader", () =>
       visit("", async (page) => {
         for (const [path, ready] of views) {
-          await go(page, path)
+          await Browser.go(page, path)
           await page.getByText(ready).first().waitFor()
           assert.isFalse(await isTooWide(page), path)
           await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Messages" }).waitFor()
@@ -365,7 +358,7 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
     it.effect("has colours that can be told apart by day, and dialogs that a screen reader can read", () =>
       visit("", async (page) => {
         for (const [path, ready] of views) {
-          await go(page, path)
+          await Browser.go(page, path)
           await page.getByText(ready).first().waitFor()
           assert.deepStrictEqual(await Browser.findings(page, "color-contrast"), [], path)
         }

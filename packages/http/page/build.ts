@@ -32,6 +32,9 @@ const sources = (): string => {
   return hash.digest("hex")
 }
 
+/** The licenses of what is in the script go along with it. */
+const licenses = "licenses.md"
+
 const types: Readonly<Record<string, string>> = {
   css: "text/css; charset=utf-8",
   js: "text/javascript; charset=utf-8",
@@ -70,6 +73,7 @@ const bundled = async () => {
       modulePreload: false,
       cssCodeSplit: false,
       assetsInlineLimit: 0,
+      license: { fileName: licenses },
       rolldownOptions: {
         input: { page: join(folder, "main.tsx"), icon: join(folder, "icon.svg") },
         output: {
@@ -88,13 +92,16 @@ const bundled = async () => {
       ? []
       : [{ name: one.fileName, content: one.code }]
   )
+  const notices = files.find(({ name }) => name === licenses)
+  if (notices === undefined) throw new TypeError("the bundle of the page has no licenses of what is in it")
   const named = (pattern: RegExp): string => {
     const found = files.find(({ name }) => pattern.test(name))
     if (found === undefined) throw new TypeError(`the bundle of the page has no ${pattern}`)
     return found.name
   }
   return {
-    files,
+    files: files.filter((file) => file !== notices),
+    notices,
     entry: { script: named(/^page-.*\.js$/), style: named(/\.css$/), icon: named(/\.svg$/) }
   }
 }
@@ -103,12 +110,13 @@ const bundled = async () => {
 const main = async (): Promise<void> => {
   const first = `// ${sources()}\n`
   if (existsSync(target) && readFileSync(target, "utf8").startsWith(first)) return
-  const { entry, files } = await bundled()
+  const { entry, files, notices } = await bundled()
   const content = Object.fromEntries(await Promise.all(files.map(compressed)))
   const module = `${first}export const entry = ${JSON.stringify(entry)}\nexport const files = ${
     JSON.stringify(content)
   }\n`
   await mkdir(join(folder, "dist"), { recursive: true })
+  await writeFile(join(folder, "dist", licenses), notices.content)
   // Another process may build at the same time, or read.
   const draft = `${target}.${process.pid}`
   await writeFile(draft, module)
