@@ -59,6 +59,9 @@ const needed: ReadonlyArray<readonly [package_: RegExp, path: RegExp]> = [
   // What the maps of `dist` lead to.
   [/./, /^src\/.*\.ts$/],
   [/^@eventfold\/sql$/, /\.sql$/],
+  // The page, and the command as one file, which are built.
+  [/^@eventfold\/http$/, /^page\/dist\//],
+  [/^@eventfold\/cli$/, /^dist\/command\//],
   [/^create-eventfold$/, /^template\//],
   [/^@eventfold\/pglite$/, /^data\/(APACHE-2\.0\.txt|README\.md|pgdata\.tgz)$/]
 ]

@@ -57,10 +57,10 @@ const program = Effect.gen(function*() {
     ))
   const [version = "", ...others] = [...new Set(manifests.map((manifest) => manifest.version))]
   if (others.length > 0) {
-    yield* new ReleaseFailed({ message: `the packages have several versions: ${version}, ${others.join(", ")}` })
+    return yield* new ReleaseFailed({ message: `the packages have several versions: ${version}, ${others.join(", ")}` })
   }
   const left = globSync("*.md", { cwd: join(clone, ".changeset") }).filter((file) => file !== "README.md")
-  if (left.length > 0) yield* new ReleaseFailed({ message: `changesets are left: ${left.join(", ")}` })
+  if (left.length > 0) return yield* new ReleaseFailed({ message: `changesets are left: ${left.join(", ")}` })
   yield* run("git", ["commit", "--quiet", "--all", "-m", `Version ${version}`], { cwd: clone })
   yield* say(`${manifests.length} packages have the version ${version}`)
   const changelog = readFileSync(join(clone, "packages/eventfold/CHANGELOG.md"), "utf8")
@@ -90,7 +90,9 @@ const program = Effect.gen(function*() {
     const unresolved = Object.entries(published.dependencies ?? {}).filter(([, range]) =>
       /^(workspace|catalog):/.test(range)
     )
-    if (unresolved.length > 0) yield* new ReleaseFailed({ message: `${name} depends on ${JSON.stringify(unresolved)}` })
+    if (unresolved.length > 0) {
+      return yield* new ReleaseFailed({ message: `${name} depends on ${JSON.stringify(unresolved)}` })
+    }
     yield* say(`published ${name}@${version}`)
   }
   const { stdout: tags } = yield* run("git", ["tag", "--points-at", "HEAD"], { cwd: clone })
