@@ -1,11 +1,10 @@
 /** What `npm create eventfold` makes of a folder. That the project works is tested in test/packages. */
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { afterAll, beforeAll } from "vitest"
 
 const main = fileURLToPath(new URL("../src/main.ts", import.meta.url))
 
