@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { readFileSync, writeFileSync } from "node:fs"
+import { cpSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { modulesOf, type Packed, root } from "./Packages.ts"
 import { outside, run } from "./Processes.ts"
@@ -69,8 +69,9 @@ const packageOf = (path: string): string => {
   return name ?? "project"
 }
 
-/** Checks every module of every package with all declarations, those of the libraries it uses too. */
+/** Checks every module of every package, and the project that `npm create eventfold` makes, with all declarations, those of the libraries it uses too. */
 export const check = Effect.fnUntraced(function*(project: Project, packages: ReadonlyArray<Packed>, tsc: string) {
+  cpSync(join(root, "packages/create-eventfold/template"), join(project.path, "starter"), { recursive: true })
   const specifiers = packages.flatMap(modulesOf).map(([specifier]) => specifier)
   writeFileSync(
     join(project.path, "all.ts"),
@@ -86,10 +87,11 @@ export const check = Effect.fnUntraced(function*(project: Project, packages: Rea
         strict: true,
         exactOptionalPropertyTypes: true,
         skipLibCheck: false,
+        allowImportingTsExtensions: true,
         types: ["node"],
         noEmit: true
       },
-      include: ["*.ts"]
+      include: ["*.ts", "starter"]
     })
   )
   const { stdout } = yield* run(process.execPath, [tsc, "--pretty", "false", "-p", project.path], { cwd: project.path })

@@ -14,6 +14,7 @@ import { dirname, join, normalize } from "node:path"
 import { publint } from "publint"
 import { parseAst } from "vitest/node"
 import { folders, modulesOf, pack, type Packed, read, root } from "./Packages.ts"
+import { run } from "./Processes.ts"
 import * as Project from "./Project.ts"
 import { linksOf, programsOf } from "./Readme.ts"
 import * as Tools from "./Tools.ts"
@@ -227,6 +228,14 @@ layer(context, { excludeTestServices: true, timeout: 600_000 })("the packed pack
           const others = [...new Set(found.map((one) => one.package))].toSorted()
           assert.deepStrictEqual(others.filter((name) => !Tools.withErrors.has(name)), [], found[0]?.text)
         }
+      }
+    }))
+
+  it.effect("are what the project of npm create eventfold is tested with", () =>
+    Effect.gen(function*() {
+      for (const [, project] of yield* Projects) {
+        const { stdout } = yield* run(process.execPath, ["--test", "starter/test/*.test.ts"], { cwd: project.path })
+        assert.include(stdout, "pass 2")
       }
     }))
 
