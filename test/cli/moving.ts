@@ -52,7 +52,7 @@ const stopExport = Effect.fnUntraced(function*(url: string) {
   const sql = yield* Database.session(url)
   yield* sql`BEGIN`
   yield* sql`LOCK TABLE eventfold.streams IN ACCESS EXCLUSIVE MODE`
-  return Effect.ignore(sql`ROLLBACK`)
+  return { release: Effect.ignore(sql`ROLLBACK`) }
 })
 
 /** Keeps an import from writing its last chunks. */
@@ -60,7 +60,7 @@ const stopImport = Effect.fnUntraced(function*(url: string) {
   const sql = yield* Database.session(url)
   yield* sql`BEGIN`
   yield* sql`SELECT message_store.acquire_lock('late-1')`
-  return Effect.ignore(sql`ROLLBACK`)
+  return { release: Effect.ignore(sql`ROLLBACK`) }
 })
 
 const json = (text: string): Record<string, unknown> => JSON.parse(text)
@@ -74,7 +74,7 @@ export const moving = (it: Vitest.MethodsNonLive<BuiltCommand | GuardedServer>) 
       const records = Archives.recordsOf(yield* Archives.archiveOf(store))
       const path = join(cwd, "store.ndjson.gz")
 
-      const released = yield* stopExport(url)
+      const stopped = yield* stopExport(url)
       const exporting = yield* start(["export", path, "--url", url])
       yield* waited(url)
       yield* until("it has noted where it stands", Effect.sync(() => existsSync(`${path}.part.json`)))
@@ -83,7 +83,7 @@ export const moving = (it: Vitest.MethodsNonLive<BuiltCommand | GuardedServer>) 
       assert.deepStrictEqual([interrupted.code, interrupted.stdout], [130, ""])
       assert.include(interrupted.stderr, "the same command continues it")
       assert.isFalse(existsSync(path))
-      yield* released
+      yield* stopped.release
       const exported = yield* run(["export", path, "--url", url])
       assert.strictEqual(exported.code, 0, exported.stderr)
       assert.deepInclude(json(exported.stdout), { messages: records.length - 2, streams: 2, isResumed: true })
@@ -94,12 +94,12 @@ export const moving = (it: Vitest.MethodsNonLive<BuiltCommand | GuardedServer>) 
       assert.include(exists.stderr, "the file exists")
 
       const target = yield* database
-      const freed = yield* stopImport(target)
+      const locked = yield* stopImport(target)
       const importing = yield* start(["import", path, "--url", target])
       yield* waited(target)
       yield* importing.signal("SIGINT")
       assert.strictEqual((yield* importing.outcome).code, 130)
-      yield* freed
+      yield* locked.release
       const imported = yield* run(["import", path, "--url", target])
       assert.strictEqual(imported.code, 0, imported.stderr)
       const { present, written } = json(imported.stdout)
