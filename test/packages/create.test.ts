@@ -2,7 +2,7 @@
  * The first minute with eventfold: `npm create eventfold` in an empty folder, with each package manager, from a registry on this machine
  * that has the packed packages. Only in the long form, because it downloads what a user downloads.
  */
-import { assert, layer } from "@effect/vitest"
+import { assert, describe, layer } from "@effect/vitest"
 import { untilSome } from "@eventfold/test/support/Until"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -85,12 +85,15 @@ const firstMinute = Effect.fnUntraced(function*(name: keyof typeof managers) {
   yield* run(command, ["run", "check"], { cwd, env })
 })
 
-if (Tools.isLong) {
-  layer(Loopback.layer, { excludeTestServices: true, timeout: 600_000 })("npm create eventfold", (it) => {
-    it.effect("makes a project that is tested and started, with npm", () => firstMinute("npm"))
+describe.runIf(Tools.isLong)("npm create eventfold", () => {
+  layer(Loopback.layer, { excludeTestServices: true, timeout: 600_000 })(
+    "makes a project that is tested and started",
+    (it) => {
+      it.effect("with npm", () => firstMinute("npm"))
 
-    it.effect("with pnpm", () => firstMinute("pnpm"))
+      it.effect("with pnpm", () => firstMinute("pnpm"))
 
-    it.effect("and with bun", () => firstMinute("bun"))
-  })
-}
+      it.effect("with bun", () => firstMinute("bun"))
+    }
+  )
+})
