@@ -403,13 +403,13 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
         }))
       )
       assert.isTrue(Exit.isFailure(imported))
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(exported)))
       yield* server.restart
       const after = yield* open(target)
       const [here, there] = [
         yield* on(yield* open(source))(Archive.toFile(path)),
         yield* on(after)(Archive.fromFile(whole))
       ]
-      assert.isTrue(Exit.isFailure(yield* Fiber.join(exported)))
       assert.isTrue(here.isResumed)
       assert.strictEqual(here.messages, messages)
       assert.strictEqual(there.written + there.present, messages)

@@ -59,7 +59,7 @@ const needed: ReadonlyArray<readonly [package_: RegExp, path: RegExp]> = [
   [/./, /^dist\/.*\.(js|d\.ts)(\.map)?$/],
   // What the maps of `dist` lead to.
   [/./, /^src\/.*\.ts$/],
-  [/^@eventfold\/sql$/, /\.sql$/],
+  [/^@eventfold\/sql$/, /\.sql$|^verify\/installed\.txt$/],
   // The page, and the command as one file, which are built.
   [/^@eventfold\/http$/, /^page\/dist\//],
   [/^@eventfold\/cli$/, /^dist\/command\//],
@@ -178,7 +178,8 @@ layer(context, { excludeTestServices: true, timeout: 600_000 })("the packed pack
 
   it.effect("name no address that was invented, and no file that only a clone has", () =>
     each((packed) => {
-      for (const file of packed.files.filter((path) => !/\.(map|tgz)$/.test(path))) {
+      // What is bundled into the command and the page has the addresses of those who wrote it.
+      for (const file of packed.files.filter((path) => !/\.(map|tgz)$|^dist\/command\/|^page\/dist\//.test(path))) {
         const text = read(packed, file)
         const addresses = [...text.matchAll(/https?:\/\/[^\s"'`<>)\]}$\\]+/g)].map(([address]) =>
           address.replace(/[.,;:]+$/, "")

@@ -39,7 +39,7 @@ const archived = (row: Row): ArchivedMessage => ({
   data: row.hasNoData === true || isMark(row) ? undefined : row.data,
   metadata: row.metadata ?? undefined,
   // In UTC, without a zone.
-  time: row.exactTime ?? DateTime.formatIso(row.time).replace("Z", "")
+  time: row.exactTime ?? DateTime.formatIso(row.time).replace(/\.?0*Z$/, "")
 })
 
 const utf8 = new TextEncoder()
