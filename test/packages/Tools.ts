@@ -2,14 +2,13 @@
  * The compilers and runtimes that the packages are tried with. The workspace has one of each; the long form brings the others from npm
  * into a folder of its own, because they are large and only it needs them.
  */
+import { isLong } from "@eventfold/test/support/Form"
 import * as Effect from "effect/Effect"
 import { existsSync } from "node:fs"
 import { mkdir, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { root } from "./Packages.ts"
 import { run } from "./Processes.ts"
-
-export const isLong = process.env["EVENTFOLD_LONG"] === "1"
 
 /** Exact, as everywhere in this workspace. */
 const versions = {

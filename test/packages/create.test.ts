@@ -3,6 +3,7 @@
  * that has the packed packages. Only in the long form, because it downloads what a user downloads.
  */
 import { assert, describe, layer } from "@effect/vitest"
+import { isLong } from "@eventfold/test/support/Form"
 import { untilSome } from "@eventfold/test/support/Until"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -85,7 +86,7 @@ const firstMinute = Effect.fnUntraced(function*(name: keyof typeof managers) {
   yield* run(command, ["run", "check"], { cwd, env })
 })
 
-describe.runIf(Tools.isLong)("npm create eventfold", () => {
+describe.runIf(isLong)("npm create eventfold", () => {
   layer(Loopback.layer, { excludeTestServices: true, timeout: 600_000 })(
     "makes a project that is tested and started",
     (it) => {

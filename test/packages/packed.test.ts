@@ -4,6 +4,7 @@
  */
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core"
 import { assert, layer } from "@effect/vitest"
+import { isLong } from "@eventfold/test/support/Form"
 import { sources } from "@eventfold/test/workspace/Imports"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -31,7 +32,7 @@ class Projects extends Context.Service<Projects, ReadonlyArray<readonly [Project
     Projects,
     Effect.gen(function*() {
       const packages = yield* Tarballs
-      const managers: ReadonlyArray<Project.Manager> = Tools.isLong ? ["pnpm", "npm"] : ["pnpm"]
+      const managers: ReadonlyArray<Project.Manager> = isLong ? ["pnpm", "npm"] : ["pnpm"]
       return yield* Effect.forEach(
         managers,
         (manager) => Effect.map(Project.install(packages, manager), (project) => [manager, project] as const)

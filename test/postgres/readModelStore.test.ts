@@ -443,7 +443,10 @@ describe("the layer", () => {
       const error = yield* refusal(url)
       assert(error instanceof Postgres.OpenError)
       assert.include(error.message, name)
-      assert.include(error.message, "the database has no schema eventfold: install it with `npx @eventfold/cli install`")
+      assert.include(
+        error.message,
+        "the database has no schema eventfold: install it with `npx @eventfold/cli install`"
+      )
       const client = PgClient.layer({ url: Redacted.make(url) })
       const stores = (options: SqlReadModel.Options) => SqlReadModel.layer(options).pipe(Layer.provideMerge(client))
       yield* Effect.scoped(Layer.build(stores({ install: { role: false } })))
