@@ -47,6 +47,9 @@ const argumentsOf = (command: string): ReadonlyArray<string> => {
   return [file ?? ""]
 }
 
+/** Each program goes on with what the one before it has stored. The short form runs the tests of the reader and the service alone. */
+const isRun = (command: string) => command !== "node server.ts" && (isLong || command === "npx vitest run")
+
 const post = (url: string, body: unknown) =>
   Effect.promise(async () => {
     const answer = await fetch(url, {
@@ -109,12 +112,10 @@ it.live("the files of each step compile", () =>
 it.live("each program prints what the page says, and the service answers", () =>
   Effect.gen(function*() {
     const cwd = yield* folder("tutorial-")
-    // The last steps have what all others made: the short form runs theirs alone.
-    const firstRun = isLong ? 1 : steps.length - 2
-    for (const [part, step] of steps.flatMap((step, i) => i === 0 ? [] : step.map((part) => [part, i] as const))) {
+    for (const part of steps.slice(1).flat()) {
       if ("file" in part) {
         writeFileSync(join(cwd, part.file), part.code)
-      } else if (part.command !== "node server.ts" && step >= firstRun) {
+      } else if (isRun(part.command)) {
         const { stdout } = yield* Effect.promise(() => run(process.execPath, argumentsOf(part.command), { cwd }))
         if (part.output !== undefined) assert.strictEqual(stdout, part.output, part.command)
       }

@@ -50,6 +50,8 @@ const known = [
   /^https:\/\/pglite\.dev\/?$/,
   /^https:\/\/www\.npmjs\.com\/package\/(@eventfold\/[a-z]+|eventfold|create-eventfold)$/,
   /^https:\/\/github\.com\/nodejs\/node\/issues\/\d+$/,
+  // The format of what `verify --sarif` prints.
+  /^https:\/\/docs\.oasis-open\.org\/sarif\//,
   // The licence of the data folder in @eventfold/pglite.
   /^http:\/\/www\.apache\.org\/licenses\//
 ]

@@ -1,8 +1,7 @@
 /**
  * Measures a store where it is: how many messages it takes from one caller, from many, and how fast they are read.
  *
- * It is short, so that it can be run on a server in use, and says little about other messages than its own. `docs/performance.md`
- * has what was measured at length, beside other stores.
+ * It is short, so that it can be run on a server in use, and says little about other messages than its own.
  *
  * @since 0.1.0
  */

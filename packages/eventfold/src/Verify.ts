@@ -136,12 +136,12 @@ export const rules: { readonly [Tag in Finding["_tag"]]: Rule } = {
   ObjectMissing: {
     level: "error",
     summary: "The database lacks an object of the schemas.",
-    remedy: "install again: Postgres.install, or sql/install.sql"
+    remedy: "install again: `npx @eventfold/cli install`, or Postgres.install"
   },
   ObjectChanged: {
     level: "warning",
     summary: "An object of the schemas is not as the installation makes it.",
-    remedy: "look what has changed it, and install again: Postgres.install, or sql/install.sql"
+    remedy: "look what has changed it, and install again: `npx @eventfold/cli install`, or Postgres.install"
   },
   IndexInvalid: {
     level: "warning",

@@ -1,5 +1,5 @@
 /**
- * The exit codes of the command, which docs/command.md lists.
+ * The exit codes of the command.
  */
 export const exitCodes = {
   done: 0,
