@@ -79,7 +79,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
       assert.strictEqual(yield* inFolder("statement alice --at 2999-12-31"), statement)
     }))
 
-  it.effect("shows its help for what can't be meant", () =>
+  it.effect.skipIf(!Program.isLong)("shows its help for what can't be meant", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const folder = yield* Program.temporaryFolder
@@ -103,7 +103,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
       assert.deepStrictEqual(yield* fs.readDirectory(folder), [])
     }))
 
-  it.effect(
+  it.effect.skipIf(!Program.isLong)(
     "killed in the middle of its transfers, keeps the sum; sent again, it makes those that are missing",
     () =>
       Effect.gen(function*() {

@@ -34,6 +34,9 @@ export const temporaryFolder: Effect.Effect<string, PlatformError, FileSystem.Fi
     (fs) => fs.makeTempDirectoryScoped({ prefix: "eventfold example-" })
   )
 
+/** Whether the long form of the tests runs: see CONTRIBUTING.md. */
+export const isLong: boolean = process.env["EVENTFOLD_LONG"] === "1"
+
 /** The program in a file, with variables for its environment. */
 export const make = (main: string, env: Record<string, string> = {}) => {
   /** Starts the program in a folder. `args` is what a user types. */

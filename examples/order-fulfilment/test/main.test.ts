@@ -90,7 +90,7 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the orders", (it) =
       assert.deepStrictEqual(yield* fs.readDirectory(folder), [])
     }))
 
-  it.effect("end quietly when their reader does", () =>
+  it.effect.skipIf(!Program.isLong)("end quietly when their reader does", () =>
     Effect.gen(function*() {
       const folder = yield* Program.temporaryFolder
       // `run` ends by itself only when it is stopped.
