@@ -1,5 +1,5 @@
 import { assert, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Tracer } from "effect"
 import { makeChecker } from "./Answers.ts"
 import { address, as, inMemory, type secrets, serve } from "./Served.ts"
 
@@ -116,5 +116,39 @@ layer(Layer.provideMerge(serve({ limits: { bodyBytes: 2_000 } }), inMemory), { e
       const short = yield* stored("short")
       assert.deepStrictEqual(short, yield* stored("long"))
       assert.isAtLeast(short.length, 10)
+    }))
+})
+
+const routes: Array<unknown> = []
+
+/** Notes the route that each span of a request has at its end. */
+const Traced = Layer.succeed(
+  Tracer.Tracer,
+  Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      const end = span.end.bind(span)
+      span.end = (time, exit) => {
+        const route = span.attributes.get("http.route")
+        if (route !== undefined) routes.push(route)
+        end(time, exit)
+      }
+      return span
+    }
+  })
+)
+
+layer(Layer.provideMerge(serve(), Layer.merge(inMemory, Traced)), { excludeTestServices: true })((it) => {
+  it.effect("the span of a request has the route of an append, whichever way it goes", () =>
+    Effect.gen(function*() {
+      const { call } = yield* makeChecker(yield* address)
+      const path = "/streams/account-1/messages"
+      for (const type of Object.values(ways)) {
+        for (const sender of ["writer", "reader"] as const) {
+          routes.length = 0
+          yield* call(path, { method: "POST", body: opened, headers: { ...as(sender), "content-type": type } })
+          assert.deepStrictEqual(routes, ["/streams/:streamName/messages"], `${type}, ${sender}`)
+        }
+      }
     }))
 })

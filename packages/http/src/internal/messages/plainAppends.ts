@@ -50,6 +50,10 @@ export const make = Effect.gen(function*() {
   const append = Appending.make(yield* MessageStore)
   const count = yield* counted
 
+  /** The router of the API would say so to the span of the request, and does not see it. */
+  const ofRoute = (request: HttpServerRequest, answered: Effect.Effect<Answer>): Effect.Effect<Answer> =>
+    Effect.andThen(Effect.annotateCurrentSpan("http.route", route), count(request, route, answered))
+
   const answer = (request: Appending.Request): Effect.Effect<Answer> =>
     inTime(Effect.matchCauseEffect(append(request), {
       onSuccess: (appended) => Effect.succeed(ofAppended(appended)),
@@ -63,7 +67,7 @@ export const make = Effect.gen(function*() {
       const { "if-match": ifMatch, "if-none-match": ifNoneMatch, traceparent } = request.headers
       const headers = { "if-match": ifMatch, "if-none-match": ifNoneMatch, traceparent }
       return Effect.matchCauseEffect(admit(request), {
-        onFailure: (cause) => count(request, route, ofCause(cause, bodyBytes)),
+        onFailure: (cause) => ofRoute(request, ofCause(cause, bodyBytes)),
         onSuccess: (sender) =>
           Effect.matchEffect(request.text, {
             onFailure: () => Effect.provideService(longWay, Admitted, sender),
@@ -71,7 +75,7 @@ export const make = Effect.gen(function*() {
               const body = NewMessages.fromJson(text)
               return Option.isNone(body)
                 ? Effect.provideService(longWay, Admitted, sender)
-                : count(request, route, answer({ sender, streamName, headers, body: body.value }))
+                : ofRoute(request, answer({ sender, streamName, headers, body: body.value }))
             }
           })
       })
