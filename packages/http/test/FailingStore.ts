@@ -81,28 +81,28 @@ export const layerFailing = (how: Failing): Layer.Layer<MessageStore.MessageStor
     })
   ).pipe(Layer.provide(MessageStore.layerMemory))
 
+/** A transaction that holds readers back. */
+export const writer: HeldBack.Writer = {
+  pid: 4711,
+  preparedAs: undefined,
+  state: "idle in transaction",
+  since: undefined,
+  age: undefined,
+  applicationName: "billing",
+  user: secret,
+  clientAddress: secret,
+  query: secret
+}
+
 /** A store whose reader of everything is held back by a transaction. */
 export const layerHeldBack: Layer.Layer<MessageStore.MessageStore> = Layer.effect(
   MessageStore.MessageStore,
-  Effect.map(MessageStore.MessageStore, (store) => {
-    const writer: HeldBack.Writer = {
-      pid: 4711,
-      preparedAs: undefined,
-      state: "idle in transaction",
-      since: undefined,
-      age: undefined,
-      applicationName: "billing",
-      user: secret,
-      clientAddress: secret,
-      query: secret
-    }
-    return {
-      ...store,
-      readAllPage: (options) =>
-        Effect.map(store.readAllPage(options), (page) => ({
-          ...page,
-          heldBack: Option.some({ position: 7, writers: [writer] })
-        }))
-    }
-  })
+  Effect.map(MessageStore.MessageStore, (store) => ({
+    ...store,
+    readAllPage: (options) =>
+      Effect.map(store.readAllPage(options), (page) => ({
+        ...page,
+        heldBack: Option.some({ position: 7, writers: [writer] })
+      }))
+  }))
 ).pipe(Layer.provide(MessageStore.layerMemory))

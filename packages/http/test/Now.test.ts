@@ -9,7 +9,6 @@ import {
   Category,
   Consumer,
   Entity,
-  type HeldBack,
   MessageStore,
   Observe,
   Process,
@@ -20,7 +19,7 @@ import {
 import { get } from "node:http"
 import * as Hub from "../src/internal/now/hub.ts"
 import { makeChecker } from "./Answers.ts"
-import { inProcess, secret } from "./FailingStore.ts"
+import { inProcess, secret, writer } from "./FailingStore.ts"
 import { address, as, inMemory, serve } from "./Served.ts"
 import { parseSse, settle } from "./support/Watching.ts"
 
@@ -208,17 +207,6 @@ describe("what needs attention of others", () => {
   const troubled = Layer.effect(
     MessageStore.MessageStore,
     Effect.map(MessageStore.MessageStore, (store) => {
-      const writer: HeldBack.Writer = {
-        pid: 4711,
-        preparedAs: undefined,
-        state: "idle in transaction",
-        since: undefined,
-        age: undefined,
-        applicationName: "billing",
-        user: secret,
-        clientAddress: secret,
-        query: secret
-      }
       const silent: Runners.Runner = {
         id: "other",
         host: "web-3",

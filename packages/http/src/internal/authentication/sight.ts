@@ -8,7 +8,7 @@ import * as Principal from "../../Principal.ts"
 import { authorize } from "./access.ts"
 
 /** What stands for the category of a reader of several. */
-const all = "$all"
+export const all = "$all"
 
 const categoryOf = (name: string): string | undefined => name === all ? undefined : name
 

@@ -15,7 +15,7 @@ import type { LastFailure } from "eventfold/ConsumerStatus"
 import { historySeconds, type NowReader } from "../../NowApi.ts"
 import type * as Problem from "../../Problem.ts"
 import * as Looks from "./looks.ts"
-import { noteFailures, type Seen, summarize, type Summary } from "./readers.ts"
+import { noteFailures, readersOf, type Seen, summarize, type Summary } from "./readers.ts"
 
 /** Why there was no look. */
 export type Failure = Problem.Unavailable | Problem.InternalError
@@ -74,8 +74,9 @@ export const make = Effect.gen(function*() {
   const newLook = Effect.gen(function*() {
     const found = yield* look
     const { at, end } = found
-    failures = noteFailures(found, failures)
-    const summary = summarize(found, failures)
+    const readers = readersOf(found)
+    failures = noteFailures(readers, failures)
+    const summary = summarize(found, readers, failures)
     const rate = rateOf(samples, at, end)
     // Most looks have the lags of the one before, so they share them.
     const ages = last?.look.survey === found.survey ? samples.at(-1)?.ages : undefined

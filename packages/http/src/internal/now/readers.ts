@@ -8,7 +8,7 @@ import type { Lag, LastFailure, StoredConsumer } from "eventfold/ConsumerStatus"
 import type { HeldBack } from "eventfold/HeldBack"
 import type { Run, Runner } from "eventfold/Runners"
 import type { Attention, NowReader, RecentError } from "../../NowApi.ts"
-import { withoutSessions } from "../authentication/sight.ts"
+import { all, withoutSessions } from "../authentication/sight.ts"
 import type { Look } from "./looks.ts"
 
 /** Whose something is, and the categories that a sender must be allowed to read to see it. */
@@ -20,9 +20,6 @@ export interface Seen<A> {
 type Whose = Pick<typeof NowReader.Type, "category" | "kind" | "reader">
 
 type ReaderLag = typeof NowReader.Type["lag"]
-
-/** What stands for the category of a reader of several. */
-const all = "$all"
 
 /** A reader with what was seen of it. */
 export interface Reader extends Whose {
@@ -259,9 +256,12 @@ export interface Summary {
 }
 
 /** Notes the last failure of each reader that runs, so that it can still be told when it has stopped. Those of readers that are gone go. */
-export const noteFailures = (look: Look, before: ReadonlyMap<string, LastFailure>): ReadonlyMap<string, LastFailure> =>
+export const noteFailures = (
+  readers: ReadonlyArray<Reader>,
+  before: ReadonlyMap<string, LastFailure>
+): ReadonlyMap<string, LastFailure> =>
   new Map(
-    readersOf(look).flatMap((reader) => {
+    readers.flatMap((reader) => {
       const key = keyOf(reader)
       const failures = reader.runs.flatMap(({ run }) => Option.toArray(run.status.lastFailure))
       const last = failures.toSorted((a, b) => DateTime.Order(a.time, b.time)).at(-1) ?? before.get(key)
@@ -272,8 +272,11 @@ export const noteFailures = (look: Look, before: ReadonlyMap<string, LastFailure
 /** How many errors are shown. */
 const shownErrors = 20
 
-export const summarize = (look: Look, failures: ReadonlyMap<string, LastFailure>): Summary => {
-  const readers = readersOf(look)
+export const summarize = (
+  look: Look,
+  readers: ReadonlyArray<Reader>,
+  failures: ReadonlyMap<string, LastFailure>
+): Summary => {
   const attention = [
     ...readers.flatMap((reader) =>
       attentionOf(reader, look, failures).map((shown): Seen<AnyAttention> => ({ shown, needs: reader.needs }))

@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import type { Answer } from "../problems/answers.ts"
+import { type Answer, secure as ofAnswers } from "../problems/answers.ts"
 import * as Built from "./built.ts"
 
 /** The options of the page. */
@@ -41,11 +41,8 @@ const policy =
   "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 const secure = {
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cross-origin-resource-policy": "same-origin",
+  ...ofAnswers,
   "cross-origin-opener-policy": "same-origin",
-  "x-frame-options": "DENY",
   "content-security-policy": policy
 }
 
@@ -82,7 +79,7 @@ const html = (text: string, status: number): Answer =>
   HttpServerResponse.text(text, {
     status,
     contentType: "text/html; charset=utf-8",
-    headers: { ...secure, "cache-control": "no-store", vary: "accept" }
+    headers: { ...secure, vary: "accept" }
   })
 
 const sentence = (text: string, status: number): Answer =>
