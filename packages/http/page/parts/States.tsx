@@ -32,6 +32,13 @@ export const Empty = ({ children, title }: { readonly title: string; readonly ch
   </div>
 )
 
+/** The program of the server has registered none, and where they would come from. */
+export const NotLoaded = ({ things }: { readonly things: string }) => (
+  <Empty title={`No ${things} are loaded here`}>
+    Serve the page from a program that registers them with Observe.layer.
+  </Empty>
+)
+
 /** What would be right after a problem. */
 const advice: Readonly<Record<string, string>> = {
   unreachable: "Start it again; this page stays as it is.",

@@ -12,10 +12,11 @@ import { duration } from "../data/durations.ts"
 import { Action, WhyNot } from "../parts/Action.tsx"
 import { attempts, FailureLine, LagCell } from "../parts/Lag.tsx"
 import { counted, Mark, number, PositionLink, StreamLink, Text } from "../parts/Names.tsx"
+import { Pages } from "../parts/Pages.tsx"
 import { Empty, Loaded } from "../parts/States.tsx"
 import { Ago } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
-import { type Consumer as Seen, lagOf, Place, positionOf, type Runner, runsOf } from "./Consumers.tsx"
+import { type Consumer as Seen, lagOf, positionOf, RightNow, runsOf } from "./Consumers.tsx"
 import type { Params } from "./routes.ts"
 
 type Parked = Answer<"GET", "/consumers/:consumer/parked">["streams"][number]
@@ -32,50 +33,6 @@ interface Doing {
 }
 
 const pageSize = 20
-
-const RightNow = ({ category, consumer, runners }: Owner & { readonly runners: ReadonlyArray<Runner> }) => {
-  const runs = runsOf(runners, "consumer", consumer, category)
-  return (
-    <section class="panel" aria-label="Right now">
-      <div class="title">
-        <h2>Right now</h2>
-      </div>
-      {runs.length === 0
-        ? <div class="body dim">No program runs it that has told so.</div>
-        : runs.map(({ run: { since, status }, runner }) => (
-          <div class="body" key={runner.id}>
-            <dl class="dl">
-              <dt>Runs on</dt>
-              <dd>
-                <Place runner={runner} /> since <Ago time={since} />
-                {status.isActive ? "" : ", standing by"}
-              </dd>
-              <dt>In flight</dt>
-              <dd>{number(status.inFlight)} of {number(status.pending)} that are read</dd>
-              <dt>Rate</dt>
-              <dd>{status.rate.toFixed(1)} a second</dd>
-              <dt>Since then</dt>
-              <dd>
-                {number(status.handled)} handled, {number(status.failed)} failed, {number(status.parked)} parked,{" "}
-                {number(status.skipped)} skipped
-              </dd>
-            </dl>
-            {status.stuck.map(({ attempts: count, failure, message, since: first }) => (
-              <p key={message.globalPosition} class="fact">
-                <span class="badge warn">retrying</span>
-                <StreamLink name={message.streamName} from={message.position} />
-                <PositionLink position={message.globalPosition} isRow />
-                <span>
-                  {attempts(count)}, first <Ago time={first} />
-                </span>
-                <FailureLine failure={failure} />
-              </p>
-            ))}
-          </div>
-        ))}
-    </section>
-  )
-}
 
 const Members = ({ consumer: { status, stored } }: { readonly consumer: Seen }) => {
   const times = new Map(stored.map(({ member, time }) => [member, time]))
@@ -390,20 +347,7 @@ const ParkedList = ({ isRunning, onAgain, owner, summary }: {
                     </tbody>
                   </table>
                 </div>
-                {after === undefined && next === undefined ? null : (
-                  <div class="foot">
-                    {after === undefined
-                      ? null
-                      : <a class="button small" href={hrefQuery({ after: undefined })}>First page</a>}
-                    {next === undefined
-                      ? <span class="dim">the end</span>
-                      : (
-                        <a class="button small grow" aria-keyshortcuts="n" href={hrefQuery({ after: next })}>
-                          Next page
-                        </a>
-                      )}
-                  </div>
-                )}
+                <Pages after={after} next={next} />
               </>
             )}
       </Loaded>
@@ -489,8 +433,8 @@ export const Consumer = ({ params: { consumer = "" } }: { readonly params: Param
     runners.reload()
   }
   const owner = { consumer: seen.consumer, category: seen.category }
-  const all = runners.value?.runners ?? []
-  const isRunning = runsOf(all, "consumer", seen.consumer, seen.category).some(({ run }) => run.status.isActive)
+  const runs = runsOf(runners.value?.runners, "consumer", seen.consumer, seen.category)
+  const isRunning = runs.some(({ run }) => run.status.isActive)
   const age = lag.age === null || lag.messages === 0 ? "" : ` / ${duration(lag.age)}`
   return (
     <View
@@ -519,7 +463,31 @@ export const Consumer = ({ params: { consumer = "" } }: { readonly params: Param
     >
       <ParkedList owner={owner} summary={seen.parked} isRunning={isRunning} onAgain={again} />
       <div class="split">
-        <RightNow {...owner} runners={all} />
+        <RightNow
+          runs={runs}
+          facts={({ failed, handled, inFlight, parked, pending, rate, skipped }) => (
+            <>
+              <dt>In flight</dt>
+              <dd>{number(inFlight)} of {number(pending)} that are read</dd>
+              <dt>Rate</dt>
+              <dd>{rate.toFixed(1)} a second</dd>
+              <dt>Since then</dt>
+              <dd>
+                {number(handled)} handled, {number(failed)} failed, {number(parked)} parked, {number(skipped)} skipped
+              </dd>
+            </>
+          )}
+          stuck={({ attempts: count, failure, message, since: first }) => (
+            <>
+              <StreamLink name={message.streamName} from={message.position} />
+              <PositionLink position={message.globalPosition} isRow />
+              <span>
+                {attempts(count)}, first <Ago time={first} />
+              </span>
+              <FailureLine failure={failure} />
+            </>
+          )}
+        />
         <Members consumer={seen} />
       </div>
     </View>

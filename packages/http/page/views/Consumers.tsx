@@ -1,6 +1,7 @@
 /**
  * The consumers: where each runs, how far it is, and what waits for it.
  */
+import type { ComponentChildren } from "preact"
 import { address } from "../data/address.ts"
 import { useAnswer } from "../data/answers.ts"
 import type { Answer } from "../data/api.ts"
@@ -8,6 +9,7 @@ import { get, pathOf } from "../data/client.ts"
 import { LagCell } from "../parts/Lag.tsx"
 import { counted, Mark, number, PositionLink, Text } from "../parts/Names.tsx"
 import { Empty, Loaded } from "../parts/States.tsx"
+import { Ago } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
 
 export type Consumer = Answer<"GET", "/consumers/:consumer">
@@ -59,10 +61,46 @@ export const Place = ({ runner: { host, isStale, pid } }: { readonly runner: Run
   </span>
 )
 
+type Status = Run["status"]
+
+/** The programs that run something right now: what each tells of it, and the messages that it retries. */
+export const RightNow = ({ facts, runs, stuck }: {
+  readonly runs: ReturnType<typeof runsOf>
+  readonly facts: (status: Status) => ComponentChildren
+  readonly stuck: (one: Status["stuck"][number]) => ComponentChildren
+}) => (
+  <section class="panel" aria-label="Right now">
+    <div class="title">
+      <h2>Right now</h2>
+    </div>
+    {runs.length === 0
+      ? <div class="body dim">No program runs it that has told so.</div>
+      : runs.map(({ run: { since, status }, runner }) => (
+        <div class="body" key={runner.id}>
+          <dl class="dl">
+            <dt>Runs on</dt>
+            <dd>
+              <Place runner={runner} /> since <Ago time={since} />
+              {status.isActive ? "" : ", standing by"}
+            </dd>
+            {facts(status)}
+          </dl>
+          {status.stuck.map((one) => (
+            <p key={one.message.globalPosition} class="fact">
+              <span class="badge warn">retrying</span>
+              {stuck(one)}
+            </p>
+          ))}
+        </div>
+      ))}
+  </section>
+)
+
 const Row = ({ consumer: one, runners }: { readonly consumer: Consumer; readonly runners: ReadonlyArray<Runner> }) => {
   const { category, consumer, parked } = one
   const runs = runsOf(runners, "consumer", consumer, category)
   const active = runs.filter(({ run }) => run.status.isActive)
+  const stuck = active.reduce((sum, { run }) => sum + run.status.stuck.length, 0)
   const { isExact, lag } = lagOf(one)
   const position = positionOf(one)
   return (
@@ -89,9 +127,7 @@ const Row = ({ consumer: one, runners }: { readonly consumer: Consumer; readonly
       </td>
       <td class="num narrow-gone">{active.reduce((sum, { run }) => sum + run.status.inFlight, 0)}</td>
       <td class="num narrow-gone">
-        {active.reduce((sum, { run }) => sum + run.status.stuck.length, 0) === 0
-          ? <span class="dim">none</span>
-          : <span class="badge warn">{active.reduce((sum, { run }) => sum + run.status.stuck.length, 0)}</span>}
+        {stuck === 0 ? <span class="dim">none</span> : <span class="badge warn">{stuck}</span>}
       </td>
       <td class="num">
         {parked === null ?

@@ -4,11 +4,11 @@
 import { go } from "../data/address.ts"
 import { useAnswer } from "../data/answers.ts"
 import { get, pathOf } from "../data/client.ts"
-import { categoryOf, Mark, number, PositionLink, Text } from "../parts/Names.tsx"
-import { Empty, Loaded } from "../parts/States.tsx"
-import { Ago } from "../parts/Time.tsx"
+import { categoryOf, Mark, number, Text } from "../parts/Names.tsx"
+import { Empty, Loaded, NotLoaded } from "../parts/States.tsx"
 import { View } from "../parts/View.tsx"
 import type { Params } from "./routes.ts"
+import { LastCells } from "./Streams.tsx"
 
 /** Goes to the state of one entity by its id. */
 const Open = ({ category, entity }: { readonly category: string; readonly entity: string }) => (
@@ -118,15 +118,7 @@ export const EntitiesOf = ({ params: { entity = "" } }: { readonly params: Param
                                   </a>
                                 </th>
                                 <td class="num">{number(version)}</td>
-                                <td class="type clip">
-                                  <Text>{last.type}</Text>
-                                </td>
-                                <td class="num">
-                                  <PositionLink position={last.globalPosition} />
-                                </td>
-                                <td class="fit dim">
-                                  <Ago time={last.time} />
-                                </td>
+                                <LastCells last={last} />
                               </tr>
                             ))}
                           </tbody>
@@ -156,11 +148,7 @@ export const Entities = () => {
         <Loaded load={load}>
           {({ entities }) =>
             entities.length === 0
-              ? (
-                <Empty title="No entities are loaded here">
-                  Serve the page from a program that registers them with Observe.layer.
-                </Empty>
-              )
+              ? <NotLoaded things="entities" />
               : (
                 <div class="scroll">
                   <table>

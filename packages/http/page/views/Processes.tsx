@@ -8,7 +8,7 @@ import { now } from "../data/clock.ts"
 import { duration } from "../data/durations.ts"
 import { LagCell } from "../parts/Lag.tsx"
 import { Mark, number, PositionLink, Text } from "../parts/Names.tsx"
-import { Empty, Loaded } from "../parts/States.tsx"
+import { Empty, Loaded, NotLoaded } from "../parts/States.tsx"
 import { At } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
 import type { Params } from "./routes.ts"
@@ -31,11 +31,7 @@ export const Processes = () => {
         <Loaded load={load}>
           {({ processes }) =>
             processes.length === 0
-              ? (
-                <Empty title="No processes are loaded here">
-                  Serve the page from a program that registers them with Observe.layer.
-                </Empty>
-              )
+              ? <NotLoaded things="processes" />
               : (
                 <div class="scroll">
                   <table>

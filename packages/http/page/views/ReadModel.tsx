@@ -5,7 +5,7 @@ import { useSignal } from "@preact/signals"
 import { useEffect, useRef } from "preact/hooks"
 import type { Progress as ProgressSchema } from "../../src/ReadersApi.ts"
 import { useAnswer } from "../data/answers.ts"
-import type { Answer, Json } from "../data/api.ts"
+import type { Json } from "../data/api.ts"
 import { get, post, type Problem, remove, type Request } from "../data/client.ts"
 import { duration } from "../data/durations.ts"
 import { followOnce } from "../data/progress.ts"
@@ -14,9 +14,9 @@ import { Action, WhyNot } from "../parts/Action.tsx"
 import { FailureLine, LagCell } from "../parts/Lag.tsx"
 import { number, PositionLink, Text } from "../parts/Names.tsx"
 import { Empty, Failure, Loaded } from "../parts/States.tsx"
-import { Ago, At } from "../parts/Time.tsx"
+import { At } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
-import { Place, runsOf } from "./Consumers.tsx"
+import { RightNow, runsOf } from "./Consumers.tsx"
 import { type BuildLag, buildsOf, BuildState, type ReadModel as Seen } from "./ReadModels.tsx"
 import type { Params } from "./routes.ts"
 
@@ -325,46 +325,6 @@ const Accept = ({ live, model: { readModel }, onDone }: {
   </Action>
 )
 
-const RightNow = ({ readModel, runners }: {
-  readonly readModel: string
-  readonly runners: Answer<"GET", "/runners">["runners"]
-}) => {
-  const runs = runsOf(runners, "read model", readModel)
-  return (
-    <section class="panel" aria-label="Right now">
-      <div class="title">
-        <h2>Right now</h2>
-      </div>
-      {runs.length === 0
-        ? <div class="body dim">No program runs it that has told so.</div>
-        : runs.map(({ run: { since, status }, runner }) => (
-          <div class="body" key={runner.id}>
-            <dl class="dl">
-              <dt>Runs on</dt>
-              <dd>
-                <Place runner={runner} /> since <Ago time={since} />
-                {status.isActive ? "" : ", standing by"}
-              </dd>
-              <dt>Rate</dt>
-              <dd>{status.rate.toFixed(1)} a second</dd>
-              <dt>Since then</dt>
-              <dd>
-                {number(status.handled)} handled, {number(status.failed)} failed, {number(status.skipped)} skipped
-              </dd>
-            </dl>
-            {status.stuck.map(({ failure, message }) => (
-              <p key={message.globalPosition} class="fact">
-                <span class="badge warn">retrying</span>
-                <PositionLink position={message.globalPosition} />
-                <FailureLine failure={failure} />
-              </p>
-            ))}
-          </div>
-        ))}
-    </section>
-  )
-}
-
 export const ReadModel = ({ params: { model: readModel = "" } }: { readonly params: Params }) => {
   const load = useAnswer(get("/read-models/:readModel", { params: { readModel } }))
   const runners = useAnswer(get("/runners"))
@@ -450,7 +410,25 @@ export const ReadModel = ({ params: { model: readModel = "" } }: { readonly para
             </div>
           )}
       </section>
-      <RightNow readModel={readModel} runners={runners.value?.runners ?? []} />
+      <RightNow
+        runs={runsOf(runners.value?.runners, "read model", readModel)}
+        facts={({ failed, handled, rate, skipped }) => (
+          <>
+            <dt>Rate</dt>
+            <dd>{rate.toFixed(1)} a second</dd>
+            <dt>Since then</dt>
+            <dd>
+              {number(handled)} handled, {number(failed)} failed, {number(skipped)} skipped
+            </dd>
+          </>
+        )}
+        stuck={({ failure, message }) => (
+          <>
+            <PositionLink position={message.globalPosition} />
+            <FailureLine failure={failure} />
+          </>
+        )}
+      />
     </View>
   )
 }

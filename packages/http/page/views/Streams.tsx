@@ -6,6 +6,7 @@ import { useAnswer } from "../data/answers.ts"
 import type { Answer } from "../data/api.ts"
 import { get, pathOf } from "../data/client.ts"
 import { about, counted, Mark, number, PositionLink, StreamLink, Text } from "../parts/Names.tsx"
+import { Pages } from "../parts/Pages.tsx"
 import { Empty, Loaded } from "../parts/States.tsx"
 import { Ago } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
@@ -28,6 +29,21 @@ const Size = ({ largest, size }: { readonly size: Category["size"]; readonly lar
       </span>
     </>
   )
+
+/** The cells of the last message of a stream: its type, its position and when it was written. */
+export const LastCells = ({ last }: { readonly last: Category["last"] }) => (
+  <>
+    <td class="type clip">
+      <Text>{last.type}</Text>
+    </td>
+    <td class="num">
+      <PositionLink position={last.globalPosition} />
+    </td>
+    <td class="fit dim">
+      <Ago time={last.time} />
+    </td>
+  </>
+)
 
 const CategoryRows = ({ categories, largest }: {
   readonly categories: ReadonlyArray<Category>
@@ -98,19 +114,6 @@ const CategoriesTable = ({ categories }: { readonly categories: ReadonlyArray<Ca
   )
 }
 
-/** The end of a page: there are older and newer ones, and no total. */
-const Pages = ({ next }: { readonly next: string | undefined }) => {
-  const after = address.value.query.get("after")
-  return after === null && next === undefined ? null : (
-    <div class="foot">
-      {after === null ? null : <a class="button small" href={hrefQuery({ after: undefined })}>First page</a>}
-      {next === undefined
-        ? <span class="dim">the end</span>
-        : <a class="button small grow" aria-keyshortcuts="n" href={hrefQuery({ after: next })}>Next page</a>}
-    </div>
-  )
-}
-
 const Prefix = ({ label, start }: { readonly label: string; readonly start: string }) => (
   <form
     class="filters"
@@ -139,8 +142,9 @@ const Prefix = ({ label, start }: { readonly label: string; readonly start: stri
 
 const Categories = () => {
   const { query } = address.value
+  const after = query.get("after") ?? undefined
   const load = useAnswer(get("/categories", {
-    query: { prefix: query.get("prefix") ?? undefined, after: query.get("after") ?? undefined, limit: 200 }
+    query: { prefix: query.get("prefix") ?? undefined, after, limit: 200 }
   }))
   return (
     <View title="Streams" actions={<a class="button" href={pathOf("/attributes")}>With attributes</a>}>
@@ -161,7 +165,7 @@ const Categories = () => {
               : (
                 <>
                   <CategoriesTable categories={categories} />
-                  <Pages next={next} />
+                  <Pages after={after} next={next} />
                 </>
               )}
         </Loaded>
@@ -172,9 +176,10 @@ const Categories = () => {
 
 const OfCategory = ({ category }: { readonly category: string }) => {
   const { query } = address.value
+  const after = query.get("after") ?? undefined
   const load = useAnswer(get("/categories/:category/streams", {
     params: { category },
-    query: { prefix: query.get("prefix") ?? undefined, after: query.get("after") ?? undefined, limit: pageSize }
+    query: { prefix: query.get("prefix") ?? undefined, after, limit: pageSize }
   }))
   return (
     <View
@@ -222,21 +227,13 @@ const OfCategory = ({ category }: { readonly category: string }) => {
                               </a>
                             </th>
                             <td class="num">{number(version + 1)}</td>
-                            <td class="type clip">
-                              <Text>{last.type}</Text>
-                            </td>
-                            <td class="num">
-                              <PositionLink position={last.globalPosition} />
-                            </td>
-                            <td class="fit dim">
-                              <Ago time={last.time} />
-                            </td>
+                            <LastCells last={last} />
                           </tr>
                         ))}
                       </tbody>
                     </table>
                   </div>
-                  <Pages next={next} />
+                  <Pages after={after} next={next} />
                 </>
               )}
         </Loaded>
