@@ -103,7 +103,8 @@ export const parked = Command.make("parked", {
     ])
   )
 
-const Replayed = Schema.Struct({
+/** For whom something was replayed or dropped, and how much. */
+const Steered = Schema.Struct({
   consumer: Schema.String,
   category: Schema.String,
   streams: Schema.Int,
@@ -150,7 +151,7 @@ export const replay = Command.make("replay", {
         }. The consumer carries it out when it runs; ` +
         `eventfold parked ${consumer} shows what is left`,
       { consumer, category: owner.category, streams, messages },
-      Replayed
+      Steered
     )
   }).pipe(Effect.provide(Stores.messageStore()))).pipe(
     Command.withDescription(
@@ -163,13 +164,6 @@ export const replay = Command.make("replay", {
       { command: "eventfold replay notifier --all --yes", description: "Everything, without asking" }
     ])
   )
-
-const Dropped = Schema.Struct({
-  consumer: Schema.String,
-  category: Schema.String,
-  streams: Schema.Int,
-  messages: Schema.Int
-})
 
 /** Drops what is parked. */
 export const drop = Command.make("drop", {
@@ -218,7 +212,7 @@ export const drop = Command.make("drop", {
     yield* Print.done(
       `${inWords(messages)} dropped: ${consumer} will not handle them`,
       { consumer, category: owner.category, streams, messages },
-      Dropped
+      Steered
     )
   }).pipe(Effect.provide(Stores.messageStore()))).pipe(
     Command.withDescription("Gives parked messages up, with a reason: one, those of a stream, or all. It asks first"),

@@ -154,30 +154,20 @@ export const uninstall = Command.make("uninstall", {
     Command.withExamples([{ command: "eventfold uninstall --url postgres://owner@localhost/shop" }])
   )
 
-const Version = Schema.Struct({
-  command: Schema.String,
-  node: Schema.String,
-  /** The version of the schema that the command is made for. */
-  librarySchema: Schema.Int,
-  store: Schema.Struct({
-    server: Schema.String,
-    database: Schema.String,
-    user: Schema.String,
-    functions: Schema.Literals(["ours", "stock", "none"]),
-    schema: Schema.OptionFromNullOr(Schema.Int),
-    oldestServed: Schema.OptionFromNullOr(Schema.Int),
-    messageDb: Schema.OptionFromNullOr(Schema.String)
-  })
-})
-
 /** What is installed. */
 export const version = (command: string) =>
   Command.make("version", {}, () =>
     Effect.gen(function*() {
-      const { schemaVersion, versions } = yield* loadDatabase
+      const { schemaVersion, Versions, versions } = yield* loadDatabase
       const store = yield* versions
       yield* Print.record({ command, node: process.versions.node, librarySchema: schemaVersion, store }, {
-        schema: Version,
+        schema: Schema.Struct({
+          command: Schema.String,
+          node: Schema.String,
+          // The version of the schema that the command is made for.
+          librarySchema: Schema.Int,
+          store: Versions
+        }),
         columns: [
           { title: "command", cell: ({ command }) => command },
           { title: "Node", cell: ({ node }) => node },
