@@ -84,15 +84,15 @@ const append = Effect.gen(function*() {
   }, Effect.scoped)
 })
 
-const heartbeat = Buffer.from("{\"heartbeat\"")
+const caughtUp = Buffer.from("\"caughtUp\":true")
 
-/** Reads the category until its first heartbeat, which says that everything has come. */
+/** Reads the category until a heartbeat says that everything has come. */
 const readOnce = Effect.flatMap(open, (socket) =>
   Effect.callback<number, PeerError>((resume) => {
     let lines = 0
     socket.on("data", (chunk: Buffer) => {
       for (let at = chunk.indexOf("{\"id\":"); at >= 0; at = chunk.indexOf("{\"id\":", at + 6)) lines++
-      if (!chunk.includes(heartbeat)) return
+      if (!chunk.includes(caughtUp)) return
       socket.destroy()
       resume(lines < 0.9 * ledger.messages ? Effect.fail(refused(chunk.toString("latin1"))) : Effect.succeed(lines))
     })

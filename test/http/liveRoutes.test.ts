@@ -140,7 +140,7 @@ describe("the routes of live answers", () => {
       yield* Effect.promise(async () => reader?.cancel())
       const lines = text.trimEnd().split("\n").map((line): { readonly data?: unknown } => JSON.parse(line))
       assert.deepStrictEqual(lines.map(({ data }) => data), ["ü\n", "", undefined])
-      assert.deepStrictEqual(lines[2], { heartbeat: { position: 1 } } as object)
+      assert.deepStrictEqual(lines[2], { heartbeat: { position: 1, caughtUp: true } } as object)
       assert.strictEqual(
         (yield* ask(`${url}/live`, { ...as("reader"), accept: "text/html, */*" })).type,
         "text/event-stream"

@@ -570,18 +570,19 @@ export class Categories extends HttpApiGroup.make("categories").add(
 ).middleware(Access).annotateMerge(OpenApi.annotations({ description: "Read and list categories" })) {}
 
 /**
- * A heartbeat of a live answer: the client has everything up to this position.
+ * A heartbeat of a live answer: the client has everything up to this position, and `caughtUp` says whether that is all there is.
  *
  * **Details**
  *
- * The first one tells that the client has caught up; then there is one each 15 seconds. The position is that of the stream, or the
- * global one for a category and for everything. It is -1 for a stream without messages.
+ * There is one as soon as the client has caught up, and one each 15 seconds: also while it catches up, when nothing waits for it. The
+ * position is that of the stream, or the global one for a category and for everything. It is -1 for a stream without messages.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const Heartbeat = Schema.Struct({
-  position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1))
+  position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(-1)),
+  caughtUp: Schema.Boolean
 }).annotate({ identifier: "Heartbeat" })
 
 /**
@@ -625,7 +626,7 @@ const alsoAsLines = {
     schema: {
       type: "string",
       description: "A line of JSON for each message, a `RecordedMessage`, or for each heartbeat, as in " +
-        "`{\"heartbeat\":{\"position\":12}}`"
+        "`{\"heartbeat\":{\"position\":12,\"caughtUp\":true}}`"
     }
   }
 }

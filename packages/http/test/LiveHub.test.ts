@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Schema, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Layer, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Message, MessageStore, StoreError } from "eventfold"
 import * as Frames from "../src/internal/live/frames.ts"
@@ -41,6 +41,9 @@ const append = Effect.fnUntraced(function*(streamName: string, count: number, me
 /** Lets the followers send what there is. */
 const pass = (duration: "25 millis" | "1 second" | "15 seconds" = "25 millis") =>
   settle.pipe(Effect.andThen(TestClock.adjust(duration)), Effect.andThen(settle))
+
+/** The heartbeat of a client that has everything. */
+const caughtUpAt = (position: number) => JSON.stringify({ position, caughtUp: true })
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
@@ -139,8 +142,7 @@ describe("a live client", () => {
         const client = yield* watch(hub, sse(category("account")))
         yield* pass()
         assert.deepStrictEqual(client.ids(), range(1, 100))
-        // The first heartbeat says that it has caught up.
-        assert.deepStrictEqual(client.heartbeats(), ["{\"position\":100}"])
+        assert.deepStrictEqual(client.heartbeats(), [caughtUpAt(100)])
         yield* append("account-2", 3)
         yield* pass()
         assert.deepStrictEqual(client.ids(), [...range(1, 100), 102, 103, 104])
@@ -163,9 +165,9 @@ describe("a live client", () => {
         yield* pass()
         assert.deepStrictEqual(clients.map((client) => client.ids()), [range(0, 4), range(2, 4), []])
         assert.deepStrictEqual(clients.map((client) => client.heartbeats()[0]), [
-          "{\"position\":2}",
-          "{\"position\":2}",
-          "{\"position\":-1}"
+          caughtUpAt(2),
+          caughtUpAt(2),
+          caughtUpAt(-1)
         ])
         assert.isUndefined(clients[2]?.events()[0]?.id)
         yield* append("account-3", 1)
@@ -227,11 +229,11 @@ describe("a live client", () => {
         assert.isAbove(second?.length ?? 0, 0)
         yield* pass("15 seconds")
         assert.deepStrictEqual(clients.map((client) => client.heartbeats().at(-1)), [
-          "{\"position\":49}",
-          "{\"position\":6}",
-          "{\"position\":49}",
-          "{\"position\":49}",
-          "{\"position\":49}"
+          caughtUpAt(49),
+          caughtUpAt(6),
+          caughtUpAt(49),
+          caughtUpAt(49),
+          caughtUpAt(49)
         ])
         assert.strictEqual(clients[0]?.events().at(-1)?.id, "49")
       })
@@ -320,7 +322,7 @@ describe("a live client", () => {
         yield* append("account-1", 2)
         yield* pass()
         const lines = client.text().trimEnd().split("\n").map((line): unknown => JSON.parse(line))
-        assert.deepStrictEqual(lines[0], { heartbeat: { position: 0 } })
+        assert.deepStrictEqual(lines[0], { heartbeat: { position: 0, caughtUp: true } })
         const messages = yield* Schema.decodeUnknownEffect(Schema.Array(Schema.toCodecJson(Message.RecordedMessage)))(
           lines.slice(1)
         )
@@ -338,10 +340,34 @@ describe("a live client", () => {
         ]
         yield* pass()
         for (const _ of range(1, 3)) yield* pass("15 seconds")
-        assert.deepStrictEqual(client.heartbeats(), Array(4).fill("{\"position\":0}"))
-        assert.deepStrictEqual(everything.heartbeats().at(-1), "{\"position\":7}")
+        assert.deepStrictEqual(client.heartbeats(), Array(4).fill(caughtUpAt(0)))
+        assert.deepStrictEqual(everything.heartbeats().at(-1), caughtUpAt(7))
       })
     ))
+
+  it.effect("is told by a heartbeat while it catches up that this is not all", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore.MessageStore
+      const answered = yield* Deferred.make<void>()
+      let pages = 0
+      const slow = MessageStore.MessageStore.of({
+        ...store,
+        readCategoryPage: (...args) =>
+          Effect.andThen(pages++ === 0 ? Effect.void : Deferred.await(answered), store.readCategoryPage(...args))
+      })
+      yield* append("account-1", 100)
+      yield* Effect.gen(function*() {
+        const hub = yield* Hub.make()
+        const client = yield* watch(hub, sse(category("account")))
+        yield* pass("15 seconds")
+        assert.deepStrictEqual(client.ids(), range(1, 64))
+        assert.deepStrictEqual(client.heartbeats(), [JSON.stringify({ position: 64, caughtUp: false })])
+        yield* Deferred.succeed(answered, undefined)
+        yield* pass()
+        assert.deepStrictEqual(client.ids(), range(1, 100))
+        assert.deepStrictEqual(client.heartbeats().slice(1), [caughtUpAt(100)])
+      }).pipe(Effect.provideService(MessageStore.MessageStore, slow))
+    }).pipe(Effect.provide(MessageStore.layerMemory)))
 })
 
 describe("a client that reads slowly", () => {
@@ -431,7 +457,7 @@ describe("a store that fails", () => {
       yield* append("account-1", 3)
       yield* pass("15 seconds")
       assert.deepStrictEqual(following.ids(), range(1, 100))
-      assert.deepStrictEqual(following.heartbeats(), ["{\"position\":100}", "{\"position\":100}"])
+      assert.deepStrictEqual(following.heartbeats(), [caughtUpAt(100), caughtUpAt(100)])
       // A request is answered with a problem while the store is away.
       assert.strictEqual(yield* Effect.flip(hub.open(sse(category("account"), 3))), state.failure)
       state.failure = undefined

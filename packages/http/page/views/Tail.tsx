@@ -25,6 +25,9 @@ const pulse = 250
 /** A minute of rates, by the second. */
 const seconds = 60
 
+const isCaughtUpHeartbeat = (data: unknown): boolean =>
+  typeof data === "object" && data !== null && "caughtUp" in data && data.caughtUp === true
+
 const isMessage = (data: unknown): data is RecordedMessage =>
   typeof data === "object" && data !== null && "globalPosition" in data && typeof data.globalPosition === "number"
 
@@ -62,8 +65,8 @@ export const Tail = (
   const path = start.current === undefined ? undefined : pathOf("/live", {}, { from: start.current, ...filters() })
 
   const take = ({ data, event }: Event) => {
-    // The first one says that all before was there already.
-    if (event === "heartbeat") isCaughtUp.current = true
+    // Once it has caught up, what comes is new.
+    if (event === "heartbeat") isCaughtUp.current ||= isCaughtUpHeartbeat(data)
     if (event !== "message" || !isMessage(data)) return
     waiting.current.push(data)
     // What nobody looks at is counted, and only the newest of it is kept.

@@ -57,7 +57,7 @@ export interface Reads {
   readonly untilBack: UntilBack
 }
 
-/** Joins the follower. The first heartbeat, at once, tells the client that it has caught up. */
+/** Joins the follower. A heartbeat, at once, tells the client that it has caught up. */
 const join = (subscriber: Subscriber, tail: Tail, reached: number, beginning = reached): boolean => {
   if (!tail.join(subscriber, reached, beginning)) return false
   subscriber.heartbeat(Frames.heartbeat)

@@ -48,12 +48,19 @@ export const encode = (frames: ReadonlyArray<Frame>, format: Format, idOf: IdOf)
   return utf8.encode(text)
 }
 
+/** Where a client is: the position up to which it has everything, and whether that is all there is. */
+export interface Place {
+  readonly position: number
+  readonly caughtUp: boolean
+}
+
 /**
- * The bytes of a heartbeat: the position up to which the client has everything. As an SSE event it has the position as its id, so
- * that a client whose filters let little pass resumes there. A stream without messages has the position -1, which is no id.
+ * The bytes of a heartbeat. As an SSE event it has the position as its id, so that a client whose filters let little pass resumes
+ * there. A stream without messages has the position -1, which is no id.
  */
-export const heartbeat = (position: number, format: Format): Uint8Array => {
-  if (format === "ndjson") return utf8.encode(`{"heartbeat":{"position":${position}}}\n`)
+export const heartbeat = ({ caughtUp, position }: Place, format: Format): Uint8Array => {
+  const data = `{"position":${position},"caughtUp":${caughtUp}}`
+  if (format === "ndjson") return utf8.encode(`{"heartbeat":${data}}\n`)
   const id = position < 0 ? "" : `id: ${position}\n`
-  return utf8.encode(`${id}event: heartbeat\ndata: {"position":${position}}\n\n`)
+  return utf8.encode(`${id}event: heartbeat\ndata: ${data}\n\n`)
 }

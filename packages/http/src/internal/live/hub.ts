@@ -93,12 +93,12 @@ const refuseAhead = Effect.fnUntraced(function*({ source }: Selection, position:
   if (end < position) return yield* ahead(position, end)
 })
 
-/** The bytes of a heartbeat, made once for the clients at the same position. */
+/** The bytes of a heartbeat, made once for the clients at the same place. */
 const sharedHeartbeat = () => {
   const made = new Map<string, Uint8Array>()
-  return (position: number, format: Frames.Format): Uint8Array => {
-    const key = `${format}${position}`
-    const bytes = made.get(key) ?? Frames.heartbeat(position, format)
+  return (place: Frames.Place, format: Frames.Format): Uint8Array => {
+    const key = `${format} ${place.position} ${place.caughtUp}`
+    const bytes = made.get(key) ?? Frames.heartbeat(place, format)
     made.set(key, bytes)
     return bytes
   }

@@ -12,7 +12,7 @@ import type * as Pull from "effect/Pull"
 import type { ReadAllError, ReadCategoryError, ReadStreamError } from "eventfold/MessageStore"
 import type { Unsupported } from "eventfold/StoreError"
 import type { PositionAhead } from "../../Problem.ts"
-import type { Format } from "./frames.ts"
+import type { Format, Place } from "./frames.ts"
 import { keyOf, type Selection } from "./selection.ts"
 
 /** How reading for a live client can fail. */
@@ -49,7 +49,7 @@ interface Chunk {
 type State = "behind" | "joined" | "ended"
 
 /** Makes the bytes of a heartbeat. */
-export type HeartbeatBytes = (position: number, format: Format) => Uint8Array
+export type HeartbeatBytes = (place: Place, format: Format) => Uint8Array
 
 type Bytes = NonEmptyReadonlyArray<Uint8Array>
 
@@ -71,7 +71,7 @@ export interface Subscriber {
   readonly hasQueue: () => boolean
   /** Adds bytes. Gives false when the queue is full: then the client is behind again, or cut off. */
   readonly offer: (bytes: Uint8Array, position: number) => boolean
-  /** Adds a heartbeat at the client's position, however full the queue is. */
+  /** Adds a heartbeat of the client's place, however full the queue is. */
   readonly heartbeat: (bytes: HeartbeatBytes) => void
   /** Notes a position up to which nothing more is to come, when it is higher. */
   readonly advance: (position: number) => void
@@ -217,7 +217,7 @@ export const make = (
     },
     fallBehind,
     heartbeat: (bytes) => {
-      if (state !== "ended") add(bytes(position, format))
+      if (state !== "ended") add(bytes({ position, caughtUp: state === "joined" }, format))
     },
     end,
     fail: (cause) => {
