@@ -98,6 +98,12 @@ const everything = Effect.gen(function*() {
   ])
   assert.lengthOf(yield* Stream.runCollect(store.readStream("account-1")), 3)
   assert.lengthOf(yield* Stream.runCollect(store.readStream("account-1", { direction: "backwards" })), 3)
+  const together = yield* Effect.forEach(
+    ["account-1", "account-2", "account-3"],
+    (name) => Stream.runCollect(store.readStream(name)),
+    { concurrency: "unbounded" }
+  )
+  assert.deepStrictEqual(together.map(({ length }) => length), [3, 4, 1])
   assert.lengthOf(
     yield* Stream.runCollect(
       store.readCategory("account", { types: ["T"], consumerGroup: { member: 0, size: 1 } })

@@ -6,10 +6,23 @@ import type { CategoryPage, CategoryRange, CountAllRange, StoreBackend, StreamPa
 import type { CategoryName, StreamName } from "eventfold/StreamName"
 import { patiently } from "../client/bound.ts"
 import type { FunctionCall } from "../client/functionCalls.ts"
-import { messageColumns, readMessagePage, readMessages } from "../client/messageRows.ts"
+import { messageColumns, messagePage, readMessagePage, readMessages } from "../client/messageRows.ts"
 import type { Statements } from "../client/statements.ts"
 import { safePosition, wireNumber } from "../client/wireValues.ts"
 import { categoryFilters, categoryOf, isNotBookkeeping, isOfTypes, opaque } from "./filters.ts"
+
+/** Reads a page of a stream forwards, as rows. */
+export const streamRows = (statements: Statements, call: FunctionCall) => ({ from, limit, streamName }: StreamPage) =>
+  statements.query(
+    "readStream",
+    statements.sql`${
+      call(
+        streamName,
+        (name) =>
+          statements.sql`message_store.get_stream_messages(${name}, ${BigInt(from ?? 0)}, ${BigInt(limit)}) AS called`
+      )
+    }`.values
+  )
 
 type StreamReads = Pick<StoreBackend, "readStream" | "lastMessage" | "streamVersion" | "findMessage" | "messageById">
 
@@ -20,13 +33,7 @@ const streamReads = (
   backwards: StoreBackend["readStream"]
 ): StreamReads => {
   const { query, sql } = statements
-  const forwards = ({ from, limit, streamName }: StreamPage) =>
-    sql`${
-      call(
-        streamName,
-        (name) => sql`message_store.get_stream_messages(${name}, ${BigInt(from ?? 0)}, ${BigInt(limit)}) AS called`
-      )
-    }`
+  const forwards = streamRows(statements, call)
 
   const last = (streamName: StreamName, type: string | undefined) =>
     sql`${call(streamName, (name) => sql`message_store.get_last_stream_message(${name}, ${type ?? null}) AS called`)}`
@@ -48,7 +55,7 @@ const streamReads = (
     messageById: (id) => Effect.map(readMessages(statements, "messageById", findById(id)), Arr.head),
     readStream: (page) =>
       page.direction === "forwards"
-        ? readMessagePage(statements, "readStream", forwards(page).values, true)
+        ? Effect.map(forwards(page), (rows) => messagePage(statements, rows, true))
         : backwards(page),
     lastMessage: (streamName, type) =>
       Effect.map(readMessages(statements, "lastMessage", last(streamName, type).values, true), Arr.head),

@@ -83,6 +83,50 @@ const streamPages = (it: It, supports: Supports) => {
       ).pipe(Effect.map((result) => assert.isUndefined(Arbitrary.formatCheckFailure(result))))
     }))
 
+  it.effect("gives callers that read many streams at once each its own, short and long, from where it asked", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const category = yield* newCategory
+      const lengths = [0, 1, 2, 127, 128, 129, 300]
+      const names = lengths.map((length) => `${category}-${length}`)
+      yield* Effect.forEach(lengths.slice(1), (length) => store.append(`${category}-${length}`, numbered(length)))
+      const asked = upTo(3).flatMap(() =>
+        names.flatMap((name, i) =>
+          [0, 1, 127, 128, 129].flatMap((from) =>
+            [undefined, 5, 200].map((limit) => ({ name, length: lengths[i] ?? 0, from, limit }))
+          )
+        )
+      )
+      const found = yield* Effect.forEach(
+        asked,
+        ({ from, limit, name }) => readStream(name, { from, ...limit === undefined ? {} : { limit } }),
+        { concurrency: "unbounded" }
+      )
+      for (const [i, { from, length, limit, name }] of asked.entries()) {
+        const messages = found[i] ?? []
+        assert.deepStrictEqual(dataOf(messages), upTo(length).slice(from, limit === undefined ? length : from + limit))
+        assert.deepStrictEqual(positions(messages), dataOf(messages) as ReadonlyArray<number>)
+        assert.isTrue(messages.every(({ streamName }) => streamName === name))
+      }
+    }))
+
+  it.effect("sees what was written before it, beside any number of others", () =>
+    Effect.gen(function*() {
+      const store = yield* MessageStore
+      const category = yield* newCategory
+      const outdated = yield* Effect.forEach(upTo(40), (i) =>
+        Effect.gen(function*() {
+          const name = `${category}-${i % 10}`
+          let count = 0
+          for (const _ of upTo(5)) {
+            const { version } = yield* store.append(name, { type: "A", data: i })
+            if ((yield* readStream(name)).length <= version) count += 1
+          }
+          return count
+        }), { concurrency: "unbounded" })
+      assert.deepStrictEqual(outdated, outdated.map(() => 0))
+    }))
+
   it.effect("gives large pages whole and in order", () =>
     Effect.gen(function*() {
       const store = yield* MessageStore
