@@ -16,6 +16,10 @@ import { allName } from "../store/bookkeeping.ts"
  *
  * **Details**
  *
+ * A time is looked up by halving the log, in some thirty reads and those of a minute of messages. The time of a message is when its
+ * transaction began. Where times go back by more than a minute, as in messages that were imported from another store, the consumer
+ * starts at a place where they pass the time, which need not be the first such place.
+ *
  * Now is before `Consumer.start` returns: what the program appends directly afterwards is handled. The end is written as the
  * consumer's position as soon as it has its lease. A process that waits for the lease keeps the end of its own start until
  * it finds such a position.

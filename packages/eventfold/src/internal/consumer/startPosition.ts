@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
 import { MessageStore, type ReadCategoryError } from "../../MessageStore.ts"
 import { retryOutages } from "../processor/outage.ts"
 import { ofConsumer } from "../processor/subject.ts"
 import * as InProcess from "../store/inProcess.ts"
 import { type Consumer, readsAll } from "./definition.ts"
+import { afterWhich, type Log } from "./firstSince.ts"
 
 type AnyConsumer = Consumer<unknown, unknown>
 
@@ -35,13 +35,18 @@ export const startAfter = Effect.fnUntraced(function*(consumer: Starting) {
   if (start === "beginning") return 0
   if (start === "end") return yield* endOf(consumer)
   if ("position" in start) return Math.max(0, start.position - 1)
-  let after = 0
-  const messages = readsAll(consumer) ? store.readAll({ categories }) : store.readCategory(category)
-  yield* messages.pipe(
-    Stream.takeWhile(({ time }) => time.epochMilliseconds < start.time.epochMilliseconds),
-    Stream.runForEachArray((rows) => Effect.sync(() => after = rows.at(-1)?.globalPosition ?? after))
-  )
-  return after
+  const log: Log<ReadCategoryError> = readsAll(consumer)
+    ? {
+      // The log is halved by messages of any category: to find the next one of a few would read what is between.
+      firstFrom: (from) => Effect.map(store.readAllPage({ from, limit: 1 }), ({ messages: [first] }) => first),
+      from: (from) => store.readAll({ from, categories })
+    }
+    : {
+      firstFrom: (from) =>
+        Effect.map(store.readCategoryPage(category, { from, limit: 1 }), ({ messages: [first] }) => first),
+      from: (from) => store.readCategory(category, { from })
+    }
+  return yield* afterWhich(log, start.time, yield* endOf(consumer))
 })
 
 /** Gives the global position after which a consumer without a recorded position starts. */
