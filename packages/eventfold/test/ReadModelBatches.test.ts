@@ -3,6 +3,7 @@ import { Array as Arr, Clock, DateTime, Effect, Exit, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Message, StreamName } from "eventfold"
 import { inBatches } from "../src/internal/readModel/batches.ts"
+import { pageSize } from "../src/internal/readModel/pages.ts"
 import type { Wanted } from "../src/internal/readModel/readAhead.ts"
 import { throttling } from "../src/internal/readModel/throttle.ts"
 
@@ -34,6 +35,14 @@ it("a batch has at most as many messages as one transaction may handle", () => {
   const batches = inBatches(page([1, 2, 3, 4, 5], []), { atOnce: 2, history: 0 })
   assert.deepStrictEqual(positionsOf(batches), [[1, 2], [3, 4], [5]])
   assert.deepStrictEqual(inBatches(page([], []), { atOnce: 2, history: 0 }), [])
+})
+
+it("a page is whole transactions, about as large as other pages, unless its size is given", () => {
+  const sizes = [[1, undefined], [300, undefined], [500, undefined], [1_000, undefined], [4_096, undefined], [500, 700]] as const
+  assert.deepStrictEqual(
+    sizes.map(([atOnce, batchSize]) => pageSize({ atOnce, options: { version: 1, batchSize } })),
+    [1_024, 900, 1_000, 1_000, 4_096, 700]
+  )
 })
 
 it("a batch ends with the history, and a message that could not be decoded is one by itself", () => {

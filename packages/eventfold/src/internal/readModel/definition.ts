@@ -57,7 +57,10 @@ export interface Options {
   readonly fingerprint?: string | undefined
   /** How many messages one transaction handles at most. Defaults to 500, for `ReadModel.batch` to 1,000. */
   readonly atOnce?: number | undefined
-  /** How many messages one statement reads. The read model holds about twice as many in memory. Defaults to 1,024. */
+  /**
+   * How many messages one statement reads. The read model holds about twice as many in memory. Defaults to the largest multiple of
+   * `atOnce` up to 1,024, and at least to `atOnce`: the rest of a page would take a transaction of its own.
+   */
   readonly batchSize?: number | undefined
   /**
    * When to handle messages again whose handler failed. A message that could not be decoded (`DecodeError`) is not retried.

@@ -1,12 +1,19 @@
 import * as Effect from "effect/Effect"
-import { MessageStore } from "../../MessageStore.ts"
+import { defaultBatchSize, MessageStore } from "../../MessageStore.ts"
 import type { ReadPageResult } from "../../StoreBackend.ts"
 import * as LogReader from "../processor/logReader.ts"
 import { ofReadModel } from "../processor/subject.ts"
 import type { ReadModel } from "./definition.ts"
 
 /** What a definition says about the messages that it reads. */
-export type Reads = Pick<ReadModel<unknown, unknown>, "name" | "sources" | "categories" | "types" | "options">
+export type Reads = Pick<ReadModel<unknown, unknown>, "name" | "sources" | "categories" | "types" | "atOnce" | "options">
+
+/**
+ * How many messages a page has at most: as many transactions' worth as make about a usual page. The rest of a page that is no
+ * multiple of what a transaction handles would be a transaction of its own.
+ */
+export const pageSize = ({ atOnce, options: { batchSize } }: Pick<Reads, "atOnce" | "options">): number =>
+  batchSize ?? atOnce * Math.max(1, Math.floor(defaultBatchSize / atOnce))
 
 /** The category that a read model reads; `undefined` when it reads several, or everything. */
 const onlyCategory = ({ categories }: Reads): string | undefined => categories?.length === 1 ? categories[0] : undefined
@@ -18,7 +25,7 @@ export const readsNothing = (model: Reads): boolean => LogReader.filtersOf(model
 const readerOptions = (model: Reads): LogReader.Options => ({
   category: readsNothing(model) ? undefined : onlyCategory(model),
   selection: { categories: model.categories, types: model.types, bookkeeping: true },
-  batchSize: model.options.batchSize
+  batchSize: pageSize(model)
 })
 
 export const makeReader = (model: Reads) => LogReader.make(ofReadModel(model), readerOptions(model))

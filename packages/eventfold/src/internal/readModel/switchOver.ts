@@ -2,14 +2,13 @@ import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { RecordedMessage } from "../../Message.ts"
-import { defaultBatchSize } from "../../MessageStore.ts"
 import { type Build, BuildMoved, ReadModelStore, type TableDifference } from "../../ReadModelStore.ts"
 import { StoreError } from "../../StoreError.ts"
 import * as Eager from "../runtime/eagerLoop.ts"
 import { log } from "../runtime/log.ts"
 import type { BuildOptions, ReadModel } from "./definition.ts"
 import { BuildsDiffer } from "./errors.ts"
-import { readAlone } from "./pages.ts"
+import { pageSize, readAlone } from "./pages.ts"
 import * as SideEffects from "./sideEffects.ts"
 
 /** Whether the build is live now, or still too far behind to catch up within the transaction of the switch. */
@@ -26,7 +25,7 @@ const catchUp = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>, first:
     const { hasMore, messages, through } = yield* readAlone(
       model,
       build.checkpoint.position + 1,
-      model.options.batchSize ?? defaultBatchSize
+      pageSize(model)
     )
     const decoded = yield* Eager.filterMap(messages.filter(isUpTo), model.decode)
     const last = decoded.at(-1)?.message
