@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import * as Archive from "eventfold/Archive"
 import * as Streams from "eventfold/Streams"
 import * as Verify from "eventfold/Verify"
+import { randomBytes } from "node:crypto"
 import { gunzipSync, gzipSync } from "node:zlib"
 import * as Archives from "../support/Archives.ts"
 import * as Catalog from "../support/Catalog.ts"
@@ -131,6 +132,27 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
         assert.deepStrictEqual(yield* findings(target), [])
         const error = yield* Effect.flip(importInto(target, archive, { globalPositions: "keep" }))
         assert.strictEqual(error._tag, "InvalidArgument")
+      }
+    }))
+
+  it.effect("bounds a chunk where messages get larger than those before", () =>
+    Effect.gen(function*() {
+      const mebibyte = 1 << 20
+      for (const store of [yield* Archives.inMemory, (yield* database).store]) {
+        yield* fillMany(store, 400)
+        for (let i = 0; i < 12; i++) {
+          const data = { text: randomBytes(mebibyte / 2).toString("hex") }
+          yield* store.append("large-1", { type: "Large", data })
+        }
+        const chunks: Array<number> = []
+        let size = 0
+        for (const line of (yield* archiveOf(store)).split("\n")) {
+          size += line.length
+          if (!Archives.isOfChunk(line)) continue
+          chunks.push(size)
+          size = 0
+        }
+        assert.isAtMost(Math.max(...chunks), 3.5 * mebibyte)
       }
     }))
 

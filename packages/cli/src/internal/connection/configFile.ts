@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import { UsageError } from "../failures/errors.ts"
-import type { Lookup } from "./environment.ts"
+import { home, type Lookup } from "./environment.ts"
 import { ConfigFile } from "./settings.ts"
 
 /** A store, and the module of its application. Paths are relative to the file. */
@@ -51,8 +51,8 @@ const candidates = Effect.fnUntraced(function*(lookup: Lookup) {
   const variable = yield* lookup("EVENTFOLD_CONFIG")
   if (Option.isSome(variable)) return { files: [variable.value], isNamed: true }
   const base = yield* lookup("XDG_CONFIG_HOME")
-  const home = yield* lookup("HOME")
-  const folder = Option.orElse(base, () => Option.map(home, (home) => path.join(home, ".config")))
+  const ofHome = Option.map(yield* home(lookup), (folder) => path.join(folder, ".config"))
+  const folder = Option.orElse(base, () => ofHome)
   const ofUser = Option.match(folder, {
     onNone: () => [],
     onSome: (one) => [path.join(one, "eventfold", "config.json")]

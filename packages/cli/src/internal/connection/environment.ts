@@ -34,3 +34,7 @@ export const lookup: Effect.Effect<Lookup, UsageError, FileSystem.FileSystem> = 
   const behind = lookIn(ConfigProvider.fromDotEnvContents(file.value))
   return (name) => Effect.filterOrElse(environment(name), Option.isSome, () => behind(name))
 })
+
+/** The folder of the user, by the variable of Unix or of Windows. */
+export const home = (lookup: Lookup): Effect.Effect<Option.Option<string>, UsageError> =>
+  Effect.filterOrElse(lookup("HOME"), Option.isSome, () => lookup("USERPROFILE"))
