@@ -54,6 +54,8 @@ const attributes = (url: string) =>
     Database.client(url)
   )
 
+const asBytes = (text: string) => new Uint8Array(Buffer.from(text))
+
 /** What an import says of a text that is no whole archive. */
 const refused = Effect.fnUntraced(function*(text: string) {
   const error = yield* Effect.flip(importInto(yield* Archives.inMemory, text))
@@ -237,7 +239,7 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
         "lines are missing"
       )
       assert.include(yield* refused(""), "there is nothing in it")
-      assert.include(yield* refused("a,b\n1,2\n"), "ends in the middle")
+      assert.include(yield* refused("a,b\n1,2\n"), "begins with its header, and this is none")
       assert.include(
         yield* refused(archive.replace("\"version\":1", "\"version\":2")),
         "line 1 of the archive: the archive has the format 2"
@@ -248,6 +250,43 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
         yield* refused(archive.replace(/\{"end".*/, "{\"end\":true,\"chunks\":1,\"messages\":1,\"streams\":0}")),
         "other chunks"
       )
+    }))
+
+  it.effect("that has no end of a chunk is refused before it is read to its end", () =>
+    Effect.gen(function*() {
+      const endless = [
+        ["begins with its header, and this is none", Stream.forever(Stream.make(new Uint8Array(65_536)))],
+        [
+          "no chunk ends within 50000 lines",
+          Stream.concat(
+            Stream.make(asBytes(`${(yield* archiveOf(yield* Archives.inMemory)).split("\n")[0]}\n`)),
+            Stream.forever(Stream.make(asBytes("{}\n".repeat(10_000))))
+          )
+        ]
+      ] as const
+      for (const [says, input] of endless) {
+        const error = yield* Effect.flip(on(yield* Archives.inMemory)(Archive.fromStream(input)))
+        assert.strictEqual(error._tag, "InvalidArchive")
+        assert.include(error.message, says)
+      }
+    }))
+
+  it.effect("names the line of a message that the store can't take", () =>
+    Effect.gen(function*() {
+      const source = yield* Archives.inMemory
+      yield* source.append("account-1", ["1", "2", "3"].map((n) => ({ type: "T", data: { n, emoji: "😀" } })))
+      const archive = yield* archiveOf(source)
+      const wrong = [
+        ["data", (line: string) => line.replace("\"n\":\"2\"", "\"n\":02")],
+        ["data", (line: string) => line.replace("\"n\":\"2\"", "\"n\":\"\\u0000\"")],
+        ["time", (line: string) => line.replace(/"time":"[^"]*"/, "\"time\":\"yesterday noon\"")]
+      ] as const
+      for (const [field, change] of wrong) {
+        const changed = archive.split("\n").map((line) => line.includes("\"n\":\"2\"") ? change(line) : line).join("\n")
+        const error = yield* Effect.flip(importInto((yield* database).store, Archives.sealed(changed)))
+        assert.strictEqual(error._tag, "InvalidArchive")
+        assert.include(error.message, `line 4 of the archive: the store can't take the ${field} of the message`)
+      }
     }))
 
   it.effect.each(["store.ndjson.gz"])(
@@ -398,7 +437,8 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
       const whole = yield* temporaryFile("whole.ndjson")
       const path = yield* temporaryFile("killed.ndjson.gz")
       const first = yield* open(source)
-      yield* fillMany(first, 5_000)
+      // More than an export reads ahead.
+      yield* fillMany(first, 11_000)
       const { messages } = yield* on(first)(Archive.toFile(whole))
       const before = yield* archiveOf(first)
 

@@ -115,6 +115,15 @@ layer(Command.Shared.layer, { excludeTestServices: true })("the command", (it) =
         })
     )
 
+    it.effect("refuses input that is not UTF-8, and writes nothing", () =>
+      Effect.gen(function*() {
+        const stdin = Uint8Array.from(Buffer.from(`{"type":"T","data":{"name":"Z\u00fcrich"}}\n`, "latin1"))
+        const { code, stderr } = yield* run("write latin-1 --file -", { stdin })
+        assert.strictEqual(code, 2, stderr)
+        assert.include(stderr, "stdin is not text in UTF-8")
+        assert.strictEqual((yield* run("last latin-1")).code, 1)
+      }))
+
     it.effect("refuses another version with 5, and the id of another message with 1", () =>
       Effect.gen(function*() {
         const conflict = yield* run("write account-1 Opened --expected 7")
@@ -203,6 +212,12 @@ layer(Command.Shared.layer, { excludeTestServices: true })("the command", (it) =
       ["replay mailer", 2, "replay needs the name of a stream, or --all"],
       ["read-models -o csv --json", 2, "--json is short for -o ndjson"],
       ["streams --url postgres://a/b --data c", 2, "--url and --data name two stores"],
+      ["streams --data=", 2, "--data names no folder"],
+      [`get ${"long".repeat(1_000)}`, 2, " … "],
+      ["import /nowhere", 2, "/nowhere can't be read: there is no such file"],
+      [`import ${import.meta.dirname}`, 2, "it is a folder"],
+      ["export /nowhere/store.ndjson", 1, "can't be written: there is no such file or folder"],
+      [`export ${import.meta.filename}`, 1, "--overwrite replaces it"],
       ["unknown", 2, "unknown"]
     ]
     it.effect.each(wrong)("%s ends with %i", ([args, code, says]) =>
@@ -318,6 +333,9 @@ layer(Command.Shared.layer, { excludeTestServices: true })("the command", (it) =
         const missing = yield* run("upgrade")
         assert.strictEqual(missing.code, 3)
         assert.include(missing.stderr, "has no store to upgrade")
+        const counted = yield* run("report streams")
+        assert.strictEqual(counted.code, 1)
+        assert.include(counted.stderr, "there is no message store")
         const ill = yield* run("doctor")
         assert.strictEqual(ill.code, 4)
         assert.include(ill.stdout, "install it: eventfold install")

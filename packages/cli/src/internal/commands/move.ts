@@ -6,13 +6,13 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { type PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Archive from "eventfold/Archive"
 import * as Stores from "../connection/stores.ts"
-import { CommandFailed, UsageError } from "../failures/errors.ts"
+import { CommandFailed } from "../failures/errors.ts"
+import { unreadable, unwritable } from "../failures/files.ts"
 import * as Print from "../output/print.ts"
 import { type Show, withProgress } from "../output/progress.ts"
 import { tell } from "../output/terminal.ts"
@@ -72,8 +72,16 @@ export const exportStore = Command.make("export", {
     }
     const exported = yield* withProgress("export", (show) =>
       Archive.toFile(file, { ...options, overwrite, onProgress: showing(show) })).pipe(
-        Effect.catchTag("PlatformError", (error: PlatformError) =>
-          Effect.fail(new CommandFailed({ message: `${file} can't be written: ${error.message}` }))),
+        Effect.catchTags({
+          PlatformError: (error) =>
+            Effect.fail(unwritable(file, "the same command continues it when that is mended")(error)),
+          ExportRefused: (error) =>
+            Effect.fail(
+              error.reason === "fileExists"
+                ? new CommandFailed({ message: error.message, hint: "--overwrite replaces it" })
+                : error
+            )
+        }),
         continuable("the export")
       )
     yield* Print.done(
@@ -126,8 +134,7 @@ export const importStore = Command.make("import", {
         if (file !== "-") return yield* Archive.fromFile(file, options)
         return yield* Archive.fromStream((yield* Stdio.Stdio).stdin, options)
       })).pipe(
-        Effect.catchTag("PlatformError", (error: PlatformError) =>
-          Effect.fail(new UsageError({ message: `${file} can't be read: ${error.message}` }))),
+        Effect.catchTag("PlatformError", (error) => Effect.fail(unreadable(file)(error))),
         continuable("the import")
       )
     const { keptPositions, leftOut, present, written } = imported

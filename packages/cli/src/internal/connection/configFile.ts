@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import { UsageError } from "../failures/errors.ts"
+import { unreadable } from "../failures/files.ts"
 import { home, type Lookup } from "./environment.ts"
 import { ConfigFile } from "./settings.ts"
 
@@ -77,7 +78,7 @@ export const read = Effect.fnUntraced(function*(
       Effect.catch((error) =>
         error.reason._tag === "NotFound" && !isNamed
           ? Effect.succeedNone
-          : Effect.fail(new UsageError({ message: `the configuration file ${file} can't be read: ${error.message}` }))
+          : Effect.fail(unreadable(`the configuration file ${file}`)(error))
       )
     )
     if (Option.isNone(text)) continue

@@ -46,8 +46,7 @@ export const namesDatabase = (lookup: Lookup): Effect.Effect<boolean, UsageError
 /** What becomes of a parameter before the URL is one of the library, which knows no files. */
 const ofFiles = ["service", "servicefile", "passfile"] as const
 
-const decoded = (text: string): string =>
-  Option.getOrElse(Option.liftThrowable(decodeURIComponent)(text), () => text)
+const decoded = (text: string): string => Option.getOrElse(Option.liftThrowable(decodeURIComponent)(text), () => text)
 
 /** What a URL says by itself, by libpq's names: the parameters of its query, and which parts come before it. */
 const saidBy = (url: string): ReadonlyMap<string, string> => {

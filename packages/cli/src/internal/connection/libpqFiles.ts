@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import type * as Stdio from "effect/Stdio"
 import { UsageError } from "../failures/errors.ts"
+import { unreadable } from "../failures/files.ts"
 import { tell } from "../output/terminal.ts"
 import { home, type Lookup } from "./environment.ts"
 
@@ -31,7 +32,7 @@ const textOf = Effect.fnUntraced(function*(file: string) {
     Effect.catch((error) =>
       error.reason._tag === "NotFound"
         ? Effect.succeedNone
-        : Effect.fail(new UsageError({ message: `the file ${file} can't be read: ${error.message}` }))
+        : Effect.fail(unreadable(`the file ${file}`)(error))
     )
   )
 })
@@ -82,7 +83,9 @@ export const password = Effect.fnUntraced(function*(
   const text = yield* textOf(file.value)
   if (Option.isNone(text)) return Option.none()
   if (yield* isOpenToOthers(file.value)) {
-    yield* tell(`the file ${file.value} is not used, as with psql: others may read the passwords in it. chmod 600 mends it`)
+    yield* tell(
+      `the file ${file.value} is not used, as with psql: others may read the passwords in it. chmod 600 mends it`
+    )
     return Option.none()
   }
   return passwordIn(text.value, login)
@@ -121,6 +124,8 @@ export const service = Effect.fnUntraced(function*(
   }
   return yield* new UsageError({
     message: `there is no service ${name}`,
-    hint: files.length === 0 ? "PGSERVICEFILE names the file that has it" : `it was looked for in ${files.join(" and ")}`
+    hint: files.length === 0
+      ? "PGSERVICEFILE names the file that has it"
+      : `it was looked for in ${files.join(" and ")}`
   })
 })

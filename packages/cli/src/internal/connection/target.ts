@@ -59,7 +59,10 @@ export const resolve: Effect.Effect<Named, UsageError, NamingServices> = Effect.
     return yield* new UsageError({ message: "--url and --data name two stores: leave one of them out" })
   }
   if (Option.isSome(url)) return named(yield* databaseAt(url.value, variables))
-  if (Option.isSome(data)) return named({ _tag: "Folder", path: data.value })
+  if (Option.isSome(data)) {
+    if (data.value !== "") return named({ _tag: "Folder", path: data.value })
+    return yield* new UsageError({ message: "--data names no folder: its value is empty" })
+  }
 
   const profile = yield* namedProfile(variables)
   if (Option.isSome(profile)) {
