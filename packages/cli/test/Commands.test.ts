@@ -325,6 +325,21 @@ layer(Command.Shared.layer, { excludeTestServices: true })("the command", (it) =
         assert.deepStrictEqual([...new Set(actions.slice(0, -1).map(({ by }) => by))], ["ann"])
       }))
 
+    it.effect("lists more names than one page of the store has", () =>
+      Effect.gen(function*() {
+        const sql = Context.get(yield* Command.Shared, SqlClient)
+        yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data)
+          SELECT 'page-' || lpad(i::text, 4, '0'), 0, 'T', '{}' FROM generate_series(1, 2300) AS i`
+        const names = (output: string) =>
+          output.trim().split("\n").map((line): string => JSON.parse(line).streamName)
+        const all = names(yield* prints("streams page -n 5000"))
+        assert.strictEqual(new Set(all).size, 2_300)
+        assert.deepStrictEqual(names(yield* prints("streams page -n 2001 --after page-0009")), all.slice(9, 2_010))
+        const some = yield* run("streams page -n 1500", { isTerminal: true })
+        assert.include(some.stderr, "there are more: --after 'page-1500'")
+        assert.include((yield* run("streams -n 0")).stderr, "hint: eventfold COMMAND --help shows how it is used")
+      }))
+
     it.effect("uninstalls after a yes", () =>
       Effect.gen(function*() {
         assert.strictEqual((yield* run("uninstall")).code, 6)
@@ -356,6 +371,12 @@ layer(Command.Shared.layer, { excludeTestServices: true })("the command", (it) =
           assert.include(page, "DESCRIPTION", name)
           assert.include(page, "EXAMPLES", name)
         }
+      }))
+
+    it.effect("shows it by a command, too", () =>
+      Effect.gen(function*() {
+        assert.strictEqual(yield* prints("help read"), yield* prints("read --help"))
+        assert.strictEqual(yield* prints("help"), yield* prints("--help"))
       }))
 
     it.effect("has completions for the shells", () =>

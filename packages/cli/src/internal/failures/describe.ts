@@ -16,7 +16,7 @@ interface Rule {
   readonly hint?: string
 }
 
-const usage: Rule = { code: exitCodes.usage, hint: "eventfold help COMMAND shows how it is used" }
+const usage: Rule = { code: exitCodes.usage, hint: "eventfold COMMAND --help shows how it is used" }
 const unreachable: Rule = { code: exitCodes.unreachable }
 const failed: Rule = { code: exitCodes.failed }
 
