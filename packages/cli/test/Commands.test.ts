@@ -24,6 +24,8 @@ const comparable = (output: string): string =>
     .replace(/"bytes":\d+/g, "\"bytes\":0")
     .replace(/"scans":\d+/g, "\"scans\":0")
 
+const names = (output: string) => output.trim().split("\n").map((line): string => JSON.parse(line).streamName)
+
 layer(Command.Shared.layer, { excludeTestServices: true })("the command", (it) => {
   describe("set up", () => {
     it.effect("installs, and says what it has done the second time", () =>
@@ -330,8 +332,6 @@ layer(Command.Shared.layer, { excludeTestServices: true })("the command", (it) =
         const sql = Context.get(yield* Command.Shared, SqlClient)
         yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data)
           SELECT 'page-' || lpad(i::text, 4, '0'), 0, 'T', '{}' FROM generate_series(1, 2300) AS i`
-        const names = (output: string) =>
-          output.trim().split("\n").map((line): string => JSON.parse(line).streamName)
         const all = names(yield* prints("streams page -n 5000"))
         assert.strictEqual(new Set(all).size, 2_300)
         assert.deepStrictEqual(names(yield* prints("streams page -n 2001 --after page-0009")), all.slice(9, 2_010))

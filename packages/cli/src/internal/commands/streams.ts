@@ -46,13 +46,16 @@ const printPages = Effect.fnUntraced(function*<A, E, R>(
   options: Print.RowsOptions<A>
 ) {
   let more = Option.none<string>()
-  const pages = Stream.paginate({ after: Option.getOrUndefined(after), left: limit }, ({ after, left }) =>
-    Effect.map(read({ after, limit: Math.min(left, pageSize) }), ({ next, rows }) => {
-      more = next
-      const rest = left - rows.length
-      const following = rest > 0 ? Option.map(next, (after) => ({ after, left: rest })) : Option.none()
-      return [rows, following] as const
-    }))
+  const pages = Stream.paginate(
+    { after: Option.getOrUndefined(after), left: limit },
+    ({ after, left }) =>
+      Effect.map(read({ after, limit: Math.min(left, pageSize) }), ({ next, rows }) => {
+        more = next
+        const rest = left - rows.length
+        const following = rest > 0 ? Option.map(next, (after) => ({ after, left: rest })) : Option.none()
+        return [rows, following] as const
+      })
+  )
   yield* Print.rows(pages, options)
   if (Option.isSome(more) && (yield* Print.isTable)) yield* tell(`there are more: --after '${shown(more.value)}'`)
 })
