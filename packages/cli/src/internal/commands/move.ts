@@ -13,11 +13,10 @@ import * as Archive from "eventfold/Archive"
 import * as Stores from "../connection/stores.ts"
 import { CommandFailed } from "../failures/errors.ts"
 import { unreadable, unwritable } from "../failures/files.ts"
+import { inWords } from "../output/cells.ts"
 import * as Print from "../output/print.ts"
 import { type Show, withProgress } from "../output/progress.ts"
 import { tell } from "../output/terminal.ts"
-
-const inWords = (count: number): string => count === 1 ? "1 message" : `${count} messages`
 
 /** How many messages there are in all is not known before the end: it is estimated by the part that is done. */
 const showing = (show: Show) => ({ done, messages, rate, remaining }: Archive.Progress) =>
@@ -85,7 +84,7 @@ export const exportStore = Command.make("export", {
         continuable("the export")
       )
     yield* Print.done(
-      `${inWords(exported.messages)} exported to ${file}, up to global position ${exported.through}${
+      `${inWords(exported.messages, "message")} exported to ${file}, up to global position ${exported.through}${
         exported.isResumed ? "; it has continued an export that was interrupted" : ""
       }`,
       { file, ...exported },
@@ -139,11 +138,11 @@ export const importStore = Command.make("import", {
       )
     const { keptPositions, leftOut, present, written } = imported
     const notes = [
-      ...(present === 0 ? [] : [`${inWords(present)} were there already`]),
-      ...(leftOut === 0 ? [] : [`${inWords(leftOut)} of consumers about themselves were left out`]),
+      ...(present === 0 ? [] : [`${inWords(present, "message")} were there already`]),
+      ...(leftOut === 0 ? [] : [`${inWords(leftOut, "message")} of consumers about themselves were left out`]),
       keptPositions ? "global positions are kept" : "global positions are new"
     ]
-    yield* Print.done(`${inWords(written)} imported; ${notes.join("; ")}`, { file, ...imported }, Imported)
+    yield* Print.done(`${inWords(written, "message")} imported; ${notes.join("; ")}`, { file, ...imported }, Imported)
   }).pipe(Effect.provide(Stores.messageStore()))).pipe(
     Command.withDescription(
       "Imports a file of eventfold export, chunk by chunk, each whole or not at all. Streams that exist are refused. What the store has " +

@@ -226,12 +226,7 @@ export const doctor = Command.make("doctor", {}, () =>
       note: ({ remedy }) => Option.map(remedy, (text) => `→ ${text}`),
       none: ""
     })
-    if (problems > 0) {
-      return yield* new ProblemsFound({
-        message: problems === 1 ? "1 problem was found" : `${problems} problems were found`,
-        hint: "each says what to do"
-      })
-    }
+    if (problems > 0) return yield* ProblemsFound.of(problems)
   }).pipe(Effect.provide(Stores.client()))).pipe(
     Command.withDescription(
       "Looks at the connection, poolers in between, privileges, schemas, indexes, autovacuum, clocks, wake-ups and leases, and says what " +

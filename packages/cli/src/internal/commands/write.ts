@@ -18,6 +18,7 @@ import { parseExactJson, parseJson } from "eventfold/StoreBackend"
 import * as Stores from "../connection/stores.ts"
 import { UsageError } from "../failures/errors.ts"
 import { unreadable } from "../failures/files.ts"
+import { inWords } from "../output/cells.ts"
 import * as Print from "../output/print.ts"
 
 const JsonText = Schema.fromJsonString(Schema.Json)
@@ -154,7 +155,7 @@ export const write = Command.make("write", {
       return yield* store.append(stream, messages, { expectedVersion: Option.getOrUndefined(expected) })
     }).pipe(Effect.provide(Stores.messageStore()))
     yield* Print.done(
-      `${messages.length === 1 ? "1 message" : `${messages.length} messages`} written to ${stream}: it is at version ` +
+      `${inWords(messages.length, "message")} written to ${stream}: it is at version ` +
         `${written.version}, global position ${written.globalPosition}`,
       { streamName: stream, messages: messages.length, ...written },
       Written
