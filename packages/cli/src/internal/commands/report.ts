@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import { MessageStore } from "eventfold/MessageStore"
 import { StoreRelation } from "eventfold/StoreBackend"
 import * as Stores from "../connection/stores.ts"
+import { CommandFailed } from "../failures/errors.ts"
 import * as Print from "../output/print.ts"
 
 /** The reports, and the views of Message DB that they are of. */
@@ -64,7 +65,18 @@ const summary = Effect.fnUntraced(function*(
   containing: Option.Option<string>,
   limit: Option.Option<number>
 ) {
-  const { SummaryRow, summary } = yield* Effect.promise(() => import("./database.ts"))
+  const { schemaVersion, SummaryRow, summary, versions } = yield* Effect.promise(() => import("./database.ts"))
+  const { functions, schema } = yield* versions
+  // The views are read as they are, without the store, which would say so.
+  if (functions === "none") {
+    return yield* new CommandFailed({ message: "there is no message store", hint: "eventfold install makes it" })
+  }
+  if (Option.exists(schema, (installed) => installed < schemaVersion)) {
+    return yield* new CommandFailed({
+      message: `the eventfold schema is at version ${Option.getOrNull(schema)}, and version ${schemaVersion} is needed`,
+      hint: "eventfold upgrade brings it up to date"
+    })
+  }
   const rows = summary(views[report], { containing: Option.getOrUndefined(containing) })
   const columns = {
     stream: { title: "stream", cell: ({ streamName }: typeof SummaryRow.Type) => streamName },

@@ -1,6 +1,7 @@
 /**
  * The commands that set a store up, and say what is wrong with it.
  */
+import type { OpenError } from "@eventfold/postgres/OpenError"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
@@ -9,7 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import process from "node:process"
 import * as Stores from "../connection/stores.ts"
-import { ProblemsFound, StoreMissing } from "../failures/errors.ts"
+import { CommandFailed, ProblemsFound, StoreMissing } from "../failures/errors.ts"
 import { confirm } from "../output/confirm.ts"
 import * as Print from "../output/print.ts"
 import { tell } from "../output/terminal.ts"
@@ -32,6 +33,22 @@ interface InstallFlags {
   readonly traceIndexes: Option.Option<boolean>
 }
 
+/** Where a store is: the database of a folder has a name that says nothing. */
+const placeOf = (database: string) =>
+  Effect.map(
+    Stores.Named,
+    (target) => target._tag === "Folder" ? `the folder ${target.path}` : `the database ${database}`
+  )
+
+/** What the command calls the option that the scripts of the schemas name. */
+const withFlags = (error: OpenError): OpenError | CommandFailed =>
+  error.reason._tag === "PermissionDenied" && error.reason.detail.includes("role=off")
+    ? new CommandFailed({
+      message: error.message,
+      hint: "--no-role installs without the role message_store, for the user alone"
+    })
+    : error
+
 /** Installs the schemas, and tells what it has found. */
 const installed = Effect.fnUntraced(function*({ noRole, owner, replaceFunctions, traceIndexes }: InstallFlags) {
   const { install, versions } = yield* loadDatabase
@@ -40,7 +57,7 @@ const installed = Effect.fnUntraced(function*({ noRole, owner, replaceFunctions,
     owner: Option.getOrUndefined(owner),
     replaceFunctions,
     traceIndexes: Option.getOrUndefined(traceIndexes)
-  })
+  }).pipe(Effect.mapError(withFlags))
   const { database } = yield* versions
   const from = Option.match(done.previousVersion, {
     onNone: () => "is installed, at version",
@@ -48,7 +65,7 @@ const installed = Effect.fnUntraced(function*({ noRole, owner, replaceFunctions,
       before === done.version ? "was there already, at version" : `is upgraded from version ${before} to`
   })
   yield* Print.done(
-    `the store in the database ${database} ${from} ${done.version}`,
+    `the store in ${yield* placeOf(database)} ${from} ${done.version}`,
     { database, ...done },
     Installed
   )
@@ -106,7 +123,7 @@ export const upgrade = Command.make("upgrade", installFlags, (flags) =>
     const { database, functions } = yield* versions
     if (functions === "none") {
       return yield* new StoreMissing({
-        message: `the database ${database} has no store to upgrade`,
+        message: `${yield* placeOf(database)} has no store to upgrade`,
         hint: "eventfold install makes one"
       })
     }
@@ -132,16 +149,17 @@ export const uninstall = Command.make("uninstall", {
     const { uninstall, versions } = yield* loadDatabase
     const { database, functions } = yield* versions
     if (functions === "none") {
-      return yield* new StoreMissing({ message: `the database ${database} has no store to remove` })
+      return yield* new StoreMissing({ message: `${yield* placeOf(database)} has no store to remove` })
     }
+    const place = yield* placeOf(database)
     yield* confirm(
       functions === "ours" || stock
-        ? `Remove the store of the database ${database}, with every message in it?`
-        : `Remove the schema eventfold of the database ${database}, and leave its Message DB?`
+        ? `Remove the store of ${place}, with every message in it?`
+        : `Remove the schema eventfold of ${place}, and leave its Message DB?`
     )
     const done = yield* uninstall({ database, stock })
     yield* Print.done(
-      `removed from the database ${database}: ${done.messageStore ? "all messages, and " : ""}the schema eventfold` +
+      `removed from ${place}: ${done.messageStore ? "all messages, and " : ""}the schema eventfold` +
         `${done.role ? ", and the role message_store" : ""}. The database itself is still there`,
       { database, ...done },
       Uninstalled
@@ -208,12 +226,7 @@ export const doctor = Command.make("doctor", {}, () =>
       note: ({ remedy }) => Option.map(remedy, (text) => `→ ${text}`),
       none: ""
     })
-    if (problems > 0) {
-      return yield* new ProblemsFound({
-        message: problems === 1 ? "1 problem was found" : `${problems} problems were found`,
-        hint: "each says what to do"
-      })
-    }
+    if (problems > 0) return yield* ProblemsFound.of(problems)
   }).pipe(Effect.provide(Stores.client()))).pipe(
     Command.withDescription(
       "Looks at the connection, poolers in between, privileges, schemas, indexes, autovacuum, clocks, wake-ups and leases, and says what " +

@@ -85,8 +85,12 @@ const ofNamed = <A, E, R>(
   open: (target: Target) => Layer.Layer<A, E, R>
 ): Layer.Layer<A, E | UsageError, R | NamingServices> => Layer.unwrap(Effect.map(resolve, ({ target }) => open(target)))
 
+/** The store that was named, for what is said about it. */
+export class Named extends Context.Service<Named, Target>()("@eventfold/cli/Named") {}
+
 /** The client of the store that is named, for what works on the database and not on the store. */
-export const client = (options?: OpenOptions) => ofNamed((target) => clientOf(target, options))
+export const client = (options?: OpenOptions) =>
+  ofNamed((target) => Layer.merge(clientOf(target, options), Layer.succeed(Named, target)))
 
 /** The messages of the store that is named, and its client: what most commands need. */
 export const messageStore = (options?: OpenOptions) => ofNamed((target) => messageStoreOf(target, options))
