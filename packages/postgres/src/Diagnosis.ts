@@ -11,12 +11,14 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as MessageStore from "eventfold/MessageStore"
 import * as Runners from "eventfold/Runners"
-import { type Found, installed, schemaVersion, whyUnusable } from "./Install.ts"
+import { type Found, installed, type LogOptions, schemaVersion, whyUnusable } from "./Install.ts"
 import { isInProcess } from "./internal/client/connections.ts"
 import { fromSqlError } from "./internal/client/openErrors.ts"
+import * as Log from "./internal/client/log.ts"
 import * as OwnClient from "./internal/client/ownClient.ts"
 import * as Catalog from "./internal/diagnosis/catalog.ts"
 import { type Check, check, type Finding, skipped } from "./internal/diagnosis/check.ts"
@@ -28,8 +30,8 @@ import * as Postgres from "./Postgres.ts"
 export { Check, CheckName, CheckStatus } from "./internal/diagnosis/check.ts"
 
 /** Two stores on one database, each with sessions of its own as two programs have them. */
-const twoStores = (client: PgClient.PgClient) => {
-  const open = Layer.build(Layer.fresh(Postgres.layerClient({ announce: false }))).pipe(
+const twoStores = (client: PgClient.PgClient, { schema }: LogOptions) => {
+  const open = Layer.build(Layer.fresh(Postgres.layerClient({ announce: false, schema }))).pipe(
     Effect.map(Context.get(MessageStore.MessageStore)),
     Effect.provideService(PgClient.PgClient, client),
     Effect.provideService(Runners.Telling, false)
@@ -48,12 +50,25 @@ const isUsable = (sql: PgClient.PgClient, seen: Seen): boolean =>
 
 const hidden = skipped("the user may not use the schemas: see privileges")
 
+/** A check that is worded for the default log, in the words of another one. */
+const inLog = ({ named }: Log.Log) => ({ check, detail, remedy, status }: Check): Check => ({
+  check,
+  status,
+  detail: named(detail),
+  remedy: Option.map(remedy, named)
+})
+
 /** One check by its findings. */
 const one = (name: Check["check"], findings: Effect.Effect<ReadonlyArray<Finding>>) =>
   Effect.map(findings, (findings) => check(name, findings))
 
 /** The checks of wake-ups and leases. Within a process there is nobody else. */
-const betweenPrograms = Effect.fnUntraced(function*(client: PgClient.PgClient, seen: Seen, sharesSessions: boolean) {
+const betweenPrograms = Effect.fnUntraced(function*(
+  client: PgClient.PgClient,
+  options: LogOptions,
+  seen: Seen,
+  sharesSessions: boolean
+) {
   if (isInProcess(client)) {
     const alone = [skipped("the database is in this process: no other program uses it")]
     return [check("wake-ups", alone), check("leases", alone)]
@@ -63,7 +78,7 @@ const betweenPrograms = Effect.fnUntraced(function*(client: PgClient.PgClient, s
     : yield* Sessions.wakeUps(client)
   const leases: ReadonlyArray<Finding> = !isUsable(client, seen)
     ? [skipped("there is no store that this library can open: see schema")]
-    : yield* Effect.scoped(Effect.flatMap(twoStores(client), ([one, other]) => Sessions.leases(one, other)))
+    : yield* Effect.scoped(Effect.flatMap(twoStores(client, options), ([one, other]) => Sessions.leases(one, other)))
   return [check("wake-ups", wakeUps), check("leases", leases)]
 })
 
@@ -90,9 +105,18 @@ const betweenPrograms = Effect.fnUntraced(function*(client: PgClient.PgClient, s
  * @category diagnosing
  * @since 0.1.0
  */
-export const checks: Stream.Stream<Check, OpenError, PgClient.PgClient> = Stream.unwrap(Effect.gen(function*() {
+export const checks: Stream.Stream<Check, OpenError, PgClient.PgClient> = Stream.suspend(() => checksOf({}))
+
+/**
+ * Looks at everything, as {@link checks} does, for a log.
+ *
+ * @category diagnosing
+ * @since 0.1.0
+ */
+export const checksOf = (options: LogOptions): Stream.Stream<Check, OpenError, PgClient.PgClient> => Stream.unwrap(Effect.gen(function*() {
   const client = yield* PgClient.PgClient
-  const sql = OwnClient.of(client)
+  const log = yield* Log.fromOption(options.schema)
+  const sql = OwnClient.of(client, log)
   const asked = Effect.mapError(fromSqlError(sql.config))
   const seen: Seen = yield* asked(installed(sql)).pipe(
     Effect.catchIf(({ reason }) => reason._tag === "PermissionDenied", () => Effect.succeed("hidden" as const))
@@ -135,7 +159,10 @@ export const checks: Stream.Stream<Check, OpenError, PgClient.PgClient> = Stream
     one("clock", Catalog.guarded(Catalog.clock(sql)))
   ]
   return Stream.concat(
-    Stream.mapEffect(Stream.fromIterable(looks), (look) => look),
-    Stream.fromIterableEffect(betweenPrograms(client, seen, sharing !== "own"))
+    Stream.mapEffect(
+      Stream.fromIterable(looks),
+      Effect.map(inLog(log))
+    ),
+    Stream.fromIterableEffect(betweenPrograms(client, options, seen, sharing !== "own"))
   )
 })).pipe(Stream.withSpan("Diagnosis.checks"))

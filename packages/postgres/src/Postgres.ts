@@ -21,6 +21,7 @@ import {
   installForLayer,
   type InstallOptions,
   isCurrent,
+  type LogOptions,
   readFiles,
   requestedInstallation,
   schemaVersion,
@@ -32,6 +33,7 @@ import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCa
 import * as Places from "./internal/client/independence.ts"
 import * as LockWaits from "./internal/client/lockWaits.ts"
 import { fromSqlError } from "./internal/client/openErrors.ts"
+import * as Log from "./internal/client/log.ts"
 import * as Pool from "./internal/client/openPool.ts"
 import type { PoolOptions } from "./internal/client/poolSettings.ts"
 import * as Statements from "./internal/client/statements.ts"
@@ -78,6 +80,7 @@ export {
   install,
   type Installed,
   type InstallOptions,
+  type LogOptions,
   schemaVersion,
   type TraceIndexes,
   uninstall,
@@ -117,7 +120,7 @@ export const inProcess: (stream: () => Duplex) => () => Duplex = markInProcess
  * @since 0.1.0
  * @category options
  */
-export interface StoreOptions {
+export interface StoreOptions extends LogOptions {
   /**
    * Install the schemas, or bring them up to date, before the store is used; with the options of {@link install}.
    * Defaults to false, because the user of an application seldom has the rights.
@@ -258,7 +261,7 @@ const ensureInstalled = Effect.fnUntraced(function*({ bound, sql }: Bounded, opt
     const hasIndexes = hasTraceIndexes(sql, installation)
     if (yield* Effect.mapError(bound.statement(hasIndexes), fromSqlError(sql.config))) return found
   }
-  yield* installForLayer(installation)
+  yield* installForLayer({ ...installation, schema: options.schema })
   return yield* look
 })
 
@@ -269,7 +272,9 @@ const open = Effect.fnUntraced(function*(
   context: Context.Context<never>
 ) {
   yield* Pool.checkSessions(client)
+  const log = yield* Log.fromOption(options.schema)
   const statements = yield* Statements.make(client, {
+    log,
     exactNumbers: options.exactNumbers,
     retry: options.retry,
     timeout: options.statementTimeout
@@ -285,8 +290,8 @@ const open = Effect.fnUntraced(function*(
     announce: options.announce ?? true,
     opened: sessions.opened
   })
-  const lease = Leases.make(client, lasting, sessions.opened)
-  const beside = isInProcess(sql) ? undefined : yield* statements.on(yield* makeBeside(client))
+  const lease = Leases.make(client, log, lasting, sessions.opened)
+  const beside = isInProcess(sql) ? undefined : yield* statements.on(yield* makeBeside(client, log))
   const lockWaits = LockWaits.make(sql, beside, limits)
   const places = Places.make(statements, beside, lockWaits)
   const identity = makeIdentity(statements)
@@ -307,7 +312,7 @@ const open = Effect.fnUntraced(function*(
       verify
     })
   }
-  const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
+  const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "messageStore" })
   if (unusable !== undefined) return yield* unusable
   const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
   const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(statements, call, inline, context)

@@ -16,11 +16,9 @@ import * as Semaphore from "effect/Semaphore"
 import type { Wake } from "eventfold/StoreBackend"
 import type { Bounded } from "../client/bound.ts"
 import { openDedicated } from "../client/connections.ts"
+import { type Log, logOf } from "../client/log.ts"
 import { sharingOf } from "../client/sessions.ts"
 import { outsideTransaction } from "../client/transactions.ts"
-
-/** The channel of LISTEN and NOTIFY. Each database has its own channels. */
-const channel = "eventfold"
 
 /** In bytes; PostgreSQL takes less than 8,000. */
 const maxPayloadSize = 7_000
@@ -72,6 +70,7 @@ const announcedCategories = (notifications: ReadonlyArray<PgConnection.Notificat
  * one takes all that was written meanwhile. A statement that fails is not repeated.
  */
 export const makeAnnouncer = Effect.fnUntraced(function*({ bound, sql }: Bounded, self: string) {
+  const { channel } = logOf(sql)
   const pending = new Set<string>()
   const hasPending = Latch.makeUnsafe()
   const oneAtATime = Semaphore.makeUnsafe(1)
@@ -110,7 +109,12 @@ export const makeAnnouncer = Effect.fnUntraced(function*({ bound, sql }: Bounded
  * all readers, in place of the announcements that were lost meanwhile. Ends when a pooler gives it no session of its own, to
  * listen with.
  */
-export const listen = (config: PgClientConfig, self: string, wake: Wake): Effect.Effect<void> => {
+export const listen = (
+  config: PgClientConfig,
+  { channel }: Log,
+  self: string,
+  wake: Wake
+): Effect.Effect<void> => {
   let delay = firstDelay
   let hasSession = true
 

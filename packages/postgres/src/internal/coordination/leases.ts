@@ -6,13 +6,21 @@ import type * as Scope from "effect/Scope"
 import { makeLocalLeases, type StoreBackend } from "eventfold/StoreBackend"
 import type { StoreError, Unsupported } from "eventfold/StoreError"
 import { isInProcess } from "../client/connections.ts"
+import type { Log } from "../client/log.ts"
 import * as LeaseSession from "./leaseSession.ts"
 
 /** How long a session stays open without leases, so that occasional attempts need no new one each time. */
 const idleTime = "10 seconds"
 
-/** The leases of PGlites, by client: several stores can share one. */
-const leasesInProcess = new WeakMap<PgClient, StoreBackend["lease"]>()
+/** The leases of PGlites, by client and log: several stores can share one. */
+const leasesInProcess = new WeakMap<PgClient, Map<string, StoreBackend["lease"]>>()
+
+const leasesOf = (sql: PgClient, { names: { messageStore } }: Log): StoreBackend["lease"] => {
+  const logs = leasesInProcess.get(sql) ?? new Map<string, StoreBackend["lease"]>()
+  const leases = logs.get(messageStore) ?? makeLocalLeases()
+  leasesInProcess.set(sql, logs.set(messageStore, leases))
+  return leases
+}
 
 /**
  * Leases as advisory locks. All leases that are held through this store share one session. It opens with the first of
@@ -20,14 +28,11 @@ const leasesInProcess = new WeakMap<PgClient, StoreBackend["lease"]>()
  */
 export const make = Effect.fnUntraced(function*(
   sql: PgClient,
+  log: Log,
   lasting: PgClientConfig,
   opened: () => void
 ): Effect.fn.Return<StoreBackend["lease"], never, Scope.Scope> {
-  if (isInProcess(sql)) {
-    const leases = leasesInProcess.get(sql) ?? makeLocalLeases()
-    leasesInProcess.set(sql, leases)
-    return leases
-  }
+  if (isInProcess(sql)) return leasesOf(sql, log)
   // PostgreSQL lets a session take a lock again that it holds, so this tells the holders within the process apart.
   const local = makeLocalLeases()
   const scope = yield* Effect.scope
@@ -42,6 +47,6 @@ export const make = Effect.fnUntraced(function*(
   return Effect.fnUntraced(function*(name) {
     if (Option.isNone(yield* local(name))) return Option.none()
     const { lock, lost } = yield* RcRef.get(session)
-    return (yield* lock(name)) ? Option.some({ lost }) : Option.none()
+    return (yield* lock(log.leaseKey(name))) ? Option.some({ lost }) : Option.none()
   })
 })

@@ -11,6 +11,7 @@ import {
 } from "eventfold/StoreBackend"
 import type { Bounded } from "../client/bound.ts"
 import { isInProcess } from "../client/connections.ts"
+import { logOf } from "../client/log.ts"
 import { listen, makeAnnouncer } from "./announcements.ts"
 
 /** Wakes the readers of a backend: of its own writes, and of those that other processes announce. */
@@ -63,7 +64,7 @@ export const make = Effect.fnUntraced(function*(
           if (category === undefined) options.opened()
           return given(category)
         }
-        const listening = Effect.andThen(listen(lasting, self, noting), Effect.sync(() => canListen = false))
+        const listening = Effect.andThen(listen(lasting, logOf(sql), self, noting), Effect.sync(() => canListen = false))
         return Effect.asVoid(Effect.forkScoped(listening))
       })
   }
