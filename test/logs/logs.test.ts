@@ -8,6 +8,7 @@ import { Diagnosis, Inspection, Postgres, SqlReadModel } from "@eventfold/postgr
 import * as Sql from "@eventfold/sql"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
@@ -63,7 +64,8 @@ const onEach = <A, E, R>(use: (store: Store.Store, schema: typeof schemas[number
   Effect.forEach(schemas, (schema) => Effect.flatMap(open(schema), (store) => use(store, schema)))
 
 const onClient = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(Logs, ({ url }) => Effect.provide(effect, Database.client(url)))
+  Effect.flatMap(Logs, ({ url }) =>
+    Effect.provide(effect, PgClient.layer({ url: Redacted.make(url), maxConnections: 4 })))
 
 const Order = Category.make("order", { Placed: { total: Schema.Int } })
 
@@ -116,13 +118,13 @@ for (const server of inject("postgres")) {
       Effect.gen(function*() {
         const [one, ...others] = yield* Effect.forEach(schemas, (schema) => open(schema, Store.patient))
         assert.isDefined(one)
+        const outside = yield* Effect.scope
         yield* one.transaction(Effect.gen(function*() {
           yield* one.append("locked-1", Store.numbered(1))
           for (const other of others) {
-            yield* within("for another log")(Effect.forkChild(other.append("locked-1", Store.numbered(1))).pipe(
-              Effect.flatMap((fiber) => fiber.await),
-              Effect.flatten
-            ))
+            // In a fiber that is in no transaction.
+            const fiber = yield* Effect.forkIn(other.append("locked-1", Store.numbered(1)), outside)
+            yield* within("for another log")(Fiber.join(fiber))
           }
         }))
       }))
@@ -138,9 +140,11 @@ for (const server of inject("postgres")) {
     it.effect("an announcement of one goes over its channel, and over no other", () =>
       Effect.gen(function*() {
         const { url } = yield* Logs
-        const sql = yield* Effect.provide(PgClient.PgClient, yield* Layer.build(Database.client(url)))
-        const channels = yield* Effect.forEach(schemas, (schema) =>
-          Effect.flatMap(namesOf(schema), ({ eventfold }) => sql.listen(eventfold)))
+        // A client listens on a connection of its own.
+        const channels = yield* Effect.forEach(schemas, Effect.fnUntraced(function*(schema) {
+          const client = yield* Layer.build(Layer.fresh(Database.client(url)))
+          return yield* Context.get(client, PgClient.PgClient).listen((yield* namesOf(schema)).eventfold)
+        }))
         for (const round of ["first", "second"]) {
           yield* onEach((store, schema) => store.append(`${round}:${schema}-1`, Store.numbered(1)))
           for (const [index, schema] of schemas.entries()) {
@@ -172,36 +176,39 @@ for (const server of inject("postgres")) {
           on(store)(Effect.gen(function*() {
             const positions = yield* PositionStore.PositionStore
             yield* positions.put(key, { position: schemas.indexOf(schema) + 1 })
-          }).pipe(Effect.provide(PositionStore.layer)))
+          }))
         )
         yield* onEach((store, schema) =>
           on(store)(Effect.gen(function*() {
             const positions = yield* PositionStore.PositionStore
             assert.deepStrictEqual(yield* positions.get(key), Option.some({ position: schemas.indexOf(schema) + 1 }))
-          }).pipe(Effect.provide(PositionStore.layer)))
+          }))
         )
       }))
 
     it.effect("each has streams with attributes, and deletes its own", () =>
       Effect.gen(function*() {
-        yield* onEach((store, schema) => on(store)(Rooms.add("1", { log: schema })))
+        yield* onEach((store, schema) => on(store)(Rooms.add({ id: "1", attributes: { log: schema } })))
         const [one] = yield* onEach((store) => Effect.succeed(store))
         assert.isDefined(one)
-        yield* on(one)(Rooms.deleteStream("1"))
-        const left = yield* onEach((store) => on(store)(Rooms.get("1")).pipe(Effect.option))
+        yield* on(one)(Rooms.delete("1", { by: "ann", reason: "test" }))
+        const left = yield* onEach((store) => on(store)(Rooms.get("1")))
         assert.deepStrictEqual(left.map(Option.isSome), [false, true, true])
       }))
 
     it.effect("each has its read models, in schemas of its own", () =>
       Effect.gen(function*() {
+        const { url } = yield* Logs
         yield* onEach((store, schema) =>
           Effect.gen(function*() {
-            yield* on(store)(Effect.asVoid(Order.append("1", [Order.events.Placed({ total: schemas.indexOf(schema) })])))
-            yield* Effect.scoped(on(store)(
+            yield* on(store)(Order.append("1", Order.events.Placed({ total: schemas.indexOf(schema) })))
+            const last = yield* store.lastPosition
+            yield* on(store)(
               Effect.gen(function*() {
-                yield* ReadModel.catchUp(Orders)
-              }).pipe(Effect.provide(SqlReadModel.layer({ schema })))
-            )).pipe(onClient)
+                yield* Effect.forkChild(ReadModel.run(Orders))
+                yield* within("for the read model")(ReadModel.waitFor(Orders, last))
+              }).pipe(Effect.provide(SqlReadModel.layer({ schema })), Effect.provide(Database.client(url)))
+            )
           })
         )
         const totals = yield* onClient(Effect.flatMap(SqlClient, (sql) =>
@@ -378,5 +385,3 @@ layer(Layer.empty, { excludeTestServices: true })("logs of one PGlite", (it) => 
       assert.include(privileges.map(({ on }) => on), "shop_eu.messages")
     }).pipe(Effect.provide(Pglite.layer({ schema: "shop_eu" }))))
 })
-
-void Redacted

@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import { MessageStore } from "eventfold/MessageStore"
 import { StoreRelation } from "eventfold/StoreBackend"
 import * as Stores from "../connection/stores.ts"
+import { logOptions } from "../connection/target.ts"
 import * as Print from "../output/print.ts"
 
 /** The reports, and the views of Message DB that they are of. */
@@ -65,7 +66,7 @@ const summary = Effect.fnUntraced(function*(
   limit: Option.Option<number>
 ) {
   const { SummaryRow, summary } = yield* Effect.promise(() => import("./database.ts"))
-  const rows = summary(views[report], { containing: Option.getOrUndefined(containing) })
+  const rows = summary(views[report], { containing: Option.getOrUndefined(containing), ...(yield* logOptions) })
   const columns = {
     stream: { title: "stream", cell: ({ streamName }: typeof SummaryRow.Type) => streamName },
     category: { title: "category", cell: ({ category }: typeof SummaryRow.Type) => category },

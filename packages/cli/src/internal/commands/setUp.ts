@@ -9,10 +9,15 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import process from "node:process"
 import * as Stores from "../connection/stores.ts"
+import { logOptions } from "../connection/target.ts"
 import { ProblemsFound, StoreMissing } from "../failures/errors.ts"
 import { confirm } from "../output/confirm.ts"
 import * as Print from "../output/print.ts"
 import { tell } from "../output/terminal.ts"
+
+/** The database, and the log in it that is not the default one. */
+const placeOf = (database: string, { schema }: { readonly schema: string | undefined }): string =>
+  schema === undefined ? `the database ${database}` : `the log ${schema} of the database ${database}`
 
 const loadDatabase = Effect.promise(() => import("./database.ts"))
 
@@ -34,21 +39,23 @@ interface InstallFlags {
 
 /** Installs the schemas, and tells what it has found. */
 const installed = Effect.fnUntraced(function*({ noRole, owner, replaceFunctions, traceIndexes }: InstallFlags) {
-  const { install, versions } = yield* loadDatabase
+  const { install, versionsOf } = yield* loadDatabase
+  const log = yield* logOptions
   const done = yield* install({
     role: !noRole,
     owner: Option.getOrUndefined(owner),
     replaceFunctions,
-    traceIndexes: Option.getOrUndefined(traceIndexes)
+    traceIndexes: Option.getOrUndefined(traceIndexes),
+    ...log
   })
-  const { database } = yield* versions
+  const { database } = yield* versionsOf(log)
   const from = Option.match(done.previousVersion, {
     onNone: () => "is installed, at version",
     onSome: (before) =>
       before === done.version ? "was there already, at version" : `is upgraded from version ${before} to`
   })
   yield* Print.done(
-    `the store in the database ${database} ${from} ${done.version}`,
+    `the store in ${placeOf(database, log)} ${from} ${done.version}`,
     { database, ...done },
     Installed
   )
@@ -102,11 +109,12 @@ export const install = Command.make(
 /** Brings the schemas up to date. */
 export const upgrade = Command.make("upgrade", installFlags, (flags) =>
   Effect.gen(function*() {
-    const { versions } = yield* loadDatabase
-    const { database, functions } = yield* versions
+    const { versionsOf } = yield* loadDatabase
+    const log = yield* logOptions
+    const { database, functions } = yield* versionsOf(log)
     if (functions === "none") {
       return yield* new StoreMissing({
-        message: `the database ${database} has no store to upgrade`,
+        message: `${placeOf(database, log)} has no store to upgrade`,
         hint: "eventfold install makes one"
       })
     }
@@ -129,19 +137,21 @@ export const uninstall = Command.make("uninstall", {
   )
 }, ({ stock }) =>
   Effect.gen(function*() {
-    const { uninstall, versions } = yield* loadDatabase
-    const { database, functions } = yield* versions
+    const { uninstall, versionsOf } = yield* loadDatabase
+    const log = yield* logOptions
+    const { database, functions } = yield* versionsOf(log)
+    const place = placeOf(database, log)
     if (functions === "none") {
-      return yield* new StoreMissing({ message: `the database ${database} has no store to remove` })
+      return yield* new StoreMissing({ message: `${place} has no store to remove` })
     }
     yield* confirm(
       functions === "ours" || stock
-        ? `Remove the store of the database ${database}, with every message in it?`
-        : `Remove the schema eventfold of the database ${database}, and leave its Message DB?`
+        ? `Remove the store of ${place}, with every message in it?`
+        : `Remove the schema eventfold of ${place}, and leave its Message DB?`
     )
-    const done = yield* uninstall({ database, stock })
+    const done = yield* uninstall({ database, stock, ...log })
     yield* Print.done(
-      `removed from the database ${database}: ${done.messageStore ? "all messages, and " : ""}the schema eventfold` +
+      `removed from ${place}: ${done.messageStore ? "all messages, and " : ""}the schema eventfold` +
         `${done.role ? ", and the role message_store" : ""}. The database itself is still there`,
       { database, ...done },
       Uninstalled
@@ -158,8 +168,8 @@ export const uninstall = Command.make("uninstall", {
 export const version = (command: string) =>
   Command.make("version", {}, () =>
     Effect.gen(function*() {
-      const { schemaVersion, Versions, versions } = yield* loadDatabase
-      const store = yield* versions
+      const { schemaVersion, Versions, versionsOf } = yield* loadDatabase
+      const store = yield* versionsOf(yield* logOptions)
       yield* Print.record({ command, node: process.versions.node, librarySchema: schemaVersion, store }, {
         schema: Schema.Struct({
           command: Schema.String,
@@ -189,9 +199,9 @@ export const version = (command: string) =>
 /** What is right and what is wrong. */
 export const doctor = Command.make("doctor", {}, () =>
   Effect.gen(function*() {
-    const { Check, checks } = yield* loadDatabase
+    const { Check, checksOf } = yield* loadDatabase
     let problems = 0
-    const counted = Stream.tap(checks, ({ status }) =>
+    const counted = Stream.tap(checksOf(yield* logOptions), ({ status }) =>
       Effect.sync(() => {
         if (status === "problem") problems += 1
       }))
