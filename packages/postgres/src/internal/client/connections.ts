@@ -8,8 +8,6 @@ import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { Duplex } from "node:stream"
 import * as Codecs from "./codecs.ts"
-import type { Log } from "./log.ts"
-import * as OwnClient from "./ownClient.ts"
 import { copyConfig, settingsOf } from "./pool.ts"
 import { keepAlive } from "./poolSettings.ts"
 
@@ -36,14 +34,14 @@ const maxBeside = 2
  * A client beside the application's, with connections of its own: what runs on it never waits for the application's pool.
  * It opens a connection when it needs one, and closes it when it has been idle for a minute.
  */
-export const makeBeside = (sql: PgClient, log: Log): Effect.Effect<PgClient, never, Scope.Scope> => {
+export const makeBeside = (sql: PgClient): Effect.Effect<PgClient, never, Scope.Scope> => {
   const config = copyConfig(sql.config, {
     keepAlive: sql.config.keepAlive ?? keepAlive,
     minConnections: 0,
     maxConnections: maxBeside,
     multiplex: false
   })
-  return Effect.map(Client.make(config), (client) => OwnClient.of(client, log)).pipe(
+  return Client.make(config).pipe(
     Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
     // It connects later.
     Effect.orDie
