@@ -76,6 +76,7 @@ const whyRefused = (schema: string): string | undefined => {
     return `it has ${schema.length} characters, and ${maxNameLength} are the most, so that the names of its other schemas fit`
   }
   if (schema.startsWith("pg_")) return "names that begin with pg_ are PostgreSQL's; choose another one"
+  if (schema === "messages") return "it is the name of the table of messages; choose another one, such as messages_log"
   if (taken.has(schema)) return "it is the name of a schema for something else; choose another one"
   return words.has(schema) ? `it is a word of SQL; choose another one, such as ${schema}_log` : undefined
 }
