@@ -1,5 +1,5 @@
 import type { PgClientConfig } from "@effect/sql-pg/PgClient"
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
