@@ -64,8 +64,10 @@ const onEach = <A, E, R>(use: (store: Store.Store, schema: typeof schemas[number
   Effect.forEach(schemas, (schema) => Effect.flatMap(open(schema), (store) => use(store, schema)))
 
 const onClient = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(Logs, ({ url }) =>
-    Effect.provide(effect, PgClient.layer({ url: Redacted.make(url), maxConnections: 4 })))
+  Effect.flatMap(
+    Logs,
+    ({ url }) => Effect.provide(effect, PgClient.layer({ url: Redacted.make(url), maxConnections: 4 }))
+  )
 
 const Order = Category.make("order", { Placed: { total: Schema.Int } })
 
@@ -81,8 +83,32 @@ const Orders = SqlReadModel.make("orders", {
 
 const Rooms = Streams.make({ category: "room" })
 
-const findings = Effect.map(Stream.runCollect(Verify.run()), (all) =>
-  all.map((finding) => "name" in finding ? `${finding._tag} ${finding.name}` : finding._tag))
+const findings = Effect.map(
+  Stream.runCollect(Verify.run()),
+  (all) => all.map((finding) => "name" in finding ? `${finding._tag} ${finding.name}` : finding._tag)
+)
+
+/** The checks that find something wrong with a log, and what to do. */
+const problems = (schema: string) =>
+  Effect.map(
+    Stream.runCollect(Diagnosis.checksOf({ schema })),
+    (checks) =>
+      checks.filter(({ status }) => status === "problem").map(({ check, remedy }) => [
+        check,
+        Option.getOrElse(remedy, () => "")
+      ])
+  )
+
+/** The objects of a log. */
+const objectsOf = (schema: string) =>
+  Effect.flatMap(namesOf(schema), (names) => Catalog.objects([names.messageStore, names.eventfold]))
+
+/** Runs a script with psql. */
+const runScript = (script: string, url: string, variables?: Readonly<Record<string, string>>) => {
+  const file = join(tmpdir(), `eventfold-${process.pid}.sql`)
+  writeFileSync(file, script)
+  return Psql.run(url, relative(Psql.folder, file), variables)
+}
 
 for (const server of inject("postgres")) {
   layer(Logs.layer(server), { excludeTestServices: true })(`logs of one database, on ${server.name}`, (it) => {
@@ -132,9 +158,7 @@ for (const server of inject("postgres")) {
 
     it.effect("a lease of one leaves the name free in the others", () =>
       Effect.gen(function*() {
-        yield* onEach((store) =>
-          Effect.map(store.lease("worker"), (lease) => assert.isTrue(Option.isSome(lease)))
-        )
+        yield* onEach((store) => Effect.map(store.lease("worker"), (lease) => assert.isTrue(Option.isSome(lease))))
         yield* onEach((store) => Effect.map(store.lease("worker"), (lease) => assert.isTrue(Option.isNone(lease))))
       }))
 
@@ -142,10 +166,13 @@ for (const server of inject("postgres")) {
       Effect.gen(function*() {
         const { url } = yield* Logs
         // A client listens on a connection of its own.
-        const channels = yield* Effect.forEach(schemas, Effect.fnUntraced(function*(schema) {
-          const client = yield* Layer.build(Layer.fresh(Database.client(url)))
-          return yield* Context.get(client, PgClient.PgClient).listen((yield* namesOf(schema)).eventfold)
-        }))
+        const channels = yield* Effect.forEach(
+          schemas,
+          Effect.fnUntraced(function*(schema) {
+            const client = yield* Layer.build(Layer.fresh(Database.client(url)))
+            return yield* Context.get(client, PgClient.PgClient).listen((yield* namesOf(schema)).eventfold)
+          })
+        )
         for (const round of ["first", "second"]) {
           yield* onEach((store, schema) => store.append(`${round}:${schema}-1`, Store.numbered(1)))
           for (const [index, schema] of schemas.entries()) {
@@ -215,7 +242,12 @@ for (const server of inject("postgres")) {
         const totals = yield* onClient(Effect.flatMap(SqlClient, (sql) =>
           sql<{ readonly total: number }>`SELECT total FROM orders.orders
             UNION ALL SELECT total FROM shop_eu__orders.orders UNION ALL SELECT total FROM shop_us__orders.orders`))
-        assert.deepStrictEqual(totals.map(({ total }) => total), [0, 1, 2])
+        assert.deepStrictEqual(
+          totals.map(({ total }) =>
+            total
+          ),
+          [0, 1, 2]
+        )
       }))
 
     it.effect("each is a store of its own by its identity, and finds nothing wrong with itself", () =>
@@ -236,12 +268,6 @@ for (const server of inject("postgres")) {
     it.effect("the diagnosis and the versions are of a log", () =>
       onClient(Effect.gen(function*() {
         const sql = yield* SqlClient
-        const problems = (schema: string) =>
-          Effect.map(Stream.runCollect(Diagnosis.checksOf({ schema })), (checks) =>
-            checks.filter(({ status }) => status === "problem").map(({ check, remedy }) => [
-              check,
-              Option.getOrElse(remedy, () => "")
-            ]))
         yield* sql`UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'shop_eu.messages_id'::regclass`
         assert.deepStrictEqual(yield* problems("shop_eu"), [
           ["indexes", "REINDEX INDEX CONCURRENTLY shop_eu.messages_id"]
@@ -251,7 +277,9 @@ for (const server of inject("postgres")) {
         const { functions, schema } = yield* Inspection.versionsOf({ schema: "shop_eu" })
         assert.deepStrictEqual([functions, schema], ["ours", Option.some(Postgres.schemaVersion)])
         assert.strictEqual((yield* Inspection.versionsOf({ schema: "nowhere" })).functions, "none")
-        const [row] = yield* Stream.runCollect(Inspection.summary("stream", { schema: "shop_us", containing: "cart-1" }))
+        const [row] = yield* Stream.runCollect(
+          Inspection.summary("stream", { schema: "shop_us", containing: "cart-1" })
+        )
         assert.deepInclude(row, { streamName: "cart-1", messages: 1 })
       })))
 
@@ -260,16 +288,14 @@ for (const server of inject("postgres")) {
         const { url } = yield* Database.make({ server })
         yield* Effect.gen(function*() {
           yield* Effect.forEach(schemas, (schema) => Postgres.install({ schema }))
-          const objects = (schema: string) => Effect.flatMap(namesOf(schema), (names) =>
-            Catalog.objects([names.messageStore, names.eventfold]))
-          const before = yield* Effect.forEach(schemas, objects)
+          const before = yield* Effect.forEach(schemas, objectsOf)
           yield* Postgres.install({ schema: "shop_eu", traceIndexes: true })
           const { messageStore } = yield* Postgres.uninstall({
             schema: "shop_eu",
             database: new URL(url).pathname.slice(1)
           })
           assert.isTrue(messageStore)
-          const after = yield* Effect.forEach(schemas, objects)
+          const after = yield* Effect.forEach(schemas, objectsOf)
           assert.deepStrictEqual(after, [before[0], [], before[2]])
           const missing = yield* Effect.flip(Effect.scoped(Store.open(url, { schema: "shop_eu" })))
           assert.include(missing.message, "log shop_eu: the database has no schema shop_eu:")
@@ -290,7 +316,8 @@ for (const server of inject("postgres")) {
               .map((line) => line.replace(/--.*/, "").replaceAll(/current_setting\('(message_store|eventfold)\./g, ""))
               .filter((line) => /(?<!_)\b(message_store|eventfold)\b/.test(line))
             // The column that says whose functions there are.
-            const column = /^(column \S+installations\.\d+ message_store text|constraint installations_message_store_not_null NOT NULL) ?/
+            const column =
+              /^(column \S+installations\.\d+ message_store text|constraint installations_message_store_not_null NOT NULL) ?/
             assert.deepStrictEqual(mentions.filter((line) => !column.test(line)), [])
             const store = yield* Store.open(url, { schema, maxConnections: 2 })
             yield* store.append("cart-1", Store.numbered(3))
@@ -318,7 +345,9 @@ for (const server of inject("postgres")) {
         const words = yield* onClient(Effect.flatMap(SqlClient, (sql) =>
           sql<{ readonly word: string }>`SELECT word FROM pg_get_keywords() WHERE catcode <> 'U'`))
         assert.isAbove(words.length, 100)
-        for (const { word } of words) assert.isTrue(Result.isFailure(Sql.namesOf(word)), word)
+        for (const { word } of words) {
+          assert.isTrue(Result.isFailure(Sql.namesOf(word)), word)
+        }
         const { url } = yield* Logs
         for (
           const [schema, says] of [
@@ -340,27 +369,25 @@ for (const server of inject("postgres")) {
         }
       }))
 
-    it.effect.skipIf(!Psql.isInstalled)("psql installs a log as the library does, and removes it", () =>
-      Effect.gen(function*() {
-        const names = yield* namesOf("shop_eu")
-        const run = (script: string, url: string, variables?: Readonly<Record<string, string>>) => {
-          const file = join(tmpdir(), `eventfold-${process.pid}.sql`)
-          writeFileSync(file, script)
-          return Psql.run(url, relative(Psql.folder, file), variables)
-        }
-        const [one, other] = [
-          yield* Database.make({ server, empty: true }),
-          yield* Database.make({ server, empty: true })
-        ]
-        const objects = (url: string) =>
-          Effect.provide(Catalog.objects([names.messageStore, names.eventfold]), Database.client(url))
-        yield* Effect.provide(Postgres.install({ schema: "shop_eu" }), Database.client(one.url))
-        assert.deepStrictEqual(yield* run(yield* Sql.installScript(names), other.url), Psql.silence)
-        assert.deepStrictEqual(yield* objects(other.url), yield* objects(one.url))
-        const removed = yield* run(yield* Sql.uninstallScript(names), other.url, { database: other.name })
-        assert.include(removed.stdout, "Removed the schemas shop_eu and shop_eu__eventfold.")
-        assert.deepStrictEqual(yield* objects(other.url), [])
-      }))
+    it.effect.skipIf(!Psql.isInstalled)(
+      "psql installs a log as the library does, and removes it",
+      () =>
+        Effect.gen(function*() {
+          const names = yield* namesOf("shop_eu")
+          const [one, other] = [
+            yield* Database.make({ server, empty: true }),
+            yield* Database.make({ server, empty: true })
+          ]
+          const objects = (url: string) =>
+            Effect.provide(Catalog.objects([names.messageStore, names.eventfold]), Database.client(url))
+          yield* Effect.provide(Postgres.install({ schema: "shop_eu" }), Database.client(one.url))
+          assert.deepStrictEqual(yield* runScript(yield* Sql.installScript(names), other.url), Psql.silence)
+          assert.deepStrictEqual(yield* objects(other.url), yield* objects(one.url))
+          const removed = yield* runScript(yield* Sql.uninstallScript(names), other.url, { database: other.name })
+          assert.include(removed.stdout, "Removed the schemas shop_eu and shop_eu__eventfold.")
+          assert.deepStrictEqual(yield* objects(other.url), [])
+        })
+    )
   })
 }
 

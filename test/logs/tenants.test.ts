@@ -34,12 +34,15 @@ const open = (idleTimeToLive: "1 hour" | "50 millis") =>
 
 /** How many connections the logs have. */
 const connections = (url: string) =>
-  Effect.flatMap(SqlClient, (sql) =>
-    sql<{ readonly count: number }>`SELECT count(*)::int4 AS count FROM pg_stat_activity
-      WHERE datname = current_database() AND application_name = 'tenants'`).pipe(
-      Effect.map(([row]) => row?.count ?? 0),
-      Effect.provide(Database.client(url))
-    )
+  Effect.flatMap(
+    SqlClient,
+    (sql) =>
+      sql<{ readonly count: number }>`SELECT count(*)::int4 AS count FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'tenants'`
+  ).pipe(
+    Effect.map(([row]) => row?.count ?? 0),
+    Effect.provide(Database.client(url))
+  )
 
 layer(Layer.empty, { excludeTestServices: true })("logs of tenants", (it) => {
   it.effect("share one pool, one listener and one session of leases, and hear of their own log alone", () =>
@@ -106,4 +109,3 @@ layer(Layer.empty, { excludeTestServices: true })("logs of tenants", (it) => {
       assert.strictEqual(version.version, 1)
     }))
 })
-
