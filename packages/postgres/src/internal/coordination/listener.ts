@@ -71,8 +71,12 @@ export const make = Effect.fnUntraced(function*(
       opened()
 
       const failed = yield* Deferred.make<never, SqlError | Cause.TimeoutError>()
+      /** The members that are followed, and how that ends. */
       const followers = new Map<Member, Effect.Effect<unknown>>()
       const follow = Effect.fnUntraced(function*(member: Member) {
+        // It may have come while the others are followed, one after the other.
+        if (followers.has(member)) return
+        followers.set(member, Effect.void)
         const own = yield* Scope.fork(scope)
         const following = Effect.gen(function*() {
           const notifications = yield* Effect.timeout(
@@ -91,7 +95,10 @@ export const make = Effect.fnUntraced(function*(
           Effect.catchCause(following, (cause) => Deferred.failCause(failed, cause)),
           scope
         )
-        followers.set(member, Effect.andThen(Fiber.interrupt(fiber), Scope.close(own, Exit.void)))
+        const end = Effect.andThen(Fiber.interrupt(fiber), Scope.close(own, Exit.void))
+        // It may have left meanwhile.
+        if (!members.has(member)) return yield* Effect.asVoid(Effect.forkIn(end, scope))
+        followers.set(member, end)
       })
       const leave = (member: Member) => {
         const end = followers.get(member) ?? Effect.void
