@@ -250,6 +250,22 @@ for (const server of inject("postgres")) {
         )
       }))
 
+    it.effect("a read model whose schema would have a name that is too long is refused", () =>
+      Effect.gen(function*() {
+        const { url } = yield* Logs
+        const store = yield* open("shop_eu")
+        // shop_eu__, the name, and _1 are 64 characters.
+        const long = SqlReadModel.make("o".repeat(53), { version: 1, tables: [] }).on(Order, {
+          Placed: () => Effect.void
+        })
+        const error = yield* on(store)(Effect.flip(ReadModel.run(long))).pipe(
+          Effect.provide(SqlReadModel.layer({ schema: "shop_eu" })),
+          Effect.provide(Database.client(url)),
+          within("for the refusal")
+        )
+        assert.include(error.message, "longer name than the 63 bytes that PostgreSQL keeps")
+      }))
+
     it.effect("each is a store of its own by its identity, and finds nothing wrong with itself", () =>
       Effect.gen(function*() {
         const identities = yield* onEach((store) => store.identity)

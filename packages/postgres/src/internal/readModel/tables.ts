@@ -70,7 +70,8 @@ export const makeTables = Effect.fnUntraced(function*(
 ): Effect.fn.Return<void, StoreError | Unsupported | SqlError> {
   const operation = `making the tables of the read model ${name}`
   const schema = schemaOf(sql, build)
-  const refused = whyRefused(name, schema)
+  // The name with the number: it is the longer one, and every build has it once it is retired.
+  const refused = whyRefused(name, schemaOf(sql, { ...build, state: "retired" }))
   if (refused !== undefined) return yield* new Unsupported({ operation, remedy: refused })
   if (build.state === "building") {
     const remedy = yield* findDependents(sql, schemaOf(sql, { ...build, state: "live" }))
