@@ -81,6 +81,10 @@ const Orders = SqlReadModel.make("orders", {
   })
 })
 
+/** The read models of a log, and the client of their handlers. */
+const readModelsOf = (url: string, schema: string) =>
+  Layer.provideMerge(SqlReadModel.layer({ schema }), Database.client(url))
+
 const Rooms = Streams.make({ category: "room" })
 
 const findings = Effect.map(
@@ -235,7 +239,7 @@ for (const server of inject("postgres")) {
               Effect.gen(function*() {
                 yield* Effect.forkChild(ReadModel.run(Orders))
                 yield* within("for the read model")(ReadModel.waitFor(Orders, last))
-              }).pipe(Effect.provide(SqlReadModel.layer({ schema })), Effect.provide(Database.client(url)))
+              }).pipe(Effect.provide(readModelsOf(url, schema)))
             )
           })
         )
@@ -259,8 +263,7 @@ for (const server of inject("postgres")) {
           Placed: () => Effect.void
         })
         const error = yield* on(store)(Effect.flip(ReadModel.run(long))).pipe(
-          Effect.provide(SqlReadModel.layer({ schema: "shop_eu" })),
-          Effect.provide(Database.client(url)),
+          Effect.provide(readModelsOf(url, "shop_eu")),
           within("for the refusal")
         )
         assert.include(error.message, "longer name than the 63 bytes that PostgreSQL keeps")
