@@ -207,15 +207,15 @@ const included = (script: string): Effect.Effect<ReadonlyArray<SqlFile>, SqlFile
 const script = (name: string, names: LogNames): Effect.Effect<string, SqlFileError> =>
   Effect.gen(function*() {
     const text = yield* read(name)
-    const files = new Map(yield* Effect.forEach(new Set(paths(text)), (path) =>
-      Effect.map(read(path), (sql) => [path, sql] as const)))
+    const files = new Map(
+      yield* Effect.forEach(new Set(paths(text)), (path) => Effect.map(read(path), (sql) => [path, sql] as const))
+    )
     return inLog(names)(text.replace(inclusion, (_, path: string) => files.get(path) ?? ""))
   })
 
 const inclusion = /^\\ir[ \t]+(\S+)[ \t]*$/gm
 
-const paths = (script: string): ReadonlyArray<string> =>
-  Array.from(script.matchAll(inclusion), ([, path = ""]) => path)
+const paths = (script: string): ReadonlyArray<string> => Array.from(script.matchAll(inclusion), ([, path = ""]) => path)
 
 const read = (path: string): Effect.Effect<string, SqlFileError> =>
   Effect.tryPromise({

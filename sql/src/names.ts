@@ -97,7 +97,10 @@ export const namesOf = (schema: string): Result.Result<LogNames, InvalidLogName>
   if (schema === defaultNames.messageStore) return Result.succeed(defaultNames)
   const detail = whyRefused(schema)
   return detail === undefined
-    ? Result.succeed({ messageStore: schema, eventfold: schemaIn({ ...defaultNames, messageStore: schema }, "eventfold") })
+    ? Result.succeed({
+      messageStore: schema,
+      eventfold: schemaIn({ ...defaultNames, messageStore: schema }, "eventfold")
+    })
     : Result.fail(new InvalidLogName({ schema, detail }))
 }
 
@@ -125,7 +128,8 @@ export const lockPrefix = (names: LogNames): string => areDefault(names) ? "" : 
 // Where SQL names one of the two schemas. A setting such as `message_store.debug`, the role message_store, the column of that name and
 // the channel are none: they are the same for all logs of a database.
 const beforeName = "(?<!\\b(?:current_setting|set_config)\\('|[\\w.])(?:message_store|eventfold)(?=\\.[\\w\"%])"
-const afterWord = "(?<=\\bSCHEMAS? |\\bSCHEMAS message_store and |regnamespace\\('|\\bnspname = '|\\bschemaname = '|_schema = '|\\bnspname IN \\('|" +
+const afterWord =
+  "(?<=\\bSCHEMAS? |\\bSCHEMAS message_store and |regnamespace\\('|\\bnspname = '|\\bschemaname = '|_schema = '|\\bnspname IN \\('|" +
   "\\bnspname IN \\('message_store', '|\\bpg_catalog, |\\{|\\{eventfold,)(?:message_store|eventfold)\\b"
 const beforeWord = "\\b(?:message_store|eventfold)(?='::(?:pg_catalog\\.)?(?:regnamespace|name)\\b| schema\\b)"
 const mention = new RegExp([beforeName, afterWord, beforeWord].join("|"), "gi")

@@ -50,8 +50,10 @@ for (const server of isLong ? [newest, ...others] : [newest]) {
   if (isLong) {
     const stores = Layer.merge(Postgres.layerClient({ schema }), SqlReadModel.layer({ schema }))
     const layer = Layer.unwrap(
-      Effect.map(makeDatabase(server), ({ url }) =>
-        Layer.provideMerge(stores, PgClient.layer({ url: Redacted.make(url) })))
+      Effect.map(
+        makeDatabase(server),
+        ({ url }) => Layer.provideMerge(stores, PgClient.layer({ url: Redacted.make(url) }))
+      )
     )
     ReadModelSuite.suite(`a log on ${server.name}`, layer, counting)
   }

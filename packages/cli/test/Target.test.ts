@@ -39,7 +39,8 @@ const named = ({ config, data, env = {}, profile, schema: schemaFlag, url }: Giv
       Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord({ HOME: folder, ...env })))
     )
     const shown = target._tag === "Folder" ? target.path : Redacted.value(target.url)
-    return [shown, module, schema].filter((part) => part !== undefined).map((part) => part.replace(folder, "HERE")).join(" ")
+    return [shown, module, schema].filter((part) => part !== undefined).map((part) => part.replace(folder, "HERE"))
+      .join(" ")
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
 
 const config = {
@@ -61,7 +62,11 @@ const names: ReadonlyArray<readonly [title: string, given: Given, expected: stri
   ["a folder", { data: "here" }, "here"],
   ["a log", { url: "postgres://a@b/c", schema: "shop_us" }, "postgres://a@b/c shop_us"],
   ["a log of a profile", { profile: "eu", config }, "postgres://app@db1/shop shop_eu"],
-  ["the flag's log before that of a profile", { profile: "eu", schema: "shop_us", config }, "postgres://app@db1/shop shop_us"],
+  [
+    "the flag's log before that of a profile",
+    { profile: "eu", schema: "shop_us", config },
+    "postgres://app@db1/shop shop_us"
+  ],
   [
     "a profile wins over variables",
     { profile: "shop", env: { DATABASE_URL: "postgres://x@y/z" }, config },

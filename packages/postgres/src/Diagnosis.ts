@@ -17,8 +17,8 @@ import * as MessageStore from "eventfold/MessageStore"
 import * as Runners from "eventfold/Runners"
 import { type Found, installed, type LogOptions, schemaVersion, whyUnusable } from "./Install.ts"
 import { isInProcess } from "./internal/client/connections.ts"
-import { fromSqlError } from "./internal/client/openErrors.ts"
 import * as Log from "./internal/client/log.ts"
+import { fromSqlError } from "./internal/client/openErrors.ts"
 import * as OwnClient from "./internal/client/ownClient.ts"
 import * as Catalog from "./internal/diagnosis/catalog.ts"
 import { type Check, check, type Finding, skipped } from "./internal/diagnosis/check.ts"
@@ -113,56 +113,59 @@ export const checks: Stream.Stream<Check, OpenError, PgClient.PgClient> = Stream
  * @category diagnosing
  * @since 0.1.0
  */
-export const checksOf = (options: LogOptions): Stream.Stream<Check, OpenError, PgClient.PgClient> => Stream.unwrap(Effect.gen(function*() {
-  const client = yield* PgClient.PgClient
-  const log = yield* Log.fromOption(options.schema)
-  const sql = OwnClient.of(client, log)
-  const asked = Effect.mapError(fromSqlError(sql.config))
-  const seen: Seen = yield* asked(installed(sql)).pipe(
-    Effect.catchIf(({ reason }) => reason._tag === "PermissionDenied", () => Effect.succeed("hidden" as const))
-  )
-  const inProcess = isInProcess(client)
-  const sharing = inProcess ? "own" : yield* asked(Sessions.sharing(client))
-  const ofStore = (findings: ReturnType<typeof Catalog.guarded>) =>
-    seen === "hidden"
-      ? Effect.succeed([hidden])
-      : seen.functions === "none"
-      ? Effect.succeed([skipped("there is no message store: see schema")])
-      : findings
-  const ofServer = (findings: ReturnType<typeof Catalog.guarded>) =>
-    inProcess ? Effect.succeed([skipped("the database is in this process, and belongs to its user")]) : findings
-  const looks = [
-    one("connection", Catalog.guarded(Catalog.connection(sql, inProcess))),
-    one(
-      "pooler",
-      Effect.succeed(inProcess ? [skipped("the database is in this process")] : Sessions.pooler(sharing))
-    ),
-    one("schema", Effect.succeed(seen === "hidden" ? [hidden] : Catalog.schema(seen, schemaVersion))),
-    one(
-      "privileges",
-      ofServer(
-        seen === "hidden" ? Catalog.guarded(Catalog.privileges(sql)) : ofStore(Catalog.guarded(Catalog.privileges(sql)))
-      )
-    ),
-    one("search path", ofServer(Catalog.guarded(Catalog.searchPath(sql)))),
-    one("indexes", ofStore(Catalog.guarded(Catalog.indexes(sql)))),
-    one("autovacuum", ofStore(Catalog.guarded(Catalog.autovacuum(sql)))),
-    one(
-      "durability",
-      inProcess
-        ? Effect.succeed([
-          skipped("PGlite does not wait for the disk: the last messages may be lost when the machine stops at once")
-        ])
-        : Catalog.guarded(Catalog.durability(sql))
-    ),
-    one("transactions", Catalog.guarded(Catalog.transactions(sql))),
-    one("clock", Catalog.guarded(Catalog.clock(sql)))
-  ]
-  return Stream.concat(
-    Stream.mapEffect(
-      Stream.fromIterable(looks),
-      Effect.map(inLog(log))
-    ),
-    Stream.fromIterableEffect(betweenPrograms(client, options, seen, sharing !== "own"))
-  )
-})).pipe(Stream.withSpan("Diagnosis.checks"))
+export const checksOf = (options: LogOptions): Stream.Stream<Check, OpenError, PgClient.PgClient> =>
+  Stream.unwrap(Effect.gen(function*() {
+    const client = yield* PgClient.PgClient
+    const log = yield* Log.fromOption(options.schema)
+    const sql = OwnClient.of(client, log)
+    const asked = Effect.mapError(fromSqlError(sql.config))
+    const seen: Seen = yield* asked(installed(sql)).pipe(
+      Effect.catchIf(({ reason }) => reason._tag === "PermissionDenied", () => Effect.succeed("hidden" as const))
+    )
+    const inProcess = isInProcess(client)
+    const sharing = inProcess ? "own" : yield* asked(Sessions.sharing(client))
+    const ofStore = (findings: ReturnType<typeof Catalog.guarded>) =>
+      seen === "hidden"
+        ? Effect.succeed([hidden])
+        : seen.functions === "none"
+        ? Effect.succeed([skipped("there is no message store: see schema")])
+        : findings
+    const ofServer = (findings: ReturnType<typeof Catalog.guarded>) =>
+      inProcess ? Effect.succeed([skipped("the database is in this process, and belongs to its user")]) : findings
+    const looks = [
+      one("connection", Catalog.guarded(Catalog.connection(sql, inProcess))),
+      one(
+        "pooler",
+        Effect.succeed(inProcess ? [skipped("the database is in this process")] : Sessions.pooler(sharing))
+      ),
+      one("schema", Effect.succeed(seen === "hidden" ? [hidden] : Catalog.schema(seen, schemaVersion))),
+      one(
+        "privileges",
+        ofServer(
+          seen === "hidden"
+            ? Catalog.guarded(Catalog.privileges(sql))
+            : ofStore(Catalog.guarded(Catalog.privileges(sql)))
+        )
+      ),
+      one("search path", ofServer(Catalog.guarded(Catalog.searchPath(sql)))),
+      one("indexes", ofStore(Catalog.guarded(Catalog.indexes(sql)))),
+      one("autovacuum", ofStore(Catalog.guarded(Catalog.autovacuum(sql)))),
+      one(
+        "durability",
+        inProcess
+          ? Effect.succeed([
+            skipped("PGlite does not wait for the disk: the last messages may be lost when the machine stops at once")
+          ])
+          : Catalog.guarded(Catalog.durability(sql))
+      ),
+      one("transactions", Catalog.guarded(Catalog.transactions(sql))),
+      one("clock", Catalog.guarded(Catalog.clock(sql)))
+    ]
+    return Stream.concat(
+      Stream.mapEffect(
+        Stream.fromIterable(looks),
+        Effect.map(inLog(log))
+      ),
+      Stream.fromIterableEffect(betweenPrograms(client, options, seen, sharing !== "own"))
+    )
+  })).pipe(Stream.withSpan("Diagnosis.checks"))

@@ -20,8 +20,8 @@ import {
   requestedInstallation,
   whyUnusable
 } from "./Install.ts"
-import { fromSqlError } from "./internal/client/openErrors.ts"
 import * as Log from "./internal/client/log.ts"
+import { fromSqlError } from "./internal/client/openErrors.ts"
 import * as Pool from "./internal/client/openPool.ts"
 import * as Statements from "./internal/client/statements.ts"
 import * as Store from "./internal/readModel/store.ts"

@@ -94,7 +94,8 @@ const ofNamed = <A, E, R>(
 export const client = (options?: OpenOptions) => ofNamed((target) => clientOf(target, options))
 
 /** The messages of the store that is named, and its client: what most commands need. */
-export const messageStore = (options?: OpenOptions) => ofNamed((target, log) => messageStoreOf(target, { ...options, ...log }))
+export const messageStore = (options?: OpenOptions) =>
+  ofNamed((target, log) => messageStoreOf(target, { ...options, ...log }))
 
 /** The messages and the read models of the store that is named, and its client. A stock Message DB has no read models. */
 export const database = (options?: OpenOptions) => ofNamed((target, log) => databaseOf(target, { ...options, ...log }))

@@ -38,15 +38,17 @@ const named = (target: Target, module?: string, schema?: string): Named => ({ ta
 export const databaseAt = (url: Redacted.Redacted, lookup: Lookup): Effect.Effect<Target, UsageError> =>
   Effect.map(Libpq.complete(url, lookup), (url) => ({ _tag: "Database", url }))
 
-const ofProfile = Effect.fnUntraced(function*({ data, file, module, name, schema, url }: ConfigFile.Profile, lookup: Lookup) {
-  if ((url === undefined) === (data === undefined)) {
-    return yield* new UsageError({
-      message: `the profile ${name} of ${file} must have a url or a data folder, and one of them`
-    })
+const ofProfile = Effect.fnUntraced(
+  function*({ data, file, module, name, schema, url }: ConfigFile.Profile, lookup: Lookup) {
+    if ((url === undefined) === (data === undefined)) {
+      return yield* new UsageError({
+        message: `the profile ${name} of ${file} must have a url or a data folder, and one of them`
+      })
+    }
+    if (data !== undefined) return named({ _tag: "Folder", path: data }, module, schema)
+    return named(yield* databaseAt(Redacted.make(url ?? ""), lookup), module, schema)
   }
-  if (data !== undefined) return named({ _tag: "Folder", path: data }, module, schema)
-  return named(yield* databaseAt(Redacted.make(url ?? ""), lookup), module, schema)
-})
+)
 
 /** The profile that a flag or a variable names. */
 const namedProfile = Effect.fnUntraced(function*(lookup: Lookup) {

@@ -83,7 +83,9 @@ export const privileges = (sql: PgClient): Findings =>
   looking(
     sql,
     Effect.gen(function*() {
-      const wanted = JSON.stringify(needed.flatMap(([table, kinds]) => kinds.map((kind) => ({ table: logOf(sql).named(table), kind }))))
+      const wanted = JSON.stringify(
+        needed.flatMap(([table, kinds]) => kinds.map((kind) => ({ table: logOf(sql).named(table), kind })))
+      )
       const missing = yield* sql<{ readonly lacks: string }>`SELECT DISTINCT
           CASE WHEN has_schema_privilege(nspname, 'USAGE') THEN kind || ' on ' || wanted.table
             ELSE 'USAGE on schema ' || nspname::text END AS lacks

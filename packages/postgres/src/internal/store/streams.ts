@@ -174,7 +174,9 @@ const write = <Row extends object>(writing: Writing, one: Write) =>
     Effect.flatMap(([row]) =>
       row === undefined ? Effect.die(new Error(`${one.operation} gave no row`)) : Effect.succeed(row)
     ),
-    Effect.mapError((error) => error instanceof StoreError ? notPermitted(writing.statements.sql, one.operation, error) : error)
+    Effect.mapError((error) =>
+      error instanceof StoreError ? notPermitted(writing.statements.sql, one.operation, error) : error
+    )
   )
 
 interface Answer {
