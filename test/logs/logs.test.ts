@@ -257,13 +257,14 @@ for (const server of inject("postgres")) {
     it.effect("a read model whose schema would have a name that is too long is refused", () =>
       Effect.gen(function*() {
         const { url } = yield* Logs
-        const store = yield* open("shop_eu")
-        // shop_eu__, the name, and _1 are 64 characters.
-        const long = SqlReadModel.make("o".repeat(53), { version: 1, tables: [] }).on(Order, {
+        const schema = "shop_eu_west_1"
+        const store = yield* open(schema, { install: true })
+        // shop_eu_west_1__, the longest name of a read model, and _1 are 68 characters.
+        const long = SqlReadModel.make("o".repeat(50), { version: 1, tables: [] }).on(Order, {
           Placed: () => Effect.void
         })
         const error = yield* on(store)(Effect.flip(ReadModel.run(long))).pipe(
-          Effect.provide(readModelsOf(url, "shop_eu")),
+          Effect.provide(readModelsOf(url, schema)),
           within("for the refusal")
         )
         assert.include(error.message, "longer name than the 63 bytes that PostgreSQL keeps")
