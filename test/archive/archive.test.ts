@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import * as Archive from "eventfold/Archive"
 import * as Streams from "eventfold/Streams"
 import * as Verify from "eventfold/Verify"
+import { randomBytes } from "node:crypto"
 import { gunzipSync, gzipSync } from "node:zlib"
 import * as Archives from "../support/Archives.ts"
 import * as Catalog from "../support/Catalog.ts"
@@ -52,6 +53,8 @@ const attributes = (url: string) =>
       sql`SELECT category, id, attributes FROM eventfold.streams WHERE attributes IS NOT NULL ORDER BY category, id`),
     Database.client(url)
   )
+
+const asBytes = (text: string) => new Uint8Array(Buffer.from(text))
 
 /** What an import says of a text that is no whole archive. */
 const refused = Effect.fnUntraced(function*(text: string) {
@@ -131,6 +134,27 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
         assert.deepStrictEqual(yield* findings(target), [])
         const error = yield* Effect.flip(importInto(target, archive, { globalPositions: "keep" }))
         assert.strictEqual(error._tag, "InvalidArgument")
+      }
+    }))
+
+  it.effect("bounds a chunk where messages get larger than those before", () =>
+    Effect.gen(function*() {
+      const mebibyte = 1 << 20
+      for (const store of [yield* Archives.inMemory, (yield* database).store]) {
+        yield* fillMany(store, 400)
+        for (let i = 0; i < 12; i++) {
+          const data = { text: randomBytes(mebibyte / 2).toString("hex") }
+          yield* store.append("large-1", { type: "Large", data })
+        }
+        const chunks: Array<number> = []
+        let size = 0
+        for (const line of (yield* archiveOf(store)).split("\n")) {
+          size += line.length
+          if (!Archives.isOfChunk(line)) continue
+          chunks.push(size)
+          size = 0
+        }
+        assert.isAtMost(Math.max(...chunks), 3.5 * mebibyte)
       }
     }))
 
@@ -215,7 +239,7 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
         "lines are missing"
       )
       assert.include(yield* refused(""), "there is nothing in it")
-      assert.include(yield* refused("a,b\n1,2\n"), "ends in the middle")
+      assert.include(yield* refused("a,b\n1,2\n"), "begins with its header, and this is none")
       assert.include(
         yield* refused(archive.replace("\"version\":1", "\"version\":2")),
         "line 1 of the archive: the archive has the format 2"
@@ -226,6 +250,43 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
         yield* refused(archive.replace(/\{"end".*/, "{\"end\":true,\"chunks\":1,\"messages\":1,\"streams\":0}")),
         "other chunks"
       )
+    }))
+
+  it.effect("that has no end of a chunk is refused before it is read to its end", () =>
+    Effect.gen(function*() {
+      const endless = [
+        ["begins with its header, and this is none", Stream.forever(Stream.make(new Uint8Array(65_536)))],
+        [
+          "no chunk ends within 50000 lines",
+          Stream.concat(
+            Stream.make(asBytes(`${(yield* archiveOf(yield* Archives.inMemory)).split("\n")[0]}\n`)),
+            Stream.forever(Stream.make(asBytes("{}\n".repeat(10_000))))
+          )
+        ]
+      ] as const
+      for (const [says, input] of endless) {
+        const error = yield* Effect.flip(on(yield* Archives.inMemory)(Archive.fromStream(input)))
+        assert.strictEqual(error._tag, "InvalidArchive")
+        assert.include(error.message, says)
+      }
+    }))
+
+  it.effect("names the line of a message that the store can't take", () =>
+    Effect.gen(function*() {
+      const source = yield* Archives.inMemory
+      yield* source.append("account-1", ["1", "2", "3"].map((n) => ({ type: "T", data: { n, emoji: "😀" } })))
+      const archive = yield* archiveOf(source)
+      const wrong = [
+        ["data", (line: string) => line.replace("\"n\":\"2\"", "\"n\":02")],
+        ["data", (line: string) => line.replace("\"n\":\"2\"", "\"n\":\"\\u0000\"")],
+        ["time", (line: string) => line.replace(/"time":"[^"]*"/, "\"time\":\"yesterday noon\"")]
+      ] as const
+      for (const [field, change] of wrong) {
+        const changed = archive.split("\n").map((line) => line.includes("\"n\":\"2\"") ? change(line) : line).join("\n")
+        const error = yield* Effect.flip(importInto((yield* database).store, Archives.sealed(changed)))
+        assert.strictEqual(error._tag, "InvalidArchive")
+        assert.include(error.message, `line 4 of the archive: the store can't take the ${field} of the message`)
+      }
     }))
 
   it.effect.each(["store.ndjson.gz"])(
@@ -376,7 +437,8 @@ layer(Layer.merge(NodeServices.layer, Database.layer()), { excludeTestServices: 
       const whole = yield* temporaryFile("whole.ndjson")
       const path = yield* temporaryFile("killed.ndjson.gz")
       const first = yield* open(source)
-      yield* fillMany(first, 5_000)
+      // More than an export reads ahead.
+      yield* fillMany(first, 11_000)
       const { messages } = yield* on(first)(Archive.toFile(whole))
       const before = yield* archiveOf(first)
 

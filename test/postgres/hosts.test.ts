@@ -203,6 +203,7 @@ describe("what a server says while the store is opened", () => {
         const reason = yield* refusal({ url: Redacted.make(url) })
         assert.instanceOf(reason, Postgres.Unreachable)
         assert.strictEqual(reason.why, "noAnswer")
+        if (answer !== "") assert.include(reason.message, "speaks another protocol")
         const encrypted = yield* refusal({ url: Redacted.make(`${url}?sslmode=require`) })
         assert.strictEqual(encrypted._tag, answer === "" ? "Unreachable" : "TlsFailed")
       })

@@ -11,6 +11,7 @@ import * as Archive from "eventfold/Archive"
 import * as MemoryStore from "eventfold/MemoryStore"
 import * as MessageStore from "eventfold/MessageStore"
 import * as Streams from "eventfold/Streams"
+import { createHash } from "node:crypto"
 import type { Store } from "./Store.ts"
 
 export const inMemory: Effect.Effect<Store, never, Scope.Scope> = Effect.flatMap(MemoryStore.make, MessageStore.make)
@@ -36,6 +37,20 @@ export const bytesOf = (archive: string): Stream.Stream<Uint8Array> =>
   })())
 
 export const isOfChunk = (line: string): boolean => line.startsWith("{\"chunk\":")
+
+/** An archive that was changed, with the checksums of what it is now: as another program would have written it. */
+export const sealed = (archive: string): string => {
+  let chunk: Array<string> = []
+  return archive.split("\n").map((line) => {
+    if (!isOfChunk(line)) {
+      chunk.push(`${line}\n`)
+      return line
+    }
+    const digest = createHash("sha256").update(chunk.join("")).digest("hex")
+    chunk = []
+    return line.replace(/"sha256":"[^"]*"/, `"sha256":"${digest}"`)
+  }).join("\n")
+}
 
 /** The lines of an archive without what says where and when it was made. */
 export const recordsOf = (archive: string): ReadonlyArray<string> =>

@@ -172,9 +172,11 @@ const hasFlag = (args: ReadonlyArray<string>, flag: string): boolean =>
  * @internal
  */
 export const runBuilt = (
-  args: ReadonlyArray<string>,
+  given: ReadonlyArray<string>,
   options: { readonly version: string }
 ): Effect.Effect<ExitCode, LibraryNeeded, Command.Environment> => {
+  // As git, npm and gh have it.
+  const args = given[0] === "help" ? [...given.slice(1), "--help"] : given
   const isDebug = hasFlag(args, "--debug")
   return Command.runWith(rootOf(options.version), options)(args).pipe(
     Effect.as<ExitCode>(exitCodes.done),

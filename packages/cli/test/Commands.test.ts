@@ -24,6 +24,8 @@ const comparable = (output: string): string =>
     .replace(/"bytes":\d+/g, "\"bytes\":0")
     .replace(/"scans":\d+/g, "\"scans\":0")
 
+const names = (output: string) => output.trim().split("\n").map((line): string => JSON.parse(line).streamName)
+
 layer(Command.Shared.layer, { excludeTestServices: true })("the command", (it) => {
   describe("set up", () => {
     it.effect("installs, and says what it has done the second time", () =>
@@ -115,6 +117,15 @@ layer(Command.Shared.layer, { excludeTestServices: true })("the command", (it) =
         })
     )
 
+    it.effect("refuses input that is not UTF-8, and writes nothing", () =>
+      Effect.gen(function*() {
+        const stdin = Uint8Array.from(Buffer.from(`{"type":"T","data":{"name":"Z\u00fcrich"}}\n`, "latin1"))
+        const { code, stderr } = yield* run("write latin-1 --file -", { stdin })
+        assert.strictEqual(code, 2, stderr)
+        assert.include(stderr, "stdin is not text in UTF-8")
+        assert.strictEqual((yield* run("last latin-1")).code, 1)
+      }))
+
     it.effect("refuses another version with 5, and the id of another message with 1", () =>
       Effect.gen(function*() {
         const conflict = yield* run("write account-1 Opened --expected 7")
@@ -203,6 +214,12 @@ layer(Command.Shared.layer, { excludeTestServices: true })("the command", (it) =
       ["replay mailer", 2, "replay needs the name of a stream, or --all"],
       ["read-models -o csv --json", 2, "--json is short for -o ndjson"],
       ["streams --url postgres://a/b --data c", 2, "--url and --data name two stores"],
+      ["streams --data=", 2, "--data names no folder"],
+      [`get ${"long".repeat(1_000)}`, 2, " … "],
+      ["import /nowhere", 2, "/nowhere can't be read: there is no such file"],
+      [`import ${import.meta.dirname}`, 2, "it is a folder"],
+      ["export /nowhere/store.ndjson", 1, "can't be written: there is no such file or folder"],
+      [`export ${import.meta.filename}`, 1, "--overwrite replaces it"],
       ["unknown", 2, "unknown"]
     ]
     it.effect.each(wrong)("%s ends with %i", ([args, code, says]) =>
@@ -310,6 +327,19 @@ layer(Command.Shared.layer, { excludeTestServices: true })("the command", (it) =
         assert.deepStrictEqual([...new Set(actions.slice(0, -1).map(({ by }) => by))], ["ann"])
       }))
 
+    it.effect("lists more names than one page of the store has", () =>
+      Effect.gen(function*() {
+        const sql = Context.get(yield* Command.Shared, SqlClient)
+        yield* sql`INSERT INTO message_store.messages (stream_name, position, type, data)
+          SELECT 'page-' || lpad(i::text, 4, '0'), 0, 'T', '{}' FROM generate_series(1, 2300) AS i`
+        const all = names(yield* prints("streams page -n 5000"))
+        assert.strictEqual(new Set(all).size, 2_300)
+        assert.deepStrictEqual(names(yield* prints("streams page -n 2001 --after page-0009")), all.slice(9, 2_010))
+        const some = yield* run("streams page -n 1500", { isTerminal: true })
+        assert.include(some.stderr, "there are more: --after 'page-1500'")
+        assert.include((yield* run("streams -n 0")).stderr, "hint: eventfold COMMAND --help shows how it is used")
+      }))
+
     it.effect("uninstalls after a yes", () =>
       Effect.gen(function*() {
         assert.strictEqual((yield* run("uninstall")).code, 6)
@@ -318,6 +348,9 @@ layer(Command.Shared.layer, { excludeTestServices: true })("the command", (it) =
         const missing = yield* run("upgrade")
         assert.strictEqual(missing.code, 3)
         assert.include(missing.stderr, "has no store to upgrade")
+        const counted = yield* run("report streams")
+        assert.strictEqual(counted.code, 1)
+        assert.include(counted.stderr, "there is no message store")
         const ill = yield* run("doctor")
         assert.strictEqual(ill.code, 4)
         assert.include(ill.stdout, "install it: eventfold install")
@@ -338,6 +371,12 @@ layer(Command.Shared.layer, { excludeTestServices: true })("the command", (it) =
           assert.include(page, "DESCRIPTION", name)
           assert.include(page, "EXAMPLES", name)
         }
+      }))
+
+    it.effect("shows it by a command, too", () =>
+      Effect.gen(function*() {
+        assert.strictEqual(yield* prints("help read"), yield* prints("read --help"))
+        assert.strictEqual(yield* prints("help"), yield* prints("--help"))
       }))
 
     it.effect("has completions for the shells", () =>

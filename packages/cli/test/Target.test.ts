@@ -19,16 +19,24 @@ interface Given {
   readonly env?: Readonly<Record<string, string>>
   /** The configuration file. */
   readonly config?: unknown
+  /** Files in the folder of the user, which nobody else may read. */
+  readonly files?: Readonly<Record<string, string>>
+  /** What the files may be read by. Defaults to the user alone. */
+  readonly mode?: number
 }
 
 /** The store that is named, in words. */
-const named = ({ config, data, env = {}, profile, schema: schemaFlag, url }: Given) =>
+const named = ({ config, data, env = {}, files = {}, mode = 0o600, profile, schema: schemaFlag, url }: Given) =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const folder = yield* fs.makeTempDirectoryScoped()
     const file = `${folder}/eventfold.json`
     if (config !== undefined) {
       yield* fs.writeFileString(file, typeof config === "string" ? config : JSON.stringify(config))
+    }
+    for (const [name, text] of Object.entries(files)) {
+      yield* fs.writeFileString(`${folder}/${name}`, text)
+      yield* fs.chmod(`${folder}/${name}`, mode)
     }
     const { module, schema, target } = yield* resolve.pipe(
       Effect.provideService(Settings.Url, Option.map(Option.fromUndefinedOr(url), (url) => Redacted.make(url))),
@@ -105,6 +113,56 @@ const names: ReadonlyArray<readonly [title: string, given: Given, expected: stri
   ["the default profile, relative to its file", { config }, "HERE/store HERE/src/observe.ts"],
   ["an empty variable is none", { env: { DATABASE_URL: "" }, config }, "HERE/store HERE/src/observe.ts"],
   [
+    "a password comes from .pgpass, of the first line that fits",
+    {
+      url: "postgres://app@db1/shop",
+      files: {
+        ".pgpass": [
+          "# comment",
+          "db2:5432:shop:app:other",
+          "db1:5433:shop:app:other",
+          "db1:*:shop:app:s\\:3\\\\cret",
+          "*:*:*:*:last"
+        ].join("\n")
+      }
+    },
+    "postgres://app@db1/shop?password=s%3A3%5Ccret"
+  ],
+  [
+    "a URL names another file of passwords",
+    { url: "postgres://app@[::1]:5433/shop?passfile=/nowhere/pgpass", files: { ".pgpass": "*:*:*:*:other" } },
+    "postgres://app@[::1]:5433/shop"
+  ],
+  [
+    "a password that is given wins over .pgpass",
+    { url: "postgres://app:mine@db1/shop", files: { ".pgpass": "*:*:*:*:other" } },
+    "postgres://app:mine@db1/shop"
+  ],
+  [
+    "a .pgpass that others may read is not used",
+    { url: "postgres://app@db1/shop", files: { ".pgpass": "*:*:*:*:other" }, mode: 0o644 },
+    "postgres://app@db1/shop"
+  ],
+  [
+    "PGSERVICE names a service, whose server is not mixed with that of the variables",
+    {
+      env: { PGSERVICE: "shop", PGHOST: "other", PGPORT: "1", PGSSLMODE: "require" },
+      files: {
+        ".pg_service.conf": "[other]\nhost=x\n\n# ours\n[shop]\nhost=db1\ndbname=shop\nuser=app\n[last]\nuser=y\n",
+        ".pgpass": "db1:5432:shop:app:s3cret"
+      }
+    },
+    "postgres://?host=db1&dbname=shop&user=app&sslmode=require&password=s3cret"
+  ],
+  [
+    "a URL names a service, and wins over it",
+    {
+      url: "postgres://ann@/?service=shop",
+      files: { ".pg_service.conf": "[shop]\nhost=db1\ndbname=shop\nuser=app\n" }
+    },
+    "postgres://ann@/?host=db1&dbname=shop"
+  ],
+  [
     "what is no URL stays for the library to refuse",
     { url: "mysql://a/b", env: { PGPASSWORD: "s3cret" } },
     "mysql://a/b"
@@ -121,6 +179,7 @@ const refusals: ReadonlyArray<readonly [title: string, given: Given, says: strin
   ["two stores", { url: "postgres://a@b/c", data: "here" }, "--url and --data name two stores"],
   ["a profile that is not there", { profile: "other", config }, "has no profile other"],
   ["a profile of two stores", { profile: "both", config }, "must have a url or a data folder"],
+  ["a service that is not there", { env: { PGSERVICE: "shop" } }, "there is no service shop"],
   ["a profile without a file", { profile: "shop" }, "no configuration file with the profile shop"],
   ["a file that is no JSON", { config: "{" }, "can't be used"],
   ["a file with a field that means nothing", { config: { profiles: {}, defalt: "local" } }, "defalt"]

@@ -48,6 +48,11 @@ export interface ArchivePage extends ArchiveFilter {
   readonly through: number
   /** From 1. */
   readonly limit: number
+  /**
+   * The page ends with the message that reaches this size of data and metadata, as the store knows it without reading them: a database
+   * may have them compressed. So a page of messages that are larger than those before is bounded, too.
+   */
+  readonly bytes: number
 }
 
 /**

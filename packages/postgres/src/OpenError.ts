@@ -8,6 +8,9 @@ import * as Schema from "effect/Schema"
 const install =
   "install it with `npx @eventfold/cli install`, with `Postgres.install`, or with the layer's option `install: true`"
 
+const upgrade =
+  "upgrade it with `npx @eventfold/cli upgrade`, with `Postgres.install`, or with the layer's option `install: true`"
+
 /**
  * The URL is not a PostgreSQL URL, names no user, or has a parameter that can't be as it is. The message does not repeat the URL,
  * which may contain a password.
@@ -188,7 +191,7 @@ export class SchemaOutdated extends Schema.TaggedError<SchemaOutdated>()("Schema
   required: Schema.Int
 }) {
   override get message(): string {
-    return `the eventfold schema is at version ${this.installed}, and version ${this.required} is needed: ${install}`
+    return `the eventfold schema is at version ${this.installed}, and version ${this.required} is needed: ${upgrade}`
   }
 }
 

@@ -39,7 +39,7 @@ export interface Options {
   /** Whether a person looks. Defaults to false. */
   readonly isTerminal?: boolean | undefined
   /** What stdin has. */
-  readonly stdin?: string | undefined
+  readonly stdin?: string | Uint8Array | undefined
   /** The keys that a person presses. */
   readonly keys?: ReadonlyArray<string> | undefined
   readonly env?: Readonly<Record<string, string>> | undefined
@@ -97,7 +97,7 @@ export const run = Effect.fnUntraced(function*(
         stderrIsTerminal: Effect.succeed(false),
         stdout: keeping(stdout),
         stderr: keeping(stderr),
-        stdin: Stream.make(new TextEncoder().encode(stdin))
+        stdin: Stream.make(typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin)
       })
     ),
     terminal(keys),

@@ -16,6 +16,7 @@ import * as Steering from "eventfold/Steering"
 import * as Application from "../application/load.ts"
 import * as Stores from "../connection/stores.ts"
 import { CommandFailed, ProblemsFound } from "../failures/errors.ts"
+import { inWords } from "../output/cells.ts"
 import { confirm } from "../output/confirm.ts"
 import * as Print from "../output/print.ts"
 import { withProgress } from "../output/progress.ts"
@@ -70,8 +71,6 @@ const buildOf = Effect.fnUntraced(function*(
   })
 })
 
-const inWords = (count: number): string => count === 1 ? "1 message" : `${count} messages`
-
 const Outcome = Schema.Struct({
   readModel: Schema.String,
   build: Schema.Int,
@@ -105,9 +104,9 @@ const runToEnd = Effect.fnUntraced(function*<R>(
   const { build, handled, of, phase, position } = last.value
   yield* Print.done(
     phase === "switched"
-      ? `build ${build} of ${readModel} is live: it has handled ${inWords(handled)}`
+      ? `build ${build} of ${readModel} is live: it has handled ${inWords(handled, "message")}`
       : `build ${build} of ${readModel} is filled beside the live one, with ${
-        inWords(handled)
+        inWords(handled, "message")
       }. eventfold switch ${readModel} puts it in place`,
     { readModel, build, phase, handled, of, position },
     Outcome

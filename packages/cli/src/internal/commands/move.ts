@@ -6,18 +6,17 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { type PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Archive from "eventfold/Archive"
 import * as Stores from "../connection/stores.ts"
-import { CommandFailed, UsageError } from "../failures/errors.ts"
+import { CommandFailed } from "../failures/errors.ts"
+import { unreadable, unwritable } from "../failures/files.ts"
+import { inWords } from "../output/cells.ts"
 import * as Print from "../output/print.ts"
 import { type Show, withProgress } from "../output/progress.ts"
 import { tell } from "../output/terminal.ts"
-
-const inWords = (count: number): string => count === 1 ? "1 message" : `${count} messages`
 
 /** How many messages there are in all is not known before the end: it is estimated by the part that is done. */
 const showing = (show: Show) => ({ done, messages, rate, remaining }: Archive.Progress) =>
@@ -72,12 +71,20 @@ export const exportStore = Command.make("export", {
     }
     const exported = yield* withProgress("export", (show) =>
       Archive.toFile(file, { ...options, overwrite, onProgress: showing(show) })).pipe(
-        Effect.catchTag("PlatformError", (error: PlatformError) =>
-          Effect.fail(new CommandFailed({ message: `${file} can't be written: ${error.message}` }))),
+        Effect.catchTags({
+          PlatformError: (error) =>
+            Effect.fail(unwritable(file, "the same command continues it when that is mended")(error)),
+          ExportRefused: (error) =>
+            Effect.fail(
+              error.reason === "fileExists"
+                ? new CommandFailed({ message: error.message, hint: "--overwrite replaces it" })
+                : error
+            )
+        }),
         continuable("the export")
       )
     yield* Print.done(
-      `${inWords(exported.messages)} exported to ${file}, up to global position ${exported.through}${
+      `${inWords(exported.messages, "message")} exported to ${file}, up to global position ${exported.through}${
         exported.isResumed ? "; it has continued an export that was interrupted" : ""
       }`,
       { file, ...exported },
@@ -126,17 +133,16 @@ export const importStore = Command.make("import", {
         if (file !== "-") return yield* Archive.fromFile(file, options)
         return yield* Archive.fromStream((yield* Stdio.Stdio).stdin, options)
       })).pipe(
-        Effect.catchTag("PlatformError", (error: PlatformError) =>
-          Effect.fail(new UsageError({ message: `${file} can't be read: ${error.message}` }))),
+        Effect.catchTag("PlatformError", (error) => Effect.fail(unreadable(file)(error))),
         continuable("the import")
       )
     const { keptPositions, leftOut, present, written } = imported
     const notes = [
-      ...(present === 0 ? [] : [`${inWords(present)} were there already`]),
-      ...(leftOut === 0 ? [] : [`${inWords(leftOut)} of consumers about themselves were left out`]),
+      ...(present === 0 ? [] : [`${inWords(present, "message")} were there already`]),
+      ...(leftOut === 0 ? [] : [`${inWords(leftOut, "message")} of consumers about themselves were left out`]),
       keptPositions ? "global positions are kept" : "global positions are new"
     ]
-    yield* Print.done(`${inWords(written)} imported; ${notes.join("; ")}`, { file, ...imported }, Imported)
+    yield* Print.done(`${inWords(written, "message")} imported; ${notes.join("; ")}`, { file, ...imported }, Imported)
   }).pipe(Effect.provide(Stores.messageStore()))).pipe(
     Command.withDescription(
       "Imports a file of eventfold export, chunk by chunk, each whole or not at all. Streams that exist are refused. What the store has " +

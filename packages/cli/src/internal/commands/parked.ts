@@ -13,6 +13,7 @@ import * as Parking from "eventfold/Parking"
 import * as Steering from "eventfold/Steering"
 import * as Stores from "../connection/stores.ts"
 import { CommandFailed, UsageError } from "../failures/errors.ts"
+import { inWords } from "../output/cells.ts"
 import { confirm } from "../output/confirm.ts"
 import * as Print from "../output/print.ts"
 import { authorFlags, authorOf, reasonFlags } from "./author.ts"
@@ -49,8 +50,6 @@ const parkedOf = Effect.fnUntraced(function*(owner: Parking.Owner, stream: strin
       hint: `eventfold parked ${owner.id} lists what is`
     })
 })
-
-const inWords = (count: number): string => count === 1 ? "1 message" : `${count} messages`
 
 const list = (owner: Parking.Owner) =>
   Print.rows(Parking.list(owner), {
@@ -136,7 +135,9 @@ export const replay = Command.make("replay", {
     }
     const { messages, streams } = yield* Effect.gen(function*() {
       if (Option.isNone(stream)) {
-        yield* confirm(`Replay ${inWords(owner.messages)} of ${owner.streams} streams for ${consumer}?`)
+        yield* confirm(
+          `Replay ${inWords(owner.messages, "message")} of ${inWords(owner.streams, "stream")} for ${consumer}?`
+        )
         yield* Steering.replayAll(owner, { ...author, expected: owner })
         return owner
       }
@@ -145,9 +146,11 @@ export const replay = Command.make("replay", {
       return { streams: 1, messages: found.messages.length }
     })
     yield* Print.done(
-      `a replay is requested of ${Option.getOrElse(stream, () => `${streams} streams`)} for ${consumer}, in which ` +
-        `${
-          messages === 1 ? "1 message waits" : `${messages} messages wait`
+      `a replay is requested of ${
+        Option.getOrElse(stream, () => inWords(streams, "stream"))
+      } for ${consumer}, in which ` +
+        `${inWords(messages, "message")} ${
+          messages === 1 ? "waits" : "wait"
         }. The consumer carries it out when it runs; ` +
         `eventfold parked ${consumer} shows what is left`,
       { consumer, category: owner.category, streams, messages },
@@ -188,7 +191,9 @@ export const drop = Command.make("drop", {
     const [streams, messages] = yield* Effect.gen(function*() {
       if (Option.isNone(stream)) {
         yield* confirm(
-          `Drop ${inWords(owner.messages)} of ${owner.streams} streams, which ${consumer} will not handle?`
+          `Drop ${inWords(owner.messages, "message")} of ${
+            inWords(owner.streams, "stream")
+          }, which ${consumer} will not handle?`
         )
         const found = yield* Stream.runCollect(Parking.list(owner))
         const dropped = yield* Effect.forEach(
@@ -205,12 +210,14 @@ export const drop = Command.make("drop", {
           yield* Steering.drop(owner, { ...author, stream: found.stream, globalPosition: message.value })
         ] as const
       }
-      yield* confirm(`Drop ${inWords(found.messages.length)} of ${found.stream}, which ${consumer} will not handle?`)
+      yield* confirm(
+        `Drop ${inWords(found.messages.length, "message")} of ${found.stream}, which ${consumer} will not handle?`
+      )
       const count = yield* Steering.drop(owner, { ...author, stream: found.stream, expected: Steering.seen(found) })
       return [1, count] as const
     })
     yield* Print.done(
-      `${inWords(messages)} dropped: ${consumer} will not handle them`,
+      `${inWords(messages, "message")} dropped: ${consumer} will not handle them`,
       { consumer, category: owner.category, streams, messages },
       Steered
     )

@@ -172,7 +172,7 @@ export const get = Command.make("get", {
     if (position !== undefined) return yield* found(yield* store.messageAt(position), missing)
     if (!isMessageId(message)) {
       return yield* new UsageError({
-        message: `${message} is neither the id of a message, which is a UUID, nor a global position`
+        message: `"${message}" is neither the id of a message, which is a UUID, nor a global position`
       })
     }
     return yield* found(yield* store.messageById(message), missing)

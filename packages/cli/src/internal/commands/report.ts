@@ -11,6 +11,7 @@ import { MessageStore } from "eventfold/MessageStore"
 import { StoreRelation } from "eventfold/StoreBackend"
 import * as Stores from "../connection/stores.ts"
 import { logOptions } from "../connection/target.ts"
+import { CommandFailed } from "../failures/errors.ts"
 import * as Print from "../output/print.ts"
 
 /** The reports, and the views of Message DB that they are of. */
@@ -65,8 +66,20 @@ const summary = Effect.fnUntraced(function*(
   containing: Option.Option<string>,
   limit: Option.Option<number>
 ) {
-  const { SummaryRow, summary } = yield* Effect.promise(() => import("./database.ts"))
-  const rows = summary(views[report], { containing: Option.getOrUndefined(containing), ...(yield* logOptions) })
+  const { schemaVersion, SummaryRow, summary, versionsOf } = yield* Effect.promise(() => import("./database.ts"))
+  const log = yield* logOptions
+  const { functions, schema } = yield* versionsOf(log)
+  // The views are read as they are, without the store, which would say so.
+  if (functions === "none") {
+    return yield* new CommandFailed({ message: "there is no message store", hint: "eventfold install makes it" })
+  }
+  if (Option.exists(schema, (installed) => installed < schemaVersion)) {
+    return yield* new CommandFailed({
+      message: `the eventfold schema is at version ${Option.getOrNull(schema)}, and version ${schemaVersion} is needed`,
+      hint: "eventfold upgrade brings it up to date"
+    })
+  }
+  const rows = summary(views[report], { containing: Option.getOrUndefined(containing), ...log })
   const columns = {
     stream: { title: "stream", cell: ({ streamName }: typeof SummaryRow.Type) => streamName },
     category: { title: "category", cell: ({ category }: typeof SummaryRow.Type) => category },

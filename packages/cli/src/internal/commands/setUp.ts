@@ -1,6 +1,7 @@
 /**
  * The commands that set a store up, and say what is wrong with it.
  */
+import type { OpenError } from "@eventfold/postgres/OpenError"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
@@ -10,14 +11,10 @@ import * as Stream from "effect/Stream"
 import process from "node:process"
 import * as Stores from "../connection/stores.ts"
 import { logOptions } from "../connection/target.ts"
-import { ProblemsFound, StoreMissing } from "../failures/errors.ts"
+import { CommandFailed, ProblemsFound, StoreMissing } from "../failures/errors.ts"
 import { confirm } from "../output/confirm.ts"
 import * as Print from "../output/print.ts"
 import { tell } from "../output/terminal.ts"
-
-/** The database, and the log in it that is not the default one. */
-const placeOf = (database: string, { schema }: { readonly schema: string | undefined }): string =>
-  schema === undefined ? `the database ${database}` : `the log ${schema} of the database ${database}`
 
 const loadDatabase = Effect.promise(() => import("./database.ts"))
 
@@ -37,6 +34,23 @@ interface InstallFlags {
   readonly traceIndexes: Option.Option<boolean>
 }
 
+/** Where a store is: the database of a folder has a name that says nothing. */
+const placeOf = Effect.fnUntraced(function*(database: string) {
+  const target = yield* Stores.Named
+  const { schema } = yield* logOptions
+  const place = target._tag === "Folder" ? `the folder ${target.path}` : `the database ${database}`
+  return schema === undefined ? place : `the log ${schema} of ${place}`
+})
+
+/** What the command calls the option that the scripts of the schemas name. */
+const withFlags = (error: OpenError): OpenError | CommandFailed =>
+  error.reason._tag === "PermissionDenied" && error.reason.detail.includes("role=off")
+    ? new CommandFailed({
+      message: error.message,
+      hint: "--no-role installs without the role message_store, for the user alone"
+    })
+    : error
+
 /** Installs the schemas, and tells what it has found. */
 const installed = Effect.fnUntraced(function*({ noRole, owner, replaceFunctions, traceIndexes }: InstallFlags) {
   const { install, versionsOf } = yield* loadDatabase
@@ -47,7 +61,7 @@ const installed = Effect.fnUntraced(function*({ noRole, owner, replaceFunctions,
     replaceFunctions,
     traceIndexes: Option.getOrUndefined(traceIndexes),
     ...log
-  })
+  }).pipe(Effect.mapError(withFlags))
   const { database } = yield* versionsOf(log)
   const from = Option.match(done.previousVersion, {
     onNone: () => "is installed, at version",
@@ -55,7 +69,7 @@ const installed = Effect.fnUntraced(function*({ noRole, owner, replaceFunctions,
       before === done.version ? "was there already, at version" : `is upgraded from version ${before} to`
   })
   yield* Print.done(
-    `the store in ${placeOf(database, log)} ${from} ${done.version}`,
+    `the store in ${yield* placeOf(database)} ${from} ${done.version}`,
     { database, ...done },
     Installed
   )
@@ -114,7 +128,7 @@ export const upgrade = Command.make("upgrade", installFlags, (flags) =>
     const { database, functions } = yield* versionsOf(log)
     if (functions === "none") {
       return yield* new StoreMissing({
-        message: `${placeOf(database, log)} has no store to upgrade`,
+        message: `${yield* placeOf(database)} has no store to upgrade`,
         hint: "eventfold install makes one"
       })
     }
@@ -140,10 +154,10 @@ export const uninstall = Command.make("uninstall", {
     const { uninstall, versionsOf } = yield* loadDatabase
     const log = yield* logOptions
     const { database, functions } = yield* versionsOf(log)
-    const place = placeOf(database, log)
     if (functions === "none") {
-      return yield* new StoreMissing({ message: `${place} has no store to remove` })
+      return yield* new StoreMissing({ message: `${yield* placeOf(database)} has no store to remove` })
     }
+    const place = yield* placeOf(database)
     yield* confirm(
       functions === "ours" || stock
         ? `Remove the store of ${place}, with every message in it?`
@@ -218,12 +232,7 @@ export const doctor = Command.make("doctor", {}, () =>
       note: ({ remedy }) => Option.map(remedy, (text) => `→ ${text}`),
       none: ""
     })
-    if (problems > 0) {
-      return yield* new ProblemsFound({
-        message: problems === 1 ? "1 problem was found" : `${problems} problems were found`,
-        hint: "each says what to do"
-      })
-    }
+    if (problems > 0) return yield* ProblemsFound.of(problems)
   }).pipe(Effect.provide(Stores.client()))).pipe(
     Command.withDescription(
       "Looks at the connection, poolers in between, privileges, schemas, indexes, autovacuum, clocks, wake-ups and leases, and says what " +

@@ -6,6 +6,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
 import { CategorySummary, StreamSummary } from "eventfold/Listing"
 import { MessageStore } from "eventfold/MessageStore"
 import * as Stores from "../connection/stores.ts"
@@ -25,22 +26,50 @@ const listing = {
   )
 }
 
-/** Tells a person how to see more. */
-const more = (next: Option.Option<string>) =>
-  Effect.gen(function*() {
-    if (Option.isSome(next) && (yield* Print.isTable)) yield* tell(`there are more: --after '${shown(next.value)}'`)
-  })
+/** How many names are read at once: a long list needs no more memory than that. */
+const pageSize = 1_000
+
+interface Asked {
+  readonly after: string | undefined
+  readonly limit: number
+}
+
+interface Page<A> {
+  readonly rows: ReadonlyArray<A>
+  readonly next: Option.Option<string>
+}
+
+/** Prints a list page by page, and tells a person how to see more. */
+const printPages = Effect.fnUntraced(function*<A, E, R>(
+  { after, limit }: { readonly after: Option.Option<string>; readonly limit: number },
+  read: (page: Asked) => Effect.Effect<Page<A>, E, R>,
+  options: Print.RowsOptions<A>
+) {
+  let more = Option.none<string>()
+  const pages = Stream.paginate(
+    { after: Option.getOrUndefined(after), left: limit },
+    ({ after, left }) =>
+      Effect.map(read({ after, limit: Math.min(left, pageSize) }), ({ next, rows }) => {
+        more = next
+        const rest = left - rows.length
+        const following = rest > 0 ? Option.map(next, (after) => ({ after, left: rest })) : Option.none()
+        return [rows, following] as const
+      })
+  )
+  yield* Print.rows(pages, options)
+  if (Option.isSome(more) && (yield* Print.isTable)) yield* tell(`there are more: --after '${shown(more.value)}'`)
+})
 
 /** The categories of a store. */
 export const categories = Command.make("categories", listing, ({ after, limit, prefix }) =>
   Effect.gen(function*() {
     const store = yield* MessageStore
-    const page = yield* store.categories({
-      after: Option.getOrUndefined(after),
-      limit,
-      prefix: Option.getOrUndefined(prefix)
-    })
-    yield* Print.list(page.categories, {
+    const read = (page: Asked) =>
+      Effect.map(
+        store.categories({ ...page, prefix: Option.getOrUndefined(prefix) }),
+        ({ categories, next }) => ({ rows: categories, next })
+      )
+    yield* printPages({ after, limit }, read, {
       schema: CategorySummary,
       columns: [
         { title: "category", cell: ({ category }) => category },
@@ -50,7 +79,6 @@ export const categories = Command.make("categories", listing, ({ after, limit, p
       ],
       none: "no category has a message"
     })
-    yield* more(page.next)
   }).pipe(Effect.provide(Stores.messageStore()))).pipe(
     Command.withDescription(
       "Lists the categories by name, each with about how many messages it has, and its last one"
@@ -72,13 +100,13 @@ export const streams = Command.make("streams", {
 }, ({ after, category, limit, prefix }) =>
   Effect.gen(function*() {
     const store = yield* MessageStore
-    const page = yield* store.streams({
-      category: Option.getOrUndefined(category),
-      after: Option.getOrUndefined(after),
-      limit,
-      prefix: Option.getOrUndefined(prefix)
-    })
-    yield* Print.list(page.streams, {
+    const [ofCategory, withPrefix] = [Option.getOrUndefined(category), Option.getOrUndefined(prefix)]
+    const read = (page: Asked) =>
+      Effect.map(
+        store.streams({ ...page, category: ofCategory, prefix: withPrefix }),
+        ({ next, streams }) => ({ rows: streams, next })
+      )
+    yield* printPages({ after, limit }, read, {
       schema: StreamSummary,
       columns: [
         { title: "stream", cell: ({ streamName }) => streamName },
@@ -88,7 +116,6 @@ export const streams = Command.make("streams", {
       ],
       none: "no stream has a message"
     })
-    yield* more(page.next)
   }).pipe(Effect.provide(Stores.messageStore()))).pipe(
     Command.withDescription("Lists the streams by name, each with its version and its last message"),
     Command.withShortDescription("List the streams"),

@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import * as Verify from "eventfold/Verify"
 import * as Stores from "../connection/stores.ts"
 import { ProblemsFound } from "../failures/errors.ts"
+import { inWords } from "../output/cells.ts"
 import * as Print from "../output/print.ts"
 import { print, tell } from "../output/terminal.ts"
 import { sarif } from "./sarif.ts"
@@ -61,13 +62,8 @@ export const verify = Command.make("verify", {
         none: "nothing is wrong"
       })
     }
-    yield* tell(messages === 1 ? "1 message was looked at" : `${messages} messages were looked at`)
-    if (problems > 0) {
-      return yield* new ProblemsFound({
-        message: problems === 1 ? "1 problem was found" : `${problems} problems were found`,
-        hint: "each says what to do"
-      })
-    }
+    yield* tell(`${inWords(messages, "message")} ${messages === 1 ? "was" : "were"} looked at`)
+    if (problems > 0) return yield* ProblemsFound.of(problems)
   })).pipe(
     Command.withDescription(
       "Looks at everything in the store, in one consistent view beside writers: positions without gaps, unique ids, the order of streams, " +

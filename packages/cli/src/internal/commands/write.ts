@@ -17,6 +17,8 @@ import { Metadata } from "eventfold/Metadata"
 import { parseExactJson, parseJson } from "eventfold/StoreBackend"
 import * as Stores from "../connection/stores.ts"
 import { UsageError } from "../failures/errors.ts"
+import { unreadable } from "../failures/files.ts"
+import { inWords } from "../output/cells.ts"
 import * as Print from "../output/print.ts"
 
 const JsonText = Schema.fromJsonString(Schema.Json)
@@ -60,11 +62,23 @@ const decodeText = <A>(schema: Schema.Codec<A, string>, what: string) => (text: 
     () => requireExact(text, what)
   )
 
+/** The text of bytes in UTF-8. Others would become replacement characters, and be written as such. */
+const decodeUtf8 = <E, R>(input: Stream.Stream<Uint8Array, E, R>, from: string) =>
+  Stream.suspend(() => {
+    const decoder = new TextDecoder("utf-8", { fatal: true })
+    const decode = (bytes: Uint8Array | undefined) =>
+      Effect.try({
+        try: () => decoder.decode(bytes, { stream: bytes !== undefined }),
+        catch: () =>
+          new UsageError({ message: `${from} is not text in UTF-8`, hint: "iconv -f latin1 -t utf-8 converts a text" })
+      })
+    return Stream.concat(Stream.mapEffect(input, decode), Stream.fromEffect(decode(undefined)))
+  })
+
 /** The messages of lines of JSON. Empty lines count for nothing. */
 const fromLines = Effect.fnUntraced(function*<E, R>(input: Stream.Stream<Uint8Array, E, R>, from: string) {
   const decode = Schema.decodeEffect(Schema.fromJsonString(Line), { onExcessProperty: "error", errors: "all" })
-  const lines = input.pipe(
-    Stream.decodeText,
+  const lines = decodeUtf8(input, from).pipe(
     Stream.splitLines,
     Stream.zipWithIndex,
     Stream.filter(([line]) => line.trim() !== ""),
@@ -132,11 +146,7 @@ export const write = Command.make("write", {
         return Effect.gen(function*() {
           if (file === "-") return yield* fromLines((yield* Stdio.Stdio).stdin, "stdin")
           const fs = yield* FileSystem.FileSystem
-          const input = Stream.mapError(
-            fs.stream(file),
-            (error) => new UsageError({ message: `the file ${file} can't be read: ${error.message}` })
-          )
-          return yield* fromLines(input, file)
+          return yield* fromLines(Stream.mapError(fs.stream(file), unreadable(`the file ${file}`)), file)
         })
       }
     })
@@ -145,7 +155,7 @@ export const write = Command.make("write", {
       return yield* store.append(stream, messages, { expectedVersion: Option.getOrUndefined(expected) })
     }).pipe(Effect.provide(Stores.messageStore()))
     yield* Print.done(
-      `${messages.length === 1 ? "1 message" : `${messages.length} messages`} written to ${stream}: it is at version ` +
+      `${inWords(messages.length, "message")} written to ${stream}: it is at version ` +
         `${written.version}, global position ${written.globalPosition}`,
       { streamName: stream, messages: messages.length, ...written },
       Written

@@ -7,7 +7,8 @@ import * as Option from "effect/Option"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import { UsageError } from "../failures/errors.ts"
-import type { Lookup } from "./environment.ts"
+import { unreadable } from "../failures/files.ts"
+import { home, type Lookup } from "./environment.ts"
 import { ConfigFile } from "./settings.ts"
 
 /** A store, and the module of its application. Paths are relative to the file. */
@@ -54,8 +55,8 @@ const candidates = Effect.fnUntraced(function*(lookup: Lookup) {
   const variable = yield* lookup("EVENTFOLD_CONFIG")
   if (Option.isSome(variable)) return { files: [variable.value], isNamed: true }
   const base = yield* lookup("XDG_CONFIG_HOME")
-  const home = yield* lookup("HOME")
-  const folder = Option.orElse(base, () => Option.map(home, (home) => path.join(home, ".config")))
+  const ofHome = Option.map(yield* home(lookup), (folder) => path.join(folder, ".config"))
+  const folder = Option.orElse(base, () => ofHome)
   const ofUser = Option.match(folder, {
     onNone: () => [],
     onSome: (one) => [path.join(one, "eventfold", "config.json")]
@@ -80,7 +81,7 @@ export const read = Effect.fnUntraced(function*(
       Effect.catch((error) =>
         error.reason._tag === "NotFound" && !isNamed
           ? Effect.succeedNone
-          : Effect.fail(new UsageError({ message: `the configuration file ${file} can't be read: ${error.message}` }))
+          : Effect.fail(unreadable(`the configuration file ${file}`)(error))
       )
     )
     if (Option.isNone(text)) continue

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import { UsageError } from "../failures/errors.ts"
+import { unreadable } from "../failures/files.ts"
 
 /** A variable that is set, and not empty. */
 export type Lookup = (name: string) => Effect.Effect<Option.Option<string>, UsageError>
@@ -27,10 +28,14 @@ export const lookup: Effect.Effect<Lookup, UsageError, FileSystem.FileSystem> = 
     Effect.catch((error) =>
       error.reason._tag === "NotFound"
         ? Effect.succeedNone
-        : Effect.fail(new UsageError({ message: `the file .env can't be read: ${error.message}` }))
+        : Effect.fail(unreadable("the file .env")(error))
     )
   )
   if (Option.isNone(file)) return environment
   const behind = lookIn(ConfigProvider.fromDotEnvContents(file.value))
   return (name) => Effect.filterOrElse(environment(name), Option.isSome, () => behind(name))
 })
+
+/** The folder of the user, by the variable of Unix or of Windows. */
+export const home = (lookup: Lookup): Effect.Effect<Option.Option<string>, UsageError> =>
+  Effect.filterOrElse(lookup("HOME"), Option.isSome, () => lookup("USERPROFILE"))

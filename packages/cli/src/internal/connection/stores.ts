@@ -90,8 +90,12 @@ const ofNamed = <A, E, R>(
 ): Layer.Layer<A, E | UsageError, R | NamingServices> =>
   Layer.unwrap(Effect.map(resolve, ({ schema, target }) => open(target, { schema })))
 
+/** The store that was named, for what is said about it. */
+export class Named extends Context.Service<Named, Target>()("@eventfold/cli/Named") {}
+
 /** The client of the store that is named, for what works on the database and not on the store. */
-export const client = (options?: OpenOptions) => ofNamed((target) => clientOf(target, options))
+export const client = (options?: OpenOptions) =>
+  ofNamed((target) => Layer.merge(clientOf(target, options), Layer.succeed(Named, target)))
 
 /** The messages of the store that is named, and its client: what most commands need. */
 export const messageStore = (options?: OpenOptions) =>

@@ -5,14 +5,13 @@
  * environment first and then from `.env`.
  */
 import * as Effect from "effect/Effect"
-import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import type * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import { UsageError } from "../failures/errors.ts"
 import * as ConfigFile from "./configFile.ts"
 import { type Lookup, lookup } from "./environment.ts"
 import * as Libpq from "./libpq.ts"
+import type { FileServices } from "./libpqFiles.ts"
 import { Data, LogSchema, type Naming, Profile, Url } from "./settings.ts"
 
 /** A store that a command is to work on. */
@@ -30,12 +29,12 @@ export interface Named {
 }
 
 /** What naming a store needs. */
-export type NamingServices = Naming | FileSystem.FileSystem | Path.Path
+export type NamingServices = Naming | FileServices
 
 const named = (target: Target, module?: string, schema?: string): Named => ({ target, module, schema })
 
 /** A database, or a folder, by a URL as a flag or a profile has it. */
-export const databaseAt = (url: Redacted.Redacted, lookup: Lookup): Effect.Effect<Target, UsageError> =>
+export const databaseAt = (url: Redacted.Redacted, lookup: Lookup): Effect.Effect<Target, UsageError, FileServices> =>
   Effect.map(Libpq.complete(url, lookup), (url) => ({ _tag: "Database", url }))
 
 const ofProfile = Effect.fnUntraced(
@@ -64,7 +63,10 @@ const resolveTarget: Effect.Effect<Named, UsageError, NamingServices> = Effect.g
     return yield* new UsageError({ message: "--url and --data name two stores: leave one of them out" })
   }
   if (Option.isSome(url)) return named(yield* databaseAt(url.value, variables))
-  if (Option.isSome(data)) return named({ _tag: "Folder", path: data.value })
+  if (Option.isSome(data)) {
+    if (data.value !== "") return named({ _tag: "Folder", path: data.value })
+    return yield* new UsageError({ message: "--data names no folder: its value is empty" })
+  }
 
   const profile = yield* namedProfile(variables)
   if (Option.isSome(profile)) {

@@ -16,7 +16,7 @@ interface Rule {
   readonly hint?: string
 }
 
-const usage: Rule = { code: exitCodes.usage, hint: "eventfold help COMMAND shows how it is used" }
+const usage: Rule = { code: exitCodes.usage, hint: "eventfold COMMAND --help shows how it is used" }
 const unreachable: Rule = { code: exitCodes.unreachable }
 const failed: Rule = { code: exitCodes.failed }
 
@@ -31,7 +31,10 @@ const rules: ReadonlyMap<string, Rule> = new Map(Object.entries<Rule>({
   StoreMissing: unreachable,
   Unreachable: unreachable,
   TlsFailed: unreachable,
-  AuthenticationFailed: unreachable,
+  AuthenticationFailed: {
+    code: exitCodes.unreachable,
+    hint: "the password comes from the URL, from PGPASSWORD, or from the file .pgpass"
+  },
   DatabaseNotFound: unreachable,
   FolderInUse: unreachable,
   FolderUnusable: unreachable,
@@ -74,8 +77,14 @@ const ruleOf = (error: object): Rule => {
   return rules.get(tag ?? "") ?? failed
 }
 
+/** A message names a value, which may be as long as it likes. */
+const mostOfLine = 1_000
+
 /** Control characters could move the cursor of a terminal, and a message is one line. */
-const oneLine = (text: string): string => text.replace(/[\s\p{Cc}]+/gu, " ").trim()
+const oneLine = (text: string): string => {
+  const line = text.replace(/[\s\p{Cc}]+/gu, " ").trim()
+  return line.length <= mostOfLine ? line : `${line.slice(0, mostOfLine / 2)} … ${line.slice(-mostOfLine / 2)}`
+}
 
 /** What to say of an error, whatever it is. */
 export const describe = (error: unknown): Described => {

@@ -25,7 +25,14 @@ export class StoreMissing extends Data.TaggedError("StoreMissing")<{
 export class ProblemsFound extends Data.TaggedError("ProblemsFound")<{
   readonly message: string
   readonly hint?: string | undefined
-}> {}
+}> {
+  /** Of a check that says of each problem what to do. */
+  static readonly of = (problems: number): ProblemsFound =>
+    new ProblemsFound({
+      message: problems === 1 ? "1 problem was found" : `${problems} problems were found`,
+      hint: "each says what to do"
+    })
+}
 
 /** What needs a confirmation has none. Nothing was done. */
 export class NotConfirmed extends Data.TaggedError("NotConfirmed")<{

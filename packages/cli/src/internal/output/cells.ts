@@ -43,6 +43,10 @@ export const shortDuration = (duration: Duration.Duration): string => {
     : Duration.format(Duration.seconds(Math.round(millis / 1_000))).split(" ").slice(0, 2).join(" ")
 }
 
+/** How many there are, as a person reads it: 1 message, 2,000 messages. */
+export const inWords = (count: number, one: string): string =>
+  `${count.toLocaleString("en-US")} ${one}${count === 1 ? "" : "s"}`
+
 /** A cell on a terminal. */
 export const forTerminal = (cell: Cell): string => {
   const value = valueOf(cell)

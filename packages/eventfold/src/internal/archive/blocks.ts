@@ -62,6 +62,11 @@ class Splitter {
     return this.#firstLine + this.#count - 1
   }
 
+  /** How many lines have come since the last block. */
+  get pending(): number {
+    return this.#count
+  }
+
   get isEmpty(): boolean {
     return this.#count === 0 && this.#open.length === 0
   }
@@ -113,17 +118,45 @@ class Splitter {
   }
 }
 
-/** The chunks of an archive. Fails at the end when something comes after the last one, or nothing has come. */
+/** Many times as many lines as a chunk has: what has more between two ends of chunks is no archive, and would be kept in memory. */
+const mostLines = 50_000
+
+/** More than a first line has. */
+const mostOfFirst = 64 * 1_024
+
+/**
+ * The chunks of an archive. Fails at the end when something comes after the last one, or nothing has come. `checkFirst` looks at the
+ * first line as soon as it is there, because what is no archive may have no end of a chunk.
+ */
 export const blocks = <E, R>(
-  bytes: Stream.Stream<Uint8Array, E, R>
+  bytes: Stream.Stream<Uint8Array, E, R>,
+  checkFirst: (line: string) => Effect.Effect<unknown, InvalidArchive>
 ): Stream.Stream<Block, E | InvalidArchive, R> =>
   Stream.suspend(() => {
     const splitter = new Splitter()
+    let first: Uint8Array<ArrayBuffer> | undefined = new Uint8Array(0)
+    const look = (some: Uint8Array): Effect.Effect<unknown, InvalidArchive> => {
+      if (first === undefined) {
+        return splitter.pending <= mostLines ? Effect.void : Effect.fail(
+          new InvalidArchive({
+            line: splitter.lines,
+            reason: `no chunk ends within ${mostLines} lines: lines are missing`
+          })
+        )
+      }
+      first = concat([first, some.subarray(0, mostOfFirst)])
+      const end = first.indexOf(lineFeed)
+      if (end === -1 && first.length < mostOfFirst) return Effect.void
+      const line = new TextDecoder().decode(first.subarray(0, end === -1 ? undefined : end))
+      first = undefined
+      return checkFirst(line)
+    }
     const complete = Effect.fnUntraced(function*({ count, firstLine, last, parts }: RawBlock) {
       const block: Block = { lines: concat(parts), count, firstLine, last: yield* textOf(last, firstLine + count) }
       return block
     })
     return bytes.pipe(
+      Stream.tap(look),
       Stream.flatMap((some) => Stream.fromArray(splitter.push(some))),
       Stream.mapEffect(complete),
       Stream.concat(Stream.suspend(() =>

@@ -52,17 +52,33 @@ export class ImportRefused extends Schema.TaggedError<ImportRefused>()("ImportRe
   }
 }
 
+/** Of each reason, what is wrong and what would be right. */
+const exportReasons = {
+  fileExists: () => "the file exists: give another name, or have it overwritten",
+  otherExport: (again: string) => `an export of something else was interrupted here: repeat that one, or ${again}`,
+  otherStore: (again: string) => `an export of another store was interrupted here: ${again}`,
+  partLost: (again: string) => `the interrupted export lacks what it had written, so it can't continue: ${again}`
+}
+
 /**
  * A file can't be exported to, or an export that was interrupted can't continue.
+ *
+ * **Details**
+ *
+ * - `fileExists`: there is a file of this name, and the option `overwrite` is not true.
+ * - `otherExport`: an export with other options was interrupted here.
+ * - `otherStore`: an export of another store was interrupted here.
+ * - `partLost`: the file beside it with what an interrupted export has written is shorter than that, or gone.
  *
  * @category errors
  * @since 0.1.0
  */
 export class ExportRefused extends Schema.TaggedError<ExportRefused>()("ExportRefused", {
   path: Schema.String,
-  reason: Schema.String
+  reason: Schema.Literals(["fileExists", "otherExport", "otherStore", "partLost"])
 }) {
   override get message(): string {
-    return `${this.path}: ${this.reason}`
+    const again = `remove ${this.path}.part and ${this.path}.part.json, or give another name`
+    return `${this.path}: ${exportReasons[this.reason](again)}`
   }
 }

@@ -144,7 +144,7 @@ const chunks = (
 
   const messages = Effect.fnUntraced(function*(state: State) {
     const { after, limit } = state
-    const page = yield* backend.messages({ ...filter, after, through: header.through, limit })
+    const page = yield* backend.messages({ ...filter, after, through: header.through, limit, bytes: chunkBytes })
     if (page.count === 0) return undefined
     const chunk: Chunk = {
       kind: "messages",

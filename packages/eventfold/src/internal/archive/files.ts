@@ -58,9 +58,9 @@ export const exportFile = Effect.fnUntraced(function*<E, R>(
   const fs = yield* FileSystem
   const part = `${path}.part`
   const noteOf = `${part}.json`
-  const refused = (reason: string) => new ExportRefused({ path, reason })
+  const refused = (reason: ExportRefused["reason"]) => new ExportRefused({ path, reason })
   if (!overwrite && (yield* fs.exists(path))) {
-    return yield* refused("the file exists: give another name, or have it overwritten")
+    return yield* refused("fileExists")
   }
 
   const noted = (yield* fs.exists(noteOf))
@@ -68,22 +68,17 @@ export const exportFile = Effect.fnUntraced(function*<E, R>(
     : Option.none()
 
   const resume = Effect.fnUntraced(function*(note: Note) {
-    const again = `remove ${part} and ${noteOf}, or give another name`
-    if (!isSameRange(range, note)) {
-      return yield* refused(`an export of something else was interrupted here: repeat that one, or ${again}`)
-    }
+    if (!isSameRange(range, note)) return yield* refused("otherExport")
     const { database, system, timeline } = yield* store.identity
     const { source } = note.header
     if (
       source.system !== (system ?? null) || source.database !== (database ?? null) ||
       source.timeline !== (timeline ?? null)
     ) {
-      return yield* refused(`an export of another store was interrupted here: ${again}`)
+      return yield* refused("otherStore")
     }
     const size = (yield* fs.exists(part)) ? ByteSize.toBigInt((yield* fs.stat(part)).size) : 0n
-    if (size < BigInt(note.bytes)) {
-      return yield* refused(`${part} lacks what the interrupted export had written, so it can't continue: ${again}`)
-    }
+    if (size < BigInt(note.bytes)) return yield* refused("partLost")
     return { note, isResumed: true }
   })
 

@@ -25,6 +25,12 @@ const fieldName = [0x45, 0x46]
 
 const damaged = () => new InvalidArchive({ line: 1, reason: "this is no gzip, or a damaged one" })
 
+const cutOff = () =>
+  new InvalidArchive({
+    line: 1,
+    reason: "the compressed file ends in the middle: it was cut off. What came before is imported"
+  })
+
 const through = (
   bytes: Uint8Array<ArrayBuffer>,
   transform: CompressionStream | DecompressionStream
@@ -94,7 +100,7 @@ const members = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Ui
     return bytes.pipe(
       Stream.flatMap((some) => Stream.fromArray(take(some))),
       Stream.mapEffect(decompressMember),
-      Stream.concat(Stream.suspend(() => length === 0 ? Stream.empty : Stream.fail(damaged())))
+      Stream.concat(Stream.suspend(() => length === 0 ? Stream.empty : Stream.fail(cutOff())))
     )
   })
 

@@ -5,6 +5,7 @@
 import { Digest, sha256 } from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type {
   ArchiveBackend,
@@ -14,8 +15,9 @@ import type {
   ImportWritten
 } from "../../ArchiveBackend.ts"
 import type { MessageStore } from "../../MessageStore.ts"
-import { InvalidArgument } from "../../StoreError.ts"
+import { InvalidArgument, type StoreError } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
+import { textProblem } from "../runtime/storableJson.ts"
 import { isBookkeeping } from "../store/bookkeeping.ts"
 import { type Block, blocks, textOf } from "./blocks.ts"
 import { ImportRefused, InvalidArchive } from "./errors.ts"
@@ -110,7 +112,6 @@ const decodeBlock = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Part, InvalidArchive, Digest> {
   if (counted.hasEnded) return yield* invalid(block.firstLine, "the archive has ended before this line")
   if (block.last.startsWith("{\"end\":")) return yield* checkEnd(block, counted)
-  // What is no archive at all is told by its first line, and not by what follows.
   const isFirst = counted.chunks === 0
   const header = isFirst ? yield* Format.decodeHeader((yield* textOf(block.lines, 1)).split("\n")[0] ?? "") : undefined
   const { firstLine, footer, texts } = yield* check(block, counted.chunks)
@@ -142,7 +143,7 @@ const decodeBlock = Effect.fnUntraced(function*(
 const parts = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>) =>
   Stream.suspend(() => {
     const counted: Counted = { chunks: 0, messages: 0, streams: 0, hasEnded: false }
-    const decoded = blocks(bytes).pipe(Stream.mapEffect((block) => decodeBlock(block, counted)))
+    const decoded = blocks(bytes, Format.decodeHeader).pipe(Stream.mapEffect((block) => decodeBlock(block, counted)))
     const complete = Stream.suspend(() =>
       counted.hasEnded ? Stream.empty : Stream.fail(
         invalid(1, counted.chunks === 0 ? "there is nothing in it" : "the archive has no end: its export has not ended")
@@ -165,6 +166,37 @@ const wasKept = ({ store }: Target, { globalPosition, id }: ArchivedMessage) =>
 
 const refusal = ({ position, reason, streamName }: ImportConflict, { present, written }: Tally) =>
   new ImportRefused({ reason, streamName, position, imported: written + present })
+
+/** Whether a text is JSON with nothing in it that no store takes: a NUL, or half of a surrogate pair. */
+const isStorable = (text: string | undefined): boolean => {
+  if (text === undefined) return true
+  let isGood = true
+  const look = (key: string, value: unknown): unknown => {
+    isGood &&= textProblem(key) === undefined && (typeof value !== "string" || textProblem(value) === undefined)
+    return value
+  }
+  return Result.isSuccess(Result.try((): unknown => JSON.parse(text, look))) && isGood
+}
+
+const usualTime = /^(?:-?infinity|\d{4,}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?: BC)?)$/
+
+/** The field of a message for which a store may refuse its chunk, if it can be told. */
+const suspectField = ({ data, metadata, time, type }: ArchivedMessage): string | undefined => {
+  if (!isStorable(data)) return "data"
+  if (!isStorable(metadata)) return "metadata"
+  if (!usualTime.test(time)) return "time"
+  return textProblem(type) === undefined ? undefined : "type"
+}
+
+/** A store refuses a chunk as a whole. The archive is what is wrong where one of its messages is. */
+const blame = (messages: ReadonlyArray<ArchivedMessage>, firstLine: number) => (error: StoreError) => {
+  if (error.isRetryable) return error
+  const index = messages.findIndex((message) => suspectField(message) !== undefined)
+  const message = messages[index]
+  return message === undefined
+    ? error
+    : invalid(firstLine + index, `the store can't take the ${suspectField(message)} of the message: ${error.reason}`)
+}
 
 /** Imports an archive. `progressed` runs after each chunk. */
 export const run = Effect.fnUntraced(function*<E, R, E2, R2>(
@@ -201,7 +233,11 @@ export const run = Effect.fnUntraced(function*<E, R, E2, R2>(
   const written = (outcome: ImportWritten | ImportConflict) =>
     outcome._tag === "Conflict" ? Effect.fail(refusal(outcome, tally)) : Effect.succeed(outcome.written)
 
-  const importMessages = Effect.fnUntraced(function*(all: ReadonlyArray<ArchivedMessage>, { through }: Format.Header) {
+  const importMessages = Effect.fnUntraced(function*(
+    all: ReadonlyArray<ArchivedMessage>,
+    firstLine: number,
+    { through }: Format.Header
+  ) {
     const [first] = all
     if (first === undefined) return
     const keepsPositions = keeps ??= yield* decideBy(first)
@@ -209,7 +245,9 @@ export const run = Effect.fnUntraced(function*<E, R, E2, R2>(
     tally.leftOut += all.length - messages.length
     if (messages.length === 0) return
     const categories = [...new Set(messages.map(({ streamName }) => StreamName.category(streamName)))]
-    const chunk = backend.importMessages({ messages, keepsPositions, reserved: through })
+    const chunk = backend.importMessages({ messages, keepsPositions, reserved: through }).pipe(
+      Effect.catchTag("StoreError", (error) => Effect.fail(blame(all, firstLine)(error)))
+    )
     const count = yield* written(yield* waking(categories, chunk))
     tally.written += count
     tally.present += messages.length - count
@@ -225,7 +263,7 @@ export const run = Effect.fnUntraced(function*<E, R, E2, R2>(
   yield* Stream.runForEach(parts(bytes), (part) =>
     Effect.gen(function*() {
       if (part._tag === "Header") yield* started(part.header)
-      else if (header !== undefined && part._tag === "Messages") yield* importMessages(part.messages, header)
+      else if (header !== undefined && part._tag === "Messages") yield* importMessages(part.messages, part.line, header)
       else if (header !== undefined && part._tag === "Attributes") yield* importAttributes(part.streams, header)
       yield* progressed(tally)
     }))

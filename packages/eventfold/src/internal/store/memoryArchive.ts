@@ -42,6 +42,13 @@ const archived = (row: Row): ArchivedMessage => ({
   time: row.exactTime ?? DateTime.formatIso(row.time).replace(/\.?0*Z$/, "")
 })
 
+/** The first rows, up to the one that reaches a size. */
+const upToSize = (rows: ReadonlyArray<Row>, most: number): ReadonlyArray<Row> => {
+  let size = 0
+  const reaching = rows.findIndex(({ data, metadata }) => (size += data.length + (metadata?.length ?? 0)) >= most)
+  return reaching === -1 ? rows : rows.slice(0, reaching + 1)
+}
+
 const utf8 = new TextEncoder()
 
 const lastTime = DateTime.makeUnsafe(8.64e15)
@@ -147,11 +154,11 @@ const checkJson = (texts: ReadonlyArray<string | undefined>): Effect.Effect<void
 export const make = (
   { changing, reading }: Pick<MemoryTransactions, "changing" | "reading">
 ): ArchiveBackend => ({
-  messages: ({ after, limit, through, ...filter }) =>
+  messages: ({ after, bytes, limit, through, ...filter }) =>
     reading((visible, log) => {
       const rows = rowsOf(log, filter, Math.min(visible, through))
       const start = lowerBound(rows, after.globalPosition + 1)
-      const page = rows.slice(start, start + limit)
+      const page = upToSize(rows.slice(start, start + limit), bytes)
       const last = page.at(-1)
       const lines = utf8.encode(page.map((row) => messageLine(archived(row))).join(""))
       return {

@@ -22,7 +22,7 @@ import { NoHost } from "./hosts.ts"
 import { NoPassword, settingsOf } from "./pool.ts"
 import * as PoolSettings from "./poolSettings.ts"
 import { TlsUnusable } from "./sockets.ts"
-import { errorCode, errorHint, errorText } from "./sqlError.ts"
+import { errorCode, errorHint, errorText, isTooLong } from "./sqlError.ts"
 import { FileUnreadable } from "./tls.ts"
 
 /** User, hosts and database of a client, without the password. */
@@ -68,6 +68,9 @@ const reasonOf = (config: PgClientConfig, error: SqlError): OpenErrorReason => {
   const code = errorCode(error) ?? ""
   const { cause } = error.reason
   const settings = settingsOf(config)
+  if (isTooLong(error)) {
+    return new Unreachable({ why: "noAnswer", detail: "what answers there speaks another protocol" })
+  }
   if (cause instanceof NoPassword) return new PasswordUnavailable({ detail, cause: cause.cause })
   if (cause instanceof NoHost) return new Unreachable({ why: "noHost", detail })
   if (cause instanceof FileUnreadable) return new InvalidUrl({ parameter: cause.parameter, detail })
