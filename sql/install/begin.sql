@@ -45,6 +45,18 @@ BEGIN
       USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Install with the newest eventfold that uses the database.';
   END IF;
 
+  -- A table that is there already would become that of the messages.
+  IF NOT EXISTS (SELECT FROM pg_proc WHERE pronamespace = to_regnamespace('message_store') AND proname = 'category') AND (
+    EXISTS (SELECT FROM pg_proc WHERE pronamespace = to_regnamespace('message_store'))
+    OR EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('message_store'))
+  ) THEN
+    RAISE EXCEPTION 'the schema message_store has objects, and they are not those of a message store; it belongs to %', (
+      SELECT nspowner::regrole FROM pg_namespace WHERE nspname = 'message_store'
+    ) USING
+      ERRCODE = 'object_not_in_prerequisite_state',
+      HINT = 'Look who made them and what they are for. Then give the log another name, or have the owner empty the schema.';
+  END IF;
+
   -- Message DB's own function is PL/pgSQL. A mark of ours would be wrong after an update of Message DB replaces our functions.
   _is_stock := EXISTS (
     SELECT FROM pg_proc

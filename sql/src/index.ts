@@ -8,6 +8,22 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { readFile } from "node:fs/promises"
+import { inLog, type LogNames } from "./names.ts"
+
+/**
+ * @category names
+ * @since 0.1.0
+ */
+export {
+  defaultNames,
+  inLog,
+  InvalidLogName,
+  lockPrefix,
+  type LogNames,
+  maxNameLength,
+  namesOf,
+  schemaIn
+} from "./names.ts"
 
 /**
  * A file that `install.sql` or `uninstall.sql` includes: its path, relative to the folder of `install.sql`, and its text.
@@ -84,6 +100,26 @@ export const files: Effect.Effect<ReadonlyArray<SqlFile>, SqlFileError> = Effect
 export const uninstallFiles: Effect.Effect<ReadonlyArray<SqlFile>, SqlFileError> = Effect.suspend(() =>
   included("uninstall.sql")
 )
+
+/**
+ * `install.sql` for a log, as one script for `psql`, which includes no other file.
+ *
+ * **When to use**
+ *
+ * When an administrator installs a log with `psql`. For the default log, `install.sql` itself does.
+ *
+ * @category installing
+ * @since 0.1.0
+ */
+export const installScript = (names: LogNames): Effect.Effect<string, SqlFileError> => script("install.sql", names)
+
+/**
+ * `uninstall.sql` for a log, as one script for `psql`, which includes no other file.
+ *
+ * @category installing
+ * @since 0.1.0
+ */
+export const uninstallScript = (names: LogNames): Effect.Effect<string, SqlFileError> => script("uninstall.sql", names)
 
 /**
  * The rule that tells which gaps in the global positions are final, as queries without arguments: `writers` is the query of
@@ -167,8 +203,19 @@ const included = (script: string): Effect.Effect<ReadonlyArray<SqlFile>, SqlFile
     )
   })
 
-const paths = (script: string): ReadonlyArray<string> =>
-  Array.from(script.matchAll(/^\\ir\s+(\S+)\s*$/gm), ([, path = ""]) => path)
+/** A script with the files in place of the commands that include them. */
+const script = (name: string, names: LogNames): Effect.Effect<string, SqlFileError> =>
+  Effect.gen(function*() {
+    const text = yield* read(name)
+    const files = new Map(
+      yield* Effect.forEach(new Set(paths(text)), (path) => Effect.map(read(path), (sql) => [path, sql] as const))
+    )
+    return inLog(names)(text.replace(inclusion, (_, path: string) => files.get(path) ?? ""))
+  })
+
+const inclusion = /^\\ir[ \t]+(\S+)[ \t]*$/gm
+
+const paths = (script: string): ReadonlyArray<string> => Array.from(script.matchAll(inclusion), ([, path = ""]) => path)
 
 const read = (path: string): Effect.Effect<string, SqlFileError> =>
   Effect.tryPromise({

@@ -15,6 +15,7 @@ interface Given {
   readonly url?: string
   readonly data?: string
   readonly profile?: string
+  readonly schema?: string
   readonly env?: Readonly<Record<string, string>>
   /** The configuration file. */
   readonly config?: unknown
@@ -25,7 +26,7 @@ interface Given {
 }
 
 /** The store that is named, in words. */
-const named = ({ config, data, env = {}, files = {}, mode = 0o600, profile, url }: Given) =>
+const named = ({ config, data, env = {}, files = {}, mode = 0o600, profile, schema: schemaFlag, url }: Given) =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const folder = yield* fs.makeTempDirectoryScoped()
@@ -37,15 +38,17 @@ const named = ({ config, data, env = {}, files = {}, mode = 0o600, profile, url 
       yield* fs.writeFileString(`${folder}/${name}`, text)
       yield* fs.chmod(`${folder}/${name}`, mode)
     }
-    const { module, target } = yield* resolve.pipe(
+    const { module, schema, target } = yield* resolve.pipe(
       Effect.provideService(Settings.Url, Option.map(Option.fromUndefinedOr(url), (url) => Redacted.make(url))),
       Effect.provideService(Settings.Data, Option.fromUndefinedOr(data)),
+      Effect.provideService(Settings.LogSchema, Option.fromUndefinedOr(schemaFlag)),
       Effect.provideService(Settings.Profile, Option.fromUndefinedOr(profile)),
       Effect.provideService(Settings.ConfigFile, config === undefined ? Option.none() : Option.some(file)),
       Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnvRecord({ HOME: folder, ...env })))
     )
     const shown = target._tag === "Folder" ? target.path : Redacted.value(target.url)
-    return [shown, module].filter((part) => part !== undefined).map((part) => part.replace(folder, "HERE")).join(" ")
+    return [shown, module, schema].filter((part) => part !== undefined).map((part) => part.replace(folder, "HERE"))
+      .join(" ")
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
 
 const config = {
@@ -53,7 +56,8 @@ const config = {
   profiles: {
     local: { data: "store", module: "src/observe.ts" },
     shop: { url: "postgres://app@db1/shop" },
-    both: { url: "postgres://app@db1/shop", data: "store" }
+    both: { url: "postgres://app@db1/shop", data: "store" },
+    eu: { url: "postgres://app@db1/shop", schema: "shop_eu" }
   }
 }
 
@@ -64,6 +68,13 @@ const names: ReadonlyArray<readonly [title: string, given: Given, expected: stri
     "postgres://a@b/c"
   ],
   ["a folder", { data: "here" }, "here"],
+  ["a log", { url: "postgres://a@b/c", schema: "shop_us" }, "postgres://a@b/c shop_us"],
+  ["a log of a profile", { profile: "eu", config }, "postgres://app@db1/shop shop_eu"],
+  [
+    "the flag's log before that of a profile",
+    { profile: "eu", schema: "shop_us", config },
+    "postgres://app@db1/shop shop_us"
+  ],
   [
     "a profile wins over variables",
     { profile: "shop", env: { DATABASE_URL: "postgres://x@y/z" }, config },

@@ -223,8 +223,11 @@ export const layerClient = (options: Options = {}): Layer.Layer<PgClient.PgClien
  * @category layers
  */
 export const layer = <const Models extends ReadonlyArray<Postgres.InlineModel> = []>(
-  options: Options & Postgres.Inline<Models> & Pick<Postgres.StoreOptions, "exactNumbers"> = {}
+  options: Options & Postgres.Inline<Models> & Pick<Postgres.StoreOptions, "exactNumbers" | "schema"> = {}
 ): Layer.Layer<MessageStore, OpenError, Postgres.InlineServices<Models[number]>> =>
-  Postgres.layerClient({ install: true, inline: options.inline, exactNumbers: options.exactNumbers }).pipe(
-    Layer.provide(layerClient(options))
-  )
+  Postgres.layerClient({
+    install: true,
+    inline: options.inline,
+    exactNumbers: options.exactNumbers,
+    schema: options.schema
+  }).pipe(Layer.provide(layerClient(options)))

@@ -15,14 +15,17 @@ import * as Schema from "effect/Schema"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Stream from "effect/Stream"
 import type { StoreError } from "eventfold/StoreError"
-import { installed } from "./Install.ts"
+import { installed, type LogOptions } from "./Install.ts"
+import * as Log from "./internal/client/log.ts"
 import { fromSqlError } from "./internal/client/openErrors.ts"
 import * as OwnClient from "./internal/client/ownClient.ts"
 import { storeError } from "./internal/client/sqlError.ts"
 import type { OpenError } from "./OpenError.ts"
 
-/** The client without what the application has set for its own statements. */
-const ownClient = Effect.map(PgClient.PgClient, OwnClient.of)
+/** The client without what the application has set for its own statements, for a log. */
+const ownClient = Effect.fnUntraced(function*({ schema }: LogOptions) {
+  return OwnClient.of(yield* PgClient.PgClient, yield* Log.fromOption(schema))
+})
 
 /**
  * What a database has: its server, its schemas and who asks.
@@ -54,13 +57,15 @@ export const Versions = Schema.Struct({
 export type Versions = typeof Versions.Type
 
 /**
- * Asks the database what it has.
+ * Asks the database what it has in a log.
  *
  * @category inspecting
  * @since 0.1.0
  */
-export const versions: Effect.Effect<Versions, OpenError, PgClient.PgClient> = Effect.gen(function*() {
-  const sql = yield* ownClient
+export const versionsOf = Effect.fn("Inspection.versions")(function*(
+  options: LogOptions
+): Effect.fn.Return<Versions, OpenError, PgClient.PgClient> {
+  const sql = yield* ownClient(options)
   const ask = <A>(effect: Effect.Effect<A, SqlError>) => Effect.mapError(effect, fromSqlError(sql.config))
   const { functions, schema } = yield* ask(installed(sql))
   const [row] = yield* ask(sql<{ readonly server: string; readonly database: string; readonly user: string }>`SELECT
@@ -81,7 +86,15 @@ export const versions: Effect.Effect<Versions, OpenError, PgClient.PgClient> = E
     oldestServed: Option.fromUndefinedOr(schema?.oldestClient),
     messageDb: Option.fromUndefinedOr(version?.version)
   }
-}).pipe(Effect.withSpan("Inspection.versions"))
+})
+
+/**
+ * Asks the database what it has in the default log.
+ *
+ * @category inspecting
+ * @since 0.1.0
+ */
+export const versions: Effect.Effect<Versions, OpenError, PgClient.PgClient> = versionsOf({})
 
 /**
  * By what Message DB's six views count messages. Each is named as its view is, without `_summary`.
@@ -159,20 +172,20 @@ const columnsOf: Readonly<Record<Summary, ReadonlyArray<readonly [keyof SummaryR
  */
 export const summary = (
   by: Summary,
-  { containing = "" }: { readonly containing?: string | undefined } = {}
-): Stream.Stream<SummaryRow, StoreError, PgClient.PgClient> =>
-  Stream.unwrap(Effect.map(ownClient, (sql) => {
+  { containing = "", ...options }: LogOptions & { readonly containing?: string | undefined } = {}
+): Stream.Stream<SummaryRow, OpenError | StoreError, PgClient.PgClient> =>
+  Stream.unwrap(Effect.map(ownClient(options), (sql) => {
     const columns = columnsOf[by]
     const selected = columns.map(([field, column]) => `${column}::pg_catalog.text AS "${field}"`).join(", ")
     const first = columns[0]?.[1] ?? ""
-    return sql<SummaryRow>`SELECT ${sql.literal(selected)},
+    const rows = sql<SummaryRow>`SELECT ${sql.literal(selected)},
         message_count::pg_catalog.float8 AS messages,
         percent::pg_catalog.float8 AS percent
-      FROM ${sql.literal(`message_store.${by}_summary`)}
+      FROM ${sql.literal(Log.logOf(sql).named(`message_store.${by}_summary`))}
       WHERE pg_catalog.strpos(${sql.literal(first)}::pg_catalog.text, ${containing}::pg_catalog.text)
         OPERATOR(pg_catalog.>) 0
       ORDER BY message_count DESC, ${sql.literal(columns.map(([, column]) => column).join(", "))}`.stream
+    return Stream.mapError(rows, storeError("summary"))
   })).pipe(
-    Stream.mapError(storeError("summary")),
     Stream.withSpan("Inspection.summary")
   )

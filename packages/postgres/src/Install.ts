@@ -11,6 +11,7 @@ import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import { BeginTransaction } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import * as Log from "./internal/client/log.ts"
 import { describeDatabase, fromSqlError } from "./internal/client/openErrors.ts"
 import * as Pool from "./internal/client/openPool.ts"
 import * as OwnClient from "./internal/client/ownClient.ts"
@@ -29,6 +30,31 @@ import { OpenError, OpenFailed, SchemaMissing, SchemaOutdated, SchemaTooNew } fr
  * @category models
  */
 export const schemaVersion = 6
+
+/**
+ * Which log of a database is meant. A database can have several: each is a store of its own, with its own messages, consumers and read
+ * models, and they share nothing but the role `message_store`.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface LogOptions {
+  /**
+   * The schema of the log. Defaults to `message_store`, the log of Message DB's clients.
+   *
+   * **Details**
+   *
+   * A log `shop_eu` has its messages in the schema `shop_eu`, with the functions and views of Message DB, and in `shop_eu__eventfold`
+   * what eventfold adds. Its read models are in schemas such as `shop_eu__orders`. The locks of its categories, its leases and its
+   * wake-ups are its own. A name begins with a letter from a to z, has letters from a to z, digits and single underscores, at most 40
+   * characters, and is no word of SQL. Any other is refused with the reason `InvalidOption`.
+   *
+   * **Gotchas**
+   *
+   * Clients of Message DB name the schema `message_store` in what they write, so they reach no other log.
+   */
+  readonly schema?: string | undefined
+}
 
 /**
  * How {@link install} installs the schemas.
@@ -123,8 +149,9 @@ export interface Installed {
  * @category installing
  */
 export const install = Effect.fn("Postgres.install")(
-  function*(options: InstallOptions = {}): Effect.fn.Return<Installed, OpenError, PgClient.PgClient> {
-    const sql = yield* ownClient
+  function*(options: InstallOptions & LogOptions = {}): Effect.fn.Return<Installed, OpenError, PgClient.PgClient> {
+    const log = yield* Log.fromOption(options.schema)
+    const sql = yield* ownClient(log)
     const files = yield* readFiles(sql, Sql.files)
     return yield* exclusively(
       sql,
@@ -137,7 +164,7 @@ export const install = Effect.fn("Postgres.install")(
         })
         for (const file of files) {
           if (file.isConditional && !(yield* isOn(sql, "eventfold.install_message_store"))) continue
-          yield* sql.unsafe(Sql.asOneStatement(file.sql))
+          yield* sql.unsafe(Sql.asOneStatement(log.named(file.sql)))
         }
         const previousVersion = yield* setting(sql, "eventfold.install_previous")
         return {
@@ -161,7 +188,7 @@ export const install = Effect.fn("Postgres.install")(
  * @internal
  */
 export const installForLayer = (
-  options: InstallOptions
+  options: InstallOptions & LogOptions
 ): Effect.Effect<void, OpenError, PgClient.PgClient> =>
   Effect.flatMap(install(options), ({ mended, traceIndexes: { statements }, unmended }) =>
     Effect.all([
@@ -180,11 +207,11 @@ export const installForLayer = (
     ], { discard: true }))
 
 /** The client without what the application has set for its own statements. */
-const ownClient = Effect.gen(function*() {
+const ownClient = Effect.fnUntraced(function*(log: Log.Log) {
   const client = yield* PgClient.PgClient
   yield* Pool.checkSessions(client)
   yield* OwnClient.check(client)
-  return OwnClient.of(client)
+  return OwnClient.of(client, log)
 })
 
 /**
@@ -242,9 +269,10 @@ export interface Uninstalled {
  */
 export const uninstall = Effect.fn("Postgres.uninstall")(
   function*(
-    options: UninstallOptions
+    options: UninstallOptions & LogOptions
   ): Effect.fn.Return<Uninstalled, OpenError | UninstallRefused, PgClient.PgClient> {
-    const sql = yield* ownClient
+    const log = yield* Log.fromOption(options.schema)
+    const sql = yield* ownClient(log)
     const files = yield* readFiles(sql, Sql.uninstallFiles)
     return yield* exclusively(
       sql,
@@ -253,7 +281,7 @@ export const uninstall = Effect.fn("Postgres.uninstall")(
           "eventfold.uninstall_database": options.database,
           "eventfold.uninstall_stock": options.stock === true ? "on" : "off"
         })
-        yield* Effect.forEach(files, (file) => sql.unsafe(Sql.asOneStatement(file.sql)), { discard: true })
+        yield* Effect.forEach(files, (file) => sql.unsafe(Sql.asOneStatement(log.named(file.sql))), { discard: true })
         return {
           messageStore: yield* isOn(sql, "eventfold.uninstalled_message_store"),
           role: yield* isOn(sql, "eventfold.uninstalled_role")
@@ -389,13 +417,18 @@ export const isCurrent = (schema: InstalledSchema | undefined): boolean =>
  */
 export const whyUnusable = (
   sql: PgClient.PgClient,
-  { missing, schema }: { readonly schema: InstalledSchema | undefined; readonly missing: string }
+  { missing, schema }: {
+    readonly schema: InstalledSchema | undefined
+    readonly missing: keyof Sql.LogNames
+  }
 ): OpenError | undefined => {
   if (schema !== undefined && isCurrent(schema) && schema.oldestClient <= schemaVersion) return undefined
+  const { isDefault, names } = Log.logOf(sql)
+  const database = describeDatabase(sql.config)
   return new OpenError({
-    database: describeDatabase(sql.config),
+    database: isDefault ? database : `${database}, log ${names.messageStore}`,
     reason: schema === undefined
-      ? new SchemaMissing({ schema: missing })
+      ? new SchemaMissing({ schema: names[missing] })
       : isCurrent(schema)
       ? new SchemaTooNew({ installed: schema.version, oldestServed: schema.oldestClient, library: schemaVersion })
       : new SchemaOutdated({ installed: schema.version, required: schemaVersion })

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
 import type * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import type { SqlClient } from "effect/sql/SqlClient"
 import * as MessageStore from "eventfold/MessageStore"
 import type { ReadModel } from "eventfold/ReadModel"
@@ -21,6 +22,7 @@ import {
   installForLayer,
   type InstallOptions,
   isCurrent,
+  type LogOptions,
   readFiles,
   requestedInstallation,
   schemaVersion,
@@ -31,11 +33,13 @@ import { isInProcess, makeBeside, markInProcess } from "./internal/client/connec
 import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCalls.ts"
 import * as Places from "./internal/client/independence.ts"
 import * as LockWaits from "./internal/client/lockWaits.ts"
+import * as Log from "./internal/client/log.ts"
 import { fromSqlError } from "./internal/client/openErrors.ts"
 import * as Pool from "./internal/client/openPool.ts"
+import * as OwnClient from "./internal/client/ownClient.ts"
 import type { PoolOptions } from "./internal/client/poolSettings.ts"
 import * as Statements from "./internal/client/statements.ts"
-import * as Leases from "./internal/coordination/leases.ts"
+import * as Lasting from "./internal/coordination/lasting.ts"
 import * as WakeUps from "./internal/coordination/wakeUps.ts"
 import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
 import * as StockBackend from "./internal/stock/backend.ts"
@@ -78,6 +82,7 @@ export {
   install,
   type Installed,
   type InstallOptions,
+  type LogOptions,
   schemaVersion,
   type TraceIndexes,
   uninstall,
@@ -117,7 +122,7 @@ export const inProcess: (stream: () => Duplex) => () => Duplex = markInProcess
  * @since 0.1.0
  * @category options
  */
-export interface StoreOptions {
+export interface StoreOptions extends LogOptions {
   /**
    * Install the schemas, or bring them up to date, before the store is used; with the options of {@link install}.
    * Defaults to false, because the user of an application seldom has the rights.
@@ -258,18 +263,55 @@ const ensureInstalled = Effect.fnUntraced(function*({ bound, sql }: Bounded, opt
     const hasIndexes = hasTraceIndexes(sql, installation)
     if (yield* Effect.mapError(bound.statement(hasIndexes), fromSqlError(sql.config))) return found
   }
-  yield* installForLayer(installation)
+  yield* installForLayer({ ...installation, schema: options.schema })
   return yield* look
 })
 
-/** The backend that fits what the database has installed. */
-const open = Effect.fnUntraced(function*(
+/**
+ * What stores on a client have beside its pool. The stores of several logs can share it.
+ *
+ * @internal
+ */
+export interface Shared {
+  readonly lasting: Lasting.LastingSessions
+  /** The client of what is done outside of transactions; none on a PGlite. */
+  readonly spare: PgClient.PgClient | undefined
+}
+
+/**
+ * Makes what stores on a client can share, until the scope closes. Nothing is connected before it is needed.
+ *
+ * @internal
+ */
+export const share = Effect.fnUntraced(function*(
+  client: PgClient.PgClient,
+  bounded: Bounded,
+  { directUrl }: Pick<StoreOptions, "directUrl">
+): Effect.fn.Return<Shared, OpenError, Scope.Scope> {
+  const config = directUrl === undefined || isInProcess(client)
+    ? client.config
+    : yield* Pool.openDirect(bounded, directUrl)
+  return {
+    lasting: yield* Lasting.make(client, config),
+    spare: isInProcess(client) ? undefined : yield* makeBeside(client)
+  }
+})
+
+/**
+ * The backend that fits what the database has installed.
+ *
+ * @internal
+ */
+export const open = Effect.fnUntraced(function*(
   client: PgClient.PgClient,
   options: StoreOptions & Inline<ReadonlyArray<InlineModel>>,
-  context: Context.Context<never>
+  context: Context.Context<never>,
+  shared?: Shared
 ) {
   yield* Pool.checkSessions(client)
+  const log = yield* Log.fromOption(options.schema)
   const statements = yield* Statements.make(client, {
+    log,
     exactNumbers: options.exactNumbers,
     retry: options.retry,
     timeout: options.statementTimeout
@@ -277,20 +319,14 @@ const open = Effect.fnUntraced(function*(
   const limits = yield* LockWaits.limitsOf(options.lockTimeout, options.statementTimeout)
   const { functions, schema } = yield* ensureInstalled(statements, options)
   const { sql } = statements
-  const lasting = options.directUrl === undefined || isInProcess(sql)
-    ? sql.config
-    : yield* Pool.openDirect(statements, options.directUrl)
-  const sessions = Lineage.makeSessions()
-  const wakeUps = WakeUps.make(statements, lasting, {
-    announce: options.announce ?? true,
-    opened: sessions.opened
-  })
-  const lease = Leases.make(client, lasting, sessions.opened)
-  const beside = isInProcess(sql) ? undefined : yield* statements.on(yield* makeBeside(client))
+  const { lasting, spare } = shared ?? (yield* share(client, statements, options))
+  const wakeUps = WakeUps.make(statements, lasting.listener, { announce: options.announce ?? true })
+  const lease = lasting.leasesOf(log)
+  const beside = spare === undefined ? undefined : yield* statements.on(OwnClient.of(spare, log))
   const lockWaits = LockWaits.make(sql, beside, limits)
   const places = Places.make(statements, beside, lockWaits)
   const identity = makeIdentity(statements)
-  const lineage = Lineage.make(statements, sessions, identity)
+  const lineage = Lineage.make(statements, lasting, identity)
   // So that the first load needs none. If it fails, the first load looks.
   if (lineage !== undefined) yield* Effect.ignore(statements.once(lineage.look))
   const { inline = [] } = options
@@ -301,13 +337,13 @@ const open = Effect.fnUntraced(function*(
   })
   if (schema === undefined && functions === "stock" && inline.length === 0) {
     const gapRule = yield* readFiles(sql, embeddedGapRule(sql))
-    return StockBackend.make(statements, gapRule, yield* wakeUps, yield* lease, places, lockWaits, {
+    return StockBackend.make(statements, gapRule, yield* wakeUps, lease, places, lockWaits, {
       identity,
       lineage,
       verify
     })
   }
-  const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "message_store" })
+  const unusable = whyUnusable(sql, { schema, missing: functions === "stock" ? "eventfold" : "messageStore" })
   if (unusable !== undefined) return yield* unusable
   const call = functions === "stock" ? stockFunctionCall(sql) : ownFunctionCall(sql)
   const inlineReadModels = inline.length === 0 ? undefined : yield* openInline(statements, call, inline, context)
@@ -315,7 +351,7 @@ const open = Effect.fnUntraced(function*(
     statements,
     call,
     yield* wakeUps,
-    yield* lease,
+    lease,
     places,
     lockWaits,
     { identity, lineage, verify },

@@ -16,9 +16,11 @@ import {
   installForLayer,
   type InstallOptions,
   isCurrent,
+  type LogOptions,
   requestedInstallation,
   whyUnusable
 } from "./Install.ts"
+import * as Log from "./internal/client/log.ts"
 import { fromSqlError } from "./internal/client/openErrors.ts"
 import * as Pool from "./internal/client/openPool.ts"
 import * as Statements from "./internal/client/statements.ts"
@@ -112,7 +114,7 @@ export const batch = <From extends ReadModel.Source, E, R>(
  * @since 0.1.0
  * @category options
  */
-export interface Options {
+export interface Options extends LogOptions {
   /**
    * Install the schemas, or bring them up to date, before they are used; with the options of `Postgres.install`.
    * Defaults to false, because the user of an application seldom has the rights.
@@ -156,13 +158,18 @@ export const layer = (
     Effect.gen(function*() {
       const client = yield* PgClient.PgClient
       yield* Pool.checkSessions(client)
-      const statements = yield* Statements.make(client, { retry: options.retry, timeout: options.statementTimeout })
+      const log = yield* Log.fromOption(options.schema)
+      const statements = yield* Statements.make(client, {
+        log,
+        retry: options.retry,
+        timeout: options.statementTimeout
+      })
       const { sql } = statements
       const look = Effect.mapError(statements.bound.statement(installedSchema(sql)), fromSqlError(sql.config))
       const installation = requestedInstallation(options.install)
       let schema = yield* look
       if (installation !== undefined && !isCurrent(schema)) {
-        yield* installForLayer(installation)
+        yield* installForLayer({ ...installation, schema: options.schema })
         schema = yield* look
       }
       const unusable = whyUnusable(sql, { schema, missing: "eventfold" })

@@ -13,6 +13,13 @@ export * as Diagnosis from "./Diagnosis.ts"
 export * as Inspection from "./Inspection.ts"
 
 /**
+ * Many logs in one database, on one pool: a log for each tenant of an application.
+ *
+ * @since 0.1.0
+ */
+export * as Logs from "./Logs.ts"
+
+/**
  * The message store on PostgreSQL, 15 or later.
  *
  * @since 0.1.0

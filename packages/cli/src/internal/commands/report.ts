@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import { MessageStore } from "eventfold/MessageStore"
 import { StoreRelation } from "eventfold/StoreBackend"
 import * as Stores from "../connection/stores.ts"
+import { logOptions } from "../connection/target.ts"
 import { CommandFailed } from "../failures/errors.ts"
 import * as Print from "../output/print.ts"
 
@@ -65,8 +66,9 @@ const summary = Effect.fnUntraced(function*(
   containing: Option.Option<string>,
   limit: Option.Option<number>
 ) {
-  const { schemaVersion, SummaryRow, summary, versions } = yield* Effect.promise(() => import("./database.ts"))
-  const { functions, schema } = yield* versions
+  const { schemaVersion, SummaryRow, summary, versionsOf } = yield* Effect.promise(() => import("./database.ts"))
+  const log = yield* logOptions
+  const { functions, schema } = yield* versionsOf(log)
   // The views are read as they are, without the store, which would say so.
   if (functions === "none") {
     return yield* new CommandFailed({ message: "there is no message store", hint: "eventfold install makes it" })
@@ -77,7 +79,7 @@ const summary = Effect.fnUntraced(function*(
       hint: "eventfold upgrade brings it up to date"
     })
   }
-  const rows = summary(views[report], { containing: Option.getOrUndefined(containing) })
+  const rows = summary(views[report], { containing: Option.getOrUndefined(containing), ...log })
   const columns = {
     stream: { title: "stream", cell: ({ streamName }: typeof SummaryRow.Type) => streamName },
     category: { title: "category", cell: ({ category }: typeof SummaryRow.Type) => category },

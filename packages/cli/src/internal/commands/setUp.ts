@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import process from "node:process"
 import * as Stores from "../connection/stores.ts"
+import { logOptions } from "../connection/target.ts"
 import { CommandFailed, ProblemsFound, StoreMissing } from "../failures/errors.ts"
 import { confirm } from "../output/confirm.ts"
 import * as Print from "../output/print.ts"
@@ -34,11 +35,12 @@ interface InstallFlags {
 }
 
 /** Where a store is: the database of a folder has a name that says nothing. */
-const placeOf = (database: string) =>
-  Effect.map(
-    Stores.Named,
-    (target) => target._tag === "Folder" ? `the folder ${target.path}` : `the database ${database}`
-  )
+const placeOf = Effect.fnUntraced(function*(database: string) {
+  const target = yield* Stores.Named
+  const { schema } = yield* logOptions
+  const place = target._tag === "Folder" ? `the folder ${target.path}` : `the database ${database}`
+  return schema === undefined ? place : `the log ${schema} of ${place}`
+})
 
 /** What the command calls the option that the scripts of the schemas name. */
 const withFlags = (error: OpenError): OpenError | CommandFailed =>
@@ -51,14 +53,16 @@ const withFlags = (error: OpenError): OpenError | CommandFailed =>
 
 /** Installs the schemas, and tells what it has found. */
 const installed = Effect.fnUntraced(function*({ noRole, owner, replaceFunctions, traceIndexes }: InstallFlags) {
-  const { install, versions } = yield* loadDatabase
+  const { install, versionsOf } = yield* loadDatabase
+  const log = yield* logOptions
   const done = yield* install({
     role: !noRole,
     owner: Option.getOrUndefined(owner),
     replaceFunctions,
-    traceIndexes: Option.getOrUndefined(traceIndexes)
+    traceIndexes: Option.getOrUndefined(traceIndexes),
+    ...log
   }).pipe(Effect.mapError(withFlags))
-  const { database } = yield* versions
+  const { database } = yield* versionsOf(log)
   const from = Option.match(done.previousVersion, {
     onNone: () => "is installed, at version",
     onSome: (before) =>
@@ -119,8 +123,9 @@ export const install = Command.make(
 /** Brings the schemas up to date. */
 export const upgrade = Command.make("upgrade", installFlags, (flags) =>
   Effect.gen(function*() {
-    const { versions } = yield* loadDatabase
-    const { database, functions } = yield* versions
+    const { versionsOf } = yield* loadDatabase
+    const log = yield* logOptions
+    const { database, functions } = yield* versionsOf(log)
     if (functions === "none") {
       return yield* new StoreMissing({
         message: `${yield* placeOf(database)} has no store to upgrade`,
@@ -146,8 +151,9 @@ export const uninstall = Command.make("uninstall", {
   )
 }, ({ stock }) =>
   Effect.gen(function*() {
-    const { uninstall, versions } = yield* loadDatabase
-    const { database, functions } = yield* versions
+    const { uninstall, versionsOf } = yield* loadDatabase
+    const log = yield* logOptions
+    const { database, functions } = yield* versionsOf(log)
     if (functions === "none") {
       return yield* new StoreMissing({ message: `${yield* placeOf(database)} has no store to remove` })
     }
@@ -157,7 +163,7 @@ export const uninstall = Command.make("uninstall", {
         ? `Remove the store of ${place}, with every message in it?`
         : `Remove the schema eventfold of ${place}, and leave its Message DB?`
     )
-    const done = yield* uninstall({ database, stock })
+    const done = yield* uninstall({ database, stock, ...log })
     yield* Print.done(
       `removed from ${place}: ${done.messageStore ? "all messages, and " : ""}the schema eventfold` +
         `${done.role ? ", and the role message_store" : ""}. The database itself is still there`,
@@ -176,8 +182,8 @@ export const uninstall = Command.make("uninstall", {
 export const version = (command: string) =>
   Command.make("version", {}, () =>
     Effect.gen(function*() {
-      const { schemaVersion, Versions, versions } = yield* loadDatabase
-      const store = yield* versions
+      const { schemaVersion, Versions, versionsOf } = yield* loadDatabase
+      const store = yield* versionsOf(yield* logOptions)
       yield* Print.record({ command, node: process.versions.node, librarySchema: schemaVersion, store }, {
         schema: Schema.Struct({
           command: Schema.String,
@@ -207,9 +213,9 @@ export const version = (command: string) =>
 /** What is right and what is wrong. */
 export const doctor = Command.make("doctor", {}, () =>
   Effect.gen(function*() {
-    const { Check, checks } = yield* loadDatabase
+    const { Check, checksOf } = yield* loadDatabase
     let problems = 0
-    const counted = Stream.tap(checks, ({ status }) =>
+    const counted = Stream.tap(checksOf(yield* logOptions), ({ status }) =>
       Effect.sync(() => {
         if (status === "problem") problems += 1
       }))

@@ -15,6 +15,7 @@ import { ConfigFile } from "./settings.ts"
 const ProfileSchema = Schema.Struct({
   url: Schema.optionalKey(Schema.String),
   data: Schema.optionalKey(Schema.String),
+  schema: Schema.optionalKey(Schema.String),
   module: Schema.optionalKey(Schema.String)
 })
 
@@ -30,6 +31,8 @@ export interface Profile {
   readonly file: string
   readonly url: string | undefined
   readonly data: string | undefined
+  /** The log, by the name of its schema. */
+  readonly schema: string | undefined
   readonly module: string | undefined
 }
 
@@ -109,6 +112,7 @@ export const read = Effect.fnUntraced(function*(
             file,
             url: profile.url,
             data: at(profile.data),
+            schema: profile.schema,
             module: at(profile.module)
           })
       }

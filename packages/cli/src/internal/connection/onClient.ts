@@ -5,7 +5,8 @@ import * as Postgres from "@eventfold/postgres/Postgres"
 import * as SqlReadModel from "@eventfold/postgres/SqlReadModel"
 
 /** Messages. Numbers that JavaScript does not have are shown as they are stored. */
-export const messages = (install: boolean) => Postgres.layerClient({ install, exactNumbers: true })
+export const messages = (install: boolean, schema: string | undefined) =>
+  Postgres.layerClient({ install, schema, exactNumbers: true })
 
 /** Read models. */
-export const readModels = SqlReadModel.layer()
+export const readModels = (schema: string | undefined) => SqlReadModel.layer({ schema })

@@ -22,6 +22,14 @@ export const Data = GlobalFlag.Setting("data")({
   )
 })
 
+/** The log of the database. */
+export const LogSchema = GlobalFlag.Setting("schema")({
+  flag: Flag.String("schema").pipe(
+    Flag.optional,
+    Flag.withDescription("The log, by the name of its schema; message_store by default")
+  )
+})
+
 /** A profile of the configuration file. */
 export const Profile = GlobalFlag.Setting("profile")({
   flag: Flag.String("profile").pipe(
@@ -41,11 +49,12 @@ export const ConfigFile = GlobalFlag.Setting("config")({
 })
 
 /** The flags of this room. */
-export const settings = [Url, Data, Profile, ConfigFile] as const
+export const settings = [Url, Data, LogSchema, Profile, ConfigFile] as const
 
 /** What naming a store needs of the command line. */
 export type Naming =
   | typeof Url.Identifier
   | typeof Data.Identifier
+  | typeof LogSchema.Identifier
   | typeof Profile.Identifier
   | typeof ConfigFile.Identifier

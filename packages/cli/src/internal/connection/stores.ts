@@ -25,6 +25,8 @@ export type StoreOpenError = OpenError | FolderError | StoreMissing | UsageError
 export interface OpenOptions {
   /** Whether the command may make the folder of an embedded store. Defaults to false: a folder that is misspelt would be made. */
   readonly mayCreate?: boolean | undefined
+  /** The log of the database. Defaults to that of Message DB's clients. */
+  readonly schema?: string | undefined
 }
 
 const requireFolder = Effect.fnUntraced(function*(path: string) {
@@ -64,26 +66,29 @@ export const clientOf = (target: Target, options?: OpenOptions) =>
 const Silent = Layer.succeed(Runners.Telling, false)
 
 /** Messages on a client. The schemas of an embedded store are installed: nobody else could. */
-const messagesOf = (target: Target): Layer.Layer<MessageStore, OpenError, PgClient> =>
+const messagesOf = (target: Target, schema?: string): Layer.Layer<MessageStore, OpenError, PgClient> =>
   Layer.unwrap(
-    Effect.map(Effect.promise(() => import("./onClient.ts")), ({ messages }) => messages(target._tag === "Folder"))
+    Effect.map(Effect.promise(() => import("./onClient.ts")), ({ messages }) =>
+      messages(target._tag === "Folder", schema))
   ).pipe(Layer.provide(Silent))
 
-const readModels: Layer.Layer<ReadModelStore, OpenError, PgClient> = Layer.unwrap(
-  Effect.map(Effect.promise(() => import("./onClient.ts")), ({ readModels }) => readModels)
-)
+const readModelsOf = (schema?: string): Layer.Layer<ReadModelStore, OpenError, PgClient> =>
+  Layer.unwrap(Effect.map(Effect.promise(() => import("./onClient.ts")), ({ readModels }) => readModels(schema)))
 
 /** The messages of a store, and its client. */
 export const messageStoreOf = (target: Target, options?: OpenOptions) =>
-  Layer.provideMerge(messagesOf(target), clientOf(target, options))
+  Layer.provideMerge(messagesOf(target, options?.schema), clientOf(target, options))
 
 /** The messages and the read models of a store, and its client. */
 export const databaseOf = (target: Target, options?: OpenOptions) =>
-  Layer.provideMerge(readModels, messageStoreOf(target, options))
+  Layer.provideMerge(readModelsOf(options?.schema), messageStoreOf(target, options))
+
+type LogOfTarget = Pick<OpenOptions, "schema">
 
 const ofNamed = <A, E, R>(
-  open: (target: Target) => Layer.Layer<A, E, R>
-): Layer.Layer<A, E | UsageError, R | NamingServices> => Layer.unwrap(Effect.map(resolve, ({ target }) => open(target)))
+  open: (target: Target, log: LogOfTarget) => Layer.Layer<A, E, R>
+): Layer.Layer<A, E | UsageError, R | NamingServices> =>
+  Layer.unwrap(Effect.map(resolve, ({ schema, target }) => open(target, { schema })))
 
 /** The store that was named, for what is said about it. */
 export class Named extends Context.Service<Named, Target>()("@eventfold/cli/Named") {}
@@ -93,7 +98,8 @@ export const client = (options?: OpenOptions) =>
   ofNamed((target) => Layer.merge(clientOf(target, options), Layer.succeed(Named, target)))
 
 /** The messages of the store that is named, and its client: what most commands need. */
-export const messageStore = (options?: OpenOptions) => ofNamed((target) => messageStoreOf(target, options))
+export const messageStore = (options?: OpenOptions) =>
+  ofNamed((target, log) => messageStoreOf(target, { ...options, ...log }))
 
 /** The messages and the read models of the store that is named, and its client. A stock Message DB has no read models. */
-export const database = (options?: OpenOptions) => ofNamed((target) => databaseOf(target, options))
+export const database = (options?: OpenOptions) => ofNamed((target, log) => databaseOf(target, { ...options, ...log }))

@@ -12,7 +12,7 @@ import * as ConfigFile from "./configFile.ts"
 import { type Lookup, lookup } from "./environment.ts"
 import * as Libpq from "./libpq.ts"
 import type { FileServices } from "./libpqFiles.ts"
-import { Data, type Naming, Profile, Url } from "./settings.ts"
+import { Data, LogSchema, type Naming, Profile, Url } from "./settings.ts"
 
 /** A store that a command is to work on. */
 export type Target =
@@ -22,6 +22,8 @@ export type Target =
 /** The store, and what else the profile says. */
 export interface Named {
   readonly target: Target
+  /** The log of the database, by the name of its schema; the default one if nothing names another. */
+  readonly schema: string | undefined
   /** The module of the application, if the profile names one. */
   readonly module: string | undefined
 }
@@ -29,21 +31,23 @@ export interface Named {
 /** What naming a store needs. */
 export type NamingServices = Naming | FileServices
 
-const named = (target: Target, module?: string): Named => ({ target, module })
+const named = (target: Target, module?: string, schema?: string): Named => ({ target, module, schema })
 
 /** A database, or a folder, by a URL as a flag or a profile has it. */
 export const databaseAt = (url: Redacted.Redacted, lookup: Lookup): Effect.Effect<Target, UsageError, FileServices> =>
   Effect.map(Libpq.complete(url, lookup), (url) => ({ _tag: "Database", url }))
 
-const ofProfile = Effect.fnUntraced(function*({ data, file, module, name, url }: ConfigFile.Profile, lookup: Lookup) {
-  if ((url === undefined) === (data === undefined)) {
-    return yield* new UsageError({
-      message: `the profile ${name} of ${file} must have a url or a data folder, and one of them`
-    })
+const ofProfile = Effect.fnUntraced(
+  function*({ data, file, module, name, schema, url }: ConfigFile.Profile, lookup: Lookup) {
+    if ((url === undefined) === (data === undefined)) {
+      return yield* new UsageError({
+        message: `the profile ${name} of ${file} must have a url or a data folder, and one of them`
+      })
+    }
+    if (data !== undefined) return named({ _tag: "Folder", path: data }, module, schema)
+    return named(yield* databaseAt(Redacted.make(url ?? ""), lookup), module, schema)
   }
-  if (data !== undefined) return named({ _tag: "Folder", path: data }, module)
-  return named(yield* databaseAt(Redacted.make(url ?? ""), lookup), module)
-})
+)
 
 /** The profile that a flag or a variable names. */
 const namedProfile = Effect.fnUntraced(function*(lookup: Lookup) {
@@ -51,8 +55,8 @@ const namedProfile = Effect.fnUntraced(function*(lookup: Lookup) {
   return Option.isSome(flag) ? flag : yield* lookup("EVENTFOLD_PROFILE")
 })
 
-/** The store that the command line, the environment or the configuration name. */
-export const resolve: Effect.Effect<Named, UsageError, NamingServices> = Effect.gen(function*() {
+/** The store without what `--schema` says. */
+const resolveTarget: Effect.Effect<Named, UsageError, NamingServices> = Effect.gen(function*() {
   const variables = yield* lookup
   const [url, data] = [yield* Url, yield* Data]
   if (Option.isSome(url) && Option.isSome(data)) {
@@ -93,3 +97,12 @@ export const resolve: Effect.Effect<Named, UsageError, NamingServices> = Effect.
     hint: "give --url postgres://user@host/database, or --data FOLDER, or set DATABASE_URL"
   })
 })
+
+/** The store that the command line, the environment or the configuration name. */
+export const resolve: Effect.Effect<Named, UsageError, NamingServices> = Effect.gen(function*() {
+  const found = yield* resolveTarget
+  return { ...found, schema: Option.getOrElse(yield* LogSchema, () => found.schema) }
+})
+
+/** The log that they name, for what asks the database about it. */
+export const logOptions = Effect.map(resolve, ({ schema }) => ({ schema }))

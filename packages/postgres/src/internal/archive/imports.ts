@@ -21,6 +21,7 @@ import type { EncodedAppend } from "eventfold/StoreBackend"
 import { NotPermitted, StoreError, Unsupported } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import type { LockWaits } from "../client/lockWaits.ts"
+import { logOf } from "../client/log.ts"
 import { errorCode, errorText } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
 import { inTransaction, levelOf } from "../client/transactions.ts"
@@ -197,7 +198,7 @@ const insertAttributes = (sql: PgClient, streams: ReadonlyArray<ArchivedAttribut
 
 /** Sets the sequence, so that no other writer gets a global position that the archive has. */
 const reserve = (sql: PgClient, through: number) =>
-  sql`SELECT setval(${sequence}::regclass, greatest(last_value, ${BigInt(through)}::bigint))
+  sql`SELECT setval(${logOf(sql).named(sequence)}::regclass, greatest(last_value, ${BigInt(through)}::bigint))
     FROM message_store.messages_global_position_seq WHERE last_value < ${BigInt(through)}::bigint OR NOT is_called`
     .unprepared
 
@@ -239,7 +240,7 @@ const writeChunk = (
     isSqlError(error.cause) && errorCode(error.cause) === "42501"
       ? new NotPermitted({
         operation,
-        remedy: `${errorText(error.cause)}: the role of the store's user needs ${grants}`
+        remedy: `${errorText(error.cause)}: the role of the store's user needs ${logOf(sql).named(grants)}`
       })
       : error
   const run = retrying(transaction).pipe(

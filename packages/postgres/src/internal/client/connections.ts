@@ -8,7 +8,6 @@ import type * as Scope from "effect/Scope"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { Duplex } from "node:stream"
 import * as Codecs from "./codecs.ts"
-import * as OwnClient from "./ownClient.ts"
 import { copyConfig, settingsOf } from "./pool.ts"
 import { keepAlive } from "./poolSettings.ts"
 
@@ -42,7 +41,7 @@ export const makeBeside = (sql: PgClient): Effect.Effect<PgClient, never, Scope.
     maxConnections: maxBeside,
     multiplex: false
   })
-  return Effect.map(Client.make(config), OwnClient.of).pipe(
+  return Client.make(config).pipe(
     Effect.provideServiceEffect(Reactivity.Reactivity, Reactivity.make),
     // It connects later.
     Effect.orDie

@@ -10,6 +10,7 @@ import { type EncodedAppend, Independence, type StoreBackend, type Transactions 
 import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import type { LockWaits } from "./lockWaits.ts"
+import { categoryLock } from "./log.ts"
 import { isLockTimeout, isWorthRepeating, storeError } from "./sqlError.ts"
 import type { Statements } from "./statements.ts"
 import { inTransaction, levelOf } from "./transactions.ts"
@@ -167,7 +168,7 @@ export const make = (
     const categories = [...new Set(appends.map(({ streamName }) => StreamName.category(streamName)))]
     const rows = yield* bound.statement(sql<{ readonly category: string }>`SELECT names.category
       FROM unnest(${categories}::varchar[]) AS names (category)
-      JOIN pg_locks ON (classid::bigint << 32) | objid::bigint = message_store.hash_64(names.category)
+      JOIN pg_locks ON (classid::bigint << 32) | objid::bigint = ${categoryLock(sql, sql`names.category`)}
       WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND objsubid = 1 AND granted`).pipe(
       Effect.catch(() => Effect.succeed([]))
     )

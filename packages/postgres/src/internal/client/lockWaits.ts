@@ -13,6 +13,7 @@ import { StoreError } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
 import type { OpenError } from "../../OpenError.ts"
 import * as Bound from "./bound.ts"
+import { categoryLock } from "./log.ts"
 import { requirePositive } from "./openErrors.ts"
 import { shown, shownColumns, shownJoins, type ShownRow } from "./otherTransactions.ts"
 import { isLockTimeout, storeError } from "./sqlError.ts"
@@ -99,7 +100,7 @@ const holders = (sql: PgClient, categories: ReadonlyArray<string>) =>
       SELECT names.category, locks.virtualtransaction AS transaction, locks.pid
       FROM unnest(${categories}::varchar[]) AS names (category)
       JOIN pg_locks AS locks
-        ON (locks.classid::bigint << 32) | locks.objid::bigint = message_store.hash_64(names.category)
+        ON (locks.classid::bigint << 32) | locks.objid::bigint = ${categoryLock(sql, sql`names.category`)}
       WHERE locks.locktype = 'advisory' AND locks.objsubid = 1 AND locks.granted
         AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
       UNION ALL

@@ -13,6 +13,7 @@ import * as Statement from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
 import { InvalidOption, OpenError } from "../../OpenError.ts"
 import { asBuiltIn, type OtherCodecs, otherCodecs, typeName } from "./codecs.ts"
+import { clientOf, type Log } from "./log.ts"
 import { describeDatabase } from "./openErrors.ts"
 
 /**
@@ -203,11 +204,11 @@ const withOwnCodecs = (plain: PgClient, codecs: OtherCodecs): PgClient => {
   return Object.assign(client, { safe: client })
 }
 
-/** The client of a store, for a client that {@link check} accepts. */
-export const of = (application: PgClient): PgClient => {
+/** The client of a store of a log, for a client that {@link check} accepts. */
+export const of = (application: PgClient, log: Log): PgClient => {
   const plain = application.withoutTransforms()
   const codecs = otherCodecs(application.config)
-  return codecs.oids.size === 0 ? plain : withOwnCodecs(plain, codecs)
+  return clientOf(codecs.oids.size === 0 ? plain : withOwnCodecs(plain, codecs), log)
 }
 
 /** Fails when a client has codecs that lose something, so that no store could get from them what is stored. */

@@ -14,12 +14,14 @@ import { type BackendMetrics, makeMetrics, parseExactJson, parseJson } from "eve
 import type { StoreError } from "eventfold/StoreError"
 import type { OpenError } from "../../OpenError.ts"
 import * as Bound from "./bound.ts"
+import type { Log } from "./log.ts"
 import * as OwnClient from "./ownClient.ts"
 import * as ReadOnlySessions from "./readOnlySessions.ts"
 import { isOfReadOnlySession, isTooLong, isWorthRepeating, storeError } from "./sqlError.ts"
 
 /** How the statements of a store are run. */
 export interface Options {
+  readonly log: Log
   /** How long failures that pass are retried. Defaults to {@link defaultRetry}. */
   readonly retry?: Schedule.Schedule<unknown> | undefined
   /** Whether numbers of data and metadata that a JavaScript number would change are read as texts. Defaults to false. */
@@ -150,10 +152,10 @@ const makeWith = Effect.fnUntraced(function*(
 /** Runs the statements of a store on the client of an application, until the scope closes. */
 export const make = Effect.fnUntraced(function*(
   application: PgClient,
-  { exactNumbers = false, retry = defaultRetry, timeout }: Options
+  { exactNumbers = false, log, retry = defaultRetry, timeout }: Options
 ): Effect.fn.Return<Statements, OpenError, Scope.Scope> {
   yield* OwnClient.check(application)
-  const sql = OwnClient.of(application)
+  const sql = OwnClient.of(application, log)
   const bound = yield* Bound.make(sql, timeout)
   const metrics = yield* makeMetrics(systemName)
   return yield* makeWith(application, sql, bound, retry, exactNumbers ? parseExactJson : parseJson, metrics)

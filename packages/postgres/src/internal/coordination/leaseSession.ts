@@ -29,12 +29,12 @@ const serverTimeout = "15s"
 const channel = "eventfold_lease"
 
 /**
- * The key of a name's advisory lock: the first 64 bits of a hash, as two integers. PostgreSQL keeps locks with two
+ * The advisory lock of a lease: the first 64 bits of a hash, as two integers. PostgreSQL keeps locks with two
  * integers apart from those with one bigint. Message DB's locks of categories and the installation's lock have one
- * bigint, so no lease ever blocks a write. The prefix tells leases from the application's own locks.
+ * bigint, so no lease ever blocks a write.
  */
-const lockKey = (name: string): readonly [number, number] => {
-  const hash = createHash("sha256").update(`eventfold:lease:${name}`).digest()
+const lockKey = (key: string): readonly [number, number] => {
+  const hash = createHash("sha256").update(key).digest()
   return [hash.readInt32BE(0), hash.readInt32BE(4)]
 }
 
@@ -46,8 +46,8 @@ const noAnswer = "the server does not answer"
 
 /** A dedicated connection whose advisory locks are leases. */
 export interface LeaseSession {
-  /** Tries to lock a name until the scope closes. */
-  readonly lock: (name: string) => Effect.Effect<boolean, StoreError, Scope.Scope>
+  /** Tries to take the lock of a key until the scope closes. */
+  readonly lock: (key: string) => Effect.Effect<boolean, StoreError, Scope.Scope>
   /** Completes, with the reason, when the session is lost. */
   readonly lost: Effect.Effect<StoreError>
 }
@@ -126,8 +126,8 @@ export const open = Effect.fnUntraced(function*(
   yield* Effect.addFinalizer(() => Deferred.succeed(lost, lossOf("the store is closed")))
 
   return {
-    lock: (name) => {
-      const key = lockKey(name)
+    lock: (text) => {
+      const key = lockKey(text)
       return Effect.acquireRelease(
         ask("SELECT CASE WHEN pg_backend_pid() = $3 THEN pg_try_advisory_lock($1, $2) END", [...key, session]).pipe(
           Effect.flatMap(([row]) =>

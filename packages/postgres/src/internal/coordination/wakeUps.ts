@@ -1,4 +1,3 @@
-import type { PgClientConfig } from "@effect/sql-pg/PgClient"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { nextId } from "eventfold/Message"
@@ -11,7 +10,9 @@ import {
 } from "eventfold/StoreBackend"
 import type { Bounded } from "../client/bound.ts"
 import { isInProcess } from "../client/connections.ts"
-import { listen, makeAnnouncer } from "./announcements.ts"
+import { logOf } from "../client/log.ts"
+import { makeAnnouncer } from "./announcements.ts"
+import type { Listener } from "./listener.ts"
 
 /** Wakes the readers of a backend: of its own writes, and of those that other processes announce. */
 export interface WakeUps {
@@ -30,14 +31,13 @@ export interface WakeUps {
   readonly watch: NonNullable<StoreBackend["watch"]>
 }
 
-/** Announces and listens until the scope closes. Listens on a connection of the second configuration. */
+/** Announces until the scope closes, and hears by the listener. */
 export const make = Effect.fnUntraced(function*(
   { bound, sql }: Bounded,
-  lasting: PgClientConfig,
-  options: { readonly announce: boolean; readonly opened: () => void }
+  listener: Listener,
+  options: { readonly announce: boolean }
 ): Effect.fn.Return<WakeUps, never, Scope.Scope> {
   const hasOtherProcesses = !isInProcess(sql)
-  let canListen = hasOtherProcesses
   const self = yield* nextId
   const announce = options.announce && hasOtherProcesses ? yield* makeAnnouncer({ bound, sql }, self) : undefined
   let wake: Wake | undefined
@@ -57,14 +57,7 @@ export const make = Effect.fnUntraced(function*(
       Effect.suspend(() => {
         // Kept after the last reader stops waiting: the store gives the same function the next time.
         wake = given
-        if (!canListen) return Effect.void
-        // The listener wakes all readers when it has connected.
-        const noting: Wake = (category) => {
-          if (category === undefined) options.opened()
-          return given(category)
-        }
-        const listening = Effect.andThen(listen(lasting, self, noting), Effect.sync(() => canListen = false))
-        return Effect.asVoid(Effect.forkScoped(listening))
+        return hasOtherProcesses ? listener.add({ log: logOf(sql), self, wake: given }) : Effect.void
       })
   }
 })

@@ -6,6 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Found } from "../../Install.ts"
+import { logOf } from "../client/log.ts"
 import { type Finding, looking, notice, ok, orProblem, problem, skipped } from "./check.ts"
 
 type Findings = Effect.Effect<ReadonlyArray<Finding>, SqlError>
@@ -82,7 +83,9 @@ export const privileges = (sql: PgClient): Findings =>
   looking(
     sql,
     Effect.gen(function*() {
-      const wanted = JSON.stringify(needed.flatMap(([table, kinds]) => kinds.map((kind) => ({ table, kind }))))
+      const wanted = JSON.stringify(
+        needed.flatMap(([table, kinds]) => kinds.map((kind) => ({ table: logOf(sql).named(table), kind })))
+      )
       const missing = yield* sql<{ readonly lacks: string }>`SELECT DISTINCT
           CASE WHEN has_schema_privilege(nspname, 'USAGE') THEN kind || ' on ' || wanted.table
             ELSE 'USAGE on schema ' || nspname::text END AS lacks

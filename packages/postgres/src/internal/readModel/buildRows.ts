@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import type { Fragment } from "effect/sql/Statement"
 import type { Build, BuildState, Checkpoint } from "eventfold/ReadModelStore"
 import type { StoreError } from "eventfold/StoreError"
+import { logOf } from "../client/log.ts"
 import { safePosition } from "../client/wireValues.ts"
 
 /** A row of `eventfold.read_models`. */
@@ -51,8 +52,10 @@ export const buildOf = Effect.fnUntraced(function*(row: BuildRow): Effect.fn.Ret
 })
 
 /** The schema with the tables of a build. */
-export const schemaOf = ({ number, readModel, state }: Pick<Build, "number" | "readModel" | "state">): string =>
-  state === "live" ? readModel : `${readModel}_${number}`
+export const schemaOf = (
+  sql: PgClient,
+  { number, readModel, state }: Pick<Build, "number" | "readModel" | "state">
+): string => logOf(sql).schemaIn(state === "live" ? readModel : `${readModel}_${number}`)
 
 const lastOf = ({ last }: Checkpoint) => Option.getOrUndefined(last)
 

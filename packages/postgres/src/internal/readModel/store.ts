@@ -75,7 +75,7 @@ const create = (
 
 /** Moves the checkpoint, from which on others wait, and enters the schema for the handlers: one statement. */
 const moveCheckpoint = (sql: PgClient, build: Build, to: Checkpoint) => {
-  const { columns, from } = enterSchema(sql, schemaOf(build))
+  const { columns, from } = enterSchema(sql, schemaOf(sql, build))
   return sql<BuildRow>`WITH moved AS (
       UPDATE eventfold.read_models SET (${checkpointColumns(sql)}) = ROW (${checkpointValues(sql, to)})
       WHERE ${isBuild(sql, build)} AND ${isAtCheckpoint(sql, build)}
@@ -129,7 +129,7 @@ const replaceLive = Effect.fnUntraced(function*<E, R>(sql: PgClient, build: Buil
 
   // The comparison reads both tables to their ends.
   const differences = live === undefined ? Effect.succeed([]) : ownStatements("compare")(
-    patiently(differencesOf(sql, schemaOf(live), schemaOf(build)))
+    patiently(differencesOf(sql, schemaOf(sql, live), schemaOf(sql, build)))
   )
   const prepared = yield* prepare(Option.fromNullishOr(live), differences)
   if (live === undefined) {

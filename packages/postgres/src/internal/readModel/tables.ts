@@ -30,8 +30,8 @@ export const enterSchema = (
  * Names what the application has built on a read model's tables: it would stay with them when other tables replace
  * them.
  */
-const findDependents = Effect.fnUntraced(function*(sql: PgClient, readModel: string) {
-  const rows = yield* sql<{ readonly name: string }>`SELECT eventfold.dependents(${readModel}) AS name`
+const findDependents = Effect.fnUntraced(function*(sql: PgClient, schema: string) {
+  const rows = yield* sql<{ readonly name: string }>`SELECT eventfold.dependents(${schema}) AS name`
   const names = rows.map(({ name }) => name).join(", ")
   return rows.length === 0
     ? undefined
@@ -42,14 +42,20 @@ const findDependents = Effect.fnUntraced(function*(sql: PgClient, readModel: str
 /** Schemas that are there before any read model, or that PostgreSQL keeps for itself. */
 const reserved = new Set(["message_store", "eventfold", "public", "information_schema"])
 
+/** PostgreSQL cuts off a longer name, in bytes. */
+const longestName = 63
+
 /** Why a read model can't have a name, of those that any store accepts. */
-const whyRefused = (name: string): string | undefined => {
+const whyRefused = (name: string, schema: string): string | undefined => {
   if (reserved.has(name)) return `the schema ${name} is not a read model's; give the read model another name`
   if (name.startsWith("pg_")) {
     return "schemas whose names begin with pg_ are PostgreSQL's; give the read model a name that does not begin with pg_"
   }
-  return /_\d+$/.test(name)
-    ? "schemas of builds end in _ and a number; give the read model a name that does not end in _ and a number"
+  if (/_\d+$/.test(name)) {
+    return "schemas of builds end in _ and a number; give the read model a name that does not end in _ and a number"
+  }
+  return Buffer.byteLength(schema) > longestName
+    ? `the schema ${schema} has a longer name than the ${longestName} bytes that PostgreSQL keeps; give the read model a shorter name`
     : undefined
 }
 
@@ -63,13 +69,15 @@ export const makeTables = Effect.fnUntraced(function*(
   build: Build
 ): Effect.fn.Return<void, StoreError | Unsupported | SqlError> {
   const operation = `making the tables of the read model ${name}`
-  const refused = whyRefused(name)
+  const schema = schemaOf(sql, build)
+  // The name with the number: it is the longer one, and every build has it once it is retired.
+  const refused = whyRefused(name, schemaOf(sql, { ...build, state: "retired" }))
   if (refused !== undefined) return yield* new Unsupported({ operation, remedy: refused })
   if (build.state === "building") {
-    const remedy = yield* findDependents(sql, name)
+    const remedy = yield* findDependents(sql, schemaOf(sql, { ...build, state: "live" }))
     if (remedy !== undefined) return yield* new Unsupported({ operation, remedy })
   }
-  yield* makeSchema(sql, operation, schemaOf(build))
+  yield* makeSchema(sql, operation, schema)
   for (const statement of tables) {
     // The application may fill its tables from others.
     yield* Effect.mapError(patiently(sql.unsafe(asOneStatement(statement)).unprepared), (error) => {
@@ -110,26 +118,29 @@ export const replaceTables = Effect.fnUntraced(function*(
   live: Build,
   build: Build
 ): Effect.fn.Return<void, StoreError | SqlError> {
-  const reason = yield* findDependents(sql, live.readModel)
+  const schema = schemaOf(sql, live)
+  const reason = yield* findDependents(sql, schema)
   if (reason !== undefined) return yield* new StoreError({ operation: "switchTo", reason, isRetryable: false })
-  const retired = schemaOf({ ...live, state: "retired" })
-  yield* sql`SELECT eventfold.replace_schema(${live.readModel}, ${retired}, ${schemaOf(build)})`
+  const retired = schemaOf(sql, { ...live, state: "retired" })
+  yield* sql`SELECT eventfold.replace_schema(${schema}, ${retired}, ${schemaOf(sql, build)})`
 })
 
 /** Gives the schema of a build the name of the read model, when there is no live build. */
-export const installTables = (sql: PgClient, build: Build): Effect.Effect<unknown, StoreError | SqlError> =>
-  Effect.mapError(
-    sql`ALTER SCHEMA ${identifier(sql, schemaOf(build))} RENAME TO ${identifier(sql, build.readModel)}`.unprepared,
+export const installTables = (sql: PgClient, build: Build): Effect.Effect<unknown, StoreError | SqlError> => {
+  const schema = schemaOf(sql, { ...build, state: "live" })
+  return Effect.mapError(
+    sql`ALTER SCHEMA ${identifier(sql, schemaOf(sql, build))} RENAME TO ${identifier(sql, schema)}`.unprepared,
     (error) =>
       errorCode(error) === "42P06"
         ? new StoreError({
           operation: "switchTo",
-          reason: `${isTaken(build.readModel)}, which needs the name`,
+          reason: `${isTaken(schema)}, which needs the name`,
           isRetryable: false,
           cause: error
         })
         : error
   )
+}
 
 /** How long a drop waits for queries that still read the tables. Later queries wait behind it meanwhile. */
 const dropLockTimeout = "200ms"
@@ -139,7 +150,7 @@ export const dropTables = Effect.fnUntraced(function*(
   sql: PgClient,
   build: Build
 ): Effect.fn.Return<void, StoreError | SqlError> {
-  const schema = schemaOf(build)
+  const schema = schemaOf(sql, build)
   const [row] = yield* sql<{ readonly names: string | null }>`SELECT
     set_config('lock_timeout', ${dropLockTimeout}, true),
     (SELECT string_agg(name, ', ') FROM eventfold.dependents(${schema}) AS name) AS names`

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type { StoreIdentity } from "eventfold/StoreBackend"
 import type { StoreError } from "eventfold/StoreError"
 import { isInProcess } from "../client/connections.ts"
+import { logOf } from "../client/log.ts"
 import type { Statements } from "../client/statements.ts"
 
 interface DatabaseRow {
@@ -43,6 +44,10 @@ export const makeIdentity = ({ query, sql }: Statements): Effect.Effect<StoreIde
       ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer
     END FROM pg_control_checkpoint())`
 
+  const { isDefault, names } = logOf(sql)
+  const inLog = (database: string | undefined) =>
+    isDefault || database === undefined ? database : `${database}.${names.messageStore}`
+
   const identity = Effect.gen(function*() {
     const [row] = yield* database
     const [control] = yield* sql<ControlRow>`SELECT
@@ -50,8 +55,8 @@ export const makeIdentity = ({ query, sql }: Statements): Effect.Effect<StoreIde
       ${row?.may_read_timeline === true ? timeline : sql`NULL::integer`} AS timeline`
     return {
       system: control?.system ?? undefined,
-      database: row?.database,
-      databaseName: row?.name,
+      database: inLog(row?.database),
+      databaseName: inLog(row?.name),
       timeline: control?.timeline ?? undefined
     }
   })

@@ -16,6 +16,7 @@ import { StoreError } from "eventfold/StoreError"
 import { NotInline, OpenError } from "../../OpenError.ts"
 import { provideClient } from "../client/connections.ts"
 import type { FunctionCall } from "../client/functionCalls.ts"
+import { logOf } from "../client/log.ts"
 import { recordedMessages } from "../client/messageRows.ts"
 import { describeDatabase } from "../client/openErrors.ts"
 import { isPassing } from "../client/sqlError.ts"
@@ -100,7 +101,7 @@ const tookTooLong = (models: ReadonlyArray<InlineModel>): HandlerFailed =>
 
 /** Locks the live build if this definition fills it, and enters its schema. */
 const lockLiveBuild = Effect.fnUntraced(function*(sql: PgClient, { fingerprint, name, version }: AnyReadModel) {
-  const { columns, from } = enterSchema(sql, name)
+  const { columns, from } = enterSchema(sql, logOf(sql).schemaIn(name))
   const [row] = yield* sql<BuildRow>`WITH locked AS (
       SELECT * FROM eventfold.read_models
       WHERE read_model = ${name} AND state = 'live' AND version = ${version} AND fingerprint = ${fingerprint}

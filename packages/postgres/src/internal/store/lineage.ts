@@ -4,17 +4,7 @@ import type { StoreError } from "eventfold/StoreError"
 import { isInProcess } from "../client/connections.ts"
 import { connectionsBegun } from "../client/pool.ts"
 import type { Statements } from "../client/statements.ts"
-
-/** Notices connections of sessions beside the pool. */
-export interface Sessions {
-  readonly opened: () => void
-  readonly count: () => number
-}
-
-export const makeSessions = (): Sessions => {
-  let count = 0
-  return { opened: () => void (count += 1), count: () => count }
-}
+import type { LastingSessions } from "../coordination/lasting.ts"
 
 /**
  * The lineage of a database behind an address. Another server can only be behind new connections. Those of our own pools are
@@ -23,9 +13,9 @@ export const makeSessions = (): Sessions => {
  */
 export const make = (
   { failures, sql }: Statements,
-  sessions: Sessions,
+  sessions: LastingSessions,
   identity: Effect.Effect<StoreIdentity, StoreError>
 ): Lineage | undefined =>
   isInProcess(sql)
     ? undefined
-    : makeLineage(() => (connectionsBegun(sql) ?? sessions.count()) + failures(), identity)
+    : makeLineage(() => (connectionsBegun(sql) ?? sessions.opened()) + failures(), identity)

@@ -19,6 +19,7 @@ import {
 import { patiently } from "../client/bound.ts"
 import type { Places } from "../client/independence.ts"
 import type { LockWaits } from "../client/lockWaits.ts"
+import { logOf } from "../client/log.ts"
 import { readMessages } from "../client/messageRows.ts"
 import { errorCode, errorText, storeError } from "../client/sqlError.ts"
 import type { Statements } from "../client/statements.ts"
@@ -47,23 +48,23 @@ const grants = "GRANT UPDATE, DELETE ON message_store.messages, GRANT DELETE ON 
   "GRANT INSERT, UPDATE ON eventfold.deleted_messages and " +
   "GRANT EXECUTE ON FUNCTION eventfold.delete_message, eventfold.delete_stream, eventfold.purge_streams"
 
-const mayNotDelete = (operation: string) =>
-  new NotPermitted({ operation, remedy: `the role of the store's user needs ${grants}` })
+const mayNotDelete = (sql: PgClient, operation: string) =>
+  new NotPermitted({ operation, remedy: `the role of the store's user needs ${logOf(sql).named(grants)}` })
 
 /** An error of the server that says that the role lacks a right. */
-const notPermitted = (operation: string, error: StoreError): NotPermitted | StoreError => {
+const notPermitted = (sql: PgClient, operation: string, error: StoreError): NotPermitted | StoreError => {
   const { cause } = error
   if (!isSqlError(cause) || errorCode(cause) !== "42501") return error
   return operation.startsWith("delete") || operation === "purge"
-    ? mayNotDelete(operation)
+    ? mayNotDelete(sql, operation)
     : new NotPermitted({
       operation,
       remedy: `${errorText(cause)}: grant the role of the store's user what is missing, or the role message_store`
     })
 }
 
-const permitted = (operation: string) => <A>(effect: Effect.Effect<A, StoreError>) =>
-  Effect.mapError(effect, (error) => notPermitted(operation, error))
+const permitting = (sql: PgClient) => (operation: string) => <A>(effect: Effect.Effect<A, StoreError>) =>
+  Effect.mapError(effect, (error) => notPermitted(sql, operation, error))
 
 /** A stream, or the name of a category, as what waits for its lock. */
 const appendTo = (streamName: string): ReadonlyArray<EncodedAppend> => [
@@ -157,7 +158,7 @@ const writeJoined = <Row extends object>(
   )
   const mayDelete = sql<{ readonly may: boolean }>`SELECT eventfold.may_delete() AS may`.pipe(
     Effect.mapError(storeError(operation)),
-    Effect.flatMap(([row]) => row?.may === true ? Effect.void : Effect.fail(mayNotDelete(operation)))
+    Effect.flatMap(([row]) => row?.may === true ? Effect.void : Effect.fail(mayNotDelete(sql, operation)))
   )
   return inSavepoint(statements, operation)(deletes ? Effect.andThen(mayDelete, write) : write).pipe(
     Effect.tap(() => sql.afterCommit(Effect.forEach(wakes, wakeUps.written, { discard: true })))
@@ -173,7 +174,9 @@ const write = <Row extends object>(writing: Writing, one: Write) =>
     Effect.flatMap(([row]) =>
       row === undefined ? Effect.die(new Error(`${one.operation} gave no row`)) : Effect.succeed(row)
     ),
-    Effect.mapError((error) => error instanceof StoreError ? notPermitted(one.operation, error) : error)
+    Effect.mapError((error) =>
+      error instanceof StoreError ? notPermitted(writing.statements.sql, one.operation, error) : error
+    )
   )
 
 interface Answer {
@@ -320,6 +323,7 @@ const makeReads = (
   places: Places
 ): Omit<StreamsBackend, "add" | "set" | "deleteMessage" | "deleteStream" | "purge"> => {
   const { query, retrying, sql } = statements
+  const permitted = permitting(sql)
 
   /**
    * Notes the streams of a category, which makes later lists cheaper and changes nothing else. In transactions, whose isolation

@@ -6,6 +6,7 @@ import type { CorrelatedRange, EffectsRange, TraceBackend, TracePage } from "eve
 import type { StoreError } from "eventfold/StoreError"
 import { causeOf, type Traced } from "eventfold/Trace"
 import type { Places } from "../client/independence.ts"
+import { logOf } from "../client/log.ts"
 import { placeColumns, placeOf, type PlaceRow } from "../client/messageRows.ts"
 import type { Statements } from "../client/statements.ts"
 import { bigints, safePosition, texts, wireNumber } from "../client/wireValues.ts"
@@ -228,7 +229,7 @@ export const make = (statements: Statements, { read }: Places): TraceBackend => 
     read(
       operation,
       Effect.gen(function*() {
-        const isIndexed = yield* hasIndex(statements, operation, index)
+        const isIndexed = yield* hasIndex(statements, operation, logOf(sql).named(index))
         const rows = yield* query(
           operation,
           sql<Row>`${isIndexed ? byIndex(sql, range) : inWindow(sql, range)}`.unprepared

@@ -5,7 +5,10 @@ import type { PgClient } from "@effect/sql-pg/PgClient"
 import * as Sql from "@eventfold/sql"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { SqlError } from "effect/sql/SqlError"
 import type { Finding } from "eventfold/Verify"
+import { createHash } from "node:crypto"
+import { type Log, logOf } from "../client/log.ts"
 
 /** What the database has, and what the library is made for. */
 export interface Made {
@@ -32,7 +35,8 @@ const isOfStock = ({ kind, name }: Sql.SchemaObject): boolean =>
 const compared = (
   found: ReadonlyArray<Sql.SchemaObject>,
   installed: ReadonlyArray<Sql.SchemaObject>,
-  { functions, schema, version }: Made
+  { functions, schema, version }: Made,
+  named: Log["named"]
 ): ReadonlyArray<Finding> => {
   if (schema !== undefined && schema !== version) {
     return [{ _tag: "NotCompared", installed: schema, library: version }]
@@ -43,9 +47,42 @@ const compared = (
     if (functions === "stock" && isOfStock(object)) return []
     if (schema === undefined && name.startsWith("eventfold.")) return []
     const there = digests.get(`${kind} ${name}`)
-    if (there === undefined) return optional.has(name) ? [] : [{ _tag: "ObjectMissing", kind, name }]
-    return there === digest ? [] : [{ _tag: "ObjectChanged", kind, name }]
+    if (there === undefined) return optional.has(name) ? [] : [{ _tag: "ObjectMissing", kind, name: named(name) }]
+    return there === digest ? [] : [{ _tag: "ObjectChanged", kind, name: named(name) }]
   })
+}
+
+/**
+ * Gives a definition the names of the default log. Where it names the schema of the messages, an alias of the same name may stand as
+ * well: a table comes after a word of SQL or in quotes, and a function before its arguments.
+ */
+const inDefaultLog = ({ eventfold, messageStore }: Sql.LogNames) => {
+  const own = new RegExp(`\\b${eventfold}\\b`, "g")
+  const lock = new RegExp(`'${Sql.lockPrefix({ eventfold, messageStore })}' \\|\\| `, "g")
+  const messages = new RegExp(
+    `(?<=^|'|\\b(?:FROM|INTO|UPDATE|JOIN|ON|SETOF) )${messageStore}(?=\\.)|(?<![\\w.])${messageStore}(?=\\.\\w+\\()` +
+      `|(?<='pg_catalog', ')${messageStore}(?=', )`,
+    "g"
+  )
+  return (definition: string): string =>
+    definition.replace(own, "eventfold").replace(lock, "").replace(messages, "message_store")
+}
+
+/**
+ * The objects of the schemas, under the names of the default log. The definitions of another log name its own schemas, so the server gives
+ * them whole, and their digests are those of what they are in the default log.
+ */
+const objects = (sql: PgClient, files: Sql.VerifyFiles): Effect.Effect<ReadonlyArray<Sql.SchemaObject>, SqlError> => {
+  const { isDefault, named, names } = logOf(sql)
+  if (isDefault) return sql.unsafe<Sql.SchemaObject>(files.objects).unprepared
+  const inDefault = inDefaultLog(names)
+  const definitions = sql.unsafe<Sql.SchemaObject>(named(files.objects).replaceAll(/\bmd5\(/g, "(")).unprepared
+  return Effect.map(definitions, (rows) =>
+    rows.map(({ digest: definition, kind, name }) => ({
+      kind,
+      name: inDefault(name),
+      digest: createHash("md5").update(inDefault(definition)).digest("hex")
+    })))
 }
 
 interface InvalidRow {
@@ -79,10 +116,10 @@ const bindings = Effect.fnUntraced(function*(sql: PgClient, file: string) {
 
 /** What is wrong with the objects of the schemas. In a transaction whose path has PostgreSQL's own schema alone. */
 export const findings = Effect.fnUntraced(function*(sql: PgClient, made: Made, files: Sql.VerifyFiles) {
-  const found = yield* sql.unsafe<Sql.SchemaObject>(files.objects).unprepared
+  const { named } = logOf(sql)
   return [
-    ...compared(found, files.installed, made),
+    ...compared(yield* objects(sql, files), files.installed, made, named),
     ...(yield* invalidIndexes(sql)),
-    ...(yield* bindings(sql, files.bindings))
+    ...(yield* bindings(sql, named(files.bindings)))
   ]
 })
