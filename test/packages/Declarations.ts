@@ -4,7 +4,7 @@
  * import, and so `any`.
  */
 import * as Effect from "effect/Effect"
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join, normalize } from "node:path"
 import { parseAst } from "vitest/node"
 import { modulesOf, type Packed, read } from "./Packages.ts"
@@ -118,52 +118,54 @@ export const unnamed = (packed: Packed): ReadonlyArray<string> => {
   })
 }
 
+const settings = {
+  target: "ES2024",
+  lib: ["ES2024", "DOM"],
+  module: "NodeNext",
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  skipLibCheck: true,
+  types: ["node"],
+  composite: true,
+  emitDeclarationOnly: true,
+  outDir: "out",
+  rootDir: "."
+}
+
 /**
  * Compiles, for each public module, a module that exports all of its values again, and gives what is wrong with the declarations:
  * errors, and types by paths that can't be imported. Each is a program of its own, which knows no other public modules.
  */
 export const emit = Effect.fnUntraced(function*(project: Project, packages: ReadonlyArray<Packed>, tsc: string) {
+  const folder = join(project.path, "emitted")
   const modules = packages.flatMap((packed) =>
-    publicModules(packed).map(([specifier, module]) => ({ specifier, values: declarationsOf(packed, module).values }))
-  ).filter(({ values }) => values.length > 0)
-  return (yield* Effect.forEach(modules, ({ specifier, values }) =>
-    Effect.gen(function*() {
-      const path = join(project.path, "emitted", specifier.replaceAll("/", "_"))
-      mkdirSync(path, { recursive: true })
-      writeFileSync(
-        join(path, "all.ts"),
-        [
-          `import * as all from "${specifier}"`,
-          ...values.map((name, at) => `export const value${at} = [all.${name}] as const`)
-        ].join("\n")
-      )
-      writeFileSync(
-        join(path, "tsconfig.json"),
-        JSON.stringify({
-          compilerOptions: {
-            target: "ES2024",
-            lib: ["ES2024", "DOM"],
-            module: "NodeNext",
-            strict: true,
-            exactOptionalPropertyTypes: true,
-            skipLibCheck: true,
-            types: ["node"],
-            declaration: true,
-            emitDeclarationOnly: true,
-            outDir: "out",
-            rootDir: "."
-          },
-          include: ["all.ts"]
-        })
-      )
-      const { stdout } = yield* run(process.execPath, [tsc, "--pretty", "false", "-p", path], { cwd: path }).pipe(
-        Effect.catch((failed) => Effect.succeed({ stdout: failed.output }))
-      )
-      const emitted = readdirSync(path).includes("out") ? readFileSync(join(path, "out/all.d.ts"), "utf8") : ""
-      const paths = [...emitted.matchAll(/import\("([^"]*\/internal\/[^"]*)"\)\.(\w+)/g)]
-      return [
-        ...stdout.split("\n").filter((line) => line !== ""),
-        ...paths.map(([, from, name]) => `${name} of ${from}`)
-      ].map((text) => `${specifier}: ${text}`)
-    }), { concurrency: 2 })).flat()
+    publicModules(packed).flatMap(([specifier, module]) => {
+      const { values } = declarationsOf(packed, module)
+      return values.length === 0 ? [] : [{ specifier, values, path: specifier.replaceAll("/", "_") }]
+    })
+  )
+  for (const { path, specifier, values } of modules) {
+    mkdirSync(join(folder, path), { recursive: true })
+    const again = values.map((name, at) => `export const value${at} = [all.${name}] as const`)
+    writeFileSync(join(folder, path, "all.ts"), [`import * as all from "${specifier}"`, ...again].join("\n"))
+    writeFileSync(
+      join(folder, path, "tsconfig.json"),
+      JSON.stringify({ compilerOptions: settings, include: ["all.ts"] })
+    )
+  }
+  writeFileSync(
+    join(folder, "tsconfig.json"),
+    JSON.stringify({ files: [], references: modules.map(({ path }) => ({ path })) })
+  )
+  const { stdout } = yield* run(process.execPath, [tsc, "--build", "--pretty", "false", folder], { cwd: folder }).pipe(
+    Effect.catch((failed) => Effect.succeed({ stdout: failed.output }))
+  )
+  const paths = modules.flatMap(({ path, specifier }) => {
+    const emitted = join(folder, path, "out/all.d.ts")
+    if (!existsSync(emitted)) return [`${specifier}: no declarations`]
+    return [...readFileSync(emitted, "utf8").matchAll(/import\("([^"]*\/internal\/[^"]*)"\)\.(\w+)/g)].map(
+      ([, from, name]) => `${specifier}: ${name} of ${from}`
+    )
+  })
+  return [...stdout.split("\n").filter((line) => line !== ""), ...paths]
 })

@@ -287,7 +287,7 @@ layer(context, { excludeTestServices: true, timeout: 600_000 })("the packed pack
       for (const [compiler, tsc] of yield* Tools.compilers) {
         assert.deepStrictEqual(yield* Declarations.emit(project, packages, tsc), [], `TypeScript ${compiler}`)
       }
-    }), 900_000)
+    }))
 
   whole("are what the project of npm create eventfold is tested with", () =>
     Effect.gen(function*() {
@@ -337,7 +337,8 @@ layer(context, { excludeTestServices: true, timeout: 600_000 })("the packed pack
         const { stdout } = yield* Project.runProgram(project, `postgres-${at}`, program?.code ?? "", command, env)
         assert.strictEqual(stdout.trim(), program?.prints, runtime)
         const handled = yield* Project.runProgram(project, `following-${at}`, following, command, env)
-        assert.strictEqual(handled.stdout.trim(), "handled 31", runtime)
+        // Behind what the consumer and the read model log.
+        assert.strictEqual(handled.stdout.trim().split("\n").at(-1), "handled 31", runtime)
       }
     }))
 })
