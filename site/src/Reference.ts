@@ -3,7 +3,7 @@
  */
 import { globSync, readFileSync } from "node:fs"
 import { join, posix } from "node:path"
-import { Application, Converter, ReflectionKind, type TypeDocOptions } from "typedoc"
+import type { TypeDocOptions } from "typedoc"
 import type { PluginOptions } from "typedoc-plugin-markdown"
 
 /** The public modules, as their users import them: `eventfold/Entity`, by the files that they are in. A program is none of them. */
@@ -23,6 +23,8 @@ export const modules = (root: string): ReadonlyMap<string, string> =>
 
 /** Writes the pages to a folder, which it empties first. Warnings of TypeDoc are printed. */
 export const write = async (root: string, out: string): Promise<void> => {
+  // Only who writes the reference waits for it.
+  const { Application, Converter, ReflectionKind } = await import("typedoc")
   const named = modules(root)
   const options: Partial<TypeDocOptions & PluginOptions> = {
     entryPoints: [...named.keys()].map((file) => join(root, file)),
