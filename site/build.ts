@@ -56,6 +56,8 @@ const locate = (path: string): Pages.Target => {
 
 rmSync(content, { recursive: true, force: true })
 rmSync(assets, { recursive: true, force: true })
+// Starlight's pages ask for it by this name.
+cpSync(join(site, "src/favicon.svg"), join(assets, "favicon.svg"))
 
 for (const file of ["docs/README.md", ...places.map(({ file }) => file)]) {
   pages.set(file, Pages.make(file, readFileSync(join(root, file), "utf8"), locate))

@@ -3,22 +3,28 @@
  */
 import { globSync, readFileSync } from "node:fs"
 import { join, posix } from "node:path"
-import { Application, Converter, ReflectionKind, type TypeDocOptions } from "typedoc"
+import type { TypeDocOptions } from "typedoc"
 import type { PluginOptions } from "typedoc-plugin-markdown"
 
-/** The public modules, as their users import them: `eventfold/Entity`, by the files that they are in. */
+/** The public modules, as their users import them: `eventfold/Entity`, by the files that they are in. A program is none of them. */
 export const modules = (root: string): ReadonlyMap<string, string> =>
   new Map(
-    globSync("packages/*/src/*.ts", { cwd: root }).filter((file) => !file.endsWith("/index.ts")).toSorted().map(
-      (file) => {
-        const [, folder = "", module = ""] = /^packages\/([^/]+)\/src\/(.+)\.ts$/.exec(file) ?? []
-        return [file, `${folder === "eventfold" ? "" : "@eventfold/"}${folder}/${module}`]
-      }
-    )
+    globSync("packages/*/src/index.ts", { cwd: root }).toSorted().flatMap((index) => {
+      const [, folder = ""] = /^packages\/([^/]+)\//.exec(index) ?? []
+      const names = [...readFileSync(join(root, index), "utf8").matchAll(/^export \* as \w+ from "\.\/(\w+)\.ts"$/gm)]
+      return names.map(([, module = ""]) =>
+        [
+          `packages/${folder}/src/${module}.ts`,
+          `${folder === "eventfold" ? "" : "@eventfold/"}${folder}/${module}`
+        ] as const
+      )
+    })
   )
 
 /** Writes the pages to a folder, which it empties first. Warnings of TypeDoc are printed. */
 export const write = async (root: string, out: string): Promise<void> => {
+  // Only who writes the reference waits for it.
+  const { Application, Converter, ReflectionKind } = await import("typedoc")
   const named = modules(root)
   const options: Partial<TypeDocOptions & PluginOptions> = {
     entryPoints: [...named.keys()].map((file) => join(root, file)),

@@ -7,6 +7,7 @@ import { existsSync, globSync } from "node:fs"
 import { join, resolve } from "node:path"
 import * as Pages from "../src/Pages.ts"
 import * as Places from "../src/Places.ts"
+import * as Reference from "../src/Reference.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 
@@ -48,6 +49,15 @@ describe("docs/README.md", () => {
       places.filter(({ about, label }) => about === "" || label === "").map(({ file }) => file),
       []
     )
+  })
+})
+
+describe("the reference", () => {
+  it("has the modules that packages export, and not their programs", () => {
+    const modules = Reference.modules(root)
+    assert.strictEqual(modules.get("packages/eventfold/src/Entity.ts"), "eventfold/Entity")
+    assert.strictEqual(modules.get("packages/cli/src/Cli.ts"), "@eventfold/cli/Cli")
+    assert.deepStrictEqual([...modules.keys()].filter((file) => /\/(main|bin|index)\.ts$/.test(file)), [])
   })
 })
 

@@ -109,11 +109,12 @@ export const runProgram = Effect.fnUntraced(function*(
   project: Project,
   name: string,
   code: string,
-  runtime: ReadonlyArray<string>
+  runtime: ReadonlyArray<string>,
+  env: NodeJS.ProcessEnv = {}
 ) {
   writeFileSync(join(project.path, `${name}.ts`), code)
   const [command = "", ...args] = runtime
-  return yield* run(command, [...args, `${name}.ts`], { cwd: project.path })
+  return yield* run(command, [...args, `${name}.ts`], { cwd: project.path, env })
 })
 
 const Licences = Schema.fromJsonString(

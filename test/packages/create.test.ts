@@ -59,11 +59,21 @@ const firstMinute = Effect.fnUntraced(function*(name: keyof typeof managers) {
   const env = { ...registry.env, PATH: [dirname(process.execPath), process.env["PATH"]].join(delimiter) }
   const folder = yield* outside(`create-${name}`)
   const begun = yield* Clock.currentTimeMillis
+  const phases: Array<string> = []
+  let last = begun
+  const after = (phase: string) =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      phases.push(`${phase} ${((now - last) / 1000).toFixed(1)} s`)
+      last = now
+    })
   const made = yield* run(command, create, { cwd: folder, env })
+  yield* after("create")
   assert.include(made.stdout, `${name} start`)
   const cwd = join(folder, "parcels")
   yield* run(command, ["install"], { cwd, env })
+  yield* after("install")
   yield* run(command, ["run", "test"], { cwd, env })
+  yield* after("test")
 
   const port = yield* Registry.freePort
   const entity = `http://127.0.0.1:${port}/entities/parcel/1001`
@@ -81,8 +91,11 @@ const firstMinute = Effect.fnUntraced(function*(name: keyof typeof managers) {
   )
   assert.include(yield* answer(entity, "application/json"), "\"places\":[\"Harbour\"]")
   assert.include((yield* answer(entity, "text/html")).toLowerCase(), "<!doctype html")
+  yield* after("start")
   const took = (yield* Clock.currentTimeMillis) - begun
-  yield* Effect.logInfo(`${name}: ${Math.round(took / 1000)} s from an empty folder to a folded event on the page`)
+  yield* Effect.logInfo(
+    `${name}: ${Math.round(took / 1000)} s from an empty folder to a folded event on the page (${phases.join(", ")})`
+  )
   yield* run(command, ["run", "check"], { cwd, env })
 })
 

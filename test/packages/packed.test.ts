@@ -4,7 +4,9 @@
  */
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core"
 import { assert, layer } from "@effect/vitest"
+import * as Database from "@eventfold/test/support/Database"
 import { isLong } from "@eventfold/test/support/Form"
+import * as PostgresServer from "@eventfold/test/support/PostgresServer"
 import { sources } from "@eventfold/test/workspace/Imports"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -14,10 +16,11 @@ import { readFile } from "node:fs/promises"
 import { dirname, join, normalize } from "node:path"
 import { publint } from "publint"
 import { parseAst } from "vitest/node"
+import * as Declarations from "./Declarations.ts"
 import { folders, modulesOf, pack, type Packed, read, root } from "./Packages.ts"
 import { run } from "./Processes.ts"
 import * as Project from "./Project.ts"
-import { linksOf, programsOf } from "./Readme.ts"
+import { linksOf, programsOf, programsWithServerOf } from "./Readme.ts"
 import * as Tools from "./Tools.ts"
 
 class Tarballs extends Context.Service<Tarballs, ReadonlyArray<Packed>>()("test/packages/Tarballs") {
@@ -115,6 +118,42 @@ const circleOf = (graph: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyAr
   return [...graph.keys()].map((file) => visit(file, [])).find((way) => way.length > 0) ?? []
 }
 
+/** A lease, wake-ups, a position and a read model, after the program of the README of @eventfold/postgres has deposited 25. */
+const following = `
+import { PgClient } from "@effect/sql-pg"
+import { Postgres, SqlReadModel } from "@eventfold/postgres"
+import { Config, Effect, Layer, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { Category, Consumer, ReadModel } from "eventfold"
+
+const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
+let total = 0
+const totals = Consumer.make("totals").on(Account, {
+  Deposited: ({ data }) => Effect.sync(() => { total += data.amount })
+})
+const amounts = SqlReadModel.make("amounts", {
+  version: 1,
+  tables: ["CREATE TABLE amounts (position bigint PRIMARY KEY, amount bigint NOT NULL)"]
+}).on(Account, {
+  Deposited: ({ data, recorded }) =>
+    Effect.flatMap(SqlClient.SqlClient, (sql) =>
+      sql\`INSERT INTO amounts (position, amount) VALUES (\${recorded.globalPosition}, \${data.amount})\`)
+})
+
+const program = Effect.scoped(Effect.gen(function*() {
+  const running = [yield* Consumer.start(totals), yield* ReadModel.start(amounts)]
+  const { globalPosition } = yield* Account.append("bob", [1, 2, 3].map((amount) => Account.events.Deposited({ amount })))
+  for (const one of running) yield* one.waitFor(globalPosition)
+  return \`handled \${total}\`
+}))
+
+const Store = SqlReadModel.layer().pipe(
+  Layer.provideMerge(Postgres.layerClient()),
+  Layer.provide(PgClient.layerConfig({ url: Config.Redacted("DATABASE_URL") }))
+)
+console.log(await Effect.runPromise(program.pipe(Effect.provide(Store))))
+`
+
 const each = (check: (packed: Packed) => Effect.Effect<void, unknown> | void) =>
   Effect.gen(function*() {
     const packages = yield* Tarballs
@@ -177,6 +216,9 @@ layer(context, { excludeTestServices: true, timeout: 600_000 })("the packed pack
       })
     ))
 
+  it.effect("give types that other packages can name", () =>
+    each((packed) => assert.deepStrictEqual(Declarations.unnamed(packed), [], packed.manifest.name)))
+
   it.effect("have no circle of imports", () => each((packed) => assert.deepStrictEqual(circleOf(graphOf(packed)), [])))
 
   it.effect("name no address that was invented, and no file that only a clone has", () =>
@@ -238,6 +280,15 @@ layer(context, { excludeTestServices: true, timeout: 600_000 })("the packed pack
       }
     }))
 
+  whole("give types that a compiler can name when it emits declarations", () =>
+    Effect.gen(function*() {
+      const packages = yield* Tarballs
+      const [, project] = (yield* Projects).find(([manager]) => manager === "npm") ?? assert.fail("no project of npm")
+      for (const [compiler, tsc] of yield* Tools.compilers) {
+        assert.deepStrictEqual(yield* Declarations.emit(project, packages, tsc), [], `TypeScript ${compiler}`)
+      }
+    }))
+
   whole("are what the project of npm create eventfold is tested with", () =>
     Effect.gen(function*() {
       for (const [, project] of yield* Projects) {
@@ -269,6 +320,25 @@ layer(context, { excludeTestServices: true, timeout: 600_000 })("the packed pack
               )
             }), { concurrency: 2, discard: true })
         }
+      }
+    }))
+
+  whole("run on PostgreSQL, on each runtime", () =>
+    Effect.gen(function*() {
+      const postgres = (yield* Tarballs).find(({ manifest }) => manifest.name === "@eventfold/postgres") ??
+        assert.fail("no @eventfold/postgres")
+      const [program, ...more] = programsWithServerOf(read(postgres, "README.md"))
+      assert.deepStrictEqual(more, [])
+      const [, project] = (yield* Projects)[0] ?? assert.fail("no project")
+      const server = yield* PostgresServer.start()
+      for (const [at, [runtime, command]] of (yield* Tools.runtimes).entries()) {
+        const { url } = yield* Database.make({ server, empty: true })
+        const env = { DATABASE_URL: url }
+        const { stdout } = yield* Project.runProgram(project, `postgres-${at}`, program?.code ?? "", command, env)
+        assert.strictEqual(stdout.trim(), program?.prints, runtime)
+        const handled = yield* Project.runProgram(project, `following-${at}`, following, command, env)
+        // Behind what the consumer and the read model log.
+        assert.strictEqual(handled.stdout.trim().split("\n").at(-1), "handled 31", runtime)
       }
     }))
 })

@@ -25,6 +25,7 @@ import * as Exporter from "./internal/archive/exporter.ts"
 import * as Files from "./internal/archive/files.ts"
 import * as Gzip from "./internal/archive/gzip.ts"
 import * as Importer from "./internal/archive/importer.ts"
+import type { GlobalPositions } from "./internal/archive/importer.ts"
 import * as MakeProgress from "./internal/archive/progress.ts"
 import type { Progress } from "./internal/archive/progress.ts"
 import { checkInt } from "./internal/store/argumentChecks.ts"
@@ -50,19 +51,8 @@ export {
  */
 export type { Progress } from "./internal/archive/progress.ts"
 
-/**
- * Whether an import keeps the global positions.
- *
- * **Details**
- *
- * - `auto` keeps them when the store is empty, or ends with the message before the archive; otherwise the store gives new ones.
- * - `keep` fails with `InvalidArgument` where `auto` would not keep them.
- * - `new` has the store give new ones.
- *
- * @category options
- * @since 0.1.0
- */
-export type GlobalPositions = Importer.GlobalPositions
+/** @since 0.1.0 */
+export type { GlobalPositions } from "./internal/archive/importer.ts"
 
 /**
  * What to export, and what to do with each chunk.

@@ -44,6 +44,7 @@ export {
   type AnyVersioned,
   type Data,
   type Definition,
+  type DefinitionServices,
   type Fields,
   type Upcasted,
   version,

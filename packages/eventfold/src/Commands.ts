@@ -233,11 +233,6 @@ export interface Definition<C extends Category.Any, S, P extends Category.Defini
   ) => Decided<Category.Event<C>, NoInfer<Reply>, NoInfer<Refusal>, R>
 }
 
-/** In an object literal, `__proto__` is no property: it would be lost. */
-interface NoPrototype {
-  readonly __proto__?: never
-}
-
 /** A definition whose schemas are not known. */
 interface UntypedDefinition<C extends Category.Any, S> {
   readonly payload: Category.Definition
@@ -455,7 +450,8 @@ export const make = <
         R[K]
       >
     }
-    & NoPrototype
+    // In an object literal, `__proto__` is no property: it would be lost.
+    & { readonly __proto__?: never }
 ): Commands<
   Entity.Entity<C, S>,
   {
@@ -493,10 +489,10 @@ export const make = <
  * @since 0.1.0
  */
 export const describe = (
-  { [TypeId]: { byName, category } }: Any
+  commands: Any
 ): { readonly category: string; readonly commands: ReadonlyArray<Description> } => ({
-  category,
-  commands: Array.from(byName.values(), ({ description }) => description)
+  category: commands[TypeId].category,
+  commands: Array.from(commands[TypeId].byName.values(), ({ description }) => description)
 })
 
 /**
@@ -547,12 +543,13 @@ export interface RunOptions extends Omit<Entity.TransactOptions, "metadata"> {}
  * @since 0.1.0
  */
 export const run = <R>(
-  { [TypeId]: { byName, category } }: Any<R>,
+  commands: Any<R>,
   name: string,
   id: string,
   payload: unknown,
   options?: RunOptions
 ): Effect.Effect<Answer, RunError, R> => {
+  const { byName, category } = commands[TypeId]
   const command = byName.get(name)
   return command === undefined
     ? Effect.fail(new UnknownCommand({ category, command: name, known: [...byName.keys()] }))

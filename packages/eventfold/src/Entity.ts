@@ -62,7 +62,8 @@ export {
   type Replied,
   reply,
   type ReplyOf,
-  type RequirementsOf
+  type RequirementsOf,
+  type Settled
 } from "./internal/entity/decision.ts"
 
 /** @since 0.1.0 */

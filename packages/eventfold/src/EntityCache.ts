@@ -15,7 +15,7 @@ import * as Option from "effect/Option"
 import { make, type Options, type Service } from "./internal/entity/stateCache.ts"
 
 /** @since 0.1.0 */
-export type { Freshness, Options } from "./internal/entity/stateCache.ts"
+export type { Freshness, Options, Service } from "./internal/entity/stateCache.ts"
 
 /**
  * The cache in the context. Defaults to none; {@link layer} provides one.

@@ -57,7 +57,16 @@ export {
  * @since 0.1.0
  * @category models
  */
-export type { Deadline, Reacted, Reaction, Sent, SourceOptions } from "./internal/process/reaction.ts"
+export type {
+  Deadline,
+  Exact,
+  Plain,
+  Reacted,
+  Reaction,
+  Reactions,
+  Sent,
+  SourceOptions
+} from "./internal/process/reaction.ts"
 
 type ErrorOf<Out> = Out extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
 

@@ -21,7 +21,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Host, Running } from "./internal/processor/host.ts"
+import type { Host, OnStop, Running, Written } from "./Consumer.ts"
 import * as Runnable from "./internal/processor/runnable.ts"
 import type {
   AnyOutcome,
@@ -33,7 +33,7 @@ import type {
   SourceServices
 } from "./internal/processor/sources.ts"
 import { ofReadModel } from "./internal/processor/subject.ts"
-import { whenWritten, type Written } from "./internal/processor/written.ts"
+import { whenWritten } from "./internal/processor/written.ts"
 import * as Builds from "./internal/readModel/builds.ts"
 import type { Status, StoredReadModel } from "./internal/readModel/buildStatus.ts"
 import { checkBuildOptions, checkDefinition } from "./internal/readModel/checkDefinition.ts"
@@ -329,7 +329,7 @@ export const start = Effect.fnUntraced(function*<E, R>(
  * @since 0.1.0
  * @category layers
  */
-export const layer = <E, R, const S extends Runnable.OnStop = "fail">(
+export const layer = <E, R, const S extends OnStop = "fail">(
   model: ReadModel<E, R>,
   options?: {
     /** Defaults to `"fail"`, so that no read model is dead without notice. */

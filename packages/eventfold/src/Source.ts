@@ -6,6 +6,17 @@
 import type * as Category from "./Category.ts"
 import type { RecordedMessage } from "./Message.ts"
 
+/** @since 0.1.0 */
+export type {
+  AnyOutcome,
+  ErrorOf,
+  Handlers,
+  Outcomes,
+  ServicesOf,
+  SourceError,
+  SourceServices
+} from "./internal/processor/sources.ts"
+
 const AllTypeId = "~eventfold/Source/All"
 
 /**

@@ -48,7 +48,7 @@ import type { InvalidCategory } from "./StreamName.ts"
 /** @since 0.1.0 */
 export { type Author, type AuthorWithReason, NotAsSeen } from "./internal/observe/asSeen.ts"
 /** @since 0.1.0 */
-export type { OwnerSeen, StreamSeen } from "./internal/observe/steerConsumers.ts"
+export type { DropOptions, OwnerSeen, StreamSeen } from "./internal/observe/steerConsumers.ts"
 /** @since 0.1.0 */
 export type { BuildSeen } from "./internal/observe/steerReadModels.ts"
 
@@ -78,7 +78,7 @@ export type SteeringError =
  * @category options
  * @since 0.1.0
  */
-export type ReplayOptions = SteerConsumers.ReplayOptions
+export interface ReplayOptions extends SteerConsumers.ReplayOptions {}
 
 /**
  * What was looked at of all that waits for a consumer, and who replays it.
@@ -86,15 +86,7 @@ export type ReplayOptions = SteerConsumers.ReplayOptions
  * @category options
  * @since 0.1.0
  */
-export type ReplayAllOptions = SteerConsumers.ReplayAllOptions
-
-/**
- * What to drop of a parked stream, by what was looked at or by its global position; who does it, and why.
- *
- * @category options
- * @since 0.1.0
- */
-export type DropOptions = SteerConsumers.DropOptions
+export interface ReplayAllOptions extends SteerConsumers.ReplayAllOptions {}
 
 /**
  * Where to set a consumer back to, where it was, who does it, and why.
@@ -102,7 +94,7 @@ export type DropOptions = SteerConsumers.DropOptions
  * @category options
  * @since 0.1.0
  */
-export type RewindOptions = SteerConsumers.RewindOptions
+export interface RewindOptions extends SteerConsumers.RewindOptions {}
 
 /**
  * How to build a read model again, its builds that were looked at, and who does it.
@@ -110,7 +102,7 @@ export type RewindOptions = SteerConsumers.RewindOptions
  * @category options
  * @since 0.1.0
  */
-export type RebuildOptions = SteerReadModels.RebuildOptions
+export interface RebuildOptions extends SteerReadModels.RebuildOptions {}
 
 /**
  * Which build takes the place of the live one, and who does it.
@@ -118,7 +110,7 @@ export type RebuildOptions = SteerReadModels.RebuildOptions
  * @category options
  * @since 0.1.0
  */
-export type SwitchOptions = SteerReadModels.SwitchOptions
+export interface SwitchOptions extends SteerReadModels.SwitchOptions {}
 
 /**
  * Where the live build resumes, where it was, who does it, and why.
@@ -126,7 +118,7 @@ export type SwitchOptions = SteerReadModels.SwitchOptions
  * @category options
  * @since 0.1.0
  */
-export type RewindReadModelOptions = SteerReadModels.RewindOptions
+export interface RewindReadModelOptions extends SteerReadModels.RewindOptions {}
 
 /**
  * For which live build a definition is accepted, and who does it.
@@ -134,7 +126,7 @@ export type RewindReadModelOptions = SteerReadModels.RewindOptions
  * @category options
  * @since 0.1.0
  */
-export type AcceptOptions = SteerReadModels.AcceptOptions
+export interface AcceptOptions extends SteerReadModels.AcceptOptions {}
 
 /**
  * Which build to drop, who does it, and why.
@@ -142,7 +134,7 @@ export type AcceptOptions = SteerReadModels.AcceptOptions
  * @category options
  * @since 0.1.0
  */
-export type DropBuildOptions = SteerReadModels.DropBuildOptions
+export interface DropBuildOptions extends SteerReadModels.DropBuildOptions {}
 
 /**
  * What was looked at of an entry of `Parking.list`, as `expected` takes it.
@@ -238,7 +230,7 @@ export const replayAll = Effect.fn("Steering.replayAll")(function*(
  */
 export const drop = Effect.fn("Steering.drop")(function*(
   consumer: Parking.Owner,
-  options: DropOptions
+  options: SteerConsumers.DropOptions
 ): Effect.fn.Return<number, SteeringError, MessageStore.MessageStore> {
   yield* annotated(consumer)
   return yield* SteerConsumers.drop(consumer, options)

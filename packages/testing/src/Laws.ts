@@ -25,6 +25,11 @@ import * as Snapshots from "./internal/laws/snapshots.ts"
 import { at, callSite } from "./internal/report/failure.ts"
 import type { DecideResult } from "./internal/spec/decide.ts"
 
+/** @since 0.1.0 */
+export type { Fact } from "./internal/laws/snapshots.ts"
+/** @since 0.1.0 */
+export type { DecideResult } from "./internal/spec/decide.ts"
+
 /**
  * A law does not hold. The message says which law, by which counter-example, and what is wrong with it.
  *

@@ -25,6 +25,7 @@ import * as Encoding from "./internal/messageStoreSuite/encoding.ts"
 import * as Entities from "./internal/messageStoreSuite/entities.ts"
 import * as EntityCache from "./internal/messageStoreSuite/entityCache.ts"
 import type * as Fixtures from "./internal/messageStoreSuite/fixtures.ts"
+import type { Feature } from "./internal/messageStoreSuite/fixtures.ts"
 import * as Keeping from "./internal/messageStoreSuite/keeping.ts"
 import * as Leases from "./internal/messageStoreSuite/leases.ts"
 import * as Listing from "./internal/messageStoreSuite/listing.ts"
@@ -43,16 +44,8 @@ import * as Versions from "./internal/messageStoreSuite/versions.ts"
 import * as WakeUps from "./internal/messageStoreSuite/wakeUps.ts"
 import * as Writing from "./internal/messageStoreSuite/writing.ts"
 
-/**
- * A feature that a store may lack: reading a stream backwards (`backwards`), consumer groups of more than 32,767 members
- * (`largeGroups`), the module `Streams` with its deletions (`streams`) and rows for the positions of consumers (`positions`), as a
- * stock Message DB does, and transactions of the
- * application (`transactions`).
- *
- * @category models
- * @since 0.1.0
- */
-export type Feature = Fixtures.Feature
+/** @since 0.1.0 */
+export type { Feature } from "./internal/messageStoreSuite/fixtures.ts"
 
 /**
  * What {@link suite} takes.

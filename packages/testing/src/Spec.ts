@@ -18,6 +18,9 @@ import * as Judge from "./internal/spec/judge.ts"
 import { record, shown, toArray } from "./internal/spec/recordEvents.ts"
 import { type Check, type Problem, run, type Told } from "./internal/spec/run.ts"
 
+/** @since 0.1.0 */
+export type { DecideResult } from "./internal/spec/decide.ts"
+
 /**
  * An expectation of a spec is not met. The message tells what was given, what was decided on, what was expected, and what
  * happened instead. A spec also fails with it when an event that is given, decided or expected can't be recorded.

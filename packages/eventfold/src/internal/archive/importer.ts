@@ -23,7 +23,18 @@ import { type Block, blocks, textOf } from "./blocks.ts"
 import { ImportRefused, InvalidArchive } from "./errors.ts"
 import * as Format from "./format.ts"
 
-/** Whether messages keep their global positions: as far as that is right, always, or never. */
+/**
+ * Whether an import keeps the global positions.
+ *
+ * **Details**
+ *
+ * - `auto` keeps them when the store is empty, or ends with the message before the archive; otherwise the store gives new ones.
+ * - `keep` fails with `InvalidArgument` where `auto` would not keep them.
+ * - `new` has the store give new ones.
+ *
+ * @category options
+ * @since 0.1.0
+ */
 export type GlobalPositions = "auto" | "keep" | "new"
 
 /** What an import has done. */

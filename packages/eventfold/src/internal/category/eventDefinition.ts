@@ -113,7 +113,12 @@ export type Data<D> = D extends Schema.Codec<infer T, unknown, unknown, unknown>
   : D extends Schema.Struct.Fields ? Schema.Struct.Type<D>
   : never
 
-/** The services that the schemas of a definition need. */
+/**
+ * The services that the schemas of a definition need.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type DefinitionServices<D> = D extends Schema.Codec<unknown, unknown, infer RD, infer RE> ? RD | RE
   : D extends { readonly newest: infer Newest; readonly past: ReadonlyArray<PastVersion<infer R>> }
     ? R | DefinitionServices<Newest>

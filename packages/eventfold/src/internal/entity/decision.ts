@@ -70,7 +70,12 @@ export type Decided<D> =
  */
 export type ReplyOf<A> = [Settled<A>] extends [never] ? void : PlainReply<Settled<A>>
 
-/** The success of an effect; any other value as it is. */
+/**
+ * The success of an effect; any other value as it is.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Settled<A> = A extends Effect.Effect<infer B, infer _E, infer _R> ? B : A
 
 type PlainReply<B> = B extends Replied<infer _D, infer Reply> ? Reply : void

@@ -76,7 +76,12 @@ export interface RegionOptions {
   readonly loaded?: ((result: CacheResult) => void) | undefined
 }
 
-/** The service behind `EntityCache`. */
+/**
+ * The cache itself, which entities use.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Service {
   /**
    * The region of an entity, by any two objects that stand for its store and for itself. It forgets its states when the store's

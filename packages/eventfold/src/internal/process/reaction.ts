@@ -81,7 +81,12 @@ export interface SourceOptions<C extends Category.Any, From extends Category.Any
   readonly id?: ((event: Category.RecordedEvent<From>) => Category.Id<C> | undefined) | undefined
 }
 
-/** What a reaction gives, without the effect that gives it. */
+/**
+ * What a reaction gives, without the effect that gives it.
+ *
+ * @since 0.1.0
+ * @category types
+ */
 export type Plain<Out> = Out extends Effect.Effect<infer A, infer _E, infer _R> ? A : Out
 
 type KeyOf<A> = A extends object ? keyof A : never
@@ -100,7 +105,12 @@ type Unnamed<A, Name> = `${
   & Exclude<DeadlinesOf<A>, Name>
   & string} is not a deadline of this process: add it with .deadline`
 
-/** Accepts what a reaction gives, or says what is wrong with it. */
+/**
+ * Accepts what a reaction gives, or says what is wrong with it.
+ *
+ * @since 0.1.0
+ * @category types
+ */
 export type Exact<Out, Name> = [Unknown<Plain<Out>>] extends [never]
   ? [Unnamed<Plain<Out>, Name>] extends [never] ? unknown : Unnamed<Plain<Out>, Name>
   : Unknown<Plain<Out>>
@@ -121,6 +131,9 @@ type ReactionTo<C extends Category.Any, S, Name extends string, From extends Cat
 /**
  * The reactions of a process to a source, as `Handlers` are those of a consumer: one function for events of all types, or one
  * for each type.
+ *
+ * @since 0.1.0
+ * @category types
  */
 export type Reactions<
   C extends Category.Any,

@@ -6,19 +6,54 @@ import type { All, Incoming, Source } from "../../Source.ts"
 import * as StreamName from "../../StreamName.ts"
 import { isBookkeeping } from "../store/bookkeeping.ts"
 
+/**
+ * What a handler returns.
+ *
+ * @since 0.1.0
+ * @category types
+ */
 export type AnyOutcome = Effect.Effect<unknown, unknown, unknown>
 
-/** What handlers return, by type. */
+/**
+ * What handlers return, by type of message.
+ *
+ * @since 0.1.0
+ * @category types
+ */
 export interface Outcomes {
   readonly [type: string]: AnyOutcome
 }
 
+/**
+ * What a handler that returns `Out` fails with.
+ *
+ * @since 0.1.0
+ * @category types
+ */
 export type ErrorOf<Out> = Out extends Effect.Effect<unknown, infer E, unknown> ? E : never
 
+/**
+ * What a handler that returns `Out` needs.
+ *
+ * @since 0.1.0
+ * @category types
+ */
 export type ServicesOf<Out> = Out extends Effect.Effect<unknown, unknown, infer R> ? R : never
 
+/**
+ * What reading a source fails with: decoding the events of a category.
+ *
+ * @since 0.1.0
+ * @category types
+ */
 export type SourceError<From extends Source> = From extends Category.Any ? Category.DecodeError : never
 
+/**
+ * What reading a source needs: what the schemas of a category need.
+ *
+ * @since 0.1.0
+ * @category types
+ */
 export type SourceServices<From extends Source> = From extends Category.Any ? Category.Services<From> : never
 
 /** What the parameter of a misnamed handler is, so that the compiler complains about its name and not about its body. */
@@ -49,6 +84,9 @@ type HandlerOf<From extends Source, K> = From extends Category.Any
  *
  * One signature for all kinds of sources, because the compiler explains a mistake by the last of several. `K` and `Outs` are
  * inferred from the same object: `K` types the parameters of the handlers, and `Outs` their outcomes.
+ *
+ * @since 0.1.0
+ * @category types
  */
 export type Handlers<From extends Source, K extends string, Outs extends Outcomes, Out extends AnyOutcome> =
   | ((event: Incoming<From>) => Out)

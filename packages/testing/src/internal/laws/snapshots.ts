@@ -10,7 +10,12 @@ import { type Broken, bySchema, check, type CheckOptions, type Fault, forms } fr
 import { newestOf } from "./eventSchemas.ts"
 import { valuesOf } from "./values.ts"
 
-/** The part of an event that an entity folds. */
+/**
+ * The part of an event that an entity folds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Fact<C extends Category.Any> = Pick<Category.Event<C>, "type" | "data">
 
 /** Any events of a category in any order. */

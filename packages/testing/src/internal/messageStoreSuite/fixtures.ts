@@ -9,7 +9,15 @@ import { MessageStore, type ReadCategoryOptions, type ReadStreamOptions } from "
 /** The `it` that a suite declares its tests with. */
 export type It = Vitest.MethodsNonLive<MessageStore>
 
-/** A feature that a store may lack. */
+/**
+ * A feature that a store may lack: reading a stream backwards (`backwards`), consumer groups of more than 32,767 members
+ * (`largeGroups`), the module `Streams` with its deletions (`streams`) and rows for the positions of consumers (`positions`), as a
+ * stock Message DB does, and transactions of the
+ * application (`transactions`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type Feature = "backwards" | "largeGroups" | "positions" | "streams" | "transactions"
 
 /** Whether the suite's store has a feature that a store may lack. */

@@ -5,7 +5,12 @@ import type * as Category from "eventfold/Category"
 import * as Entity from "eventfold/Entity"
 import { recordIn, type Store, toArray, type Unrecordable, withStore } from "./recordEvents.ts"
 
-/** What a `decide` function returns: what `Entity.transact` takes. */
+/**
+ * What a `decide` function returns: what `Entity.transact` takes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
 export type DecideResult<Event> = Entity.Decided<Entity.Decision<Event>>
 
 /** How a decision ended. */
