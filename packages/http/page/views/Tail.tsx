@@ -3,7 +3,7 @@
  */
 import { useSignal } from "@preact/signals"
 import type { ComponentChildren } from "preact"
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks"
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks"
 import { hrefQuery } from "../data/address.ts"
 import { useAnswer } from "../data/answers.ts"
 import type { RecordedMessage } from "../data/api.ts"
@@ -14,7 +14,7 @@ import { number } from "../parts/Names.tsx"
 import { Spark } from "../parts/Spark.tsx"
 import { Empty, Failure, Loading } from "../parts/States.tsx"
 import { filters, Head, Rows } from "./MessageRows.tsx"
-import { add, empty, kept, type Tail as Shown } from "./sample.ts"
+import { add, caughtUp, empty, kept, type Tail as Shown } from "./sample.ts"
 
 /** How many positions before the end it begins. */
 const before = 100
@@ -51,6 +51,8 @@ export const Tail = (
   const end = useAnswer(get("/now"))
   const shown = useSignal<Shown<RecordedMessage>>(empty)
   const waiting = useRef<Array<RecordedMessage>>([])
+  /** How many that waited were let go. */
+  const cut = useRef(0)
   const held = useSignal(0)
   const rates = useSignal<ReadonlyArray<number>>([])
   const box = useRef<HTMLDivElement>(null)
@@ -67,7 +69,7 @@ export const Tail = (
     if (event !== "message" || !isMessage(data)) return
     waiting.current.push(data)
     // What nobody looks at is counted, and only the newest of it is kept.
-    if (waiting.current.length > 4 * kept) waiting.current.splice(0, waiting.current.length - 2 * kept)
+    if (waiting.current.length > 4 * kept) cut.current += waiting.current.splice(0, 2 * kept).length
     if (isPaused.value) newInPause.value += 1
     else if (!follows.value) held.value += 1
     if (isCaughtUp.current) came.current += 1
@@ -76,9 +78,12 @@ export const Tail = (
   const isCaughtUp = useRef(false)
   const connection = useFeed(path, take, { inPause: "keep" })
 
+  // The first messages were there before, and what has waited is shown as far as it is kept: neither is faster than a person.
+  const isBehind = useRef(true)
   useEffect(() => {
     let ticks = 0
     let counted = 0
+    let shownAt = performance.now()
     const timer = setInterval(() => {
       counted += came.current
       came.current = 0
@@ -87,10 +92,17 @@ export const Tail = (
         rates.value = [...rates.value, counted].slice(-seconds)
         counted = 0
       }
-      if (isPaused.value || !follows.value || waiting.current.length === 0) return
-      const messages = waiting.current
+      const since = performance.now() - shownAt
+      shownAt += since
+      if (isPaused.value || !follows.value) {
+        isBehind.current = true
+        return
+      }
+      const [messages, left] = [waiting.current, cut.current]
       waiting.current = []
-      shown.value = add(shown.value, messages, shown.value.seen === 0 ? 10_000 : pulse)
+      cut.current = 0
+      shown.value = isBehind.current ? caughtUp(shown.value, messages) : add(shown.value, messages, since, left)
+      isBehind.current = !isCaughtUp.current
     }, pulse)
     return () => clearInterval(timer)
   }, [shown, rates, follows])
@@ -106,6 +118,7 @@ export const Tail = (
   }
 
   const { messages, oneIn } = shown.value
+  const rows = useMemo(() => <Rows messages={messages} />, [messages])
   return (
     <section class="panel tail" aria-label="Live tail">
       <div class="title">{form}{order}</div>
@@ -151,9 +164,7 @@ export const Tail = (
           : (
             <table>
               <Head />
-              <tbody>
-                <Rows messages={messages} />
-              </tbody>
+              <tbody>{rows}</tbody>
             </table>
           )}
       </div>

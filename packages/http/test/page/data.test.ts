@@ -7,7 +7,7 @@ import { Exact, field, parse, type Value, write } from "../../page/data/exact.ts
 import { meanings } from "../../page/data/meanings.ts"
 import { pathOf } from "../../page/data/paths.ts"
 import { spanOf, tree } from "../../page/views/causes.ts"
-import { add, empty, kept, perSecond, sampled } from "../../page/views/sample.ts"
+import { add, caughtUp, empty, kept, perSecond, sampled } from "../../page/views/sample.ts"
 
 describe("JSON of the page", () => {
   it("keeps numbers as they are written", () => {
@@ -125,16 +125,26 @@ describe("the live tail", () => {
   it("shows all of what a person can read, and a sample of the rest with its last one", () => {
     assert.deepStrictEqual(sampled(range(5), 5), range(5))
     assert.deepStrictEqual(sampled(range(10), 5), [1, 3, 5, 7, 9])
-    const calm = add(empty, range(50), 250)
-    assert.deepStrictEqual([calm.messages.length, calm.oneIn, calm.seen], [50, 1, 50])
+    // However they come: one by one, or a second's at once.
+    const calm = add(empty, range(perSecond), 250)
+    assert.deepStrictEqual([calm.messages.length, calm.oneIn, calm.seen], [perSecond, 1, perSecond])
     const rush = add<number>(calm, range(1_000), 250)
-    assert.deepStrictEqual([rush.messages.length, rush.oneIn, rush.seen], [50 + perSecond / 4, 20, 1_050])
+    assert.deepStrictEqual([rush.messages.length, rush.oneIn, rush.seen], [perSecond + perSecond / 4, 20, 1_200])
     assert.strictEqual(rush.messages.at(-1), 999)
   })
 
+  it("says that it is a sample whenever one message is left out, and for a while after", () => {
+    const full = add(empty, range(perSecond), 0)
+    const over = add<number>(full, range(60), 250)
+    assert.deepStrictEqual([over.messages.length, over.oneIn], [perSecond + 50, 2])
+    const less = add<number>(over, [1], 250)
+    assert.deepStrictEqual([less.messages.length, less.oneIn], [perSecond + 51, 2])
+    assert.strictEqual(add<number>(less, [], 10_000).oneIn, 1)
+  })
+
   it("keeps the newest", () => {
-    const full = add<number>(add<number>(empty, range(kept), 10_000), [7], 250)
-    assert.lengthOf(full.messages, kept)
+    const full = add<number>(caughtUp<number>(empty, range(kept)), [7], 250)
+    assert.deepStrictEqual([full.messages.length, full.oneIn], [kept, 1])
     assert.deepStrictEqual([full.messages[0], full.messages.at(-1)], [1, 7])
   })
 })
