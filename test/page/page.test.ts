@@ -11,10 +11,10 @@ import { createServer } from "node:http"
 import { join } from "node:path"
 import type { Page } from "playwright-core"
 import { shortOrLong } from "../support/Form.ts"
-import { until } from "../support/Until.ts"
 import * as Application from "./Application.ts"
 import * as Browser from "./Browser.ts"
 import { hostile } from "./Hostile.ts"
+import * as Live from "./Live.ts"
 import * as Shop from "./Shop.ts"
 
 const Environment = Layer.mergeAll(Browser.layer, Shop.layer)
@@ -35,13 +35,6 @@ const ask = (path: string, init?: RequestInit) =>
     Shop.Shop,
     ({ url }) => Effect.promise(() => fetch(`${url}/${path}`, init).then((answer): Promise<unknown> => answer.json()))
   )
-
-const append = (stream: string, data: unknown) =>
-  ask(`streams/${stream}/messages`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ type: "Noted", data })
-  })
 
 const heading = (page: Page, name: string) => page.getByRole("heading", { level: 1, name }).waitFor()
 
@@ -412,33 +405,7 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
         })
       }).pipe(Effect.provide(Mounted)))
 
-    it.effect("comes back after the server was killed, and has lost nothing", () =>
-      Effect.gen(function*() {
-        const { kill, restart, url } = yield* Shop.Shop
-        yield* append("note-2", "before")
-        const context = yield* Effect.context<Shop.Shop>()
-        const run = Effect.runPromiseWith(context)
-        yield* visit("messages?category=note&type=Noted", async (page) => {
-          await shows(page, `"before"`)
-          await run(kill)
-          await page.getByText(/connection lost/).waitFor()
-          await run(restart)
-          await run(Effect.forEach([1, 2, 3], (n) => append("note-2", `after ${n}`), { discard: true }))
-          await shows(page, `"after 3"`)
-          const lines = await page.locator("tbody td.wide").allTextContents()
-          assert.deepStrictEqual(lines.filter((line) => line.startsWith(`"after`)), [
-            `"after 1"`,
-            `"after 2"`,
-            `"after 3"`
-          ])
-          assert.lengthOf(lines.filter((line) => line === `"before"`), 1)
-        })
-        yield* until(
-          "the server answers",
-          Effect.promise(() => fetch(`${url}/healthz`).then(({ ok }) => ok, () => false))
-        )
-      }))
-
+    Live.tests(it)
     Application.tests(it)
   })
 })

@@ -28,6 +28,10 @@ const seconds = 60
 const isMessage = (data: unknown): data is RecordedMessage =>
   typeof data === "object" && data !== null && "globalPosition" in data && typeof data.globalPosition === "number"
 
+/** Whether a heartbeat says that messages of before are still read. */
+const isReading = (data: unknown): boolean =>
+  typeof data === "object" && data !== null && "caughtUp" in data && data.caughtUp === false
+
 const says = (connection: Connection): string => {
   switch (connection._tag) {
     case "Closed":
@@ -58,14 +62,14 @@ export const Tail = (
   const box = useRef<HTMLDivElement>(null)
   const follows = useSignal(true)
 
-  // Where it begins is fixed, so that a later answer does not begin again.
+  // Where it begins is fixed, so that a later answer does not begin again. One that was kept may be old.
   const start = useRef<number | undefined>(undefined)
-  start.current ??= end.value === undefined ? undefined : Math.max(1, end.value.end - before + 1)
+  start.current ??= end.value === undefined || end.isLoading ? undefined : Math.max(1, end.value.end - before + 1)
   const path = start.current === undefined ? undefined : pathOf("/live", {}, { from: start.current, ...filters() })
 
   const take = ({ data, event }: Event) => {
     // The first one says that all before was there already.
-    if (event === "heartbeat") isCaughtUp.current = true
+    if (event === "heartbeat" && !isReading(data)) isCaughtUp.current = true
     if (event !== "message" || !isMessage(data)) return
     waiting.current.push(data)
     // What nobody looks at is counted, and only the newest of it is kept.
@@ -77,6 +81,11 @@ export const Tail = (
   const came = useRef(0)
   const isCaughtUp = useRef(false)
   const connection = useFeed(path, take, { inPause: "keep" })
+  const isCut = connection._tag === "Broken"
+  useEffect(() => {
+    // What was written meanwhile comes at once, and is not a rate.
+    if (isCut) isCaughtUp.current = false
+  }, [isCut])
 
   // The first messages were there before, and what has waited is shown as far as it is kept: neither is faster than a person.
   const isBehind = useRef(true)
@@ -101,7 +110,10 @@ export const Tail = (
       const [messages, left] = [waiting.current, cut.current]
       waiting.current = []
       cut.current = 0
-      shown.value = isBehind.current ? caughtUp(shown.value, messages) : add(shown.value, messages, since, left)
+      shown.value = isBehind.current || !isCaughtUp.current
+        ? caughtUp(shown.value, messages)
+        : add(shown.value, messages, since, left)
+      // The messages before the heartbeat have come with it.
       isBehind.current = !isCaughtUp.current
     }, pulse)
     return () => clearInterval(timer)
@@ -110,7 +122,7 @@ export const Tail = (
   useLayoutEffect(() => {
     const element = box.current
     if (element !== null && follows.value) element.scrollTop = element.scrollHeight
-  }, [shown.value, follows.value])
+  }, [shown.value.messages, follows.value])
 
   const catchUp = () => {
     follows.value = true
