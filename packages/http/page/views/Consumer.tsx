@@ -10,6 +10,7 @@ import { get, pathOf, post } from "../data/client.ts"
 import { isPaused } from "../data/clock.ts"
 import { duration } from "../data/durations.ts"
 import { Action, WhyNot } from "../parts/Action.tsx"
+import { HeldBackNote } from "../parts/HeldBack.tsx"
 import { attempts, FailureLine, LagCell } from "../parts/Lag.tsx"
 import { counted, Mark, number, PositionLink, StreamLink, Text } from "../parts/Names.tsx"
 import { Pages } from "../parts/Pages.tsx"
@@ -461,6 +462,7 @@ export const Consumer = ({ params: { consumer = "" } }: { readonly params: Param
         </>
       }
     >
+      <HeldBackNote at={seen.status?.heldBack} />
       <ParkedList owner={owner} summary={seen.parked} isRunning={isRunning} onAgain={again} />
       <div class="split">
         <RightNow
