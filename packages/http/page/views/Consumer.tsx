@@ -17,7 +17,7 @@ import { Pages } from "../parts/Pages.tsx"
 import { Empty, Loaded } from "../parts/States.tsx"
 import { Ago } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
-import { type Consumer as Seen, lagOf, positionOf, RightNow, runsOf } from "./Consumers.tsx"
+import { type Consumer as Seen, heldBackOf, lagOf, positionOf, RightNow, runsOf } from "./Consumers.tsx"
 import type { Params } from "./routes.ts"
 
 type Parked = Answer<"GET", "/consumers/:consumer/parked">["streams"][number]
@@ -462,7 +462,7 @@ export const Consumer = ({ params: { consumer = "" } }: { readonly params: Param
         </>
       }
     >
-      <HeldBackNote at={seen.status?.heldBack} />
+      <HeldBackNote at={heldBackOf(runs, seen.status)} />
       <ParkedList owner={owner} summary={seen.parked} isRunning={isRunning} onAgain={again} />
       <div class="split">
         <RightNow

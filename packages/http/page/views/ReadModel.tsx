@@ -16,7 +16,7 @@ import { number, PositionLink, Text } from "../parts/Names.tsx"
 import { Empty, Failure, Loaded } from "../parts/States.tsx"
 import { At } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
-import { RightNow, runsOf } from "./Consumers.tsx"
+import { heldBackOf, RightNow, runsOf } from "./Consumers.tsx"
 import { type BuildLag, buildsOf, BuildState, type ReadModel as Seen } from "./ReadModels.tsx"
 import type { Params } from "./routes.ts"
 
@@ -320,6 +320,7 @@ export const ReadModel = ({ params: { model: readModel = "" } }: { readonly para
   }
   const builds = buildsOf(model)
   const live = builds.find(({ build }) => build.state === "live")
+  const runs = runsOf(runners.value?.runners, "read model", readModel)
   const isLoadedHere = model.version !== null
   return (
     <View
@@ -345,7 +346,7 @@ export const ReadModel = ({ params: { model: readModel = "" } }: { readonly para
         </>
       }
     >
-      <HeldBackNote at={model.status?.heldBack} />
+      <HeldBackNote at={heldBackOf(runs, model.status)} />
       {running === undefined ? null : <ProgressPanel running={running} onStop={stop} />}
       <section class="panel" aria-label="Builds">
         <div class="title">
@@ -387,7 +388,7 @@ export const ReadModel = ({ params: { model: readModel = "" } }: { readonly para
           )}
       </section>
       <RightNow
-        runs={runsOf(runners.value?.runners, "read model", readModel)}
+        runs={runs}
         facts={({ failed, handled, rate, skipped }) => (
           <>
             <dt>Rate</dt>
