@@ -26,9 +26,13 @@ export const meanings = (typed: string): ReadonlyArray<Meaning> => {
   if (correlation !== undefined) {
     return [{ says: `correlation ${correlation}`, to: pathOf("/correlations/:name", { name: correlation }) }]
   }
-  const stream = { says: `stream ${text}`, to: pathOf("/streams/:name", { name: text }) }
+  const streamOf = (name: string) => ({ says: `stream ${name}`, to: pathOf("/streams/:name", { name }) })
+  const stream = streamOf(text)
   if (!text.includes("-")) {
+    // As one says it: order 7, or account #3.
+    const [, kind, id] = /^([^\s#]+)[\s#]+(\S+)$/.exec(text) ?? []
     return [
+      ...(kind === undefined || id === undefined ? [] : [streamOf(`${kind}-${id}`)]),
       { says: `category ${text}`, to: pathOf("/streams", {}, { category: text }) },
       { says: `categories that begin with ${text}`, to: pathOf("/streams", {}, { prefix: text }) }
     ]

@@ -13,6 +13,7 @@ import { causePosition, causeStream, correlation } from "../parts/metadata.ts"
 import { categoryOf, Mark, number, StreamLink, Text } from "../parts/Names.tsx"
 import { Empty, Loaded } from "../parts/States.tsx"
 import { Ago, At } from "../parts/Time.tsx"
+import { TroubleMark, useTroubles } from "../parts/Trouble.tsx"
 import { View } from "../parts/View.tsx"
 import type { Params } from "./routes.ts"
 import { Trace } from "./Trace.tsx"
@@ -191,6 +192,7 @@ const Effects = ({ position }: { readonly position: number }) => {
   const load = useAnswer(
     get("/messages/:globalPosition/effects", { params: { globalPosition: position }, query: { limit: 20 } })
   )
+  const troubles = useTroubles()
   return (
     <Loaded load={load} lines={2}>
       {({ effects, isComplete, lookedThrough }) => (
@@ -209,6 +211,7 @@ const Effects = ({ position }: { readonly position: number }) => {
                   </a>
                   <StreamLink name={message.streamName} />
                   <span class="dim">{wait.clockDiffers ? "clock?" : `${duration(wait.millis)} later`}</span>
+                  <TroubleMark trouble={troubles.get(message.globalPosition)} />
                 </li>
               ))}
             </ul>

@@ -64,6 +64,8 @@ describe("the search box", () => {
     ["#48,211", "messages/48211"],
     ["48211", "messages/48211"],
     ["account", "streams?category=account"],
+    ["order 7", "streams/order-7"],
+    ["order #7", "streams/order-7"],
     ["corr:order-7", "correlations/order-7"],
     ["01a2293a-7f69-38e2-9340-d153224b7925", "messages?id=01a2293a-7f69-38e2-9340-d153224b7925"],
     [" payment:command-a/b?c ", "streams/payment%3Acommand-a%2Fb%3Fc"]
