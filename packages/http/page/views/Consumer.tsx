@@ -27,9 +27,15 @@ interface Owner {
   readonly category: string
 }
 
+/** A stream that is replayed, with how often its oldest message was tried before. */
+interface Replayed {
+  readonly stream: string
+  readonly attempts: number
+}
+
 /** What a view does after something was asked for: it says so, and looks again. */
 interface Doing {
-  readonly onDone: (words: string) => void
+  readonly onDone: (words: string, replayed?: Replayed) => void
   readonly onChanged: () => void
 }
 
@@ -86,6 +92,7 @@ const StreamActions = (
   const { last, messages, stream, waiting } = parked
   const expected = { messages: waiting, last }
   const query = { category }
+  const replayed = { stream, attempts: messages[0]?.attempts ?? 0 }
   const what = (
     <p>
       {counted(waiting, "message")} of{" "}
@@ -116,7 +123,7 @@ const StreamActions = (
         title={`Replay the oldest message of ${stream}`}
         reason="optional"
         send={(_, reason) => replay(1)(reason)}
-        onDone={() => onDone(`Asked for a replay of the oldest message of ${stream}.`)}
+        onDone={() => onDone(`Asked for a replay of the oldest message of ${stream}.`, replayed)}
         onChanged={onChanged}
       >
         {what}
@@ -130,7 +137,7 @@ const StreamActions = (
         title={`Replay ${stream}`}
         reason="optional"
         send={(_, reason) => replay()(reason)}
-        onDone={() => onDone(`Asked for a replay of ${stream}.`)}
+        onDone={() => onDone(`Asked for a replay of ${stream}.`, replayed)}
         onChanged={onChanged}
       >
         {what}
@@ -237,6 +244,14 @@ const useLooks = (reload: () => void) => {
   }
 }
 
+/** What has become of a replay, as far as the list says; nothing where it does not. */
+const outcomeOf = (replayed: Replayed | undefined, streams: ReadonlyArray<Parked> | undefined): string | undefined => {
+  if (replayed === undefined || streams === undefined) return undefined
+  const oldest = streams.find(({ stream }) => stream === replayed.stream)?.messages[0]
+  if (oldest === undefined) return "It is parked no more."
+  return oldest.attempts > replayed.attempts ? "It has failed again." : undefined
+}
+
 const ParkedList = ({ isRunning, onAgain, owner, summary }: {
   readonly owner: Owner
   readonly summary: Seen["parked"]
@@ -246,6 +261,7 @@ const ParkedList = ({ isRunning, onAgain, owner, summary }: {
   const { category, consumer } = owner
   const after = numberOf("after")
   const said = useSignal("")
+  const replayed = useSignal<Replayed | undefined>(undefined)
   const load = useAnswer(
     get("/consumers/:consumer/parked", { params: { consumer }, query: { category, after, limit: pageSize } })
   )
@@ -254,8 +270,9 @@ const ParkedList = ({ isRunning, onAgain, owner, summary }: {
     onAgain()
   })
   const doing: Doing = {
-    onDone: (words) => {
+    onDone: (words, what) => {
       said.value = words
+      replayed.value = what
       load.reload()
       onAgain()
       looks.begin()
@@ -308,7 +325,8 @@ const ParkedList = ({ isRunning, onAgain, owner, summary }: {
           ? ""
           : `${said.value} ${
             isRunning
-              ? (looks.isLooking ? "The list is read again each second." : "")
+              ? outcomeOf(replayed.value, load.value?.streams) ??
+                (looks.isLooking ? "The list is read again each second." : "")
               : "The consumer does it when it runs again."
           }`}
       </p>
