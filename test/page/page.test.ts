@@ -320,6 +320,7 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
     it.effect("asks nothing in a pause", () =>
       visit("", async (page) => {
         await page.getByText("each second").waitFor()
+        await page.getByText("Recent errors").waitFor()
         await page.keyboard.press("Space")
         await page.getByRole("button", { name: "Paused" }).waitFor()
         const asked: Array<string> = []

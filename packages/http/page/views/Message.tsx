@@ -42,6 +42,23 @@ const Decoded = ({ decoded }: { readonly decoded: Answer<"GET", "/messages/:glob
   return decoded.data === undefined ? <p class="dim">It does not fit its schema.</p> : <JsonView value={decoded.data} />
 }
 
+/** A browser lays out no more text than this in a moment. */
+const maxRaw = 100_000
+
+const Raw = ({ value }: { readonly value: RecordedMessage["data"] }) => {
+  const text = write(value, 2)
+  return (
+    <>
+      <pre class="raw json" tabIndex={0}><Text>{text.slice(0, maxRaw).toWellFormed()}</Text></pre>
+      {text.length <= maxRaw ? null : (
+        <p class="dim">
+          These are the first {number(maxRaw)} of {number(text.length)} characters: Copy JSON has all.
+        </p>
+      )}
+    </>
+  )
+}
+
 const Data = ({ message }: { readonly message: RecordedMessage }) => {
   const shape = shapeNow()
   const load = useAnswer(
@@ -74,7 +91,7 @@ const Data = ({ message }: { readonly message: RecordedMessage }) => {
       )}
       <div class="body">
         {shape === "JSON"
-          ? <pre class="raw json" tabIndex={0}><Text>{write(message.data, 2)}</Text></pre>
+          ? <Raw value={message.data} />
           : shape === "tree"
           ? <JsonView value={message.data} />
           : <Loaded load={load} lines={3}>{(decoded) => <Decoded decoded={decoded} />}</Loaded>}

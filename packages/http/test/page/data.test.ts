@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { distance, duration } from "../../page/data/durations.ts"
-import { Exact, field, parse, type Value, write } from "../../page/data/exact.ts"
+import { Exact, field, isSmall, parse, type Value, write, writeStart } from "../../page/data/exact.ts"
 import { meanings } from "../../page/data/meanings.ts"
 import { pathOf } from "../../page/data/paths.ts"
 import { spanOf, tree } from "../../page/views/causes.ts"
@@ -28,6 +28,27 @@ describe("JSON of the page", () => {
   it("is written with line breaks, and reads the same", () => {
     const value: Value = { a: [1, { b: null }], c: {}, d: [], e: "\u202e\"" }
     assert.strictEqual(write(value, 2), JSON.stringify(value, null, 2))
+  })
+})
+
+describe("the beginning of a value", () => {
+  it("is the JSON text, cut where it is long", () => {
+    const value: Value = { a: [1, "two", null], b: { c: true, d: new Exact("1.50") }, e: [], f: {} }
+    assert.strictEqual(writeStart(value, 400), write(value))
+    for (let most = 0; most < write(value).length; most++) {
+      assert.strictEqual(writeStart(value, most), `${write(value).slice(0, most)}…`)
+    }
+    assert.strictEqual(writeStart("x".repeat(1_000), 5), `"xxxx…`)
+    assert.strictEqual(writeStart("😀😀", 2), `"\ufffd…`)
+  })
+
+  it("is written of a value whose parts no stack could hold", () => {
+    let deep: Value = "here"
+    for (let level = 0; level < 100_000; level++) deep = [deep]
+    assert.strictEqual(writeStart(deep, 3), "[[[…")
+    assert.isFalse(isSmall(deep, 300))
+    assert.isTrue(isSmall([[["here"]]], 4))
+    assert.isFalse(isSmall({ a: [1, 2, 3] }, 4))
   })
 })
 
