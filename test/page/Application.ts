@@ -227,7 +227,7 @@ const ofConsumers = (it: Vitest.MethodsNonLive<Environment>) => {
         await rowOf(page, "payments").getByRole("link", { name: "payments" }).click()
         await heading(page, "payments")
         await act(page, rowOf(page, broken), "Replay 1", { reason: "the provider is back" })
-        await page.getByText(`Asked for a replay of the oldest message of ${broken}.`).waitFor()
+        await page.getByText(`Asked for a replay of the oldest message of ${broken}. It has failed again.`).waitFor()
       })
       assert.deepStrictEqual(yield* lastRecord, ["anyone", "Parking.replay", "payments", "the provider is back"])
       // It fails again, after attempts of its own.

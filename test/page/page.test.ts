@@ -228,6 +228,14 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
         await page.getByRole("dialog", { name: "Keys" }).getByText("to the cause").waitFor()
         await page.keyboard.press("Escape")
         await page.getByRole("dialog", { name: "Keys" }).waitFor({ state: "detached" })
+        // Why an order was not shipped: from its stream to the trace, which says which message waits.
+        await page.keyboard.press("/")
+        await page.keyboard.type("order 1005")
+        await page.keyboard.press("Enter")
+        await heading(page, "order-1005")
+        await page.getByRole("link", { name: "Placed" }).waitFor()
+        await page.keyboard.press("w")
+        await page.getByRole("row").filter({ hasText: "Charge" }).getByText("parked for payments").waitFor()
         await page.keyboard.press("/")
         await page.keyboard.type("#1")
         await page.keyboard.press("Enter")
@@ -289,6 +297,9 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
           // What turns the direction around is shown by its code.
           await Browser.go(page, "messages/3")
           await page.getByText("U+202E").first().waitFor()
+          // The lines of JSON are no such characters.
+          await Browser.go(page, "messages/5?data=raw")
+          assert.match(await page.locator("pre").innerText(), /^\{\n {2}"__proto__"/)
           await Browser.go(page, "messages/1")
           await heading(page, "<script>window.hacked = 1</script>")
         })

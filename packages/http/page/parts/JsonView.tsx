@@ -55,14 +55,14 @@ const Scalar = ({ value }: { readonly value: Value }) => {
           >
             {() => (
               <span class="json-text">
-                "<Text>{value}</Text>"
+                "<Text hasLines>{value}</Text>"
               </span>
             )}
           </Fold>
         )
         : (
           <span class="json-text">
-            "<Text>{value}</Text>"
+            "<Text hasLines>{value}</Text>"
           </span>
         )
     case "number":

@@ -49,7 +49,7 @@ const Raw = ({ value }: { readonly value: RecordedMessage["data"] }) => {
   const text = write(value, 2)
   return (
     <>
-      <pre class="raw json" tabIndex={0}><Text>{text.slice(0, maxRaw).toWellFormed()}</Text></pre>
+      <pre class="raw json" tabIndex={0}><Text hasLines>{text.slice(0, maxRaw).toWellFormed()}</Text></pre>
       {text.length <= maxRaw ? null : (
         <p class="dim">
           These are the first {number(maxRaw)} of {number(text.length)} characters: Copy JSON has all.
