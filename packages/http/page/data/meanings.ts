@@ -10,6 +10,8 @@ export interface Meaning {
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
+const streamOf = (name: string): Meaning => ({ says: `stream ${name}`, to: pathOf("/streams/:name", { name }) })
+
 /** What a text may mean, the likeliest first. */
 export const meanings = (typed: string): ReadonlyArray<Meaning> => {
   const text = typed.trim()
@@ -26,7 +28,6 @@ export const meanings = (typed: string): ReadonlyArray<Meaning> => {
   if (correlation !== undefined) {
     return [{ says: `correlation ${correlation}`, to: pathOf("/correlations/:name", { name: correlation }) }]
   }
-  const streamOf = (name: string) => ({ says: `stream ${name}`, to: pathOf("/streams/:name", { name }) })
   const stream = streamOf(text)
   if (!text.includes("-")) {
     // As one says it: order 7, or account #3.

@@ -84,11 +84,13 @@ const Entries = ({ depth, entries }: {
         </li>
       ))}
     </ul>
-    {entries.length <= shown ? null : (
-      <Fold looks="json-more" summary={<span class="dim">{(entries.length - shown).toLocaleString("en")} more</span>}>
-        {() => <Entries entries={entries.slice(shown)} depth={depth} />}
-      </Fold>
-    )}
+    {entries.length <= shown ?
+      null :
+      (
+        <Fold looks="json-more" summary={<span class="dim">{(entries.length - shown).toLocaleString("en")} more</span>}>
+          {() => <Entries entries={entries.slice(shown)} depth={depth} />}
+        </Fold>
+      )}
   </>
 )
 
