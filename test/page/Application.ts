@@ -6,6 +6,7 @@ import { assert, type Vitest } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Page } from "playwright-core"
+import * as Database from "../support/Database.ts"
 import { isLong } from "../support/Form.ts"
 import { until } from "../support/Until.ts"
 import * as Browser from "./Browser.ts"
@@ -226,7 +227,7 @@ const ofConsumers = (it: Vitest.MethodsNonLive<Environment>) => {
         await rowOf(page, "payments").getByRole("link", { name: "payments" }).click()
         await heading(page, "payments")
         await act(page, rowOf(page, broken), "Replay 1", { reason: "the provider is back" })
-        await page.getByText(`Asked for a replay of the oldest message of ${broken}.`).waitFor()
+        await page.getByText(`Asked for a replay of the oldest message of ${broken}. It has failed again.`).waitFor()
       })
       assert.deepStrictEqual(yield* lastRecord, ["anyone", "Parking.replay", "payments", "the provider is back"])
       // It fails again, after attempts of its own.
@@ -390,6 +391,33 @@ export const tests = (it: Vitest.MethodsNonLive<Environment>): void => {
       await page.getByRole("link", { name: "Store" }).click()
       await rowOf(page, "messages_category").getByText("valid").waitFor()
       await page.getByRole("region", { name: "Privileges" }).getByText("SELECT").waitFor()
+    }))
+
+  it.effect("store: a check says what is wrong, and what to do", () =>
+    Effect.gen(function*() {
+      const { database, store } = yield* Shop.Shop
+      yield* visit("store", async (page) => {
+        const panel = page.getByRole("region", { name: "Verify" })
+        await panel.getByRole("button", { name: "Check everything" }).click()
+        await panel.getByText(/^[\d,]+ messages were looked at: nothing is wrong\.$/).waitFor()
+        await Effect.runPromise(
+          Effect.gen(function*() {
+            const data = [1, 2, 3].map((data) => ({ type: "Noted", data }))
+            yield* store.append("torn-1", data)
+            const sql = yield* Database.session(database)
+            yield* sql`DELETE FROM message_store.messages WHERE stream_name = 'torn-1' AND position = 1`
+          }).pipe(Effect.scoped)
+        )
+        await page.keyboard.press("v")
+        const found = panel.getByRole("row").filter({ hasText: "torn-1" })
+        await found.getByText(/has position 2 .* after position 0/).waitFor()
+        await found.getByText("error", { exact: true }).waitFor()
+        await found.getByText(/restore the messages from a backup/).waitFor()
+        await panel.getByText(/messages were looked at: 1 finding\.$/).waitFor()
+        assert.deepStrictEqual(await Browser.findings(page), [])
+        await found.getByRole("link", { name: /torn-1/ }).click()
+        await heading(page, "torn-1")
+      })
     }))
 
   ofEntities(it)

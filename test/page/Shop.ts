@@ -7,16 +7,26 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import type { MessageStore } from "eventfold/MessageStore"
 import { fileURLToPath } from "node:url"
 import * as Child from "../support/Child.ts"
 import * as Database from "../support/Database.ts"
+import { shortOrLong } from "../support/Form.ts"
+import * as Store from "../support/Store.ts"
 import { until, untilSome } from "../support/Until.ts"
 import { hostile, meter } from "./Hostile.ts"
 
 const script = fileURLToPath(new URL("../../examples/order-fulfilment/src/main.ts", import.meta.url))
 
+/** How many messages the stream `meter-1` has. */
+export const readings = shortOrLong(20_000, 1_000_000)
+
 export class Shop extends Context.Service<Shop, {
   readonly url: string
+  /** The address of its database. */
+  readonly database: string
+  /** Its store, for what is written while the program is down. */
+  readonly store: MessageStore["Service"]
   /** The global position of the first message of order 1001. */
   readonly placed: number
   /** Kills it. */
@@ -68,9 +78,9 @@ const placed = (order: string, card: string, payWithin: number) => ({
 })
 
 /** Writes all of it. Gives the global position of the first order. */
-const fill = Effect.fnUntraced(function*(url: string) {
+const fill = Effect.fnUntraced(function*(url: string, store: Shop["Service"]["store"]) {
   for (const { streamName, ...message } of hostile) yield* append(url, streamName, [message])
-  for (let from = 0; from < 5_000; from += 1_000) yield* append(url, "meter-1", meter(from, 1_000))
+  for (let from = 0; from < readings; from += 1_000) yield* store.append("meter-1", meter(from, 1_000))
   const positions = yield* Effect.forEach(
     orders,
     ([order, card, payWithin]) => append(url, `order-${order}`, [placed(order, card, payWithin)])
@@ -90,7 +100,8 @@ export const layer = Layer.effect(
     const started = (port: string) => Effect.provideService(start(database.url, port), Scope.Scope, scope)
     const { child: first, url } = yield* started("0")
     let child = first
-    const position = yield* fill(url)
+    const store = yield* Store.open(database.url)
+    const position = yield* fill(url, store)
     yield* until(
       "two messages are parked, and the last order has its money back",
       Effect.map(
@@ -100,6 +111,8 @@ export const layer = Layer.effect(
     )
     return Shop.of({
       url,
+      database: database.url,
+      store,
       placed: position,
       kill: Effect.suspend(() => child.kill),
       restart: Effect.map(started(new URL(url).port), (again) => {

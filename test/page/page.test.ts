@@ -10,11 +10,11 @@ import * as MessageStore from "eventfold/MessageStore"
 import { createServer } from "node:http"
 import { join } from "node:path"
 import type { Page } from "playwright-core"
-import { shortOrLong } from "../support/Form.ts"
-import { until } from "../support/Until.ts"
+import { isLong, shortOrLong } from "../support/Form.ts"
 import * as Application from "./Application.ts"
 import * as Browser from "./Browser.ts"
 import { hostile } from "./Hostile.ts"
+import * as Live from "./Live.ts"
 import * as Shop from "./Shop.ts"
 
 const Environment = Layer.mergeAll(Browser.layer, Shop.layer)
@@ -35,13 +35,6 @@ const ask = (path: string, init?: RequestInit) =>
     Shop.Shop,
     ({ url }) => Effect.promise(() => fetch(`${url}/${path}`, init).then((answer): Promise<unknown> => answer.json()))
   )
-
-const append = (stream: string, data: unknown) =>
-  ask(`streams/${stream}/messages`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ type: "Noted", data })
-  })
 
 const heading = (page: Page, name: string) => page.getByRole("heading", { level: 1, name }).waitFor()
 
@@ -235,6 +228,14 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
         await page.getByRole("dialog", { name: "Keys" }).getByText("to the cause").waitFor()
         await page.keyboard.press("Escape")
         await page.getByRole("dialog", { name: "Keys" }).waitFor({ state: "detached" })
+        // Why an order was not shipped: from its stream to the trace, which says which message waits.
+        await page.keyboard.press("/")
+        await page.keyboard.type("order 1005")
+        await page.keyboard.press("Enter")
+        await heading(page, "order-1005")
+        await page.getByRole("link", { name: "Placed" }).waitFor()
+        await page.keyboard.press("w")
+        await page.getByRole("row").filter({ hasText: "Charge" }).getByText("parked for payments").waitFor()
         await page.keyboard.press("/")
         await page.keyboard.type("#1")
         await page.keyboard.press("Enter")
@@ -252,13 +253,15 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
         const id = typeof message === "object" && message !== null && "id" in message ? String(message.id) : ""
         yield* visit(`messages?id=${id}`, async (page) => {
           await page.waitForURL(`**/messages/${placed}`)
+          await Browser.go(page, "messages?id=00000000-0000-4000-8000-000000000000")
+          await page.getByText("No message has the id").waitFor()
+          await Browser.go(page, "messages/9999999")
+          await shows(page, "No message is at #9,999,999")
+          await Browser.go(page, "streams/nobody-1")
+          await shows(page, "No messages")
+          await Browser.go(page, "nowhere/at/all")
+          await shows(page, "No view has this address")
         })
-        yield* visit("messages?id=00000000-0000-4000-8000-000000000000", (page) =>
-          page.getByText("No message has the id").waitFor())
-        yield* visit("messages/999999", (page) =>
-          shows(page, "No message is at #999,999"))
-        yield* visit("streams/nobody-1", (page) => shows(page, "No messages"))
-        yield* visit("nowhere/at/all", (page) => shows(page, "No view has this address"))
       }))
 
     it.effect("is not changed by any name, type or value", () =>
@@ -268,7 +271,8 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
           "streams?category=hostile",
           "messages?from=1",
           ...hostile.map(({ streamName }) => `streams/${encodeURIComponent(streamName)}`),
-          ...hostile.flatMap((_, index) => [`messages/${index + 1}`, `messages/${index + 1}?data=raw`])
+          ...hostile.map((_, index) => `messages/${index + 1}`),
+          ...hostile.slice(0, shortOrLong(3, hostile.length)).map((_, index) => `messages/${index + 1}?data=raw`)
         ]
         yield* visit("streams", async (page) => {
           for (const address of addresses) {
@@ -290,12 +294,13 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
               address
             )
           }
-        })
-        // What turns the direction around is shown by its code.
-        yield* visit("messages/3", async (page) => {
+          // What turns the direction around is shown by its code.
+          await Browser.go(page, "messages/3")
           await page.getByText("U+202E").first().waitFor()
-        })
-        yield* visit("messages/1", async (page) => {
+          // The lines of JSON are no such characters.
+          await Browser.go(page, "messages/5?data=raw")
+          assert.match(await page.locator("pre").innerText(), /^\{\n {2}"toString": null,\n {2}"/)
+          await Browser.go(page, "messages/1")
           await heading(page, "<script>window.hacked = 1</script>")
         })
       }))
@@ -326,6 +331,7 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
     it.effect("asks nothing in a pause", () =>
       visit("", async (page) => {
         await page.getByText("each second").waitFor()
+        await page.getByText("Recent errors").waitFor()
         await page.keyboard.press("Space")
         await page.getByRole("button", { name: "Paused" }).waitFor()
         const asked: Array<string> = []
@@ -351,18 +357,19 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
 
     it.effect("fits a phone in the dark, and is readable for a screen reader", () =>
       visit("", async (page) => {
-        for (const [path, ready] of views) {
+        for (const [index, [path, ready]] of views.entries()) {
           await Browser.go(page, path)
           await page.getByText(ready).first().waitFor()
           assert.isFalse(await isTooWide(page), path)
           await page.getByRole("navigation", { name: "Views" }).getByRole("link", { name: "Messages" }).waitFor()
-          assert.deepStrictEqual(await Browser.findings(page), [], path)
+          // Axe takes longer than all else.
+          if (isLong || index % 3 === 0) assert.deepStrictEqual(await Browser.findings(page), [], path)
         }
       }, { viewport: { width: 390, height: 844 }, colorScheme: "dark", isMobile: true, hasTouch: true }))
 
     it.effect("has colours that can be told apart by day, and dialogs that a screen reader can read", () =>
       visit("", async (page) => {
-        for (const [path, ready] of views.slice(0, shortOrLong(2, views.length))) {
+        for (const [path, ready] of views.slice(0, shortOrLong(1, views.length))) {
           await Browser.go(page, path)
           await page.getByText(ready).first().waitFor()
           assert.deepStrictEqual(await Browser.findings(page, "color-contrast"), [], path)
@@ -412,33 +419,7 @@ describe.skipIf(Browser.executable === undefined)("the page", () => {
         })
       }).pipe(Effect.provide(Mounted)))
 
-    it.effect("comes back after the server was killed, and has lost nothing", () =>
-      Effect.gen(function*() {
-        const { kill, restart, url } = yield* Shop.Shop
-        yield* append("note-2", "before")
-        const context = yield* Effect.context<Shop.Shop>()
-        const run = Effect.runPromiseWith(context)
-        yield* visit("messages?category=note&type=Noted", async (page) => {
-          await shows(page, `"before"`)
-          await run(kill)
-          await page.getByText(/connection lost/).waitFor()
-          await run(restart)
-          await run(Effect.forEach([1, 2, 3], (n) => append("note-2", `after ${n}`), { discard: true }))
-          await shows(page, `"after 3"`)
-          const lines = await page.locator("tbody td.wide").allTextContents()
-          assert.deepStrictEqual(lines.filter((line) => line.startsWith(`"after`)), [
-            `"after 1"`,
-            `"after 2"`,
-            `"after 3"`
-          ])
-          assert.lengthOf(lines.filter((line) => line === `"before"`), 1)
-        })
-        yield* until(
-          "the server answers",
-          Effect.promise(() => fetch(`${url}/healthz`).then(({ ok }) => ok, () => false))
-        )
-      }))
-
+    Live.tests(it)
     Application.tests(it)
   })
 })

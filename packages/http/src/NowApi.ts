@@ -13,7 +13,8 @@ import { FailureReport } from "eventfold/FailureReport"
 import { HeldBack } from "eventfold/HeldBack"
 import { MessagePlace } from "eventfold/Message"
 import * as Observed from "eventfold/Observed"
-import { described, onList } from "./internal/api/parts.ts"
+import * as Verify from "eventfold/Verify"
+import { described, onList, runEvents } from "./internal/api/parts.ts"
 import { Scope } from "./Principal.ts"
 import * as Problem from "./Problem.ts"
 
@@ -253,6 +254,36 @@ export const About = Schema.Struct({
 }).annotate({ identifier: "About" })
 
 /**
+ * Something that is wrong in the store, with what to do about it.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const VerifyFinding = Schema.Struct({
+  /** An `error` is damage, a `warning` costs speed or may become damage, and a `note` is neither. */
+  level: Schema.Literals(["error", "warning", "note"]),
+  /** What was found, in one line. */
+  message: Schema.String,
+  remedy: Schema.String,
+  finding: Verify.Finding
+}).annotate({ identifier: "VerifyFinding" })
+
+/**
+ * An event of a check of the store: a finding, the end with how many messages were looked at, that it still runs, or that it has failed.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const VerifyEvent = Schema.Union([
+  Schema.Struct({ event: Schema.Literal("finding"), data: Schema.fromJsonString(VerifyFinding) }),
+  Schema.Struct({
+    event: Schema.Literal("verified"),
+    data: Schema.fromJsonString(Schema.Struct({ messages: Schema.Int }))
+  }),
+  ...runEvents
+]).annotate({ identifier: "VerifyEvent" })
+
+/**
  * The routes of the store and of the server.
  *
  * @category groups
@@ -263,6 +294,15 @@ export class Store extends HttpApiGroup.make("store").add(
     "What the store is",
     "Its identity and versions, what its tables and indexes take on disk, and what the server may do with it. Needs the scope `read` for " +
       "all categories."
+  )),
+  HttpApiEndpoint.post("verify", "/store/verify", {
+    success: HttpApiSchema.StreamSse({ events: VerifyEvent }),
+    error: [...onList, Problem.Unsupported]
+  }).annotateMerge(described(
+    "Check everything that is stored",
+    "Looks at every message and at the schema, in one consistent view beside writers. The answer is server-sent events: each finding, a " +
+      "heartbeat each 15 seconds, and `verified` at the end. It takes about as long as to copy the table out, and changes nothing. When " +
+      "the connection ends, so does the check. Needs the scope `admin` for all categories."
   )),
   HttpApiEndpoint.get("about", "/about", { success: About }).annotateMerge(
     described("What the server is", "Its version, and who the sender is to it. Needs no scope.")

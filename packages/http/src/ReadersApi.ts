@@ -18,6 +18,7 @@ import {
   onList,
   onRead,
   position,
+  runEvents,
   text,
   timeWithZone
 } from "./internal/api/parts.ts"
@@ -353,16 +354,7 @@ export const Progress = Schema.Struct({
  */
 export const RebuildEvent = Schema.Union([
   Schema.Struct({ event: Schema.Literal("progress"), data: Schema.fromJsonString(Progress) }),
-  Schema.Struct({ event: Schema.Literal("heartbeat"), data: Schema.fromJsonString(Schema.Struct({})) }),
-  Schema.Struct({
-    event: Schema.Literal("failed"),
-    data: Schema.fromJsonString(Schema.Struct({
-      type: Schema.String,
-      title: Schema.String,
-      status: Schema.Int,
-      detail: Schema.optionalKey(Schema.String)
-    }))
-  })
+  ...runEvents
 ]).annotate({ identifier: "RebuildEvent" })
 
 const onBuilding = [

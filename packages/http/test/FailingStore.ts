@@ -61,6 +61,7 @@ export const layerFailing = (how: Failing): Layer.Layer<MessageStore.MessageStor
         [inProcess]: {
           ...store[inProcess],
           runners: { ...store[inProcess].runners, list: fail },
+          verify: how === "unsupported" ? undefined : { findings: () => Stream.fromEffect(fail) },
           trace: how === "unsupported" ? undefined : { effects: failing, correlated: failing },
           streams: how === "unsupported" ? undefined : {
             add: failing,

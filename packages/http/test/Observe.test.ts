@@ -566,6 +566,16 @@ describe.each(["memory", "PGlite"] as const)(
           })
         }))
 
+      it.effect("the store is verified by administrators", () =>
+        Effect.gen(function*() {
+          const { call } = yield* makeCalls
+          const sent = { method: "POST" }
+          const { status, text } = yield* call("admin", "/store/verify", sent)
+          assert.strictEqual(status, 200, text)
+          assert.match(text, /^event: verified\ndata: \{"messages":\d+\}\n\n$/)
+          assert.deepStrictEqual(problem(yield* call("reader", "/store/verify", sent)), [403, "forbidden"])
+        }))
+
       it.effect("have the application's schemas in the OpenAPI document", () =>
         Effect.gen(function*() {
           const { documented, url } = yield* makeCalls

@@ -75,6 +75,7 @@ const routes: ReadonlyArray<readonly [path: string, sent: Sent, scope: Scope]> =
   ["/now/history", {}, "read"],
   ["/store", {}, "read"],
   ["/about", {}, "read"],
+  ["/store/verify", { method: "POST" }, "admin"],
   [`${consumer}/parked/replay`, post({ expected: { streams: 1, messages: 1 } }), "admin"],
   [`${consumer}/parked/drop`, post({ stream: "account-1", globalPosition: 1, reason }), "admin"],
   [`${consumer}/rewind`, post({ to: "beginning", expected: 1, reason }), "admin"],
@@ -206,6 +207,13 @@ describe("the routes of an application", () => {
         ]
         yield* each(call, 400, () => "admin", wrong)
       })))
+
+  it.live("check nothing where the store can't", () =>
+    withServer(
+      layerFailing("unsupported"),
+      serve(),
+      (call) => each(call, 501, () => "admin", routes.filter(([path]) => path === "/store/verify"))
+    ))
 
   it.live("steer nothing without transactions, or without a store of read models", () =>
     Effect.gen(function*() {

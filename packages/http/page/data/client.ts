@@ -85,17 +85,21 @@ const prefix = "urn:eventfold:problem:"
 
 const text = (value: unknown): string | undefined => typeof value === "string" ? value : undefined
 
-/** The problem that an answer is. */
-export const problemOf = async (answer: Response): Promise<Problem> => {
-  const fields = await answer.text().then(parse).then(entriesOf, () => entriesOf(undefined))
+/** The problem that its fields say, where the status says nothing else. */
+export const problemOfFields = (fields: Readonly<Record<string, unknown>>, status = 0): Problem => {
+  const told = typeof fields["status"] === "number" ? fields["status"] : status
   return {
-    status: answer.status,
+    status: told,
     type: text(fields["type"])?.replace(prefix, "") ?? "unknown",
-    title: text(fields["title"]) ?? `The server answered ${answer.status}`,
+    title: text(fields["title"]) ?? `The server answered ${told}`,
     detail: text(fields["detail"]),
     fields
   }
 }
+
+/** The problem that an answer is. */
+export const problemOf = async (answer: Response): Promise<Problem> =>
+  problemOfFields(await answer.text().then(parse).then(entriesOf, () => entriesOf(undefined)), answer.status)
 
 const unreachable: Problem = {
   status: 0,

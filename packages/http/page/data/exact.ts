@@ -53,3 +53,41 @@ export const write = (value: Value, indent = 0, depth = 0): string => {
   }
   return JSON.stringify(value)
 }
+
+/** Writes the beginning of a value as JSON text on one line. What is long is not written to its end, however long it is. */
+export const writeStart = (value: Value, most: number): string => {
+  let text = ""
+  const add = (part: string): boolean => {
+    text += part
+    return text.length <= most
+  }
+  const addAll = <A>(all: Iterable<A>, visit: (one: A) => boolean): boolean => {
+    let isFirst = true
+    for (const one of all) {
+      if (!(isFirst || add(",")) || !visit(one)) return false
+      isFirst = false
+    }
+    return true
+  }
+  const visit = (one: Value): boolean => {
+    if (typeof one === "string") return add(JSON.stringify(one.slice(0, most + 1)))
+    if (Array.isArray(one)) return add("[") && addAll<Value>(one, visit) && add("]")
+    if (!isObject(one)) return add(write(one))
+    const member = (key: string) => add(`${JSON.stringify(key.slice(0, most + 1))}:`) && visit(one[key] ?? null)
+    return add("{") && addAll(Object.keys(one), member) && add("}")
+  }
+  visit(value)
+  return text.length > most ? `${text.slice(0, most).toWellFormed()}…` : text
+}
+
+/** Whether a value has at most so many parts, with those inside of them. */
+export const isSmall = (value: Value, most: number): boolean => {
+  let left = most
+  const visit = (one: Value): boolean => {
+    left -= 1
+    if (left < 0) return false
+    if (Array.isArray(one)) return one.length <= left && one.every(visit)
+    return !isObject(one) || Object.values(one).every(visit)
+  }
+  return visit(value)
+}

@@ -10,6 +10,8 @@ export interface Meaning {
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
+const streamOf = (name: string): Meaning => ({ says: `stream ${name}`, to: pathOf("/streams/:name", { name }) })
+
 /** What a text may mean, the likeliest first. */
 export const meanings = (typed: string): ReadonlyArray<Meaning> => {
   const text = typed.trim()
@@ -26,9 +28,12 @@ export const meanings = (typed: string): ReadonlyArray<Meaning> => {
   if (correlation !== undefined) {
     return [{ says: `correlation ${correlation}`, to: pathOf("/correlations/:name", { name: correlation }) }]
   }
-  const stream = { says: `stream ${text}`, to: pathOf("/streams/:name", { name: text }) }
+  const stream = streamOf(text)
   if (!text.includes("-")) {
+    // As one says it: order 7, or account #3.
+    const [, kind, id] = /^([^\s#]+)[\s#]+(\S+)$/.exec(text) ?? []
     return [
+      ...(kind === undefined || id === undefined ? [] : [streamOf(`${kind}-${id}`)]),
       { says: `category ${text}`, to: pathOf("/streams", {}, { category: text }) },
       { says: `categories that begin with ${text}`, to: pathOf("/streams", {}, { prefix: text }) }
     ]

@@ -16,13 +16,15 @@ effect(() => {
   })
 })
 
+/** Whether the sender is an administrator; nothing until the server has told. */
+export const isAdmin = computed((): boolean | undefined => about.value?.sender.scopes.includes("admin"))
+
 /** Whether the server offers administrators what the API lets them do. */
 const writes = document.documentElement.dataset["write"] === "true"
 
 /** Why nothing can be done here; nothing when it can. */
 export const whyNot = computed((): string | undefined => {
   if (!writes) return "read-only: the server was started without writing from the page"
-  const scopes = about.value?.sender.scopes
-  if (scopes === undefined) return "read-only: the server has not told who you are"
-  return scopes.includes("admin") ? undefined : "read-only: your token has no scope admin"
+  if (isAdmin.value === undefined) return "read-only: the server has not told who you are"
+  return isAdmin.value ? undefined : "read-only: your token has no scope admin"
 })

@@ -65,7 +65,7 @@ export const Header = ({ onHelp, onToken }: { readonly onHelp: () => void; reado
       class="plain"
       aria-label={`Colours: ${theme.value}`}
       title={`Colours: ${theme.value}`}
-      aria-keyshortcuts="t"
+      aria-keyshortcuts="d"
       data-does="light, dark, or as the system"
       onClick={nextTheme}
     >

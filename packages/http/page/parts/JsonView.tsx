@@ -1,7 +1,9 @@
 /**
  * JSON to read: keys, values, and a way to fold what is long. Every value is text; none of it is markup.
  */
-import { Exact, isObject, type Value, write } from "../data/exact.ts"
+import { useSignal } from "@preact/signals"
+import type { ComponentChildren } from "preact"
+import { Exact, isObject, isSmall, type Value, writeStart } from "../data/exact.ts"
 import { Text } from "./Names.tsx"
 
 /** As many as are shown before one asks for the rest. */
@@ -9,27 +11,58 @@ const shown = 100
 
 const longText = 2_000
 
+/** How deep parts are open at first, and of how many parts. */
+const [openDepth, openParts] = [3, 300]
+
+/** What can be folded. What is folded is not there: a value may have more parts than a browser can hold. */
+const Fold = ({ children, isOpen = false, looks, summary }: {
+  readonly looks: "json-part" | "json-more"
+  readonly summary: ComponentChildren
+  readonly isOpen?: boolean
+  readonly children: () => ComponentChildren
+}) => {
+  const isShown = useSignal(isOpen)
+  return (
+    <details
+      class={looks}
+      open={isShown.value}
+      onToggle={(event) => {
+        isShown.value = event.currentTarget.open
+      }}
+    >
+      <summary>{summary}</summary>
+      {isShown.value ? children() : null}
+    </details>
+  )
+}
+
 const Scalar = ({ value }: { readonly value: Value }) => {
   if (value instanceof Exact) return <span class="json-number">{value.source}</span>
   switch (typeof value) {
     case "string":
       return value.length > longText
         ? (
-          <details class="json-more">
-            <summary>
+          <Fold
+            looks="json-more"
+            summary={
+              <>
+                <span class="json-text">
+                  "<Text>{value.slice(0, 200)}</Text>…"
+                </span>{" "}
+                <span class="dim">{value.length.toLocaleString("en")} characters</span>
+              </>
+            }
+          >
+            {() => (
               <span class="json-text">
-                "<Text>{value.slice(0, 200)}</Text>…"
-              </span>{" "}
-              <span class="dim">{value.length.toLocaleString("en")} characters</span>
-            </summary>
-            <span class="json-text">
-              "<Text>{value}</Text>"
-            </span>
-          </details>
+                "<Text hasLines>{value}</Text>"
+              </span>
+            )}
+          </Fold>
         )
         : (
           <span class="json-text">
-            "<Text>{value}</Text>"
+            "<Text hasLines>{value}</Text>"
           </span>
         )
     case "number":
@@ -39,21 +72,25 @@ const Scalar = ({ value }: { readonly value: Value }) => {
   }
 }
 
-const Entries = ({ entries }: { readonly entries: ReadonlyArray<readonly [string, Value]> }) => (
+const Entries = ({ depth, entries }: {
+  readonly entries: ReadonlyArray<readonly [string, Value]>
+  readonly depth: number
+}) => (
   <>
     <ul class="json-entries">
       {entries.slice(0, shown).map(([key, value]) => (
         <li key={key}>
-          <Node name={key} value={value} />
+          <Node name={key} value={value} depth={depth} />
         </li>
       ))}
     </ul>
-    {entries.length <= shown ? null : (
-      <details class="json-more">
-        <summary class="dim">{entries.length - shown} more</summary>
-        <Entries entries={entries.slice(shown)} />
-      </details>
-    )}
+    {entries.length <= shown ?
+      null :
+      (
+        <Fold looks="json-more" summary={<span class="dim">{(entries.length - shown).toLocaleString("en")} more</span>}>
+          {() => <Entries entries={entries.slice(shown)} depth={depth} />}
+        </Fold>
+      )}
   </>
 )
 
@@ -91,15 +128,20 @@ const Node = ({ depth = 0, name, value }: {
       </>
     )
   }
-  if (name === undefined) return <Entries entries={entries} />
+  if (name === undefined) return <Entries entries={entries} depth={depth} />
   return (
-    <details class="json-part" open={depth < 3 && entries.length <= shown}>
-      <summary>
-        <Name>{name}</Name>
-        <span class="dim">{isArray ? `[${entries.length}]` : `{${entries.length}}`}</span>
-      </summary>
-      <Entries entries={entries} />
-    </details>
+    <Fold
+      looks="json-part"
+      isOpen={depth < openDepth && entries.length <= shown && isSmall(value, openParts)}
+      summary={
+        <>
+          <Name>{name}</Name>
+          <span class="dim">{isArray ? `[${entries.length}]` : `{${entries.length}}`}</span>
+        </>
+      }
+    >
+      {() => <Entries entries={entries} depth={depth + 1} />}
+    </Fold>
   )
 }
 
@@ -111,11 +153,8 @@ export const JsonView = ({ value }: { readonly value: Value }) => (
 )
 
 /** A value on one line, cut where it is long. */
-export const JsonLine = ({ value }: { readonly value: Value }) => {
-  const line = write(value)
-  return (
-    <code class="line">
-      <Text>{line.length > 400 ? `${line.slice(0, 400)}…` : line}</Text>
-    </code>
-  )
-}
+export const JsonLine = ({ value }: { readonly value: Value }) => (
+  <code class="line">
+    <Text>{writeStart(value, 400)}</Text>
+  </code>
+)

@@ -20,13 +20,19 @@ export const about = (value: number): string => value < 1_000 ? `≈ ${value}` :
 /** What can't be seen, and what turns the direction around; but not what joins emoji. */
 const hidden = /[\p{Cc}\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]|(?<!\p{Emoji}\ufe0f?)\u200d/u
 
-/** Text whose invisible characters, such as those that turn the direction around, are shown by their codes. */
-export const Text = ({ children }: { readonly children: string }) =>
-  hidden.test(children)
+const hiddenInLines = new RegExp(`(?!\\n)(?:${hidden.source})`, "u")
+
+/**
+ * Text whose invisible characters, such as those that turn the direction around, are shown by their codes. In text that has lines, their
+ * ends are no such characters.
+ */
+export const Text = ({ children, hasLines = false }: { readonly children: string; readonly hasLines?: boolean }) => {
+  const unseen = hasLines ? hiddenInLines : hidden
+  return unseen.test(children)
     ? (
       <>
-        {children.split(new RegExp(`(${hidden.source})`, "u")).map((part) =>
-          hidden.test(part)
+        {children.split(new RegExp(`(${unseen.source})`, "u")).map((part) =>
+          unseen.test(part)
             ? (
               <span class="code" title="a character that can't be seen">
                 {`U+${part.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0")}`}
@@ -37,6 +43,7 @@ export const Text = ({ children }: { readonly children: string }) =>
       </>
     )
     : <>{children}</>
+}
 
 /** The category of a stream: what stands before the first dash. */
 export const categoryOf = (streamName: string): string => streamName.replace(/-.*$/s, "")

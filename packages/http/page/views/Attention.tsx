@@ -4,7 +4,7 @@
 import type { ComponentChildren } from "preact"
 import type { Answer } from "../data/api.ts"
 import { pathOf } from "../data/client.ts"
-import { duration } from "../data/durations.ts"
+import { HeldBackAt } from "../parts/HeldBack.tsx"
 import { counted, number, PositionLink, StreamLink, Text } from "../parts/Names.tsx"
 import { Ago } from "../parts/Time.tsx"
 
@@ -77,16 +77,7 @@ const sentence = (one: Attention): ComponentChildren => {
         </>
       )
     case "heldBack":
-      return (
-        <>
-          at #{number(one.heldBack.position)} by{" "}
-          {one.heldBack.writers.map(({ age, applicationName, pid, preparedAs, state }) =>
-            `${pid === undefined ? `the prepared transaction ${preparedAs}` : `pid ${pid}`}${
-              applicationName === undefined || applicationName === "" ? "" : ` of ${applicationName}`
-            }${state === undefined ? "" : `, ${state}`}${age === undefined ? "" : `, for ${duration(age)}`}`
-          ).join("; ")}
-        </>
-      )
+      return <HeldBackAt at={one.heldBack} />
     case "parked":
       return (
         <>

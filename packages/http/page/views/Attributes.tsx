@@ -7,6 +7,7 @@ import type { Answer } from "../data/api.ts"
 import { get, pathOf } from "../data/client.ts"
 import { JsonLine, JsonView } from "../parts/JsonView.tsx"
 import { counted, number, PositionLink, Text } from "../parts/Names.tsx"
+import { Pages } from "../parts/Pages.tsx"
 import { Empty, Loaded } from "../parts/States.tsx"
 import { At } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
@@ -45,7 +46,6 @@ const Streams = ({ objects }: Pick<Answer<"GET", "/messagestore/streams">, "obje
 export const WithAttributes = () => {
   const after = address.value.query.get("after") ?? undefined
   const load = useAnswer(get("/messagestore/streams", { query: { after, limit: pageSize } }))
-  const last = load.value?.objects.at(-1)?.id
   return (
     <View
       title="Streams with attributes"
@@ -68,20 +68,7 @@ export const WithAttributes = () => {
                       </Empty>
                     )
                     : <Streams objects={objects} />}
-                  {after === undefined && objects.length < pageSize ? null : (
-                    <nav class="foot" aria-label="Pages">
-                      {after === undefined
-                        ? null
-                        : <a class="button small" href={hrefQuery({ after: undefined })}>First page</a>}
-                      {objects.length < pageSize ?
-                        <span class="dim">the end</span> :
-                        (
-                          <a class="button small grow" aria-keyshortcuts="n" href={hrefQuery({ after: last })}>
-                            Next page
-                          </a>
-                        )}
-                    </nav>
-                  )}
+                  <Pages after={after} next={objects.length < pageSize ? undefined : objects.at(-1)?.id} />
                 </>
               )}
             </Loaded>

@@ -10,13 +10,14 @@ import { get, pathOf, post } from "../data/client.ts"
 import { isPaused } from "../data/clock.ts"
 import { duration } from "../data/durations.ts"
 import { Action, WhyNot } from "../parts/Action.tsx"
+import { HeldBackNote } from "../parts/HeldBack.tsx"
 import { attempts, FailureLine, LagCell } from "../parts/Lag.tsx"
 import { counted, Mark, number, PositionLink, StreamLink, Text } from "../parts/Names.tsx"
 import { Pages } from "../parts/Pages.tsx"
 import { Empty, Loaded } from "../parts/States.tsx"
 import { Ago } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
-import { type Consumer as Seen, lagOf, positionOf, RightNow, runsOf } from "./Consumers.tsx"
+import { type Consumer as Seen, heldBackOf, lagOf, positionOf, RightNow, runsOf } from "./Consumers.tsx"
 import type { Params } from "./routes.ts"
 
 type Parked = Answer<"GET", "/consumers/:consumer/parked">["streams"][number]
@@ -26,9 +27,15 @@ interface Owner {
   readonly category: string
 }
 
+/** A stream that is replayed, with how often its oldest message was tried before. */
+interface Replayed {
+  readonly stream: string
+  readonly attempts: number
+}
+
 /** What a view does after something was asked for: it says so, and looks again. */
 interface Doing {
-  readonly onDone: (words: string) => void
+  readonly onDone: (words: string, replayed?: Replayed) => void
   readonly onChanged: () => void
 }
 
@@ -85,6 +92,7 @@ const StreamActions = (
   const { last, messages, stream, waiting } = parked
   const expected = { messages: waiting, last }
   const query = { category }
+  const replayed = { stream, attempts: messages[0]?.attempts ?? 0 }
   const what = (
     <p>
       {counted(waiting, "message")} of{" "}
@@ -115,7 +123,7 @@ const StreamActions = (
         title={`Replay the oldest message of ${stream}`}
         reason="optional"
         send={(_, reason) => replay(1)(reason)}
-        onDone={() => onDone(`Asked for a replay of the oldest message of ${stream}.`)}
+        onDone={() => onDone(`Asked for a replay of the oldest message of ${stream}.`, replayed)}
         onChanged={onChanged}
       >
         {what}
@@ -129,7 +137,7 @@ const StreamActions = (
         title={`Replay ${stream}`}
         reason="optional"
         send={(_, reason) => replay()(reason)}
-        onDone={() => onDone(`Asked for a replay of ${stream}.`)}
+        onDone={() => onDone(`Asked for a replay of ${stream}.`, replayed)}
         onChanged={onChanged}
       >
         {what}
@@ -236,6 +244,14 @@ const useLooks = (reload: () => void) => {
   }
 }
 
+/** What has become of a replay, as far as the list says; nothing where it does not. */
+const outcomeOf = (replayed: Replayed | undefined, streams: ReadonlyArray<Parked> | undefined): string | undefined => {
+  if (replayed === undefined || streams === undefined) return undefined
+  const oldest = streams.find(({ stream }) => stream === replayed.stream)?.messages[0]
+  if (oldest === undefined) return "It is parked no more."
+  return oldest.attempts > replayed.attempts ? "It has failed again." : undefined
+}
+
 const ParkedList = ({ isRunning, onAgain, owner, summary }: {
   readonly owner: Owner
   readonly summary: Seen["parked"]
@@ -245,6 +261,7 @@ const ParkedList = ({ isRunning, onAgain, owner, summary }: {
   const { category, consumer } = owner
   const after = numberOf("after")
   const said = useSignal("")
+  const replayed = useSignal<Replayed | undefined>(undefined)
   const load = useAnswer(
     get("/consumers/:consumer/parked", { params: { consumer }, query: { category, after, limit: pageSize } })
   )
@@ -253,8 +270,9 @@ const ParkedList = ({ isRunning, onAgain, owner, summary }: {
     onAgain()
   })
   const doing: Doing = {
-    onDone: (words) => {
+    onDone: (words, what) => {
       said.value = words
+      replayed.value = what
       load.reload()
       onAgain()
       looks.begin()
@@ -307,7 +325,8 @@ const ParkedList = ({ isRunning, onAgain, owner, summary }: {
           ? ""
           : `${said.value} ${
             isRunning
-              ? (looks.isLooking ? "The list is read again each second." : "")
+              ? outcomeOf(replayed.value, load.value?.streams) ??
+                (looks.isLooking ? "The list is read again each second." : "")
               : "The consumer does it when it runs again."
           }`}
       </p>
@@ -461,6 +480,7 @@ export const Consumer = ({ params: { consumer = "" } }: { readonly params: Param
         </>
       }
     >
+      <HeldBackNote at={heldBackOf(runs, seen.status)} />
       <ParkedList owner={owner} summary={seen.parked} isRunning={isRunning} onAgain={again} />
       <div class="split">
         <RightNow

@@ -54,6 +54,13 @@ export const runsOf = (
       .map((run) => ({ run, runner }))
   )
 
+/** What holds a reader back: as it tells itself where it runs, because the store looks no further than the messages that come next. */
+export const heldBackOf = (
+  runs: ReturnType<typeof runsOf>,
+  status: Pick<Status, "heldBack"> | null | undefined
+): Status["heldBack"] =>
+  runs.find(({ run }) => run.status.heldBack !== null)?.run.status.heldBack ?? status?.heldBack ?? null
+
 /** The machine and the process. */
 export const Place = ({ runner: { host, isStale, pid } }: { readonly runner: Runner }) => (
   <span class={isStale ? "badge bad" : ""} title={isStale ? "silent for more than 30 seconds" : undefined}>

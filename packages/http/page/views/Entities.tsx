@@ -1,10 +1,10 @@
 /**
  * The entities that the program of the server has loaded, and the way to one of them.
  */
-import { go } from "../data/address.ts"
 import { useAnswer } from "../data/answers.ts"
 import { get, pathOf } from "../data/client.ts"
 import { categoryOf, Mark, number, Text } from "../parts/Names.tsx"
+import { OpenById } from "../parts/OpenById.tsx"
 import { Empty, Loaded, NotLoaded } from "../parts/States.tsx"
 import { View } from "../parts/View.tsx"
 import type { Params } from "./routes.ts"
@@ -12,29 +12,15 @@ import { LastCells } from "./Streams.tsx"
 
 /** Goes to the state of one entity by its id. */
 const Open = ({ category, entity }: { readonly category: string; readonly entity: string }) => (
-  <form
-    class="filters"
-    onSubmit={(event) => {
-      event.preventDefault()
-      const id = new FormData(event.currentTarget).get("id")
-      if (typeof id === "string" && id !== "") go(pathOf("/entities/:entity/:id", { entity, id }))
-    }}
-  >
-    <label>
+  <OpenById
+    label={
       <span class="mono">
         <Text>{`${category}-`}</Text>
       </span>
-      <input
-        class="mono"
-        name="id"
-        autocomplete="off"
-        spellcheck={false}
-        placeholder="id"
-        aria-label={`Id of ${entity}`}
-      />
-    </label>
-    <button type="submit">Open</button>
-  </form>
+    }
+    name={`Id of ${entity}`}
+    to={(id) => pathOf("/entities/:entity/:id", { entity, id })}
+  />
 )
 
 /** The id of a stream in its category. */

@@ -12,7 +12,7 @@ import { type Change, changesOf } from "../data/difference.ts"
 import { field } from "../data/exact.ts"
 import { JsonLine, JsonView } from "../parts/JsonView.tsx"
 import { causePosition, causeStream } from "../parts/metadata.ts"
-import { categoryOf, Mark, number, PositionLink, StreamLink, Text } from "../parts/Names.tsx"
+import { categoryOf, counted, Mark, number, PositionLink, StreamLink, Text } from "../parts/Names.tsx"
 import { Failure, Loading } from "../parts/States.tsx"
 import { At } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
@@ -334,7 +334,7 @@ export const Entity = ({ params: { entity = "", id = "" } }: { readonly params: 
                 aria-keyshortcuts="s"
                 data-does="to its stream"
               >
-                {number(last + 1)} messages
+                {counted(last + 1, "message")}
               </a>
             </span>
           )}

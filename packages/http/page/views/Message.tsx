@@ -13,6 +13,7 @@ import { causePosition, causeStream, correlation } from "../parts/metadata.ts"
 import { categoryOf, Mark, number, StreamLink, Text } from "../parts/Names.tsx"
 import { Empty, Loaded } from "../parts/States.tsx"
 import { Ago, At } from "../parts/Time.tsx"
+import { TroubleMark, useTroubles } from "../parts/Trouble.tsx"
 import { View } from "../parts/View.tsx"
 import type { Params } from "./routes.ts"
 import { Trace } from "./Trace.tsx"
@@ -39,6 +40,23 @@ const Decoded = ({ decoded }: { readonly decoded: Answer<"GET", "/messages/:glob
     return <p class="dim">No event of its category has this type, so readers skip it or refuse it.</p>
   }
   return decoded.data === undefined ? <p class="dim">It does not fit its schema.</p> : <JsonView value={decoded.data} />
+}
+
+/** A browser lays out no more text than this in a moment. */
+const maxRaw = 100_000
+
+const Raw = ({ value }: { readonly value: RecordedMessage["data"] }) => {
+  const text = write(value, 2)
+  return (
+    <>
+      <pre class="raw json" tabIndex={0}><Text hasLines>{text.slice(0, maxRaw).toWellFormed()}</Text></pre>
+      {text.length <= maxRaw ? null : (
+        <p class="dim">
+          These are the first {number(maxRaw)} of {number(text.length)} characters: Copy JSON has all.
+        </p>
+      )}
+    </>
+  )
 }
 
 const Data = ({ message }: { readonly message: RecordedMessage }) => {
@@ -73,7 +91,7 @@ const Data = ({ message }: { readonly message: RecordedMessage }) => {
       )}
       <div class="body">
         {shape === "JSON"
-          ? <pre class="raw json" tabIndex={0}><Text>{write(message.data, 2)}</Text></pre>
+          ? <Raw value={message.data} />
           : shape === "tree"
           ? <JsonView value={message.data} />
           : <Loaded load={load} lines={3}>{(decoded) => <Decoded decoded={decoded} />}</Loaded>}
@@ -191,6 +209,7 @@ const Effects = ({ position }: { readonly position: number }) => {
   const load = useAnswer(
     get("/messages/:globalPosition/effects", { params: { globalPosition: position }, query: { limit: 20 } })
   )
+  const troubles = useTroubles()
   return (
     <Loaded load={load} lines={2}>
       {({ effects, isComplete, lookedThrough }) => (
@@ -209,6 +228,7 @@ const Effects = ({ position }: { readonly position: number }) => {
                   </a>
                   <StreamLink name={message.streamName} />
                   <span class="dim">{wait.clockDiffers ? "clock?" : `${duration(wait.millis)} later`}</span>
+                  <TroubleMark trouble={troubles.get(message.globalPosition)} />
                 </li>
               ))}
             </ul>

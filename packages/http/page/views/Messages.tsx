@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks"
 import { address, go, hrefQuery, numberOf } from "../data/address.ts"
 import { useAnswer } from "../data/answers.ts"
 import { get, pathOf } from "../data/client.ts"
+import { HeldBackNote } from "../parts/HeldBack.tsx"
 import { number } from "../parts/Names.tsx"
 import { Empty, Loaded } from "../parts/States.tsx"
 import { View } from "../parts/View.tsx"
@@ -32,15 +33,7 @@ const Log = ({ from }: { readonly from: number }) => {
       <Loaded load={load} lines={16}>
         {({ hasMore, heldBack, messages, through }) => (
           <>
-            {heldBack === undefined ? null : (
-              <p class="note warn">
-                Readers of everything are held back at #{number(heldBack.position)} by {heldBack.writers.map((writer) =>
-                  writer.pid === undefined
-                    ? writer.preparedAs ?? "a transaction"
-                    : `pid ${writer.pid} (${writer.applicationName ?? "unnamed"})`
-                ).join(", ")}
-              </p>
-            )}
+            <HeldBackNote at={heldBack} />
             {messages.length === 0
               ? (
                 <Empty

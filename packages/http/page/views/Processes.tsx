@@ -1,13 +1,14 @@
 /**
  * The processes: how far each is, and what it waits for.
  */
-import { address, go, hrefQuery } from "../data/address.ts"
+import { address, hrefQuery } from "../data/address.ts"
 import { useAnswer } from "../data/answers.ts"
 import { get, pathOf } from "../data/client.ts"
 import { now } from "../data/clock.ts"
 import { duration } from "../data/durations.ts"
 import { LagCell } from "../parts/Lag.tsx"
 import { Mark, number, PositionLink, Text } from "../parts/Names.tsx"
+import { OpenById } from "../parts/OpenById.tsx"
 import { Empty, Loaded, NotLoaded } from "../parts/States.tsx"
 import { At } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
@@ -88,24 +89,6 @@ export const Processes = () => {
   )
 }
 
-/** Goes to one process by its id. */
-const Open = ({ process }: { readonly process: string }) => (
-  <form
-    class="filters"
-    onSubmit={(event) => {
-      event.preventDefault()
-      const id = new FormData(event.currentTarget).get("id")
-      if (typeof id === "string" && id !== "") go(pathOf("/processes/:process/:id", { process, id }))
-    }}
-  >
-    <label>
-      Id
-      <input class="mono" name="id" autocomplete="off" spellcheck={false} />
-    </label>
-    <button type="submit" class="small">Open</button>
-  </form>
-)
-
 const limit = 100
 
 const Instances = ({ process }: { readonly process: string }) => {
@@ -126,7 +109,11 @@ const Instances = ({ process }: { readonly process: string }) => {
           {tab("waiting")}
           {tab("overdue")}
         </div>
-        <Open process={process} />
+        <OpenById
+          label="Id"
+          name={`Id of ${process}`}
+          to={(id) => pathOf("/processes/:process/:id", { process, id })}
+        />
       </div>
       <Loaded load={load}>
         {({ instances }) =>

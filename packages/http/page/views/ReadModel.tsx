@@ -1,55 +1,39 @@
 /**
  * One read model: its builds, and what an administrator does to them. A rebuild runs as long as this view is open.
  */
-import { useSignal } from "@preact/signals"
-import { useEffect, useRef } from "preact/hooks"
+import { useRef } from "preact/hooks"
 import type { Progress as ProgressSchema } from "../../src/ReadersApi.ts"
 import { useAnswer } from "../data/answers.ts"
 import type { Json } from "../data/api.ts"
-import { get, post, type Problem, remove, type Request } from "../data/client.ts"
+import { get, post, remove, type Request } from "../data/client.ts"
 import { duration } from "../data/durations.ts"
-import { followOnce } from "../data/progress.ts"
+import { type Run, useRun } from "../data/progress.ts"
 import { whyNot } from "../data/sender.ts"
 import { Action, WhyNot } from "../parts/Action.tsx"
+import { HeldBackNote } from "../parts/HeldBack.tsx"
 import { FailureLine, LagCell } from "../parts/Lag.tsx"
 import { number, PositionLink, Text } from "../parts/Names.tsx"
 import { Empty, Failure, Loaded } from "../parts/States.tsx"
 import { At } from "../parts/Time.tsx"
 import { View } from "../parts/View.tsx"
-import { RightNow, runsOf } from "./Consumers.tsx"
+import { heldBackOf, RightNow, runsOf } from "./Consumers.tsx"
 import { type BuildLag, buildsOf, BuildState, type ReadModel as Seen } from "./ReadModels.tsx"
 import type { Params } from "./routes.ts"
 
 type Progress = Json<typeof ProgressSchema.Type>
 
 /** What a rebuild has told last. */
-interface Running {
+interface Told {
   readonly title: string
   readonly progress: Progress | undefined
-  readonly problem: Problem | undefined
-  readonly isOver: boolean
 }
 
 /** A progress that an event has: the API's own tests hold it against its schema. */
 const progressOf = (data: unknown): Progress | undefined =>
   typeof data === "object" && data !== null && "handled" in data ? data as Progress : undefined
 
-const problemOf = (data: unknown): Problem => {
-  const { detail, status, title, type } = (typeof data === "object" && data !== null ? data : {}) as Record<
-    string,
-    unknown
-  >
-  return {
-    status: typeof status === "number" ? status : 0,
-    type: typeof type === "string" ? type.replace("urn:eventfold:problem:", "") : "unknown",
-    title: typeof title === "string" ? title : "The rebuild has failed",
-    detail: typeof detail === "string" ? detail : undefined,
-    fields: {}
-  }
-}
-
-const ProgressPanel = ({ onStop, running: { isOver, problem, progress, title } }: {
-  readonly running: Running
+const ProgressPanel = ({ onStop, running: { isOver, problem, told: { progress, title } } }: {
+  readonly running: Run<Told>
   readonly onStop: () => void
 }) => {
   const part = progress === undefined || progress.of === 0 ? 0 : progress.handled / progress.of
@@ -95,28 +79,19 @@ const ProgressPanel = ({ onStop, running: { isOver, problem, progress, title } }
   )
 }
 
-/** Runs a rebuild or a switch, and shows what it tells. */
+/** Runs a rebuild or a switch. */
 const useRebuild = (onEnd: () => void) => {
-  const running = useSignal<Running | undefined>(undefined)
-  const controller = useRef<AbortController | undefined>(undefined)
-  useEffect(() => () => controller.current?.abort(), [])
-  const begin = (title: string, request: Request<unknown>): void => {
-    controller.current?.abort()
-    const own = new AbortController()
-    controller.current = own
-    running.value = { title, progress: undefined, problem: undefined, isOver: false }
-    const change = (part: Partial<Running>) => {
-      if (controller.current === own && running.value !== undefined) running.value = { ...running.value, ...part }
-    }
-    void followOnce(request, ({ data, event }) => {
-      if (event === "progress") change({ progress: progressOf(data) })
-      if (event === "failed") change({ problem: problemOf(data) })
-    }, own.signal).then((problem) => {
-      change(problem === undefined ? { isOver: true } : { isOver: true, problem })
-      onEnd()
-    })
+  const { begin, run, stop } = useRun<Told>(onEnd)
+  return {
+    running: run,
+    begin: (title: string, request: Request<unknown>) =>
+      begin(
+        request,
+        { title, progress: undefined },
+        (told, { data, event }) => event === "progress" ? { ...told, progress: progressOf(data) } : told
+      ),
+    stop
   }
-  return { running: running.value, begin, stop: () => controller.current?.abort() }
 }
 
 /**
@@ -345,6 +320,7 @@ export const ReadModel = ({ params: { model: readModel = "" } }: { readonly para
   }
   const builds = buildsOf(model)
   const live = builds.find(({ build }) => build.state === "live")
+  const runs = runsOf(runners.value?.runners, "read model", readModel)
   const isLoadedHere = model.version !== null
   return (
     <View
@@ -370,6 +346,7 @@ export const ReadModel = ({ params: { model: readModel = "" } }: { readonly para
         </>
       }
     >
+      <HeldBackNote at={heldBackOf(runs, model.status)} />
       {running === undefined ? null : <ProgressPanel running={running} onStop={stop} />}
       <section class="panel" aria-label="Builds">
         <div class="title">
@@ -411,7 +388,7 @@ export const ReadModel = ({ params: { model: readModel = "" } }: { readonly para
           )}
       </section>
       <RightNow
-        runs={runsOf(runners.value?.runners, "read model", readModel)}
+        runs={runs}
         facts={({ failed, handled, rate, skipped }) => (
           <>
             <dt>Rate</dt>

@@ -8,6 +8,7 @@ import { about } from "../data/sender.ts"
 import { counted, number, Text } from "../parts/Names.tsx"
 import { Empty, Loaded } from "../parts/States.tsx"
 import { View } from "../parts/View.tsx"
+import { Verify } from "./Verify.tsx"
 
 type Description = Answer<"GET", "/store">
 
@@ -170,6 +171,7 @@ export const Store = () => {
       </div>
       {load.value === undefined ? null : (
         <>
+          <Verify />
           <Relations store={load.value} />
           <Privileges store={load.value} />
         </>

@@ -11,11 +11,12 @@ import { isPaused } from "../data/clock.ts"
 import { duration } from "../data/durations.ts"
 import { field } from "../data/exact.ts"
 import { JsonLine } from "../parts/JsonView.tsx"
-import { causePosition, causeStream } from "../parts/metadata.ts"
+import { causePosition, causeStream, correlation } from "../parts/metadata.ts"
 import { categoryOf, counted, Mark, number, PositionLink, Text } from "../parts/Names.tsx"
 import { saveLines } from "../parts/save.ts"
 import { Empty, Failure, Loaded } from "../parts/States.tsx"
 import { At } from "../parts/Time.tsx"
+import { TroubleMark, useTroubles } from "../parts/Trouble.tsx"
 import { View } from "../parts/View.tsx"
 import { StateLinks } from "./Entities.tsx"
 import type { Params } from "./routes.ts"
@@ -43,12 +44,13 @@ const CauseLink = ({ message: { metadata } }: { readonly message: RecordedMessag
   )
 }
 
-const Row = ({ before, isChosen, message, misfit }: {
+const Row = ({ before, isChosen, message, misfit, trouble }: {
   readonly message: RecordedMessage
   /** The message of the row above. */
   readonly before: RecordedMessage | undefined
   readonly isChosen: boolean
   readonly misfit: string | undefined
+  readonly trouble: Parameters<typeof TroubleMark>[0]["trouble"]
 }) => {
   const step = before === undefined ? 0 : Math.abs(Date.parse(message.time) - Date.parse(before.time))
   return (
@@ -78,6 +80,7 @@ const Row = ({ before, isChosen, message, misfit }: {
         </td>
         <td class="wide">
           {misfit === undefined ? null : <span class="badge bad" title={misfit}>does not decode</span>}
+          <TroubleMark trouble={trouble} />
           <JsonLine value={message.data} />
         </td>
         <td class="clip narrow-gone">
@@ -94,6 +97,7 @@ const Timeline = ({ at, messages, misfits }: {
   readonly at: number | undefined
 }) => {
   const first = messages[0]?.globalPosition
+  const troubles = useTroubles()
   useEffect(() => {
     document.querySelector("main tr[aria-current]")?.scrollIntoView({ block: "center" })
   }, [at, first])
@@ -119,6 +123,7 @@ const Timeline = ({ at, messages, misfits }: {
               before={messages[index - 1]}
               isChosen={message.position === at}
               misfit={misfits.get(message.position)}
+              trouble={troubles.get(message.globalPosition)}
             />
           ))}
         </tbody>
@@ -181,6 +186,12 @@ const Jump = ({ streamName, version }: { readonly streamName: string; readonly v
   )
 }
 
+/** What its messages are correlated by: most often the stream with which it began, else itself. */
+const correlationOf = (messages: ReadonlyArray<RecordedMessage> | undefined, streamName: string): string => {
+  const told = messages?.map(({ metadata }) => field(metadata, correlation)).find((one) => typeof one === "string")
+  return typeof told === "string" && told !== "" ? told : streamName
+}
+
 /** The window that the address asks for: around `at`, or from `from` in a direction; else the newest messages. */
 const windowOf = (): { readonly from: number | undefined; readonly direction: "forwards" | "backwards" } => {
   const at = numberOf("at")
@@ -234,6 +245,14 @@ export const Stream = ({ params }: { readonly params: Params }) => {
       actions={
         <>
           <StateLinks streamName={streamName} />
+          <a
+            class="button"
+            aria-keyshortcuts="w"
+            data-does="to what happened because of it"
+            href={pathOf("/correlations/:streamName", { streamName: correlationOf(page.value?.messages, streamName) })}
+          >
+            Trace
+          </a>
           <button type="button" aria-keyshortcuts="r" onClick={reload} disabled={isPaused.value}>Look again</button>
           <button
             type="button"

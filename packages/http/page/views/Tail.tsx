@@ -3,7 +3,7 @@
  */
 import { useSignal } from "@preact/signals"
 import type { ComponentChildren } from "preact"
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks"
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks"
 import { hrefQuery } from "../data/address.ts"
 import { useAnswer } from "../data/answers.ts"
 import type { RecordedMessage } from "../data/api.ts"
@@ -14,7 +14,7 @@ import { number } from "../parts/Names.tsx"
 import { Spark } from "../parts/Spark.tsx"
 import { Empty, Failure, Loading } from "../parts/States.tsx"
 import { filters, Head, Rows } from "./MessageRows.tsx"
-import { add, empty, kept, type Tail as Shown } from "./sample.ts"
+import { add, caughtUp, empty, kept, type Tail as Shown } from "./sample.ts"
 
 /** How many positions before the end it begins. */
 const before = 100
@@ -54,14 +54,16 @@ export const Tail = (
   const end = useAnswer(get("/now"))
   const shown = useSignal<Shown<RecordedMessage>>(empty)
   const waiting = useRef<Array<RecordedMessage>>([])
+  /** How many that waited were let go. */
+  const cut = useRef(0)
   const held = useSignal(0)
   const rates = useSignal<ReadonlyArray<number>>([])
   const box = useRef<HTMLDivElement>(null)
   const follows = useSignal(true)
 
-  // Where it begins is fixed, so that a later answer does not begin again.
+  // Where it begins is fixed, so that a later answer does not begin again. One that was kept may be old.
   const start = useRef<number | undefined>(undefined)
-  start.current ??= end.value === undefined ? undefined : Math.max(1, end.value.end - before + 1)
+  start.current ??= end.value === undefined || end.isLoading ? undefined : Math.max(1, end.value.end - before + 1)
   const path = start.current === undefined ? undefined : pathOf("/live", {}, { from: start.current, ...filters() })
 
   const take = ({ data, event }: Event) => {
@@ -70,7 +72,7 @@ export const Tail = (
     if (event !== "message" || !isMessage(data)) return
     waiting.current.push(data)
     // What nobody looks at is counted, and only the newest of it is kept.
-    if (waiting.current.length > 4 * kept) waiting.current.splice(0, waiting.current.length - 2 * kept)
+    if (waiting.current.length > 4 * kept) cut.current += waiting.current.splice(0, 2 * kept).length
     if (isPaused.value) newInPause.value += 1
     else if (!follows.value) held.value += 1
     if (isCaughtUp.current) came.current += 1
@@ -78,10 +80,18 @@ export const Tail = (
   const came = useRef(0)
   const isCaughtUp = useRef(false)
   const connection = useFeed(path, take, { inPause: "keep" })
+  const isCut = connection._tag === "Broken"
+  useEffect(() => {
+    // What was written meanwhile comes at once, and is not a rate.
+    if (isCut) isCaughtUp.current = false
+  }, [isCut])
 
+  // The first messages were there before, and what has waited is shown as far as it is kept: neither is faster than a person.
+  const isBehind = useRef(true)
   useEffect(() => {
     let ticks = 0
     let counted = 0
+    let shownAt = performance.now()
     const timer = setInterval(() => {
       counted += came.current
       came.current = 0
@@ -90,10 +100,20 @@ export const Tail = (
         rates.value = [...rates.value, counted].slice(-seconds)
         counted = 0
       }
-      if (isPaused.value || !follows.value || waiting.current.length === 0) return
-      const messages = waiting.current
+      const since = performance.now() - shownAt
+      shownAt += since
+      if (isPaused.value || !follows.value) {
+        isBehind.current = true
+        return
+      }
+      const [messages, left] = [waiting.current, cut.current]
       waiting.current = []
-      shown.value = add(shown.value, messages, shown.value.seen === 0 ? 10_000 : pulse)
+      cut.current = 0
+      shown.value = isBehind.current || !isCaughtUp.current
+        ? caughtUp(shown.value, messages)
+        : add(shown.value, messages, since, left)
+      // The messages before the heartbeat have come with it.
+      isBehind.current = !isCaughtUp.current
     }, pulse)
     return () => clearInterval(timer)
   }, [shown, rates, follows])
@@ -101,7 +121,7 @@ export const Tail = (
   useLayoutEffect(() => {
     const element = box.current
     if (element !== null && follows.value) element.scrollTop = element.scrollHeight
-  }, [shown.value, follows.value])
+  }, [shown.value.messages, follows.value])
 
   const catchUp = () => {
     follows.value = true
@@ -109,6 +129,7 @@ export const Tail = (
   }
 
   const { messages, oneIn } = shown.value
+  const rows = useMemo(() => <Rows messages={messages} />, [messages])
   return (
     <section class="panel tail" aria-label="Live tail">
       <div class="title">{form}{order}</div>
@@ -154,9 +175,7 @@ export const Tail = (
           : (
             <table>
               <Head />
-              <tbody>
-                <Rows messages={messages} />
-              </tbody>
+              <tbody>{rows}</tbody>
             </table>
           )}
       </div>

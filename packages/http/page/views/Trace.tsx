@@ -11,6 +11,7 @@ import { duration } from "../data/durations.ts"
 import { categoryOf, counted, Mark, number, PositionLink, StreamLink, Text } from "../parts/Names.tsx"
 import { Empty, Loaded, Loading } from "../parts/States.tsx"
 import { At } from "../parts/Time.tsx"
+import { TroubleMark, useTroubles } from "../parts/Trouble.tsx"
 import { View } from "../parts/View.tsx"
 import { type Node, spanOf, type Traced, tree, waitOf } from "./causes.ts"
 import type { Params } from "./routes.ts"
@@ -22,13 +23,14 @@ const maxGraph = 500
 
 interface ShapeProps {
   readonly nodes: ReadonlyArray<Node>
+  readonly troubles: ReturnType<typeof useTroubles>
   /** The message that is looked at. */
   readonly current: number | undefined
 }
 
 const clockNote = "it has an earlier time than its cause: the clocks of two writers differ"
 
-const Waterfall = ({ current, nodes }: ShapeProps) => {
+const Waterfall = ({ current, nodes, troubles }: ShapeProps) => {
   const { length, start } = useMemo(() => spanOf(nodes), [nodes])
   const at = (time: string) => length === 0 ? 0 : 100 * (Date.parse(time) - start) / length
   return (
@@ -67,7 +69,8 @@ const Waterfall = ({ current, nodes }: ShapeProps) => {
                   <span class="unseen">{depth === 0 ? "" : `level ${depth + 1}: `}</span>
                   <a data-row class="type" href={pathOf("/messages/:position", { position: message.globalPosition })}>
                     <Text>{message.type}</Text>
-                  </a>
+                  </a>{" "}
+                  <TroubleMark trouble={troubles.get(message.globalPosition)} />
                 </th>
                 <td class="clip narrow-gone">
                   <StreamLink name={message.streamName} />
@@ -92,7 +95,7 @@ const Waterfall = ({ current, nodes }: ShapeProps) => {
   )
 }
 
-const Table = ({ current, nodes }: ShapeProps) => {
+const Table = ({ current, nodes, troubles }: ShapeProps) => {
   const inOrder = useMemo(() => nodes.toSorted((a, b) => a.message.globalPosition - b.message.globalPosition), [nodes])
   return (
     <div class="scroll">
@@ -118,7 +121,7 @@ const Table = ({ current, nodes }: ShapeProps) => {
                 <PositionLink isRow position={node.message.globalPosition} />
               </th>
               <td class="type">
-                <Text>{node.message.type}</Text>
+                <Text>{node.message.type}</Text> <TroubleMark trouble={troubles.get(node.message.globalPosition)} />
               </td>
               <td>
                 <StreamLink name={node.message.streamName} />
@@ -183,6 +186,7 @@ export const Trace = ({ around, streamName }: {
     params: { streamName },
     query: { limit: pageSize, around }
   }))
+  const troubles = useTroubles()
   const asked = address.value.query.get("as")
   const name = isShape(asked) ? asked : "waterfall"
   const Shape = shapes[name]
@@ -243,7 +247,7 @@ export const Trace = ({ around, streamName }: {
                     None that you may read has this correlation, as far as the store has looked.
                   </Empty>
                 )
-                : <Shape nodes={nodes} current={around} />}
+                : <Shape nodes={nodes} troubles={troubles} current={around} />}
             </>
           )
         }}

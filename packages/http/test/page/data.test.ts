@@ -3,11 +3,11 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { distance, duration } from "../../page/data/durations.ts"
-import { Exact, field, parse, type Value, write } from "../../page/data/exact.ts"
+import { Exact, field, isSmall, parse, type Value, write, writeStart } from "../../page/data/exact.ts"
 import { meanings } from "../../page/data/meanings.ts"
 import { pathOf } from "../../page/data/paths.ts"
 import { spanOf, tree } from "../../page/views/causes.ts"
-import { add, empty, kept, perSecond, sampled } from "../../page/views/sample.ts"
+import { add, caughtUp, empty, kept, perSecond, sampled } from "../../page/views/sample.ts"
 
 describe("JSON of the page", () => {
   it("keeps numbers as they are written", () => {
@@ -28,6 +28,27 @@ describe("JSON of the page", () => {
   it("is written with line breaks, and reads the same", () => {
     const value: Value = { a: [1, { b: null }], c: {}, d: [], e: "\u202e\"" }
     assert.strictEqual(write(value, 2), JSON.stringify(value, null, 2))
+  })
+})
+
+describe("the beginning of a value", () => {
+  it("is the JSON text, cut where it is long", () => {
+    const value: Value = { a: [1, "two", null], b: { c: true, d: new Exact("1.50") }, e: [], f: {} }
+    assert.strictEqual(writeStart(value, 400), write(value))
+    for (let most = 0; most < write(value).length; most++) {
+      assert.strictEqual(writeStart(value, most), `${write(value).slice(0, most)}…`)
+    }
+    assert.strictEqual(writeStart("x".repeat(1_000), 5), `"xxxx…`)
+    assert.strictEqual(writeStart("😀😀", 2), `"\ufffd…`)
+  })
+
+  it("is written of a value whose parts no stack could hold", () => {
+    let deep: Value = "here"
+    for (let level = 0; level < 100_000; level++) deep = [deep]
+    assert.strictEqual(writeStart(deep, 3), "[[[…")
+    assert.isFalse(isSmall(deep, 300))
+    assert.isTrue(isSmall([[["here"]]], 4))
+    assert.isFalse(isSmall({ a: [1, 2, 3] }, 4))
   })
 })
 
@@ -64,6 +85,8 @@ describe("the search box", () => {
     ["#48,211", "messages/48211"],
     ["48211", "messages/48211"],
     ["account", "streams?category=account"],
+    ["order 7", "streams/order-7"],
+    ["order #7", "streams/order-7"],
     ["corr:order-7", "correlations/order-7"],
     ["01a2293a-7f69-38e2-9340-d153224b7925", "messages?id=01a2293a-7f69-38e2-9340-d153224b7925"],
     [" payment:command-a/b?c ", "streams/payment%3Acommand-a%2Fb%3Fc"]
@@ -125,16 +148,26 @@ describe("the live tail", () => {
   it("shows all of what a person can read, and a sample of the rest with its last one", () => {
     assert.deepStrictEqual(sampled(range(5), 5), range(5))
     assert.deepStrictEqual(sampled(range(10), 5), [1, 3, 5, 7, 9])
-    const calm = add(empty, range(50), 250)
-    assert.deepStrictEqual([calm.messages.length, calm.oneIn, calm.seen], [50, 1, 50])
+    // However they come: one by one, or a second's at once.
+    const calm = add(empty, range(perSecond), 250)
+    assert.deepStrictEqual([calm.messages.length, calm.oneIn, calm.seen], [perSecond, 1, perSecond])
     const rush = add<number>(calm, range(1_000), 250)
-    assert.deepStrictEqual([rush.messages.length, rush.oneIn, rush.seen], [50 + perSecond / 4, 20, 1_050])
+    assert.deepStrictEqual([rush.messages.length, rush.oneIn, rush.seen], [perSecond + perSecond / 4, 20, 1_200])
     assert.strictEqual(rush.messages.at(-1), 999)
   })
 
+  it("says that it is a sample whenever one message is left out, and for a while after", () => {
+    const full = add(empty, range(perSecond), 0)
+    const over = add<number>(full, range(60), 250)
+    assert.deepStrictEqual([over.messages.length, over.oneIn], [perSecond + 50, 2])
+    const less = add<number>(over, [1], 250)
+    assert.deepStrictEqual([less.messages.length, less.oneIn], [perSecond + 51, 2])
+    assert.strictEqual(add<number>(less, [], 10_000).oneIn, 1)
+  })
+
   it("keeps the newest", () => {
-    const full = add<number>(add<number>(empty, range(kept), 10_000), [7], 250)
-    assert.lengthOf(full.messages, kept)
+    const full = add<number>(caughtUp<number>(empty, range(kept)), [7], 250)
+    assert.deepStrictEqual([full.messages.length, full.oneIn], [kept, 1])
     assert.deepStrictEqual([full.messages[0], full.messages.at(-1)], [1, 7])
   })
 })

@@ -40,3 +40,17 @@ export const onRead = [Problem.InvalidRequest, Problem.Forbidden, Problem.Unavai
 
 /** The problems of a read that takes nothing of the request but a name. */
 export const onList = [Problem.Forbidden, Problem.Unavailable] as const
+
+/** The events that all answers have which tell of something as it runs: that it still does, and the problem with which it ended. */
+export const runEvents = [
+  Schema.Struct({ event: Schema.Literal("heartbeat"), data: Schema.fromJsonString(Schema.Struct({})) }),
+  Schema.Struct({
+    event: Schema.Literal("failed"),
+    data: Schema.fromJsonString(Schema.Struct({
+      type: Schema.String,
+      title: Schema.String,
+      status: Schema.Int,
+      detail: Schema.optionalKey(Schema.String)
+    }))
+  })
+] as const
