@@ -1,49 +1,53 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Schema, Stream } from "effect"
+import { Duration } from "effect"
 import * as Arbitrary from "effect/Arbitrary"
 import { Message, StreamName } from "eventfold"
 import { afterWhich, margin } from "../src/internal/consumer/firstSince.ts"
-import { Duration } from "effect"
 
 const begin = Date.UTC(2026, 0, 1)
 
 const at = (millis: number) => DateTime.makeUnsafe(begin + millis)
 
 /** A log by the positions and times of its messages, which counts its reads. */
-const logOf = Effect.fnUntraced(function*(messages: ReadonlyArray<{ readonly position: number; readonly millis: number }>) {
-  const streamName = yield* StreamName.parse("account-1")
-  const id = yield* Message.nextId
-  const recorded = messages.map(({ millis, position }): Message.RecordedMessage => ({
-    id,
-    streamName,
-    type: "Happened",
-    position,
-    globalPosition: position,
-    data: null,
-    metadata: null,
-    time: at(millis)
-  }))
-  let reads = 0
-  let scanned = 0
-  return {
-    reads: () => reads,
-    scanned: () => scanned,
-    end: messages.at(-1)?.position ?? 0,
-    log: {
-      firstFrom: (from: number) =>
-        Effect.sync(() => {
-          reads += 1
-          return recorded.find(({ globalPosition }) => globalPosition >= from)
-        }),
-      from: (from: number) =>
-        Stream.fromIterable(recorded.filter(({ globalPosition }) => globalPosition >= from)).pipe(
-          Stream.tap(() => Effect.sync(() => {
-            scanned += 1
-          }))
-        )
+const logOf = Effect.fnUntraced(
+  function*(messages: ReadonlyArray<{ readonly position: number; readonly millis: number }>) {
+    const streamName = yield* StreamName.parse("account-1")
+    const id = yield* Message.nextId
+    const recorded = messages.map(({ millis, position }): Message.RecordedMessage => ({
+      id,
+      streamName,
+      type: "Happened",
+      position,
+      globalPosition: position,
+      data: null,
+      metadata: null,
+      time: at(millis)
+    }))
+    let reads = 0
+    let scanned = 0
+    return {
+      reads: () => reads,
+      scanned: () => scanned,
+      end: messages.at(-1)?.position ?? 0,
+      log: {
+        firstFrom: (from: number) =>
+          Effect.sync(() => {
+            reads += 1
+            return recorded.find(({ globalPosition }) => globalPosition >= from)
+          }),
+        from: (from: number) =>
+          Stream.fromIterable(recorded.filter(({ globalPosition }) => globalPosition >= from)).pipe(
+            Stream.tap(() =>
+              Effect.sync(() => {
+                scanned += 1
+              })
+            )
+          )
+      }
     }
   }
-})
+)
 
 describe("the first message since a time", () => {
   it.effect("is found whatever the positions are, and times that go back by less than the margin", () =>
@@ -59,7 +63,10 @@ describe("the first message since a time", () => {
       Effect.fnUntraced(function*({ steps, time }) {
         let position = 0
         let now = 0
-        const messages = steps.map(({ gap, pause, took }) => ({ position: position += gap, millis: (now += pause) - took }))
+        const messages = steps.map(({ gap, pause, took }) => ({
+          position: position += gap,
+          millis: (now += pause) - took
+        }))
         const { end, log } = yield* logOf(messages)
         const first = messages.find(({ millis }) => millis >= time)
         const before = messages.filter((message) => first === undefined || message.position < first.position)

@@ -38,7 +38,10 @@ it("a batch has at most as many messages as one transaction may handle", () => {
 })
 
 it("a page is whole transactions, about as large as other pages, unless its size is given", () => {
-  const sizes = [[1, undefined], [300, undefined], [500, undefined], [1_000, undefined], [4_096, undefined], [500, 700]] as const
+  const sizes = [[1, undefined], [300, undefined], [500, undefined], [1_000, undefined], [4_096, undefined], [
+    500,
+    700
+  ]] as const
   assert.deepStrictEqual(
     sizes.map(([atOnce, batchSize]) => pageSize({ atOnce, options: { version: 1, batchSize } })),
     [1_024, 900, 1_000, 1_000, 4_096, 700]

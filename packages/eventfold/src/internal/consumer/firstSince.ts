@@ -21,6 +21,8 @@ export interface Log<E> {
  */
 export const margin = Duration.minutes(1)
 
+const isBefore = (message: RecordedMessage, time: DateTime.Utc): boolean => DateTime.isLessThan(message.time, time)
+
 /**
  * The highest global position after which all messages are found that were written at a time or later, 0 for the beginning. `end` is
  * a position that no message of interest is beyond, unless it was written meanwhile.
@@ -30,7 +32,6 @@ export const margin = Duration.minutes(1)
  * first.
  */
 export const afterWhich = Effect.fnUntraced(function*<E>(log: Log<E>, time: DateTime.Utc, end: number) {
-  const isBefore = (message: RecordedMessage, time: DateTime.Utc) => DateTime.isLessThan(message.time, time)
   const early = DateTime.subtractDuration(time, margin)
   let after = 0
   let last = end

@@ -6,7 +6,10 @@ import { ofReadModel } from "../processor/subject.ts"
 import type { ReadModel } from "./definition.ts"
 
 /** What a definition says about the messages that it reads. */
-export type Reads = Pick<ReadModel<unknown, unknown>, "name" | "sources" | "categories" | "types" | "atOnce" | "options">
+export type Reads = Pick<
+  ReadModel<unknown, unknown>,
+  "name" | "sources" | "categories" | "types" | "atOnce" | "options"
+>
 
 /**
  * How many messages a page has at most: as many transactions' worth as make about a usual page. The rest of a page that is no

@@ -21,15 +21,8 @@ type Place = "alone" | "joined" | "outside"
 /** Chooses where the operations of a store run. */
 export interface Places {
   readonly transactions: Transactions
-  /**
-   * Runs a read: in the caller's transaction if there is one, unless the caller has asked for the outside. Without a transaction
-   * it may be `alone`, another way to read the same.
-   */
-  readonly read: <A, E>(
-    operation: string,
-    read: Effect.Effect<A, E>,
-    alone?: Effect.Effect<A, E>
-  ) => Effect.Effect<A, E | StoreError>
+  /** Runs a read: in the caller's transaction if there is one, unless the caller has asked for the outside. */
+  readonly read: <A, E>(operation: string, read: Effect.Effect<A, E>) => Effect.Effect<A, E | StoreError>
   /**
    * Runs a write: `alone`, or `joined` in a transaction. Outside of the caller's transaction, that is one on a connection
    * beside the pool.
@@ -187,9 +180,9 @@ export const make = (
         ),
       afterCommit: (effect) => placed((place) => place === "joined" ? sql.afterCommit(effect) : effect)
     },
-    read: <A, E>(operation: string, read: Effect.Effect<A, E>, alone = read) =>
+    read: <A, E>(operation: string, read: Effect.Effect<A, E>) =>
       placed((place): Effect.Effect<A, E | StoreError> => {
-        if (place === "alone") return alone
+        if (place === "alone") return read
         return place === "outside" ? readOutside(operation, read) : once(read)
       }),
     write: <A, E>(

@@ -52,7 +52,7 @@ export const timeOf = (time: Date): DateTime.Utc =>
  */
 export const recordedMessages = (
   { parseJson }: Pick<Statements, "parseJson">,
-  rows: Rows,
+  rows: ReadonlyArray<ReadonlyArray<unknown>>,
   isOfStream = false
 ): Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError> => {
   // The text form of a jsonb is always JSON.
@@ -79,14 +79,12 @@ export const recordedMessages = (
   return Effect.succeed(messages)
 }
 
-/** The rows of a query, each with the values of its columns. */
-export type Rows = ReadonlyArray<ReadonlyArray<unknown>>
-
-/** The position in its stream of the message of a row. */
-export const positionOf = (row: ReadonlyArray<unknown>): bigint => (row as MessageRow)[3]
-
 /** A page that decodes its messages when they are asked for. */
-export const messagePage = (statements: Statements, rows: Rows, isOfStream: boolean): MessagePage => {
+const messagePage = (
+  statements: Statements,
+  rows: ReadonlyArray<ReadonlyArray<unknown>>,
+  isOfStream: boolean
+): MessagePage => {
   const last = rows.at(-1) as MessageRow | undefined
   return {
     length: rows.length,
@@ -95,7 +93,8 @@ export const messagePage = (statements: Statements, rows: Rows, isOfStream: bool
   }
 }
 
-type Values = Effect.Effect<Rows, SqlError>
+/** The rows of a query, each with the values of its columns. */
+type Values = Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, SqlError>
 
 /** Reads messages. */
 export const readMessages = (statements: Statements, operation: string, rows: Values, isOfStream = false) =>

@@ -18,7 +18,6 @@ import * as Listing from "./listing.ts"
 import * as Positions from "./positions.ts"
 import { makeReads } from "./reads.ts"
 import * as Runners from "./runners.ts"
-import * as StreamLoads from "./streamLoads.ts"
 import * as Streams from "./streams.ts"
 import * as Trace from "./trace.ts"
 
@@ -46,16 +45,14 @@ export const make = Effect.fnUntraced(function*(
 ) {
   const { append, appendAll, joined, turns } = yield* Appends.make(statements, wakeUps, lockWaits, lineage, inline)
   const streams = Streams.make({ statements, places, lockWaits, turns, wakeUps })
-  const reads = makeReads(statements, call, readBackwards(statements))
   const backend: StoreBackend = {
     systemName,
     unreadable: makeUnreadable(statements.sql.config),
     ...placeReads(places, {
-      ...reads,
+      ...makeReads(statements, call, readBackwards(statements)),
       ...makeReadAll(statements, installedGapRule(statements.sql), readPage(statements)),
       identity
     }),
-    readStream: yield* StreamLoads.make(statements, call, places, reads.readStream),
     lineage,
     description: Description.make(statements, places, true),
     positions: yield* Positions.make(statements, lockWaits, places, lineage),

@@ -6,23 +6,10 @@ import type { CategoryPage, CategoryRange, CountAllRange, StoreBackend, StreamPa
 import type { CategoryName, StreamName } from "eventfold/StreamName"
 import { patiently } from "../client/bound.ts"
 import type { FunctionCall } from "../client/functionCalls.ts"
-import { messageColumns, messagePage, readMessagePage, readMessages } from "../client/messageRows.ts"
+import { messageColumns, readMessagePage, readMessages } from "../client/messageRows.ts"
 import type { Statements } from "../client/statements.ts"
 import { safePosition, wireNumber } from "../client/wireValues.ts"
 import { categoryFilters, categoryOf, isNotBookkeeping, isOfTypes, opaque } from "./filters.ts"
-
-/** Reads a page of a stream forwards, as rows. */
-export const streamRows = (statements: Statements, call: FunctionCall) => ({ from, limit, streamName }: StreamPage) =>
-  statements.query(
-    "readStream",
-    statements.sql`${
-      call(
-        streamName,
-        (name) =>
-          statements.sql`message_store.get_stream_messages(${name}, ${BigInt(from ?? 0)}, ${BigInt(limit)}) AS called`
-      )
-    }`.values
-  )
 
 type StreamReads = Pick<StoreBackend, "readStream" | "lastMessage" | "streamVersion" | "findMessage" | "messageById">
 
@@ -33,7 +20,13 @@ const streamReads = (
   backwards: StoreBackend["readStream"]
 ): StreamReads => {
   const { query, sql } = statements
-  const forwards = streamRows(statements, call)
+  const forwards = ({ from, limit, streamName }: StreamPage) =>
+    sql`${
+      call(
+        streamName,
+        (name) => sql`message_store.get_stream_messages(${name}, ${BigInt(from ?? 0)}, ${BigInt(limit)}) AS called`
+      )
+    }`
 
   const last = (streamName: StreamName, type: string | undefined) =>
     sql`${call(streamName, (name) => sql`message_store.get_last_stream_message(${name}, ${type ?? null}) AS called`)}`
@@ -55,7 +48,7 @@ const streamReads = (
     messageById: (id) => Effect.map(readMessages(statements, "messageById", findById(id)), Arr.head),
     readStream: (page) =>
       page.direction === "forwards"
-        ? Effect.map(forwards(page), (rows) => messagePage(statements, rows, true))
+        ? readMessagePage(statements, "readStream", forwards(page).values, true)
         : backwards(page),
     lastMessage: (streamName, type) =>
       Effect.map(readMessages(statements, "lastMessage", last(streamName, type).values, true), Arr.head),
