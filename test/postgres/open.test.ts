@@ -302,15 +302,35 @@ layer(Database.layer(), { excludeTestServices: true })("installing", (it) => {
       const { url } = yield* Database.make({ empty: true })
       const [, ...rest] = yield* files
       assert.isAbove(rest.length, 1)
-      // A table in the way, of the name of a view that is made late.
+      // The views are made late.
       yield* withSuperuser(url, (sql) =>
-        sql.unsafe("DO $$ BEGIN CREATE SCHEMA message_store; CREATE TABLE message_store.stream_summary (); END $$"))
+        sql.unsafe(`DO $$ BEGIN
+          CREATE FUNCTION public.refuse_views() RETURNS event_trigger LANGUAGE plpgsql
+            AS 'BEGIN RAISE EXCEPTION ''no views in this database''; END';
+          CREATE EVENT TRIGGER refuse_views ON ddl_command_start WHEN TAG IN ('CREATE VIEW')
+            EXECUTE FUNCTION public.refuse_views();
+        END $$`))
       const error = yield* refusal(Store.open(url, { install: true }))
       assert.instanceOf(error.reason, Postgres.OpenFailed)
-      assert.include(error.message, "\"stream_summary\" is not a view")
+      assert.include(error.message, "no views in this database")
       const tables = yield* withSuperuser(url, (sql) =>
         sql`SELECT to_regclass('message_store.messages')::text AS messages`)
       assert.deepStrictEqual(tables, [{ messages: null }])
+    }))
+
+  it.effect("leaves a schema alone that has something else in it", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.make({ empty: true })
+      yield* withSuperuser(url, (sql) =>
+        sql.unsafe("DO $$ BEGIN CREATE SCHEMA message_store; CREATE TABLE message_store.messages (text text); END $$"))
+      const error = yield* refusal(Store.open(url, { install: true }))
+      assert.include(error.message, "the schema message_store has objects, and they are not those of a message store")
+      const columns = yield* withSuperuser(url, (sql) =>
+        sql`SELECT * FROM message_store.messages`)
+      assert.deepStrictEqual(columns, [])
+      const schemas = yield* withSuperuser(url, (sql) =>
+        sql`SELECT to_regnamespace('eventfold')::text AS eventfold`)
+      assert.deepStrictEqual(schemas, [{ eventfold: null }])
     }))
 })
 
