@@ -5,10 +5,14 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
+import { isLong } from "../support/Form.ts"
 
-for (const server of inject("postgres")) {
+const [newest, ...others] = inject("postgres")
+
+for (const server of [newest, ...others]) {
   const store = Layer.unwrap(
     Effect.map(Database.make({ server }), ({ url }) => Postgres.layer({ url: Redacted.make(url) }))
   )
-  MessageStoreSuite.suite(server.name, store)
+  // Entities, consumers and processes call nothing but the store: on one server is enough for every day.
+  MessageStoreSuite.suite(server.name, store, { about: isLong || server === newest ? "everything" : "store" })
 }
