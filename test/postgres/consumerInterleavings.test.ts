@@ -12,6 +12,7 @@ import { MessageStore } from "eventfold/MessageStore"
 import * as PositionStore from "eventfold/PositionStore"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
+import { shortOrLong } from "../support/Form.ts"
 import * as Player from "../support/Player.ts"
 import * as Store from "../support/Store.ts"
 import { until } from "../support/Until.ts"
@@ -137,7 +138,7 @@ for (const server of inject("postgres")) {
             }
           }
         }).pipe(Effect.scoped),
-      { arbitrary: { runs: 20 } }
+      { arbitrary: { runs: shortOrLong(10, 20) } }
     )
   })
 }

@@ -78,7 +78,7 @@ const leaseHolder = Effect.gen(function*() {
 })
 
 /** For each kind of read model: docs/promises.md counts the kills of all kinds. `npx pnpm chaos` kills hundreds. */
-const kills = shortOrLong(6, 12)
+const kills = shortOrLong(3, 12)
 
 /** Workers of one read model, each a process. */
 const makeWorkers = Effect.fnUntraced(function*(settings: Omit<typeof Settings.Type, "worker">) {

@@ -69,13 +69,15 @@ it.layer(NodeServices.layer, { excludeTestServices: true })("the bank", (it) => 
 
       const refused = (args: string, line: string) => assertOneLineError(folder, args, line)
       yield* refused("withdraw alice 12.50", "alice has €10.00, which is €2.50 less than €12.50")
-      yield* refused("transfer alice carol 1", "there is no account carol: open it first")
-      yield* refused("close alice", "the account alice has €10.00 left: withdraw it first")
-      yield* refused("open bob", "the account bob already exists and belongs to bob: choose another name")
-      yield* refused("statement alice --at 2020-02-29", "there was no account alice at 2020-02-29T23:59:59.999Z")
       // Another store has other accounts.
       yield* refused("deposit alice 1 --data other", "there is no account alice: open it first")
-      yield* refused("deposit alice 1 --store memory", "there is no account alice: open it first")
+      if (Program.isLong) {
+        yield* refused("deposit alice 1 --store memory", "there is no account alice: open it first")
+        yield* refused("transfer alice carol 1", "there is no account carol: open it first")
+        yield* refused("close alice", "the account alice has €10.00 left: withdraw it first")
+        yield* refused("open bob", "the account bob already exists and belongs to bob: choose another name")
+        yield* refused("statement alice --at 2020-02-29", "there was no account alice at 2020-02-29T23:59:59.999Z")
+      }
       assert.strictEqual(yield* inFolder("statement alice --at 2999-12-31"), statement)
     }))
 
