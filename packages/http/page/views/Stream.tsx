@@ -22,7 +22,8 @@ import { StateLinks } from "./Entities.tsx"
 import type { Params } from "./routes.ts"
 import { positionAt } from "./streamTimes.ts"
 
-const pageSize = 100
+/** To show 100 took the browser longer than 50 milliseconds, which one feels. */
+const pageSize = 50
 
 /** A time without messages that is long enough to be seen. */
 const gap = 3_600_000
