@@ -5,26 +5,13 @@ import * as ReadModelSuite from "@eventfold/testing/ReadModelSuite"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import { SqlClient } from "effect/sql/SqlClient"
 import { inject } from "vitest"
+import * as Counts from "../support/Counts.ts"
 import * as Database from "../support/Database.ts"
 import { isLong } from "../support/Form.ts"
 import * as MessageDb from "../support/MessageDb.ts"
 
-const counting: ReadModelSuite.Counting<SqlClient> = {
-  tables: ["CREATE TABLE counts (key text PRIMARY KEY, count bigint NOT NULL)"],
-  add: (_, key, count) =>
-    Effect.flatMap(SqlClient, (sql) =>
-      sql`INSERT INTO counts VALUES (${key}, ${count})
-        ON CONFLICT (key) DO UPDATE SET count = counts.count + excluded.count`),
-  counts: (readModel) =>
-    Effect.gen(function*() {
-      const sql = yield* SqlClient
-      const rows = yield* sql<{ readonly key: string; readonly count: bigint }>`SELECT key, count
-        FROM ${sql(`${readModel}.counts`)}`
-      return Object.fromEntries(rows.map(({ count, key }) => [key, Number(count)]))
-    })
-}
+const counting = Counts.counting()
 
 const client = (url: string) => PgClient.layer({ url: Redacted.make(url) })
 

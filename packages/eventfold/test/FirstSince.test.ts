@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Schema, Stream } from "effect"
-import { Duration } from "effect"
+import { DateTime, Duration, Effect, Schema, Stream } from "effect"
 import * as Arbitrary from "effect/Arbitrary"
 import { Message, StreamName } from "eventfold"
 import { afterWhich, margin } from "../src/internal/consumer/firstSince.ts"
