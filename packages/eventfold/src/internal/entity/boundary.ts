@@ -19,6 +19,10 @@ import type { Freshness } from "./stateCache.ts"
  */
 export interface Boundary<Found, Events, E, R> {
   readonly streamNames: ReadonlyArray<string>
+  /** What the cache has of all streams, without a read, where a decision on that is worth it: see `proves`. */
+  readonly promising: () => Option.Option<Found>
+  /** Whether a write of the events fails unless all that was found is the latest. */
+  readonly proves: (events: Events) => boolean
   readonly load: (freshness: Freshness | "assumeEmpty") => Effect.Effect<Found, E, R>
   /** Loads the latest state when an older one is known, which met a conflict or turned out to be written already. */
   readonly loadAgain: (known: Found, conflict: WrongExpectedVersion | undefined) => Effect.Effect<Found, E, R>
@@ -127,6 +131,8 @@ export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
   append: (append: Append) => Effect.Effect<AppendResult, E | WrongExpectedVersion>
 ): Boundary<Fold<S>, ReadonlyArray<Event>, ReadError | InvalidMessage | E, R | MessageStore> => ({
   streamNames: [stream.streamName],
+  promising: stream.promising,
+  proves: (events) => events.length > 0,
   load: (freshness) => load(stream, freshness),
   loadAgain: (known, conflict) => loadAgain(stream, known, conflict),
   check: (found) =>
@@ -182,6 +188,13 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
   R | MessageStore
 > => ({
   streamNames: streams.map(({ streamName }) => streamName),
+  promising: () =>
+    Option.all(streams.map((stream) => Option.map(stream.promising(), (fold) => ({ stream, fold })))),
+  // A stream that is only read may have changed, unless the write checks it.
+  proves: (events) => {
+    const writing = events.filter(({ length }) => length > 0).length
+    return writing > 0 && (checkReads || writing === events.length)
+  },
   load: (freshness) =>
     Effect.forEach(streams, (stream) => Effect.map(load(stream, freshness), (fold) => ({ stream, fold })), {
       concurrency

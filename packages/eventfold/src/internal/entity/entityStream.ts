@@ -38,6 +38,8 @@ export interface EntityStream<S, Event, Recorded, R> {
   readonly streamName: StreamName
   /** The state of a stream that does not exist. */
   readonly empty: Fold<S>
+  /** The cached state for a decision whose append fails unless it is the latest; none without a cache, and where it is not worth it. */
+  readonly promising: () => Option.Option<Fold<S>>
   readonly load: (freshness: Freshness) => Effect.Effect<Fold<S>, ReadError, MessageStore | R>
   /** Loads the latest state when an older one is known. */
   readonly loadSince: (known: Fold<S>) => Effect.Effect<Fold<S>, ReadError, MessageStore | R>
@@ -158,6 +160,7 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
   const stream: EntityStream<S, Category.Event<C>, Category.RecordedEvent<C>, Category.Services<C>> = {
     streamName,
     empty: emptyFold(initial),
+    promising: () => cache === undefined ? Option.none() : cache.promising(streamName),
     load: (freshness) => cache === undefined ? uncached(Option.none()) : cache.get(streamName, freshness, refreshFrom),
     loadSince: (known) =>
       cache === undefined

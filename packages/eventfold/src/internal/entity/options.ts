@@ -53,7 +53,12 @@ export interface TransactOptions<M = Metadata.Metadata> {
   /**
    * The state that the first attempt decides on; after a conflict it is always the latest. `"assumeEmpty"` reads nothing and
    * decides on the initial state, expecting that the stream does not exist: this creates an entity in one round trip.
-   * Defaults to `"latest"`, because a decision without events is not checked.
+   *
+   * By default a transaction does as if it were `"latest"`, and saves the read where an `EntityCache` has the state: it decides on
+   * that, and the append succeeds only if the state was the latest. When the append is refused, or would not prove it, the
+   * transaction reads and decides as with `"latest"`: after a refusal or a defect, without events, and when a `transactAll` writes
+   * to some of its entities without `checkReads`. Such a decision counts as no attempt. It also reads first while other processes
+   * write to the same streams, because deciding twice takes longer.
    */
   readonly freshness?: Freshness | "assumeEmpty" | undefined
   /**
@@ -116,6 +121,7 @@ export interface ChangesOptions {
 export const transactionOptions = (options: TransactOptions<unknown> = {}): Transaction.Options => ({
   retry: options.retry ?? defaultRetry,
   freshness: options.freshness ?? "latest",
+  mayBeProven: options.freshness === undefined,
   alwaysCheck: options.alwaysCheck ?? false,
   commandId: options.commandId
 })

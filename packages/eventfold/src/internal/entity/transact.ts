@@ -1,24 +1,27 @@
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { RecordedMessage } from "../../Message.ts"
 import type { MessageStore } from "../../MessageStore.ts"
-import { type StoreError, WrongExpectedVersion } from "../../StoreError.ts"
+import { StoreError, WrongExpectedVersion } from "../../StoreError.ts"
 import { logFailure } from "../runtime/log.ts"
 import { errorType } from "../runtime/meter.ts"
 import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
 import { stillHolds } from "../store/lineage.ts"
-import type { Boundary } from "./boundary.ts"
+import type { Boundary, Written } from "./boundary.ts"
 import * as Metrics from "./metrics.ts"
 import type { Freshness } from "./stateCache.ts"
 
 export interface Options {
   readonly retry: Schedule.Schedule<unknown>
   readonly freshness: Freshness | "assumeEmpty"
+  /** Whether a decision on a cached state counts that the append proves to be the latest. */
+  readonly mayBeProven: boolean
   readonly alwaysCheck: boolean
   readonly commandId: string | undefined
 }
@@ -148,6 +151,60 @@ const handledBefore = <Found, Events, Reply, E, R>(
     })
   )
 
+/** The outcome of a write. */
+const completed = <Found, Events, Reply, E, R>(
+  tx: Transaction<Found, Events, Reply, E, R>,
+  found: Found,
+  { after, events, globalPosition }: Written<Found, Events>,
+  reply: Reply
+): Effect.Effect<Completed<Found, Events, Reply>, E, R> => {
+  const all = { events, reply, globalPosition: Option.some(globalPosition) }
+  if (Option.isSome(after)) return Effect.succeed({ ...all, after: after.value })
+  // The store had these events already, so the latest state has them folded in.
+  return Effect.flatMap(handledBefore(tx), (before) =>
+    Option.isSome(before)
+      ? Effect.succeed(before.value)
+      : Effect.map(tx.boundary.loadAgain(found, undefined), (after) => ({ ...all, after })))
+}
+
+/**
+ * Decides on a cached state, which the write proves to be the latest: at the versions that were found it succeeds only then. None when
+ * nothing is proven, and nothing is written: the write was refused, or there is none. Another state might have led to another decision,
+ * so no error of this one comes out. What does come out is a failure of the store, after which the events may be written.
+ */
+const attemptOnCached = <Found, Events, Reply, E, R>(
+  tx: Transaction<Found, Events, Reply, E, R>,
+  found: Found
+): Effect.Effect<Option.Option<Completed<Found, Events, Reply>>, E | StoreError, R> =>
+  Effect.suspend(() => {
+    const { boundary, decide, metrics, options: { commandId }, store } = tx
+    tx.generation = generationOf(store)
+    const begun = metrics.now()
+    return Effect.flatMap(Effect.exit(decide(found)), (exit) => {
+      if (Exit.isFailure(exit)) {
+        metrics.refused(begun, errorType(exit.cause))
+        return Effect.succeedNone
+      }
+      metrics.decided(begun)
+      const { events, reply } = exit.value
+      // A look at what the command did before is a read as well.
+      const isLookedUp = commandId !== undefined && boundary.extent(events) !== "all"
+      if (isLookedUp || !boundary.proves(events) || mayBeOutdated(tx)) return Effect.succeedNone
+      const write = store[InProcess.TypeId].streamQueues.inTurn(
+        boundary.streamNames,
+        noteConflict(tx, boundary.write(found, events, commandId))
+      )
+      return Effect.matchEffect(write, {
+        onSuccess: (written) => Effect.asSome(completed(tx, found, written, reply)),
+        onFailure: (error) => {
+          if (error instanceof StoreError) return Effect.fail(error)
+          if (isOwnConflict(tx, error)) tx.found = found
+          return Effect.succeedNone
+        }
+      })
+    })
+  })
+
 /** Loads, decides and writes, once. */
 const attempt = <Found, Events, Reply, E, R>(
   tx: Transaction<Found, Events, Reply, E, R>
@@ -184,14 +241,7 @@ const attempt = <Found, Events, Reply, E, R>(
     }
 
     if (mayBeOutdated(tx) && (yield* isOutdated(tx))) return yield* attempt(tx)
-    const written = yield* noteConflict(tx, boundary.write(found, events, commandId))
-    const globalPosition = Option.some(written.globalPosition)
-    const { events: asRead } = written
-    if (Option.isSome(written.after)) return { events: asRead, after: written.after.value, reply, globalPosition }
-    // The store had these events already, so the latest state has them folded in.
-    const before = yield* handledBefore(tx)
-    if (Option.isSome(before)) return before.value
-    return { events: asRead, after: yield* boundary.loadAgain(found, undefined), reply, globalPosition }
+    return yield* completed(tx, found, yield* noteConflict(tx, boundary.write(found, events, commandId)), reply)
   })
 
 /** An attempt that may be refused because of what the same command did before: then the first outcome is the outcome. */
@@ -208,6 +258,23 @@ const attemptOrHandledBefore = <Found, Events, Reply, E, R>(
       )
   )
 
+/** The attempt on the cached state if it is worth one, and else, or when that proves nothing, an attempt. */
+const cachedOrAttempt = <Found, Events, Reply, E, R>(
+  tx: Transaction<Found, Events, Reply, E, R>
+) => {
+  const { boundary, options, store } = tx
+  const next = attemptOrHandledBefore(tx)
+  if (!options.mayBeProven) return next
+  const { inTurn } = store[InProcess.TypeId].streamQueues
+  return Effect.suspend(() => {
+    const cached = tx.attempts > 0 ? Option.none() : boundary.promising()
+    return Option.isNone(cached) ? next : Effect.flatMap(attemptOnCached(tx, cached.value), (done) => {
+      if (Option.isSome(done)) return Effect.succeed(done.value)
+      return tx.conflict === undefined ? next : inTurn(boundary.streamNames, next)
+    })
+  })
+}
+
 /**
  * The first attempt goes ahead, in parallel with others. After a conflict the transaction queues for its streams with the
  * others of this process, and so does one that finds a queue: otherwise newcomers would overtake the queue again and again.
@@ -220,7 +287,7 @@ const attemptInTurn = <Found, Events, Reply, E, R>(
 ) => {
   const { boundary: { streamNames }, store } = tx
   const { streamQueues: { inTurn, isQueued }, transactions } = store[InProcess.TypeId]
-  const next = attemptOrHandledBefore(tx)
+  const next = cachedOrAttempt(tx)
   const queued = Effect.contextWith((context: Context.Context<R>) =>
     isOnItsOwn(transactions, context) ? next : inTurn(streamNames, next)
   )

@@ -104,7 +104,7 @@ export const react = Effect.fnUntraced(function*<S, Event, Recorded extends AnyR
       const events = writes.events.length === 0 && messages.length > 0 ? [handledMarker] : writes.events
       return { events, reply: undefined }
     }),
-    { retry, freshness: "latest", alwaysCheck: false, commandId: undefined }
+    { retry, freshness: "latest", mayBeProven: false, alwaysCheck: false, commandId: undefined }
   )
 
   const wasHandled = store.findMessage(stream.streamName, reactionId(process, trigger, stream.streamName, 0)).pipe(
