@@ -30,12 +30,12 @@ import {
 } from "./internal/category/eventDefinition.ts"
 import { idCodec } from "./internal/category/idCodec.ts"
 import type { Misfit } from "./internal/category/jsonCodec.ts"
-import { messageCodec, type UntypedEvent } from "./internal/category/messageCodec.ts"
+import { type FoldEvent, messageCodec, type UntypedEvent } from "./internal/category/messageCodec.ts"
 import * as Eager from "./internal/runtime/eagerLoop.ts"
 import { isDeleted, type Message, type RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"
 import * as Metadata from "./Metadata.ts"
-import type { AppendResult } from "./StoreBackend.ts"
+import type { AppendResult, FoldMessage } from "./StoreBackend.ts"
 import { InvalidMessage, type StoreError } from "./StoreError.ts"
 import type * as StreamName from "./StreamName.ts"
 
@@ -369,6 +369,12 @@ export interface Category<E extends Events, O extends Options = {}> extends Any 
     recorded: RecordedMessage
   ) => Effect.Effect<Option.Option<Recorded<E, O>>, DecodeError, ServicesOf<E, O>>
   /**
+   * An event by what a fold needs of its message; `undefined` when only the whole message tells.
+   *
+   * @internal
+   */
+  readonly decodeForFold: (message: FoldMessage) => Option.Option<FoldEvent> | undefined
+  /**
    * Appends one or more events to the stream of an id: `MessageStore.append` with types. Fails as that does, and with
    * `InvalidMessage` when an event does not fit its schema; then nothing is written.
    */
@@ -651,6 +657,7 @@ export const make = <const Name extends string, const E extends Events, const O 
     encode,
     readBack,
     decode,
+    decodeForFold: messages.decodeForFold,
     append,
     toAppend,
     readStream,

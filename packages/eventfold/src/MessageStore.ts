@@ -554,16 +554,17 @@ export const make = Effect.fnUntraced(function*(
   const backend = Measured.make(unmeasured, meter)
   const hub = yield* WakeUpHub.make(backend)
   const runners = yield* Runners.make(backend.runners)
+  const streams = makeStreams(backend)
   return MessageStore.of({
     ...makeAppends(backend, hub),
-    ...makeStreams(backend),
+    ...streams,
     ...makePages(backend),
     ...makeLookups(backend),
     ...makeListings(backend),
     lease: (name) => tryLease(backend, name),
     wakeUps: (category, options) => subscribe(hub, category, options),
     transaction: makeTransaction(backend),
-    [InProcess.TypeId]: InProcess.make(backend, hub, meter, runners)
+    [InProcess.TypeId]: InProcess.make(backend, streams.readStream, hub, meter, runners)
   })
 })
 

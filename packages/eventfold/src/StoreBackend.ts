@@ -216,6 +216,31 @@ export interface MessagePage {
 }
 
 /**
+ * What the fold of an entity needs of a message.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FoldMessage {
+  readonly type: string
+  readonly data: Schema.Json
+  readonly position: number
+  /** `schemaVersion` of the metadata; `null` when there is none. */
+  readonly schemaVersion: Schema.Json
+}
+
+/**
+ * The next messages of a stream, by rising position, and whether there may be more after them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FoldPage {
+  readonly messages: ReadonlyArray<FoldMessage>
+  readonly hasMore: boolean
+}
+
+/**
  * Makes a page of messages that need no decoding.
  *
  * @category constructors
@@ -677,6 +702,14 @@ export interface StoreBackend {
   readonly unreadable?: ((streamName: StreamName, message: EncodedMessage) => Unreadable | undefined) | undefined
   /** Only a page backwards may fail with `Unsupported`. */
   readonly readStream: (page: StreamPage) => Effect.Effect<MessagePage, Unsupported | StoreError>
+  /**
+   * Reads the messages of a stream from a position on, inclusive, for a fold, which needs less of them than other readers. It must
+   * give what `readStream` gives at that moment. `undefined` when only whole messages will do. Without this member entities fold
+   * what `readStream` gives.
+   */
+  readonly readForFold?:
+    | ((streamName: StreamName, from: number) => Effect.Effect<FoldPage | undefined, StoreError>)
+    | undefined
   readonly readCategory: (page: CategoryPage) => Effect.Effect<MessagePage, StoreError>
   /** May wait a moment for the transactions that hold it back, when it has no message to give before them. */
   readonly readAll: (page: AllPage) => Effect.Effect<ReadAllResult, StoreError>

@@ -2,8 +2,9 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
-import { isDeleted, type Message, type RecordedMessage } from "../../Message.ts"
+import { deletedType, isDeleted, type Message, type RecordedMessage } from "../../Message.ts"
 import * as Metadata from "../../Metadata.ts"
+import type { FoldMessage } from "../../StoreBackend.ts"
 import * as Eager from "../runtime/eagerLoop.ts"
 import type { EventCodec } from "./eventCodec.ts"
 import type { RecordedIds } from "./idCodec.ts"
@@ -43,6 +44,17 @@ export interface MessageCodec<R> {
   readonly decode: (
     recorded: RecordedMessage
   ) => Effect.Effect<Option.Option<UntypedRecordedEvent>, Misfit, R>
+  /**
+   * What `decode` gives to a fold, by what a fold needs of the message. `undefined` when only the whole message tells: it does not
+   * fit, it may stand for a deletion, its decoding has effects, or its metadata has a schema.
+   */
+  readonly decodeForFold: (message: FoldMessage) => Option.Option<FoldEvent> | undefined
+}
+
+/** What a step of a fold gets of an event. */
+export interface FoldEvent {
+  readonly type: string
+  readonly data: unknown
 }
 
 interface FieldSchemas<R> {
@@ -181,6 +193,14 @@ export const messageCodec = <R>(category: string, options: {
       : decodeWith(codec, recorded, id)
   }
 
+  const decodeForFold: MessageCodec<R>["decodeForFold"] = ({ data, schemaVersion, type }) => {
+    if (metadata !== undefined || (type === deletedType && data === null)) return undefined
+    const codec = events.get(type)
+    if (codec === undefined) return unknownTypes === "skip" || type === handledType ? Option.none() : undefined
+    const decoded = Eager.knownSuccess(codec.decode(data, schemaVersion === null ? null : { schemaVersion }))
+    return decoded === undefined ? undefined : Option.some({ type, data: decoded.value })
+  }
+
   const readBack = (event: UntypedEvent, data: Schema.Json): Effect.Effect<UntypedEvent, Misfit, R> => {
     const codec = events.get(event.type)
     return codec === undefined
@@ -192,6 +212,7 @@ export const messageCodec = <R>(category: string, options: {
     takesAmbient: metadata !== undefined,
     encode,
     readBack,
-    decode
+    decode,
+    decodeForFold
   }
 }

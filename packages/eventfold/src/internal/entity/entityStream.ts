@@ -12,7 +12,7 @@ import type { InvalidMessage } from "../../StoreError.ts"
 import type { StreamName } from "../../StreamName.ts"
 import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
-import { catchUp, catchUpFromSnapshot, emptyFold, type Fold, rewoundFold } from "./fold.ts"
+import { catchUp, catchUpFromSnapshot, catchUpLean, emptyFold, type Fold, rewoundFold } from "./fold.ts"
 import * as Metrics from "./metrics.ts"
 import type { Snapshots } from "./snapshots.ts"
 import * as StateCache from "./stateCache.ts"
@@ -88,13 +88,14 @@ const loadFromSnapshot = Effect.fnUntraced(
 /** Folds a stream from a state that is known, or from the beginning. */
 const refresh = <E extends Category.Events, O extends Category.Options, S>(
   model: Model<E, O, S>,
-  streamName: string,
+  streamName: StreamName,
   known: Option.Option<Fold<S>>
 ) => {
-  const { category: { decode }, evolve, initial, snapshots } = model
-  if (Option.isSome(known)) return catchUp({ decode, initial, evolve }, streamName, known.value)
+  const { category: { decode, decodeForFold }, evolve, initial, snapshots } = model
+  const folding = { decode, decodeForFold, initial, evolve }
+  if (Option.isSome(known)) return catchUpLean(folding, streamName, known.value)
   return snapshots === undefined
-    ? catchUp({ decode, initial, evolve }, streamName, emptyFold(initial))
+    ? catchUpLean(folding, streamName, emptyFold(initial))
     : loadFromSnapshot(model, snapshots, streamName)
 }
 

@@ -4,7 +4,11 @@ import * as Stream from "effect/Stream"
 import type { DecodeError } from "../../Category.ts"
 import { deletion, isDeleted, type RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
+import type { FoldMessage } from "../../StoreBackend.ts"
+import type { StreamName } from "../../StreamName.ts"
+import type { FoldEvent } from "../category/messageCodec.ts"
 import * as Eager from "../runtime/eagerLoop.ts"
+import * as InProcess from "../store/inProcess.ts"
 
 /** A state and the stream version that it stands for: -1 when the stream does not exist. */
 export interface Fold<S> {
@@ -121,6 +125,40 @@ export const catchUp = <Event, S, R>(
       readOnce(folding, streamName, from, from.version, noticed, isBefore),
       (fold) => Option.isSome(fold) ? Effect.succeed(fold.value) : foldAgain(folding, streamName, noticed, isBefore)
     )
+  })
+
+/** How the little that a fold needs of messages becomes events; `undefined` for a message that has to be read whole. */
+interface LeanFolding<Event extends FoldEvent, S, R> extends Folding<Event, S, R> {
+  readonly decodeForFold: (message: FoldMessage) => Option.Option<FoldEvent> | undefined
+  readonly evolve: (state: S, event: FoldEvent) => S
+}
+
+/**
+ * Folds all messages after `from`. Where the store has a read for folds it reads no more than they need, and begins again with whole
+ * messages at the first one of which that does not suffice.
+ */
+export const catchUpLean = <Event extends FoldEvent, S, R>(
+  folding: LeanFolding<Event, S, R>,
+  streamName: StreamName,
+  from: Fold<S>
+) =>
+  MessageStore.use((store) => {
+    const { foldReads } = store[InProcess.TypeId]
+    const { decodeForFold, evolve } = folding
+    const whole = catchUp(folding, streamName, from)
+    if (foldReads === undefined || foldReads.insteadOf !== store.readStream) return whole
+    return Effect.flatMap(foldReads.read(streamName, from.version + 1), (page) => {
+      if (page === undefined) return whole
+      let { state, version } = from
+      for (const message of page.messages) {
+        const event = decodeForFold(message)
+        if (event === undefined) return whole
+        if (Option.isSome(event)) state = evolve(state, event.value)
+        version = message.position
+      }
+      const fold = { ...from, state, version }
+      return page.hasMore ? catchUp(folding, streamName, fold) : Effect.succeed(fold)
+    })
   })
 
 /**

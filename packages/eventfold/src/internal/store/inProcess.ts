@@ -6,6 +6,7 @@ import type { StreamsBackend } from "../../StreamsBackend.ts"
 import type { VerifyBackend } from "../../Verify.ts"
 import type { Meter } from "../runtime/meter.ts"
 import { messageId } from "./encodeAppend.ts"
+import * as FoldReads from "./foldReads.ts"
 import * as Forgetting from "./forgetting.ts"
 import type { Runners } from "./runners.ts"
 import * as StreamQueues from "./streamQueues.ts"
@@ -26,6 +27,8 @@ export const TypeId = "~eventfold/MessageStore/InProcess"
  */
 export interface InProcess {
   readonly streamQueues: StreamQueues.StreamQueues
+  /** Reads for folds; `undefined` where there are none, and no use to a service that wraps this one with another `readStream`. */
+  readonly foldReads: FoldReads.FoldReads | undefined
   /** The transactions that the store takes part in; `undefined` when it takes part in none. */
   readonly transactions: Transactions | undefined
   /** Notices that the database has become another one; `undefined` where it never does. */
@@ -57,8 +60,17 @@ export interface InProcess {
 export const make = (
   backend: Pick<
     StoreBackend,
-    "archive" | "lineage" | "positions" | "streams" | "systemName" | "trace" | "transactions" | "verify"
+    | "archive"
+    | "lineage"
+    | "positions"
+    | "readForFold"
+    | "streams"
+    | "systemName"
+    | "trace"
+    | "transactions"
+    | "verify"
   >,
+  readStream: unknown,
   hub: Pick<WakeUpHub, "wakingCategories">,
   meter: Meter,
   runners: Runners
@@ -66,6 +78,7 @@ export const make = (
   const forgetting = Forgetting.make()
   return {
     streamQueues: StreamQueues.make(),
+    foldReads: FoldReads.make(backend, readStream),
     transactions: backend.transactions,
     lineage: backend.lineage,
     positions: backend.positions,

@@ -91,7 +91,7 @@ type AllMembers = { readonly [Member in keyof Required<StoreBackend>]: StoreBack
 /** A backend whose operations are measured. */
 export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
   const system = systemOf(backend)
-  const { listing, trace } = backend
+  const { listing, readForFold, trace } = backend
   const rowsOf = (operation: string) =>
     meter.histogram({
       name: "db.client.response.returned_rows",
@@ -161,6 +161,9 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
         if (exit._tag === "Failure") allWritten.countConflict(exit)
       }),
     readStream: (page) => readStream(backend.readStream(page), ({ length }) => length),
+    readForFold: readForFold === undefined
+      ? undefined
+      : (streamName, from) => readStream(readForFold(streamName, from), (page) => page?.messages.length ?? 0),
     readCategory: (page) => readCategory(backend.readCategory(page), ({ length }) => length),
     readAll: (page) => readAll(backend.readAll(page), ({ messages }) => messages.length),
     transactions: backend.transactions,

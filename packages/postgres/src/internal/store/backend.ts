@@ -13,6 +13,7 @@ import { installedGapRule } from "../readAll/gapRule.ts"
 import { makeReadAll, readPage } from "../readAll/readAll.ts"
 import * as Appends from "./appends.ts"
 import * as Description from "./description.ts"
+import * as FoldReads from "./foldReads.ts"
 import type { InlineReadModels } from "./inlineReadModels.ts"
 import * as Listing from "./listing.ts"
 import * as Positions from "./positions.ts"
@@ -53,6 +54,7 @@ export const make = Effect.fnUntraced(function*(
       ...makeReadAll(statements, installedGapRule(statements.sql), readPage(statements)),
       identity
     }),
+    readForFold: yield* FoldReads.make(statements, places),
     lineage,
     description: Description.make(statements, places, true),
     positions: yield* Positions.make(statements, lockWaits, places, lineage),
