@@ -18,7 +18,7 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import * as Category from "./Category.ts"
-import { type Boundary, oneStream, severalStreams, withMetadata } from "./internal/entity/boundary.ts"
+import { appendingOneStream, type Boundary, severalStreams, withMetadata } from "./internal/entity/boundary.ts"
 import { changes } from "./internal/entity/changes.ts"
 import {
   type Decided,
@@ -317,7 +317,7 @@ const evolveBy = <S>(steps: Evolve<Category.Any, S>) => {
 export const boundaryOf = <S, Event, Recorded extends AnyRecorded, R>(
   store: MessageStore.MessageStore["Service"],
   stream: EntityStream<S, Event, Recorded, R>
-) => oneStream(store, stream, (append) => store.append(append.streamName, append.messages, append))
+) => appendingOneStream(store, stream)
 
 /**
  * Decides on one stream, in whichever boundary it is.

@@ -554,9 +554,10 @@ export const make = Effect.fnUntraced(function*(
   const backend = Measured.make(unmeasured, meter)
   const hub = yield* WakeUpHub.make(backend)
   const runners = yield* Runners.make(backend.runners)
+  const { shared: sharedAppends, ...appends } = makeAppends(backend, hub)
   const streams = makeStreams(backend)
   return MessageStore.of({
-    ...makeAppends(backend, hub),
+    ...appends,
     ...streams,
     ...makePages(backend),
     ...makeLookups(backend),
@@ -564,7 +565,7 @@ export const make = Effect.fnUntraced(function*(
     lease: (name) => tryLease(backend, name),
     wakeUps: (category, options) => subscribe(hub, category, options),
     transaction: makeTransaction(backend),
-    [InProcess.TypeId]: InProcess.make(backend, streams.readStream, hub, meter, runners)
+    [InProcess.TypeId]: InProcess.make(backend, { readStream: streams.readStream, sharedAppends }, hub, meter, runners)
   })
 })
 

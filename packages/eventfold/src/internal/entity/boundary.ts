@@ -4,13 +4,15 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { RecordedMessage } from "../../Message.ts"
-import type { Append, MessageStore } from "../../MessageStore.ts"
+import { type Append, type AppendError, MessageStore } from "../../MessageStore.ts"
 import * as Metadata from "../../Metadata.ts"
 import type { AppendResult } from "../../StoreBackend.ts"
 import { type InvalidMessage, type StoreError, WrongExpectedVersion } from "../../StoreError.ts"
+import * as InProcess from "../store/inProcess.ts"
 import { type AnyRecorded, type EntityStream, foldAfter, type ReadError } from "./entityStream.ts"
 import type { Fold } from "./fold.ts"
 import { eventId, findFirstEvent, type Handled, handledSince } from "./repeatedCommand.ts"
+import { type Place, Unwritten } from "./rounds.ts"
 import type { Freshness } from "./stateCache.ts"
 
 /**
@@ -21,6 +23,8 @@ export interface Boundary<Found, Events, E, R> {
   readonly streamNames: ReadonlyArray<string>
   /** What the cache has of all streams, without a read, where a decision on that is worth it: see `proves`. */
   readonly promising: () => Option.Option<Found>
+  /** Joins the next round of transactions on the stream; none where there are no rounds. */
+  readonly joinRound: Effect.Effect<Option.Option<InRound<Found, Events, E, R>>, never, R>
   /** Whether a write of the events fails unless all that was found is the latest. */
   readonly proves: (events: Events) => boolean
   readonly load: (freshness: Freshness | "assumeEmpty") => Effect.Effect<Found, E, R>
@@ -46,6 +50,16 @@ export interface Boundary<Found, Events, E, R> {
     streamName: string,
     limit: number
   ) => Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError>
+}
+
+/** A transaction in a round. */
+export interface InRound<Found, Events, E, R> extends Pick<Place<Found>, "turn" | "leave" | "tooSlow"> {
+  /** As the boundary's `write`, with the others of the round. Fails with `Unwritten` when the round was not written. */
+  readonly write: (
+    found: Found,
+    events: Events,
+    commandId: string | undefined
+  ) => Effect.Effect<Written<Found, Events>, E | WrongExpectedVersion | Unwritten, R>
 }
 
 /** What a write did. */
@@ -115,7 +129,10 @@ const toAppend = <S, Event, Recorded, R>(
 
 /** Whether an append was refused, so that nothing was written. After any other error that is unknown. */
 const isConflict = (cause: Cause.Cause<unknown>): boolean =>
-  Option.exists(Cause.findErrorOption(cause), (error) => error instanceof WrongExpectedVersion)
+  Option.exists(
+    Cause.findErrorOption(cause),
+    (error) => error instanceof WrongExpectedVersion || error instanceof Unwritten
+  )
 
 /** The messages of a stream after a state of it, up to `limit`. */
 const messagesAfter = (store: Store, streamName: string, fold: Fold<unknown>, limit: number) =>
@@ -124,12 +141,32 @@ const messagesAfter = (store: Store, streamName: string, fold: Fold<unknown>, li
     Effect.catchTag(["InvalidStreamName", "InvalidArgument", "Unsupported"], Effect.die)
   )
 
+/** Encodes events and writes them by a function, which also gets the state after them. */
+const writeBy = <S, Event, Recorded, R, E>(
+  stream: EntityStream<S, Event, Recorded, R>,
+  found: Fold<S>,
+  given: ReadonlyArray<Event>,
+  commandId: string | undefined,
+  append: (append: Append, after: Fold<S>) => Effect.Effect<AppendResult, E>
+) =>
+  Effect.flatMap(toAppend(stream, found, given, commandId), ({ append: one, events }) => {
+    const after = foldAfter(stream, found, events)
+    return Effect.flatMap(
+      Effect.onError(append(one, after), (cause) => isConflict(cause) ? Effect.void : stream.failed),
+      ({ globalPosition, version }) =>
+        after.version === version
+          ? Effect.as(stream.written(after), { after: Option.some(after), events, globalPosition })
+          : Effect.succeed({ after: Option.none(), events, globalPosition })
+    )
+  })
+
 /** The boundary of one entity. `append` writes its events. */
 export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
   store: Store,
   stream: EntityStream<S, Event, Recorded, R>,
   append: (append: Append) => Effect.Effect<AppendResult, E | WrongExpectedVersion>
 ): Boundary<Fold<S>, ReadonlyArray<Event>, ReadError | InvalidMessage | E, R | MessageStore> => ({
+  joinRound: Effect.succeedNone,
   streamNames: [stream.streamName],
   promising: stream.promising,
   proves: (events) => events.length > 0,
@@ -141,19 +178,7 @@ export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
       (conflict) => conflict === undefined ? Effect.void : Effect.fail(conflict)
     ),
   extent: (events) => events.length === 0 ? "none" : "all",
-  write: (found, events, commandId) =>
-    toAppend(stream, found, events, commandId).pipe(
-      Effect.flatMap(({ append: one, events }) =>
-        Effect.onError(append(one), (cause) => isConflict(cause) ? Effect.void : stream.failed).pipe(
-          Effect.flatMap(({ globalPosition, version }) => {
-            const after = foldAfter(stream, found, events)
-            return after.version === version
-              ? Effect.as(stream.written(after), { after: Option.some(after), events, globalPosition })
-              : Effect.succeed({ after: Option.none(), events, globalPosition })
-          })
-        )
-      )
-    ),
+  write: (found, events, commandId) => writeBy(stream, found, events, commandId, append),
   handledBefore: (commandId) =>
     Effect.flatMap(
       findFirstEvent(store, stream, commandId),
@@ -164,6 +189,64 @@ export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
     ),
   missed: (found, streamName, limit) =>
     streamName === stream.streamName ? messagesAfter(store, streamName, found, limit) : Effect.succeed([])
+})
+
+/** The rounds of a stream whose events `store.append` writes; none where a program has wrapped that. */
+const roundsOf = <S, Event, Recorded extends AnyRecorded, R>(
+  store: Store,
+  stream: EntityStream<S, Event, Recorded, R>
+): Effect.Effect<
+  Option.Option<
+    InRound<Fold<S>, ReadonlyArray<Event>, ReadError | Exclude<AppendError, WrongExpectedVersion>, R | MessageStore>
+  >,
+  never,
+  R | MessageStore
+> => {
+  const { rounds, streamName } = stream
+  const { lineage, sharedAppends, streamQueues } = store[InProcess.TypeId]
+  if (rounds === undefined || sharedAppends.insteadOf !== store.append) return Effect.succeedNone
+  let generation = lineage?.generation()
+  const place = rounds.join(streamName, {
+    inTurn: (effect) => streamQueues.inTurn([streamName], effect),
+    begin: (isOld) =>
+      Effect.suspend(() => {
+        generation = lineage?.generation()
+        return isOld ? Effect.option(stream.load("latest")) : Effect.succeed(stream.promising())
+      }),
+    write: sharedAppends.write,
+    mayBeOutdated: () => lineage !== undefined && (lineage.isDue() || lineage.generation() !== generation),
+    written: (after) => Effect.provideService(stream.written(after), MessageStore, store)
+  })
+  return Effect.map(
+    place,
+    Option.map(({ add, leave, tooSlow, turn }) => ({
+      leave,
+      tooSlow,
+      turn,
+      write: (found, events, commandId) =>
+        writeBy(stream, found, events, commandId, (one, after) =>
+          sharedAppends.by(
+            (encoded) => add(encoded, after),
+            one.streamName,
+            one.messages,
+            one
+          ))
+    }))
+  )
+}
+
+/** The boundary of one entity whose events are appended by the store, by itself or in a round. */
+export const appendingOneStream = <S, Event, Recorded extends AnyRecorded, R>(
+  store: Store,
+  stream: EntityStream<S, Event, Recorded, R>
+): Boundary<
+  Fold<S>,
+  ReadonlyArray<Event>,
+  ReadError | Exclude<AppendError, WrongExpectedVersion>,
+  R | MessageStore
+> => ({
+  ...oneStream(store, stream, (append) => store.append(append.streamName, append.messages, append)),
+  joinRound: Effect.suspend(() => roundsOf(store, stream))
 })
 
 /** One of several streams, and the state that was found in it. */
@@ -188,8 +271,8 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
   R | MessageStore
 > => ({
   streamNames: streams.map(({ streamName }) => streamName),
-  promising: () =>
-    Option.all(streams.map((stream) => Option.map(stream.promising(), (fold) => ({ stream, fold })))),
+  promising: () => Option.all(streams.map((stream) => Option.map(stream.promising(), (fold) => ({ stream, fold })))),
+  joinRound: Effect.succeedNone,
   // A stream that is only read may have changed, unless the write checks it.
   proves: (events) => {
     const writing = events.filter(({ length }) => length > 0).length

@@ -14,6 +14,7 @@ import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
 import { catchUp, catchUpFromSnapshot, catchUpLean, emptyFold, type Fold, rewoundFold } from "./fold.ts"
 import * as Metrics from "./metrics.ts"
+import type { Rounds } from "./rounds.ts"
 import type { Snapshots } from "./snapshots.ts"
 import * as StateCache from "./stateCache.ts"
 import type { Freshness, Region } from "./stateCache.ts"
@@ -40,6 +41,8 @@ export interface EntityStream<S, Event, Recorded, R> {
   readonly empty: Fold<S>
   /** The cached state for a decision whose append fails unless it is the latest; none without a cache, and where it is not worth it. */
   readonly promising: () => Option.Option<Fold<S>>
+  /** Rounds of transactions on the stream; `undefined` where they are of no use. */
+  readonly rounds: Rounds<Fold<S>> | undefined
   readonly load: (freshness: Freshness) => Effect.Effect<Fold<S>, ReadError, MessageStore | R>
   /** Loads the latest state when an older one is known. */
   readonly loadSince: (known: Fold<S>) => Effect.Effect<Fold<S>, ReadError, MessageStore | R>
@@ -161,6 +164,8 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
   const stream: EntityStream<S, Category.Event<C>, Category.RecordedEvent<C>, Category.Services<C>> = {
     streamName,
     empty: emptyFold(initial),
+    // A round keeps the state after all of it, and a snapshot may be due before.
+    rounds: snapshots === undefined ? cache?.rounds : undefined,
     promising: () => cache === undefined ? Option.none() : cache.promising(streamName),
     load: (freshness) => cache === undefined ? uncached(Option.none()) : cache.get(streamName, freshness, refreshFrom),
     loadSince: (known) =>

@@ -12,6 +12,7 @@ import type { Forgetting } from "../store/forgetting.ts"
 import { stillHolds } from "../store/lineage.ts"
 import type { Fold } from "./fold.ts"
 import type { CacheResult } from "./metrics.ts"
+import * as Rounds from "./rounds.ts"
 import * as SharedRefresh from "./sharedRefresh.ts"
 import * as WeightedLru from "./weightedLru.ts"
 
@@ -70,6 +71,8 @@ export interface Region<S, E> {
    * more than few of the cached states turn out not to be the latest: to read first then costs less than to decide twice.
    */
   readonly promising: (streamName: string) => Option.Option<Fold<S>>
+  /** Rounds of transactions; `undefined` where they are of no use. */
+  readonly rounds: Rounds.Rounds<Fold<S>> | undefined
   /** Counts a load by where it has found the state. */
   readonly loaded: (result: CacheResult) => void
 }
@@ -279,6 +282,7 @@ const makeRegion = <S, E>(
       }),
     forgets: () => forgets,
     loaded,
+    rounds: Rounds.make(),
     peek,
     promising: (streamName) => {
       if (shared.isClosed || !staleness.isLow()) return Option.none()
@@ -309,6 +313,7 @@ export const inTransaction = <S, E>(region: Region<S, E>, { afterCommit }: Trans
       return refresh(known)
     }),
   promising: () => Option.none(),
+  rounds: undefined,
   put: (streamName, fold) => Effect.andThen(region.drop(streamName), afterCommit(region.put(streamName, fold)))
 })
 

@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -13,8 +14,9 @@ import { errorType } from "../runtime/meter.ts"
 import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
 import { stillHolds } from "../store/lineage.ts"
-import type { Boundary, Written } from "./boundary.ts"
+import type { Boundary, InRound, Written } from "./boundary.ts"
 import * as Metrics from "./metrics.ts"
+import type { Unwritten } from "./rounds.ts"
 import type { Freshness } from "./stateCache.ts"
 
 export interface Options {
@@ -91,6 +93,8 @@ interface Transaction<Found, Events, Reply, E, R> {
   found: Found | undefined
   /** The conflict that ended the last attempt. */
   conflict: WrongExpectedVersion | undefined
+  /** Whether a write was refused that was to prove a cached state. */
+  wasStale: boolean
   /** The generation of the store in which the state was loaded. */
   generation: number
 }
@@ -174,13 +178,19 @@ const completed = <Found, Events, Reply, E, R>(
  */
 const attemptOnCached = <Found, Events, Reply, E, R>(
   tx: Transaction<Found, Events, Reply, E, R>,
-  found: Found
+  found: Found,
+  decide: Decide<Found, Events, Reply, E, R>,
+  write: (
+    found: Found,
+    events: Events,
+    commandId: string | undefined
+  ) => Effect.Effect<Written<Found, Events>, E | WrongExpectedVersion | Unwritten, R>
 ): Effect.Effect<Option.Option<Completed<Found, Events, Reply>>, E | StoreError, R> =>
   Effect.suspend(() => {
-    const { boundary, decide, metrics, options: { commandId }, store } = tx
+    const { boundary, metrics, options: { commandId }, store } = tx
     tx.generation = generationOf(store)
     const begun = metrics.now()
-    return Effect.flatMap(Effect.exit(decide(found)), (exit) => {
+    return Effect.flatMap(Effect.exit(Effect.suspend(() => decide(found))), (exit) => {
       if (Exit.isFailure(exit)) {
         metrics.refused(begun, errorType(exit.cause))
         return Effect.succeedNone
@@ -190,14 +200,11 @@ const attemptOnCached = <Found, Events, Reply, E, R>(
       // A look at what the command did before is a read as well.
       const isLookedUp = commandId !== undefined && boundary.extent(events) !== "all"
       if (isLookedUp || !boundary.proves(events) || mayBeOutdated(tx)) return Effect.succeedNone
-      const write = store[InProcess.TypeId].streamQueues.inTurn(
-        boundary.streamNames,
-        noteConflict(tx, boundary.write(found, events, commandId))
-      )
-      return Effect.matchEffect(write, {
+      return Effect.matchEffect(write(found, events, commandId), {
         onSuccess: (written) => Effect.asSome(completed(tx, found, written, reply)),
         onFailure: (error) => {
           if (error instanceof StoreError) return Effect.fail(error)
+          tx.wasStale = true
           if (isOwnConflict(tx, error)) tx.found = found
           return Effect.succeedNone
         }
@@ -258,26 +265,81 @@ const attemptOrHandledBefore = <Found, Events, Reply, E, R>(
       )
   )
 
-/** The attempt on the cached state if it is worth one, and else, or when that proves nothing, an attempt. */
-const cachedOrAttempt = <Found, Events, Reply, E, R>(
-  tx: Transaction<Found, Events, Reply, E, R>
-) => {
-  const { boundary, options, store } = tx
-  const next = attemptOrHandledBefore(tx)
-  if (!options.mayBeProven) return next
-  const { inTurn } = store[InProcess.TypeId].streamQueues
-  return Effect.suspend(() => {
-    const cached = tx.attempts > 0 ? Option.none() : boundary.promising()
-    return Option.isNone(cached) ? next : Effect.flatMap(attemptOnCached(tx, cached.value), (done) => {
-      if (Option.isSome(done)) return Effect.succeed(done.value)
-      return tx.conflict === undefined ? next : inTurn(boundary.streamNames, next)
+/** Decides at once or not at all: the others of a round wait for it. A decision that takes time is made again when it is in no round. */
+const promptly = <Found, Events, Reply, E, R>(
+  decide: Decide<Found, Events, Reply, E, R>,
+  { leave, tooSlow }: Pick<InRound<Found, Events, E, R>, "leave" | "tooSlow">
+): Decide<Found, Events, Reply, E, R> =>
+(found) =>
+  Effect.flatMap(Effect.forkChild(Effect.suspend(() => decide(found)), { startImmediately: true }), (fiber) => {
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return exit
+    tooSlow()
+    leave()
+    return Effect.andThen(Fiber.interrupt(fiber), Effect.interrupt)
+  })
+
+/** The attempt in a round with the others that wait for the stream, or, where there are no rounds, `alone`. */
+const attemptInRound = <Found, Events, Reply, E, R>(
+  tx: Transaction<Found, Events, Reply, E, R>,
+  alone: Effect.Effect<Option.Option<Completed<Found, Events, Reply>>, E | StoreError, R>
+): Effect.Effect<Option.Option<Completed<Found, Events, Reply>>, E | StoreError, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(tx.boundary.joinRound, (joined) => {
+      if (Option.isNone(joined)) return restore(alone)
+      const { leave, turn, write } = joined.value
+      const attempted = Effect.flatMap(turn, (found) =>
+        Option.isSome(found)
+          ? attemptOnCached(tx, found.value, promptly(tx.decide, joined.value), write)
+          : Effect.succeedNone)
+      return Effect.ensuring(restore(attempted), Effect.sync(leave))
+    })
+  )
+
+/**
+ * The attempt in a round, and in another one when the first was refused. That begins with a state that was read: when it is refused as
+ * well, one of its transactions may be the reason.
+ */
+const attemptInRounds = <Found, Events, Reply, E, R>(
+  tx: Transaction<Found, Events, Reply, E, R>,
+  alone: Effect.Effect<Option.Option<Completed<Found, Events, Reply>>, E | StoreError, R>
+): Effect.Effect<Option.Option<Completed<Found, Events, Reply>>, E | StoreError, R> => {
+  const { inTurn } = tx.store[InProcess.TypeId].streamQueues
+  const round = attemptInRound(tx, inTurn(tx.boundary.streamNames, alone))
+  const again = Effect.suspend(() => {
+    if (!tx.wasStale) return Effect.succeedNone
+    tx.wasStale = false
+    return Effect.tap(round, () => {
+      // Whatever became of the second one: the next attempt queues.
+      tx.wasStale = true
+      return Effect.void
     })
   })
+  return Effect.flatMap(round, (done) => Option.isSome(done) ? Effect.succeed(done) : again)
 }
+
+/** The attempt on the cached state, by itself, if it is worth one. */
+const attemptAlone = <Found, Events, Reply, E, R>(
+  tx: Transaction<Found, Events, Reply, E, R>
+): Effect.Effect<Option.Option<Completed<Found, Events, Reply>>, E | StoreError, R> =>
+  Effect.suspend(() => {
+    const { boundary, decide, store } = tx
+    const cached = boundary.promising()
+    const { inTurn } = store[InProcess.TypeId].streamQueues
+    return Option.isNone(cached)
+      ? Effect.succeedNone
+      : attemptOnCached(
+        tx,
+        cached.value,
+        decide,
+        (...args) => inTurn(boundary.streamNames, noteConflict(tx, boundary.write(...args)))
+      )
+  })
 
 /**
  * The first attempt goes ahead, in parallel with others. After a conflict the transaction queues for its streams with the
- * others of this process, and so does one that finds a queue: otherwise newcomers would overtake the queue again and again.
+ * others of this process, and so does one that finds a queue: otherwise newcomers would overtake the queue again and again. Those that
+ * may decide on a cached state do so in rounds.
  *
  * In a transaction of the application it queues for nothing, also when it is independent of that transaction: which may hold what
  * those ahead in the queue wait for.
@@ -285,13 +347,22 @@ const cachedOrAttempt = <Found, Events, Reply, E, R>(
 const attemptInTurn = <Found, Events, Reply, E, R>(
   tx: Transaction<Found, Events, Reply, E, R>
 ) => {
-  const { boundary: { streamNames }, store } = tx
-  const { streamQueues: { inTurn, isQueued }, transactions } = store[InProcess.TypeId]
-  const next = cachedOrAttempt(tx)
-  const queued = Effect.contextWith((context: Context.Context<R>) =>
-    isOnItsOwn(transactions, context) ? next : inTurn(streamNames, next)
-  )
-  return Effect.suspend(() => tx.attempts > 0 || isQueued(streamNames) ? queued : next)
+  const { boundary: { streamNames }, options: { mayBeProven }, store } = tx
+  const { streamQueues: { hasTurn, inTurn, isQueued }, transactions } = store[InProcess.TypeId]
+  const next = attemptOrHandledBefore(tx)
+  /** The attempt after one on a cached state, if that has proven nothing. */
+  const orNext = (attempted: Effect.Effect<Option.Option<Completed<Found, Events, Reply>>, E | StoreError, R>) =>
+    Effect.flatMap(attempted, (done) => {
+      if (Option.isSome(done)) return Effect.succeed(done.value)
+      return tx.wasStale ? inTurn(streamNames, next) : next
+    })
+  const alone = attemptAlone(tx)
+  return Effect.contextWith((context: Context.Context<R>) => {
+    const isFirst = tx.attempts === 0 && mayBeProven
+    const first = isFirst ? orNext(alone) : next
+    if ((tx.attempts === 0 && !isQueued(streamNames)) || isOnItsOwn(transactions, context)) return first
+    return isFirst && !hasTurn(context) ? orNext(attemptInRounds(tx, alone)) : inTurn(streamNames, first)
+  })
 }
 
 /** Reads the messages that the last decision missed. They explain the conflict, so a failure to read them does not replace it. */
@@ -337,6 +408,7 @@ export const transact = <Found, Events, Reply, E, R, Refusal, RDecide>(
       attempts: 0,
       found: undefined,
       conflict: undefined,
+      wasStale: false,
       generation: generationOf(store)
     }
     type Failure = E | Refusal | WrongExpectedVersion | StoreError

@@ -39,6 +39,23 @@ const appendSpan = (
     }
 })
 
+/** Appends of several callers that are written together, beside those that each writes alone. */
+export interface SharedAppends {
+  /** The `append` of the service that these stand in for. A program may have wrapped the service with one of its own. */
+  readonly insteadOf: unknown
+  /** An append of the calling fiber, with its span, its checks and what its context gives to messages, that is written by a function. */
+  readonly by: <E>(
+    write: (encoded: EncodedAppend) => Effect.Effect<AppendResult, E>,
+    streamName: string,
+    messages: Message | ReadonlyArray<Message>,
+    options: AppendOptions | undefined
+  ) => Effect.Effect<AppendResult, AppendError | E>
+  /** Writes appends of several callers, all or none. */
+  readonly write: (
+    appends: ReadonlyArray<EncodedAppend>
+  ) => Effect.Effect<ReadonlyArray<AppendResult>, AppendError | Unsupported>
+}
+
 /** The operations that write. */
 export const makeAppends = (
   backend: Pick<StoreBackend, "append" | "writeAll" | "unreadable"> & KeptAppends.Reads,
@@ -49,25 +66,34 @@ export const makeAppends = (
     return keeps ? KeptAppends.appendOrKeep(backend, encoded, write) : write
   }
 
+  /** Checks and encodes an append as one of the calling fiber, and then writes it. */
   // Not Effect.fn: its look at the caller's stack costs more than all else that happens here for an append.
-  const append = (
+  const appendBy = <E>(
+    write: (encoded: EncodedAppend) => Effect.Effect<AppendResult, E>,
     streamName: string,
     messages: Message | ReadonlyArray<Message>,
-    options?: AppendOptions
-  ): Effect.Effect<AppendResult, AppendError> =>
+    options: AppendOptions | undefined
+  ): Effect.Effect<AppendResult, AppendError | E> =>
     Effect.contextWith((context: Context.Context<never>) =>
       Effect.useSpan("MessageStore.append", appendSpan(context, streamName, messages), (span) => {
         const refusal = refusalInHandler("append", context)
         if (refusal !== undefined) return Effect.fail(refusal)
         return encodeAppend({ ...options, streamName, messages }, "mayNotCheck").pipe(
-          Effect.flatMap((encoded): Effect.Effect<AppendResult, AppendError> => {
+          Effect.flatMap((encoded): Effect.Effect<AppendResult, AppendError | E> => {
             const refusal = findRefusal(backend, [encoded])
-            return refusal === undefined ? writeOne(encoded, options?.onDuplicate === "keep") : Effect.fail(refusal)
+            return refusal === undefined ? write(encoded) : Effect.fail(refusal)
           }),
           Effect.provideService(Tracer.ParentSpan, span)
         )
       })
     )
+
+  const append = (
+    streamName: string,
+    messages: Message | ReadonlyArray<Message>,
+    options?: AppendOptions
+  ): Effect.Effect<AppendResult, AppendError> =>
+    appendBy((encoded) => writeOne(encoded, options?.onDuplicate === "keep"), streamName, messages, options)
 
   const write = (appends: ReadonlyArray<EncodedAppend>) => waking(appends, backend.writeAll(appends))
 
@@ -96,5 +122,12 @@ export const makeAppends = (
     return yield* unlessHandling("writeAll", KeptAppends.writeAllOrKeep(backend, parts, write))
   })
 
-  return { append, writeAll }
+  /** Writes encoded appends, all or none. */
+  const writeTogether: SharedAppends["write"] = (appends) => {
+    const [first, ...others] = appends
+    return first === undefined || others.length > 0 ? write(appends) : Effect.map(writeOne(first, false), Arr.of)
+  }
+
+  const shared: SharedAppends = { insteadOf: append, by: appendBy, write: writeTogether }
+  return { append, writeAll, shared }
 }

@@ -5,6 +5,7 @@ import type { StoreError } from "../../StoreError.ts"
 import type { StreamsBackend } from "../../StreamsBackend.ts"
 import type { VerifyBackend } from "../../Verify.ts"
 import type { Meter } from "../runtime/meter.ts"
+import type { SharedAppends } from "./appends.ts"
 import { messageId } from "./encodeAppend.ts"
 import * as FoldReads from "./foldReads.ts"
 import * as Forgetting from "./forgetting.ts"
@@ -29,6 +30,7 @@ export interface InProcess {
   readonly streamQueues: StreamQueues.StreamQueues
   /** Reads for folds; `undefined` where there are none, and no use to a service that wraps this one with another `readStream`. */
   readonly foldReads: FoldReads.FoldReads | undefined
+  readonly sharedAppends: SharedAppends
   /** The transactions that the store takes part in; `undefined` when it takes part in none. */
   readonly transactions: Transactions | undefined
   /** Notices that the database has become another one; `undefined` where it never does. */
@@ -70,7 +72,7 @@ export const make = (
     | "transactions"
     | "verify"
   >,
-  readStream: unknown,
+  { readStream, sharedAppends }: { readonly readStream: unknown; readonly sharedAppends: SharedAppends },
   hub: Pick<WakeUpHub, "wakingCategories">,
   meter: Meter,
   runners: Runners
@@ -79,6 +81,7 @@ export const make = (
   return {
     streamQueues: StreamQueues.make(),
     foldReads: FoldReads.make(backend, readStream),
+    sharedAppends,
     transactions: backend.transactions,
     lineage: backend.lineage,
     positions: backend.positions,

@@ -12,6 +12,8 @@ interface Queue {
 export interface StreamQueues {
   /** Whether a fiber is in the queue of one of the streams. */
   readonly isQueued: (streamNames: ReadonlyArray<string>) => boolean
+  /** Whether a fiber with this context has its turn on some streams, and so may wait for no others. */
+  readonly hasTurn: (context: Context.Context<never>) => boolean
   /** Runs an effect when it is at the head of the queues of all of the streams. */
   readonly inTurn: <A, E, R>(
     streamNames: ReadonlyArray<string>,
@@ -45,6 +47,7 @@ export const make = (): StreamQueues => {
     )
 
   return {
+    hasTurn: (context) => Context.get(context, HasTurn),
     isQueued: (streamNames) => streamNames.some((name) => queues.has(name)),
     inTurn: (streamNames, effect) =>
       Effect.flatMap(HasTurn, (hasTurn) =>

@@ -1,0 +1,279 @@
+/**
+ * Transactions of one entity that wait for their turn are written together. Nothing else of them may be shared.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Result, Schedule, Stream } from "effect"
+import {
+  Category,
+  Entity,
+  EntityCache,
+  MessageStore,
+  Metadata,
+  type StoreBackend,
+  StoreError,
+  TraceContext
+} from "eventfold"
+import type { MessageId } from "eventfold/Message"
+import { randomUUID } from "node:crypto"
+import { Account, amounts, Balance, balance, deposited, storeOver, take, withdrawn } from "./support/account.ts"
+
+const cache = EntityCache.layer({ capacity: 100 })
+
+const together = { concurrency: "unbounded" } as const
+
+const once = { retry: Schedule.recurs(0) } as const
+
+const range = (count: number) => Array.from({ length: count }, (_, index) => index)
+
+const newId = () => randomUUID() as MessageId
+
+/** A store whose writes take a moment, in which other transactions queue, and how many appends each of them had. */
+const slow = (change: (backend: StoreBackend.StoreBackend) => Partial<StoreBackend.StoreBackend> = () => ({})) => {
+  const sizes: Array<number> = []
+  const layer = storeOver((backend) => {
+    const { append, writeAll } = { ...backend, ...change(backend) }
+    return {
+      append: (request) => {
+        sizes.push(1)
+        return Effect.andThen(Effect.yieldNow, append(request))
+      },
+      writeAll: (requests) => {
+        sizes.push(requests.length)
+        return Effect.andThen(Effect.yieldNow, writeAll(requests))
+      }
+    }
+  })
+  return { layer: Layer.merge(layer, cache), sizes }
+}
+
+const messagesOf = (streamName: string) =>
+  MessageStore.MessageStore.use((store) => Stream.runCollect(store.readStream(streamName)))
+
+describe("transactions of one entity at the same time", () => {
+  it.effect("are written together, each decided on what the one before it leads to", () => {
+    const { layer, sizes } = slow()
+    return Effect.gen(function*() {
+      yield* Balance.load("1")
+      const seen: Array<number> = []
+      const transact = Balance.transact("1", ({ balance }) => {
+        seen.push(balance)
+        return deposited(1)
+      }, once)
+      yield* Effect.forEach(range(50), () => transact, together)
+      assert.deepStrictEqual([seen, sizes], [range(50), [1, 49]])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("keep each its events, version, position, metadata and command", () =>
+    Effect.gen(function*() {
+      yield* Balance.load("1")
+      const results = yield* Effect.forEach(range(20), (n) =>
+        Balance.transact("1", () => [deposited(n), deposited(-n)], { ...once, commandId: `c-${n}` }).pipe(
+          Metadata.with({ caller: n }),
+          Effect.withSpan(`caller ${n}`)
+        ), together)
+      const messages = yield* messagesOf("account-1")
+      assert.lengthOf(messages, 40)
+      for (const [n, { events, globalPosition, version }] of results.entries()) {
+        const [first, second] = messages.slice(2 * n, 2 * n + 2)
+        assert.deepStrictEqual(
+          events.map(({ data }) =>
+            data
+          ),
+          [first?.data, second?.data]
+        )
+        assert.deepStrictEqual(first?.data, { amount: n })
+        assert.deepStrictEqual(Metadata.fromJson(second?.metadata ?? null).caller, n)
+        assert.deepStrictEqual(version, Option.some(2 * n + 1))
+        assert.deepStrictEqual(globalPosition, Option.fromNullishOr(second?.globalPosition))
+      }
+      const traces = messages.map(({ metadata }) =>
+        String(Metadata.fromJson(metadata).traceparent)
+      )
+      assert.strictEqual(new Set(traces).size, 20)
+      // Sent again, each is found.
+      const repeated = yield* Balance.transact("1", () => deposited(7), { ...once, commandId: "c-3" })
+      assert.deepStrictEqual(repeated.version, Option.some(7))
+      assert.lengthOf(yield* messagesOf("account-1"), 40)
+    }).pipe(Effect.provide([slow().layer, TraceContext.layer])))
+
+  it.effect("a refusal, a defect, a bad event and a taken id are those of one", () =>
+    Effect.gen(function*() {
+      yield* Account.append("2", deposited(1))
+      const [taken] = yield* messagesOf("account-2")
+      yield* Balance.load("1")
+      const decisions = [
+        () => deposited(10),
+        take(1_000),
+        () => Effect.die("none"),
+        () => deposited(0.5),
+        () => ({ ...deposited(3), id: taken?.id }),
+        () => []
+      ]
+      const exits = yield* Effect.forEach(
+        range(60),
+        (n) => Effect.exit(Balance.transact("1", decisions[n % 6] ?? decisions[0]!, once)),
+        together
+      )
+      const outcomes = exits.map(Exit.isSuccess)
+      assert.deepStrictEqual(outcomes, range(60).map((n) => n % 6 === 0 || n % 6 === 5))
+      assert.deepStrictEqual(yield* amounts("1"), range(10).map(() => 10))
+    }).pipe(Effect.provide(slow().layer)))
+
+  it.effect("come through when another program writes in between", () => {
+    let foreign = 3
+    let written = 0
+    const { layer } = slow((backend) => ({
+      // Another writer is faster than the first five of the rounds.
+      writeAll: (appends) => {
+        const [first] = appends
+        return first === undefined || foreign === written
+          ? backend.writeAll(appends)
+          : Effect.andThen(
+            backend.append({
+              ...first,
+              expectedVersion: ++written && "any",
+              messages: first.messages.map((message) => ({ ...message, id: newId() }))
+            }),
+            backend.writeAll(appends)
+          )
+      }
+    }))
+    return Effect.gen(function*() {
+      yield* Balance.load("1")
+      const results = yield* Effect.forEach(
+        range(100),
+        (n) => Balance.transact("1", () => deposited(n + 1)),
+        together
+      )
+      const all = yield* amounts("1")
+      assert.strictEqual(new Set(results.map(({ version }) => Option.getOrThrow(version))).size, 100)
+      for (const n of range(100)) assert.isAtLeast(all.filter((amount) => amount === n + 1).length, 1)
+      assert.isAtLeast(written, 2)
+      assert.lengthOf(all, 100 + written)
+      for (const { events, version } of results) {
+        assert.deepStrictEqual(events.map(({ data }) => data), [{ amount: all[Option.getOrThrow(version)] }])
+      }
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("get the failure of the store, since their events may be written", () => {
+    const lost = new StoreError.StoreError({ operation: "writeAll", reason: "connection lost", isRetryable: true })
+    let failures = 1
+    const { layer } = slow((backend) => ({
+      writeAll: (appends) =>
+        failures-- > 0 ? Effect.andThen(backend.writeAll(appends), Effect.fail(lost)) : backend.writeAll(appends)
+    }))
+    return Effect.gen(function*() {
+      yield* Balance.load("1")
+      const exits = yield* Effect.forEach(
+        range(10),
+        () => Effect.result(Balance.transact("1", () => deposited(1), once)),
+        together
+      )
+      assert.deepStrictEqual(exits.slice(1), range(9).map(() => Result.fail(lost)))
+      assert.lengthOf(yield* amounts("1"), 10)
+      assert.deepStrictEqual((yield* Balance.transact("1", () => deposited(1), once)).state, { balance: 11 })
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("one that is interrupted before its turn adds nothing, and the others go on", () => {
+    let begun = 0
+    const { layer } = slow((backend) => ({
+      append: (append) => Effect.andThen(Deferred.await(gate), backend.append(append))
+    }))
+    const gate = Deferred.makeUnsafe<void>()
+    return Effect.gen(function*() {
+      yield* Balance.load("1")
+      const fibers = yield* Effect.forEach(range(10), (n) =>
+        Effect.forkChild(
+          Balance.transact("1", () => {
+            begun += 1
+            return deposited(n + 1)
+          }, once),
+          { startImmediately: true }
+        ))
+      assert.strictEqual(begun, 1)
+      for (const n of [1, 5, 9]) yield* Fiber.interrupt(fibers[n]!)
+      yield* Deferred.succeed(gate, undefined)
+      const exits = yield* Effect.forEach(fibers, Fiber.await)
+      assert.deepStrictEqual(exits.map(Exit.isSuccess), range(10).map((n) => ![1, 5, 9].includes(n)))
+      assert.deepStrictEqual(yield* amounts("1"), [1, 3, 4, 5, 7, 8, 9])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("one that is interrupted while the round is written is written with it", () => {
+    const isWriting = Deferred.makeUnsafe<void>()
+    const gate = Deferred.makeUnsafe<void>()
+    const { layer } = slow((backend) => ({
+      writeAll: (appends) =>
+        Effect.andThen(
+          Deferred.succeed(isWriting, undefined),
+          Effect.andThen(Deferred.await(gate), backend.writeAll(appends))
+        )
+    }))
+    return Effect.gen(function*() {
+      yield* Balance.load("1")
+      const fibers = yield* Effect.forEach(
+        range(5),
+        (n) => Effect.forkChild(Balance.transact("1", () => deposited(n + 1), once), { startImmediately: true })
+      )
+      yield* Deferred.await(isWriting)
+      yield* Fiber.interrupt(fibers[1]!)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Effect.forEach(fibers.filter((_, n) => n !== 1), Fiber.join)
+      assert.deepStrictEqual(yield* amounts("1"), [1, 2, 3, 4, 5])
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("a decision that takes time holds up no other", () => {
+    const gate = Deferred.makeUnsafe<void>()
+    return Effect.gen(function*() {
+      yield* Balance.load("1")
+      const slow = Balance.transact("1", () => Effect.as(Deferred.await(gate), deposited(100)))
+      const quick = Balance.transact("1", () => deposited(1))
+      const slowOnes = yield* Effect.forEach(range(3), () => Effect.forkChild(slow, { startImmediately: true }))
+      yield* Effect.forEach(range(20), () => quick, together)
+      assert.lengthOf(yield* amounts("1"), 20)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Effect.forEach(slowOnes, Fiber.join)
+      assert.strictEqual((yield* Balance.load("1")).state.balance, 320)
+    }).pipe(Effect.provide(slow().layer))
+  })
+
+  it.effect("two entities of one stream decide each on its own state", () => {
+    const Count = Entity.make(Category.plain(Account), {
+      ...balance,
+      evolve: {
+        Opened: (state) => state,
+        Deposited: ({ balance }) => ({ balance: balance + 1 }),
+        Withdrawn: ({ balance }) => ({ balance: balance + 1 })
+      }
+    })
+    return Effect.gen(function*() {
+      yield* Effect.all([Balance.load("1"), Count.load("1")])
+      yield* Effect.forEach(range(60), (n) =>
+        n % 2 === 0
+          ? Balance.transact("1", ({ balance }) => balance >= 30 ? withdrawn(10) : deposited(10))
+          : Count.transact("1", ({ balance }) => deposited(balance)), together)
+      const all = yield* amounts("1")
+      let sum = 0
+      for (const [n, amount] of all.entries()) {
+        assert.isTrue(amount === n || amount === (sum >= 30 ? -10 : 10), `${amount} at ${n}`)
+        sum += amount
+      }
+      assert.lengthOf(all, 60)
+    }).pipe(Effect.provide(slow().layer))
+  })
+
+  it.effect("a store that can't write several appends together writes each by itself", () => {
+    const unsupported = new StoreError.Unsupported({ operation: "writeAll", remedy: "install the eventfold schema" })
+    return Effect.gen(function*() {
+      yield* Balance.load("1")
+      for (const _ of range(2)) {
+        yield* Effect.forEach(range(10), () => Balance.transact("1", () => deposited(1)), together)
+      }
+      assert.strictEqual((yield* Balance.load("1")).state.balance, 20)
+    }).pipe(Effect.provide(slow(() => ({ writeAll: () => Effect.fail(unsupported) })).layer))
+  })
+})
