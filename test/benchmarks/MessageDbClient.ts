@@ -28,6 +28,8 @@ export interface MessageDbClient {
   readonly write: (dataset: Dataset, n: number) => Promise<unknown>
   /** Writes a message with an id of its own. Gives its position. */
   readonly writeMessage: (streamName: string, type: string, data: unknown, metadata: unknown) => Promise<number>
+  /** Writes the message of that number to a stream, at an expected version. */
+  readonly writeAt: (streamName: string, n: number, expected: number) => Promise<unknown>
   /** Writes a small message to a stream. */
   readonly writeTo: (streamName: string) => Promise<unknown>
   /** Writes the position of a consumer of the category, in the stream where Eventide writes it. */
@@ -85,6 +87,19 @@ export const open = Effect.fnUntraced(
         const { rows: [row] } = await write(streamName, type, data, metadata)
         return Number(row?.write_message)
       },
+      writeAt: (streamName, n, expected) =>
+        pool.query({
+          name: "writeAt",
+          text: "SELECT message_store.write_message($1, $2, $3, $4, $5, $6)",
+          values: [
+            randomUUID(),
+            streamName,
+            typeOf(n),
+            JSON.stringify(dataOf(n)),
+            JSON.stringify(metadataOf(n)),
+            expected
+          ]
+        }),
       write: (dataset, n) => write(streamNameOf(dataset, n), typeOf(n), dataOf(n), metadataOf(n)),
       writeTo: (streamName) => write(streamName, "Deposited", { amount: 1 }, {}),
       writePosition: (category, position) => write(`${category}:position-test`, "Recorded", { position }, {}),

@@ -7,27 +7,37 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as EntityCache from "eventfold/EntityCache"
 import { MessageStore } from "eventfold/MessageStore"
-import { counter, repeatedlyAsync } from "./AppendRows.ts"
+import { append, counter, repeatedlyAsync } from "./AppendRows.ts"
 import { Databases } from "./Databases.ts"
 import * as Emmett from "./Emmett.ts"
-import { eventOf, idOf, streamNameOf, wallet } from "./Messages.ts"
+import * as MessageDbClient from "./MessageDbClient.ts"
+import { account, eventOf, idOf, streamNameOf, wallet } from "./Messages.ts"
 import { amountOf, entityOf, evolve, initial, type State } from "./ReadRows.ts"
 import { repeatedly, type Round, type Row, type Side } from "./Rounds.ts"
 
 const callers = 64
 
-/** Each transaction adds an event to its stream, and the streams take turns. */
-const ours = (isCached: boolean): Side<Databases> =>
+interface Options {
+  readonly cache?: "default" | "latest" | undefined
+  /** Whether all callers decide on one stream. */
+  readonly isHot?: boolean | undefined
+}
+
+/** Each transaction adds an event to its stream, and the streams take turns unless there is one. */
+const ours = ({ cache: freshness, isHot = false }: Options = {}): Side<Databases> =>
   Effect.gen(function*() {
     const { load, store } = yield* (yield* Databases).ours
     yield* load(wallet)
     const entity = entityOf(wallet)
-    const cache = isCached ? yield* Layer.build(EntityCache.layer({ capacity: 10_000 })) : Context.empty()
+    const cache = freshness === undefined
+      ? Context.empty()
+      : yield* Layer.build(EntityCache.layer({ capacity: 10_000 }))
     const context = Context.add(cache, MessageStore, store)
     const next = counter()
+    const options = freshness === "latest" ? { freshness } : {}
     const transact = () => {
       const n = next()
-      return entity.transact(idOf(wallet, n), () => eventOf(wallet, n))
+      return entity.transact(isHot ? "hot" : idOf(wallet, n), () => eventOf(wallet, n), options)
     }
     const round: Round = (millis) => Effect.provideContext(repeatedly(millis, transact, callers), context)
     return round
@@ -49,6 +59,29 @@ const emmett: Side<Databases> = Effect.gen(function*() {
   return round
 })
 
+/** What one writes by hand: reads the stream, folds it, and writes at the version that was read. */
+const messageDb: Side<Databases> = Effect.gen(function*() {
+  const { load, readStream, writeAt } = yield* (yield* Databases).messageDb
+  yield* load(wallet)
+  const next = counter()
+  const round: Round = (millis) =>
+    repeatedlyAsync(millis, async () => {
+      const n = next()
+      const streamName = streamNameOf(wallet, n)
+      const messages = await readStream(streamName)
+      messages.reduce((state, { data, type }) => evolve(state, amountOf(type, data)), initial)
+      await writeAt(streamName, n, messages.at(-1)?.position ?? -1)
+    }, callers)
+  return round
+})
+
+/** As many callers as `append-256` has, each with a stream of its own in turn. */
+const appends: Side<Databases> = Effect.gen(function*() {
+  const { load, store } = yield* (yield* Databases).ours
+  yield* load(account)
+  return append(store, { callers: 256 })
+})
+
 export const rows: ReadonlyArray<Row<Databases>> = [
   {
     name: "transact-64",
@@ -56,16 +89,31 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     unit: "transactions/s",
     millis: 500,
     warmUp: 3_000,
-    ours: ours(false),
-    peers: [{ name: `${Emmett.name}, its command handler`, side: emmett }]
+    ours: ours(),
+    peers: [
+      { name: `${Emmett.name}, its command handler`, budget: 5, side: emmett },
+      { name: `${MessageDbClient.name} by hand`, budget: 3, side: messageDb }
+    ]
   },
   {
     name: "transact-64-cached",
-    description: "the same with a cache, which asks the store for what is new",
+    description: "the same with a cache, on whose states the transactions decide, and the append proves them",
     unit: "transactions/s",
     millis: 500,
     warmUp: 3_000,
-    ours: ours(true),
-    peers: [{ name: "eventfold, not cached", side: ours(false) }]
+    ours: ours({ cache: "default" }),
+    peers: [
+      { name: "eventfold, not cached", budget: 4, side: ours() },
+      { name: "the same, asking for the latest", side: ours({ cache: "latest" }) }
+    ]
+  },
+  {
+    name: "transact-64-hot",
+    description: "64 callers that decide on one stream, with a cache",
+    unit: "transactions/s",
+    millis: 500,
+    warmUp: 3_000,
+    ours: ours({ cache: "default", isHot: true }),
+    peers: [{ name: "256 callers that append to streams of their own", budget: 0.4, side: appends }]
   }
 ]
