@@ -37,6 +37,9 @@ export const EntityCache = Context.Reference<Option.Option<Service>>("eventfold/
  *
  * **Details**
  *
+ * A transaction decides on the cached state, and its append proves that it was the latest: see `Entity.TransactOptions`. Of
+ * transactions of one entity that wait for one another, one write takes the events of all.
+ *
  * The latest state is still the latest: a load reads what is new after the cached state. That is one round trip, which
  * usually reads no rows. Loads of one entity that begin at the same moment share one read. After a failed append the cache
  * drops the entity, so the next load reads the stream.
