@@ -6,7 +6,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node"
 import { shortOrLong } from "./test/support/Form.ts"
 
 /** The room that the tests need for their files, with much to spare, in bytes. */
-const needed = shortOrLong(2, 8) * 2 ** 30
+const needed = shortOrLong(3, 8) * 2 ** 30
 
 /** Whether a folder is a file system in memory that has room, in which programs may run. */
 const isRoomyMemory = (folder: string): boolean => {
