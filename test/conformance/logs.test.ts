@@ -8,7 +8,6 @@ import * as ReadModelSuite from "@eventfold/testing/ReadModelSuite"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import { inject } from "vitest"
 import * as Counts from "../support/Counts.ts"
 import * as Database from "../support/Database.ts"
 import { isLong } from "../support/Form.ts"
@@ -25,9 +24,7 @@ const makeDatabase = Effect.fnUntraced(function*(server: Database.NamedServer) {
 
 const counting = Counts.counting((readModel) => `${schema}__${readModel}`)
 
-const [newest, ...others] = inject("postgres")
-
-for (const server of isLong ? [newest, ...others] : [newest]) {
+for (const server of Database.serversOfForm()) {
   const store = Layer.unwrap(
     Effect.map(makeDatabase(server), ({ url }) => Postgres.layer({ url: Redacted.make(url), schema }))
   )

@@ -5,10 +5,8 @@ import * as ReadModelSuite from "@eventfold/testing/ReadModelSuite"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
-import { inject } from "vitest"
 import * as Counts from "../support/Counts.ts"
 import * as Database from "../support/Database.ts"
-import { isLong } from "../support/Form.ts"
 import * as MessageDb from "../support/MessageDb.ts"
 
 const counting = Counts.counting()
@@ -17,10 +15,7 @@ const client = (url: string) => PgClient.layer({ url: Redacted.make(url) })
 
 const stores = Layer.merge(Postgres.layerClient({ install: true }), SqlReadModel.layer({ install: true }))
 
-const [newest, ...others] = inject("postgres")
-
-// On one server is enough for every day.
-for (const server of isLong ? [newest, ...others] : [newest]) {
+for (const server of Database.serversOfForm()) {
   const layer = Layer.unwrap(
     Effect.map(Database.make({ server }), ({ url }) => Layer.provideMerge(stores, client(url)))
   )

@@ -19,7 +19,6 @@ import * as Administration from "eventfold/Administration"
 import * as MessageStore from "eventfold/MessageStore"
 import * as Streams from "eventfold/Streams"
 import { createServer } from "node:http"
-import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
 import * as Role from "../support/Role.ts"
 
@@ -45,7 +44,7 @@ const actions = Effect.map(
   (records) => records.map(({ data: { action, by } }) => `${by} ${action}`)
 )
 
-for (const server of inject("postgres")) {
+for (const server of Database.serversOfForm()) {
   layer(Database.layer({ server }), { excludeTestServices: true })(`Messagestore's routes on ${server.name}`, (it) => {
     it.effect("do what Messagestore's own tests do, and record what is deleted", () =>
       Effect.flatMap(Database.Database, ({ url }) =>

@@ -17,7 +17,6 @@ import * as Category from "eventfold/Category"
 import * as Commands from "eventfold/Commands"
 import * as Entity from "eventfold/Entity"
 import * as Observe from "eventfold/Observe"
-import { inject } from "vitest"
 import { Settings } from "../postgres/consumerProcess.ts"
 import * as Child from "../support/Child.ts"
 import * as Database from "../support/Database.ts"
@@ -60,7 +59,7 @@ const client = Effect.flatMap(
   ({ address }) => Client.make({ baseUrl: HttpServer.formatAddress(address) })
 )
 
-for (const server of inject("postgres")) {
+for (const server of Database.serversOfForm()) {
   layer(Database.layer({ server }), { excludeTestServices: true })(`An application on ${server.name}`, (it) => {
     it.effect("runs commands once, whoever sends them at a time, and steers a consumer of another process", () =>
       Effect.gen(function*() {

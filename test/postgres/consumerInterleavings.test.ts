@@ -10,7 +10,6 @@ import * as Consumer from "eventfold/Consumer"
 import type { RecordedMessage } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import * as PositionStore from "eventfold/PositionStore"
-import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
 import { shortOrLong } from "../support/Form.ts"
 import * as Player from "../support/Player.ts"
@@ -72,7 +71,7 @@ const stepsOf = (
 
 let cases = 0
 
-for (const server of inject("postgres")) {
+for (const server of Database.serversOfForm()) {
   layer(Database.layer({ server }), { excludeTestServices: true })(`interleavings on ${server.name}`, (it) => {
     it.effect.prop(
       "consumers get each message once, in the order of its category, and miss none",

@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import { fileURLToPath } from "node:url"
-import { inject } from "vitest"
 import * as Child from "../support/Child.ts"
 import * as Database from "../support/Database.ts"
 import * as Store from "../support/Store.ts"
@@ -140,7 +139,7 @@ const assertOrder = (rows: ReadonlyArray<Handled>, count: number) => {
 let categories = 0
 const newCategory = Effect.sync(() => `process${++categories}`)
 
-for (const server of inject("postgres")) {
+for (const server of Database.serversOfForm()) {
   layer(Database.layer({ server }), { excludeTestServices: true })(`processes on ${server.name}`, (it) => {
     it.effect("one that is killed between handler and checkpoint: another goes on from the low-water mark", () =>
       Effect.gen(function*() {

@@ -92,7 +92,9 @@ layer(Database.layer(), { excludeTestServices: true })("leases between processes
       for (const _ of Store.upTo(3)) {
         const scope = yield* Scope.make()
         const leases = yield* Effect.forEach([name, other], (each) => Scope.provide(hold(one, each), scope))
-        yield* sql`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2`
+        // Other tests hold leases in other databases of the server.
+        yield* sql`SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+          WHERE locktype = 'advisory' AND objsubid = 2 AND datname = current_database()`
         for (const lease of leases) {
           const error = yield* isLost(lease)
           assert.instanceOf(error, StoreError)

@@ -12,6 +12,7 @@ import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { randomBytes } from "node:crypto"
 import { inject } from "vitest"
+import { isLong } from "./Form.ts"
 import { install } from "./Installer.ts"
 
 /** A server on which to make databases. */
@@ -34,6 +35,9 @@ declare module "vitest" {
     readonly postgres: readonly [NamedServer, ...Array<NamedServer>]
   }
 }
+
+/** The servers for tests of what the client or the core does: the newest, and in the long form the older one as well. */
+export const serversOfForm = (): ReadonlyArray<NamedServer> => inject("postgres").slice(0, isLong ? undefined : 1)
 
 export interface Options {
   /** Defaults to the server of the run. */
@@ -100,7 +104,8 @@ const create = (server: Server, template: string | undefined, language: string |
     const sql = yield* SqlClient
     const name = `eventfold_test_${randomBytes(6).toString("hex")}`
     const locale = language === undefined ? sql`` : sql`LOCALE_PROVIDER icu ICU_LOCALE ${sql(language)}`
-    yield* sql`CREATE DATABASE ${sql(name)} TEMPLATE ${sql(template ?? "template0")} ${locale}`
+    // Less work for the server than writing all of the template to the log, which only a replica would need.
+    yield* sql`CREATE DATABASE ${sql(name)} TEMPLATE ${sql(template ?? "template0")} ${locale} STRATEGY FILE_COPY`
     const url = new URL(server.url)
     url.pathname = `/${name}`
     return { name, url: url.href }
