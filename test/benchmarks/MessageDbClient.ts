@@ -34,8 +34,8 @@ export interface MessageDbClient {
   readonly writeTo: (streamName: string) => Promise<unknown>
   /** Writes the position of a consumer of the category, in the stream where Eventide writes it. */
   readonly writePosition: (category: string, position: number) => Promise<unknown>
-  /** A page of a category, from a global position on. */
-  readonly readCategory: (category: string, from: number) => Promise<ReadonlyArray<Message>>
+  /** A page of a category, from a global position on: of {@link pageSize} messages unless it says otherwise. */
+  readonly readCategory: (category: string, from: number, limit?: number) => Promise<ReadonlyArray<Message>>
   readonly readStream: (streamName: string) => Promise<ReadonlyArray<Message>>
   /** Runs statements in a transaction. */
   readonly inTransaction: (statements: (query: Query) => Promise<void>) => Promise<void>
@@ -103,8 +103,8 @@ export const open = Effect.fnUntraced(
       write: (dataset, n) => write(streamNameOf(dataset, n), typeOf(n), dataOf(n), metadataOf(n)),
       writeTo: (streamName) => write(streamName, "Deposited", { amount: 1 }, {}),
       writePosition: (category, position) => write(`${category}:position-test`, "Recorded", { position }, {}),
-      readCategory: (category, from) =>
-        read("category", "SELECT * FROM message_store.get_category_messages($1, $2, $3)", [category, from, pageSize]),
+      readCategory: (category, from, limit = pageSize) =>
+        read("category", "SELECT * FROM message_store.get_category_messages($1, $2, $3)", [category, from, limit]),
       readStream: (streamName) =>
         read("stream", "SELECT * FROM message_store.get_stream_messages($1, $2, $3)", [streamName, 0, pageSize]),
       inTransaction: async (statements) => {

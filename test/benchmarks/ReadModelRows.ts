@@ -29,9 +29,10 @@ const add = `INSERT INTO sums
   ON CONFLICT (stream) DO UPDATE SET count = sums.count + excluded.count, amount = sums.amount + excluded.amount`
 
 /** A new read model, with empty tables. */
-const define = (name: string) =>
+const define = (name: string, atOnce: number | undefined) =>
   SqlReadModel.batch(name, {
     version: 1,
+    atOnce,
     tables: [`CREATE TABLE sums (${columns})`],
     from: category,
     handle: (events) =>
@@ -42,7 +43,7 @@ const define = (name: string) =>
         ]))
   })
 
-const fill = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Round, PeerError, Scope.Scope> {
+const fill = Effect.fnUntraced(function*(url: string, atOnce?: number): Effect.fn.Return<Round, PeerError, Scope.Scope> {
   const client = PgClient.layer({ url: Redacted.make(url) })
   const stores = Layer.merge(Postgres.layerClient(), SqlReadModel.layer()).pipe(Layer.provideMerge(client))
   const context = yield* Effect.mapError(
@@ -51,7 +52,7 @@ const fill = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Round, P
   )
   const next = counter()
   return () => {
-    const model = define(`sums${next()}`)
+    const model = define(`sums${next()}of${atOnce ?? 0}`, atOnce)
     const filled = Effect.gen(function*() {
       const store = yield* MessageStore
       const last = yield* store.lastPosition
@@ -66,7 +67,7 @@ const fill = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Round, P
   }
 })
 
-const loop = (peer: MessageDbClient.MessageDbClient): Round => () =>
+const loop = (peer: MessageDbClient.MessageDbClient, pageSize?: number): Round => () =>
   rate(promise(async () => {
     await peer.inTransaction(async (query) => {
       await query("CREATE SCHEMA read_model")
@@ -76,7 +77,7 @@ const loop = (peer: MessageDbClient.MessageDbClient): Round => () =>
     })
     let [count, from] = [0, 1]
     for (;;) {
-      const page = await peer.readCategory(category.name, from)
+      const page = await peer.readCategory(category.name, from, pageSize)
       const last = page.at(-1)
       if (last === undefined) break
       await peer.inTransaction(async (query) => {
@@ -104,13 +105,24 @@ export const rows: ReadonlyArray<Row<Databases>> = [
       yield* load(consumed)
       return yield* fill(url)
     }),
-    peers: [{
-      name: `${MessageDbClient.name} through pg, by hand`,
-      side: Effect.gen(function*() {
-        const messageDb = yield* (yield* Databases).messageDb
-        yield* messageDb.load(consumed)
-        return loop(messageDb)
-      })
-    }]
+    peers: [
+      ...[1_000, 4_000].map((pageSize) => ({
+        name: `${MessageDbClient.name} through pg, by hand, ${pageSize.toLocaleString("en")} a transaction`,
+        budget: 1.25,
+        side: Effect.gen(function*() {
+          const messageDb = yield* (yield* Databases).messageDb
+          yield* messageDb.load(consumed)
+          return loop(messageDb, pageSize)
+        })
+      })),
+      ...[500, 1_000, 2_000, 4_000].map((atOnce) => ({
+        name: `ours ${atOnce}`,
+        side: Effect.gen(function*() {
+          const { load, url } = yield* (yield* Databases).ours
+          yield* load(consumed)
+          return yield* fill(url, atOnce)
+        })
+      }))
+    ]
   }
 ]

@@ -39,22 +39,26 @@ const store = Layer.effect(
   Effect.flatMap(Database.Database, ({ url }) => Store.open(url, { maxConnections: 4 }))
 )
 
-/** A session of its own, in which the test holds the table, and ends what waits for it. */
-const session = Effect.gen(function*() {
+const client = Effect.gen(function*() {
   const { url } = yield* Database.Database
-  const sql = Context.get(
+  return Context.get(
     yield* Layer.build(PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })),
     PgClient.PgClient
   )
-  const waiting = sql<{ readonly pid: number }>`SELECT pid FROM pg_stat_activity
+})
+
+/** A session in which the test holds the table, and one that ends what waits for it: a transaction sees who waits only once. */
+const sessions = Effect.gen(function*() {
+  const [holding, watching] = [yield* client, yield* client]
+  const waiting = watching<{ readonly pid: number }>`SELECT pid FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%unnest%'`
   return {
-    lock: Effect.andThen(sql`BEGIN`, sql`LOCK TABLE message_store.messages IN ACCESS EXCLUSIVE MODE`),
-    release: sql`COMMIT`,
+    lock: Effect.andThen(holding`BEGIN`, holding`LOCK TABLE message_store.messages IN ACCESS EXCLUSIVE MODE`),
+    release: holding`COMMIT`,
     waiting,
     endWaiting: Effect.flatMap(
       waiting,
-      (rows) => Effect.forEach(rows, ({ pid }) => sql`SELECT pg_terminate_backend(${pid})`)
+      (rows) => Effect.forEach(rows, ({ pid }) => watching`SELECT pg_terminate_backend(${pid})`)
     )
   }
 })
@@ -126,7 +130,7 @@ layer(Layer.provideMerge(store, Database.layer()), { excludeTestServices: true }
 
   it.effect("of a statement whose session ends are each read again", () =>
     Effect.gen(function*() {
-      const { endWaiting, lock, release, waiting } = yield* session
+      const { endWaiting, lock, release, waiting } = yield* sessions
       yield* Effect.forEach(range(40), (id) => Account.append(`ended-${id}`, deposit(id)), together)
       yield* lock
       const loads = yield* Effect.forkChild(Effect.forEach(range(40), (id) => balanceOf(`ended-${id}`), together))
@@ -138,7 +142,7 @@ layer(Layer.provideMerge(store, Database.layer()), { excludeTestServices: true }
 
   it.effect("that are interrupted end at once, and the others get their states", () =>
     Effect.gen(function*() {
-      const { lock, release, waiting } = yield* session
+      const { lock, release, waiting } = yield* sessions
       yield* Effect.forEach(range(100), (id) => Account.append(`waits-${id}`, deposit(id)), together)
       yield* lock
       const fibers = yield* Effect.forEach(range(100), (id) => Effect.forkChild(balanceOf(`waits-${id}`)))

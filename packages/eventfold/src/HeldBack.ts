@@ -66,6 +66,14 @@ export const HeldBack = Schema.Struct({
 export interface HeldBack extends Schema.Schema.Type<typeof HeldBack> {}
 
 /**
+ * The age of the oldest of the writers, as far as it is known. Messages behind them are not older than that.
+ *
+ * @internal
+ */
+export const ageOf = ({ writers }: HeldBack): Duration.Duration =>
+  writers.reduce((most, { age = Duration.zero }) => Duration.max(most, age), Duration.zero)
+
+/**
  * Describes a {@link Writer} in a few words, such as `process 4711 (billing, user app, idle in transaction, for 3m 12s)`.
  *
  * @category formatting

@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Latch, Option, Schedule, Schema } from "effect"
-import { Category, Entity, EntityCache, MessageStore, StoreError } from "eventfold"
+import { Entity, EntityCache, MessageStore, StoreError } from "eventfold"
 import {
   Account,
   amounts,
@@ -248,7 +248,7 @@ describe("a decision on several entities with a cache", () => {
 
 it.effect("without a cache each decision reads", () => {
   const { during, layer } = watched()
-  const Other = Entity.make(Category.plain(Account), balance)
+  const Other = Entity.make(Account, balance)
   return Effect.gen(function*() {
     for (const version of [0, 1]) {
       assert.deepStrictEqual(yield* during(Other.transact("1", () => deposited(1))), [

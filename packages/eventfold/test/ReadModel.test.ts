@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Option, Schedule, Schema, Stream } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Option, Schedule, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Consumer, MessageStore, ReadModel } from "eventfold"
 import { logged, storeOver } from "./support/account.ts"
@@ -146,6 +146,52 @@ it.layer(inMemory)("running", (it) => {
       const { live } = yield* ReadModel.status(slow)
       assert.strictEqual(Option.getOrThrow(live).checkpoint.position, globalPosition)
     }))
+})
+
+it.effect("one that is held back counts what it may not read yet, as old as what holds it back", () => {
+  const writer = {
+    pid: 7,
+    preparedAs: undefined,
+    state: "idle in transaction",
+    since: undefined,
+    age: Duration.minutes(7),
+    applicationName: undefined,
+    user: undefined,
+    clientAddress: undefined,
+    query: undefined
+  }
+  let isHeld = true
+  const held = Layer.effect(
+    MessageStore.MessageStore,
+    Effect.map(MessageStore.MessageStore, (store) => ({
+      ...store,
+      readAllPage: (options) =>
+        isHeld
+          ? Effect.succeed({
+            messages: [],
+            through: 1,
+            hasMore: false,
+            heldBack: Option.some({ position: 2, writers: [writer] })
+          })
+          : store.readAllPage(options)
+    }))
+  ).pipe(Layer.provide(MessageStore.layerMemory))
+  const model = ReadModel.make("held", { version: 1 }).on("account", () => Effect.void).on("other", () => Effect.void)
+  const lag = Effect.map(ReadModel.status(model), ({ live }) => Option.map(live, ({ lag }) => lag))
+  return Effect.gen(function*() {
+    const store = yield* MessageStore.MessageStore
+    isHeld = false
+    yield* store.append("account-1", { type: "A", data: {} })
+    const fiber = yield* Effect.forkChild(ReadModel.run(model))
+    yield* eventually(Effect.map(lag, Option.isSome))
+    yield* Fiber.interrupt(fiber)
+    isHeld = true
+    assert.deepStrictEqual(yield* lag, Option.some({ messages: 0, age: Duration.zero }))
+    yield* store.append("ignored-1", { type: "A", data: {} })
+    yield* store.append("account-2", { type: "A", data: {} })
+    yield* store.append("other-2", { type: "A", data: {} })
+    assert.deepStrictEqual(yield* lag, Option.some({ messages: 2, age: Duration.minutes(7) }))
+  }).pipe(Effect.provide(Layer.provideMerge(ReadModel.layerMemory, held)))
 })
 
 it.layer(inMemory)("versions", (it) => {

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import type { Lag, MemberStatus, Status } from "../../ConsumerStatus.ts"
-import type { HeldBack } from "../../HeldBack.ts"
+import { ageOf, type HeldBack } from "../../HeldBack.ts"
 import { placeOf, type RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import { type Key, PositionStore } from "../../PositionStore.ts"
@@ -112,9 +112,6 @@ const lastOf = Effect.fnUntraced(function*({ category, selection, ...consumer }:
   const found = yield* Effect.forEach(categories, (category) => store.lastCategoryMessage(category))
   return Arr.last(Arr.sortWith(Arr.getSomes(found), ({ globalPosition }) => globalPosition, Order.Number))
 })
-
-const ageOf = ({ writers }: HeldBack): Duration.Duration =>
-  writers.reduce((most, { age = Duration.zero }) => Duration.max(most, age), Duration.zero)
 
 /** The status of a member, and the position after which it continues. */
 const memberStatus = Effect.fnUntraced(function*(consumer: AnyConsumer, member: StoredMember) {

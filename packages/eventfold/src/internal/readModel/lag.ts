@@ -1,7 +1,9 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { Lag } from "../../ConsumerStatus.ts"
+import * as HeldBack from "../../HeldBack.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import { readAlone, type Reads, readsNothing } from "./pages.ts"
 
@@ -12,9 +14,9 @@ import { readAlone, type Reads, readsNothing } from "./pages.ts"
 const nextAfter = Effect.fnUntraced(function*(model: Reads, position: number, upTo: number) {
   let from = position + 1
   while (true) {
-    const { hasMore, messages, through } = yield* readAlone(model, from, 1)
+    const { hasMore, heldBack, messages, through } = yield* readAlone(model, from, 1)
     const [first] = messages
-    if (first !== undefined || !hasMore || through >= upTo) return { first, through }
+    if (first !== undefined || !hasMore || through >= upTo) return { first, through, heldBack }
     from = through + 1
   }
 })
@@ -47,12 +49,17 @@ export const countBetween = Effect.fnUntraced(function*(model: Reads, from: numb
 export const lagAfter = Effect.fnUntraced(function*(model: Reads, position: number) {
   const store = yield* MessageStore
   const now = yield* Clock.currentTimeMillis
-  const { first } = yield* nextAfter(model, position, yield* store.lastPosition)
-  const lag: Lag = first === undefined
-    ? { messages: 0, age: Duration.zero }
-    : {
+  const { first, heldBack, through } = yield* nextAfter(model, position, yield* store.lastPosition)
+  if (first !== undefined) {
+    const lag: Lag = {
       messages: yield* countFrom(model, first.globalPosition),
       age: Duration.millis(Math.max(0, now - first.time.epochMilliseconds))
     }
-  return lag
+    return lag
+  }
+  const nothing: Lag = { messages: 0, age: Duration.zero }
+  if (Option.isNone(heldBack)) return nothing
+  // What is behind a gap can be counted, and is not older than the transactions that may fill it.
+  const messages = yield* countFrom(model, through + 1)
+  return messages === 0 ? nothing : { messages, age: HeldBack.ageOf(heldBack.value) }
 })

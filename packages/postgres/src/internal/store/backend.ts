@@ -54,7 +54,7 @@ export const make = Effect.fnUntraced(function*(
       ...makeReadAll(statements, installedGapRule(statements.sql), readPage(statements)),
       identity
     }),
-    readForFold: yield* FoldReads.make(statements, places),
+    readForFold: FoldReads.placed(yield* FoldReads.make(statements), places),
     lineage,
     description: Description.make(statements, places, true),
     positions: yield* Positions.make(statements, lockWaits, places, lineage),

@@ -49,6 +49,12 @@ const query = ({ sql }: Statements, wanted: ReadonlyArray<Wanted>) =>
       ORDER BY "position" LIMIT ${BigInt(maxMessages)}
     ) AS messages`.valuesUnprepared as Effect.Effect<ReadonlyArray<Row>, SqlError>
 
+/** Reads for folds: with those of other callers, or in a statement of its own. */
+export interface FoldReads {
+  readonly together: NonNullable<StoreBackend["readForFold"]>
+  readonly alone: NonNullable<StoreBackend["readForFold"]>
+}
+
 const byPosition = (a: Row, b: Row): number => a[3] < b[3] ? -1 : a[3] > b[3] ? 1 : 0
 
 /** The rows of each of the streams. A server may give them in any order, and nearly always gives them in this one. */
@@ -76,10 +82,7 @@ const pageOf = ({ parseJson }: Statements, rows: ReadonlyArray<Row>): FoldPage |
  * whom it answers have asked, so what they get is the latest. When it fails, each of them asks by itself. The statements end with the
  * current scope.
  */
-export const make = Effect.fnUntraced(function*(
-  statements: Statements,
-  { read, transactions }: Places
-) {
+export const make = Effect.fnUntraced(function*(statements: Statements) {
   const scope = yield* Effect.scope
   const waiting: Array<Entry> = []
   let groups = 0
@@ -137,15 +140,27 @@ export const make = Effect.fnUntraced(function*(
   const alone = (wanted: Wanted): Effect.Effect<ReadonlyArray<Row>, StoreError> =>
     Effect.map(statements.query("readStream", query(statements, [wanted])), (rows) => byStream(rows, 1)[0] ?? [])
 
-  const readForFold: StoreBackend["readForFold"] = (streamName, from) => {
-    const wanted = { streamName, from }
-    return Effect.contextWith((context: Context.Context<never>) => {
-      const rows: Effect.Effect<ReadonlyArray<Row>, StoreError> =
-        transactions.isActive(context) || Context.get(context, Independence)
-          ? read("readStream", alone(wanted))
-          : Effect.catch(together(wanted), () => alone(wanted))
-      return Effect.map(rows, (rows) => pageOf(statements, rows))
-    })
+  const paged = (rows: Effect.Effect<ReadonlyArray<Row>, StoreError>) =>
+    Effect.map(rows, (rows) => pageOf(statements, rows))
+
+  const reads: FoldReads = {
+    together: (streamName, from) => {
+      const wanted = { streamName, from }
+      return paged(Effect.catch(together(wanted), () => alone(wanted)))
+    },
+    alone: (streamName, from) => paged(alone({ streamName, from }))
   }
-  return readForFold
+  return reads
 })
+
+/** The reads where their callers want them. In the transaction of a caller, and beside it, each is by itself. */
+export const placed = (
+  { alone, together }: FoldReads,
+  { read, transactions }: Places
+): NonNullable<StoreBackend["readForFold"]> =>
+(streamName, from) =>
+  Effect.contextWith((context: Context.Context<never>) =>
+    transactions.isActive(context) || Context.get(context, Independence)
+      ? read("readStream", alone(streamName, from))
+      : together(streamName, from)
+  )
