@@ -156,7 +156,7 @@ export const make = (name: string, options: Options): Definition<never, never> =
  *
  * **Details**
  *
- * The handler gets the messages of one transaction, in the order of their global positions: at most `atOnce` (1,000 by
+ * The handler gets the messages of one transaction, in the order of their global positions: at most `atOnce` (2,000 by
  * default), and fewer when no more are written yet. When it fails for the last time, it gets them one by one, each in its own
  * transaction, so that `onFailure` decides about the one that can't be handled.
  *

@@ -55,7 +55,7 @@ export interface Options {
    * that call functions of other modules).
    */
   readonly fingerprint?: string | undefined
-  /** How many messages one transaction handles at most. Defaults to 500, for `ReadModel.batch` to 1,000. */
+  /** How many messages one transaction handles at most. Defaults to 500, for `ReadModel.batch` to 2,000: each transaction waits for a flush. */
   readonly atOnce?: number | undefined
   /**
    * How many messages one statement reads. The read model holds about twice as many in memory. Defaults to the largest multiple of

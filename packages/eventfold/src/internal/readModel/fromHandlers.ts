@@ -105,7 +105,7 @@ export const fromBatchHandler = (
   from: ReadonlyArray<Source>,
   handle: BatchHandler
 ): ReadModel<never, never> => {
-  const { atOnce = 1_000, tables = [], version } = options
+  const { atOnce = 2_000, tables = [], version } = options
   const sourceOf = findSource(from.map((from) => ({ from })))
   // A batch handler takes all types.
   const { categories, types } = selectionOf(from.map((from) => ({ from, handlers: () => Effect.void })))
