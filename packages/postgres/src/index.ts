@@ -27,6 +27,13 @@ export * as Logs from "./Logs.ts"
 export * as Postgres from "./Postgres.ts"
 
 /**
+ * Reads on a streaming replica that see what this process has written: `Postgres.layerReplica` gives this service beside the store.
+ *
+ * @since 0.1.0
+ */
+export * as Replica from "./Replica.ts"
+
+/**
  * Read models with tables in PostgreSQL.
  *
  * @since 0.1.0
