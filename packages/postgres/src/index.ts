@@ -13,7 +13,7 @@ export * as Diagnosis from "./Diagnosis.ts"
 export * as Inspection from "./Inspection.ts"
 
 /**
- * Many logs in one database, on one pool: a log for each tenant of an application.
+ * Many logs: one for each tenant of an application, or one store whose categories are in several of them.
  *
  * @since 0.1.0
  */
