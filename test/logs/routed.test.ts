@@ -181,7 +181,7 @@ layer(Opened.layer, { excludeTestServices: true })("categories in several logs",
       const found = yield* routed.each(Effect.flatMap(MessageStore, (store) =>
         Effect.map(
           Stream.runCollect(store.readAll()),
-          (all) => all.filter(({ streamName }) => streamName.endsWith("All-1")).map(({ streamName }) => streamName)
+          (all) => all.map(({ streamName }): string => streamName).filter((name) => name.endsWith("All-1"))
         )))
       assert.deepStrictEqual(found, {
         near: ["nearAll-1", "nearAll-1"],
@@ -279,7 +279,7 @@ layer(Opened.layer, { excludeTestServices: true })("categories in several logs",
       const refusal = yield* Effect.flip(store.append("cart-1", Store.numbered(1)))
       assert.instanceOf(refusal, StoreError)
       assert.include(refusal.message, "the category cart is to be in the log \"nowhere\"")
-      const none = Logs.layerRouted({ logs: {}, of: (): never => JSON.parse("0") }).pipe(
+      const none = Logs.layerRouted<never>({ logs: {}, of: () => assert.fail("no log is asked for") }).pipe(
         Layer.provide(Postgres.layerPool({ url: Redacted.make(url) }))
       )
       const empty = yield* Effect.flip(Effect.scoped(Layer.build(none)))
