@@ -1,5 +1,5 @@
 /**
- * A store that reads on a streaming replica.
+ * A store that reads on a streaming replica, in a log that is installed when the layer opens.
  */
 import { Postgres, SqlReadModel } from "@eventfold/postgres"
 import * as MessageStoreSuite from "@eventfold/testing/MessageStoreSuite"
@@ -21,7 +21,11 @@ const replicaOf = ({ replicaUrl }: Streaming["Service"]) => ({
 const store = Layer.unwrap(
   Effect.map(
     Streaming,
-    (servers) => Postgres.layerReplica({ ...replicaOf(servers), primary: { url: Redacted.make(servers.url) } })
+    (servers) =>
+      Postgres.layerReplica({
+        ...replicaOf(servers),
+        primary: { url: Redacted.make(servers.url), schema: "shop_eu", install: true }
+      })
   )
 )
 

@@ -22,8 +22,8 @@ import type { Following, Status } from "./internal/replica/following.ts"
 export type { Status } from "./internal/replica/following.ts"
 
 /**
- * How the replica is reached. Its URL leads to one server: through a name or a proxy that leads to several, a read could see less than
- * the server that was asked before.
+ * How the replica is reached. Its URL leads to one server, and through no pooler that shares sessions: otherwise a read could see less
+ * than the server that was asked before. Several hosts and such a pooler are refused.
  *
  * @category options
  * @since 0.1.0

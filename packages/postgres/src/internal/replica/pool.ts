@@ -7,10 +7,13 @@ import { NotReplica, OpenError } from "../../OpenError.ts"
 import type { Log } from "../client/log.ts"
 import { describeDatabase, fromSqlError } from "../client/openErrors.ts"
 import * as Pool from "../client/openPool.ts"
-import { settingsOf } from "../client/pool.ts"
+import { settingsOf, sharingOf } from "../client/pool.ts"
 import type { PoolOptions } from "../client/poolSettings.ts"
 import * as Statements from "../client/statements.ts"
 import { makeIdentity } from "../store/identity.ts"
+
+/** How long the schemas may take from the primary to the replica. */
+const installation = Schedule.max([Schedule.spaced("50 millis"), Schedule.during("5 seconds")])
 
 /** What the replica is read with. */
 interface Options extends PoolOptions {
@@ -31,6 +34,11 @@ export const open = Effect.fnUntraced(function*(
   if ((settingsOf(client.config)?.hosts.list.length ?? 1) > 1) {
     return yield* refuse("its URL has several hosts, and what one of them has replayed says nothing of the others")
   }
+  if (sharingOf(client.config) !== "own") {
+    return yield* refuse(
+      "a pooler on the way shares sessions of the server, so that a read could get to one that was restarted meanwhile"
+    )
+  }
   // What fails here succeeds on the primary: nothing is sent again.
   const replica = yield* Statements.make(client, { ...store, retry: Schedule.recurs(0), timeout: statementTimeout })
   const { bound, sql } = replica
@@ -38,9 +46,17 @@ export const open = Effect.fnUntraced(function*(
   const rows = sql<{ readonly standby: boolean }>`SELECT pg_is_in_recovery() AS standby`
   const [row] = yield* Effect.mapError(look(rows), fromSqlError(sql.config))
   if (row?.standby !== true) return yield* refuse("the server is a primary itself")
-  const { functions, schema } = yield* Effect.mapError(look(installed(sql)), fromSqlError(sql.config))
-  const unusable = whyUnusable(sql, { schema, missing: functions === "none" ? "messageStore" : "eventfold" })
-  if (unusable !== undefined) return yield* unusable
+  yield* Effect.gen(function*() {
+    const { functions, schema } = yield* Effect.mapError(look(installed(sql)), fromSqlError(sql.config))
+    const unusable = whyUnusable(sql, { schema, missing: functions === "none" ? "messageStore" : "eventfold" })
+    if (unusable !== undefined) return yield* unusable
+  }).pipe(
+    // What has just been installed on the primary may still be on its way.
+    Effect.retry({
+      while: ({ reason }) => reason._tag === "SchemaMissing" || reason._tag === "SchemaOutdated",
+      schedule: installation
+    })
+  )
   const identities = yield* Effect.all([primary, replica].map(makeIdentity)).pipe(
     Effect.mapError(({ reason }) => refuse(`its identity can't be read: ${reason}`))
   )
