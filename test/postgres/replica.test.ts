@@ -1,7 +1,7 @@
 /**
  * Reads on a streaming replica: they see what was written before them, and the primary gives what the replica can't.
  */
-import { assert, layer } from "@effect/vitest"
+import { assert, it as alone, layer } from "@effect/vitest"
 import { Postgres, Replica } from "@eventfold/postgres"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -18,7 +18,9 @@ import * as Entity from "eventfold/Entity"
 import { MessageStore } from "eventfold/MessageStore"
 import * as Database from "../support/Database.ts"
 import { shortOrLong } from "../support/Form.ts"
+import * as PostgresServer from "../support/PostgresServer.ts"
 import * as Proxy from "../support/Proxy.ts"
+import * as Standby from "../support/Standby.ts"
 import * as Store from "../support/Store.ts"
 import { Streaming } from "../support/Streaming.ts"
 import { until, within } from "../support/Until.ts"
@@ -341,3 +343,33 @@ layer(Streaming.layer, { excludeTestServices: true, timeout: "5 minutes" })("a r
       assert.isFalse((yield* replica.status).isUsed)
     }))
 })
+
+alone.live("a replica that has what a new primary never had is not read", () =>
+  Effect.gen(function*() {
+    const former = yield* PostgresServer.start()
+    const { url } = yield* Database.make({ server: { url: former.url } })
+    // Both have the database. The second one gets nothing of what is written from now on.
+    const replica = yield* Standby.streaming(former)
+    const next = yield* Standby.of(former)
+    const link = yield* Standby.route(url)
+    const context = yield* Layer.build(Postgres.layerReplica({
+      url: Redacted.make(replica.urlOf(url)),
+      wait: "1 second",
+      primary: { url: Redacted.make(link.url), maxConnections: 2 }
+    }))
+    const store = Context.get(context, MessageStore)
+    const status = Context.get(context, Replica.Replica).status
+    // So much that the new primary's log does not get as far.
+    yield* store.append("lost-1", Array.from({ length: 100 }, () => ({ type: "Lost", data: "x".repeat(50_000) })))
+    yield* until(
+      "the replica has what is lost",
+      Effect.andThen(store.streamVersion("lost-1"), Effect.map(status, ({ onReplica }) => onReplica > 0))
+    )
+
+    yield* next.promote
+    yield* link.switchTo(next.urlOf(url))
+    yield* store.append("found-1", Store.numbered(1))
+    assert.deepStrictEqual(yield* store.streamVersion("found-1"), Option.some(0))
+    assert.deepStrictEqual(yield* store.streamVersion("lost-1"), Option.none())
+    assert.isFalse((yield* status).isUsed)
+  }))
