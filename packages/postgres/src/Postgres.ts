@@ -516,8 +516,8 @@ export interface ReplicaOptions<Primary> extends Replica.Options {
  *
  * **Gotchas**
  *
- * What other processes write is seen when the replica has it, as by every replica; `Replica.refresh` waits for that. A message in memory,
- * such as a wake-up, waits by itself.
+ * What other processes write is seen when the replica has it, as by every replica; `Replica.refresh` waits for that. A reader that was woken
+ * waits for what woke it by itself.
  *
  * @example
  * ```ts
