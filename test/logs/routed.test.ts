@@ -19,6 +19,8 @@ import { nextId } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import * as ReadModel from "eventfold/ReadModel"
 import { StoreError, Unsupported, WrongExpectedVersion } from "eventfold/StoreError"
+import * as Streams from "eventfold/Streams"
+import * as Archives from "../support/Archives.ts"
 import * as Database from "../support/Database.ts"
 import * as Store from "../support/Store.ts"
 import { until, within } from "../support/Until.ts"
@@ -165,6 +167,9 @@ layer(Opened.layer, { excludeTestServices: true })("categories in several logs",
       )))
       assert.instanceOf(inside, StoreError)
       assert.include(inside.message, "the log far is on another server than the caller's transaction")
+      const Room = Streams.make({ category: "farRoom" })
+      const added = yield* Effect.flip(sql.withTransaction(Archives.on(store)(Room.add({ id: "1" }))))
+      assert.include(String(added), "the log far is on another server than the caller's transaction")
       assert.lengthOf(yield* Store.readStream(store, "nearTwo-1"), 0)
       assert.lengthOf(yield* Store.readStream(store, "farTwo-1"), 0)
     }))

@@ -139,19 +139,28 @@ const writeParts = Effect.fnUntraced(function*(parts: ReadonlyArray<Part>) {
     }))
 })
 
+/** Refuses a write to a log that the caller's transaction could not undo. */
+const makeGuard = (logs: Routes["logs"]) => {
+  const transactions = logs.find(({ isApart }) => !isApart)?.backend.transactions
+  return <A, E>(
+    operation: string,
+    { isApart, name }: RoutedLog,
+    write: Effect.Effect<A, E>
+  ): Effect.Effect<A, E | StoreError> =>
+    isApart && transactions !== undefined
+      ? Effect.contextWith((context: Context.Context<never>): Effect.Effect<A, E | StoreError> =>
+        transactions.isActive(context) ? Effect.fail(noTransaction(operation, name)) : write
+      )
+      : write
+}
+
 const writesOf = (
   { logs, retry }: Routes,
   find: ReturnType<typeof makeFind>
 ): Pick<StoreBackend, "append" | "writeAll"> => {
   const transactions = logs.find(({ isApart }) => !isApart)?.backend.transactions
 
-  /** Refuses a write that the caller's transaction could not undo. */
-  const unlessInTransaction = <A, E>(operation: string, { isApart, name }: RoutedLog, write: Effect.Effect<A, E>) =>
-    isApart && transactions !== undefined
-      ? Effect.contextWith((context: Context.Context<never>): Effect.Effect<A, E | StoreError> =>
-        transactions.isActive(context) ? Effect.fail(noTransaction(operation, name)) : write
-      )
-      : write
+  const unlessInTransaction = makeGuard(logs)
 
   const append: StoreBackend["append"] = (request) => {
     const log = find("append", request.streamName)
@@ -215,7 +224,7 @@ const writesOf = (
 
 /** The rows of all logs, those of one after those of another. */
 const positionsOf = (
-  logs: ReadonlyArray<RoutedLog>,
+  logs: Routes["logs"],
   find: ReturnType<typeof makeFind>
 ): Positions | undefined => {
   const all = logs.flatMap(({ backend: { positions }, name }) => positions === undefined ? [] : [{ name, positions }])
@@ -229,9 +238,16 @@ const positionsOf = (
     if (log instanceof StoreError) return Effect.fail(log)
     return log.backend.positions === undefined ? ofOneLog(operation) : use(log.backend.positions)
   }
+  const unlessInTransaction = makeGuard(logs)
   return {
     get: (key, streamName) => at("PositionStore.get", key.category, (positions) => positions.get(key, streamName)),
-    put: (key, position) => at("PositionStore.put", key.category, (positions) => positions.put(key, position)),
+    put: (key, position) => {
+      const operation = "PositionStore.put"
+      const log = find(operation, key.category)
+      return log instanceof StoreError
+        ? Effect.fail(log)
+        : unlessInTransaction(operation, log, at(operation, key.category, (positions) => positions.put(key, position)))
+    },
     list: Effect.fnUntraced(function*(after, limit) {
       const log = after === undefined ? undefined : find("PositionStore.list", after.category)
       if (log instanceof StoreError) return yield* log
@@ -274,21 +290,34 @@ const lineageOf = (logs: ReadonlyArray<RoutedLog>): StoreBackend["lineage"] => {
 
 /** The operations on streams, each in the log of its category. */
 const streamsOf = (
-  logs: ReadonlyArray<RoutedLog>,
+  logs: Routes["logs"],
   find: ReturnType<typeof makeFind>
 ): StoreBackend["streams"] => {
   type Streams = NonNullable<StoreBackend["streams"]>
   const all = logs.flatMap(({ backend: { streams } }) => streams === undefined ? [] : [streams])
   if (all.length < logs.length) return undefined
-  const at = <A, E>(operation: string, name: string, use: (streams: Streams) => Effect.Effect<A, E>) => {
+  const at = <A, E>(
+    operation: string,
+    name: string,
+    use: (streams: Streams) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E | StoreError> => {
     const log = find(operation, name)
     if (log instanceof StoreError) return Effect.fail(log)
     return log.backend.streams === undefined ? ofOneLog(operation) : use(log.backend.streams)
   }
+  const unlessInTransaction = makeGuard(logs)
+  const write = <A, E>(
+    operation: string,
+    name: string,
+    use: (streams: Streams) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E | StoreError> => {
+    const log = find(operation, name)
+    return log instanceof StoreError ? Effect.fail(log) : unlessInTransaction(operation, log, at(operation, name, use))
+  }
   return {
     add: (stream, attributes, isNewId) =>
-      at("Streams.add", stream.category, (streams) => streams.add(stream, attributes, isNewId)),
-    set: (stream, attributes) => at("Streams.set", stream.category, (streams) => streams.set(stream, attributes)),
+      write("Streams.add", stream.category, (streams) => streams.add(stream, attributes, isNewId)),
+    set: (stream, attributes) => write("Streams.set", stream.category, (streams) => streams.set(stream, attributes)),
     get: (stream) => at("Streams.get", stream.category, (streams) => streams.get(stream)),
     list: (page) => at("Streams.list", page.category, (streams) => streams.list(page)),
     countStreams: (category) => at("Streams.countStreams", category, (streams) => streams.countStreams(category)),
@@ -296,10 +325,10 @@ const streamsOf = (
     countMessages: (name) => at("Streams.countMessages", name, (streams) => streams.countMessages(name)),
     stats: (category) => at("Streams.stats", category, (streams) => streams.stats(category)),
     deleteMessage: (stream, id, request) =>
-      at("Streams.deleteMessage", stream.category, (streams) => streams.deleteMessage(stream, id, request)),
+      write("Streams.deleteMessage", stream.category, (streams) => streams.deleteMessage(stream, id, request)),
     deleteStream: (stream, request) =>
-      at("Streams.deleteStream", stream.category, (streams) => streams.deleteStream(stream, request)),
-    purge: (category, request) => at("Streams.purge", category, (streams) => streams.purge(category, request)),
+      write("Streams.deleteStream", stream.category, (streams) => streams.deleteStream(stream, request)),
+    purge: (category, request) => write("Streams.purge", category, (streams) => streams.purge(category, request)),
     // An id is of one message.
     wasDeleted: (globalPosition, id) =>
       Effect.map(
