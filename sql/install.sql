@@ -117,6 +117,7 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir eventfold/functions/replace_schema.sql
 \ir eventfold/functions/schema_version.sql
 \ir eventfold/functions/oldest_client_version.sql
+\ir eventfold/citus.sql
 \ir eventfold/privileges.sql
 
 \ir install/bindings.sql

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { rmSync } from "node:fs"
-import { chown, cp, lchown, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { appendFile, chown, cp, lchown, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { arch, platform, tmpdir } from "node:os"
@@ -33,6 +33,8 @@ export interface PostgresServer {
    * sent, until `pg_promote()`. The end of the scope removes it.
    */
   readonly startReplica: Effect.Effect<PostgresServer, PostgresServerError, Scope.Scope>
+  /** The same, but what is written here is streamed to it. */
+  readonly startStreamingReplica: Effect.Effect<PostgresServer, PostgresServerError, Scope.Scope>
 }
 
 /** The folder of the server programs that come from npm. */
@@ -126,11 +128,15 @@ const serve = Effect.fnUntraced(function*(
     yield* kill
     server.current.child = yield* relaunch(bin, data, port, account)
   }))
-  const startReplica = Effect.gen(function*() {
+  const startCopy = Effect.fnUntraced(function*(settings: string) {
     const folder = yield* temporaryFolder(account)
     const copy = { ...place, folder, data: join(folder, "data") }
     yield* stop(server.current.child)
     yield* run("cp", ["-a", data, copy.data], account)
+    yield* attempt(
+      "Can't set up the replica",
+      () => appendFile(join(copy.data, "postgresql.auto.conf"), settings)
+    )
     yield* asReplica(copy.data)
     yield* restart
     return yield* serve(copy)
@@ -140,7 +146,10 @@ const serve = Effect.fnUntraced(function*(
     kill,
     restart,
     restartAsReplica: Effect.andThen(asReplica(data), restart),
-    startReplica
+    startReplica: startCopy(""),
+    startStreamingReplica: Effect.suspend(() =>
+      startCopy(`primary_conninfo = 'host=127.0.0.1 port=${port} user=postgres'\n`)
+    )
   }
 })
 

@@ -21,17 +21,23 @@ export interface Standby extends PostgresServer {
  * it nothing, so what is written after this is lost when the standby takes over.
  */
 export const of = (server: PostgresServer): Effect.Effect<Standby, PostgresServerError, Scope.Scope> =>
-  Effect.map(server.startReplica, (replica) => ({
-    ...replica,
-    urlOf: (url) => {
-      const own = new URL(url)
-      own.host = new URL(replica.url).host
-      return own.href
-    },
-    promote: Effect.scoped(
-      Effect.flatMap(Database.session(replica.url), (sql) => sql`SELECT pg_promote()`)
-    )
-  }))
+  Effect.map(server.startReplica, standby)
+
+/** Starts a standby to which the server streams what is written. */
+export const streaming = (server: PostgresServer): Effect.Effect<Standby, PostgresServerError, Scope.Scope> =>
+  Effect.map(server.startStreamingReplica, standby)
+
+const standby = (replica: PostgresServer): Standby => ({
+  ...replica,
+  urlOf: (url) => {
+    const own = new URL(url)
+    own.host = new URL(replica.url).host
+    return own.href
+  },
+  promote: Effect.scoped(
+    Effect.flatMap(Database.session(replica.url), (sql) => sql`SELECT pg_promote()`)
+  )
+})
 
 /** A host that leads to a server, as a name in the DNS or a proxy does. */
 export interface Route {

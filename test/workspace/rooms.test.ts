@@ -32,6 +32,8 @@ const plans: Readonly<Record<string, Plan>> = {
     verify: ["client"],
     store: ["client", "coordination", "readAll", "readModel", "archive", "verify"],
     stock: ["client", "coordination", "readAll", "readModel", "archive", "verify", "store"],
+    routed: [],
+    replica: ["client", "coordination", "readAll", "readModel", "archive", "verify", "store"],
     diagnosis: ["client"]
   },
   "packages/http": {

@@ -274,6 +274,19 @@ export class NotDirect extends Schema.TaggedError<NotDirect>()("NotDirect", { de
 }
 
 /**
+ * The server that is to be read in the primary's place is no replica of it: it is no standby, or has another database.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotReplica extends Schema.TaggedError<NotReplica>()("NotReplica", { detail: Schema.String }) {
+  override get message(): string {
+    return `it is no replica of the primary: ${this.detail}; give the URL of one streaming standby of the primary's server, and the same ` +
+      "database"
+  }
+}
+
+/**
  * Anything else that failed while the database was opened or the schemas were installed.
  *
  * @since 0.1.0
@@ -310,6 +323,7 @@ export const OpenErrorReason = Schema.Union([
   ReadOnly,
   SessionsShared,
   NotDirect,
+  NotReplica,
   OpenFailed
 ])
 

@@ -5,7 +5,7 @@
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Config from "effect/Config"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -34,7 +34,7 @@ import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCa
 import * as Places from "./internal/client/independence.ts"
 import * as LockWaits from "./internal/client/lockWaits.ts"
 import * as Log from "./internal/client/log.ts"
-import { fromSqlError } from "./internal/client/openErrors.ts"
+import { fromSqlError, requirePositive } from "./internal/client/openErrors.ts"
 import * as Pool from "./internal/client/openPool.ts"
 import * as OwnClient from "./internal/client/ownClient.ts"
 import type { PoolOptions } from "./internal/client/poolSettings.ts"
@@ -42,6 +42,9 @@ import * as Statements from "./internal/client/statements.ts"
 import * as Lasting from "./internal/coordination/lasting.ts"
 import * as WakeUps from "./internal/coordination/wakeUps.ts"
 import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
+import * as ReplicaBackend from "./internal/replica/backend.ts"
+import * as Following from "./internal/replica/following.ts"
+import * as ReplicaPool from "./internal/replica/pool.ts"
 import * as StockBackend from "./internal/stock/backend.ts"
 import * as Backend from "./internal/store/backend.ts"
 import { makeIdentity } from "./internal/store/identity.ts"
@@ -49,6 +52,7 @@ import { open as openInline } from "./internal/store/inlineReadModels.ts"
 import * as Lineage from "./internal/store/lineage.ts"
 import * as Verify from "./internal/verify/verify.ts"
 import type { OpenError } from "./OpenError.ts"
+import * as Replica from "./Replica.ts"
 
 /**
  * @since 0.1.0
@@ -61,6 +65,7 @@ export {
   InvalidUrl,
   NotDirect,
   NotInline,
+  NotReplica,
   OpenError,
   OpenFailed,
   PasswordUnavailable,
@@ -477,3 +482,86 @@ export const layerConfig = (
   options: Config.Wrap<Options>
 ): Layer.Layer<MessageStore.MessageStore, OpenError | Config.ConfigError> =>
   Layer.unwrap(Effect.map(Config.unwrap(options), (options) => layer(options)))
+
+/**
+ * A replica, and the options of the store on its primary.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface ReplicaOptions<Primary> extends Replica.Options {
+  /** How the store on the primary is opened: there it writes, and there it reads what a replica can't give. */
+  readonly primary: Primary
+}
+
+/**
+ * A store that writes to a primary and reads on one of its streaming replicas, on pools of their own.
+ *
+ * **When to use**
+ *
+ * When reads keep the primary busy. Writes are no faster by it.
+ *
+ * **Details**
+ *
+ * The replica answers the reads of streams, of categories and of everything, with the loads of entities and the pages of consumers and
+ * read models. Each sees what this process has written, or has seen on the primary, before it began. For that the first read after a
+ * write asks the primary where its write-ahead log ends, and waits until the replica has replayed that; the write itself stays one round
+ * trip. When the replica does not in time (`wait`), or fails, the primary answers, and reads go there until the replica keeps up again.
+ *
+ * The primary answers all else: what is in a transaction, the last global position and the message at one, gaps of `readAll`, lists of
+ * streams, positions of consumers, leases and wake-ups.
+ *
+ * The layer fails with an {@link OpenError} when either server can't be reached, and with the reason {@link NotReplica} when the second is
+ * no replica of the first.
+ *
+ * **Gotchas**
+ *
+ * What other processes write is seen when the replica has it, as by every replica; `Replica.refresh` waits for that. A reader that was woken
+ * waits for what woke it by itself.
+ *
+ * @example
+ * ```ts
+ * import { Postgres } from "@eventfold/postgres"
+ * import { Redacted } from "effect"
+ *
+ * const Store = Postgres.layerReplica({
+ *   url: Redacted.make("postgres://app:secret@replica/shop"),
+ *   maxConnections: 10,
+ *   primary: { url: Redacted.make("postgres://app:secret@primary/shop"), maxConnections: 10 }
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerReplica = <const Models extends ReadonlyArray<InlineModel> = []>(
+  options: ReplicaOptions<Options & Inline<Models>>
+): Layer.Layer<MessageStore.MessageStore | Replica.Replica, OpenError, InlineServices<Models[number]>> =>
+  layerReplicaClient(options).pipe(Layer.provide(layerPool(options.primary)))
+
+/**
+ * As {@link layerReplica}, with the primary on a client that the application provides, as {@link layerClient} has it.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerReplicaClient = <const Models extends ReadonlyArray<InlineModel> = []>(
+  options: ReplicaOptions<StoreOptions & Inline<Models>>
+): Layer.Layer<
+  MessageStore.MessageStore | Replica.Replica,
+  OpenError,
+  PgClient.PgClient | InlineServices<Models[number]>
+> =>
+  Layer.effectContext(Effect.gen(function*() {
+    const client = yield* PgClient.PgClient
+    const { primary, wait = "1 second", ...replicaOptions } = options
+    const backend = yield* open(client, primary, yield* Effect.context<InlineServices<Models[number]>>())
+    const log = yield* Log.fromOption(primary.schema)
+    const onPrimary = yield* Statements.make(client, { log, exactNumbers: primary.exactNumbers })
+    const onReplica = yield* ReplicaPool.open(onPrimary, replicaOptions, { log, exactNumbers: primary.exactNumbers })
+    const following = yield* Following.make(onPrimary, onReplica, yield* requirePositive("wait", wait))
+    return Context.make(
+      MessageStore.MessageStore,
+      yield* MessageStore.make(ReplicaBackend.make(backend, onPrimary, onReplica, following))
+    ).pipe(Context.add(Replica.Replica, Replica.make(client, onReplica.application, following)))
+  }))

@@ -13,7 +13,7 @@ export * as Diagnosis from "./Diagnosis.ts"
 export * as Inspection from "./Inspection.ts"
 
 /**
- * Many logs in one database, on one pool: a log for each tenant of an application.
+ * Many logs: one for each tenant of an application, or one store whose categories are in several of them.
  *
  * @since 0.1.0
  */
@@ -25,6 +25,13 @@ export * as Logs from "./Logs.ts"
  * @since 0.1.0
  */
 export * as Postgres from "./Postgres.ts"
+
+/**
+ * Reads on a streaming replica that see what this process has written: `Postgres.layerReplica` gives this service beside the store.
+ *
+ * @since 0.1.0
+ */
+export * as Replica from "./Replica.ts"
 
 /**
  * Read models with tables in PostgreSQL.

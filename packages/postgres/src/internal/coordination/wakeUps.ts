@@ -40,10 +40,11 @@ export const make = Effect.fnUntraced(function*(
   const hasOtherProcesses = !isInProcess(sql)
   const self = yield* nextId
   const announce = options.announce && hasOtherProcesses ? yield* makeAnnouncer({ bound, sql }, self) : undefined
-  let wake: Wake | undefined
+  // Those of the services on this store. They are kept after their last reader stops waiting: each gives the same function the next time.
+  const wakes = new Set<Wake>()
 
   const written = Effect.fnUntraced(function*(category: string) {
-    if (wake !== undefined) yield* wake(category)
+    for (const wake of wakes) yield* wake(category)
     if (announce !== undefined) yield* announce(category)
   })
 
@@ -55,8 +56,7 @@ export const make = Effect.fnUntraced(function*(
       Effect.tap(write, () => sql.afterCommit(Effect.forEach(writtenCategories(appends), written, { discard: true }))),
     watch: (given) =>
       Effect.suspend(() => {
-        // Kept after the last reader stops waiting: the store gives the same function the next time.
-        wake = given
+        wakes.add(given)
         return hasOtherProcesses ? listener.add({ log: logOf(sql), self, wake: given }) : Effect.void
       })
   }

@@ -23,7 +23,7 @@ import * as Streams from "./streams.ts"
 import * as Trace from "./trace.ts"
 
 /** Reads from the table, because Message DB has no function that reads backwards. */
-const readBackwards = (statements: Statements) => ({ from, limit, streamName }: StreamPage) =>
+export const readBackwards = (statements: Statements) => ({ from, limit, streamName }: StreamPage) =>
   readMessagePage(
     statements,
     "readStream",
