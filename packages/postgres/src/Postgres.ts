@@ -47,6 +47,7 @@ import * as Following from "./internal/replica/following.ts"
 import * as ReplicaPool from "./internal/replica/pool.ts"
 import * as StockBackend from "./internal/stock/backend.ts"
 import * as Backend from "./internal/store/backend.ts"
+import * as FoldReads from "./internal/store/foldReads.ts"
 import { makeIdentity } from "./internal/store/identity.ts"
 import { open as openInline } from "./internal/store/inlineReadModels.ts"
 import * as Lineage from "./internal/store/lineage.ts"
@@ -562,6 +563,8 @@ export const layerReplicaClient = <const Models extends ReadonlyArray<InlineMode
     const following = yield* Following.make(onPrimary, onReplica, yield* requirePositive("wait", wait))
     return Context.make(
       MessageStore.MessageStore,
-      yield* MessageStore.make(ReplicaBackend.make(backend, onPrimary, onReplica, following))
+      yield* MessageStore.make(
+        ReplicaBackend.make(backend, onPrimary, onReplica, yield* FoldReads.make(onReplica), following)
+      )
     ).pipe(Context.add(Replica.Replica, Replica.make(client, onReplica.application, following)))
   }))

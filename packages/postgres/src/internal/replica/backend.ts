@@ -8,6 +8,7 @@ import { levelOf } from "../client/transactions.ts"
 import { installedGapRule } from "../readAll/gapRule.ts"
 import { type LookedPage, makeReadAll, readPage } from "../readAll/readAll.ts"
 import { readBackwards } from "../store/backend.ts"
+import type { FoldReads } from "../store/foldReads.ts"
 import { makeReads } from "../store/reads.ts"
 import type { Following } from "./following.ts"
 
@@ -48,11 +49,12 @@ export const make = (
   backend: StoreBackend,
   primary: Statements,
   replica: Statements,
+  foldReads: FoldReads,
   following: Following
 ): StoreBackend => {
   const reads = makeReads(replica, ownFunctionCall(replica.sql), readBackwards(replica))
   const readAll = makeReplicaReadAll(primary, replica, following)
-  const { archive, streams, watch } = backend
+  const { archive, readForFold, streams, watch } = backend
 
   /** In a transaction of the caller, and beside it, the primary answers: only there is what the transaction has written. */
   const unlessInTransaction = <A, E>(elsewhere: Effect.Effect<A, E>, onPrimary: Effect.Effect<A, E>) =>
@@ -71,6 +73,9 @@ export const make = (
     append: (append) => writing(backend.append(append)),
     writeAll: (appends) => writing(backend.writeAll(appends)),
     readStream: (page) => read(reads.readStream(page), backend.readStream(page)),
+    readForFold: readForFold === undefined
+      ? undefined
+      : (streamName, from) => read(foldReads.together(streamName, from), readForFold(streamName, from)),
     lastMessage: (streamName, type) => read(reads.lastMessage(streamName, type), backend.lastMessage(streamName, type)),
     streamVersion: (streamName) => read(reads.streamVersion(streamName), backend.streamVersion(streamName)),
     findMessage: (streamName, id) => read(reads.findMessage(streamName, id), backend.findMessage(streamName, id)),

@@ -371,6 +371,8 @@ export const make = (routes: Routes): StoreBackend => {
     append,
     writeAll,
     readStream: (page) => at("readStream", page.streamName, (backend) => backend.readStream(page)),
+    readForFold: (streamName, from) =>
+      at("readStream", streamName, ({ readForFold }) => readForFold?.(streamName, from) ?? Effect.undefined),
     lastMessage: (name, type) => at("lastMessage", name, (backend) => backend.lastMessage(name, type)),
     streamVersion: (name) => at("streamVersion", name, (backend) => backend.streamVersion(name)),
     findMessage: (name, id) => at("findMessage", name, (backend) => backend.findMessage(name, id)),
