@@ -148,7 +148,10 @@ const serve = Effect.fnUntraced(function*(
     restartAsReplica: Effect.andThen(asReplica(data), restart),
     startReplica: startCopy(""),
     startStreamingReplica: Effect.suspend(() =>
-      startCopy(`primary_conninfo = 'host=127.0.0.1 port=${port} user=postgres'\n`)
+      // It connects again soon after this server has restarted.
+      startCopy(
+        `primary_conninfo = 'host=127.0.0.1 port=${port} user=postgres'\nwal_retrieve_retry_interval = '100ms'\n`
+      )
     )
   }
 })

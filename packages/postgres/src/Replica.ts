@@ -14,6 +14,14 @@ import { levelOf } from "./internal/client/transactions.ts"
 import type { Following, Status } from "./internal/replica/following.ts"
 
 /**
+ * The options of its pool.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export type { PoolOptions } from "./internal/client/poolSettings.ts"
+
+/**
  * What has been read where, and whether the replica is in use.
  *
  * @category models
