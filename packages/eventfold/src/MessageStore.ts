@@ -32,6 +32,7 @@ import * as InProcess from "./internal/store/inProcess.ts"
 import { makeListings } from "./internal/store/listings.ts"
 import { makeLookups } from "./internal/store/lookups.ts"
 import * as Measured from "./internal/store/measured.ts"
+import * as NewsWatch from "./internal/store/newsWatch.ts"
 import type {
   Append,
   AppendError,
@@ -554,6 +555,7 @@ export const make = Effect.fnUntraced(function*(
   const backend = Measured.make(unmeasured, meter)
   const hub = yield* WakeUpHub.make(backend)
   const runners = yield* Runners.make(backend.runners)
+  const newsWatch = yield* NewsWatch.make(backend)
   const { shared: sharedAppends, ...appends } = makeAppends(backend, hub)
   const streams = makeStreams(backend)
   return MessageStore.of({
@@ -565,7 +567,14 @@ export const make = Effect.fnUntraced(function*(
     lease: (name) => tryLease(backend, name),
     wakeUps: (category, options) => subscribe(hub, category, options),
     transaction: makeTransaction(backend),
-    [InProcess.TypeId]: InProcess.make(backend, { readStream: streams.readStream, sharedAppends }, hub, meter, runners)
+    [InProcess.TypeId]: InProcess.make(
+      backend,
+      { readStream: streams.readStream, sharedAppends },
+      hub,
+      meter,
+      runners,
+      newsWatch
+    )
   })
 })
 

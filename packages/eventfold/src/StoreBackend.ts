@@ -241,6 +241,19 @@ export interface FoldPage {
 }
 
 /**
+ * What is new in the log.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LogNews {
+  /** The categories of the messages after a position, each once; `undefined` when these are too many to look at. */
+  readonly categories: ReadonlyArray<string> | undefined
+  /** Up to here, inclusive, all was final before the categories were looked at: no message will become visible there any more. */
+  readonly final: number
+}
+
+/**
  * Makes a page of messages that need no decoding.
  *
  * @category constructors
@@ -725,6 +738,11 @@ export interface StoreBackend {
   readonly messageAt: (globalPosition: number) => Effect.Effect<Option.Option<RecordedMessage>, StoreError>
   /** The highest global position of a visible message; 0 in an empty store. Must cost one look-up. */
   readonly lastPosition: Effect.Effect<number, StoreError>
+  /**
+   * Looks for what has come after a global position, exclusive. Without this member each reader that has caught up looks for itself.
+   * Its cost must be bounded, however much there is.
+   */
+  readonly news?: ((after: number) => Effect.Effect<LogNews, StoreError>) | undefined
   /** The number of messages in a range of the whole store, in one consistent view. */
   readonly countAll: (range: CountAllRange) => Effect.Effect<number, StoreError>
   /** What there is to say of the store beside its identity. Without this member it is only the name of the system. */

@@ -5,6 +5,8 @@ import type { HeldBack } from "../../HeldBack.ts"
 import { defaultBatchSize, MessageStore, type ReadAllError, type WakeUps } from "../../MessageStore.ts"
 import type { ConsumerGroup, ReadPageResult } from "../../StoreBackend.ts"
 import type { InvalidCategory } from "../../StreamName.ts"
+import * as InProcess from "../store/inProcess.ts"
+import * as NewsWatch from "../store/newsWatch.ts"
 import * as HeldBackWarning from "./heldBackWarning.ts"
 import type { Selection } from "./sources.ts"
 import type { Subject } from "./subject.ts"
@@ -77,6 +79,24 @@ export const make = Effect.fnUntraced(function*(
   return { read, heldBack: warning.current }
 })
 
+/**
+ * Waits for a wake-up, or for this many milliseconds. A reader of one category that has read to its end, and would wait as long as the
+ * looks for all readers are apart, leaves it to those to find something new.
+ */
+const waiting = (
+  watch: NewsWatch.NewsWatch,
+  category: string,
+  wakeUps: ReadonlyArray<WakeUps>,
+  looksBefore: () => number
+) =>
+(millis: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const [own] = wakeUps
+    return own === undefined || millis < NewsWatch.interval || !watch.canRest(category, looksBefore())
+      ? awaitAny(wakeUps, millis)
+      : Effect.raceFirst(own.await, watch.rest(category))
+  })
+
 /** Makes a reader that hears of writes from now on until the scope closes. */
 export const follow = Effect.fnUntraced(function*(
   subject: Subject,
@@ -89,5 +109,23 @@ export const follow = Effect.fnUntraced(function*(
     (category) => store.wakeUps(category, selection)
   )
   const reader = yield* make(subject, options)
-  return { ...reader, wait: (millis) => awaitAny(wakeUps, millis) }
+  const { newsWatch } = store[InProcess.TypeId]
+  if (category === undefined || newsWatch === undefined) {
+    return { ...reader, wait: (millis) => awaitAny(wakeUps, millis) }
+  }
+  yield* newsWatch.register
+  // Nothing is known before the first read.
+  let looksBefore = -1
+  return {
+    ...reader,
+    read: (from) =>
+      Effect.suspend(() => {
+        const looks = newsWatch.looks()
+        return Effect.tap(reader.read(from), () => {
+          looksBefore = looks
+          return Effect.void
+        })
+      }),
+    wait: waiting(newsWatch, category, wakeUps, () => looksBefore)
+  }
 })

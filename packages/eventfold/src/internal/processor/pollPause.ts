@@ -9,7 +9,10 @@ import * as Duration from "effect/Duration"
 export interface PollOptions {
   /** The pause after the reader has found something new. Defaults to 100 milliseconds. */
   readonly min?: Duration.Input | undefined
-  /** The longest pause: each poll that finds nothing doubles the pause up to here. Defaults to 5 seconds. */
+  /**
+   * The longest pause: each poll that finds nothing doubles the pause up to here. Defaults to 5 seconds. From 5 seconds on, and with
+   * eight readers of single categories in a program, one look every 5 seconds takes the place of their polls, where the store has it.
+   */
   readonly max?: Duration.Input | undefined
 }
 

@@ -9,6 +9,7 @@ import type { SharedAppends } from "./appends.ts"
 import { messageId } from "./encodeAppend.ts"
 import * as FoldReads from "./foldReads.ts"
 import * as Forgetting from "./forgetting.ts"
+import type { NewsWatch } from "./newsWatch.ts"
 import type { Runners } from "./runners.ts"
 import * as StreamQueues from "./streamQueues.ts"
 import { makeStreams } from "./streams.ts"
@@ -31,6 +32,8 @@ export interface InProcess {
   /** Reads for folds; `undefined` where there are none, and no use to a service that wraps this one with another `readStream`. */
   readonly foldReads: FoldReads.FoldReads | undefined
   readonly sharedAppends: SharedAppends
+  /** Looks for readers that have caught up; `undefined` where each looks for itself. */
+  readonly newsWatch: NewsWatch | undefined
   /** The transactions that the store takes part in; `undefined` when it takes part in none. */
   readonly transactions: Transactions | undefined
   /** Notices that the database has become another one; `undefined` where it never does. */
@@ -75,13 +78,15 @@ export const make = (
   { readStream, sharedAppends }: { readonly readStream: unknown; readonly sharedAppends: SharedAppends },
   hub: Pick<WakeUpHub, "wakingCategories">,
   meter: Meter,
-  runners: Runners
+  runners: Runners,
+  newsWatch: NewsWatch | undefined
 ): InProcess => {
   const forgetting = Forgetting.make()
   return {
     streamQueues: StreamQueues.make(),
     foldReads: FoldReads.make(backend, readStream),
     sharedAppends,
+    newsWatch,
     transactions: backend.transactions,
     lineage: backend.lineage,
     positions: backend.positions,

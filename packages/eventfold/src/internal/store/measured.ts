@@ -91,7 +91,7 @@ type AllMembers = { readonly [Member in keyof Required<StoreBackend>]: StoreBack
 /** A backend whose operations are measured. */
 export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
   const system = systemOf(backend)
-  const { listing, readForFold, trace } = backend
+  const { listing, news, readForFold, trace } = backend
   const rowsOf = (operation: string) =>
     meter.histogram({
       name: "db.client.response.returned_rows",
@@ -172,6 +172,7 @@ export const make = (backend: StoreBackend, meter: Meter.Meter): AllMembers => {
     heldBack: measuringFunction("heldBack", (from: number) => backend.heldBack(from)),
     messageAt: measuringFunction("messageAt", (globalPosition: number) => backend.messageAt(globalPosition)),
     lastPosition: measuring("lastPosition")(backend.lastPosition),
+    news: news === undefined ? undefined : measuringFunction("news", (after: number) => news(after)),
     countAll: measuringFunction(
       "countAll",
       (range: Parameters<StoreBackend["countAll"]>[0]) => backend.countAll(range)

@@ -220,11 +220,13 @@ type Reads = Pick<
   | "messageAt"
   | "lastPosition"
   | "countAll"
+  | "news"
   | "identity"
 >
 
 /** The reads of a store, where their callers want them. */
-export const placeReads = ({ read }: Places, reads: Reads): Reads => ({
+export const placeReads = ({ read }: Places, { news, ...reads }: Reads): Reads => ({
+  news: news === undefined ? undefined : (after) => read("news", news(after)),
   readStream: (page) => read("readStream", reads.readStream(page)),
   lastMessage: (streamName, type) => read("lastMessage", reads.lastMessage(streamName, type)),
   streamVersion: (streamName) => read("streamVersion", reads.streamVersion(streamName)),

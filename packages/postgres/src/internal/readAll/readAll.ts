@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { RecordedMessage } from "eventfold/Message"
-import type { AllPage, ReadAllResult, StoreBackend } from "eventfold/StoreBackend"
+import type { AllPage, LogNews, ReadAllResult, StoreBackend } from "eventfold/StoreBackend"
 import { StoreError } from "eventfold/StoreError"
 import { dataColumn, recordedMessages } from "../client/messageRows.ts"
 import type { Statements } from "../client/statements.ts"
@@ -41,7 +41,7 @@ export const makeReadAll = (
   statements: Statements,
   rule: GapRule,
   readPage: ReadPage
-): Pick<StoreBackend, "readAll" | "heldBack"> => {
+): Pick<StoreBackend, "readAll" | "heldBack" | "news"> => {
   let shared = Finality.nothing
 
   const readAll = Effect.fnUntraced(function*(page: AllPage): Effect.fn.Return<ReadAllResult, StoreError> {
@@ -83,8 +83,44 @@ export const makeReadAll = (
     return Option.filter(yield* diagnose(statements, rule, after, known), ({ writers }) => writers.length > 0)
   })
 
-  return { readAll, heldBack }
+  const news = Effect.fnUntraced(function*(after: number): Effect.fn.Return<LogNews, StoreError> {
+    const before = shared
+    const look = yield* lookAtWriters(statements, rule)
+    const known = Finality.learn(shared, before, look, after + 1)
+    shared = known
+    const { final } = known
+    // Another look may have found more to be final since this one, which knows of nothing there.
+    return look.last <= after
+      ? { categories: [], final: Math.min(final, look.last) }
+      : { categories: yield* categoriesAfter(statements, after), final }
+  })
+
+  return { readAll, heldBack, news }
 }
+
+/** How many messages a look for their categories goes through. */
+const maxNews = 10_000
+
+/** The categories of the messages after a position; `undefined` when these are too many. */
+const categoriesAfter = ({ query, sql }: Statements, after: number) =>
+  Effect.map(
+    query(
+      "news",
+      sql<
+        { readonly category: string; readonly count: bigint }
+      >`SELECT message_store.category(news.stream_name) AS category,
+          count(*) AS count
+        FROM (
+          SELECT stream_name FROM message_store.messages WHERE global_position > ${BigInt(after)}::bigint
+          ORDER BY global_position LIMIT ${BigInt(maxNews)}
+        ) AS news
+        GROUP BY 1`.unprepared
+    ),
+    (rows) =>
+      rows.reduce((sum, { count }) => sum + Number(count), 0) === maxNews
+        ? undefined
+        : rows.map(({ category }) => category)
+  )
 
 const Footer = Schema.fromJsonString(Schema.Struct({
   through: Schema.Int,

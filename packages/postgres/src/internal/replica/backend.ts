@@ -91,6 +91,8 @@ export const make = (
       importMessages: (...args) => writing(archive.importMessages(...args)),
       importAttributes: (...args) => writing(archive.importAttributes(...args))
     },
+    // What they find may not be on the replica yet: each reader looks for itself.
+    news: undefined,
     // Whoever held it before has written what its new holder reads first.
     lease: (name) => Effect.tap(backend.lease(name), () => seen),
     // The replica may get the message later than the reader the wake-up.
