@@ -131,6 +131,12 @@ export * as Observed from "./Observed.ts"
  */
 export * as Parking from "./Parking.ts"
 /**
+ * Which of the programs on a store runs a consumer, a member of its group, a process or a read model.
+ *
+ * @since 0.1.0
+ */
+export * as Placement from "./Placement.ts"
+/**
  * Stores the positions of consumers.
  *
  * @since 0.1.0
