@@ -14,27 +14,32 @@
  * @since 0.1.0
  */
 import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
-import { PgClient } from "@effect/sql-pg/PgClient"
 import * as Postgres from "@eventfold/postgres/Postgres"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import type * as Scope from "effect/Scope"
 import * as MessageStorage from "effect/cluster/MessageStorage"
 import * as RunnerAddress from "effect/cluster/RunnerAddress"
 import * as RunnerHealth from "effect/cluster/RunnerHealth"
 import * as RunnerStorage from "effect/cluster/RunnerStorage"
+import * as Runners from "effect/cluster/Runners"
+import * as Sharding from "effect/cluster/Sharding"
+import * as ShardId from "effect/cluster/ShardId"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
 import * as SocketRunner from "effect/cluster/SocketRunner"
 import * as SqlRunnerStorage from "effect/cluster/SqlRunnerStorage"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import type { SocketServerError } from "effect/socket/SocketServer"
-import { SqlClient } from "effect/sql/SqlClient"
+import { CommandRouter } from "eventfold/CommandRouter"
+import type * as Commands from "eventfold/Commands"
 import type { MessageStore } from "eventfold/MessageStore"
 import { Placement } from "eventfold/Placement"
 import type { StoreError, Unsupported } from "eventfold/StoreError"
+import * as Router from "./internal/commands/router.ts"
 import * as Aliveness from "./internal/machines/aliveness.ts"
 import {
   AddressInUse,
@@ -75,7 +80,7 @@ export interface InstallOptions extends Postgres.LogOptions {
  * @since 0.1.0
  * @category options
  */
-export interface Options extends InstallOptions {
+export interface Options<R = never> extends InstallOptions {
   /** `host:port`, by which the other machines reach this one. Each machine has its own. */
   readonly address: string
   /** `host:port` to listen on. Defaults to `address`; `0.0.0.0:4500` where the address is not one of this machine. */
@@ -90,6 +95,22 @@ export interface Options extends InstallOptions {
    * `Postgres.layer` the same time as `leaseTimeout`.
    */
   readonly takeover?: Duration.Input | undefined
+  /**
+   * Commands that are decided on the machine that keeps their entity in its cache: all machines name the same ones. Defaults to none: each
+   * machine decides its commands itself.
+   *
+   * **Details**
+   *
+   * Each stream has one machine, which decides its commands one after the other on the state that it keeps in the program's `EntityCache`,
+   * or in one of 10,000 entities. It reads nothing for that: a state that is older than the stream makes the append fail, and a refusal is
+   * checked. So commands on streams that are written often take half the statements and no conflicts. A command on a stream that is seldom
+   * written takes one way over the network more.
+   *
+   * What a command does and answers is as without it. The metadata of `Metadata.with` goes with it. A command in a transaction, or with
+   * the options `metadata`, `retry` or `freshness`, is decided where it is called, and so is one whose machine does not answer for 10
+   * seconds. A command is given an id before it is sent, when it has none, because it may be sent again without anyone's knowing.
+   */
+  readonly commands?: ReadonlyArray<Commands.Any<R>> | undefined
   /** Make the tables of the cluster, as {@link install} does. Defaults to false, because the user of an application seldom has the rights. */
   readonly install?: boolean | undefined
 }
@@ -125,6 +146,19 @@ const parseAddress = (option: "address" | "listen", given: string) => {
     : Effect.succeed(RunnerAddress.make(host, number))
 }
 
+interface Addresses {
+  readonly address: RunnerAddress.RunnerAddress
+  readonly listen: Option.Option<RunnerAddress.RunnerAddress>
+}
+
+const addressesOf = Effect.fnUntraced(function*({ address, listen }: Options<unknown>) {
+  const addresses: Addresses = {
+    address: yield* parseAddress("address", address),
+    listen: listen === undefined ? Option.none() : Option.some(yield* parseAddress("listen", listen))
+  }
+  return addresses
+})
+
 /** Connections of the cluster's own, few of which are ever in use: one has the locks of shards. */
 const pool = ({ url }: InstallOptions) =>
   Postgres.layerPool({ url, maxConnections: 4, applicationName: "eventfold cluster" })
@@ -147,17 +181,9 @@ export const install = (
   Effect.provide(Tables.install(Tables.schemaOf(options.schema), options.shards), pool(options))
 
 /** What all machines run: they are there, know one another, and place. */
-const machine = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
-  Placed.Placed,
-  ClusterError,
-  MessageStore | PgClient | SqlClient | Scope.Scope
-> {
+const machine = Effect.fnUntraced(function*<R>(options: Options<R>, { address: runnerAddress, listen }: Addresses) {
   const { shards = Tables.defaultShards, takeover = defaultTakeover } = options
   const schema = Tables.schemaOf(options.schema)
-  const runnerAddress = yield* parseAddress("address", options.address)
-  const listen = options.listen === undefined
-    ? Option.none()
-    : Option.some(yield* parseAddress("listen", options.listen))
   if (options.install === true) yield* Tables.install(schema, options.shards)
   yield* Tables.check(schema, shards)
 
@@ -188,8 +214,17 @@ const machine = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
     Layer.provideMerge(MessageStorage.layerNoop),
     Layer.provide([config, RpcSerialization.layerSchemaBinary()])
   )
-  yield* Layer.build(runner)
-  return placed
+  const sharding = yield* Layer.build(runner)
+  return yield* Effect.provideContext(references(placed, options.commands), sharding)
+})
+
+/** What readers and commands of the program find in their context. */
+const references = Effect.fnUntraced(function*<R>(placed: Placed.Placed, commands: Options<R>["commands"] = []) {
+  const router = commands.length === 0 ? Option.none() : Option.some(yield* Router.make(commands))
+  return Context.empty().pipe(
+    Context.add(Placement, Option.some(placed)),
+    Context.add(CommandRouter, router)
+  )
 })
 
 /**
@@ -231,5 +266,60 @@ const machine = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options): Layer.Layer<never, ClusterError, MessageStore> =>
-  Layer.effect(Placement, Effect.asSome(machine(options))).pipe(Layer.provide(pool(options)))
+export const layer = <R = never>(options: Options<R>): Layer.Layer<never, ClusterError, R | MessageStore> =>
+  Layer.unwrap(Effect.map(addressesOf(options), (addresses) =>
+    Layer.effectContext(machine(options, addresses)).pipe(Layer.provide(pool(options)))))
+
+const testShards = 8
+
+/** Shards are taken by timers, which would wait for a test to move its clock. */
+const realClock = Clock.Clock.defaultValue()
+
+/** Waits until the only machine has all shards: a command before that would be sent again after a pause. */
+const shardsTaken = Sharding.Sharding.use(({ hasShardId }) =>
+  Effect.whileLoop({
+    while: () => Array.from({ length: testShards }, (_, shard) => shard + 1).some((shard) => !hasShardId(ShardId.make("default", shard))),
+    body: () => Effect.sleep("1 millis"),
+    step: () => {}
+  })
+).pipe(Effect.provideService(Clock.Clock, realClock))
+
+/**
+ * A cluster of this program alone, in memory: it runs every reader, and every command takes the way that it takes in a cluster, but for the
+ * network. For tests, and for PGlite, which no other machine can use: `effect/cluster` would wait there for a second connection that
+ * PGlite does not have.
+ *
+ * **Details**
+ *
+ * It works on any store, and under `TestClock`: it starts by the real clock.
+ *
+ * @example
+ * ```ts no-run
+ * import { Cluster } from "@eventfold/cluster"
+ * import { Layer } from "effect"
+ * import { MessageStore } from "eventfold"
+ *
+ * const Test = Cluster.layerTest().pipe(Layer.provideMerge(MessageStore.layerMemory))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerTest = <R = never>(
+  options: Pick<Options<R>, "commands"> = {}
+): Layer.Layer<never, never, R | MessageStore> => {
+  const self = "this machine"
+  const sharding = Sharding.layer.pipe(
+    Layer.provideMerge(Runners.layerNoop),
+    Layer.provideMerge(MessageStorage.layerNoop),
+    Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
+    Layer.provide(ShardingConfig.layer({ shardsPerGroup: testShards })),
+    Layer.provide(Layer.succeed(Clock.Clock, realClock))
+  )
+  return Layer.effectContext(Effect.gen(function*() {
+    const placed = Placed.make(self)
+    yield* placed.set([self])
+    yield* shardsTaken
+    return yield* references(placed, options.commands)
+  })).pipe(Layer.provide(sharding))
+}

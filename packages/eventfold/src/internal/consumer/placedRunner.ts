@@ -74,6 +74,15 @@ export const make = Effect.fnUntraced(function*<E, R>(
   const reader = readerOf(consumer)
   const keys = new Map<Member, Key>(Members.keysOf(consumer).map((key) => [key.member, key]))
   const slots: Array<Slot<E, R>> = []
+  /** Wakes those who wait for a message, when a session has begun. */
+  const begins = yield* Latch.make()
+  let begun = 0
+  const hasBegun = Effect.suspend(() => {
+    begun += 1
+    return begins.release
+  })
+  const begunSince = (seen: number): Effect.Effect<void> =>
+    Effect.whileLoop({ while: () => begun === seen, body: () => begins.await, step: () => {} })
 
   const wantedOf = (view: Placement.View): ReadonlyArray<Member> =>
     group === undefined
@@ -109,18 +118,18 @@ export const make = Effect.fnUntraced(function*<E, R>(
   const runIn = (
     slot: Slot<E, R>,
     members: ReadonlyArray<Member>,
-    begun: Deferred.Deferred<void>
+    leasesTried: Deferred.Deferred<void>
   ): Effect.Effect<void, E | RunError, R | MessageStore> =>
     Effect.gen(function*() {
       const leased = yield* lease(members)
       slot.members = new Set(leased.map(({ member }) => member))
       if (leased.length === 0) return
-      yield* Deferred.succeed(begun, undefined)
+      yield* Deferred.succeed(leasesTried, undefined)
       const { lifecycle } = slot
       const session = lifecycle.start(
         Session.make(withMembers(consumer, [...slot.members]), startAfter, lifecycle.activity),
         ({ positions }) => ({ category, positions: positions() })
-      )
+      ).pipe(Effect.tap(() => hasBegun))
       yield* lifecycle.whileHeld(leased.map(({ held }) => held), Effect.flatMap(session, ({ run }) => run))
       yield* lifecycle.current()?.abandon ?? Effect.void
     }).pipe(Effect.scoped)
@@ -132,8 +141,8 @@ export const make = Effect.fnUntraced(function*<E, R>(
     const begin = Effect.fnUntraced(function*(members: ReadonlyArray<Member>) {
       if (members.length === 0) return
       const slot = yield* freeSlot
-      const begun = yield* Deferred.make<void>()
-      const watched = runIn(slot, members, begun).pipe(
+      const leasesTried = yield* Deferred.make<void>()
+      const watched = runIn(slot, members, leasesTried).pipe(
         Effect.tapCause((cause) =>
           Cause.hasInterruptsOnly(cause) ? Effect.void : Deferred.failCause(failed, cause)
         ),
@@ -141,11 +150,11 @@ export const make = Effect.fnUntraced(function*<E, R>(
           const hasRun = slot.members.size > 0
           slot.members = new Set()
           slot.fiber = undefined
-          return hasRun ? ended.release : Deferred.succeed(begun, undefined)
+          return hasRun ? ended.release : Deferred.succeed(leasesTried, undefined)
         }))
       )
       slot.fiber = yield* Effect.forkScoped(watched)
-      yield* Deferred.await(begun)
+      yield* Deferred.await(leasesTried)
     })
 
     const pause = PollPause.make(leasePauses)
@@ -193,6 +202,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
   /** By the sessions here, and by the positions of members elsewhere. */
   const waitFor = Effect.fnUntraced(function*(globalPosition: number) {
     while (true) {
+      const seen = begun
       const active = slots.flatMap(({ lifecycle, members }) => {
         const session = lifecycle.current()
         return session === undefined ? [] : [{ lifecycle, members, session }]
@@ -208,7 +218,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
         Effect.as(changed.length === 0 ? Effect.never : Effect.raceAllFirst(changed), false)
       )
       if (isDone && (yield* isHandled(consumer, globalPosition, startAfter, (member) => !here.has(member)))) return
-      yield* Effect.sleep(pollInterval)
+      yield* Effect.timeoutOption(begunSince(seen), pollInterval)
     }
   })
 

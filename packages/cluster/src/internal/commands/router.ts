@@ -1,0 +1,77 @@
+/** Sends commands to the machine that keeps their entity, and decides those that arrive here. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Entity from "effect/cluster/Entity"
+import * as Rpc from "effect/rpc/Rpc"
+import * as CommandRouter from "eventfold/CommandRouter"
+import * as Commands from "eventfold/Commands"
+import * as EntityCache from "eventfold/EntityCache"
+
+/**
+ * How long a caller waits for another machine before it decides itself. A machine that is gone is known to be gone long before, so this
+ * is for one that can't be reached and still holds its shards.
+ */
+const answerLimit = "10 seconds"
+
+/** How many entities a machine keeps when the program has no cache of its own. */
+const defaultCache = { capacity: 10_000 }
+
+const Run = Rpc.make("Run", {
+  payload: CommandRouter.Sent,
+  success: CommandRouter.Outcome,
+  error: Schema.Union([CommandRouter.Failure, Commands.UnknownCommand])
+})
+
+/** An entity of the cluster is a stream. Its commands are decided one after the other. */
+const Stream = Entity.make("eventfold/Commands", [Run])
+
+/** Sets of commands by category. Several sets can be of one category. */
+const byCategory = <R>(all: ReadonlyArray<Commands.Any<R>>) =>
+  Map.groupBy(all, (commands) => Commands.describe(commands).category)
+
+const has = (commands: Commands.Any, name: string): boolean =>
+  Commands.describe(commands).commands.some((one) => one.name === name)
+
+/** The router of a machine that takes part with some commands. Others are decided where they are called. */
+export const make = Effect.fnUntraced(function*<R>(all: ReadonlyArray<Commands.Any<R>>) {
+  const sets = byCategory(all)
+  const find = ({ category, command }: Pick<CommandRouter.Sent, "category" | "command">) =>
+    sets.get(category)?.find((commands) => has(commands, command))
+  const cache = yield* EntityCache.EntityCache
+  const kept = Option.isSome(cache)
+    ? Context.empty()
+    : yield* Layer.build(EntityCache.layer(defaultCache))
+  const context = Context.merge(yield* Effect.context<R>(), kept)
+
+  const handlers = Stream.of({
+    Run: ({ payload }) => {
+      const commands = find(payload)
+      const { category, command } = payload
+      return commands === undefined
+        ? Effect.fail(new Commands.UnknownCommand({ category, command, known: [] }))
+        : Effect.provideContext(Commands.perform(commands, payload), context)
+    }
+  })
+  // A decision that dies is its caller's: the stream goes on with the next command.
+  yield* Layer.build(Stream.toLayer(handlers, { disableFatalDefects: true }))
+  const clientOf = yield* Stream.client
+
+  const service: CommandRouter.Service = {
+    send: (sent) =>
+      find(sent) === undefined ? Effect.succeedNone : clientOf(`${sent.category}-${sent.id}`).Run(sent).pipe(
+        // It is decided here then, under the same id: it has one effect, also when it did arrive.
+        Effect.timeoutOption(answerLimit),
+        Effect.catchTags({
+          AlreadyProcessingMessage: () => Effect.succeedNone,
+          EntityNotAssignedToRunner: () => Effect.succeedNone,
+          MailboxFull: () => Effect.succeedNone,
+          PersistenceError: () => Effect.succeedNone,
+          UnknownCommand: () => Effect.succeedNone
+        })
+      )
+  }
+  return service
+})
