@@ -9,7 +9,7 @@ import { createServer } from "node:net"
 import { fileURLToPath } from "node:url"
 
 /** A port that nothing listens on now. */
-const freePort = Effect.callback<number>((resume) => {
+export const freePort = Effect.callback<number>((resume) => {
   const server = createServer()
   server.listen(0, "127.0.0.1", () => {
     const address = server.address()

@@ -3,8 +3,8 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cluster from "@eventfold/cluster/Cluster"
 import * as Postgres from "@eventfold/postgres/Postgres"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
 import * as Consumer from "eventfold/Consumer"
 import { consumer } from "./Ledger.ts"
 
@@ -14,9 +14,9 @@ const url = Redacted.make(text)
 
 const App = Consumer.layer(consumer(name, Number(size))).pipe(
   Layer.provide(Cluster.layer({ url, address })),
-  Layer.provide(Postgres.layerClient()),
+  Layer.provide(Postgres.layerClient({ leaseTimeout: "6 seconds" })),
   Layer.provide(Postgres.layerPool({ url, applicationName: name })),
-  Layer.provide(Layer.succeed(Logger.LogToStderr, true))
+  Layer.provide(Layer.succeed(References.MinimumLogLevel, "Warn"))
 )
 
 Consumer.launch(App).pipe(NodeRuntime.runMain({ teardown: Consumer.teardown }))

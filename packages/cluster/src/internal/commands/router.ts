@@ -1,5 +1,6 @@
 /** Sends commands to the machine that keeps their entity, and decides those that arrive here. */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -9,6 +10,7 @@ import * as Rpc from "effect/rpc/Rpc"
 import * as CommandRouter from "eventfold/CommandRouter"
 import * as Commands from "eventfold/Commands"
 import * as EntityCache from "eventfold/EntityCache"
+import * as Turns from "./turns.ts"
 
 /**
  * How long a caller waits for another machine before it decides itself. A machine that is gone is known to be gone long before, so this
@@ -25,8 +27,21 @@ const Run = Rpc.make("Run", {
   error: Schema.Union([CommandRouter.Failure, Commands.UnknownCommand])
 })
 
-/** An entity of the cluster is a stream. Its commands are decided one after the other. */
-const Stream = Entity.make("eventfold/Commands", [Run])
+/**
+ * Streams are divided into buckets, each of which is an entity of the cluster: one for each stream would cost more, to begin and to keep,
+ * than what its commands gain.
+ */
+const Bucket = Entity.make("eventfold/Commands", [Run])
+
+const buckets = 256
+
+const bucketOf = (stream: string): string => {
+  let hash = 5_381
+  for (let index = 0; index < stream.length; index++) hash = (Math.imul(hash, 33) ^ stream.charCodeAt(index)) >>> 0
+  return `bucket ${hash % buckets}`
+}
+
+const streamOf = ({ category, id }: CommandRouter.Sent): string => `${category}-${id}`
 
 /** Sets of commands by category. Several sets can be of one category. */
 const byCategory = <R>(all: ReadonlyArray<Commands.Any<R>>) =>
@@ -46,22 +61,30 @@ export const make = Effect.fnUntraced(function*<R>(all: ReadonlyArray<Commands.A
     : yield* Layer.build(EntityCache.layer(defaultCache))
   const context = Context.merge(yield* Effect.context<R>(), kept)
 
-  const handlers = Stream.of({
+  const inTurn = Turns.make()
+  const handlers = Bucket.of({
     Run: ({ payload }) => {
       const commands = find(payload)
       const { category, command } = payload
       return commands === undefined
         ? Effect.fail(new Commands.UnknownCommand({ category, command, known: [] }))
-        : Effect.provideContext(Commands.perform(commands, payload), context)
+        : inTurn(streamOf(payload), Effect.provideContext(Commands.perform(commands, payload), context))
     }
   })
-  // A decision that dies is its caller's: the stream goes on with the next command.
-  yield* Layer.build(Stream.toLayer(handlers, { disableFatalDefects: true }))
-  const clientOf = yield* Stream.client
+  // A decision that dies is its caller's: the bucket goes on.
+  yield* Layer.build(
+    Bucket.toLayer(handlers, {
+      concurrency: "unbounded",
+      mailboxCapacity: "unbounded",
+      maxIdleTime: Duration.infinity,
+      disableFatalDefects: true
+    })
+  )
+  const clientOf = yield* Bucket.client
 
   const service: CommandRouter.Service = {
     send: (sent) =>
-      find(sent) === undefined ? Effect.succeedNone : clientOf(`${sent.category}-${sent.id}`).Run(sent).pipe(
+      find(sent) === undefined ? Effect.succeedNone : clientOf(bucketOf(streamOf(sent))).Run(sent).pipe(
         // It is decided here then, under the same id: it has one effect, also when it did arrive.
         Effect.timeoutOption(answerLimit),
         Effect.catchTags({
