@@ -1,5 +1,6 @@
 /** Three machines that share the members of a consumer, and are killed: where the members are, and what became of the messages. */
 import { PgClient } from "@effect/sql-pg/PgClient"
+import * as Cluster from "@eventfold/cluster/Cluster"
 import * as Postgres from "@eventfold/postgres/Postgres"
 import * as PostgresServer from "@eventfold/test/support/PostgresServer"
 import { until } from "@eventfold/test/support/Until"
@@ -7,11 +8,10 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Redacted from "effect/Redacted"
-import * as Cluster from "@eventfold/cluster/Cluster"
 import * as StreamName from "eventfold/StreamName"
-import * as Option from "effect/Option"
 import { Counter, judge, makeTable, type Verdict } from "./Ledger.ts"
 import * as Machines from "./Machines.ts"
 
@@ -20,6 +20,8 @@ export interface Options {
   readonly members: number
   /** How many machines are killed, one after the other. */
   readonly kills: number
+  /** What is done to them: SIGKILL, SIGTERM, or SIGSTOP until others have what they ran, and then SIGKILL. */
+  readonly by: "kill" | "stop" | "freeze"
   /** The time between a kill and the next one, in milliseconds. */
   readonly pause: number
 }
@@ -56,23 +58,27 @@ const now = Effect.gen(function*() {
 })
 
 /** When other machines first handled messages of each of the members after a time; none when one of them has not. */
-const takenOver = Effect.fnUntraced(function*(members: ReadonlyArray<number>, size: number, killed: string, at: number) {
-  const sql = yield* PgClient
-  const rows = yield* sql<{ readonly stream: string; readonly at: number }>`
+const takenOver = Effect.fnUntraced(
+  function*(members: ReadonlyArray<number>, size: number, killed: string, at: number) {
+    const sql = yield* PgClient
+    const rows = yield* sql<{ readonly stream: string; readonly at: number }>`
     SELECT stream, (extract(epoch FROM pg_catalog.min(at)) * 1000)::float8 AS at FROM ledger
     WHERE worker <> ${killed} AND at > pg_catalog.to_timestamp(${at / 1000}) GROUP BY stream
   `
-  const first = new Map<number, number>()
-  for (const row of rows) {
-    const member = Option.getOrElse(StreamName.groupMember(row.stream, size), () => -1)
-    first.set(member, Math.min(row.at, first.get(member) ?? Number.POSITIVE_INFINITY))
+    const first = new Map<number, number>()
+    for (const row of rows) {
+      const member = Option.getOrElse(StreamName.groupMember(row.stream, size), () => -1)
+      first.set(member, Math.min(row.at, first.get(member) ?? Number.POSITIVE_INFINITY))
+    }
+    const last = Math.max(...members.map((member) => first.get(member) ?? Number.POSITIVE_INFINITY))
+    return Number.isFinite(last) ? Option.some(last - at) : Option.none<number>()
   }
-  const last = Math.max(...members.map((member) => first.get(member) ?? Number.POSITIVE_INFINITY))
-  return Number.isFinite(last) ? Option.some(last - at) : Option.none<number>()
-})
+)
 
 export const median = (numbers: ReadonlyArray<number>): number =>
   numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0
+
+const done = { kill: "is killed", stop: "is asked to stop", freeze: "is frozen" }
 
 /** A line of where each member is. */
 const line = Effect.fnUntraced(function*(machines: ReadonlyArray<Machines.Machine>, names: ReadonlyArray<string>) {
@@ -88,7 +94,7 @@ const line = Effect.fnUntraced(function*(machines: ReadonlyArray<Machines.Machin
 
 /** Runs it on a database of its own, and tells of it as it goes. */
 const runOn = Effect.fnUntraced(function*(url: string, options: Options, print: (line: string) => Effect.Effect<void>) {
-  const { kills, machines: count, members: size, pause } = options
+  const { by, kills, machines: count, members: size, pause } = options
   yield* makeTable
   yield* Cluster.install({ url: Redacted.make(url) })
   const machines = yield* Machines.make(url, count, size)
@@ -105,13 +111,15 @@ const runOn = Effect.fnUntraced(function*(url: string, options: Options, print: 
     if (victim === undefined) break
     const members = (yield* Machines.members).get(victim.pid) ?? []
     const at = yield* now
-    yield* machines.end(victim.name)
-    yield* print(`          ${victim.name} is killed, with ${members.toSorted((a, b) => a - b).join(" ")}`)
+    yield* by === "kill" ? machines.end(victim.name) : by === "stop" ? victim.terminate : victim.freeze
+    yield* print(`          ${victim.name} ${done[by]}, with ${members.toSorted((a, b) => a - b).join(" ")}`)
     const found = takenOver(members, size, victim.name, at)
     yield* until("the others have what it ran", Effect.map(found, Option.isSome))
     const took = Option.getOrElse(yield* found, () => 0)
     takeovers.push(took)
     yield* print(`          the others have them after ${Math.round(took)} ms`)
+    if (by === "stop") yield* until("the machine has stopped", victim.ended)
+    yield* machines.end(victim.name)
     yield* machines.start(victim.name)
     yield* Effect.sleep(pause)
     yield* machines.settled("after a kill")
@@ -134,4 +142,3 @@ export const run = (options: Options, print: (line: string) => Effect.Effect<voi
     )
     return yield* Effect.provide(runOn(url, options, print), Database)
   }).pipe(Effect.scoped)
-

@@ -26,6 +26,10 @@ const whole = (name: string, least: number, description: string, value: number) 
 const command = Command.make(
   "cluster-demo",
   {
+    by: Flag.Literals("by", ["kill", "stop", "freeze"]).pipe(
+      Flag.withDescription("What is done to them: SIGKILL, SIGTERM, or SIGSTOP"),
+      Flag.withDefault("kill")
+    ),
     kills: whole("kills", 1, "How many machines are killed, one after the other", 10),
     machines: whole("machines", 2, "How many machines run", 3),
     members: whole("members", 1, "How many members the consumer's group has", 12),
@@ -33,9 +37,13 @@ const command = Command.make(
   },
   Effect.fnUntraced(function*(options) {
     const { handled, outOfOrder, repeated, skipped, takeovers } = yield* Demo.run(options, Console.log)
-    yield* Console.log(`${repeated} of them more than once: those since the last checkpoint of a machine that was killed`)
     yield* Console.log(
-      `handled=${handled} skipped=${skipped} out-of-order=${outOfOrder} takeover-p50=${Math.round(Demo.median(takeovers))}`
+      `${repeated} of them more than once: those since the last checkpoint of a machine that was killed`
+    )
+    yield* Console.log(
+      `handled=${handled} skipped=${skipped} out-of-order=${outOfOrder} takeover-p50=${
+        Math.round(Demo.median(takeovers))
+      }`
     )
     if (skipped > 0 || outOfOrder > 0) return yield* new Wrong()
   })

@@ -20,12 +20,21 @@ const measure = Effect.fnUntraced(function*(mode: string, kind: string) {
   yield* Postgres.install({}).pipe(Effect.provide(Postgres.layerPool({ url: Redacted.make(url) })))
   yield* Cluster.install({ url: Redacted.make(url) })
   const script = fileURLToPath(new URL("ratesWorker.ts", import.meta.url))
-  const workers = yield* Effect.forEach([1, 2, 3], () =>
-    Effect.flatMap(freePort, (port) => Child.start(script, [mode, kind, url, `127.0.0.1:${port}`, `${seconds}`])))
-  yield* until("all have measured", Effect.map(Effect.forEach(workers, ({ ended }) => ended), (all) => all.every(Boolean)))
+  const workers = yield* Effect.forEach(
+    [1, 2, 3],
+    () => Effect.flatMap(freePort, (port) => Child.start(script, [mode, kind, url, `127.0.0.1:${port}`, `${seconds}`]))
+  )
+  yield* until(
+    "all have measured",
+    Effect.map(Effect.forEach(workers, ({ ended }) => ended), (all) => all.every(Boolean))
+  )
   const found = workers.map(({ lines }) => (lines[0] ?? "").split(" ").map(Number))
   const total = (index: number) => found.reduce((sum, one) => sum + (one[index] ?? 0), 0)
-  yield* Console.log(`${kind} ${mode}: ${Math.round(total(0) / seconds)} commands a second, ${(total(1) / total(0)).toFixed(2)} decisions each`)
+  yield* Console.log(
+    `${kind} ${mode}: ${Math.round(total(0) / seconds)} commands a second, ${
+      (total(1) / total(0)).toFixed(2)
+    } decisions each`
+  )
 }, Effect.scoped)
 
 const program = Effect.gen(function*() {

@@ -34,8 +34,10 @@ const write = Effect.gen(function*() {
 
 /** How many members each machine has, the most first. */
 const counts = (machines: { readonly running: () => ReadonlyArray<Machines.Machine> }) =>
-  Effect.map(Machines.members, (found) =>
-    machines.running().map(({ pid }) => found.get(pid)?.length ?? 0).toSorted((a, b) => b - a))
+  Effect.map(
+    Machines.members,
+    (found) => machines.running().map(({ pid }) => found.get(pid)?.length ?? 0).toSorted((a, b) => b - a)
+  )
 
 const connected = Effect.gen(function*() {
   const { url } = yield* Database.Database
@@ -128,9 +130,10 @@ layer(Database.layer(), { excludeTestServices: true })("commands", (it) => {
         const commands = commandsOf((at) => decided.push(`${name} ${at}`))
         const port = yield* Machines.freePort
         const context = yield* Layer.build(
-          Cluster.layer({ url: Redacted.make(url), address: `127.0.0.1:${port}`, shards: 30, commands: [commands] }).pipe(
-            Layer.provideMerge(Postgres.layer({ url: Redacted.make(url) }))
-          )
+          Cluster.layer({ url: Redacted.make(url), address: `127.0.0.1:${port}`, shards: 30, commands: [commands] })
+            .pipe(
+              Layer.provideMerge(Postgres.layer({ url: Redacted.make(url) }))
+            )
         )
         return { commands, context, decided }
       })
@@ -155,7 +158,10 @@ layer(Database.layer(), { excludeTestServices: true })("commands", (it) => {
       yield* until(
         "each entity has one machine, which decides each of its commands once, and both have some",
         Effect.map(round, (by) =>
-          by.every((all) => all.length === 6 && new Set(all).size === 1) && a.decided.length > 0 && b.decided.length > 0)
+          by.every((all) =>
+            all.length === 6 && new Set(all).size === 1
+          ) && a.decided.length > 0 &&
+          b.decided.length > 0)
       )
       for (const id of ids) {
         const after = rounds * 6
@@ -171,7 +177,12 @@ layer(Database.layer(), { excludeTestServices: true })("commands", (it) => {
       const redacted = Redacted.make(url)
       const failing = (options: Partial<Cluster.Options>) =>
         Layer.build(Cluster.layer({ url: redacted, address: "127.0.0.1:1", ...options })).pipe(
-          Effect.provide(Postgres.layer({ url: redacted, ...options.schema !== undefined && { install: true, schema: options.schema } })),
+          Effect.provide(
+            Postgres.layer({
+              url: redacted,
+              ...options.schema !== undefined && { install: true, schema: options.schema }
+            })
+          ),
           Effect.scoped,
           Effect.flip
         )

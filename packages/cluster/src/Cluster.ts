@@ -16,22 +16,22 @@
 import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
 import * as Postgres from "@eventfold/postgres/Postgres"
 import * as Clock from "effect/Clock"
+import * as MessageStorage from "effect/cluster/MessageStorage"
+import * as RunnerAddress from "effect/cluster/RunnerAddress"
+import * as RunnerHealth from "effect/cluster/RunnerHealth"
+import * as Runners from "effect/cluster/Runners"
+import * as RunnerStorage from "effect/cluster/RunnerStorage"
+import * as ShardId from "effect/cluster/ShardId"
+import * as Sharding from "effect/cluster/Sharding"
+import * as ShardingConfig from "effect/cluster/ShardingConfig"
+import * as SocketRunner from "effect/cluster/SocketRunner"
+import * as SqlRunnerStorage from "effect/cluster/SqlRunnerStorage"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
-import * as MessageStorage from "effect/cluster/MessageStorage"
-import * as RunnerAddress from "effect/cluster/RunnerAddress"
-import * as RunnerHealth from "effect/cluster/RunnerHealth"
-import * as RunnerStorage from "effect/cluster/RunnerStorage"
-import * as Runners from "effect/cluster/Runners"
-import * as Sharding from "effect/cluster/Sharding"
-import * as ShardId from "effect/cluster/ShardId"
-import * as ShardingConfig from "effect/cluster/ShardingConfig"
-import * as SocketRunner from "effect/cluster/SocketRunner"
-import * as SqlRunnerStorage from "effect/cluster/SqlRunnerStorage"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import type { SocketServerError } from "effect/socket/SocketServer"
 import { CommandRouter } from "eventfold/CommandRouter"
@@ -267,8 +267,12 @@ const references = Effect.fnUntraced(function*<R>(placed: Placed.Placed, command
  * @category layers
  */
 export const layer = <R = never>(options: Options<R>): Layer.Layer<never, ClusterError, R | MessageStore> =>
-  Layer.unwrap(Effect.map(addressesOf(options), (addresses) =>
-    Layer.effectContext(machine(options, addresses)).pipe(Layer.provide(pool(options)))))
+  Layer.unwrap(
+    Effect.map(
+      addressesOf(options),
+      (addresses) => Layer.effectContext(machine(options, addresses)).pipe(Layer.provide(pool(options)))
+    )
+  )
 
 const testShards = 8
 
@@ -278,7 +282,10 @@ const realClock = Clock.Clock.defaultValue()
 /** Waits until the only machine has all shards: a command before that would be sent again after a pause. */
 const shardsTaken = Sharding.Sharding.use(({ hasShardId }) =>
   Effect.whileLoop({
-    while: () => Array.from({ length: testShards }, (_, shard) => shard + 1).some((shard) => !hasShardId(ShardId.make("default", shard))),
+    while: () =>
+      Array.from({ length: testShards }, (_, shard) => shard + 1).some((shard) =>
+        !hasShardId(ShardId.make("default", shard))
+      ),
     body: () => Effect.sleep("1 millis"),
     step: () => {}
   })

@@ -49,7 +49,17 @@ const outcomes = (id: string) =>
     const misfit = yield* Effect.flip(Commands.run(BalanceCommands, "Withdraw", id, { cents: "x" }))
     const { lastMessage } = yield* MessageStore.MessageStore
     const stored = yield* lastMessage(`account-${id}`)
-    return { deposited, again, taken, withdrawn, refused, run, runRefused, misfit, metadata: Option.map(stored, ({ metadata }) => metadata) }
+    return {
+      deposited,
+      again,
+      taken,
+      withdrawn,
+      refused,
+      run,
+      runRefused,
+      misfit,
+      metadata: Option.map(stored, ({ metadata }) => metadata)
+    }
   }).pipe(Metadata.with({ properties: { tenant: "north" } }))
 
 /** Positions in the log, ids and metadata of the store differ between two streams. */
@@ -135,8 +145,7 @@ it.layer(MessageStore.layerMemory)("the router", (it) => {
       const twice = Layer.succeed(
         CommandRouter.CommandRouter,
         Option.some({
-          send: (sent: CommandRouter.Sent) =>
-            Effect.provideContext(Effect.andThen(perform(sent), perform(sent)), store)
+          send: (sent: CommandRouter.Sent) => Effect.provideContext(Effect.andThen(perform(sent), perform(sent)), store)
         })
       )
       yield* Effect.provide(BalanceCommands.Deposit("f1", { cents: 5 }), twice)
@@ -150,7 +159,10 @@ it.layer(MessageStore.layerMemory)("the router", (it) => {
         CommandRouter.CommandRouter,
         Option.some({
           send: (sent: CommandRouter.Sent) =>
-            Effect.provideContext(Effect.as(Effect.orDie(Commands.perform(BalanceCommands, sent)), Option.none()), store)
+            Effect.provideContext(
+              Effect.as(Effect.orDie(Commands.perform(BalanceCommands, sent)), Option.none()),
+              store
+            )
         })
       )
       const { state } = yield* Effect.provide(BalanceCommands.Deposit("g1", { cents: 5 }), lost)

@@ -17,13 +17,7 @@ import { DecodeError } from "./Category.ts"
 import { CommandIdTaken, InvalidAnswer, InvalidPayload, Refused } from "./internal/entity/commandAnswers.ts"
 import { Conflict } from "./internal/entity/transact.ts"
 import { Metadata } from "./Metadata.ts"
-import {
-  DuplicateMessageId,
-  InvalidArgument,
-  InvalidMessage,
-  StoreError,
-  Unsupported
-} from "./StoreError.ts"
+import { DuplicateMessageId, InvalidArgument, InvalidMessage, StoreError, Unsupported } from "./StoreError.ts"
 import { InvalidStreamName } from "./StreamName.ts"
 
 /**
@@ -70,10 +64,10 @@ export const Performed = Schema.TaggedStruct("Performed", {
   after: Schema.optionalKey(Schema.Struct({
     state: Schema.Json,
     events: Schema.Array(Schema.Struct({
-      id: Schema.optionalKey(Schema.String),
+      id: Schema.UndefinedOr(Schema.String),
       type: Schema.String,
       data: Schema.Json,
-      metadata: Schema.optionalKey(Schema.Json)
+      metadata: Schema.UndefinedOr(Schema.Json)
     }))
   }))
 })

@@ -278,6 +278,11 @@ class Refusal {
 
 const isRefusal = (error: unknown): error is Refusal => error instanceof Refusal
 
+const refused = ({ refused: { json, value } }: Refusal) => {
+  const message = value instanceof Error && value.message !== "" ? { message: value.message } : {}
+  return Effect.succeed(Refused.make({ refusal: json, ...message }))
+}
+
 /** Whether the options are such that another program could be told them. */
 const canBeSent = (options: Entity.TransactOptions<unknown> | undefined): boolean =>
   options?.metadata === undefined && options?.retry === undefined && options?.freshness === undefined
@@ -411,17 +416,20 @@ const commandOf = <C extends Category.Any, S>(
     const { streamName } = stream
     const { events, state } = after ?? { events: [], state: null }
     const first = Option.getOrElse(version, () => -1) - events.length + 1
-    const decoded = yield* Effect.forEach(events, ({ data, id, metadata = null, type }, index) =>
-      Category.plain(entity.category).decode({
-        id: MessageId.make(id ?? eventId(commandId, streamName, index)),
-        streamName,
-        type,
-        position: Math.max(0, first + index),
-        globalPosition: Option.getOrElse(globalPosition, () => 0),
-        data,
-        metadata,
-        time: DateTime.makeUnsafe(0)
-      }))
+    const decoded = yield* Effect.forEach(
+      events,
+      ({ data, id, metadata = null, type }, index) =>
+        Category.plain(entity.category).decode({
+          id: MessageId.make(id ?? eventId(commandId, streamName, index)),
+          streamName,
+          type,
+          position: Math.max(0, first + index),
+          globalPosition: Option.getOrElse(globalPosition, () => 0),
+          data,
+          metadata,
+          time: DateTime.makeUnsafe(0)
+        })
+    )
     return {
       // What another program of the same definitions has encoded is decoded by the same schemas.
       state: yield* Effect.orDie(decodeState(state)),
@@ -468,11 +476,6 @@ const commandOf = <C extends Category.Any, S>(
     return Object.defineProperty(decision, "name", { value: `${name} ${Formatter.format(given)}` })
   }
 
-  const refused = ({ refused: { json, value } }: Refusal) => {
-    const message = value instanceof Error && value.message !== "" ? { message: value.message } : {}
-    return Effect.succeed(Refused.make({ refusal: json, ...message }))
-  }
-
   const perform = Effect.fnUntraced(function*({ commandId, id, metadata, payload, wantsState }: CommandRouter.Sent) {
     const streamId = yield* Category.plain(entity.category).id(`${category}-${id}`)
     const decoded = yield* Effect.mapError(decodePayload(payload), misfit)
@@ -487,12 +490,7 @@ const commandOf = <C extends Category.Any, S>(
           ...done,
           after: {
             state: yield* Effect.orDie(encodeState(state)) as Effect.Effect<Schema.Json>,
-            events: messages.map(({ data, id, metadata, type }) => ({
-              type,
-              data,
-              ...id !== undefined && { id },
-              ...metadata !== undefined && { metadata }
-            }))
+            events: messages.map(({ data, id, metadata, type }) => ({ id, type, data, metadata }))
           }
         })
       })),

@@ -13,9 +13,11 @@ const size = 6
 
 const members = Array.from({ length: size }, (_, member) => member)
 
+const halves = (_reader: string, part: number): string => part < 3 ? "a" : "b"
+
 /** Machines of a test: who runs what is said by hand. */
 const machines = () => {
-  let owner = (_reader: string, part: number): string => part < 3 ? "a" : "b"
+  let owner = halves
   const latch = Latch.makeUnsafe()
   let version = {}
   const views = new Map<string, Placement.View & { readonly of: object }>()
@@ -169,7 +171,6 @@ it.layer(MessageStore.layerMemory)("a consumer without a group", (it) => {
       assert.isTrue((yield* b.status).isActive)
     }).pipe(Effect.scoped))
 })
-
 
 it.layer(Layer.mergeAll(MessageStore.layerMemory, ReadModel.layerMemory))("a read model", (it) => {
   it.effect("runs in one place, and is exact when it moves", () =>

@@ -6,12 +6,12 @@
  * Each machine looks after the next one in the order of addresses. Who can take the lease of another knows that it is gone, and strikes it
  * off the list that all read.
  */
+import type * as RunnerAddress from "effect/cluster/RunnerAddress"
+import * as RunnerStorage from "effect/cluster/RunnerStorage"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type * as RunnerAddress from "effect/cluster/RunnerAddress"
-import * as RunnerStorage from "effect/cluster/RunnerStorage"
 import { MessageStore } from "eventfold/MessageStore"
 import type { StoreError, Unsupported } from "eventfold/StoreError"
 
@@ -38,12 +38,14 @@ export const hold = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Option.Option<Latch.Latch>, Unsupported | StoreError, MessageStore | Scope.Scope> {
   const store = yield* MessageStore
   const held = yield* Latch.make()
-  const scoped = Effect.scoped(Effect.gen(function*() {
-    const lease = yield* store.lease(leaseOf(address))
-    if (Option.isNone(lease)) return
-    yield* held.open
-    yield* lease.value.lost
-  }).pipe(Effect.ensuring(held.close)))
+  const scoped = Effect.scoped(
+    Effect.gen(function*() {
+      const lease = yield* store.lease(leaseOf(address))
+      if (Option.isNone(lease)) return
+      yield* held.open
+      yield* lease.value.lost
+    }).pipe(Effect.ensuring(held.close))
+  )
   yield* Effect.forkScoped(
     scoped.pipe(Effect.ignore, Effect.andThen(Effect.sleep(ownPause)), Effect.forever)
   )

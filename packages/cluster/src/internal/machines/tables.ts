@@ -1,8 +1,8 @@
 /** The tables of the cluster, in a schema of their own beside the log: those of `effect/cluster`, and one for what all machines agree on. */
 import { PgClient } from "@effect/sql-pg/PgClient"
+import * as SqlRunnerStorage from "effect/cluster/SqlRunnerStorage"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as SqlRunnerStorage from "effect/cluster/SqlRunnerStorage"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { ClusterFailed, ClusterIsRunning, ClusterMissing, ShardsChanged } from "./errors.ts"

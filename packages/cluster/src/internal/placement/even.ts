@@ -14,10 +14,14 @@ const rank = (...texts: ReadonlyArray<string>): number =>
 export const ownersOf = (reader: string, parts: number, machines: ReadonlyArray<string>): ReadonlyArray<string> => {
   if (machines.length === 0) return []
   const least = Math.floor(parts / machines.length)
-  const withOneMore = machines.toSorted((a, b) => rank(reader, a) - rank(reader, b)).slice(0, parts % machines.length)
-  const left = new Map(machines.map((machine) => [machine, least + (withOneMore.includes(machine) ? 1 : 0)]))
-  const preferences = Array.from({ length: parts }, (_, part) =>
-    machines.map((machine) => ({ part, machine, rank: rank(reader, `${part}`, machine) }))).flat()
+  const withOneMore = new Set(
+    machines.toSorted((a, b) => rank(reader, a) - rank(reader, b)).slice(0, parts % machines.length)
+  )
+  const left = new Map(machines.map((machine) => [machine, least + (withOneMore.has(machine) ? 1 : 0)]))
+  const preferences = Array.from(
+    { length: parts },
+    (_, part) => machines.map((machine) => ({ part, machine, rank: rank(reader, `${part}`, machine) }))
+  ).flat()
   const owners = new Map<number, string>()
   for (const { machine, part } of preferences.toSorted((a, b) => a.rank - b.rank)) {
     const room = left.get(machine) ?? 0

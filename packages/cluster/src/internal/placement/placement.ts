@@ -31,8 +31,7 @@ export const make = (self: string): Placed => {
   let view = viewOf(self, known)
   return {
     view: () => view,
-    changedFrom: (seen) =>
-      Effect.whileLoop({ while: () => view === seen, body: () => changed.await, step: () => {} }),
+    changedFrom: (seen) => Effect.whileLoop({ while: () => view === seen, body: () => changed.await, step: () => {} }),
     set: (machines) =>
       Effect.suspend(() => {
         const sorted = machines.toSorted()

@@ -143,9 +143,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
       const slot = yield* freeSlot
       const leasesTried = yield* Deferred.make<void>()
       const watched = runIn(slot, members, leasesTried).pipe(
-        Effect.tapCause((cause) =>
-          Cause.hasInterruptsOnly(cause) ? Effect.void : Deferred.failCause(failed, cause)
-        ),
+        Effect.tapCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Deferred.failCause(failed, cause)),
         Effect.ensuring(Effect.suspend(() => {
           const hasRun = slot.members.size > 0
           slot.members = new Set()
@@ -189,9 +187,9 @@ export const make = Effect.fnUntraced(function*<E, R>(
     return yield* Effect.raceFirst(follow(failed), Deferred.await(failed))
   }).pipe(
     // All at the same time: each takes up to its grace.
-    Effect.ensuring(Effect.suspend(() =>
-      Fiber.interruptAll(slots.flatMap(({ fiber }) => fiber === undefined ? [] : [fiber]))
-    ))
+    Effect.ensuring(
+      Effect.suspend(() => Fiber.interruptAll(slots.flatMap(({ fiber }) => fiber === undefined ? [] : [fiber])))
+    )
   )
 
   const status: Effect.Effect<RunningStatus> = Effect.map(

@@ -41,7 +41,11 @@ export const make = Effect.fnUntraced(function*(
     // A session that is lost is replaced, in a fiber of its own: the session's fiber may end by it.
     acquire: Effect.suspend(() => {
       opened()
-      return LeaseSession.open(lasting, timeout, Effect.forkIn(RcRef.invalidate(session), scope, { startImmediately: true }))
+      return LeaseSession.open(
+        lasting,
+        timeout,
+        Effect.forkIn(RcRef.invalidate(session), scope, { startImmediately: true })
+      )
     }),
     idleTimeToLive: idleTime
   })
