@@ -38,7 +38,7 @@ const command = Command.make(
   Effect.fnUntraced(function*(options) {
     const { handled, outOfOrder, repeated, skipped, takeovers } = yield* Demo.run(options, Console.log)
     yield* Console.log(
-      `${repeated} of them more than once: those since the last checkpoint of a machine that was killed`
+      `${repeated} of them more than once, since the last checkpoint of a machine`
     )
     yield* Console.log(
       `handled=${handled} skipped=${skipped} out-of-order=${outOfOrder} takeover-p50=${

@@ -34,6 +34,11 @@ const plans: Readonly<Record<string, Plan>> = {
     stock: ["client", "coordination", "readAll", "readModel", "archive", "verify", "store"],
     diagnosis: ["client"]
   },
+  "packages/cluster": {
+    placement: [],
+    machines: [],
+    commands: []
+  },
   "packages/http": {
     api: [],
     problems: ["api"],

@@ -1,8 +1,8 @@
 import { assert, it } from "@effect/vitest"
+import { Cluster } from "@eventfold/cluster"
 import { Pglite } from "@eventfold/pglite"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { Category, CommandRouter, Commands, Consumer, Entity, MessageStore, Metadata } from "eventfold"
-import { Cluster } from "../src/index.ts"
 
 class Account extends Category.make("account", {
   Deposited: { cents: Schema.Int, at: Schema.DateFromString },
