@@ -85,7 +85,8 @@ export const living = Effect.fnUntraced(function*(
     }
     yield* onList([...byAddress.keys()])
     return [...byAddress.values()]
-  })
+    // Four times a second, for ever.
+  }).pipe(Effect.withTracerEnabled(false))
 
   return RunnerStorage.RunnerStorage.of({
     ...storage,
