@@ -112,6 +112,23 @@ for (const { name, store } of stores) {
         assert.strictEqual(state.cents, 1)
       }).pipe(Effect.provide(Cluster.layerTest({ commands: [BalanceCommands] }))))
 
+    it.effect("that stops in the middle of a command leaves it to the caller", () =>
+      Effect.gen(function*() {
+        let decided = 0
+        const interrupting = Commands.make(Balance, {
+          Deposit: {
+            payload: {},
+            decide: () =>
+              ++decided === 1 ? Effect.interrupt : Effect.succeed([Account.events.Deposited({ cents: 1, at })])
+          }
+        })
+        const { state } = yield* Effect.provide(
+          interrupting.Deposit("i1", {}),
+          Cluster.layerTest({ commands: [interrupting] })
+        )
+        assert.deepStrictEqual([state.cents, decided], [1, 2])
+      }))
+
     it.effect("is not asked in a transaction, nor for commands that it does not have", () =>
       Effect.gen(function*() {
         const { transaction } = yield* MessageStore.MessageStore

@@ -38,7 +38,7 @@ const measure = Effect.fnUntraced(function*(mode: string, kind: string) {
 }, Effect.scoped)
 
 const program = Effect.gen(function*() {
-  for (const kind of ["hot", "cold"]) {
+  for (const kind of process.argv[2] === undefined ? ["hot", "cold"] : [process.argv[2]]) {
     for (const mode of ["uncached", "cached", "routed"]) yield* measure(mode, kind)
   }
 })

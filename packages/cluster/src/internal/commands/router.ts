@@ -1,8 +1,11 @@
 /** Sends commands to the machine that keeps their entity, and decides those that arrive here. */
+import * as Cause from "effect/Cause"
 import * as Entity from "effect/cluster/Entity"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Rpc from "effect/rpc/Rpc"
@@ -50,6 +53,19 @@ const byCategory = <R>(all: ReadonlyArray<Commands.Any<R>>) =>
 const has = (commands: Commands.Any, name: string): boolean =>
   Commands.describe(commands).commands.some((one) => one.name === name)
 
+/**
+ * A call whose other end may interrupt it: a machine that stops, or loses its shards, does so to those who wait for it. They have no answer
+ * then, and go on. Interrupting the caller interrupts the call.
+ */
+const unlessInterrupted = <A, E, R>(
+  call: Effect.Effect<Option.Option<A>, E, R>
+): Effect.Effect<Option.Option<A>, E, R> =>
+  Effect.flatMap(Effect.forkChild(call, { startImmediately: true }), (fiber) =>
+    Fiber.await(fiber).pipe(
+      Effect.onInterrupt(() => Fiber.interrupt(fiber)),
+      Effect.flatMap((exit) => Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? Effect.succeedNone : exit)
+    ))
+
 /** The router of a machine that takes part with some commands. Others are decided where they are called. */
 export const make = Effect.fnUntraced(function*<R>(all: ReadonlyArray<Commands.Any<R>>) {
   const sets = byCategory(all)
@@ -93,7 +109,8 @@ export const make = Effect.fnUntraced(function*<R>(all: ReadonlyArray<Commands.A
           MailboxFull: () => Effect.succeedNone,
           PersistenceError: () => Effect.succeedNone,
           UnknownCommand: () => Effect.succeedNone
-        })
+        }),
+        unlessInterrupted
       )
   }
   return service
