@@ -63,7 +63,7 @@ export interface Service {
  *
  * // Machine 1 of 3, which always are three.
  * const view: Placement.View = {
- *   here: (reader, parts) => Array.from({ length: parts }, (_, part) => part).filter((part) => part % 3 === 1)
+ *   here: (_, parts) => Array.from({ length: parts }, (_, part) => part).filter((part) => part % 3 === 1)
  * }
  *
  * const Fixed = Layer.succeed(
