@@ -10,6 +10,7 @@ const longest = [
   "examples/order-fulfilment/test/main.test.ts",
   "test/conformance/postgres.test.ts",
   "test/conformance/sqlReadModels.test.ts",
+  "test/cluster/run.test.ts",
   "test/postgres/readModelFaults.test.ts",
   "test/cli/process.test.ts",
   "test/http/live.test.ts",
