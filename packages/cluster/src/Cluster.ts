@@ -103,8 +103,8 @@ export interface Options<R = never> extends InstallOptions {
    *
    * Each stream has one machine, which decides its commands one after the other on the state that it keeps in the program's `EntityCache`,
    * or in one of 10,000 entities. It reads nothing for that: a state that is older than the stream makes the append fail, and a refusal is
-   * checked. So commands on streams that are written often take half the statements and no conflicts. A command on a stream that is seldom
-   * written takes one way over the network more.
+   * checked. So no decision is made twice because machines decide at the same time, and each machine keeps the states of its own streams
+   * only. The way over the network costs more than that saves where decisions are quick: the guide to scaling has figures.
    *
    * What a command does and answers is as without it. The metadata of `Metadata.with` goes with it. A command in a transaction, or with
    * the options `metadata`, `retry` or `freshness`, is decided where it is called, and so is one whose machine does not answer for 10
