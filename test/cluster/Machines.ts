@@ -40,6 +40,7 @@ export const make = Effect.fnUntraced(function*(url: string, count: number, size
     (name) => Effect.map(freePort, (port) => ({ name, address: `127.0.0.1:${port}` }))
   )
   const running = new Map<string, { readonly machine: Machine; readonly scope: Scope.Closeable }>()
+  const started: Array<Machine> = []
   const script = fileURLToPath(new URL("worker.ts", import.meta.url))
 
   const start = Effect.fnUntraced(function*(name: string) {
@@ -48,6 +49,7 @@ export const make = Effect.fnUntraced(function*(url: string, count: number, size
     const child = yield* Child.start(script, [name, url, address, `${size}`]).pipe(Scope.provide(own))
     const machine: Machine = { ...child, name }
     running.set(name, { machine, scope: own })
+    started.push(machine)
     return machine
   })
 
@@ -72,6 +74,8 @@ export const make = Effect.fnUntraced(function*(url: string, count: number, size
     )
 
   return {
+    /** What all machines that were ever started have printed: they print warnings. */
+    printed: () => started.flatMap(({ lines }) => lines),
     names: addresses.map(({ name }) => name),
     running: () => [...running.values()].map(({ machine }) => machine),
     start,
