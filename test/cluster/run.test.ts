@@ -196,6 +196,20 @@ layer(Database.layer(), { excludeTestServices: true })("commands", (it) => {
       assert.deepStrictEqual(missing, new Cluster.ClusterMissing({ schema: "shop_eu__cluster" }))
     }))
 
+  it.effect("find tables that several machines have made at once", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.Database
+      const install = Cluster.install({ url: Redacted.make(url), schema: "shop_us", shards: 12 })
+      yield* Effect.all([install, install, install, install], { concurrency: 4 })
+      const refused = yield* Cluster.layer({
+        url: Redacted.make(url),
+        schema: "shop_us",
+        address: "127.0.0.1:1",
+        shards: 13
+      }).pipe(Layer.provide(Postgres.layer({ url: Redacted.make(url) })), Layer.build, Effect.scoped, Effect.flip)
+      assert.deepStrictEqual(refused, new Cluster.ShardsChanged({ recorded: 12, given: 13 }))
+    }))
+
   it.effect("count other shards once no machine runs", () =>
     Effect.gen(function*() {
       const { url } = yield* Database.Database

@@ -37,9 +37,13 @@ const alive = (sql: PgClient, schema: string) =>
     (rows) => rows.map(({ address }) => address)
   )
 
-/** Makes what is missing. Several machines can do it at once. */
+/** Several machines may install at once: each part of it is done by one at a time. */
+const inTurn = (sql: PgClient, schema: string) =>
+  sql`SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${`eventfold:install ${schema}`}, 0))`
+
+/** Makes what is missing. */
 const makeTables = Effect.fnUntraced(function*(sql: PgClient, schema: string, shards: number | undefined) {
-  yield* sql`SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(${`eventfold:install ${schema}`}, 0))`
+  yield* inTurn(sql, schema)
   yield* sql`CREATE SCHEMA IF NOT EXISTS ${sql(schema)}`
   yield* sql`
     CREATE TABLE IF NOT EXISTS ${settings(sql, schema)} (
@@ -54,6 +58,7 @@ const makeTables = Effect.fnUntraced(function*(sql: PgClient, schema: string, sh
 
 /** The role of the log's programs uses the tables, and does not own them. */
 const grant = Effect.fnUntraced(function*(sql: PgClient, schema: string) {
+  yield* inTurn(sql, schema)
   const [role] = yield* sql`SELECT FROM pg_catalog.pg_roles WHERE rolname = 'message_store'`
   if (role === undefined) return
   yield* sql`GRANT USAGE ON SCHEMA ${sql(schema)} TO message_store`
