@@ -43,11 +43,11 @@ import * as Router from "./internal/commands/router.ts"
 import * as Aliveness from "./internal/machines/aliveness.ts"
 import {
   AddressInUse,
-  ClusterFailed,
-  ClusterIsRunning,
-  ClusterMissing,
+  type ClusterFailed,
+  type ClusterIsRunning,
+  type ClusterMissing,
   InvalidAddress,
-  ShardsChanged
+  type ShardsChanged
 } from "./internal/machines/errors.ts"
 import * as Tables from "./internal/machines/tables.ts"
 import * as Placed from "./internal/placement/placement.ts"
@@ -56,7 +56,14 @@ import * as Placed from "./internal/placement/placement.ts"
  * @since 0.1.0
  * @category errors
  */
-export { AddressInUse, ClusterFailed, ClusterIsRunning, ClusterMissing, InvalidAddress, ShardsChanged }
+export {
+  AddressInUse,
+  ClusterFailed,
+  ClusterIsRunning,
+  ClusterMissing,
+  InvalidAddress,
+  ShardsChanged
+} from "./internal/machines/errors.ts"
 
 /**
  * Which cluster, and how it is installed.
