@@ -20,6 +20,9 @@ import { Metadata } from "./Metadata.ts"
 import { DuplicateMessageId, InvalidArgument, InvalidMessage, StoreError, Unsupported } from "./StoreError.ts"
 import { InvalidStreamName } from "./StreamName.ts"
 
+/** @since 0.1.0 */
+export { CommandIdTaken, InvalidAnswer, InvalidPayload } from "./internal/entity/commandAnswers.ts"
+
 /**
  * A command on its way, as a schema.
  *
