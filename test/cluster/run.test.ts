@@ -5,6 +5,7 @@
 import { PgClient } from "@effect/sql-pg/PgClient"
 import { assert, layer } from "@effect/vitest"
 import * as Cluster from "@eventfold/cluster/Cluster"
+import { Pglite } from "@eventfold/pglite"
 import * as Postgres from "@eventfold/postgres/Postgres"
 import * as Database from "@eventfold/test/support/Database"
 import { until } from "@eventfold/test/support/Until"
@@ -16,6 +17,7 @@ import * as Schema from "effect/Schema"
 import * as Category from "eventfold/Category"
 import * as Commands from "eventfold/Commands"
 import * as Entity from "eventfold/Entity"
+import * as MessageStore from "eventfold/MessageStore"
 import { Counter, judge, makeTable } from "./Ledger.ts"
 import * as Machines from "./Machines.ts"
 
@@ -196,6 +198,25 @@ layer(Database.layer(), { excludeTestServices: true })("commands", (it) => {
       assert.deepStrictEqual(missing, new Cluster.ClusterMissing({ schema: "shop_eu__cluster" }))
     }))
 
+  it.effect("are refused for a store that is not where the url leads to", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Database.Database
+      const redacted = Redacted.make(url)
+      const refused = (store: Layer.Layer<MessageStore.MessageStore, unknown>) =>
+        Cluster.layer({ url: redacted, address: "127.0.0.1:1" }).pipe(
+          Layer.provide(store),
+          Layer.build,
+          Effect.scoped,
+          Effect.flip
+        )
+      const elsewhere = [
+        MessageStore.layerMemory,
+        Pglite.layer(),
+        Postgres.layer({ url: redacted, schema: "shop_de", install: true })
+      ]
+      for (const store of elsewhere) assert.instanceOf(yield* refused(store), Cluster.OtherStore)
+    }))
+
   it.effect("find tables that several machines have made at once", () =>
     Effect.gen(function*() {
       const { url } = yield* Database.Database
@@ -206,7 +227,12 @@ layer(Database.layer(), { excludeTestServices: true })("commands", (it) => {
         schema: "shop_us",
         address: "127.0.0.1:1",
         shards: 13
-      }).pipe(Layer.provide(Postgres.layer({ url: Redacted.make(url) })), Layer.build, Effect.scoped, Effect.flip)
+      }).pipe(
+        Layer.provide(Postgres.layer({ url: Redacted.make(url), schema: "shop_us", install: true })),
+        Layer.build,
+        Effect.scoped,
+        Effect.flip
+      )
       assert.deepStrictEqual(refused, new Cluster.ShardsChanged({ recorded: 12, given: 13 }))
     }))
 

@@ -36,7 +36,7 @@ import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import type { SocketServerError } from "effect/socket/SocketServer"
 import { CommandRouter } from "eventfold/CommandRouter"
 import type * as Commands from "eventfold/Commands"
-import type { MessageStore } from "eventfold/MessageStore"
+import { MessageStore } from "eventfold/MessageStore"
 import { Placement } from "eventfold/Placement"
 import type { StoreError, Unsupported } from "eventfold/StoreError"
 import * as Router from "./internal/commands/router.ts"
@@ -47,6 +47,7 @@ import {
   type ClusterIsRunning,
   type ClusterMissing,
   InvalidAddress,
+  OtherStore,
   type ShardsChanged
 } from "./internal/machines/errors.ts"
 import * as Tables from "./internal/machines/tables.ts"
@@ -62,6 +63,7 @@ export {
   ClusterIsRunning,
   ClusterMissing,
   InvalidAddress,
+  OtherStore,
   ShardsChanged
 } from "./internal/machines/errors.ts"
 
@@ -131,6 +133,7 @@ export interface Options<R = never> extends InstallOptions {
 export type ClusterError =
   | InvalidAddress
   | AddressInUse
+  | OtherStore
   | ShardsChanged
   | ClusterMissing
   | ClusterFailed
@@ -187,10 +190,20 @@ export const install = (
 ): Effect.Effect<void, ClusterFailed | ClusterIsRunning | Postgres.OpenError> =>
   Effect.provide(Tables.install(Tables.schemaOf(options.schema), options.shards), pool(options))
 
+/** Refuses a store that is not where the url leads to. */
+const checkStore = Effect.fnUntraced(function*({ schema }: Options<unknown>) {
+  const store = yield* (yield* MessageStore).identity
+  const there = yield* Layer.build(Postgres.layerClient({ schema, announce: false }))
+  const given = yield* Context.get(there, MessageStore).identity
+  if (store.system === given.system && store.database === given.database) return
+  return yield* new OtherStore({ store: store.databaseName, given: given.databaseName })
+}, Effect.scoped)
+
 /** What all machines run: they are there, know one another, and place. */
 const machine = Effect.fnUntraced(function*<R>(options: Options<R>, { address: runnerAddress, listen }: Addresses) {
   const { shards = Tables.defaultShards, takeover = defaultTakeover } = options
   const schema = Tables.schemaOf(options.schema)
+  yield* checkStore(options)
   if (options.install === true) yield* Tables.install(schema, options.shards)
   yield* Tables.check(schema, shards)
 

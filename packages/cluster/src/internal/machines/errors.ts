@@ -47,6 +47,26 @@ export class ShardsChanged extends Schema.TaggedError<ShardsChanged>()("ShardsCh
 }
 
 /**
+ * The `url` and `schema` of the cluster are not those of the store: machines would place what is kept elsewhere.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OtherStore extends Schema.TaggedError<OtherStore>()("OtherStore", {
+  /** The database of the store, with its log; `undefined` for a store that is in none. */
+  store: Schema.UndefinedOr(Schema.String),
+  /** The database that the url leads to. */
+  given: Schema.UndefinedOr(Schema.String)
+}) {
+  override get message(): string {
+    return `the url leads to the database ${this.given}, and the store is ${
+      this.store ?? "in memory"
+    } elsewhere: give the url and ` +
+      "the schema of the store. A store in this process, as on PGlite, has no other machines: Cluster.layerTest is for it"
+  }
+}
+
+/**
  * The database has no tables of the cluster.
  *
  * @since 0.1.0
