@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Latch, Layer, Option, Queue, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { Category, Consumer, MessageStore, Placement, ReadModel, Runners } from "eventfold"
+import { Category, Consumer, Entity, MessageStore, Placement, Process, ReadModel, Runners } from "eventfold"
 import { balances, isExact } from "./support/readModels.ts"
 
 const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
@@ -185,5 +185,38 @@ it.layer(Layer.mergeAll(MessageStore.layerMemory, ReadModel.layerMemory))("a rea
       yield* b.waitFor(yield* deposit("1", 2))
       assert.deepStrictEqual([yield* a.status, yield* b.status].map(({ isActive }) => isActive), [false, true])
       yield* isExact()
+    }).pipe(Effect.scoped, TestClock.withLive))
+})
+
+const Reminder = Category.make("reminder", { Reminded: { amount: Schema.Int } })
+
+const Reminders = Entity.make(Reminder, {
+  state: Schema.Int,
+  initial: 0,
+  evolve: { Reminded: (count) => count + 1 }
+})
+
+/** Reminds once for each deposit, and says where. */
+const reminding = (machine: string, told: Array<string>) =>
+  Process.make("reminder", { entity: Reminders }).on(Account, {
+    Deposited: (_, { data: { amount } }) => {
+      told.push(machine)
+      return { events: Reminder.events.Reminded({ amount }) }
+    }
+  })
+
+it.layer(MessageStore.layerMemory)("a process", (it) => {
+  it.effect("reacts once to each message, wherever its consumers are", () =>
+    Effect.gen(function*() {
+      const { layer, place } = machines()
+      yield* place(() => "a")
+      const told: Array<string> = []
+      const start = (machine: string) => Effect.provide(Process.start(reminding(machine, told)), layer(machine))
+      const [a, b] = [yield* start("a"), yield* start("b")]
+      yield* a.waitFor(yield* deposit("1", 1))
+      yield* place(() => "b")
+      yield* b.waitFor(yield* deposit("1", 2))
+      assert.deepStrictEqual(told, ["a", "b"])
+      assert.strictEqual((yield* Reminders.load("1")).state, 2)
     }).pipe(Effect.scoped, TestClock.withLive))
 })
