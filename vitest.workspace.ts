@@ -34,6 +34,8 @@ const longest = [
   "test/conformance/postgres.test.ts",
   "examples/order-fulfilment/test/main.test.ts",
   "test/conformance/sqlReadModels.test.ts",
+  "test/cluster/run.test.ts",
+  "test/postgres/newsWatch.test.ts",
   "test/pglite/folder.test.ts",
   "test/cli/process.test.ts",
   "test/postgres/silence.test.ts",

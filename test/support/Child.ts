@@ -7,6 +7,8 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { until } from "./Until.ts"
 
 export interface Child {
+  /** Its process id; -1 when it could not be started. */
+  readonly pid: number
   /** The lines that it has printed so far. */
   readonly lines: ReadonlyArray<string>
   /** Whether it has ended, by itself or killed. */
@@ -47,6 +49,7 @@ export const start = (
     })
     const signal = (name: NodeJS.Signals) => Effect.asVoid(Effect.sync(() => process_.kill(name)))
     return {
+      pid: process_.pid ?? -1,
       lines,
       ended: Effect.sync(() => hasEnded(process_)),
       exitCode: Effect.sync(() => process_.exitCode),

@@ -19,6 +19,7 @@ const mayUse: Readonly<Record<string, ReadonlyArray<string>>> = {
   "@eventfold/testing": ["eventfold"],
   "@eventfold/postgres": ["eventfold", "@eventfold/sql"],
   "@eventfold/pglite": ["eventfold", "@eventfold/sql", "@eventfold/postgres"],
+  "@eventfold/cluster": ["eventfold", "@eventfold/sql", "@eventfold/postgres"],
   "@eventfold/http": ["eventfold", "@eventfold/sql", "@eventfold/postgres", "@eventfold/pglite"],
   "@eventfold/cli": ["eventfold", "@eventfold/sql", "@eventfold/postgres", "@eventfold/pglite", "@eventfold/http"],
   // It copies files: nothing is installed only for that.
@@ -39,6 +40,7 @@ const mayUse: Readonly<Record<string, ReadonlyArray<string>>> = {
     "@eventfold/testing",
     "@eventfold/postgres",
     "@eventfold/pglite",
+    "@eventfold/cluster",
     "@eventfold/http",
     "@eventfold/cli"
   ]

@@ -36,6 +36,11 @@ const plans: Readonly<Record<string, Plan>> = {
     replica: ["client", "coordination", "readAll", "readModel", "archive", "verify", "store"],
     diagnosis: ["client"]
   },
+  "packages/cluster": {
+    placement: [],
+    machines: [],
+    commands: []
+  },
   "packages/http": {
     api: [],
     problems: ["api"],

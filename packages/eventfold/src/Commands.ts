@@ -14,11 +14,15 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
+import type * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Formatter from "effect/Formatter"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Category from "./Category.ts"
+import * as CommandRouter from "./CommandRouter.ts"
 import * as Entity from "./Entity.ts"
 import { type DefinitionServices, schemaOf } from "./internal/category/eventDefinition.ts"
 import {
@@ -34,7 +38,12 @@ import {
 import { commandDigest, comparingDigests, recordingDigest } from "./internal/entity/commandDigest.ts"
 import { outcome } from "./internal/entity/decision.ts"
 import { givingMetadata } from "./internal/entity/entityStream.ts"
+import { eventId } from "./internal/entity/repeatedCommand.ts"
+import { isOnItsOwn } from "./internal/store/independence.ts"
+import * as InProcess from "./internal/store/inProcess.ts"
+import { MessageId, nextId } from "./Message.ts"
 import { MessageStore } from "./MessageStore.ts"
+import * as Metadata from "./Metadata.ts"
 
 /** @since 0.1.0 */
 export {
@@ -90,6 +99,8 @@ const TypeId = "~eventfold/Commands"
 /** A command whose types are not known. */
 interface Untyped<R> {
   readonly description: Description
+  /** Decides here what another program has sent, on the state in the cache. */
+  readonly perform: (sent: CommandRouter.Sent) => Effect.Effect<CommandRouter.Outcome, CommandError, R>
   readonly run: (
     id: string,
     payload: unknown,
@@ -267,6 +278,28 @@ class Refusal {
 
 const isRefusal = (error: unknown): error is Refusal => error instanceof Refusal
 
+const refused = ({ refused: { json, value } }: Refusal) => {
+  const message = value instanceof Error && value.message !== "" ? { message: value.message } : {}
+  return Effect.succeed(Refused.make({ refusal: json, ...message }))
+}
+
+/** Whether the options are such that another program could be told them. */
+const canBeSent = (options: Entity.TransactOptions<unknown> | undefined): boolean =>
+  options?.metadata === undefined && options?.retry === undefined && options?.freshness === undefined
+
+/** Whether the caller is in a transaction, of which a decision elsewhere would be no part. */
+const isInTransaction = MessageStore.use((store) =>
+  Effect.contextWith((context: Context.Context<never>) =>
+    Effect.succeed(isOnItsOwn(store[InProcess.TypeId].transactions, context))
+  )
+)
+
+/** The options with the id under which a command was sent, which may have arrived. */
+const withId = <O extends { readonly commandId?: string | undefined }>(
+  options: O | undefined,
+  done: { readonly commandId: string } | undefined
+) => done === undefined ? options : { ...options, commandId: done.commandId }
+
 const errors = "all"
 
 /** One command of an entity. */
@@ -341,7 +374,73 @@ const commandOf = <C extends Category.Any, S>(
     return yield* Entity.transactIn(store, boundary, decide, options)
   })
 
-  const call = (
+  const stateJson = Schema.toCodecJson(entity.state)
+  const decodeState = Schema.decodeUnknownEffect(stateJson)
+  const encodeState = Schema.encodeUnknownEffect(stateJson)
+  const decodeReply = success && Schema.decodeUnknownEffect(Schema.toCodecJson(success))
+  const decodeRefusal = Schema.decodeUnknownEffect(Schema.toCodecJson(error ?? Schema.Never))
+
+  /** Sends the command to where its entity is. None when it is to be decided here. */
+  const sent = Effect.fnUntraced(function*(
+    id: Category.Id<C>,
+    given: unknown,
+    options: Entity.TransactOptions<Category.GivenMetadata<C>> | undefined,
+    wantsState: boolean
+  ) {
+    const router = yield* CommandRouter.CommandRouter
+    if (Option.isNone(router) || !canBeSent(options) || (yield* isInTransaction)) return undefined
+    const payload = yield* Effect.mapError(encodePayload(given), misfit)
+    const streamName = yield* Category.plain(entity.category).streamName(id)
+    const ambient = yield* Metadata.Ambient
+    // An append that is sent twice is written once, by the ids that follow from this one.
+    const commandId = options?.commandId ?? (yield* nextId)
+    const outcome = yield* router.value.send({
+      category,
+      command: name,
+      id: streamName.slice(category.length + 1),
+      payload,
+      commandId,
+      metadata: ambient === undefined ? {} : Metadata.ambientFor(ambient, undefined),
+      wantsState
+    })
+    return { commandId, outcome: Option.getOrUndefined(outcome) }
+  })
+
+  /** The result of a command that was decided elsewhere, as it is of one that was decided here. */
+  const arrived = Effect.fnUntraced(function*(
+    id: Category.Id<C>,
+    commandId: string,
+    { after, globalPosition, reply, version }: CommandRouter.Performed
+  ) {
+    const stream = yield* Entity.streamOf(entity.at(id))
+    const { streamName } = stream
+    const { events, state } = after ?? { events: [], state: null }
+    const first = Option.getOrElse(version, () => -1) - events.length + 1
+    const decoded = yield* Effect.forEach(
+      events,
+      ({ data, id, metadata = null, type }, index) =>
+        Category.plain(entity.category).decode({
+          id: MessageId.make(id ?? eventId(commandId, streamName, index)),
+          streamName,
+          type,
+          position: Math.max(0, first + index),
+          globalPosition: Option.getOrElse(globalPosition, () => 0),
+          data,
+          metadata,
+          time: DateTime.makeUnsafe(0)
+        })
+    )
+    return {
+      // What another program of the same definitions has encoded is decoded by the same schemas.
+      state: yield* Effect.orDie(decodeState(state)),
+      version,
+      events: Arr.getSomes(decoded).map(stream.unrecorded),
+      reply: decodeReply === undefined ? undefined : yield* Effect.orDie(decodeReply(reply)),
+      globalPosition
+    }
+  })
+
+  const callHere = (
     id: Category.Id<C>,
     given: unknown,
     options?: Entity.TransactOptions<Category.GivenMetadata<C>>
@@ -350,6 +449,21 @@ const commandOf = <C extends Category.Any, S>(
       Effect.map((transacted) => ({ ...transacted, reply: transacted.reply?.value })),
       Effect.mapError((error) => isRefusal(error) ? error.refused.value : error)
     )
+
+  const call = (
+    id: Category.Id<C>,
+    given: unknown,
+    options?: Entity.TransactOptions<Category.GivenMetadata<C>>
+  ) =>
+    Effect.flatMap(CommandRouter.CommandRouter, (router) => {
+      if (Option.isNone(router)) return callHere(id, given, options)
+      return Effect.gen(function*() {
+        const done = yield* sent(id, given, options, true)
+        if (done?.outcome === undefined) return yield* callHere(id, given, withId(options, done))
+        if (done.outcome._tag === "Performed") return yield* arrived(id, done.commandId, done.outcome)
+        return yield* Effect.flatMap(Effect.orDie(decodeRefusal(done.outcome.refusal)), Effect.fail)
+      })
+    })
 
   const decide = (given: unknown) => {
     const decision = (state: S, version: Option.Option<number>) =>
@@ -362,21 +476,47 @@ const commandOf = <C extends Category.Any, S>(
     return Object.defineProperty(decision, "name", { value: `${name} ${Formatter.format(given)}` })
   }
 
+  const perform = Effect.fnUntraced(function*({ commandId, id, metadata, payload, wantsState }: CommandRouter.Sent) {
+    const streamId = yield* Category.plain(entity.category).id(`${category}-${id}`)
+    const decoded = yield* Effect.mapError(decodePayload(payload), misfit)
+    // On an older state the append fails, and what appends nothing is checked: so it is decided as on the latest.
+    return yield* transact(streamId, decoded, { commandId, freshness: "cached", alwaysCheck: true }).pipe(
+      Metadata.with(metadata),
+      Effect.flatMap(Effect.fnUntraced(function*({ events, globalPosition, reply, state, version }) {
+        const done = { ...reply && { reply: reply.json }, version, globalPosition }
+        if (!wantsState) return CommandRouter.Performed.make(done)
+        const messages = yield* Category.plain(entity.category).encode(`${category}-${id}`, events)
+        return CommandRouter.Performed.make({
+          ...done,
+          after: {
+            state: yield* Effect.orDie(encodeState(state)) as Effect.Effect<Schema.Json>,
+            events: messages.map(({ data, id, metadata, type }) => ({ id, type, data, metadata }))
+          }
+        })
+      })),
+      Effect.catchIf(isRefusal, refused)
+    )
+  }, Effect.provideService(CommandRouter.CommandRouter, Option.none()))
+
   const run = Effect.fnUntraced(function*(id: string, given: unknown, options: RunOptions | undefined) {
     const streamId = yield* Category.plain(entity.category).id(`${category}-${id}`)
     const decoded = yield* Effect.mapError(decodePayload(given), misfit)
-    return yield* transact(streamId, decoded, options).pipe(
+    const done = yield* sent(streamId, decoded, options, false)
+    if (done?.outcome !== undefined) {
+      const { outcome } = done
+      if (outcome._tag === "Refused") return outcome
+      const { globalPosition, reply, version } = outcome
+      return Accepted.make({ ...reply !== undefined && { reply }, version, globalPosition })
+    }
+    return yield* transact(streamId, decoded, withId(options, done)).pipe(
       Effect.map(({ globalPosition, reply, version }) =>
         Accepted.make({ ...reply && { reply: reply.json }, version, globalPosition })
       ),
-      Effect.catchIf(isRefusal, ({ refused: { json, value } }) => {
-        const message = value instanceof Error && value.message !== "" ? { message: value.message } : {}
-        return Effect.succeed(Refused.make({ refusal: json, ...message }))
-      })
+      Effect.catchIf(isRefusal, refused)
     )
   })
 
-  return { description: { name, payload, error, success }, call: Object.assign(call, { decide }), run }
+  return { description: { name, payload, error, success }, call: Object.assign(call, { decide }), run, perform }
 }
 
 /**
@@ -554,4 +694,24 @@ export const run = <R>(
   return command === undefined
     ? Effect.fail(new UnknownCommand({ category, command: name, known: [...byName.keys()] }))
     : command.run(id, payload, options)
+}
+
+/**
+ * Decides a command here that another program has sent by its `CommandRouter`, on the state in the cache of the context, if there is one.
+ * What has become older meanwhile is decided again on the latest, as in `Entity.transact`. It is for routers.
+ *
+ * Fails with {@link UnknownCommand} and as the command does.
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const perform = <R>(
+  commands: Any<R>,
+  sent: CommandRouter.Sent
+): Effect.Effect<CommandRouter.Outcome, RunError, R> => {
+  const { byName, category } = commands[TypeId]
+  const command = byName.get(sent.command)
+  return command === undefined
+    ? Effect.fail(new UnknownCommand({ category, command: sent.command, known: [...byName.keys()] }))
+    : command.perform(sent)
 }

@@ -29,6 +29,12 @@ export * as Bench from "./Bench.ts"
  */
 export * as Category from "./Category.ts"
 /**
+ * Where the named commands of a program are decided: here, or on the machine that keeps the entity in its cache.
+ *
+ * @since 0.1.0
+ */
+export * as CommandRouter from "./CommandRouter.ts"
+/**
  * Commands by name: decisions on an entity with schemas for what goes in and what comes out.
  *
  * @since 0.1.0
@@ -130,6 +136,12 @@ export * as Observed from "./Observed.ts"
  * @since 0.1.0
  */
 export * as Parking from "./Parking.ts"
+/**
+ * Which of the programs on a store runs a consumer, a member of its group, a process or a read model.
+ *
+ * @since 0.1.0
+ */
+export * as Placement from "./Placement.ts"
 /**
  * Stores the positions of consumers.
  *

@@ -6,7 +6,7 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
@@ -34,12 +34,13 @@ import { ownFunctionCall, stockFunctionCall } from "./internal/client/functionCa
 import * as Places from "./internal/client/independence.ts"
 import * as LockWaits from "./internal/client/lockWaits.ts"
 import * as Log from "./internal/client/log.ts"
-import { fromSqlError, requirePositive } from "./internal/client/openErrors.ts"
+import { fromProblem, fromSqlError, requirePositive } from "./internal/client/openErrors.ts"
 import * as Pool from "./internal/client/openPool.ts"
 import * as OwnClient from "./internal/client/ownClient.ts"
 import type { PoolOptions } from "./internal/client/poolSettings.ts"
 import * as Statements from "./internal/client/statements.ts"
 import * as Lasting from "./internal/coordination/lasting.ts"
+import * as LeaseSession from "./internal/coordination/leaseSession.ts"
 import * as WakeUps from "./internal/coordination/wakeUps.ts"
 import { embeddedGapRule } from "./internal/readAll/gapRule.ts"
 import * as ReplicaBackend from "./internal/replica/backend.ts"
@@ -203,6 +204,12 @@ export interface StoreOptions extends LogOptions {
    */
   readonly lockTimeout?: Duration.Input | undefined
   /**
+   * After how much silence the server gives the leases of this process to another one, from a second: for a process that is frozen, or cut
+   * off from the server. The leases of a process that was killed are free at once. Defaults to 15 seconds, because a machine that swaps
+   * may be silent for some. A process that is cut off stops its consumers after about half of it.
+   */
+  readonly leaseTimeout?: Duration.Input | undefined
+  /**
    * Read a number of data or metadata as its text when a JavaScript number would change it: 2^53 + 1 as `"9007199254740993"`, and
    * also 1e400 and a decimal with more digits than a number keeps. A schema of a number then refuses it with a `DecodeError`,
    * wherever events are decoded: by categories, entities, consumers and read models. `Schema.BigInt` accepts it.
@@ -292,13 +299,18 @@ export interface Shared {
 export const share = Effect.fnUntraced(function*(
   client: PgClient.PgClient,
   bounded: Bounded,
-  { directUrl }: Pick<StoreOptions, "directUrl">
+  { directUrl, leaseTimeout = LeaseSession.defaultTimeout }: Pick<StoreOptions, "directUrl" | "leaseTimeout">
 ): Effect.fn.Return<Shared, OpenError, Scope.Scope> {
   const config = directUrl === undefined || isInProcess(client)
     ? client.config
     : yield* Pool.openDirect(bounded, directUrl)
+  const timeout = Duration.fromInputUnsafe(leaseTimeout)
+  if (!Duration.isFinite(timeout) || Duration.isLessThan(timeout, Duration.seconds(1))) {
+    const detail = `is ${Duration.format(timeout)}, and must be from a second to any finite time`
+    return yield* fromProblem({ option: "leaseTimeout", detail })
+  }
   return {
-    lasting: yield* Lasting.make(client, config),
+    lasting: yield* Lasting.make(client, config, timeout),
     spare: isInProcess(client) ? undefined : yield* makeBeside(client)
   }
 })

@@ -1,11 +1,14 @@
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
 import type { MessageStore, ReadCategoryError } from "../../MessageStore.ts"
+import { Placement } from "../../Placement.ts"
 import * as Lifecycle from "../processor/lifecycle.ts"
 import { ofConsumer } from "../processor/subject.ts"
 import type { Consumer } from "./definition.ts"
 import type { RunError } from "./errors.ts"
 import * as Members from "./members.ts"
+import * as PlacedRunner from "./placedRunner.ts"
 import { isHandled } from "./progress.ts"
 import * as Session from "./session.ts"
 import * as StartPosition from "./startPosition.ts"
@@ -25,9 +28,21 @@ export interface Runner<E, R> {
 export const make = Effect.fnUntraced(function*<E, R>(
   consumer: Consumer<E, R>
 ): Effect.fn.Return<Runner<E, R>, never, MessageStore> {
+  const startAfter = yield* StartPosition.fix(consumer)
+  const placement = yield* Placement
+  return yield* Option.match(placement, {
+    onNone: () => offering(consumer, startAfter),
+    onSome: (placement) => PlacedRunner.make(consumer, placement, startAfter)
+  })
+})
+
+/** Offers all of the consumer's members: they run here whenever this process has all of their leases. */
+const offering = Effect.fnUntraced(function*<E, R>(
+  consumer: Consumer<E, R>,
+  startAfter: StartPosition.StartAfter
+): Effect.fn.Return<Runner<E, R>, never, MessageStore> {
   const { category } = consumer
   const keys = Members.keysOf(consumer)
-  const startAfter = yield* StartPosition.fix(consumer)
   const lifecycle = yield* Lifecycle.make<Session.Session<E, R>>(ofConsumer(consumer))
   const details = ({ positions }: Session.Session<E, R>) => ({ category, positions: positions() })
 

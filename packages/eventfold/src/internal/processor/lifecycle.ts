@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
 import { MessageStore } from "../../MessageStore.ts"
+import type { Lease } from "../../StoreBackend.ts"
 import type { StoreError, Unsupported } from "../../StoreError.ts"
 import { log } from "../runtime/log.ts"
 import * as InProcess from "../store/inProcess.ts"
@@ -45,6 +46,8 @@ export interface Lifecycle<W extends Work> {
     leases: ReadonlyArray<string>,
     effect: Effect.Effect<A, E, R>
   ) => Effect.Effect<void, E | Unsupported | StoreError, R | MessageStore | Scope.Scope>
+  /** Runs an effect until it ends, or until one of the leases, which this process has, is lost. */
+  readonly whileHeld: <A, E, R>(held: ReadonlyArray<Lease>, effect: Effect.Effect<A, E, R>) => Effect.Effect<void, E, R>
   /** Starts work that stops when the scope closes, and logs both. The log describes the work by `details`. */
   readonly start: <E, R>(
     make: Effect.Effect<W, E, R>,
@@ -98,11 +101,10 @@ export const make = Effect.fnUntraced(function*<W extends Work>(subject: Subject
       ? "lease lost"
       : "ended"
 
-  const whileLeased = Effect.fnUntraced(function*<A, E, R>(
-    leases: ReadonlyArray<string>,
+  const whileHeld = Effect.fnUntraced(function*<A, E, R>(
+    held: ReadonlyArray<Lease>,
     effect: Effect.Effect<A, E, R>
   ) {
-    const held = yield* Effect.forEach(leases, (name) => acquireLease(subject, name))
     isLost = false
     const lost = yield* Effect.raceFirst(
       Effect.as(effect, undefined),
@@ -111,6 +113,13 @@ export const make = Effect.fnUntraced(function*<W extends Work>(subject: Subject
     if (lost === undefined) return
     isLost = true
     yield* log("Warn", `${kind} lost its lease and tries to acquire it again`, { ...logged, lost })
+  })
+
+  const whileLeased = Effect.fnUntraced(function*<A, E, R>(
+    leases: ReadonlyArray<string>,
+    effect: Effect.Effect<A, E, R>
+  ) {
+    yield* whileHeld(yield* Effect.forEach(leases, (name) => acquireLease(subject, name)), effect)
   })
 
   const start = Effect.fnUntraced(function*<E, R>(
@@ -156,6 +165,7 @@ export const make = Effect.fnUntraced(function*<W extends Work>(subject: Subject
     told: (run) =>
       MessageStore.use((store) => store[InProcess.TypeId].runners.during({ ...subject.reader, status }, run)),
     whileLeased,
+    whileHeld,
     start
   }
 })

@@ -8,6 +8,7 @@ import type { FollowingReader } from "../processor/logReader.ts"
 import { isOutage, logOutage } from "../processor/outage.ts"
 import * as PollPause from "../processor/pollPause.ts"
 import { ofReadModel } from "../processor/subject.ts"
+import { whilePlaced } from "../processor/whilePlaced.ts"
 import { log, logFailure } from "../runtime/log.ts"
 import { buildLease, createBeside, createFirst, liveLease, liveOf } from "./builds.ts"
 import { checkFingerprint } from "./checkDefinition.ts"
@@ -137,7 +138,7 @@ export const make = Effect.fnUntraced(function*<E, R>(model: ReadModel<E, R>): E
       if (task._tag === _tag) yield* perform(task, builds)
     })
     yield* lifecycle.whileLeased([_tag === "Beside" ? buildLease(name) : liveLease(name)], performed)
-  }).pipe(Effect.scoped)
+  }).pipe(Effect.scoped, whilePlaced(`read model ${name}`))
 
   const logRetry = (error: unknown) =>
     error instanceof BuildMoved

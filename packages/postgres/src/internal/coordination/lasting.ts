@@ -1,4 +1,5 @@
 import type { PgClient, PgClientConfig } from "@effect/sql-pg/PgClient"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { StoreBackend } from "eventfold/StoreBackend"
@@ -17,7 +18,8 @@ export interface LastingSessions {
 /** Opens each session on a connection of the configuration when it is needed, until the scope closes. */
 export const make = Effect.fnUntraced(function*(
   client: PgClient,
-  config: PgClientConfig
+  config: PgClientConfig,
+  leaseTimeout: Duration.Duration
 ): Effect.fn.Return<LastingSessions, never, Scope.Scope> {
   let opened = 0
   const count = () => {
@@ -25,7 +27,7 @@ export const make = Effect.fnUntraced(function*(
   }
   return {
     listener: yield* Listener.make(config, count),
-    leasesOf: yield* Leases.make(client, config, count),
+    leasesOf: yield* Leases.make(client, config, leaseTimeout, count),
     opened: () => opened
   }
 })

@@ -1,5 +1,6 @@
 import type { PgClientConfig } from "@effect/sql-pg/PgClient"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -13,17 +14,17 @@ import { openDedicated } from "../client/connections.ts"
 import { sharingOf } from "../client/sessions.ts"
 import { errorText, storeError } from "../client/sqlError.ts"
 
-/** How often a session that holds leases asks the server for a sign of life. */
-const heartbeatInterval = "3 seconds"
-
-/** How long it waits for any answer. */
-const answerTimeout = "5 seconds"
-
 /**
  * The server ends a session that is silent for this long, and its leases with it. So neither a frozen process nor a
- * machine that has gone keeps them. A holder that is cut off finds out earlier, within 8 seconds.
+ * machine that has gone keeps them.
  */
-const serverTimeout = "15s"
+export const defaultTimeout = Duration.seconds(15)
+
+/** How often a session that holds leases asks the server for a sign of life: five times within the timeout. */
+const heartbeatOf = (timeout: Duration.Duration) => Duration.divideUnsafe(timeout, 5)
+
+/** How long it waits for any answer. So a holder that is cut off finds out in half the time after which the server gives its leases away. */
+const answerTimeoutOf = (timeout: Duration.Duration) => Duration.divideUnsafe(timeout, 3)
 
 /** Nothing is ever sent on it: a session that listens learns at once that its connection has ended. */
 const channel = "eventfold_lease"
@@ -66,9 +67,11 @@ const unsupported = new Unsupported({
 /** Opens a session, until the scope closes or the session is lost. Runs `onLost` when it is lost. */
 export const open = Effect.fnUntraced(function*(
   config: PgClientConfig,
+  timeout: Duration.Duration,
   onLost: Effect.Effect<unknown>
 ): Effect.fn.Return<LeaseSession, Unsupported | StoreError, Scope.Scope> {
   const scope = yield* Effect.scope
+  const answerTimeout = answerTimeoutOf(timeout)
   // Scopes close in the opposite order, so the connection closes first and ends its statements. To interrupt a
   // statement that the server does not answer would take seconds.
   const statements = yield* Scope.fork(scope)
@@ -102,7 +105,8 @@ export const open = Effect.fnUntraced(function*(
     yield* Effect.catch(ask("SELECT pg_advisory_unlock($1, $2)", key), (error) => Deferred.fail(broken, error))
   })
 
-  const [set] = yield* ask(`SELECT set_config('idle_session_timeout', '${serverTimeout}', false), pg_backend_pid()`)
+  const silence = `${Math.ceil(Duration.toMillis(timeout))}ms`
+  const [set] = yield* ask(`SELECT set_config('idle_session_timeout', '${silence}', false), pg_backend_pid()`)
   const session = set?.[1]
   const heartbeat = Effect.flatMap(
     ask("SELECT 1, pg_backend_pid()"),
@@ -113,7 +117,7 @@ export const open = Effect.fnUntraced(function*(
     Effect.forever(Queue.take(failures)).pipe(
       Effect.mapError((error) => lossOf(`the connection is gone: ${errorText(error)}`, error))
     ),
-    Effect.forever(Effect.delay(heartbeat, heartbeatInterval)),
+    Effect.forever(Effect.delay(heartbeat, heartbeatOf(timeout))),
     Deferred.await(broken)
   ]).pipe(
     Effect.catch((error) =>

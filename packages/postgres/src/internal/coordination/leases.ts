@@ -1,4 +1,5 @@
 import type { PgClient, PgClientConfig } from "@effect/sql-pg/PgClient"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as RcRef from "effect/RcRef"
@@ -29,6 +30,7 @@ const leasesInProcessOf = (sql: PgClient, { names: { messageStore } }: Log): Sto
 export const make = Effect.fnUntraced(function*(
   sql: PgClient,
   lasting: PgClientConfig,
+  timeout: Duration.Duration,
   opened: () => void
 ): Effect.fn.Return<(log: Log) => StoreBackend["lease"], never, Scope.Scope> {
   if (isInProcess(sql)) return (log) => leasesInProcessOf(sql, log)
@@ -39,7 +41,11 @@ export const make = Effect.fnUntraced(function*(
     // A session that is lost is replaced, in a fiber of its own: the session's fiber may end by it.
     acquire: Effect.suspend(() => {
       opened()
-      return LeaseSession.open(lasting, Effect.forkIn(RcRef.invalidate(session), scope, { startImmediately: true }))
+      return LeaseSession.open(
+        lasting,
+        timeout,
+        Effect.forkIn(RcRef.invalidate(session), scope, { startImmediately: true })
+      )
     }),
     idleTimeToLive: idleTime
   })
