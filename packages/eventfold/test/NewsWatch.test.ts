@@ -2,7 +2,7 @@
  * Consumers of many categories that have caught up: one look at the log serves all of them, and no message is late by more than one.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { Consumer, MemoryStore, MessageStore, type StoreBackend, StoreError } from "eventfold"
 
@@ -54,15 +54,15 @@ const silent = () => {
 const append = (category: string) =>
   MessageStore.MessageStore.use((store) => store.append(`${category}-1`, { type: "A", data: {} }))
 
+const consumerOf = (n: number, handled: Array<string>) =>
+  Consumer.make(`consumer${n}`).on(`c${n}`, () => Effect.sync(() => handled.push(`c${n}`)))
+
 /** Runs consumers of as many categories, and gives what they have handled. */
 const consuming = Effect.fnUntraced(function*(count: number) {
   const handled: Array<string> = []
   const fibers = yield* Effect.forEach(
     Array.from({ length: count }, (_, n) => n),
-    (n) =>
-      Effect.forkScoped(Consumer.run(
-        Consumer.make(`consumer${n}`).on(`c${n}`, () => Effect.sync(() => handled.push(`c${n}`)))
-      ))
+    (n) => Effect.forkScoped(Consumer.run(consumerOf(n, handled)))
   )
   // All have come to their longest pause.
   yield* TestClock.adjust("2 minutes")
@@ -91,6 +91,11 @@ describe("consumers at rest", () => {
       yield* append("c7")
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(handled, ["c7"])
+      // Its position is written although there had been nothing to write for so long.
+      yield* TestClock.adjust("1 second")
+      const { lag, members } = yield* Consumer.status(consumerOf(7, []))
+      assert.strictEqual(lag.messages, 0)
+      assert.deepStrictEqual(members.map(({ position }) => position), [Option.some(1)])
       for (const n of [3, 7, 29]) yield* append(`c${n}`)
       yield* TestClock.adjust("6 seconds")
       assert.deepStrictEqual(handled.toSorted(), ["c29", "c3", "c7", "c7"])

@@ -11,6 +11,9 @@ export interface Options {
   readonly persist: RetryOutages
 }
 
+/** After so many intervals without a message the rate has been sampled as 0, and nothing is left to write. */
+const quietRounds = 20
+
 /**
  * Writes the checkpoints of a consumer: when it starts, after every `checkpoint.every` messages, every `checkpoint.interval`,
  * and when the scope closes.
@@ -22,6 +25,7 @@ export const make = Effect.fnUntraced(function*(
   const { every = 1_000, interval = "1 second" } = checkpoint ?? {}
   const flush = (urgency: Urgency) => Effect.forEach(members.all, (member) => member.flush(urgency), { discard: true })
   const due = yield* Latch.make()
+  const active = yield* Latch.make()
   let isAbandoned = false
   let sinceFlush = 0
 
@@ -37,6 +41,7 @@ export const make = Effect.fnUntraced(function*(
     /** Counts a message that is done. */
     done: () => {
       sinceFlush += 1
+      active.openUnsafe()
       if (sinceFlush >= every) due.openUnsafe()
     },
     /** Leaves the positions to another process: the scope closes without writing them. */
@@ -44,9 +49,14 @@ export const make = Effect.fnUntraced(function*(
       isAbandoned = true
     },
     run: Effect.gen(function*() {
+      let quiet = 0
       while (true) {
+        // A program may have thousands of consumers that have nothing to do.
+        if (quiet > quietRounds) yield* active.await
         yield* Effect.timeoutOption(due.await, interval)
         due.closeUnsafe()
+        active.closeUnsafe()
+        quiet = sinceFlush === 0 ? quiet + 1 : 0
         sinceFlush = 0
         activity.sample()
         yield* persist(flush("soon"))

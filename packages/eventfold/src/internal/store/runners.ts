@@ -74,9 +74,11 @@ const bounded = (runs: ReadonlyArray<Run>): ReadonlyArray<Run> => {
   })
 }
 
-/** How often at most, and how often at least. */
-const interval = Duration.seconds(1)
-const heartbeats = 10
+/** How often at least, in seconds. */
+const heartbeat = 10
+
+/** From one look at so many runs to the next, in seconds: thousands of them take milliseconds to look at. */
+const intervalOf = (runs: number): number => Math.min(heartbeat, Math.max(1, Math.floor(runs / 200)))
 
 /** The pause after the store could not be told. A standby takes no rows at all. */
 const pauseOfFailure = Duration.seconds(10)
@@ -87,7 +89,7 @@ const removalLimit = "1 second"
 const encodeRuns = Schema.encodeEffect(Schema.toCodecJson(Schema.Array(Run)))
 
 /**
- * Tells the store while something runs, and repeats it when something has changed, or each tenth time. Takes the row away when
+ * Tells the store while something runs, and repeats it when something has changed, or after {@link heartbeat} seconds. Takes the row away when
  * nothing runs any longer.
  */
 const tell = Effect.fnUntraced(function*(
@@ -98,7 +100,9 @@ const tell = Effect.fnUntraced(function*(
 ) {
   let hasRow = false
   let told = ""
+  /** For how many seconds nothing was told. */
   let quiet = 0
+  let interval = intervalOf(0)
   const remove = Effect.map(backend.remove, () => {
     hasRow = false
     told = ""
@@ -109,8 +113,9 @@ const tell = Effect.fnUntraced(function*(
     // A status is made of what the schema describes.
     const json = yield* Effect.orDie(encodeRuns(bounded(current)))
     const text = JSON.stringify(json)
-    quiet++
-    if (text === told && quiet < heartbeats) return
+    interval = intervalOf(current.length)
+    quiet += interval
+    if (text === told && quiet < heartbeat) return
     hasRow = true
     yield* backend.put({ startedAt, runs: json })
     told = text
@@ -118,7 +123,7 @@ const tell = Effect.fnUntraced(function*(
   })
   // The runs go on: others only hear nothing of them meanwhile.
   const looked = Effect.matchEffect(look, {
-    onSuccess: () => Effect.succeed(interval),
+    onSuccess: () => Effect.succeed(Duration.seconds(interval)),
     onFailure: ({ message }) =>
       Effect.as(log("Debug", "the store could not be told what runs here", { error: message }), pauseOfFailure)
   })
