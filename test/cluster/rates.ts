@@ -28,7 +28,8 @@ const measure = Effect.fnUntraced(function*(mode: string, kind: string) {
     "all have measured",
     Effect.map(Effect.forEach(workers, ({ ended }) => ended), (all) => all.every(Boolean))
   )
-  const found = workers.map(({ lines }) => (lines[0] ?? "").split(" ").map(Number))
+  // Others are what the machine logs.
+  const found = workers.map(({ lines }) => (lines.find((line) => /^\d+ \d+$/.test(line)) ?? "").split(" ").map(Number))
   const total = (index: number) => found.reduce((sum, one) => sum + (one[index] ?? 0), 0)
   yield* Console.log(
     `${kind} ${mode}: ${Math.round(total(0) / seconds)} commands a second, ${

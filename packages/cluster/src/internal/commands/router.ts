@@ -13,7 +13,6 @@ import * as Schema from "effect/Schema"
 import * as CommandRouter from "eventfold/CommandRouter"
 import * as Commands from "eventfold/Commands"
 import * as EntityCache from "eventfold/EntityCache"
-import * as Turns from "./turns.ts"
 
 /**
  * How long a caller waits for another machine before it decides itself. A machine that is gone is known to be gone long before, so this
@@ -77,14 +76,13 @@ export const make = Effect.fnUntraced(function*<R>(all: ReadonlyArray<Commands.A
     : yield* Layer.build(EntityCache.layer(defaultCache))
   const context = Context.merge(yield* Effect.context<R>(), kept)
 
-  const inTurn = Turns.make()
   const handlers = Bucket.of({
     Run: ({ payload }) => {
       const commands = find(payload)
       const { category, command } = payload
       return commands === undefined
         ? Effect.fail(new Commands.UnknownCommand({ category, command, known: [] }))
-        : inTurn(streamOf(payload), Effect.provideContext(Commands.perform(commands, payload), context))
+        : Effect.provideContext(Commands.perform(commands, payload), context)
     }
   })
   // A decision that dies is its caller's: the bucket goes on.
