@@ -25,8 +25,8 @@ export interface Boundary<Found, Events, E, R> {
   readonly promising: () => Option.Option<Found>
   /** Joins the next round of transactions on the stream; none where there are no rounds. */
   readonly joinRound: Effect.Effect<Option.Option<InRound<Found, Events, E, R>>, never, R>
-  /** Whether a write of the events fails unless all that was found is the latest. */
-  readonly proves: (events: Events) => boolean
+  /** Whether a write of the events fails unless all that was found is the latest, or finds what the same command did before. */
+  readonly proves: (events: Events, commandId: string | undefined) => boolean
   readonly load: (freshness: Freshness | "assumeEmpty") => Effect.Effect<Found, E, R>
   /** Loads the latest state when an older one is known, which met a conflict or turned out to be written already. */
   readonly loadAgain: (known: Found, conflict: WrongExpectedVersion | undefined) => Effect.Effect<Found, E, R>
@@ -127,6 +127,14 @@ const toAppend = <S, Event, Recorded, R>(
     return { append, events }
   })
 
+/**
+ * Whether events have ids of their own, by which the store may have them already. Their append then succeeds whatever the version is, and
+ * without a command nothing tells what was decided then.
+ */
+const mayBeRepeated = (events: ReadonlyArray<unknown>, commandId: string | undefined): boolean =>
+  commandId === undefined &&
+  events.some((event) => typeof event === "object" && event !== null && "id" in event && event.id !== undefined)
+
 /** Whether an append was refused, so that nothing was written. After any other error that is unknown. */
 const isConflict = (cause: Cause.Cause<unknown>): boolean =>
   Option.exists(
@@ -169,7 +177,7 @@ export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
   joinRound: Effect.succeedNone,
   streamNames: [stream.streamName],
   promising: stream.promising,
-  proves: (events) => events.length > 0,
+  proves: (events, commandId) => events.length > 0 && !mayBeRepeated(events, commandId),
   load: (freshness) => load(stream, freshness),
   loadAgain: (known, conflict) => loadAgain(stream, known, conflict),
   check: (found) =>
@@ -274,9 +282,9 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
   promising: () => Option.all(streams.map((stream) => Option.map(stream.promising(), (fold) => ({ stream, fold })))),
   joinRound: Effect.succeedNone,
   // A stream that is only read may have changed, unless the write checks it.
-  proves: (events) => {
+  proves: (events, commandId) => {
     const writing = events.filter(({ length }) => length > 0).length
-    return writing > 0 && (checkReads || writing === events.length)
+    return writing > 0 && (checkReads || writing === events.length) && !mayBeRepeated(events.flat(), commandId)
   },
   load: (freshness) =>
     Effect.forEach(streams, (stream) => Effect.map(load(stream, freshness), (fold) => ({ stream, fold })), {

@@ -15,6 +15,11 @@ import type { AppendResult, EncodedAppend } from "../../StoreBackend.ts"
 import { type StoreError, Unsupported } from "../../StoreError.ts"
 import type { AppendError } from "../store/options.ts"
 
+/** A state says which version of the stream it stands for. */
+interface AtVersion {
+  readonly version: number
+}
+
 /** What a transaction adds to a round. */
 interface Contribution<State> {
   readonly append: EncodedAppend
@@ -66,7 +71,7 @@ export interface Place<State> {
   readonly tooSlow: () => void
 }
 
-export interface Rounds<State> {
+export interface Rounds<State extends AtVersion> {
   /** Joins the next round of a stream. None when rounds are of no use here. */
   readonly join: <R>(
     streamName: string,
@@ -80,7 +85,14 @@ const maxEntries = 256
 /** How many transactions go without rounds after a decision that took time. */
 const restAfterSlow = 100
 
-export const make = <State>(): Rounds<State> => {
+/** The first that the store has recorded before, at another version than it would have got now. -1 when there is none. */
+const indexOfRepeated = (
+  added: ReadonlyArray<Contribution<AtVersion>>,
+  exit: Exit.Exit<ReadonlyArray<AppendResult>, unknown>
+): number =>
+  Exit.isFailure(exit) ? -1 : added.findIndex(({ after }, index) => after.version !== exit.value[index]?.version)
+
+export const make = <State extends AtVersion>(): Rounds<State> => {
   /** The rounds that can still be joined. */
   const open = new Map<string, Array<Entry<State>>>()
   /** The streams whose last round was refused. */
@@ -107,13 +119,22 @@ export const make = <State>(): Rounds<State> => {
     }
   )
 
+  /**
+   * Gives each its result. One that was recorded before, as a repeated command is, has the version of then, and nothing was written. It finds
+   * that out itself. Those after it decided on a state that never was, and are as good as not written.
+   */
   const settle = (
     added: ReadonlyArray<Contribution<State>>,
     exit: Exit.Exit<ReadonlyArray<AppendResult>, AppendError | Unsupported>
   ) => {
+    const firstRepeated = indexOfRepeated(added, exit)
     for (const [index, { result }] of added.entries()) {
       const own = Exit.isSuccess(exit) ? exit.value[index] : undefined
-      Deferred.doneUnsafe(result, own === undefined ? failure(exit) : Exit.succeed(own))
+      const isUnfounded = firstRepeated !== -1 && index > firstRepeated
+      Deferred.doneUnsafe(
+        result,
+        isUnfounded ? Exit.fail(unwritten) : own === undefined ? failure(exit) : Exit.succeed(own)
+      )
     }
   }
 
@@ -141,15 +162,16 @@ export const make = <State>(): Rounds<State> => {
               return Effect.void
             }
             return Effect.onExit(
-              leading.write(added.map(({ append }) => append)),
-              (exit) =>
-                Effect.andThen(
-                  Exit.isSuccess(exit) ? leading.written(last.after) : Effect.void,
-                  Effect.sync(() => {
-                    if (Exit.isFailure(exit)) old.add(streamName)
-                    settle(added, exit)
-                  })
+              Effect.suspend(() => leading.write(added.map(({ append }) => append))),
+              (exit) => {
+                const isWritten = Exit.isSuccess(exit) && indexOfRepeated(added, exit) === -1
+                if (!isWritten) old.add(streamName)
+                // Whatever becomes of what is kept: they wait.
+                return Effect.ensuring(
+                  isWritten ? leading.written(last.after) : Effect.void,
+                  Effect.sync(() => settle(added, exit))
                 )
+              }
             )
           })
         )

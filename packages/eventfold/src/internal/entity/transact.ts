@@ -199,7 +199,7 @@ const attemptOnCached = <Found, Events, Reply, E, R>(
       const { events, reply } = exit.value
       // A look at what the command did before is a read as well.
       const isLookedUp = commandId !== undefined && boundary.extent(events) !== "all"
-      if (isLookedUp || !boundary.proves(events) || mayBeOutdated(tx)) return Effect.succeedNone
+      if (isLookedUp || !boundary.proves(events, commandId) || mayBeOutdated(tx)) return Effect.succeedNone
       return Effect.matchEffect(write(found, events, commandId), {
         onSuccess: (written) => Effect.asSome(completed(tx, found, written, reply)),
         onFailure: (error) => {
