@@ -79,8 +79,17 @@ export interface Rounds<State extends AtVersion> {
   ) => Effect.Effect<Option.Option<Place<State>>, never, R>
 }
 
-/** A round takes at most this many transactions. */
+/** A round takes at most this many transactions. Those after them make the next one. */
 const maxEntries = 256
+
+/** A round writes when what was added is of this size, in messages; a large message counts for several. */
+const maxSize = 2_000
+
+const sizeOf = ({ messages }: EncodedAppend): number =>
+  messages.reduce((size, { data }) => size + 1 + Math.floor(data.length / 4_096), 0)
+
+/** Of how many streams it is known that their last round was refused. */
+const maxOld = 1_000
 
 /** How many transactions go without rounds after a decision that took time. */
 const restAfterSlow = 100
@@ -99,25 +108,6 @@ export const make = <State extends AtVersion>(): Rounds<State> => {
   const old = new Set<string>()
   let resting = 0
   let isSupported = true
-
-  /** Lets one transaction after the other decide. Those that come meanwhile join. */
-  const decisions = Effect.fnUntraced(
-    function*(streamName: string, entries: ReadonlyArray<Entry<State>>, begin: Option.Option<State>) {
-      const added: Array<Contribution<State>> = []
-      let state = begin
-      for (const { added: adds, turn } of entries) {
-        Deferred.doneUnsafe(turn, Exit.succeed(state))
-        if (Option.isNone(state)) continue
-        const one = yield* Deferred.await(adds)
-        if (Option.isNone(one)) continue
-        added.push(one.value)
-        state = Option.some(one.value.after)
-      }
-      // To find no more entries and to close is one step: nobody joins a round that is over.
-      open.delete(streamName)
-      return added
-    }
-  )
 
   /**
    * Gives each its result. One that was recorded before, as a repeated command is, has the version of then, and nothing was written. It finds
@@ -150,33 +140,60 @@ export const make = <State extends AtVersion>(): Rounds<State> => {
     return Exit.fail(unwritten)
   }
 
-  const run = <R>(streamName: string, entries: ReadonlyArray<Entry<State>>, leading: Leading<State, R>) =>
-    leading.inTurn(
-      Effect.suspend(() =>
-        Effect.flatMap(leading.begin(old.delete(streamName)), (begin) => decisions(streamName, entries, begin)).pipe(
-          Effect.flatMap((added) => {
-            const last = added.at(-1)
-            if (last === undefined) return Effect.void
-            if (leading.mayBeOutdated()) {
-              for (const { result } of added) Deferred.doneUnsafe(result, Exit.fail(unwritten))
-              return Effect.void
-            }
-            return Effect.onExit(
-              Effect.suspend(() => leading.write(added.map(({ append }) => append))),
-              (exit) => {
-                const isWritten = Exit.isSuccess(exit) && indexOfRepeated(added, exit) === -1
-                if (!isWritten) old.add(streamName)
-                // Whatever becomes of what is kept: they wait.
-                return Effect.ensuring(
-                  isWritten ? leading.written(last.after) : Effect.void,
-                  Effect.sync(() => settle(added, exit))
-                )
-              }
-            )
-          })
-        )
+  const noteOld = (streamName: string) => {
+    // Without its name the stream's next round begins with what is known, and may be refused.
+    if (old.size >= maxOld) old.clear()
+    old.add(streamName)
+  }
+
+  /** Writes what transactions have added. Gives whether the stream is at the version that they lead to. */
+  const flush = <R>(streamName: string, added: ReadonlyArray<Contribution<State>>, leading: Leading<State, R>) => {
+    const last = added.at(-1)
+    if (last === undefined) return Effect.succeed(true)
+    if (leading.mayBeOutdated()) {
+      for (const { result } of added) Deferred.doneUnsafe(result, Exit.fail(unwritten))
+      return Effect.succeed(false)
+    }
+    const write = Effect.onExit(Effect.suspend(() => leading.write(added.map(({ append }) => append))), (exit) => {
+      const isWritten = Exit.isSuccess(exit) && indexOfRepeated(added, exit) === -1
+      if (!isWritten) noteOld(streamName)
+      // Whatever becomes of what is kept: they wait.
+      return Effect.ensuring(
+        isWritten ? leading.written(last.after) : Effect.void,
+        Effect.sync(() => settle(added, exit))
       )
-    )
+    })
+    return Effect.map(Effect.exit(write), (exit) => Exit.isSuccess(exit) && indexOfRepeated(added, exit) === -1)
+  }
+
+  /** Lets one transaction after the other decide, and writes what they add. Those that come meanwhile join. */
+  const decisions = Effect.fnUntraced(
+    function*<R>(streamName: string, entries: Array<Entry<State>>, leading: Leading<State, R>) {
+      let state = yield* leading.begin(old.delete(streamName))
+      let added: Array<Contribution<State>> = []
+      let size = 0
+      for (const { added: adds, turn } of entries) {
+        Deferred.doneUnsafe(turn, Exit.succeed(state))
+        if (Option.isNone(state)) continue
+        const one = yield* Deferred.await(adds)
+        if (Option.isNone(one)) continue
+        added.push(one.value)
+        state = Option.some(one.value.after)
+        size += sizeOf(one.value.append)
+        if (size < maxSize) continue
+        if (!(yield* flush(streamName, added, leading))) state = Option.none()
+        added = []
+        size = 0
+      }
+      // To find no more entries and to close is one step: nobody joins a round that is over.
+      close(streamName, entries)
+      yield* flush(streamName, added, leading)
+    }
+  )
+
+  const close = (streamName: string, entries: Array<Entry<State>>) => {
+    if (open.get(streamName) === entries) open.delete(streamName)
+  }
 
   const place = ({ added, turn }: Entry<State>): Place<State> => ({
     turn: Deferred.await(turn),
@@ -197,17 +214,16 @@ export const make = <State extends AtVersion>(): Rounds<State> => {
       const entry: Entry<State> = { turn: Deferred.makeUnsafe(), added: Deferred.makeUnsafe() }
       const joined = Option.some(place(entry))
       const found = open.get(streamName)
-      if (found !== undefined) {
-        if (found.length >= maxEntries) return Effect.succeedNone
+      if (found !== undefined && found.length < maxEntries) {
         found.push(entry)
         return Effect.succeed(joined)
       }
       const entries = [entry]
       open.set(streamName, entries)
       // On its own, because it is for all who join: the first of them may be interrupted.
-      const lead = Effect.onExit(Effect.ignore(run(streamName, entries, leading)), () =>
+      const lead = Effect.onExit(leading.inTurn(decisions(streamName, entries, leading)), () =>
         Effect.sync(() => {
-          if (open.get(streamName) === entries) open.delete(streamName)
+          close(streamName, entries)
           for (const { turn } of entries) Deferred.doneUnsafe(turn, Exit.succeed(Option.none()))
         }))
       return Effect.as(Effect.forkDetach(lead), joined)
