@@ -195,6 +195,29 @@ describe("transactions of one entity at the same time", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("what the store does not take of one, as an inline read model may refuse it, is the failure of that one", () => {
+    const refused = new StoreError.StoreError({ operation: "append", reason: "taken", isRetryable: false })
+    const unless13 = <A, E>(appends: ReadonlyArray<StoreBackend.EncodedAppend>, write: Effect.Effect<A, E>) =>
+      appends.some(({ messages }) => messages.some(({ data }) => data === `{"amount":13}`))
+        ? Effect.fail(refused)
+        : write
+    const { layer } = slow(({ append, writeAll }) => ({
+      append: (request) => unless13([request], append(request)),
+      writeAll: (requests) => unless13(requests, writeAll(requests))
+    }))
+    return Effect.gen(function*() {
+      yield* Balance.load("1")
+      const exits = yield* Effect.forEach(
+        range(40),
+        (n) => Effect.result(Balance.transact("1", () => deposited(n % 20), once)),
+        together
+      )
+      assert.deepStrictEqual(exits.map(Result.isFailure), range(40).map((n) => n % 20 === 13))
+      assert.deepStrictEqual(exits[13], Result.fail(refused))
+      assert.lengthOf(yield* amounts("1"), 38)
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("one that is interrupted before its turn adds nothing, and the others go on", () => {
     let begun = 0
     const { layer } = slow((backend) => ({

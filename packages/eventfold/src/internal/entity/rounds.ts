@@ -25,7 +25,7 @@ interface Contribution<State> {
   readonly append: EncodedAppend
   /** The state after it. */
   readonly after: State
-  readonly result: Deferred.Deferred<AppendResult, AppendError | Unwritten>
+  readonly result: Deferred.Deferred<AppendResult, StoreError | Unwritten>
 }
 
 /** A transaction in a round. */
@@ -42,6 +42,8 @@ export class Unwritten {
 }
 
 const unwritten = new Unwritten()
+
+const withoutResult = Exit.die(new Error("a round was written without a result for one of its appends"))
 
 /** What a round needs of its stream. */
 export interface Leading<State, R> {
@@ -64,7 +66,7 @@ export interface Place<State> {
   /** Waits for the transaction's turn to decide. */
   readonly turn: Effect.Effect<Option.Option<State>>
   /** Adds an append, lets the next transaction decide, and waits for the write of the round. */
-  readonly add: (append: EncodedAppend, after: State) => Effect.Effect<AppendResult, AppendError | Unwritten>
+  readonly add: (append: EncodedAppend, after: State) => Effect.Effect<AppendResult, StoreError | Unwritten>
   /** Lets the next transaction decide, if this one has added nothing. To be called in any case, however it ends. */
   readonly leave: () => void
   /** Tells that decisions take time: rounds are no use then, because each would hold up the others. */
@@ -94,12 +96,16 @@ const maxOld = 1_000
 /** How many transactions go without rounds after a decision that took time. */
 const restAfterSlow = 100
 
-/** The first that the store has recorded before, at another version than it would have got now. -1 when there is none. */
-const indexOfRepeated = (
-  added: ReadonlyArray<Contribution<AtVersion>>,
-  exit: Exit.Exit<ReadonlyArray<AppendResult>, unknown>
-): number =>
-  Exit.isFailure(exit) ? -1 : added.findIndex(({ after }, index) => after.version !== exit.value[index]?.version)
+/** What became of an append. */
+type Outcome = Exit.Exit<AppendResult, StoreError | Unwritten>
+
+/** Whether the append led to the state that those after it decided on. One that was recorded before has the version of then. */
+const ledOn = ({ after }: Contribution<AtVersion>, outcome: Outcome | undefined): boolean =>
+  outcome !== undefined && Exit.isSuccess(outcome) && outcome.value.version === after.version
+
+const isForGood = (outcome: Outcome): boolean =>
+  Exit.isFailure(outcome) &&
+  Option.exists(Cause.findErrorOption(outcome.cause), (error) => error._tag === "StoreError" && !error.isRetryable)
 
 export const make = <State extends AtVersion>(): Rounds<State> => {
   /** The rounds that can still be joined. */
@@ -110,35 +116,50 @@ export const make = <State extends AtVersion>(): Rounds<State> => {
   let isSupported = true
 
   /**
-   * Gives each its result. One that was recorded before, as a repeated command is, has the version of then, and nothing was written. It finds
-   * that out itself. Those after it decided on a state that never was, and are as good as not written.
+   * Gives each its outcome. One that was recorded before finds that out itself, and nothing was written. Those after it decided on a
+   * state that never was, and are as good as not written.
    */
-  const settle = (
-    added: ReadonlyArray<Contribution<State>>,
-    exit: Exit.Exit<ReadonlyArray<AppendResult>, AppendError | Unsupported>
-  ) => {
-    const firstRepeated = indexOfRepeated(added, exit)
-    for (const [index, { result }] of added.entries()) {
-      const own = Exit.isSuccess(exit) ? exit.value[index] : undefined
-      const isUnfounded = firstRepeated !== -1 && index > firstRepeated
-      Deferred.doneUnsafe(
-        result,
-        isUnfounded ? Exit.fail(unwritten) : own === undefined ? failure(exit) : Exit.succeed(own)
-      )
+  const settle = (added: ReadonlyArray<Contribution<State>>, outcomes: ReadonlyArray<Outcome>) => {
+    let isFounded = true
+    for (const [index, one] of added.entries()) {
+      const outcome = outcomes[index] ?? withoutResult
+      Deferred.doneUnsafe(one.result, isFounded ? outcome : Exit.fail(unwritten))
+      if (Exit.isSuccess(outcome) && !ledOn(one, outcome)) isFounded = false
     }
   }
 
   /** A failure of the store leaves unknown what was written. A refusal is that of one of them: the others must not have it. */
-  const failure = (
-    exit: Exit.Exit<unknown, AppendError | Unsupported>
-  ): Exit.Exit<never, StoreError | Unwritten> => {
-    if (Exit.isSuccess(exit)) return Exit.die(new Error("a round was written without a result for one of its appends"))
-    const error = Cause.findErrorOption(exit.cause)
-    if (Option.isNone(error)) return Exit.failCause(exit.cause as Cause.Cause<never>)
+  const failure = (cause: Cause.Cause<AppendError | Unsupported>): Outcome => {
+    const error = Cause.findErrorOption(cause)
+    if (Option.isNone(error)) return Exit.failCause(cause as Cause.Cause<never>)
     if (error.value._tag === "StoreError") return Exit.fail(error.value)
     if (error.value instanceof Unsupported) isSupported = false
     return Exit.fail(unwritten)
   }
+
+  /** Writes all or none. What the store does not take for good may be one of them: then each is written by itself, up to that one. */
+  const write = (
+    appends: ReadonlyArray<EncodedAppend>,
+    together: Leading<State, never>["write"]
+  ): Effect.Effect<ReadonlyArray<Outcome>> =>
+    Effect.flatMap(Effect.exit(Effect.suspend(() => together(appends))), (exit) => {
+      if (Exit.isSuccess(exit)) return Effect.succeed(exit.value.map((result) => Exit.succeed(result)))
+      const outcome = failure(exit.cause)
+      return appends.length > 1 && isForGood(outcome)
+        ? writeSingly(appends, together)
+        : Effect.succeed(appends.map(() => outcome))
+    })
+
+  const writeSingly = Effect.fnUntraced(
+    function*(appends: ReadonlyArray<EncodedAppend>, together: Leading<State, never>["write"]) {
+      const outcomes: Array<Outcome> = []
+      for (const append of appends) {
+        if (outcomes.some(Exit.isFailure)) outcomes.push(Exit.fail(unwritten))
+        else outcomes.push(...yield* write([append], together))
+      }
+      return outcomes
+    }
+  )
 
   const noteOld = (streamName: string) => {
     // Without its name the stream's next round begins with what is known, and may be refused.
@@ -154,16 +175,18 @@ export const make = <State extends AtVersion>(): Rounds<State> => {
       for (const { result } of added) Deferred.doneUnsafe(result, Exit.fail(unwritten))
       return Effect.succeed(false)
     }
-    const write = Effect.onExit(Effect.suspend(() => leading.write(added.map(({ append }) => append))), (exit) => {
-      const isWritten = Exit.isSuccess(exit) && indexOfRepeated(added, exit) === -1
+    let isWritten = false
+    const settled = Effect.onExit(write(added.map(({ append }) => append), leading.write), (exit) => {
+      const outcomes = Exit.isSuccess(exit) ? exit.value : added.map((): Outcome => Exit.failCause(exit.cause))
+      isWritten = added.every((one, index) => ledOn(one, outcomes[index]))
       if (!isWritten) noteOld(streamName)
       // Whatever becomes of what is kept: they wait.
       return Effect.ensuring(
         isWritten ? leading.written(last.after) : Effect.void,
-        Effect.sync(() => settle(added, exit))
+        Effect.sync(() => settle(added, outcomes))
       )
     })
-    return Effect.map(Effect.exit(write), (exit) => Exit.isSuccess(exit) && indexOfRepeated(added, exit) === -1)
+    return Effect.map(Effect.exit(settled), () => isWritten)
   }
 
   /** Lets one transaction after the other decide, and writes what they add. Those that come meanwhile join. */
@@ -199,7 +222,7 @@ export const make = <State extends AtVersion>(): Rounds<State> => {
     turn: Deferred.await(turn),
     add: (append, after) =>
       Effect.suspend(() => {
-        const result = Deferred.makeUnsafe<AppendResult, AppendError | Unwritten>()
+        const result = Deferred.makeUnsafe<AppendResult, StoreError | Unwritten>()
         Deferred.doneUnsafe(added, Exit.succeed(Option.some({ append, after, result })))
         return Deferred.await(result)
       }),
