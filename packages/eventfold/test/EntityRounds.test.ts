@@ -2,20 +2,17 @@
  * Transactions of one entity that wait for their turn are written together. Nothing else of them may be shared.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Result, Schedule, Schema, SchemaGetter, Stream } from "effect"
 import {
-  Deferred,
-  Effect,
-  Exit,
-  Fiber,
-  Layer,
-  Option,
-  Result,
-  Schedule,
-  Schema,
-  SchemaGetter,
-  Stream
-} from "effect"
-import { Category, Entity, EntityCache, MessageStore, Metadata, type StoreBackend, StoreError, TraceContext } from "eventfold"
+  Category,
+  Entity,
+  EntityCache,
+  MessageStore,
+  Metadata,
+  type StoreBackend,
+  StoreError,
+  TraceContext
+} from "eventfold"
 import type { MessageId } from "eventfold/Message"
 import { randomUUID } from "node:crypto"
 import {

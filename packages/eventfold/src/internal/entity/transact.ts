@@ -199,7 +199,8 @@ const attemptOnCached = <Found, Events, Reply, E, R>(
       const isLookedUp = commandId !== undefined && boundary.extent(events) !== "all"
       return isLookedUp || !boundary.proves(events, commandId)
         ? Effect.succeedNone
-        : Effect.map(prepare(found, events, commandId), (write) => Option.some({ write, reply }))
+        : Effect.map(prepare(found, events, commandId), (write) =>
+          Option.some({ write, reply }))
     })
     return Effect.flatMap(Effect.exit(deciding(prepared)), (exit) => {
       if (Exit.isFailure(exit) || Option.isNone(exit.value) || mayBeOutdated(tx)) return Effect.succeedNone
