@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import { bundled, core, hello } from "./Sizes.ts"
 
 /** Bytes of the core, without effect, minified and compressed by brotli. */
-const recorded = { core: 78_031, hello: 30_102 }
+const recorded = { core: 80_964, hello: 32_213 }
 
 const within = (size: number, before: number, what: string) => {
   assert.isAtMost(
