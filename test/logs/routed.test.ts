@@ -15,6 +15,7 @@ import * as Stream from "effect/Stream"
 import * as Category from "eventfold/Category"
 import * as Consumer from "eventfold/Consumer"
 import * as Entity from "eventfold/Entity"
+import * as EntityCache from "eventfold/EntityCache"
 import { nextId } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
 import * as ReadModel from "eventfold/ReadModel"
@@ -172,6 +173,22 @@ layer(Opened.layer, { excludeTestServices: true })("categories in several logs",
       assert.include(String(added), "the log far is on another server than the caller's transaction")
       assert.lengthOf(yield* Store.readStream(store, "nearTwo-1"), 0)
       assert.lengthOf(yield* Store.readStream(store, "farTwo-1"), 0)
+    }))
+
+  it.effect("a cache keeps nothing of a transaction of the client that is rolled back, beside a log of another server", () =>
+    Effect.gen(function*() {
+      const { sql, store } = yield* Opened
+      const Cached = Category.make("nearCached", { Deposited: { amount: Schema.Int } })
+      const Balance = balanceOf(Cached)
+      const transact = (amount: number) => Balance.transact("1", () => Cached.events.Deposited({ amount }))
+      yield* Effect.gen(function*() {
+        yield* transact(1)
+        yield* Effect.exit(sql.withTransaction(Effect.andThen(transact(10), Effect.fail("rolled back"))))
+        assert.strictEqual((yield* Balance.load("1", { freshness: "cached" })).state, 1)
+        assert.strictEqual((yield* Balance.load("1")).state, 1)
+        yield* transact(100)
+        assert.strictEqual((yield* Balance.load("1")).state, 101)
+      }).pipe(Effect.provideService(MessageStore, store), Effect.provide(EntityCache.layer({ capacity: 10 })))
     }))
 
   it.effect("everything is read in each log, and on the store that is refused with words", () =>

@@ -13,6 +13,8 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Category from "eventfold/Category"
+import * as Entity from "eventfold/Entity"
+import * as EntityCache from "eventfold/EntityCache"
 import type { RecordedMessage } from "eventfold/Message"
 import { independently, MessageStore } from "eventfold/MessageStore"
 import * as Metadata from "eventfold/Metadata"
@@ -60,6 +62,12 @@ const Balances = SqlReadModel.make("balances", {
   })
 })
 
+const Balance = Entity.make(Account, {
+  state: Schema.Int,
+  initial: 0,
+  evolve: { Deposited: (balance, { amount }) => balance + amount, Noted: (balance) => balance }
+})
+
 const deposit = (amount: number) => ({ type: "Deposited", data: { amount } })
 
 const total = (stream: string) => rows(`SELECT total FROM balances.balances WHERE stream = '${stream}'`)
@@ -93,6 +101,18 @@ for (const { client, name } of clients) {
           [[0n]]
         )
       }))
+
+    it.effect("refuses that of one transaction of an entity, and none that are written with it", () =>
+      Effect.gen(function*() {
+        const amounts = [1, 2, 3, 1_000, 4, 5, 6]
+        const exits = yield* Effect.forEach(
+          [0, ...amounts],
+          (amount) => Effect.exit(Balance.transact("hot", () => Account.events.Deposited({ amount }))),
+          together
+        )
+        assert.deepStrictEqual(exits.slice(1).map(Exit.isSuccess), amounts.map((amount) => amount < 1_000))
+        assert.deepStrictEqual(yield* total("account-hot"), [[21n]])
+      }).pipe(Effect.provide(EntityCache.layer({ capacity: 10 }))))
 
     it.effect("refuses what its handler does not accept, whole and for good, and nothing else", () =>
       Effect.gen(function*() {

@@ -185,6 +185,28 @@ layer(Streaming.layer, { excludeTestServices: true, timeout: "5 minutes" })("a r
       assert.deepStrictEqual(Store.dataOf(messages), [0])
     }))
 
+  it.effect("is waited for after the primary has shown what another process wrote", () =>
+    Effect.gen(function*() {
+      const { level, url, whileBehind } = yield* Streaming
+      const other = yield* Store.open(url)
+      const { store } = yield* open()
+      const looks = {
+        position: store.lastPosition,
+        message: Effect.flatMap(store.lastPosition, store.messageAt),
+        list: store.streams({ category: "shown" })
+      }
+      for (const [name, look] of Object.entries(looks)) {
+        yield* level
+        const reading = yield* whileBehind(Effect.gen(function*() {
+          yield* store.streamVersion(`shown-${name}`)
+          yield* other.append(`shown-${name}`, Store.numbered(1))
+          yield* look
+          return (yield* waits(store.streamVersion(`shown-${name}`))).reading
+        }))
+        assert.deepStrictEqual(yield* within("for the replica")(Fiber.join(reading)), Option.some(0))
+      }
+    }))
+
   it.effect("gives queries of the application what was committed before them", () =>
     Effect.gen(function*() {
       const { url, whileBehind } = yield* Streaming

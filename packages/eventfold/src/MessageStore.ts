@@ -581,7 +581,7 @@ export const make = Effect.fnUntraced(function*(
 const makeTransaction =
   ({ transactions }: StoreBackend) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | Unsupported | StoreError, R> =>
-    transactions === undefined
+    transactions?.run === undefined
       ? Effect.fail(
         new Unsupported({
           operation: "transactions",

@@ -503,8 +503,11 @@ export interface Transactions {
    * Success commits. Failure, a defect and interruption roll back, and come out as they are. A failure of the transaction itself
    * is a `StoreError`: retryable when the same transaction may succeed later. Each operation in it sees what has been committed
    * before it, as at PostgreSQL's READ COMMITTED.
+   *
+   * `undefined` where the store can't make one, because some of what it writes would be no part of it, but takes part in those that the
+   * caller has made.
    */
-  readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreError, R>
+  readonly run: (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreError, R>) | undefined
   /**
    * Runs an effect after the commit of the outermost transaction of the calling fiber; at once when the fiber is in none. The
    * effect does not run when the transaction or the savepoint around the call is rolled back, nor when the outcome of the commit

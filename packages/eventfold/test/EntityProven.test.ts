@@ -4,6 +4,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Latch, Option, Schedule, Schema } from "effect"
 import { Entity, EntityCache, MessageStore, StoreError } from "eventfold"
+import type { MessageId } from "eventfold/Message"
+import { randomUUID } from "node:crypto"
 import {
   Account,
   amounts,
@@ -104,6 +106,35 @@ describe("a decision with a cache", () => {
         )
         assert.deepStrictEqual(state, { balance: before + 101 })
       }
+    }).pipe(Effect.provide([MessageStore.layerMemory, cache])))
+
+  it.effect("a state that the events do not lead on from does not come out either", () => {
+    const Strict = Entity.make(Account, {
+      ...balance,
+      evolve: {
+        ...balance.evolve,
+        Withdrawn: ({ balance }, { amount }) => {
+          if (balance < amount) throw new Error("less than nothing")
+          return { balance: balance - amount }
+        }
+      }
+    })
+    return Effect.gen(function*() {
+      yield* Strict.load("1")
+      yield* elsewhere("1", deposited(5))
+      assert.deepStrictEqual((yield* Strict.transact("1", () => withdrawn(2), once)).state, { balance: 3 })
+      assert.deepStrictEqual(yield* amounts("1"), [5, -2])
+    }).pipe(Effect.provide([MessageStore.layerMemory, cache]))
+  })
+
+  it.effect("an event with an id of its own is decided on the latest state: its append succeeds at any version", () =>
+    Effect.gen(function*() {
+      const event = { ...deposited(5), id: randomUUID() as MessageId }
+      yield* Balance.load("1")
+      yield* elsewhere("1", event)
+      const pay = ({ balance }: { readonly balance: number }) => balance > 0 ? Entity.reply([], "done before") : event
+      const { reply } = yield* Balance.transact("1", pay)
+      assert.strictEqual(reply, "done before")
     }).pipe(Effect.provide([MessageStore.layerMemory, cache])))
 
   it.effect("a failure of the store comes out, since the events may be written", () => {

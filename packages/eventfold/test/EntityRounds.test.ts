@@ -2,8 +2,17 @@
  * Transactions of one entity that wait for their turn are written together. Nothing else of them may be shared.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Option, Result, Schedule, Stream } from "effect"
-import { Entity, EntityCache, MessageStore, Metadata, type StoreBackend, StoreError, TraceContext } from "eventfold"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Result, Schedule, Schema, SchemaGetter, Stream } from "effect"
+import {
+  Category,
+  Entity,
+  EntityCache,
+  MessageStore,
+  Metadata,
+  type StoreBackend,
+  StoreError,
+  TraceContext
+} from "eventfold"
 import type { MessageId } from "eventfold/Message"
 import { randomUUID } from "node:crypto"
 import {
@@ -183,6 +192,29 @@ describe("transactions of one entity at the same time", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("what the store does not take of one, as an inline read model may refuse it, is the failure of that one", () => {
+    const refused = new StoreError.StoreError({ operation: "append", reason: "taken", isRetryable: false })
+    const unless13 = <A, E>(appends: ReadonlyArray<StoreBackend.EncodedAppend>, write: Effect.Effect<A, E>) =>
+      appends.some(({ messages }) => messages.some(({ data }) => data === `{"amount":13}`))
+        ? Effect.fail(refused)
+        : write
+    const { layer } = slow(({ append, writeAll }) => ({
+      append: (request) => unless13([request], append(request)),
+      writeAll: (requests) => unless13(requests, writeAll(requests))
+    }))
+    return Effect.gen(function*() {
+      yield* Balance.load("1")
+      const exits = yield* Effect.forEach(
+        range(40),
+        (n) => Effect.result(Balance.transact("1", () => deposited(n % 20), once)),
+        together
+      )
+      assert.deepStrictEqual(exits.map(Result.isFailure), range(40).map((n) => n % 20 === 13))
+      assert.deepStrictEqual(exits[13], Result.fail(refused))
+      assert.lengthOf(yield* amounts("1"), 38)
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("one that is interrupted before its turn adds nothing, and the others go on", () => {
     let begun = 0
     const { layer } = slow((backend) => ({
@@ -269,6 +301,117 @@ describe("transactions of one entity at the same time", () => {
         sum += amount
       }
       assert.lengthOf(all, 60)
+    }).pipe(Effect.provide(slow().layer))
+  })
+
+  it.effect("a repeated command is found, and leaves no state that never was", () =>
+    Effect.gen(function*() {
+      yield* Balance.transact("1", () => deposited(5), { commandId: "c-1" })
+      const repeated = Balance.transact("1", () => deposited(5), { ...once, commandId: "c-1" })
+      // The only one of its round, which follows the first.
+      const [, alone] = yield* Effect.all([Balance.transact("1", () => deposited(1), once), repeated], together)
+      assert.deepStrictEqual([alone.state, alone.version], [{ balance: 5 }, Option.some(0)])
+      assert.deepStrictEqual((yield* Balance.load("1")).state, { balance: 6 })
+
+      const seen: Array<number> = []
+      const [, , , last] = yield* Effect.all([
+        Balance.transact("1", () => deposited(10), once),
+        repeated,
+        Balance.transact("1", () => deposited(5), { ...once, commandId: "c-1" }),
+        Balance.transact("1", ({ balance }) => {
+          seen.push(balance)
+          return Entity.reply(deposited(100), balance)
+        }, once)
+      ], together)
+      assert.strictEqual(last.reply, 16)
+      assert.deepStrictEqual(yield* amounts("1"), [5, 1, 10, 100])
+      assert.deepStrictEqual((yield* Balance.load("1")).state, { balance: 116 })
+    }).pipe(Effect.provide(slow().layer)))
+
+  it.effect("commands that another program has handled in another order get each its own answer", () =>
+    Effect.gen(function*() {
+      const command = (n: number) =>
+        Balance.transact("1", ({ balance }) => Entity.reply(deposited(n), balance), { ...once, commandId: `c-${n}` })
+      const elsewhere = Effect.provideService(EntityCache.EntityCache, Option.none())
+      yield* elsewhere(command(1))
+      yield* Balance.load("1")
+      yield* elsewhere(Balance.transact("1", () => deposited(50), once))
+      yield* elsewhere(command(2))
+      const [, first, second] = yield* Effect.all([
+        Balance.transact("2", () => deposited(1)),
+        command(1),
+        command(2),
+        Balance.transact("1", () => [], once)
+      ], together)
+      assert.deepStrictEqual([first.reply, first.state], [0, { balance: 1 }])
+      assert.deepStrictEqual([second.reply, second.state], [51, { balance: 53 }])
+      assert.deepStrictEqual((yield* Balance.load("1")).state, { balance: 53 })
+      assert.deepStrictEqual(yield* amounts("1"), [1, 50, 2])
+    }).pipe(Effect.provide(slow().layer)))
+
+  it.effect("none waits for ever when a state can't be kept", () => {
+    const Heavy = Entity.make(Account, {
+      ...balance,
+      weight: ({ balance }) => {
+        if (balance > 2) throw new Error("too heavy")
+        return 1
+      }
+    })
+    return Effect.gen(function*() {
+      yield* Heavy.load("1")
+      const exits = yield* Effect.forEach(
+        range(4),
+        () => Effect.exit(Heavy.transact("1", () => deposited(1), once)),
+        together
+      )
+      assert.deepStrictEqual(exits.map(Exit.isSuccess), [true, true, false, false])
+      assert.lengthOf(yield* amounts("1"), 4)
+    }).pipe(Effect.provide(slow().layer))
+  })
+
+  it.effect("are more than one round when there are many, or when they have much to write", () => {
+    const { layer, sizes } = slow()
+    const long = { ...deposited(1), metadata: { note: "long" } }
+    return Effect.gen(function*() {
+      yield* Balance.load("1")
+      yield* Effect.forEach(range(600), () => Balance.transact("1", () => deposited(1), once), together)
+      assert.deepStrictEqual(sizes.splice(0), [1, 256, 256, 87])
+      yield* Effect.forEach(range(11), () => Balance.transact("1", () => range(500).map(() => long), once), together)
+      assert.isAtMost(Math.max(...sizes), 4)
+      assert.isAtMost(sizes.length, 4)
+      assert.lengthOf(yield* amounts("1"), 6_100)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("encoding that takes time holds up no other", () => {
+    const gate = Deferred.makeUnsafe<void>()
+    const Sealed = Category.make("sealed", {
+      Written: {
+        text: Schema.String.pipe(
+          Schema.decodeTo(Schema.String, {
+            decode: SchemaGetter.passthrough(),
+            encode: SchemaGetter.transformEffect((text: string) =>
+              text === "slow" ? Effect.as(Deferred.await(gate), text) : Effect.succeed(text)
+            )
+          })
+        )
+      }
+    })
+    const Texts = Entity.make(Sealed, {
+      state: Schema.Array(Schema.String),
+      initial: [],
+      evolve: { Written: (texts, { text }) => [...texts, text] }
+    })
+    const written = (text: string) => Texts.transact("1", () => Sealed.events.Written({ text }), once)
+    return Effect.gen(function*() {
+      yield* Texts.load("1")
+      const first = yield* Effect.forkChild(written("a"), { startImmediately: true })
+      const slow = yield* Effect.forkChild(written("slow"), { startImmediately: true })
+      yield* Effect.forEach(["b", "c"], written, together)
+      yield* Fiber.join(first)
+      assert.deepStrictEqual((yield* Texts.load("1")).state, ["a", "b", "c"])
+      yield* Deferred.succeed(gate, undefined)
+      yield* Effect.ignore(Fiber.join(slow))
     }).pipe(Effect.provide(slow().layer))
   })
 

@@ -124,6 +124,7 @@ describe("effects after the commit", () => {
       const { transactions } = yield* MemoryStore.make
       assert.isDefined(transactions)
       const { afterCommit, isActive, run } = transactions
+      assert.isDefined(run)
       const seen: Array<unknown> = []
       const note = (name: string) =>
         afterCommit(Effect.map(Effect.context<never>(), (context) => {

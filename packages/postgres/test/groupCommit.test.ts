@@ -171,6 +171,20 @@ describe("group commit", () => {
       }
     }))
 
+  it.effect("the end of the scope keeps none of those waiting that withdraw meanwhile", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { append, settled } = yield* Scope.provide(make(), scope)
+      // They wait for one fiber, which has not begun.
+      const fibers = yield* Effect.forEach(
+        upTo(5),
+        (i) => Effect.forkChild(append(`a:${i}`), { startImmediately: true })
+      )
+      yield* Scope.close(scope, Exit.void)
+      yield* settled
+      for (const fiber of fibers) assert.isDefined(fiber.pollUnsafe())
+    }))
+
   describe("callers that come back", () => {
     /** Callers that append again and again, with some work in between. */
     const callers = Effect.fnUntraced(function*(count: number, millis: number) {

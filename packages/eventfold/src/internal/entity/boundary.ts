@@ -25,8 +25,8 @@ export interface Boundary<Found, Events, E, R> {
   readonly promising: () => Option.Option<Found>
   /** Joins the next round of transactions on the stream; none where there are no rounds. */
   readonly joinRound: Effect.Effect<Option.Option<InRound<Found, Events, E, R>>, never, R>
-  /** Whether a write of the events fails unless all that was found is the latest. */
-  readonly proves: (events: Events) => boolean
+  /** Whether a write of the events fails unless all that was found is the latest, or finds what the same command did before. */
+  readonly proves: (events: Events, commandId: string | undefined) => boolean
   readonly load: (freshness: Freshness | "assumeEmpty") => Effect.Effect<Found, E, R>
   /** Loads the latest state when an older one is known, which met a conflict or turned out to be written already. */
   readonly loadAgain: (known: Found, conflict: WrongExpectedVersion | undefined) => Effect.Effect<Found, E, R>
@@ -34,14 +34,8 @@ export interface Boundary<Found, Events, E, R> {
   readonly check: (found: Found) => Effect.Effect<void, E | WrongExpectedVersion, R>
   /** How many of the streams have events to be written. */
   readonly extent: (events: Events) => "none" | "some" | "all"
-  /**
-   * Appends the events, at least one, at the versions that were found: all or none.
-   */
-  readonly write: (
-    found: Found,
-    events: Events,
-    commandId: string | undefined
-  ) => Effect.Effect<Written<Found, Events>, E | WrongExpectedVersion, R>
+  /** Prepares an append of the events, at least one, at the versions that were found. */
+  readonly prepare: Prepare<Found, Events, E, R>
   /** What a command did when it was handled before. */
   readonly handledBefore: (commandId: string) => Effect.Effect<Option.Option<Handled<Found, Events>>, E, R>
   /** The messages of a stream after the state that was found, up to `limit`. */
@@ -52,14 +46,20 @@ export interface Boundary<Found, Events, E, R> {
   ) => Effect.Effect<ReadonlyArray<RecordedMessage>, StoreError>
 }
 
+/**
+ * Makes ready what is to be written, and gives the write, all or none. What fails or dies before that was not sent: an event that does not
+ * fit, a state that the events do not lead on from.
+ */
+export type Prepare<Found, Events, E, R, E2 = never> = (
+  found: Found,
+  events: Events,
+  commandId: string | undefined
+) => Effect.Effect<Effect.Effect<Written<Found, Events>, E | WrongExpectedVersion | E2, R>, E, R>
+
 /** A transaction in a round. */
 export interface InRound<Found, Events, E, R> extends Pick<Place<Found>, "turn" | "leave" | "tooSlow"> {
-  /** As the boundary's `write`, with the others of the round. Fails with `Unwritten` when the round was not written. */
-  readonly write: (
-    found: Found,
-    events: Events,
-    commandId: string | undefined
-  ) => Effect.Effect<Written<Found, Events>, E | WrongExpectedVersion | Unwritten, R>
+  /** As that of the boundary, with the others of the round. The write fails with `Unwritten` when the round was not written. */
+  readonly prepare: Prepare<Found, Events, E, R, Unwritten>
 }
 
 /** What a write did. */
@@ -127,6 +127,14 @@ const toAppend = <S, Event, Recorded, R>(
     return { append, events }
   })
 
+/**
+ * Whether events have ids of their own, by which the store may have them already. Their append then succeeds whatever the version is, and
+ * without a command nothing tells what was decided then.
+ */
+const mayBeRepeated = (events: ReadonlyArray<unknown>, commandId: string | undefined): boolean =>
+  commandId === undefined &&
+  events.some((event) => typeof event === "object" && event !== null && "id" in event && event.id !== undefined)
+
 /** Whether an append was refused, so that nothing was written. After any other error that is unknown. */
 const isConflict = (cause: Cause.Cause<unknown>): boolean =>
   Option.exists(
@@ -141,15 +149,15 @@ const messagesAfter = (store: Store, streamName: string, fold: Fold<unknown>, li
     Effect.catchTag(["InvalidStreamName", "InvalidArgument", "Unsupported"], Effect.die)
   )
 
-/** Encodes events and writes them by a function, which also gets the state after them. */
-const writeBy = <S, Event, Recorded, R, E>(
+/** Encodes events, to be written by a function, which also gets the state after them. */
+const prepareBy = <S, Event, Recorded, R, E>(
   stream: EntityStream<S, Event, Recorded, R>,
   found: Fold<S>,
   given: ReadonlyArray<Event>,
   commandId: string | undefined,
   append: (append: Append, after: Fold<S>) => Effect.Effect<AppendResult, E>
 ) =>
-  Effect.flatMap(toAppend(stream, found, given, commandId), ({ append: one, events }) => {
+  Effect.map(toAppend(stream, found, given, commandId), ({ append: one, events }) => {
     const after = foldAfter(stream, found, events)
     return Effect.flatMap(
       Effect.onError(append(one, after), (cause) => isConflict(cause) ? Effect.void : stream.failed),
@@ -169,7 +177,7 @@ export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
   joinRound: Effect.succeedNone,
   streamNames: [stream.streamName],
   promising: stream.promising,
-  proves: (events) => events.length > 0,
+  proves: (events, commandId) => events.length > 0 && !mayBeRepeated(events, commandId),
   load: (freshness) => load(stream, freshness),
   loadAgain: (known, conflict) => loadAgain(stream, known, conflict),
   check: (found) =>
@@ -178,7 +186,7 @@ export const oneStream = <S, Event, Recorded extends AnyRecorded, R, E>(
       (conflict) => conflict === undefined ? Effect.void : Effect.fail(conflict)
     ),
   extent: (events) => events.length === 0 ? "none" : "all",
-  write: (found, events, commandId) => writeBy(stream, found, events, commandId, append),
+  prepare: (found, events, commandId) => prepareBy(stream, found, events, commandId, append),
   handledBefore: (commandId) =>
     Effect.flatMap(
       findFirstEvent(store, stream, commandId),
@@ -223,8 +231,8 @@ const roundsOf = <S, Event, Recorded extends AnyRecorded, R>(
       leave,
       tooSlow,
       turn,
-      write: (found, events, commandId) =>
-        writeBy(stream, found, events, commandId, (one, after) =>
+      prepare: (found, events, commandId) =>
+        prepareBy(stream, found, events, commandId, (one, after) =>
           sharedAppends.by(
             (encoded) => add(encoded, after),
             one.streamName,
@@ -274,9 +282,9 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
   promising: () => Option.all(streams.map((stream) => Option.map(stream.promising(), (fold) => ({ stream, fold })))),
   joinRound: Effect.succeedNone,
   // A stream that is only read may have changed, unless the write checks it.
-  proves: (events) => {
+  proves: (events, commandId) => {
     const writing = events.filter(({ length }) => length > 0).length
-    return writing > 0 && (checkReads || writing === events.length)
+    return writing > 0 && (checkReads || writing === events.length) && !mayBeRepeated(events.flat(), commandId)
   },
   load: (freshness) =>
     Effect.forEach(streams, (stream) => Effect.map(load(stream, freshness), (fold) => ({ stream, fold })), {
@@ -299,32 +307,33 @@ export const severalStreams = <S, Event, Recorded extends AnyRecorded, R, E>(
     const writing = events.filter(({ length }) => length > 0)
     return writing.length === 0 ? "none" : writing.length < events.length ? "some" : "all"
   },
-  write: Effect.fnUntraced(function*(found, events, commandId) {
+  prepare: Effect.fnUntraced(function*(found, events, commandId) {
     const decided = yield* Effect.forEach(
       Arr.zip(found, events),
       ([{ fold, stream }, events]) =>
-        Effect.map(toAppend(stream, fold, events, commandId), (encoded) => ({ stream, fold, ...encoded }))
+        Effect.map(toAppend(stream, fold, events, commandId), (encoded) => ({
+          stream,
+          fold,
+          after: foldAfter(stream, fold, encoded.events),
+          ...encoded
+        }))
     )
     const writing = decided.filter(({ events }) => events.length > 0)
     // An append without messages checks the version.
     const checking = checkReads ? decided.filter(({ events }) => events.length === 0) : []
-    const results = yield* Effect.onError(
+    const write = Effect.onError(
       writeAll([...writing, ...checking].map(({ append }) => append)),
       (cause) => isConflict(cause) ? Effect.void : Effect.forEach(writing, ({ stream }) => stream.failed)
     )
-    const written = Arr.zipWith(writing, results, ({ events, fold, stream }, { version }) => ({
-      stream,
-      after: foldAfter(stream, fold, events),
-      version
-    }))
-    const globalPosition = Math.max(...results.map(({ globalPosition }) => globalPosition))
-    const asRead = decided.map(({ events }) => events)
-    if (written.some(({ after, version }) => after.version !== version)) {
-      return { after: Option.none(), events: asRead, globalPosition }
-    }
-    yield* Effect.forEach(written, ({ after, stream }) => stream.written(after), { concurrency })
-    const after = decided.map(({ events, fold, stream }) => ({ stream, fold: foldAfter(stream, fold, events) }))
-    return { after: Option.some(after), events: asRead, globalPosition }
+    return Effect.flatMap(write, (results) => {
+      const globalPosition = Math.max(...results.map(({ globalPosition }) => globalPosition))
+      const asRead = { events: decided.map(({ events }) => events), globalPosition }
+      const isRepeated = writing.some(({ after }, index) => after.version !== results[index]?.version)
+      return isRepeated ? Effect.succeed({ ...asRead, after: Option.none() }) : Effect.as(
+        Effect.forEach(writing, ({ after, stream }) => stream.written(after), { concurrency }),
+        { ...asRead, after: Option.some(decided.map(({ after, stream }) => ({ stream, fold: after }))) }
+      )
+    })
   }),
   handledBefore: Effect.fnUntraced(function*(commandId) {
     const firsts = yield* Effect.forEach(
@@ -372,5 +381,9 @@ export const withMetadata = <Found, Events, E, R>(
 ): Boundary<Found, Events, E, R> =>
   metadata === undefined ? boundary : {
     ...boundary,
-    write: (found, events, commandId) => Metadata.with(boundary.write(found, events, commandId), metadata)
+    prepare: (found, events, commandId) =>
+      Metadata.with(
+        Effect.map(boundary.prepare(found, events, commandId), (write) => Metadata.with(write, metadata)),
+        metadata
+      )
   }

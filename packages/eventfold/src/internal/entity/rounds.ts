@@ -15,12 +15,17 @@ import type { AppendResult, EncodedAppend } from "../../StoreBackend.ts"
 import { type StoreError, Unsupported } from "../../StoreError.ts"
 import type { AppendError } from "../store/options.ts"
 
+/** A state says which version of the stream it stands for. */
+interface AtVersion {
+  readonly version: number
+}
+
 /** What a transaction adds to a round. */
 interface Contribution<State> {
   readonly append: EncodedAppend
   /** The state after it. */
   readonly after: State
-  readonly result: Deferred.Deferred<AppendResult, AppendError | Unwritten>
+  readonly result: Deferred.Deferred<AppendResult, StoreError | Unwritten>
 }
 
 /** A transaction in a round. */
@@ -37,6 +42,8 @@ export class Unwritten {
 }
 
 const unwritten = new Unwritten()
+
+const withoutResult = Exit.die(new Error("a round was written without a result for one of its appends"))
 
 /** What a round needs of its stream. */
 export interface Leading<State, R> {
@@ -59,14 +66,14 @@ export interface Place<State> {
   /** Waits for the transaction's turn to decide. */
   readonly turn: Effect.Effect<Option.Option<State>>
   /** Adds an append, lets the next transaction decide, and waits for the write of the round. */
-  readonly add: (append: EncodedAppend, after: State) => Effect.Effect<AppendResult, AppendError | Unwritten>
+  readonly add: (append: EncodedAppend, after: State) => Effect.Effect<AppendResult, StoreError | Unwritten>
   /** Lets the next transaction decide, if this one has added nothing. To be called in any case, however it ends. */
   readonly leave: () => void
   /** Tells that decisions take time: rounds are no use then, because each would hold up the others. */
   readonly tooSlow: () => void
 }
 
-export interface Rounds<State> {
+export interface Rounds<State extends AtVersion> {
   /** Joins the next round of a stream. None when rounds are of no use here. */
   readonly join: <R>(
     streamName: string,
@@ -74,13 +81,33 @@ export interface Rounds<State> {
   ) => Effect.Effect<Option.Option<Place<State>>, never, R>
 }
 
-/** A round takes at most this many transactions. */
+/** A round takes at most this many transactions. Those after them make the next one. */
 const maxEntries = 256
+
+/** A round writes when what was added is of this size, in messages; a large message counts for several. */
+const maxSize = 2_000
+
+const sizeOf = ({ messages }: EncodedAppend): number =>
+  messages.reduce((size, { data }) => size + 1 + Math.floor(data.length / 4_096), 0)
+
+/** Of how many streams it is known that their last round was refused. */
+const maxOld = 1_000
 
 /** How many transactions go without rounds after a decision that took time. */
 const restAfterSlow = 100
 
-export const make = <State>(): Rounds<State> => {
+/** What became of an append. */
+type Outcome = Exit.Exit<AppendResult, StoreError | Unwritten>
+
+/** Whether the append led to the state that those after it decided on. One that was recorded before has the version of then. */
+const ledOn = ({ after }: Contribution<AtVersion>, outcome: Outcome | undefined): boolean =>
+  outcome !== undefined && Exit.isSuccess(outcome) && outcome.value.version === after.version
+
+const isForGood = (outcome: Outcome): boolean =>
+  Exit.isFailure(outcome) &&
+  Option.exists(Cause.findErrorOption(outcome.cause), (error) => error._tag === "StoreError" && !error.isRetryable)
+
+export const make = <State extends AtVersion>(): Rounds<State> => {
   /** The rounds that can still be joined. */
   const open = new Map<string, Array<Entry<State>>>()
   /** The streams whose last round was refused. */
@@ -88,11 +115,86 @@ export const make = <State>(): Rounds<State> => {
   let resting = 0
   let isSupported = true
 
-  /** Lets one transaction after the other decide. Those that come meanwhile join. */
+  /**
+   * Gives each its outcome. One that was recorded before finds that out itself, and nothing was written. Those after it decided on a
+   * state that never was, and are as good as not written.
+   */
+  const settle = (added: ReadonlyArray<Contribution<State>>, outcomes: ReadonlyArray<Outcome>) => {
+    let isFounded = true
+    for (const [index, one] of added.entries()) {
+      const outcome = outcomes[index] ?? withoutResult
+      Deferred.doneUnsafe(one.result, isFounded ? outcome : Exit.fail(unwritten))
+      if (Exit.isSuccess(outcome) && !ledOn(one, outcome)) isFounded = false
+    }
+  }
+
+  /** A failure of the store leaves unknown what was written. A refusal is that of one of them: the others must not have it. */
+  const failure = (cause: Cause.Cause<AppendError | Unsupported>): Outcome => {
+    const error = Cause.findErrorOption(cause)
+    if (Option.isNone(error)) return Exit.failCause(cause as Cause.Cause<never>)
+    if (error.value._tag === "StoreError") return Exit.fail(error.value)
+    if (error.value instanceof Unsupported) isSupported = false
+    return Exit.fail(unwritten)
+  }
+
+  /** Writes all or none. What the store does not take for good may be one of them: then each is written by itself, up to that one. */
+  const write = (
+    appends: ReadonlyArray<EncodedAppend>,
+    together: Leading<State, never>["write"]
+  ): Effect.Effect<ReadonlyArray<Outcome>> =>
+    Effect.flatMap(Effect.exit(Effect.suspend(() => together(appends))), (exit) => {
+      if (Exit.isSuccess(exit)) return Effect.succeed(exit.value.map((result) => Exit.succeed(result)))
+      const outcome = failure(exit.cause)
+      return appends.length > 1 && isForGood(outcome)
+        ? writeSingly(appends, together)
+        : Effect.succeed(appends.map(() => outcome))
+    })
+
+  const writeSingly = Effect.fnUntraced(
+    function*(appends: ReadonlyArray<EncodedAppend>, together: Leading<State, never>["write"]) {
+      const outcomes: Array<Outcome> = []
+      for (const append of appends) {
+        if (outcomes.some(Exit.isFailure)) outcomes.push(Exit.fail(unwritten))
+        else outcomes.push(...yield* write([append], together))
+      }
+      return outcomes
+    }
+  )
+
+  const noteOld = (streamName: string) => {
+    // Without its name the stream's next round begins with what is known, and may be refused.
+    if (old.size >= maxOld) old.clear()
+    old.add(streamName)
+  }
+
+  /** Writes what transactions have added. Gives whether the stream is at the version that they lead to. */
+  const flush = <R>(streamName: string, added: ReadonlyArray<Contribution<State>>, leading: Leading<State, R>) => {
+    const last = added.at(-1)
+    if (last === undefined) return Effect.succeed(true)
+    if (leading.mayBeOutdated()) {
+      for (const { result } of added) Deferred.doneUnsafe(result, Exit.fail(unwritten))
+      return Effect.succeed(false)
+    }
+    let isWritten = false
+    const settled = Effect.onExit(write(added.map(({ append }) => append), leading.write), (exit) => {
+      const outcomes = Exit.isSuccess(exit) ? exit.value : added.map((): Outcome => Exit.failCause(exit.cause))
+      isWritten = added.every((one, index) => ledOn(one, outcomes[index]))
+      if (!isWritten) noteOld(streamName)
+      // Whatever becomes of what is kept: they wait.
+      return Effect.ensuring(
+        isWritten ? leading.written(last.after) : Effect.void,
+        Effect.sync(() => settle(added, outcomes))
+      )
+    })
+    return Effect.map(Effect.exit(settled), () => isWritten)
+  }
+
+  /** Lets one transaction after the other decide, and writes what they add. Those that come meanwhile join. */
   const decisions = Effect.fnUntraced(
-    function*(streamName: string, entries: ReadonlyArray<Entry<State>>, begin: Option.Option<State>) {
-      const added: Array<Contribution<State>> = []
-      let state = begin
+    function*<R>(streamName: string, entries: Array<Entry<State>>, leading: Leading<State, R>) {
+      let state = yield* leading.begin(old.delete(streamName))
+      let added: Array<Contribution<State>> = []
+      let size = 0
       for (const { added: adds, turn } of entries) {
         Deferred.doneUnsafe(turn, Exit.succeed(state))
         if (Option.isNone(state)) continue
@@ -100,67 +202,27 @@ export const make = <State>(): Rounds<State> => {
         if (Option.isNone(one)) continue
         added.push(one.value)
         state = Option.some(one.value.after)
+        size += sizeOf(one.value.append)
+        if (size < maxSize) continue
+        if (!(yield* flush(streamName, added, leading))) state = Option.none()
+        added = []
+        size = 0
       }
       // To find no more entries and to close is one step: nobody joins a round that is over.
-      open.delete(streamName)
-      return added
+      close(streamName, entries)
+      yield* flush(streamName, added, leading)
     }
   )
 
-  const settle = (
-    added: ReadonlyArray<Contribution<State>>,
-    exit: Exit.Exit<ReadonlyArray<AppendResult>, AppendError | Unsupported>
-  ) => {
-    for (const [index, { result }] of added.entries()) {
-      const own = Exit.isSuccess(exit) ? exit.value[index] : undefined
-      Deferred.doneUnsafe(result, own === undefined ? failure(exit) : Exit.succeed(own))
-    }
+  const close = (streamName: string, entries: Array<Entry<State>>) => {
+    if (open.get(streamName) === entries) open.delete(streamName)
   }
-
-  /** A failure of the store leaves unknown what was written. A refusal is that of one of them: the others must not have it. */
-  const failure = (
-    exit: Exit.Exit<unknown, AppendError | Unsupported>
-  ): Exit.Exit<never, StoreError | Unwritten> => {
-    if (Exit.isSuccess(exit)) return Exit.die(new Error("a round was written without a result for one of its appends"))
-    const error = Cause.findErrorOption(exit.cause)
-    if (Option.isNone(error)) return Exit.failCause(exit.cause as Cause.Cause<never>)
-    if (error.value._tag === "StoreError") return Exit.fail(error.value)
-    if (error.value instanceof Unsupported) isSupported = false
-    return Exit.fail(unwritten)
-  }
-
-  const run = <R>(streamName: string, entries: ReadonlyArray<Entry<State>>, leading: Leading<State, R>) =>
-    leading.inTurn(
-      Effect.suspend(() =>
-        Effect.flatMap(leading.begin(old.delete(streamName)), (begin) => decisions(streamName, entries, begin)).pipe(
-          Effect.flatMap((added) => {
-            const last = added.at(-1)
-            if (last === undefined) return Effect.void
-            if (leading.mayBeOutdated()) {
-              for (const { result } of added) Deferred.doneUnsafe(result, Exit.fail(unwritten))
-              return Effect.void
-            }
-            return Effect.onExit(
-              leading.write(added.map(({ append }) => append)),
-              (exit) =>
-                Effect.andThen(
-                  Exit.isSuccess(exit) ? leading.written(last.after) : Effect.void,
-                  Effect.sync(() => {
-                    if (Exit.isFailure(exit)) old.add(streamName)
-                    settle(added, exit)
-                  })
-                )
-            )
-          })
-        )
-      )
-    )
 
   const place = ({ added, turn }: Entry<State>): Place<State> => ({
     turn: Deferred.await(turn),
     add: (append, after) =>
       Effect.suspend(() => {
-        const result = Deferred.makeUnsafe<AppendResult, AppendError | Unwritten>()
+        const result = Deferred.makeUnsafe<AppendResult, StoreError | Unwritten>()
         Deferred.doneUnsafe(added, Exit.succeed(Option.some({ append, after, result })))
         return Deferred.await(result)
       }),
@@ -175,17 +237,16 @@ export const make = <State>(): Rounds<State> => {
       const entry: Entry<State> = { turn: Deferred.makeUnsafe(), added: Deferred.makeUnsafe() }
       const joined = Option.some(place(entry))
       const found = open.get(streamName)
-      if (found !== undefined) {
-        if (found.length >= maxEntries) return Effect.succeedNone
+      if (found !== undefined && found.length < maxEntries) {
         found.push(entry)
         return Effect.succeed(joined)
       }
       const entries = [entry]
       open.set(streamName, entries)
       // On its own, because it is for all who join: the first of them may be interrupted.
-      const lead = Effect.onExit(Effect.ignore(run(streamName, entries, leading)), () =>
+      const lead = Effect.onExit(leading.inTurn(decisions(streamName, entries, leading)), () =>
         Effect.sync(() => {
-          if (open.get(streamName) === entries) open.delete(streamName)
+          close(streamName, entries)
           for (const { turn } of entries) Deferred.doneUnsafe(turn, Exit.succeed(Option.none()))
         }))
       return Effect.as(Effect.forkDetach(lead), joined)

@@ -3,6 +3,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -14,7 +15,7 @@ import { errorType } from "../runtime/meter.ts"
 import { isOnItsOwn } from "../store/independence.ts"
 import * as InProcess from "../store/inProcess.ts"
 import { stillHolds } from "../store/lineage.ts"
-import type { Boundary, InRound, Written } from "./boundary.ts"
+import type { Boundary, InRound, Prepare, Written } from "./boundary.ts"
 import * as Metrics from "./metrics.ts"
 import type { Unwritten } from "./rounds.ts"
 import type { Freshness } from "./stateCache.ts"
@@ -95,6 +96,8 @@ interface Transaction<Found, Events, Reply, E, R> {
   conflict: WrongExpectedVersion | undefined
   /** Whether a write was refused that was to prove a cached state. */
   wasStale: boolean
+  /** Whether the next attempt waits for its turn, because a round of those who wait had no state to decide on. */
+  hasToQueue: boolean
   /** The generation of the store in which the state was loaded. */
   generation: number
 }
@@ -175,32 +178,34 @@ const completed = <Found, Events, Reply, E, R>(
  * Decides on a cached state, which the write proves to be the latest: at the versions that were found it succeeds only then. None when
  * nothing is proven, and nothing is written: the write was refused, or there is none. Another state might have led to another decision,
  * so no error of this one comes out. What does come out is a failure of the store, after which the events may be written.
+ *
+ * `deciding` runs what comes before the write.
  */
 const attemptOnCached = <Found, Events, Reply, E, R>(
   tx: Transaction<Found, Events, Reply, E, R>,
   found: Found,
-  decide: Decide<Found, Events, Reply, E, R>,
-  write: (
-    found: Found,
-    events: Events,
-    commandId: string | undefined
-  ) => Effect.Effect<Written<Found, Events>, E | WrongExpectedVersion | Unwritten, R>
+  prepare: Prepare<Found, Events, E, R, Unwritten>,
+  deciding: <A, E2>(effect: Effect.Effect<A, E2, R>) => Effect.Effect<A, E2, R>
 ): Effect.Effect<Option.Option<Completed<Found, Events, Reply>>, E | StoreError, R> =>
   Effect.suspend(() => {
-    const { boundary, metrics, options: { commandId }, store } = tx
+    const { boundary, decide, metrics, options: { commandId }, store } = tx
     tx.generation = generationOf(store)
     const begun = metrics.now()
-    return Effect.flatMap(Effect.exit(Effect.suspend(() => decide(found))), (exit) => {
-      if (Exit.isFailure(exit)) {
-        metrics.refused(begun, errorType(exit.cause))
-        return Effect.succeedNone
-      }
+    const decided = Effect.tapCause(Effect.suspend(() => decide(found)), (cause) =>
+      Effect.sync(() => metrics.refused(begun, errorType(cause))))
+    const prepared = Effect.flatMap(decided, ({ events, reply }) => {
       metrics.decided(begun)
-      const { events, reply } = exit.value
       // A look at what the command did before is a read as well.
       const isLookedUp = commandId !== undefined && boundary.extent(events) !== "all"
-      if (isLookedUp || !boundary.proves(events) || mayBeOutdated(tx)) return Effect.succeedNone
-      return Effect.matchEffect(write(found, events, commandId), {
+      return isLookedUp || !boundary.proves(events, commandId)
+        ? Effect.succeedNone
+        : Effect.map(prepare(found, events, commandId), (write) =>
+          Option.some({ write, reply }))
+    })
+    return Effect.flatMap(Effect.exit(deciding(prepared)), (exit) => {
+      if (Exit.isFailure(exit) || Option.isNone(exit.value) || mayBeOutdated(tx)) return Effect.succeedNone
+      const { reply, write } = exit.value.value
+      return Effect.matchEffect(write, {
         onSuccess: (written) => Effect.asSome(completed(tx, found, written, reply)),
         onFailure: (error) => {
           if (error instanceof StoreError) return Effect.fail(error)
@@ -248,7 +253,8 @@ const attempt = <Found, Events, Reply, E, R>(
     }
 
     if (mayBeOutdated(tx) && (yield* isOutdated(tx))) return yield* attempt(tx)
-    return yield* completed(tx, found, yield* noteConflict(tx, boundary.write(found, events, commandId)), reply)
+    const write = noteConflict(tx, Effect.flatten(boundary.prepare(found, events, commandId)))
+    return yield* completed(tx, found, yield* write, reply)
   })
 
 /** An attempt that may be refused because of what the same command did before: then the first outcome is the outcome. */
@@ -265,13 +271,12 @@ const attemptOrHandledBefore = <Found, Events, Reply, E, R>(
       )
   )
 
-/** Decides at once or not at all: the others of a round wait for it. A decision that takes time is made again when it is in no round. */
-const promptly = <Found, Events, Reply, E, R>(
-  decide: Decide<Found, Events, Reply, E, R>,
-  { leave, tooSlow }: Pick<InRound<Found, Events, E, R>, "leave" | "tooSlow">
-): Decide<Found, Events, Reply, E, R> =>
-(found) =>
-  Effect.flatMap(Effect.forkChild(Effect.suspend(() => decide(found)), { startImmediately: true }), (fiber) => {
+/** Runs at once or not at all: the others of a round wait for it. A decision that takes time is made again when it is in no round. */
+const promptly = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  { leave, tooSlow }: Pick<InRound<never, never, never, never>, "leave" | "tooSlow">
+): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Effect.forkChild(effect, { startImmediately: true }), (fiber) => {
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return exit
     tooSlow()
@@ -287,11 +292,14 @@ const attemptInRound = <Found, Events, Reply, E, R>(
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(tx.boundary.joinRound, (joined) => {
       if (Option.isNone(joined)) return restore(alone)
-      const { leave, turn, write } = joined.value
-      const attempted = Effect.flatMap(turn, (found) =>
-        Option.isSome(found)
-          ? attemptOnCached(tx, found.value, promptly(tx.decide, joined.value), write)
-          : Effect.succeedNone)
+      const { leave, prepare, turn } = joined.value
+      const attempted = Effect.flatMap(turn, (found) => {
+        if (Option.isSome(found)) {
+          return attemptOnCached(tx, found.value, prepare, (deciding) => promptly(deciding, joined.value))
+        }
+        tx.hasToQueue = true
+        return Effect.succeedNone
+      })
       return Effect.ensuring(restore(attempted), Effect.sync(leave))
     })
   )
@@ -323,7 +331,7 @@ const attemptAlone = <Found, Events, Reply, E, R>(
   tx: Transaction<Found, Events, Reply, E, R>
 ): Effect.Effect<Option.Option<Completed<Found, Events, Reply>>, E | StoreError, R> =>
   Effect.suspend(() => {
-    const { boundary, decide, store } = tx
+    const { boundary, store } = tx
     const cached = boundary.promising()
     const { inTurn } = store[InProcess.TypeId].streamQueues
     return Option.isNone(cached)
@@ -331,8 +339,9 @@ const attemptAlone = <Found, Events, Reply, E, R>(
       : attemptOnCached(
         tx,
         cached.value,
-        decide,
-        (...args) => inTurn(boundary.streamNames, noteConflict(tx, boundary.write(...args)))
+        (...args) =>
+          Effect.map(boundary.prepare(...args), (write) => inTurn(boundary.streamNames, noteConflict(tx, write))),
+        identity
       )
   })
 
@@ -354,7 +363,7 @@ const attemptInTurn = <Found, Events, Reply, E, R>(
   const orNext = (attempted: Effect.Effect<Option.Option<Completed<Found, Events, Reply>>, E | StoreError, R>) =>
     Effect.flatMap(attempted, (done) => {
       if (Option.isSome(done)) return Effect.succeed(done.value)
-      return tx.wasStale ? inTurn(streamNames, next) : next
+      return tx.wasStale || tx.hasToQueue ? inTurn(streamNames, next) : next
     })
   const alone = attemptAlone(tx)
   return Effect.contextWith((context: Context.Context<R>) => {
@@ -409,6 +418,7 @@ export const transact = <Found, Events, Reply, E, R, Refusal, RDecide>(
       found: undefined,
       conflict: undefined,
       wasStale: false,
+      hasToQueue: false,
       generation: generationOf(store)
     }
     type Failure = E | Refusal | WrongExpectedVersion | StoreError

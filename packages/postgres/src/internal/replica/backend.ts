@@ -14,9 +14,21 @@ import type { Following } from "./following.ts"
 
 type Writing = <A, E, R>(write: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** The operations on streams, of which those that write are followed by the replica. */
-const writingStreams = (streams: NonNullable<StoreBackend["streams"]>, writing: Writing): StoreBackend["streams"] => ({
+type Looking = <A, E, R>(look: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** The operations on streams, which the replica follows. */
+const followedStreams = (
+  streams: NonNullable<StoreBackend["streams"]>,
+  writing: Writing,
+  looking: Looking
+): StoreBackend["streams"] => ({
   ...streams,
+  get: (stream) => looking(streams.get(stream)),
+  list: (page) => looking(streams.list(page)),
+  countStreams: (category) => looking(streams.countStreams(category)),
+  listMessages: (page) => looking(streams.listMessages(page)),
+  countMessages: (name) => looking(streams.countMessages(name)),
+  stats: (category) => looking(streams.stats(category)),
   add: (...args) => writing(streams.add(...args)),
   set: (...args) => writing(streams.set(...args)),
   deleteMessage: (...args) => writing(streams.deleteMessage(...args)),
@@ -54,7 +66,7 @@ export const make = (
 ): StoreBackend => {
   const reads = makeReads(replica, ownFunctionCall(replica.sql), readBackwards(replica))
   const readAll = makeReplicaReadAll(primary, replica, following)
-  const { archive, readForFold, streams, watch } = backend
+  const { archive, listing, readForFold, streams, watch } = backend
 
   /** In a transaction of the caller, and beside it, the primary answers: only there is what the transaction has written. */
   const unlessInTransaction = <A, E>(elsewhere: Effect.Effect<A, E>, onPrimary: Effect.Effect<A, E>) =>
@@ -67,6 +79,9 @@ export const make = (
   const seen = Effect.sync(following.seen)
   // Also when it fails: a conflict is with something that the next read has to see.
   const writing: Writing = (write) => Effect.onExit(write, () => backend.transactions?.afterCommit(seen) ?? seen)
+
+  // A message that the primary has shown, in a list or at its position, must be there for who then reads its stream.
+  const looking: Looking = (look) => Effect.tap(look, () => seen)
 
   return {
     ...backend,
@@ -85,7 +100,14 @@ export const make = (
     countCategory: (range) => read(reads.countCategory(range), backend.countCategory(range)),
     countAll: (range) => read(reads.countAll(range), backend.countAll(range)),
     readAll: (page) => unlessInTransaction(readAll(page), backend.readAll(page)),
-    streams: streams === undefined ? undefined : writingStreams(streams, writing),
+    streams: streams === undefined ? undefined : followedStreams(streams, writing, looking),
+    messageAt: (position) => looking(backend.messageAt(position)),
+    lastPosition: looking(backend.lastPosition),
+    listing: listing === undefined ? undefined : {
+      categories: (page) => looking(listing.categories(page)),
+      newest: (category, limit) => looking(listing.newest(category, limit)),
+      streams: (page) => looking(listing.streams(page))
+    },
     archive: archive === undefined ? undefined : {
       ...archive,
       importMessages: (...args) => writing(archive.importMessages(...args)),

@@ -12,7 +12,8 @@ import type {
   PositionRow,
   Positions,
   StoreBackend,
-  StoreIdentity
+  StoreIdentity,
+  Transactions
 } from "eventfold/StoreBackend"
 
 import { isCheck } from "eventfold/StoreBackend"
@@ -139,9 +140,20 @@ const writeParts = Effect.fnUntraced(function*(parts: ReadonlyArray<Part>) {
     }))
 })
 
+/** The transactions of the client that the logs share. */
+const transactionsOf = (logs: Routes["logs"]) => logs.find(({ isApart }) => !isApart)?.backend.transactions
+
+/** Those that the store takes part in. It makes none itself that would leave out the logs that are apart. */
+const transactionsOfStore = (logs: Routes["logs"]): StoreBackend["transactions"] => {
+  const transactions = transactionsOf(logs)
+  return transactions !== undefined && logs.some(({ isApart }) => isApart)
+    ? { ...transactions, run: undefined }
+    : transactions
+}
+
 /** Refuses a write to a log that the caller's transaction could not undo. */
 const makeGuard = (logs: Routes["logs"]) => {
-  const transactions = logs.find(({ isApart }) => !isApart)?.backend.transactions
+  const transactions = transactionsOf(logs)
   return <A, E>(
     operation: string,
     { isApart, name }: RoutedLog,
@@ -158,7 +170,7 @@ const writesOf = (
   { logs, retry }: Routes,
   find: ReturnType<typeof makeFind>
 ): Pick<StoreBackend, "append" | "writeAll"> => {
-  const transactions = logs.find(({ isApart }) => !isApart)?.backend.transactions
+  const transactions = transactionsOf(logs)
 
   const unlessInTransaction = makeGuard(logs)
 
@@ -170,20 +182,23 @@ const writesOf = (
   }
 
   /** In one transaction of the client. Its ids make it safe to send again. */
-  const together = (parts: ReadonlyArray<Part>, run: NonNullable<typeof transactions>) => {
-    const write = run.run(writeParts(parts)).pipe(
+  const together = (
+    parts: ReadonlyArray<Part>,
+    { isActive, run }: { readonly isActive: Transactions["isActive"]; readonly run: NonNullable<Transactions["run"]> }
+  ) => {
+    const write = run(writeParts(parts)).pipe(
       // Another call with the same ids may have come first, which makes this one a repetition.
       Effect.catchTag(
         "WrongExpectedVersion",
         (refusal) =>
           Effect.flatMap(
             recordedOf(parts),
-            ({ missing }) => missing === 0 ? run.run(writeParts(parts)) : Effect.fail(refusal)
+            ({ missing }) => missing === 0 ? run(writeParts(parts)) : Effect.fail(refusal)
           )
       )
     )
     return Effect.contextWith((context: Context.Context<never>) =>
-      run.isActive(context)
+      isActive(context)
         ? write
         : Effect.retry(write, { schedule: retry, while: (error) => error._tag === "StoreError" && error.isRetryable })
     )
@@ -197,7 +212,7 @@ const writesOf = (
     if (others.length === 0) {
       return unlessInTransaction("writeAll", first.log, first.log.backend.writeAll(appends))
     }
-    if (transactions === undefined || parts.some(({ log: { isApart } }) => isApart)) {
+    if (transactions?.run === undefined || parts.some(({ log: { isApart } }) => isApart)) {
       return Effect.fail(
         new Unsupported({
           operation: `writing to the logs ${parts.map(({ log: { name } }) => name).join(" and ")} at once`,
@@ -207,7 +222,8 @@ const writesOf = (
         })
       )
     }
-    return Effect.map(together(parts, transactions), (written) => {
+    const { isActive, run } = transactions
+    return Effect.map(together(parts, { isActive, run }), (written) => {
       const results: Array<AppendResult> = []
       for (const [index, { places }] of parts.entries()) {
         for (const [i, place] of places.entries()) {
@@ -392,8 +408,7 @@ export const make = (routes: Routes): StoreBackend => {
     heldBack: (from) => onlyLog("heldBack", undefined)?.backend.heldBack(from) ?? ofOneLog("heldBack"),
     messageAt: (position) => onlyLog("messageAt", undefined)?.backend.messageAt(position) ?? ofOneLog("messageAt"),
     lastPosition: onlyLog("lastPosition", undefined)?.backend.lastPosition ?? ofOneLog("lastPosition"),
-    // A transaction would leave out the logs that are apart.
-    transactions: logs.some(({ isApart }) => isApart) ? undefined : first.backend.transactions,
+    transactions: transactionsOfStore(logs),
     positions: positionsOf(logs, find),
     identity: Effect.map(Effect.forEach(logs, ({ backend }) => backend.identity), identityOf),
     lineage: lineageOf(logs),

@@ -175,7 +175,7 @@ const start = <Request, A, E>(
     fiber.addObserver((exit) => {
       if (Exit.isSuccess(exit)) return
       forget(lanes, lane)
-      for (const { result } of lane.waiting) Deferred.doneUnsafe(result, Exit.failCause(exit.cause))
+      for (const { result } of lane.waiting.splice(0)) Deferred.doneUnsafe(result, Exit.failCause(exit.cause))
     })
   })
 
