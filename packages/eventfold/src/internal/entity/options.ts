@@ -57,8 +57,8 @@ export interface TransactOptions<M = Metadata.Metadata> {
    * By default a transaction does as if it were `"latest"`, and saves the read where an `EntityCache` has the state: it decides on
    * that, and the append succeeds only if the state was the latest. When the append is refused, or would not prove it, the
    * transaction reads and decides as with `"latest"`: after a refusal or a defect, without events, with events that have ids of
-   * their own, and when a `transactAll` writes to some of its entities without `checkReads`. Such a decision counts as no attempt. It also reads first while other processes
-   * write to the same streams, because deciding twice takes longer.
+   * their own, and when a `transactAll` writes to some of its entities without `checkReads`. Such a decision counts as no attempt.
+   * It also reads first while other processes write to the same streams, because deciding twice takes longer.
    */
   readonly freshness?: Freshness | "assumeEmpty" | undefined
   /**
