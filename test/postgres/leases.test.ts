@@ -126,6 +126,23 @@ layer(Database.layer(), { excludeTestServices: true })("leases between processes
       assert.strictEqual((yield* store.append("many-1", Store.numbered(1))).version, 0)
     }))
 
+  // All of them take longer than the server may take for an answer, and none does by itself.
+  it.effect("thousands at once are held, and none is lost because the others are before it", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const store = yield* open({ leaseTimeout: "6 seconds" })
+      const name = yield* newName
+      const leases = yield* Effect.forEach(
+        Array.from({ length: 10_000 }, (_, n) => `${name}-${n}`),
+        (one) => hold(store, one),
+        together
+      )
+      assert.lengthOf(leases, 10_000)
+      // Another one, of which the session hears after all that it was asked before.
+      yield* hold(store, name)
+      const lost = yield* Effect.forEach(leases, ({ lost }) => Effect.forkChild(lost, { startImmediately: true }))
+      assert.isTrue(lost.every((fiber) => fiber.pollUnsafe() === undefined))
+    })))
+
   it.effect("they and the locks of categories leave one another alone, even with the same key", () =>
     Effect.gen(function*() {
       const [store, other] = [yield* open(), yield* Database.session((yield* Database.Database).url)]

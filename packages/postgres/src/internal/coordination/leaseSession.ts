@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import type { SqlError } from "effect/sql/SqlError"
 import { StoreError, Unsupported } from "eventfold/StoreError"
 import { createHash } from "node:crypto"
@@ -25,6 +26,9 @@ const heartbeatOf = (timeout: Duration.Duration) => Duration.divideUnsafe(timeou
 
 /** How long it waits for any answer. So a holder that is cut off finds out in half the time after which the server gives its leases away. */
 const answerTimeoutOf = (timeout: Duration.Duration) => Duration.divideUnsafe(timeout, 3)
+
+/** How many statements wait for their answers at a time. The server answers one after the other. */
+const maxAsked = 16
 
 /** Nothing is ever sent on it: a session that listens learns at once that its connection has ended. */
 const channel = "eventfold_lease"
@@ -89,15 +93,21 @@ export const open = Effect.fnUntraced(function*(
   /** Fails when a statement finds out that the session is lost. */
   const broken = yield* Deferred.make<never, StoreError>()
 
-  const ask = Effect.fnUntraced(function*(statement: string, parameters: ReadonlyArray<unknown> = []) {
-    const asked = yield* Effect.forkIn(pinned.queryValues(statement, parameters), statements)
-    // The timeout does not interrupt the statement itself, which would wait for the server.
-    const answer = yield* Effect.timeoutOption(Fiber.join(asked), answerTimeout)
-    if (Option.isSome(answer)) return answer.value
-    const error = lossOf(noAnswer)
-    yield* Deferred.fail(broken, error)
-    return yield* error
-  }, Effect.mapError((error: SqlError | StoreError) => error._tag === "SqlError" ? storeError("lease")(error) : error))
+  /** The time of a statement counts from when it is sent: thousands of leases at once are no silence of the server. */
+  const turns = Semaphore.makeUnsafe(maxAsked)
+  const ask = Effect.fnUntraced(
+    function*(statement: string, parameters: ReadonlyArray<unknown> = []) {
+      const asked = yield* Effect.forkIn(pinned.queryValues(statement, parameters), statements)
+      // The timeout does not interrupt the statement itself, which would wait for the server.
+      const answer = yield* Effect.timeoutOption(Fiber.join(asked), answerTimeout)
+      if (Option.isSome(answer)) return answer.value
+      const error = lossOf(noAnswer)
+      yield* Deferred.fail(broken, error)
+      return yield* error
+    },
+    Effect.mapError((error: SqlError | StoreError) => error._tag === "SqlError" ? storeError("lease")(error) : error),
+    turns.withPermits(1)
+  )
 
   const unlock = Effect.fnUntraced(function*(key: readonly [number, number]) {
     if (Deferred.isDoneUnsafe(lost)) return
