@@ -18,7 +18,7 @@ class Wrong extends Data.TaggedError("Wrong") {
 
 const whole = (name: string, least: number, description: string, value: number) =>
   Flag.Int(name).pipe(
-    Flag.withDescription(description),
+    Flag.withDescription(`${description}, ${value} by default`),
     Flag.filter((given) => given >= least, (given) => `is ${given}, and must be a whole number from ${least}`),
     Flag.withDefault(value)
   )
@@ -27,13 +27,13 @@ const command = Command.make(
   "cluster-demo",
   {
     by: Flag.Literals("by", ["kill", "stop", "freeze"]).pipe(
-      Flag.withDescription("What is done to them: SIGKILL, SIGTERM, or SIGSTOP"),
+      Flag.withDescription("What is done to a machine: SIGKILL, SIGTERM, or SIGSTOP; kill by default"),
       Flag.withDefault("kill")
     ),
-    kills: whole("kills", 1, "How many machines are killed, one after the other", 10),
+    kills: whole("kills", 1, "To how many machines it is done, one after the other", 10),
     machines: whole("machines", 2, "How many machines run", 3),
     members: whole("members", 1, "How many members the consumer's group has", 12),
-    pause: whole("pause", 0, "How many milliseconds pass between two kills", 3_000)
+    pause: whole("pause", 0, "How many milliseconds pass before the next one", 3_000)
   },
   Effect.fnUntraced(function*(options) {
     const { handled, outOfOrder, repeated, skipped, takeovers } = yield* Demo.run(options, Console.log)

@@ -92,7 +92,7 @@ export interface InstallOptions extends Postgres.LogOptions {
 export interface Options<R = never> extends InstallOptions {
   /** `host:port`, by which the other machines reach this one. Each machine has its own. */
   readonly address: string
-  /** `host:port` to listen on. Defaults to `address`; `0.0.0.0:4500` where the address is not one of this machine. */
+  /** `host:port` to listen on. Defaults to `address`. Give `0.0.0.0:4500`, for instance, where the address is not one of this machine. */
   readonly listen?: string | undefined
   /**
    * After how much silence a machine counts as gone, when its connections are still open: it is frozen, or cut off. Defaults to 6 seconds.
