@@ -55,6 +55,13 @@ export interface FoldReads {
   readonly alone: NonNullable<StoreBackend["readForFold"]>
 }
 
+/** Of one stream, which the index of streams gives in order, whatever the plan is made for. So the plan can be kept. */
+const queryOne = ({ sql }: Statements, { from, streamName }: Wanted) =>
+  sql`SELECT 1 AS index, type, data::varchar, "position", (metadata -> 'schemaVersion'::text)::varchar
+    FROM message_store.messages
+    WHERE stream_name::text = ${streamName}::text AND "position" >= ${BigInt(from)}::bigint
+    ORDER BY "position" LIMIT ${BigInt(maxMessages)}`.values as Effect.Effect<ReadonlyArray<Row>, SqlError>
+
 const byPosition = (a: Row, b: Row): number => a[3] < b[3] ? -1 : a[3] > b[3] ? 1 : 0
 
 /** The rows of each of the streams. A server may give them in any order, and nearly always gives them in this one. */
@@ -78,9 +85,9 @@ const pageOf = ({ parseJson }: Statements, rows: ReadonlyArray<Row>): FoldPage |
 }
 
 /**
- * A request goes with the next statement, at once where none is under way: it never waits for company. The statement is sent after all
- * whom it answers have asked, so what they get is the latest. When it fails, each of them asks by itself. The statements end with the
- * current scope.
+ * A request that finds no statement under way has one of its own, at once. The others go with the next statement: none waits for
+ * company. A statement is sent after all whom it answers have asked, so what they get is the latest. When it fails, each of them asks by
+ * itself. The statements end with the current scope.
  */
 export const make = Effect.fnUntraced(function*(statements: Statements) {
   const scope = yield* Effect.scope
@@ -122,7 +129,21 @@ export const make = Effect.fnUntraced(function*(statements: Statements) {
     })
   })
 
-  const together = (wanted: Wanted): Effect.Effect<ReadonlyArray<Row>, SqlError> =>
+  /** In the place of a group, so that those who come meanwhile make one. */
+  const first = (wanted: Wanted): Effect.Effect<ReadonlyArray<Row>, SqlError> =>
+    Effect.uninterruptibleMask((restore) => {
+      groups += 1
+      return Effect.ensuring(
+        restore(statements.bound.statement(queryOne(statements, wanted))),
+        Effect.suspend(() => {
+          if (waiting.length > 0) return start
+          groups -= 1
+          return Effect.void
+        })
+      )
+    })
+
+  const inGroup = (wanted: Wanted): Effect.Effect<ReadonlyArray<Row>, SqlError> =>
     Effect.uninterruptibleMask((restore) => {
       const entry: Entry = { ...wanted, result: Deferred.makeUnsafe() }
       waiting.push(entry)
@@ -137,8 +158,10 @@ export const make = Effect.fnUntraced(function*(statements: Statements) {
       return Effect.andThen(start, result)
     })
 
+  const together = (wanted: Wanted) => Effect.suspend(() => groups === 0 ? first(wanted) : inGroup(wanted))
+
   const alone = (wanted: Wanted): Effect.Effect<ReadonlyArray<Row>, StoreError> =>
-    Effect.map(statements.query("readStream", query(statements, [wanted])), (rows) => byStream(rows, 1)[0] ?? [])
+    statements.query("readStream", queryOne(statements, wanted))
 
   const paged = (rows: Effect.Effect<ReadonlyArray<Row>, StoreError>) =>
     Effect.map(rows, (rows) => pageOf(statements, rows))
