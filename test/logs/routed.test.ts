@@ -18,6 +18,7 @@ import * as Entity from "eventfold/Entity"
 import * as EntityCache from "eventfold/EntityCache"
 import { nextId } from "eventfold/Message"
 import { MessageStore } from "eventfold/MessageStore"
+import * as PositionStore from "eventfold/PositionStore"
 import * as ReadModel from "eventfold/ReadModel"
 import { StoreError, Unsupported, WrongExpectedVersion } from "eventfold/StoreError"
 import * as Streams from "eventfold/Streams"
@@ -92,6 +93,27 @@ const deposit = (category: typeof NearAccount, amount: number) =>
   category.append("1", category.events.Deposited({ amount }))
 
 layer(Opened.layer, { excludeTestServices: true })("categories in several logs", (it) => {
+  it.effect("a consumer on the store and one in its log are not at work at the same time", () =>
+    Effect.gen(function*() {
+      const { open, routed, store } = yield* Opened
+      for (const log of names) {
+        const category = `${log}Lease`
+        const inLog = yield* open(log)
+        const lease = PositionStore.leaseName({ category, consumerId: "one" })
+        yield* Effect.scoped(Effect.gen(function*() {
+          assert.isTrue(Option.isSome(yield* store.lease(lease)))
+          assert.isTrue(Option.isNone(yield* inLog.lease(lease)))
+        }))
+        yield* Effect.scoped(Effect.gen(function*() {
+          const held = yield* routed.inLog(log)(MessageStore.use((store) => store.lease(lease)))
+          assert.isTrue(Option.isSome(held))
+          assert.isTrue(Option.isNone(yield* store.lease(lease)))
+        }))
+      }
+      // Of no category that a log has.
+      assert.isTrue(Option.isSome(yield* Effect.scoped(store.lease("consumer of something"))))
+    }))
+
   it.effect("a stream is in the log of its category, with its commands and snapshots", () =>
     Effect.gen(function*() {
       const { open, store } = yield* Opened

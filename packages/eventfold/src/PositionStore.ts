@@ -127,6 +127,25 @@ export const keyOf = (name: string): Option.Option<Key> =>
     })
   )
 
+const leasePrefix = "consumer "
+
+/**
+ * The name of the lease that a process needs to write the positions of a key: {@link streamName} after `consumer `.
+ *
+ * @since 0.1.0
+ * @category naming
+ */
+export const leaseName = (key: Key): string => `${leasePrefix}${streamName(key)}`
+
+/**
+ * The key of the positions that a lease is for: the inverse of {@link leaseName}. None for any other lease.
+ *
+ * @since 0.1.0
+ * @category naming
+ */
+export const keyOfLease = (name: string): Option.Option<Key> =>
+  name.startsWith(leasePrefix) ? keyOf(name.slice(leasePrefix.length)) : Option.none()
+
 const type = "Recorded"
 const Data = Schema.Struct({ position: Schema.Int, groupSize: Schema.optionalKey(Schema.Int) })
 const decode = Schema.decodeUnknownEffect(Data)

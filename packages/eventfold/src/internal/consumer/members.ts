@@ -2,7 +2,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { MessageStore } from "../../MessageStore.ts"
-import { type Key, PositionStore, streamName } from "../../PositionStore.ts"
+import { type Key, PositionStore } from "../../PositionStore.ts"
 import { StoreError } from "../../StoreError.ts"
 import * as StreamName from "../../StreamName.ts"
 import * as InProcess from "../store/inProcess.ts"
@@ -56,9 +56,6 @@ export const keysOf = (
   group === undefined
     ? [{ category, consumerId }]
     : group.members.toSorted((a, b) => a - b).map((member) => ({ category, consumerId, member }))
-
-/** The name of the lease that a process needs to write a position. */
-export const leaseName = (key: Key): string => `consumer ${streamName(key)}`
 
 /** Member 0 is in every group, so it tells the size under which other processes run the group. */
 const checkGroupSize = Effect.fnUntraced(

@@ -12,7 +12,7 @@ import type * as Scope from "effect/Scope"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import type * as Placement from "../../Placement.ts"
-import type { Key } from "../../PositionStore.ts"
+import { type Key, leaseName } from "../../PositionStore.ts"
 import * as Lifecycle from "../processor/lifecycle.ts"
 import { retryOutages } from "../processor/outage.ts"
 import * as PollPause from "../processor/pollPause.ts"
@@ -62,7 +62,7 @@ const withMembers = <E, R>(consumer: Consumer<E, R>, members: ReadonlyArray<Memb
 
 /** The name of a consumer as a placement knows it: that of its positions, without a member. */
 const readerOf = ({ category, id: consumerId }: Consumer<unknown, unknown>): string =>
-  Members.leaseName({ category, consumerId })
+  leaseName({ category, consumerId })
 
 export const make = Effect.fnUntraced(function*<E, R>(
   consumer: Consumer<E, R>,
@@ -107,7 +107,7 @@ export const make = Effect.fnUntraced(function*<E, R>(
     const tried = yield* Effect.forEach(members, (member) => {
       const key = keys.get(member)
       return key === undefined ? Effect.succeedNone : Effect.map(
-        retryOutages(subject)(store.lease(Members.leaseName(key))),
+        retryOutages(subject)(store.lease(leaseName(key))),
         Option.map((held) => ({ member, held }))
       )
     })

@@ -1,10 +1,9 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { MessageStore } from "../../MessageStore.ts"
-import { PositionStore } from "../../PositionStore.ts"
+import { leaseName, PositionStore } from "../../PositionStore.ts"
 import type { Consumer } from "./definition.ts"
 import { ConsumerIsRunning } from "./errors.ts"
-import { leaseName } from "./members.ts"
 import { membersOf, nextOf, recorded, type StoredMember } from "./progress.ts"
 import { endOf } from "./startPosition.ts"
 

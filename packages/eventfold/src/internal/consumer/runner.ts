@@ -3,6 +3,7 @@ import * as Option from "effect/Option"
 import type { RunningStatus } from "../../ConsumerStatus.ts"
 import type { MessageStore, ReadCategoryError } from "../../MessageStore.ts"
 import { Placement } from "../../Placement.ts"
+import { leaseName } from "../../PositionStore.ts"
 import * as Lifecycle from "../processor/lifecycle.ts"
 import { ofConsumer } from "../processor/subject.ts"
 import type { Consumer } from "./definition.ts"
@@ -48,7 +49,7 @@ const offering = Effect.fnUntraced(function*<E, R>(
 
   const untilLost = Effect.gen(function*() {
     const session = lifecycle.start(Session.make(consumer, startAfter, lifecycle.activity), details)
-    yield* lifecycle.whileLeased(keys.map(Members.leaseName), Effect.flatMap(session, ({ run }) => run))
+    yield* lifecycle.whileLeased(keys.map(leaseName), Effect.flatMap(session, ({ run }) => run))
     yield* lifecycle.current()?.abandon ?? Effect.void
   })
 

@@ -16,6 +16,7 @@ import type {
   Transactions
 } from "eventfold/StoreBackend"
 
+import * as PositionStore from "eventfold/PositionStore"
 import { isCheck } from "eventfold/StoreBackend"
 import { DuplicateMessageId, StoreError, Unsupported } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
@@ -414,8 +415,13 @@ export const make = (routes: Routes): StoreBackend => {
     lineage: lineageOf(logs),
     listing: mergeListings(logs, (category) => find("listing", category)),
     streams: streamsOf(logs, find),
-    // One place for the names, whatever they are about.
-    lease: first.backend.lease,
+    // That of a consumer is where its position is, and where a program takes it that runs the consumer in the log by itself. Others have one
+    // place for their names, whatever they are about.
+    lease: (name) => {
+      const log = Option.map(PositionStore.keyOfLease(name), ({ category }) => find("lease", category))
+      const { backend } = Option.isSome(log) && !(log.value instanceof StoreError) ? log.value : first
+      return backend.lease(name)
+    },
     watch: (wake) => Effect.forEach(logs, ({ backend }) => backend.watch?.(wake) ?? Effect.void, { discard: true })
   }
 }
