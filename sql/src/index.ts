@@ -39,7 +39,7 @@ export interface SqlFile {
 }
 
 /**
- * A file of this package can't be read, so the package is incomplete: install it again.
+ * A file of this package can't be read: the package is incomplete, or was bundled into a program without its files.
  *
  * @category errors
  * @since 0.1.0
@@ -49,7 +49,8 @@ export class SqlFileError extends Data.TaggedError("SqlFileError")<{
   readonly cause: unknown
 }> {
   override get message() {
-    return `Can't read ${this.path} of @eventfold/sql`
+    return `Can't read ${this.path} of @eventfold/sql: the package is incomplete, or the program is a bundle, which has no files of ` +
+      "packages and can't install. `npx @eventfold/cli install` can"
   }
 }
 

@@ -19,7 +19,7 @@ class Wrong extends Data.TaggedError("Wrong") {
 const whole = (name: string, least: number, description: string, value: number) =>
   Flag.Int(name).pipe(
     Flag.withDescription(`${description}, ${value} by default`),
-    Flag.filter((given) => given >= least, (given) => `is ${given}, and must be a whole number from ${least}`),
+    Flag.filter((given) => given >= least, () => `a whole number from ${least}`),
     Flag.withDefault(value)
   )
 

@@ -319,6 +319,7 @@ for (const server of inject("postgres")) {
           assert.deepStrictEqual(after, [before[0], [], before[2]])
           const missing = yield* Effect.flip(Effect.scoped(Store.open(url, { schema: "shop_eu" })))
           assert.include(missing.message, "log shop_eu: the database has no schema shop_eu:")
+          assert.include(missing.message, "`npx @eventfold/cli install --schema shop_eu`")
           assert.strictEqual(yield* Effect.scoped(Effect.flatMap(Store.open(url), (store) => store.lastPosition)), 0)
         }).pipe(Effect.provide(Database.client(url)))
       }))

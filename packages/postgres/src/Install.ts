@@ -425,13 +425,14 @@ export const whyUnusable = (
   if (schema !== undefined && isCurrent(schema) && schema.oldestClient <= schemaVersion) return undefined
   const { isDefault, names } = Log.logOf(sql)
   const database = describeDatabase(sql.config)
+  const log = isDefault ? {} : { log: names.messageStore }
   return new OpenError({
     database: isDefault ? database : `${database}, log ${names.messageStore}`,
     reason: schema === undefined
-      ? new SchemaMissing({ schema: names[missing] })
+      ? new SchemaMissing({ schema: names[missing], ...log })
       : isCurrent(schema)
       ? new SchemaTooNew({ installed: schema.version, oldestServed: schema.oldestClient, library: schemaVersion })
-      : new SchemaOutdated({ installed: schema.version, required: schemaVersion })
+      : new SchemaOutdated({ installed: schema.version, required: schemaVersion, ...log })
   })
 }
 

@@ -5,11 +5,11 @@
  */
 import * as Schema from "effect/Schema"
 
-const install =
-  "install it with `npx @eventfold/cli install`, with `Postgres.install`, or with the layer's option `install: true`"
-
-const upgrade =
-  "upgrade it with `npx @eventfold/cli upgrade`, with `Postgres.install`, or with the layer's option `install: true`"
+/** What to do about schemas, of the default log or of one with a name. */
+const remedy = (what: "install" | "upgrade", log: string | undefined): string => {
+  const [option, argument] = log === undefined ? ["", ""] : [` --schema ${log}`, `({ schema: "${log}" })`]
+  return `${what} it with \`npx @eventfold/cli ${what}${option}\`, with \`Postgres.install${argument}\`, or with the layer's option \`install: true\``
+}
 
 /**
  * The URL is not a PostgreSQL URL, names no user, or has a parameter that can't be as it is. The message does not repeat the URL,
@@ -174,9 +174,13 @@ export class PermissionDenied
  * @since 0.1.0
  * @category errors
  */
-export class SchemaMissing extends Schema.TaggedError<SchemaMissing>()("SchemaMissing", { schema: Schema.String }) {
+export class SchemaMissing extends Schema.TaggedError<SchemaMissing>()("SchemaMissing", {
+  schema: Schema.String,
+  /** The log, as the option `schema` names it; absent when it is the default log. */
+  log: Schema.optionalKey(Schema.String)
+}) {
   override get message(): string {
-    return `the database has no schema ${this.schema}: ${install}`
+    return `the database has no schema ${this.schema}: ${remedy("install", this.log)}`
   }
 }
 
@@ -188,10 +192,14 @@ export class SchemaMissing extends Schema.TaggedError<SchemaMissing>()("SchemaMi
  */
 export class SchemaOutdated extends Schema.TaggedError<SchemaOutdated>()("SchemaOutdated", {
   installed: Schema.Int,
-  required: Schema.Int
+  required: Schema.Int,
+  /** The log, as the option `schema` names it; absent when it is the default log. */
+  log: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
-    return `the eventfold schema is at version ${this.installed}, and version ${this.required} is needed: ${upgrade}`
+    return `the eventfold schema is at version ${this.installed}, and version ${this.required} is needed: ${
+      remedy("upgrade", this.log)
+    }`
   }
 }
 
