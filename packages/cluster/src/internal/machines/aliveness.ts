@@ -51,7 +51,12 @@ export const hold = Effect.fnUntraced(function*(
   )
   // What can hold no leases at all is known at once.
   yield* Effect.scoped(store.lease(`${leaseOf(address)} can be held`))
-  return Option.as(yield* Effect.timeoutOption(held.await, addressLimit), held)
+  const told = Effect.logInfo("machine waits: another one has its address, or had it a moment ago").pipe(
+    Effect.annotateLogs({ address }),
+    Effect.delay("1 second"),
+    Effect.andThen(Effect.never)
+  )
+  return Option.as(yield* Effect.timeoutOption(Effect.raceFirst(held.await, told), addressLimit), held)
 })
 
 /** A storage of runners that lists only machines that are there, and says which ones these are each time it is asked. */
