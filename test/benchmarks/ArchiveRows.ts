@@ -86,6 +86,7 @@ const copyingIn = writing(Effect.fnUntraced(function*({ url }, _, client) {
 export const rows: ReadonlyArray<Row<Databases>> = [
   {
     name: "export",
+    slow: true,
     description: "a whole store as lines of JSON, with checksums, not compressed",
     unit: "messages/s",
     millis: 1_000,
@@ -95,6 +96,7 @@ export const rows: ReadonlyArray<Row<Databases>> = [
   },
   {
     name: "import",
+    slow: true,
     description: "50,000 messages with their positions and times into an empty store",
     unit: "messages/s",
     warmUp: 3_000,
@@ -103,6 +105,7 @@ export const rows: ReadonlyArray<Row<Databases>> = [
   },
   {
     name: "verify",
+    slow: true,
     description: "everything that Verify looks at, in a whole store",
     unit: "messages/s",
     millis: 1_000,

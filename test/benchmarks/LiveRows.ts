@@ -46,6 +46,7 @@ const follow = (count: number): Side<Databases> =>
 export const rows: ReadonlyArray<Row<Databases>> = [
   {
     name: "live",
+    slow: true,
     description:
       `from an append to ${
         clients.toLocaleString("en")

@@ -58,6 +58,8 @@ export const consumed: Dataset = of("consumed", 500, 100)
 export const consumedByEmmett: Dataset = of("consumed", 50, 20)
 /** For transactions, which add to it: so many streams that each stays short. */
 export const wallet: Dataset = of("wallet", 2_000, 20)
+/** The same for a side that reads its streams, beside one that makes them longer faster. */
+export const purse: Dataset = of("purse", 2_000, 20)
 /** For folds. */
 export const savings: Dataset = of("savings", 100, 100)
 

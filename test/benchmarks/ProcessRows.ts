@@ -33,6 +33,7 @@ const together = (children: ReadonlyArray<Child<number>>): Round => (millis) =>
 
 const row = (name: string, description: string, several: ReadonlyArray<ReadonlyArray<string>>): Row<Databases> => ({
   name: `processes-${name}`,
+  slow: true,
   description,
   unit: "messages/s",
   millis: 500,

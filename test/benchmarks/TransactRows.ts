@@ -11,7 +11,7 @@ import { append, counter, repeatedlyAsync } from "./AppendRows.ts"
 import { Databases } from "./Databases.ts"
 import * as Emmett from "./Emmett.ts"
 import * as MessageDbClient from "./MessageDbClient.ts"
-import { account, eventOf, idOf, streamNameOf, wallet } from "./Messages.ts"
+import { account, type Dataset, eventOf, idOf, purse, streamNameOf, wallet } from "./Messages.ts"
 import { amountOf, entityOf, evolve, initial, type State } from "./ReadRows.ts"
 import { repeatedly, type Round, type Row, type Side } from "./Rounds.ts"
 
@@ -19,16 +19,17 @@ const callers = 64
 
 interface Options {
   readonly cache?: "default" | "latest" | undefined
+  readonly dataset?: Dataset | undefined
   /** Whether all callers decide on one stream. */
   readonly isHot?: boolean | undefined
 }
 
 /** Each transaction adds an event to its stream, and the streams take turns unless there is one. */
-const ours = ({ cache: freshness, isHot = false }: Options = {}): Side<Databases> =>
+const ours = ({ cache: freshness, dataset = wallet, isHot = false }: Options = {}): Side<Databases> =>
   Effect.gen(function*() {
     const { load, store } = yield* (yield* Databases).ours
-    yield* load(wallet)
-    const entity = entityOf(wallet)
+    yield* load(dataset)
+    const entity = entityOf(dataset)
     const cache = freshness === undefined
       ? Context.empty()
       : yield* Layer.build(EntityCache.layer({ capacity: 10_000 }))
@@ -37,7 +38,7 @@ const ours = ({ cache: freshness, isHot = false }: Options = {}): Side<Databases
     const options = freshness === "latest" ? { freshness } : {}
     const transact = () => {
       const n = next()
-      return entity.transact(isHot ? "hot" : idOf(wallet, n), () => eventOf(wallet, n), options)
+      return entity.transact(isHot ? "hot" : idOf(dataset, n), () => eventOf(dataset, n), options)
     }
     const round: Round = (millis) => Effect.provideContext(repeatedly(millis, transact, callers), context)
     return round
@@ -103,7 +104,7 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     warmUp: 3_000,
     ours: ours({ cache: "default" }),
     peers: [
-      { name: "eventfold, not cached", budget: 4, side: ours() },
+      { name: "eventfold, not cached", budget: 4, side: ours({ dataset: purse }) },
       { name: "the same, asking for the latest", side: ours({ cache: "latest" }) }
     ]
   },
