@@ -152,7 +152,15 @@ export const tests = (it: Vitest.MethodsNonLive<Environment>): void => {
         await page.keyboard.press("Enter")
         await page.locator("tr[aria-current]").getByText(named.format(readings / 2), { exact: true }).waitFor()
         await page.getByRole("link", { name: "oldest first" }).click()
+        // A key is for what is shown.
+        await page.getByRole("link", { name: "newest first" }).waitFor()
+        await page.locator("tbody tr").first().waitFor()
+        const shown = await page.locator("tbody tr").first().textContent()
         await page.keyboard.press("n")
+        await page.waitForFunction((text) => {
+          const now = document.querySelector("tbody tr")?.textContent
+          return now != null && now !== text
+        }, shown)
         await page.keyboard.press("j")
         await page.keyboard.press("Enter")
         await page.getByRole("heading", { level: 1, name: "Read" }).waitFor()
