@@ -42,12 +42,14 @@ const open = Effect.gen(function*() {
     return (yield* proxy.roundTrips) - before - 30
   })
   const quiet = Effect.repeat(meanwhile, { until: (count) => count === 0 })
-  /** Asserts that the effect costs so many, and that no more come after it. */
-  const costs = Effect.fnUntraced(function*<A, E, R>(count: number, effect: Effect.Effect<A, E, R>) {
+  /** Asserts that the effect costs so many, `spare` more at most, and that no more come after it. */
+  const costs = Effect.fnUntraced(function*<A, E, R>(count: number, effect: Effect.Effect<A, E, R>, spare = 0) {
     const before = yield* proxy.roundTrips
     yield* effect
     yield* became(before + count)
-    assert.strictEqual((yield* proxy.roundTrips) - before + (yield* meanwhile), count)
+    const taken = (yield* proxy.roundTrips) - before + (yield* meanwhile)
+    assert.isAtMost(taken, count + spare)
+    assert.isAtLeast(taken, count)
   })
   return { proxy, store, write, costs, quiet }
 })
@@ -107,14 +109,16 @@ layer(Database.layer(), { excludeTestServices: true })("a consumer's round trips
       const come = (count: number, total: number) => Effect.andThen(write("coming", count), handled(total))
       yield* come(1, 1)
       yield* quiet
-      yield* costs(1, come(98, 99))
-      yield* costs(2, come(1, 100))
-      yield* costs(1, come(99, 199))
-      yield* costs(2, come(1, 200))
-      yield* costs(1, come(3, 203))
+      // A wake-up is a hint: on a busy machine a write may give two of them, and so a read that finds nothing.
+      const spare = 1
+      yield* costs(1, come(98, 99), spare)
+      yield* costs(2, come(1, 100), spare)
+      yield* costs(1, come(99, 199), spare)
+      yield* costs(2, come(1, 200), spare)
+      yield* costs(1, come(3, 203), spare)
       yield* costs(1, TestClock.adjust("10 seconds"))
       yield* costs(0, TestClock.adjust("10 seconds"))
-      yield* costs(1, come(3, 206))
+      yield* costs(1, come(3, 206), spare)
       yield* costs(1, Fiber.interrupt(fiber))
     }).pipe(withTestClock))
 
