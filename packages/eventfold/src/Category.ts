@@ -28,9 +28,10 @@ import {
   type DefinitionServices,
   type Fields
 } from "./internal/category/eventDefinition.ts"
+import type { FoldEvent } from "./internal/category/foldEvent.ts"
 import { idCodec } from "./internal/category/idCodec.ts"
 import type { Misfit } from "./internal/category/jsonCodec.ts"
-import { type FoldEvent, messageCodec, type UntypedEvent } from "./internal/category/messageCodec.ts"
+import { messageCodec, type UntypedEvent } from "./internal/category/messageCodec.ts"
 import * as Eager from "./internal/runtime/eagerLoop.ts"
 import { isDeleted, type Message, type RecordedMessage } from "./Message.ts"
 import * as MessageStore from "./MessageStore.ts"

@@ -7,6 +7,7 @@ import * as Metadata from "../../Metadata.ts"
 import type { FoldMessage } from "../../StoreBackend.ts"
 import * as Eager from "../runtime/eagerLoop.ts"
 import type { EventCodec } from "./eventCodec.ts"
+import type { FoldEvent } from "./foldEvent.ts"
 import type { RecordedIds } from "./idCodec.ts"
 import { jsonCodec, type Misfit, unlikeItsSchema } from "./jsonCodec.ts"
 
@@ -49,12 +50,6 @@ export interface MessageCodec<R> {
    * fit, it may stand for a deletion, its decoding has effects, or its metadata has a schema.
    */
   readonly decodeForFold: (message: FoldMessage) => Option.Option<FoldEvent> | undefined
-}
-
-/** What a step of a fold gets of an event. */
-export interface FoldEvent {
-  readonly type: string
-  readonly data: unknown
 }
 
 interface FieldSchemas<R> {

@@ -6,7 +6,7 @@ import { deletion, isDeleted, type RecordedMessage } from "../../Message.ts"
 import { MessageStore } from "../../MessageStore.ts"
 import type { FoldMessage } from "../../StoreBackend.ts"
 import type { StreamName } from "../../StreamName.ts"
-import type { FoldEvent } from "../category/messageCodec.ts"
+import type { FoldEvent } from "../category/foldEvent.ts"
 import * as Eager from "../runtime/eagerLoop.ts"
 import * as InProcess from "../store/inProcess.ts"
 
