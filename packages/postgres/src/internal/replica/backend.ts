@@ -79,7 +79,6 @@ export const make = (
   const seen = Effect.sync(following.seen)
   // Also when it fails: a conflict is with something that the next read has to see.
   const writing: Writing = (write) => Effect.onExit(write, () => backend.transactions?.afterCommit(seen) ?? seen)
-
   // A message that the primary has shown, in a list or at its position, must be there for who then reads its stream.
   const looking: Looking = (look) => Effect.tap(look, () => seen)
 

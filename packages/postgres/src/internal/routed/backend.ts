@@ -6,6 +6,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
+import * as PositionStore from "eventfold/PositionStore"
 import type {
   AppendResult,
   EncodedAppend,
@@ -15,8 +16,6 @@ import type {
   StoreIdentity,
   Transactions
 } from "eventfold/StoreBackend"
-
-import * as PositionStore from "eventfold/PositionStore"
 import { isCheck } from "eventfold/StoreBackend"
 import { DuplicateMessageId, StoreError, Unsupported } from "eventfold/StoreError"
 import * as StreamName from "eventfold/StreamName"
@@ -78,7 +77,7 @@ const makeFind = ({ logs, of }: Routes) => {
 /** The appends of one log, with their places among all. */
 interface Part {
   readonly log: RoutedLog
-  readonly appends: Array<EncodedAppend>
+  readonly appends: Arr.NonEmptyArray<EncodedAppend>
   readonly places: Array<number>
 }
 
@@ -88,10 +87,13 @@ const partsOf = (find: ReturnType<typeof makeFind>, appends: ReadonlyArray<Encod
   for (const [place, append] of appends.entries()) {
     const log = find("writeAll", append.streamName)
     if (log instanceof StoreError) return log
-    const part: Part = parts.get(log.name) ?? { log, appends: [], places: [] }
-    part.appends.push(append)
-    part.places.push(place)
-    parts.set(log.name, part)
+    const part = parts.get(log.name)
+    if (part === undefined) {
+      parts.set(log.name, { log, appends: [append], places: [place] })
+    } else {
+      part.appends.push(append)
+      part.places.push(place)
+    }
   }
   return [...parts.values()].toSorted((a, b) => a.log.name < b.log.name ? -1 : 1)
 }
@@ -152,35 +154,52 @@ const transactionsOfStore = (logs: Routes["logs"]): StoreBackend["transactions"]
     : transactions
 }
 
-/** Refuses a write to a log that the caller's transaction could not undo. */
-const makeGuard = (logs: Routes["logs"]) => {
-  const transactions = transactionsOf(logs)
-  return <A, E>(
-    operation: string,
-    { isApart, name }: RoutedLog,
-    write: Effect.Effect<A, E>
-  ): Effect.Effect<A, E | StoreError> =>
-    isApart && transactions !== undefined
-      ? Effect.contextWith((context: Context.Context<never>): Effect.Effect<A, E | StoreError> =>
-        transactions.isActive(context) ? Effect.fail(noTransaction(operation, name)) : write
-      )
-      : write
+/** Does something in the log that the name of a stream or of a category is in. */
+type In = <A, E>(
+  operation: string,
+  name: string,
+  use: (backend: StoreBackend) => Effect.Effect<A, E>
+) => Effect.Effect<A, E | StoreError>
+
+/** The ways to the log of a name. */
+interface Routing {
+  readonly find: ReturnType<typeof makeFind>
+  readonly at: In
+  /** For writes: fails in a transaction of the caller that could not undo them. */
+  readonly writeAt: In
+}
+
+const makeRouting = (routes: Routes): Routing => {
+  const find = makeFind(routes)
+  const transactions = transactionsOf(routes.logs)
+  const at: In = (operation, name, use) => {
+    const log = find(operation, name)
+    return log instanceof StoreError ? Effect.fail(log) : use(log.backend)
+  }
+  return {
+    find,
+    at,
+    writeAt: <A, E>(operation: string, name: string, use: (backend: StoreBackend) => Effect.Effect<A, E>) => {
+      const log = find(operation, name)
+      if (log instanceof StoreError) return Effect.fail(log)
+      const write = use(log.backend)
+      return log.isApart && transactions !== undefined
+        ? Effect.contextWith((context: Context.Context<never>): Effect.Effect<A, E | StoreError> =>
+          transactions.isActive(context) ? Effect.fail(noTransaction(operation, log.name)) : write
+        )
+        : write
+    }
+  }
 }
 
 const writesOf = (
   { logs, retry }: Routes,
-  find: ReturnType<typeof makeFind>
+  { find, writeAt }: Routing
 ): Pick<StoreBackend, "append" | "writeAll"> => {
   const transactions = transactionsOf(logs)
 
-  const unlessInTransaction = makeGuard(logs)
-
-  const append: StoreBackend["append"] = (request) => {
-    const log = find("append", request.streamName)
-    return log instanceof StoreError
-      ? Effect.fail(log)
-      : unlessInTransaction("append", log, log.backend.append(request))
-  }
+  const append: StoreBackend["append"] = (request) =>
+    writeAt("append", request.streamName, (backend) => backend.append(request))
 
   /** In one transaction of the client. Its ids make it safe to send again. */
   const together = (
@@ -211,7 +230,8 @@ const writesOf = (
     const [first, ...others] = parts
     if (first === undefined) return Effect.succeed([])
     if (others.length === 0) {
-      return unlessInTransaction("writeAll", first.log, first.log.backend.writeAll(appends))
+      const [{ streamName }] = first.appends
+      return writeAt("writeAll", streamName, (backend) => backend.writeAll(appends))
     }
     if (transactions?.run === undefined || parts.some(({ log: { isApart } }) => isApart)) {
       return Effect.fail(
@@ -240,31 +260,16 @@ const writesOf = (
 }
 
 /** The rows of all logs, those of one after those of another. */
-const positionsOf = (
-  logs: Routes["logs"],
-  find: ReturnType<typeof makeFind>
-): Positions | undefined => {
+const positionsOf = (logs: Routes["logs"], { at, find, writeAt }: Routing): Positions | undefined => {
   const all = logs.flatMap(({ backend: { positions }, name }) => positions === undefined ? [] : [{ name, positions }])
   if (all.length < logs.length) return undefined
-  const at = <A>(
-    operation: string,
-    category: string,
-    use: (positions: Positions) => Effect.Effect<A, StoreError>
-  ): Effect.Effect<A, StoreError> => {
-    const log = find(operation, category)
-    if (log instanceof StoreError) return Effect.fail(log)
-    return log.backend.positions === undefined ? ofOneLog(operation) : use(log.backend.positions)
-  }
-  const unlessInTransaction = makeGuard(logs)
+  const get = "PositionStore.get"
+  const put = "PositionStore.put"
   return {
-    get: (key, streamName) => at("PositionStore.get", key.category, (positions) => positions.get(key, streamName)),
-    put: (key, position) => {
-      const operation = "PositionStore.put"
-      const log = find(operation, key.category)
-      return log instanceof StoreError
-        ? Effect.fail(log)
-        : unlessInTransaction(operation, log, at(operation, key.category, (positions) => positions.put(key, position)))
-    },
+    get: (key, streamName) =>
+      at(get, key.category, ({ positions }) => positions?.get(key, streamName) ?? ofOneLog(get)),
+    put: (key, position) =>
+      writeAt(put, key.category, ({ positions }) => positions?.put(key, position) ?? ofOneLog(put)),
     list: Effect.fnUntraced(function*(after, limit) {
       const log = after === undefined ? undefined : find("PositionStore.list", after.category)
       if (log instanceof StoreError) return yield* log
@@ -306,31 +311,18 @@ const lineageOf = (logs: ReadonlyArray<RoutedLog>): StoreBackend["lineage"] => {
 }
 
 /** The operations on streams, each in the log of its category. */
-const streamsOf = (
-  logs: Routes["logs"],
-  find: ReturnType<typeof makeFind>
-): StoreBackend["streams"] => {
+const streamsOf = (logs: Routes["logs"], routing: Routing): StoreBackend["streams"] => {
   type Streams = NonNullable<StoreBackend["streams"]>
   const all = logs.flatMap(({ backend: { streams } }) => streams === undefined ? [] : [streams])
   if (all.length < logs.length) return undefined
-  const at = <A, E>(
-    operation: string,
-    name: string,
-    use: (streams: Streams) => Effect.Effect<A, E>
-  ): Effect.Effect<A, E | StoreError> => {
-    const log = find(operation, name)
-    if (log instanceof StoreError) return Effect.fail(log)
-    return log.backend.streams === undefined ? ofOneLog(operation) : use(log.backend.streams)
-  }
-  const unlessInTransaction = makeGuard(logs)
-  const write = <A, E>(
-    operation: string,
-    name: string,
-    use: (streams: Streams) => Effect.Effect<A, E>
-  ): Effect.Effect<A, E | StoreError> => {
-    const log = find(operation, name)
-    return log instanceof StoreError ? Effect.fail(log) : unlessInTransaction(operation, log, at(operation, name, use))
-  }
+  const by = (within: In) => <A, E>(operation: string, name: string, use: (streams: Streams) => Effect.Effect<A, E>) =>
+    within(
+      operation,
+      name,
+      ({ streams }): Effect.Effect<A, E | StoreError> => streams === undefined ? ofOneLog(operation) : use(streams)
+    )
+  const at = by(routing.at)
+  const write = by(routing.writeAt)
   return {
     add: (stream, attributes, isNewId) =>
       write("Streams.add", stream.category, (streams) => streams.add(stream, attributes, isNewId)),
@@ -359,17 +351,9 @@ const streamsOf = (
 export const make = (routes: Routes): StoreBackend => {
   const { logs } = routes
   const [first] = logs
-  const find = makeFind(routes)
-  const { append, writeAll } = writesOf(routes, find)
-
-  const at = <A, E>(
-    operation: string,
-    name: string,
-    use: (backend: StoreBackend) => Effect.Effect<A, E>
-  ): Effect.Effect<A, E | StoreError> => {
-    const log = find(operation, name)
-    return log instanceof StoreError ? Effect.fail(log) : use(log.backend)
-  }
+  const routing = makeRouting(routes)
+  const { at, find } = routing
+  const { append, writeAll } = writesOf(routes, routing)
 
   /** The only log of these categories, when they have one. */
   const onlyLog = (operation: string, categories: ReadonlyArray<string> | undefined): RoutedLog | undefined => {
@@ -410,11 +394,11 @@ export const make = (routes: Routes): StoreBackend => {
     messageAt: (position) => onlyLog("messageAt", undefined)?.backend.messageAt(position) ?? ofOneLog("messageAt"),
     lastPosition: onlyLog("lastPosition", undefined)?.backend.lastPosition ?? ofOneLog("lastPosition"),
     transactions: transactionsOfStore(logs),
-    positions: positionsOf(logs, find),
+    positions: positionsOf(logs, routing),
     identity: Effect.map(Effect.forEach(logs, ({ backend }) => backend.identity), identityOf),
     lineage: lineageOf(logs),
     listing: mergeListings(logs, (category) => find("listing", category)),
-    streams: streamsOf(logs, find),
+    streams: streamsOf(logs, routing),
     // That of a consumer is where its position is, and where a program takes it that runs the consumer in the log by itself. Others have one
     // place for their names, whatever they are about.
     lease: (name) => {

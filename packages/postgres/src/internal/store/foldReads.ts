@@ -13,6 +13,7 @@ import type { StreamName } from "eventfold/StreamName"
 import type { Places } from "../client/independence.ts"
 import type { Statements } from "../client/statements.ts"
 import { bigints, texts } from "../client/wireValues.ts"
+import { withdraw } from "./groupCommit.ts"
 
 /** How many streams a statement reads at most. More take no less time each. */
 const maxStreams = 32
@@ -147,11 +148,7 @@ export const make = Effect.fnUntraced(function*(statements: Statements) {
     Effect.uninterruptibleMask((restore) => {
       const entry: Entry = { ...wanted, result: Deferred.makeUnsafe() }
       waiting.push(entry)
-      const result = Effect.onInterrupt(restore(Deferred.await(entry.result)), () =>
-        Effect.sync(() => {
-          const index = waiting.indexOf(entry)
-          if (index !== -1) waiting.splice(index, 1)
-        }))
+      const result = Effect.onInterrupt(restore(Deferred.await(entry.result)), () => withdraw(waiting, entry))
       // One that is about to begin takes this one along.
       if (groups === maxGroups) return result
       groups += 1

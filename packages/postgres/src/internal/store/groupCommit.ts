@@ -179,7 +179,8 @@ const start = <Request, A, E>(
     })
   })
 
-const withdraw = <A>(waiting: Array<A>, entry: A): Effect.Effect<void> =>
+/** Takes an entry out of those that wait, if it still does. */
+export const withdraw = <A>(waiting: Array<A>, entry: A): Effect.Effect<void> =>
   Effect.sync(() => {
     const i = waiting.indexOf(entry)
     if (i !== -1) waiting.splice(i, 1)
