@@ -352,6 +352,19 @@ export const describe = (
   commands: Array.from(commands[TypeId].byName.values(), ({ description }) => description)
 })
 
+/** The command of a name, to do something with. */
+const withCommand = <R, A>(
+  commands: Any<R>,
+  name: string,
+  use: (command: Untyped<R>) => Effect.Effect<A, CommandError, R>
+): Effect.Effect<A, RunError, R> => {
+  const { byName, category } = commands[TypeId]
+  const command = byName.get(name)
+  return command === undefined
+    ? Effect.fail(new UnknownCommand({ category, command: name, known: [...byName.keys()] }))
+    : use(command)
+}
+
 /**
  * The options of {@link run}: those of a transaction. Metadata comes from the context, by `Metadata.with`.
  *
@@ -405,13 +418,7 @@ export const run = <R>(
   id: string,
   payload: unknown,
   options?: RunOptions
-): Effect.Effect<Answer, RunError, R> => {
-  const { byName, category } = commands[TypeId]
-  const command = byName.get(name)
-  return command === undefined
-    ? Effect.fail(new UnknownCommand({ category, command: name, known: [...byName.keys()] }))
-    : command.run(id, payload, options)
-}
+): Effect.Effect<Answer, RunError, R> => withCommand(commands, name, (command) => command.run(id, payload, options))
 
 /**
  * Decides a command here that another program has sent by its `CommandRouter`, on the state in the cache of the context, if there is one.
@@ -425,10 +432,5 @@ export const run = <R>(
 export const perform = <R>(
   commands: Any<R>,
   sent: CommandRouter.Sent
-): Effect.Effect<CommandRouter.Outcome, RunError, R> => {
-  const { byName, category } = commands[TypeId]
-  const command = byName.get(sent.command)
-  return command === undefined
-    ? Effect.fail(new UnknownCommand({ category, command: sent.command, known: [...byName.keys()] }))
-    : command.perform(sent)
-}
+): Effect.Effect<CommandRouter.Outcome, RunError, R> =>
+  withCommand(commands, sent.command, (command) => command.perform(sent))

@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import * as CommandRouter from "eventfold/CommandRouter"
 import * as Commands from "eventfold/Commands"
 import * as EntityCache from "eventfold/EntityCache"
+import * as StreamName from "eventfold/StreamName"
 
 /**
  * How long a caller waits for another machine before it decides itself. A machine that is gone is known to be gone long before, so this
@@ -35,22 +36,22 @@ const Run = Rpc.make("Run", {
  */
 const Bucket = Entity.make("eventfold/Commands", [Run])
 
-const buckets = 256
+const buckets = 256n
 
-const bucketOf = (stream: string): string => {
-  let hash = 5_381
-  for (let index = 0; index < stream.length; index++) hash = (Math.imul(hash, 33) ^ stream.charCodeAt(index)) >>> 0
-  return `bucket ${hash % buckets}`
+const bucketOf = ({ category, id }: CommandRouter.Sent): string =>
+  `bucket ${BigInt.asUintN(64, StreamName.hash64(`${category}-${id}`)) % buckets}`
+
+const keyOf = (category: string, command: string): string => JSON.stringify([category, command])
+
+/** Finds the commands that have one of a name. Several can be of one category; of two with one name it is the first. */
+const makeFind = <R>(all: ReadonlyArray<Commands.Any<R>>) => {
+  const byName = new Map<string, Commands.Any<R>>()
+  for (const one of all) {
+    const { category, commands } = Commands.describe(one)
+    for (const { name } of commands) byName.set(keyOf(category, name), byName.get(keyOf(category, name)) ?? one)
+  }
+  return ({ category, command }: CommandRouter.Sent) => byName.get(keyOf(category, command))
 }
-
-const streamOf = ({ category, id }: CommandRouter.Sent): string => `${category}-${id}`
-
-/** Sets of commands by category. Several sets can be of one category. */
-const byCategory = <R>(all: ReadonlyArray<Commands.Any<R>>) =>
-  Map.groupBy(all, (commands) => Commands.describe(commands).category)
-
-const has = (commands: Commands.Any, name: string): boolean =>
-  Commands.describe(commands).commands.some((one) => one.name === name)
 
 /**
  * A call whose other end may interrupt it: a machine that stops, or loses its shards, does so to those who wait for it. They have no answer
@@ -67,9 +68,7 @@ const unlessInterrupted = <A, E, R>(
 
 /** The router of a machine that takes part with some commands. Others are decided where they are called. */
 export const make = Effect.fnUntraced(function*<R>(all: ReadonlyArray<Commands.Any<R>>) {
-  const sets = byCategory(all)
-  const find = ({ category, command }: Pick<CommandRouter.Sent, "category" | "command">) =>
-    sets.get(category)?.find((commands) => has(commands, command))
+  const find = makeFind(all)
   const cache = yield* EntityCache.EntityCache
   const kept = Option.isSome(cache)
     ? Context.empty()
@@ -98,7 +97,7 @@ export const make = Effect.fnUntraced(function*<R>(all: ReadonlyArray<Commands.A
 
   const service: CommandRouter.Service = {
     send: (sent) =>
-      find(sent) === undefined ? Effect.succeedNone : clientOf(bucketOf(streamOf(sent))).Run(sent).pipe(
+      find(sent) === undefined ? Effect.succeedNone : clientOf(bucketOf(sent)).Run(sent).pipe(
         // It is decided here then, under the same id: it has one effect, also when it did arrive.
         Effect.timeoutOption(answerLimit),
         Effect.catchTags({

@@ -315,13 +315,8 @@ const attemptInRounds = <Found, Events, Reply, E, R>(
   const { inTurn } = tx.store[InProcess.TypeId].streamQueues
   const round = attemptInRound(tx, inTurn(tx.boundary.streamNames, alone))
   const again = Effect.suspend(() => {
-    if (!tx.wasStale) return Effect.succeedNone
-    tx.wasStale = false
-    return Effect.tap(round, () => {
-      // Whatever became of the second one: the next attempt queues.
-      tx.wasStale = true
-      return Effect.void
-    })
+    // Whatever becomes of the second one: the attempt after it queues, because a write of the first was refused.
+    return tx.wasStale ? round : Effect.succeedNone
   })
   return Effect.flatMap(round, (done) => Option.isSome(done) ? Effect.succeed(done) : again)
 }
