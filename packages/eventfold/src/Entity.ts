@@ -415,16 +415,22 @@ export const make = <C extends Category.Any, S extends AnyState>(
     return loaded(yield* loadUntil(({ position }) => position <= at.version))
   })
 
-  const transact = Effect.fn("Entity.transact")(function*<A extends Decided<Decision<Category.Event<C>>>>(
+  const transact = <A extends Decided<Decision<Category.Event<C>>>>(
     id: Category.Id<C>,
     decide: (state: S, version: Option.Option<number>) => A,
     options?: TransactOptions<Category.GivenMetadata<C>>
-  ) {
-    const store = yield* MessageStore.MessageStore
-    const stream = givingMetadata(yield* open(model, id), options?.metadata)
-    yield* Effect.annotateCurrentSpan("eventfold.stream", stream.streamName)
-    return yield* transactIn(store, boundaryOf(store, stream), decide, options)
-  })
+  ) =>
+    Effect.useSpan(
+      "Entity.transact",
+      (span) =>
+        MessageStore.MessageStore.use((store) =>
+          Effect.flatMap(open(model, id), (opened) => {
+            const stream = givingMetadata(opened, options?.metadata)
+            span.attribute("eventfold.stream", stream.streamName)
+            return transactIn(store, boundaryOf(store, stream), decide, options)
+          })
+        ).pipe(Effect.provideService(Tracer.ParentSpan, span))
+    )
 
   const self: Entity<C, S> = {
     category,

@@ -123,33 +123,32 @@ const unrecorded = <C extends Category.Any>(
 
 /** The cache of the context for an entity, as the calling fiber may use it; `undefined` when there is none. */
 const cacheOf = <E extends Category.Events, O extends Category.Options, S>(
+  context: Context.Context<never>,
   store: MessageStore["Service"],
   model: Model<E, O, S>,
   { loaded }: Metrics.EntityMetrics
-): Effect.Effect<Region<S, ReadError> | undefined> =>
-  Effect.contextWith((context: Context.Context<never>) => {
-    const cache = Context.get(context, EntityCache)
-    if (Option.isNone(cache)) return Effect.succeed(undefined)
-    const { forgetting, lineage, transactions } = store[InProcess.TypeId]
-    const region = cache.value.region<S, ReadError>(store, model, model.weight, { forgetting, lineage, loaded })
-    return Effect.succeed(
-      transactions !== undefined && isOnItsOwn(transactions, context)
-        ? StateCache.inTransaction(region, transactions)
-        : region
-    )
-  })
+): Region<S, ReadError> | undefined => {
+  const cache = Context.get(context, EntityCache)
+  if (Option.isNone(cache)) return undefined
+  const { forgetting, lineage, transactions } = store[InProcess.TypeId]
+  const region = cache.value.region<S, ReadError>(store, model, model.weight, { forgetting, lineage, loaded })
+  return transactions !== undefined && isOnItsOwn(transactions, context)
+    ? StateCache.inTransaction(region, transactions)
+    : region
+}
 
-/** The stream of an id, with the cache of the context if there is one. */
-export const open = Effect.fnUntraced(function*<E extends Category.Events, O extends Category.Options, S>(
+/** A stream of a store as the fiber of a context may use it. */
+const streamIn = <E extends Category.Events, O extends Category.Options, S>(
+  context: Context.Context<MessageStore>,
   model: Model<E, O, S>,
-  id: Category.Id<Category.Category<E, O>>
-) {
+  id: Category.Id<Category.Category<E, O>>,
+  streamName: StreamName
+) => {
   type C = Category.Category<E, O>
   const { category, evolve, initial, snapshots } = model
-  const store = yield* MessageStore
-  const streamName = yield* category.streamName(id)
+  const store = Context.get(context, MessageStore)
   const metrics = Metrics.ofCategory(store, category.categoryName)
-  const cache = yield* cacheOf(store, model, metrics)
+  const cache = cacheOf(context, store, model, metrics)
   const { lineage } = store[InProcess.TypeId]
   const generation = lineage?.generation()
   const forgets = cache?.forgets()
@@ -202,7 +201,20 @@ export const open = Effect.fnUntraced(function*<E extends Category.Events, O ext
     failed: dropped
   }
   return stream
-})
+}
+
+/** The stream of an id, with the cache of the context if there is one. */
+export const open = <E extends Category.Events, O extends Category.Options, S>(
+  model: Model<E, O, S>,
+  id: Category.Id<Category.Category<E, O>>
+) =>
+  Effect.flatMapEager(
+    model.category.streamName(id),
+    (streamName) =>
+      Effect.contextWith((context: Context.Context<MessageStore>) =>
+        Effect.succeed(streamIn(context, model, id, streamName))
+      )
+  )
 
 /** A stream whose events take what their own metadata leaves out from some other metadata. */
 export const givingMetadata = <S, Event extends { readonly metadata?: object | undefined }, Recorded, R>(

@@ -418,7 +418,18 @@ export const transact = <Found, Events, Reply, E, R, Refusal, RDecide>(
     }
     type Failure = E | Refusal | WrongExpectedVersion | StoreError
     const isOwn = (error: Failure): error is Failure & WrongExpectedVersion => isOwnConflict(tx, error)
-    return Effect.retry(attemptInTurn(tx), { schedule: options.retry, while: isOwn }).pipe(
-      Effect.catchIf(isOwn, (conflict) => giveUp(tx, conflict))
-    )
+    const attempt = attemptInTurn(tx)
+    return Effect.catchIf(attempt, isOwn, (conflict) => {
+      // The first attempt is made outside of the schedule, which would cost as much as the rest of a transaction without a conflict.
+      let first: WrongExpectedVersion | undefined = conflict
+      const next = Effect.suspend(() => {
+        if (first === undefined) return attempt
+        const failure = Effect.fail(first)
+        first = undefined
+        return failure
+      })
+      return Effect.retry(next, { schedule: options.retry, while: isOwn }).pipe(
+        Effect.catchIf(isOwn, (conflict) => giveUp(tx, conflict))
+      )
+    })
   })

@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Tracer from "effect/Tracer"
 import type { FoldPage, StoreBackend } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
 import type { StreamName } from "../../StreamName.ts"
@@ -21,9 +22,11 @@ export const make = (
   return {
     insteadOf,
     read: (streamName, from) =>
-      Effect.withSpan(readForFold(streamName, from), "MessageStore.readStream", {
-        kind,
-        attributes: { ...attributes, "eventfold.stream": streamName }
-      })
+      // Not withSpan, which takes a stack trace.
+      Effect.useSpan(
+        "MessageStore.readStream",
+        { kind, attributes: { ...attributes, "eventfold.stream": streamName } },
+        (span) => Effect.provideService(readForFold(streamName, from), Tracer.ParentSpan, span)
+      )
   }
 }
