@@ -95,6 +95,7 @@ SELECT current_setting('eventfold.install_message_store') AS install_message_sto
 \ir eventfold/functions/gap_writers.sql
 \ir eventfold/functions/log_run.sql
 \ir eventfold/functions/read_all.sql
+\ir eventfold/functions/read_for_fold.sql
 \ir eventfold/functions/is_mark.sql
 \ir eventfold/functions/is_end.sql
 \ir eventfold/functions/has_messages.sql

@@ -10,7 +10,7 @@ relations AS (
 )
 SELECT 'function' AS kind, pg_proc.oid::regprocedure::text AS name, md5(CASE
   -- eventfold/citus.sql takes this setting away.
-  WHEN pg_proc.proname = 'append' AND EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN replace(
+  WHEN pg_proc.proname IN ('append', 'read_for_fold') AND EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN replace(
     pg_get_functiondef(pg_proc.oid),
     E'\n SET enable_seqscan',
     E'\n SET plan_cache_mode TO ''force_generic_plan''\n SET enable_seqscan'

@@ -6,13 +6,22 @@ import { Postgres } from "@eventfold/postgres"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as Stream from "effect/Stream"
+import * as Category from "eventfold/Category"
+import * as Entity from "eventfold/Entity"
 import { MessageStore, type ReadAllPageOptions } from "eventfold/MessageStore"
 import { inject } from "vitest"
 import * as Database from "../support/Database.ts"
 import * as PageCosts from "../support/PageCosts.ts"
 import * as Store from "../support/Store.ts"
+
+const Loaded = Entity.make(Category.make("loaded", { T: {} }), {
+  state: Schema.Int,
+  initial: 0,
+  evolve: { T: (count) => count + 1 }
+})
 
 /** Two common categories, of which one goes quiet half way, and a rare one. */
 const insert = Effect.flatMap(
@@ -144,7 +153,7 @@ for (const server of inject("postgres")) {
 
   const database = Layer.unwrap(Effect.map(Database.make({ server }), ({ url }) => Database.client(url)))
   layer(Layer.provideMerge(Postgres.layerClient({ announce: false }), database), { excludeTestServices: true })(
-    `plans that were made while the table was empty on ${server.name}`,
+    `plans that were made while the table was empty or small on ${server.name}`,
     (it) => {
       it.effect("an append looks at a few pages, of one message or of many, by one or several at a time", () =>
         Effect.gen(function*() {
@@ -171,6 +180,43 @@ for (const server of inject("postgres")) {
           }
           yield* insert
           for (const { append, pages } of appends) assert.isBelow(yield* PageCosts.costOf(append), pages)
+        }))
+
+      it.effect("a look at a stream or at a message looks at a few pages, whatever the look", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient
+          const store = yield* MessageStore
+          const ids = Store.upTo(10)
+          const message = { type: "T", data: {} }
+          const messageId = "0a0a0a0a-0a0a-4a0a-8a0a-0a0a0a0a0a01"
+          yield* PageCosts.withoutAutovacuum
+          yield* sql`TRUNCATE message_store.messages`
+          yield* Effect.forEach(ids, (id) => store.append(`loaded-${id}`, message), { discard: true })
+          const { globalPosition } = yield* store.append("loaded-0", { ...message, id: messageId })
+          // So that the planner knows it to be small.
+          yield* sql`VACUUM ANALYZE message_store.messages`
+          const load = (id: number) => Effect.map(Loaded.load(`${id}`), ({ state }) => assert.isAbove(state, 0))
+          const looks = {
+            load: load(0),
+            loads: Effect.forEach(ids, load, { concurrency: "unbounded", discard: true }),
+            readStream: Stream.runDrain(store.readStream("loaded-0")),
+            backwards: Stream.runDrain(store.readStream("loaded-0", { direction: "backwards" })),
+            readCategory: Stream.runDrain(store.readCategory("loaded")),
+            readAll: Stream.runDrain(store.readAll({ limit: 10 })),
+            lastMessage: store.lastMessage("loaded-0"),
+            lastOfType: store.lastMessage("loaded-0", { type: "T" }),
+            streamVersion: store.streamVersion("loaded-0"),
+            findMessage: store.findMessage("loaded-0", messageId),
+            messageById: store.messageById(messageId),
+            messageAt: store.messageAt(globalPosition),
+            lastCategoryMessage: store.lastCategoryMessage("loaded"),
+            countCategory: store.countCategory("loaded"),
+            lastPosition: store.lastPosition
+          }
+          // Often enough for each connection to have plans that are made for no stream in particular.
+          for (const _ of Store.upTo(100)) yield* Effect.all(looks)
+          yield* insert
+          for (const [name, look] of Object.entries(looks)) assert.isBelow(yield* PageCosts.costOf(look), 100, name)
         }))
     }
   )

@@ -16,17 +16,22 @@ import * as Store from "../support/Store.ts"
 const settingsOf = (log: string) =>
   Effect.flatMap(SqlClient, (sql) =>
     Effect.map(
-      sql<{ readonly setting: string }>`SELECT unnest(proconfig) AS setting FROM pg_proc
-        WHERE pronamespace = ${log}::regnamespace AND proname = 'append'`,
-      (rows) => rows.map(({ setting }) => setting.split("=")[0])
+      sql<{ readonly settings: ReadonlyArray<string> }>`SELECT proconfig AS settings FROM pg_proc
+        WHERE pronamespace = ${log}::regnamespace AND proname IN ('append', 'read_for_fold')`,
+      (rows) => rows.map(({ settings }) => settings.map((setting) => setting.split("=")[0]))
     ))
 
-const withPlan = ["search_path", "plan_cache_mode", "enable_seqscan"]
-const withoutPlan = ["search_path", "enable_seqscan"]
+/** The settings of the two functions that ask for a generic plan, where they do. */
+const withPlan = [["search_path", "plan_cache_mode", "enable_seqscan"], [
+  "search_path",
+  "plan_cache_mode",
+  "enable_seqscan"
+]]
+const withoutPlan = [["search_path", "enable_seqscan"], ["search_path", "enable_seqscan"]]
 
 layer(Layer.empty, { excludeTestServices: true })("a database with Citus", (it) => {
   for (const schema of ["message_store", "shop_eu"]) {
-    it.effect(`gets an append in ${schema} that asks for no generic plan, and nothing is wrong with it`, () =>
+    it.effect(`gets functions in ${schema} that ask for no generic plan, and nothing is wrong with it`, () =>
       Effect.gen(function*() {
         const { url } = yield* Database.make({ empty: true })
         yield* Effect.gen(function*() {

@@ -274,6 +274,7 @@ for (const server of inject("postgres")) {
             '{}'::jsonb, NULL::jsonb)`,
           "eventfold.read_all(1::bigint, 10::bigint, NULL::varchar[], NULL::text[], 0::bigint)",
           "eventfold.read_all(1::bigint, 10::bigint, ARRAY['account']::varchar[], ARRAY['T']::text[], 0::bigint)",
+          "eventfold.read_for_fold('account-2'::text, 0::bigint, 10::bigint)",
           "eventfold.gap_writers()",
           "eventfold.log_run()",
           "eventfold.schema_version()",

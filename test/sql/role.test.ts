@@ -114,6 +114,7 @@ for (const server of inject("postgres")) {
           "note_streams",
           "oldest_client_version",
           "read_all",
+          "read_for_fold",
           "recorded",
           "replace_schema",
           "schema_version",

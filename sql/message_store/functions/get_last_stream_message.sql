@@ -8,6 +8,7 @@ CREATE OR REPLACE FUNCTION message_store.get_last_stream_message(stream_name var
 RETURNS SETOF message_store.message
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 DECLARE
   _command text;

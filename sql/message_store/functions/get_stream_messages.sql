@@ -12,6 +12,7 @@ CREATE OR REPLACE FUNCTION message_store.get_stream_messages(
 RETURNS SETOF message_store.message
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 DECLARE
   _position bigint := coalesce(get_stream_messages."position", 0);

@@ -5,6 +5,7 @@ CREATE OR REPLACE FUNCTION message_store.stream_version(stream_name varchar)
 RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
 AS $$
 BEGIN
   RETURN (

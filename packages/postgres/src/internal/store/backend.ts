@@ -30,7 +30,7 @@ export const readBackwards = (statements: Statements) => ({ from, limit, streamN
     statements.sql`SELECT ${messageColumns(statements.sql)}
       FROM message_store.messages
       WHERE stream_name = ${streamName} AND position <= ${BigInt(from ?? Number.MAX_SAFE_INTEGER)}
-      ORDER BY position DESC LIMIT ${BigInt(limit)}`.values
+      ORDER BY position DESC LIMIT ${BigInt(limit)}`.valuesUnprepared
   )
 
 /** The store on a database with the `message_store` and `eventfold` schemas. */

@@ -153,7 +153,7 @@ const storeReads = (statements: Statements): Pick<StoreBackend, "messageAt" | "l
 
   return {
     messageAt: (globalPosition) =>
-      Effect.map(readMessages(statements, "messageAt", at(globalPosition).values), Arr.head),
+      Effect.map(readMessages(statements, "messageAt", at(globalPosition).valuesUnprepared), Arr.head),
     lastPosition: Effect.flatMap(
       query("lastPosition", lastPosition),
       ([row]) => row === undefined ? Effect.succeed(0) : safePosition(row.global_position)
