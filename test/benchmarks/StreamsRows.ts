@@ -50,6 +50,7 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     unit: "messages/s",
     millis: 500,
     warmUp: 3_000,
+    slow: true,
     ours: addMessage(64),
     peers: peers(64)
   },
@@ -58,6 +59,7 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     description: "one fiber that adds one message after the other",
     unit: "messages/s",
     warmUp: 5_000,
+    slow: true,
     ours: addMessage(1),
     peers: peers(1)
   }
