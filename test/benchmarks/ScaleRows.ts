@@ -68,6 +68,12 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     ({ store }, size) => Effect.succeed(readCategory(store, account, 5_000, size / 2))
   ),
   row("load-100", "a stream of 100 events, read and folded", "loads/s", ({ store }) => load(store, savings)),
+  row(
+    "load-100-cached",
+    "the same with a cache, which asks the store for what is new",
+    "loads/s",
+    ({ store }) => load(store, savings, { freshness: "latest" })
+  ),
   {
     name: "memory",
     description: "the most memory that a process takes to read 1,000,000 messages of a category, decoded",

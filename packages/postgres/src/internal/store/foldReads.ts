@@ -46,9 +46,8 @@ const query = ({ sql }: Statements, wanted: ReadonlyArray<Wanted>) =>
     ) WITH ORDINALITY AS wanted (stream_name, first, index)
     CROSS JOIN LATERAL (
       SELECT type, data, metadata, "position" FROM message_store.messages
-      WHERE (stream_name::text, "position") >= (wanted.stream_name, wanted.first)
-        AND stream_name::text <= wanted.stream_name
-      ORDER BY stream_name::text, "position" LIMIT ${BigInt(maxMessages)}
+      WHERE stream_name::text = wanted.stream_name AND "position" >= wanted.first
+      ORDER BY "position" LIMIT ${BigInt(maxMessages)}
     ) AS messages`.valuesUnprepared as Effect.Effect<ReadonlyArray<Row>, SqlError>
 
 /** Reads for folds: with those of other callers, or in a statement of its own. */
