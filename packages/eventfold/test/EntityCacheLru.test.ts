@@ -9,7 +9,7 @@ const setUp = (capacity: number, timeToLive = never) => {
   const lru = WeightedLru.make(capacity, timeToLive)
   const kept = new Set<string>()
   const add = (name: string, now = 0): WeightedLru.Entry => {
-    const entry = { forget: () => kept.delete(name), weight: 0, usedAt: 0 }
+    const entry = { forget: () => kept.delete(name), weight: 0, usedAt: 0, place: undefined }
     kept.add(name)
     lru.touch(entry, now)
     return entry

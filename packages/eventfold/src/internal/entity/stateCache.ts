@@ -179,6 +179,7 @@ const makeRegion = <S, E>(
       forget: () => entries.delete(streamName),
       weight: 0,
       usedAt: 0,
+      place: undefined,
       fold: Option.none(),
       currentAt: Number.NEGATIVE_INFINITY,
       refreshes: SharedRefresh.make()

@@ -5,6 +5,14 @@ export interface Entry {
   weight: number
   /** In milliseconds. */
   usedAt: number
+  /** Where the entry is in the order of use; `undefined` while it is not kept. Only the order changes it. */
+  place: Place | undefined
+}
+
+/** The neighbours of an entry in the order of use. */
+interface Place {
+  older: Entry | undefined
+  newer: Entry | undefined
 }
 
 /**
@@ -27,32 +35,51 @@ export interface WeightedLru {
 
 /** A capacity that is not a number keeps nothing. */
 export const make = (capacity: number, timeToLiveMillis: number): WeightedLru => {
-  /** A set iterates in the order of insertion: the least recently used entry comes first. */
-  const entries = new Set<Entry>()
+  // A list and not a Set, whose iterator walks over all that was deleted before its first element.
+  let oldest: Entry | undefined
+  let newest: Entry | undefined
+  let size = 0
   let total = 0
 
+  /** Adds an entry after the newest one. */
+  const link = (entry: Entry) => {
+    entry.place = { older: newest, newer: undefined }
+    if (newest?.place === undefined) oldest = entry
+    else newest.place.newer = entry
+    newest = entry
+    size += 1
+  }
+
+  const unlink = (entry: Entry, { newer, older }: Place) => {
+    if (older?.place === undefined) oldest = newer
+    else older.place.newer = newer
+    if (newer?.place === undefined) newest = older
+    else newer.place.older = older
+    entry.place = undefined
+    size -= 1
+  }
+
   const remove = (entry: Entry) => {
-    if (!entries.delete(entry)) return
+    if (entry.place === undefined) return
+    unlink(entry, entry.place)
     total -= entry.weight
     entry.forget()
   }
 
   const removeWhile = (isTooMuch: (oldest: Entry) => boolean) => {
-    for (const oldest of entries) {
-      if (!isTooMuch(oldest)) return
-      remove(oldest)
-    }
+    while (oldest !== undefined && isTooMuch(oldest)) remove(oldest)
   }
 
   return {
-    size: () => entries.size,
+    size: () => size,
     touch: (entry, now) => {
-      if (!entries.delete(entry)) total += entry.weight
-      entries.add(entry)
+      if (entry.place === undefined) total += entry.weight
+      else unlink(entry, entry.place)
+      link(entry)
       entry.usedAt = now
     },
     weigh: (entry, weight) => {
-      if (entries.has(entry)) {
+      if (entry.place !== undefined) {
         const valid = Number.isFinite(weight) && weight >= 0 ? weight : 1
         total += valid - entry.weight
         entry.weight = valid
