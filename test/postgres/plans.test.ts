@@ -23,6 +23,8 @@ const Loaded = Entity.make(Category.make("loaded", { T: {} }), {
   evolve: { T: (count) => count + 1 }
 })
 
+const load = (id: number) => Effect.map(Loaded.load(`${id}`), ({ state }) => assert.isAbove(state, 0))
+
 /** Two common categories, of which one goes quiet half way, and a rare one. */
 const insert = Effect.flatMap(
   SqlClient,
@@ -195,8 +197,7 @@ for (const server of inject("postgres")) {
           const { globalPosition } = yield* store.append("loaded-0", { ...message, id: messageId })
           // So that the planner knows it to be small.
           yield* sql`VACUUM ANALYZE message_store.messages`
-          const load = (id: number) => Effect.map(Loaded.load(`${id}`), ({ state }) => assert.isAbove(state, 0))
-          const looks = {
+          const looks: Readonly<Record<string, Effect.Effect<unknown, unknown, MessageStore>>> = {
             load: load(0),
             loads: Effect.forEach(ids, load, { concurrency: "unbounded", discard: true }),
             readStream: Stream.runDrain(store.readStream("loaded-0")),

@@ -16,7 +16,6 @@ import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Tracer from "effect/Tracer"
 import * as Category from "./Category.ts"
 import { appendingOneStream, type Boundary, severalStreams, withMetadata } from "./internal/entity/boundary.ts"
 import { changes } from "./internal/entity/changes.ts"
@@ -49,6 +48,7 @@ import {
 import * as Snapshots from "./internal/entity/snapshots.ts"
 import type { SnapshotOptions } from "./internal/entity/snapshots.ts"
 import * as Transaction from "./internal/entity/transact.ts"
+import { inSpan } from "./internal/store/spans.ts"
 import * as MessageStore from "./MessageStore.ts"
 import { InvalidArgument, type StoreError, type Unsupported, type WrongExpectedVersion } from "./StoreError.ts"
 import type * as StreamName from "./StreamName.ts"
@@ -391,13 +391,12 @@ export const make = <C extends Category.Any, S extends AnyState>(
     snapshots: options.snapshots === undefined ? undefined : Snapshots.make(options.state, options.snapshots)
   }
 
-  // Not Effect.fn: see MessageStore.append.
   const load = (id: Category.Id<C>, options?: LoadOptions) =>
-    Effect.useSpan("Entity.load", (span) =>
+    inSpan("Entity.load", () => undefined, (span) =>
       Effect.flatMap(open(model, id), ({ load, streamName }) => {
-        span.attribute("eventfold.stream", streamName)
+        span?.attribute("eventfold.stream", streamName)
         return Effect.map(load(options?.freshness ?? "latest"), loaded)
-      }).pipe(Effect.provideService(Tracer.ParentSpan, span)))
+      }))
 
   const loadAt = Effect.fn("Entity.loadAt")(function*(
     id: Category.Id<C>,
@@ -420,16 +419,17 @@ export const make = <C extends Category.Any, S extends AnyState>(
     decide: (state: S, version: Option.Option<number>) => A,
     options?: TransactOptions<Category.GivenMetadata<C>>
   ) =>
-    Effect.useSpan(
+    inSpan(
       "Entity.transact",
+      () => undefined,
       (span) =>
         MessageStore.MessageStore.use((store) =>
           Effect.flatMap(open(model, id), (opened) => {
             const stream = givingMetadata(opened, options?.metadata)
-            span.attribute("eventfold.stream", stream.streamName)
+            span?.attribute("eventfold.stream", stream.streamName)
             return transactIn(store, boundaryOf(store, stream), decide, options)
           })
-        ).pipe(Effect.provideService(Tracer.ParentSpan, span))
+        )
     )
 
   const self: Entity<C, S> = {

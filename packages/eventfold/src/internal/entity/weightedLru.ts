@@ -67,7 +67,7 @@ export const make = (capacity: number, timeToLiveMillis: number): WeightedLru =>
   }
 
   const removeWhile = (isTooMuch: (oldest: Entry) => boolean) => {
-    while (oldest !== undefined && isTooMuch(oldest)) remove(oldest)
+    for (let next = oldest; next !== undefined && isTooMuch(next); next = oldest) remove(next)
   }
 
   return {

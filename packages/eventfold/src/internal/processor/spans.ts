@@ -1,10 +1,11 @@
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Tracer from "effect/Tracer"
+import type * as Tracer from "effect/Tracer"
 import type { RecordedMessage } from "../../Message.ts"
 import * as TraceContext from "../../TraceContext.ts"
 import { messaging } from "../runtime/semantics.ts"
+import { isTraced } from "../store/spans.ts"
 import type { Subject } from "./subject.ts"
 
 /** Wraps the handling of messages in a span. */
@@ -31,15 +32,13 @@ const linksTo = (messages: ReadonlyArray<RecordedMessage>): ReadonlyArray<Tracer
  * Without a tracer and without `TraceContext` there are no spans: they cost as much as the rest of handling a message.
  */
 export const make = Effect.fnUntraced(function*({ span }: Subject): Effect.fn.Return<Traced> {
-  const tracer = yield* Effect.tracer
   const attributes = {
     ...messaging,
     "messaging.operation.name": span.name,
     "messaging.operation.type": "process",
     ...span.attributes
   }
-  const isSeen = tracer !== Tracer.nativeTracer || (yield* TraceContext.TraceContext)
-  if (!isSeen) return (_messages, handling) => handling
+  if (!isTraced(yield* Effect.context<never>())) return (_messages, handling) => handling
   return (messages, handling) => {
     const [first] = messages
     return Effect.withSpan(handling, span.name, {

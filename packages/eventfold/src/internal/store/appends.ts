@@ -1,7 +1,7 @@
 import * as Arr from "effect/Array"
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Tracer from "effect/Tracer"
+import type * as Tracer from "effect/Tracer"
 import type { Message } from "../../Message.ts"
 import type { AppendResult, EncodedAppend, StoreBackend } from "../../StoreBackend.ts"
 import type { Unsupported } from "../../StoreError.ts"
@@ -11,6 +11,7 @@ import { encodeAppend, findRefusal } from "./encodeAppend.ts"
 import { refusalInHandler, unlessHandling } from "./independence.ts"
 import * as KeptAppends from "./keptAppends.ts"
 import type { Append, AppendError, AppendOptions } from "./options.ts"
+import { inSpan } from "./spans.ts"
 import type { WakeUpHub } from "./wakeUpHub.ts"
 
 /** What the spans of appends have, by the names of OpenTelemetry. */
@@ -22,21 +23,18 @@ const spanAttributes = (operation: string) => ({
 
 const ofAppend = spanAttributes("append")
 
-/** The options of the span of an append. Without a tracer nothing sees its attributes, which take time to set. */
+/** The options of the span of an append. */
 const appendSpan = (
-  context: Context.Context<never>,
   streamName: string,
   messages: Message | ReadonlyArray<Message>
 ): Tracer.SpanOptionsNoTrace => ({
   kind: "producer",
-  attributes: Context.get(context, Tracer.Tracer) === Tracer.nativeTracer
-    ? undefined
-    : {
-      ...ofAppend,
-      "messaging.destination.name": StreamName.category(streamName),
-      "messaging.batch.message_count": Arr.ensure(messages).length,
-      "eventfold.stream": streamName
-    }
+  attributes: {
+    ...ofAppend,
+    "messaging.destination.name": StreamName.category(streamName),
+    "messaging.batch.message_count": Arr.ensure(messages).length,
+    "eventfold.stream": streamName
+  }
 })
 
 /** Appends of several callers that are written together, beside those that each writes alone. */
@@ -67,25 +65,27 @@ export const makeAppends = (
   }
 
   /** Checks and encodes an append as one of the calling fiber, and then writes it. */
-  // Not Effect.fn: its look at the caller's stack costs more than all else that happens here for an append.
   const appendBy = <E>(
     write: (encoded: EncodedAppend) => Effect.Effect<AppendResult, E>,
     streamName: string,
     messages: Message | ReadonlyArray<Message>,
     options: AppendOptions | undefined
   ): Effect.Effect<AppendResult, AppendError | E> =>
-    Effect.contextWith((context: Context.Context<never>) =>
-      Effect.useSpan("MessageStore.append", appendSpan(context, streamName, messages), (span) => {
-        const refusal = refusalInHandler("append", context)
-        if (refusal !== undefined) return Effect.fail(refusal)
-        return encodeAppend({ ...options, streamName, messages }, "mayNotCheck").pipe(
-          Effect.flatMap((encoded): Effect.Effect<AppendResult, AppendError | E> => {
-            const refusal = findRefusal(backend, [encoded])
-            return refusal === undefined ? write(encoded) : Effect.fail(refusal)
-          }),
-          Effect.provideService(Tracer.ParentSpan, span)
-        )
-      })
+    inSpan(
+      "MessageStore.append",
+      () => appendSpan(streamName, messages),
+      () =>
+        Effect.contextWith((context: Context.Context<never>) => {
+          const refusal = refusalInHandler("append", context)
+          if (refusal !== undefined) return Effect.fail(refusal)
+          return Effect.flatMap(
+            encodeAppend({ ...options, streamName, messages }, "mayNotCheck"),
+            (encoded): Effect.Effect<AppendResult, AppendError | E> => {
+              const refusal = findRefusal(backend, [encoded])
+              return refusal === undefined ? write(encoded) : Effect.fail(refusal)
+            }
+          )
+        })
     )
 
   const append = (

@@ -1,9 +1,9 @@
-import * as Effect from "effect/Effect"
-import * as Tracer from "effect/Tracer"
+import type * as Effect from "effect/Effect"
 import type { FoldPage, StoreBackend } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
 import type { StreamName } from "../../StreamName.ts"
 import { readSpan } from "./measured.ts"
+import { inSpan } from "./spans.ts"
 
 /** Reads of streams for folds, beside the one for all readers. */
 export interface FoldReads {
@@ -22,11 +22,10 @@ export const make = (
   return {
     insteadOf,
     read: (streamName, from) =>
-      // Not withSpan, which takes a stack trace.
-      Effect.useSpan(
+      inSpan(
         "MessageStore.readStream",
-        { kind, attributes: { ...attributes, "eventfold.stream": streamName } },
-        (span) => Effect.provideService(readForFold(streamName, from), Tracer.ParentSpan, span)
+        () => ({ kind, attributes: { ...attributes, "eventfold.stream": streamName } }),
+        () => readForFold(streamName, from)
       )
   }
 }

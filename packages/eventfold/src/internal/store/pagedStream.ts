@@ -1,6 +1,7 @@
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Pull from "effect/Pull"
@@ -10,6 +11,7 @@ import * as Tracer from "effect/Tracer"
 import type { RecordedMessage } from "../../Message.ts"
 import type { LastMessage, MessagePage } from "../../StoreBackend.ts"
 import type { StoreError } from "../../StoreError.ts"
+import { isTraced } from "./spans.ts"
 
 /** Items that have been read together, and where the next page begins: `undefined` after the last one. */
 export interface Page<A, Cursor, E> {
@@ -50,6 +52,17 @@ interface Limits {
   readonly batchSize: number
 }
 
+/** The span of a stream, which ends with its scope; none where nothing would see it. */
+const spanOf = (
+  { attributes, kind, span }: { readonly span: string } & Pick<Tracer.SpanOptionsNoTrace, "kind" | "attributes">,
+  scope: Scope.Scope
+): Effect.Effect<Tracer.Span | undefined> =>
+  Effect.contextWith((context: Context.Context<never>) =>
+    isTraced(context)
+      ? Scope.provide(Effect.makeSpanScoped(span, { kind, attributes }), scope)
+      : Effect.succeed(undefined)
+  )
+
 /**
  * A stream that reads page by page. While one page is decoded and consumed the next one is read, so the stream holds at most
  * two pages besides what its consumer holds.
@@ -65,7 +78,7 @@ export const pagedStream = <A, Cursor, E, EStart>(
   Stream.fromChannel(Channel.fromTransform((_: unknown, scope: Scope.Scope) =>
     // `Stream.withSpan` would cost as much as the rest of reading a short stream.
     Effect.flatMap(
-      Scope.provide(Effect.makeSpanScoped(options.span, { kind: options.kind, attributes: options.attributes }), scope),
+      spanOf(options, scope),
       (span) => Effect.map(options.start, (reader) => pull(reader, options, span, scope))
     )
   ))
@@ -92,12 +105,12 @@ const readWithin = <A, Cursor, E>(reader: PageReader<A, Cursor, E>, batchSize: n
 const pull = <A, Cursor, E>(
   reader: PageReader<A, Cursor, E>,
   { batchSize, limit }: Limits,
-  span: Tracer.Span,
+  span: Tracer.Span | undefined,
   scope: Scope.Scope
 ): Pull.Pull<Arr.NonEmptyReadonlyArray<A>, E> => {
   const read = readWithin(reader, batchSize)
   const readInSpan = (from: Cursor, remaining: number) =>
-    Effect.provideService(read(from, remaining), Tracer.ParentSpan, span)
+    span === undefined ? read(from, remaining) : Effect.provideService(read(from, remaining), Tracer.ParentSpan, span)
 
   let coming: Effect.Effect<LimitedPage<A, Cursor, E>, E> | undefined = limit === 0
     ? undefined
