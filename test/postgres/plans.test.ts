@@ -184,6 +184,19 @@ for (const server of inject("postgres")) {
           for (const { append, pages } of appends) assert.isBelow(yield* PageCosts.costOf(append), pages)
         }))
 
+      it.effect("a read of messages is compiled for none of its calls, however long the streams are", () =>
+        Effect.gen(function*() {
+          const sql = yield* SqlClient
+          // A generic plan knows no limit, and a table that has to be scanned costs without end where scans are off: both would turn on
+          // JIT, which takes a hundred times as long as the read.
+          const reads = ["get_category_messages", "get_stream_messages", "read_all", "read_for_fold"]
+          const rows = yield* sql<{ readonly name: string }>`SELECT proname AS name FROM pg_proc
+            WHERE pronamespace IN ('message_store'::regnamespace, 'eventfold'::regnamespace)
+              AND proname = ANY(${reads}) AND 'jit=off' = ANY(proconfig)
+            ORDER BY proname`
+          assert.deepStrictEqual(rows.map(({ name }) => name), reads)
+        }))
+
       it.effect("a look at a stream or at a message looks at a few pages, whatever the look", () =>
         Effect.gen(function*() {
           const sql = yield* SqlClient

@@ -17,17 +17,17 @@ const settingsOf = (log: string) =>
   Effect.flatMap(SqlClient, (sql) =>
     Effect.map(
       sql<{ readonly settings: ReadonlyArray<string> }>`SELECT proconfig AS settings FROM pg_proc
-        WHERE pronamespace = ${log}::regnamespace AND proname IN ('append', 'read_for_fold')`,
+        WHERE pronamespace = ${log}::regnamespace AND proname IN ('append', 'read_for_fold')
+        ORDER BY proname`,
       (rows) => rows.map(({ settings }) => settings.map((setting) => setting.split("=")[0]))
     ))
 
 /** The settings of the two functions that ask for a generic plan, where they do. */
-const withPlan = [["search_path", "plan_cache_mode", "enable_seqscan"], [
-  "search_path",
-  "plan_cache_mode",
-  "enable_seqscan"
-]]
-const withoutPlan = [["search_path", "enable_seqscan"], ["search_path", "enable_seqscan"]]
+const withPlan = [
+  ["search_path", "plan_cache_mode", "enable_seqscan"],
+  ["search_path", "plan_cache_mode", "enable_seqscan", "jit"]
+]
+const withoutPlan = [["search_path", "enable_seqscan"], ["search_path", "enable_seqscan", "jit"]]
 
 layer(Layer.empty, { excludeTestServices: true })("a database with Citus", (it) => {
   for (const schema of ["message_store", "shop_eu"]) {

@@ -1,6 +1,6 @@
 /** Which operations have spans, and when. */
 import { assert, layer } from "@effect/vitest"
-import { Effect, Exit, Option, Schema, Stream, Tracer } from "effect"
+import { Effect, Exit, Fiber, Latch, Option, Schema, Stream, Tracer } from "effect"
 import * as Category from "../src/Category.ts"
 import * as Entity from "../src/Entity.ts"
 import { layerMemory, MessageStore } from "../src/MessageStore.ts"
@@ -25,25 +25,32 @@ const spanOfDecision = (id: string) =>
       Option.getOrUndefined(reply)
   )
 
+/** A tracer that keeps its spans. */
+const makeTracer = () => {
+  const spans: Array<Tracer.NativeSpan> = []
+  const tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      spans.push(span)
+      return span
+    }
+  })
+  return { spans, tracer }
+}
+
+const parentOf = ({ parent }: Tracer.NativeSpan) =>
+  Option.getOrUndefined(Option.map(parent, (span) => span._tag === "Span" ? span.name : undefined))
+
 layer(layerMemory)("the spans of what is done often", (it) => {
   it.effect("are made for a tracer, one in the other, and end as the operation does", () =>
     Effect.gen(function*() {
-      const spans: Array<Tracer.NativeSpan> = []
-      const tracer = Tracer.make({
-        span: (options) => {
-          const span = new Tracer.NativeSpan(options)
-          spans.push(span)
-          return span
-        }
-      })
+      const { spans, tracer } = makeTracer()
       const refused = Balance.transact("1", () => Effect.fail("refused"))
       yield* Effect.gen(function*() {
         assert.strictEqual(yield* spanOfDecision("1"), "Entity.transact")
         yield* Effect.exit(refused)
         yield* Stream.runDrain(Account.readStream("1"))
       }).pipe(Effect.withTracer(tracer))
-      const parentOf = ({ parent }: Tracer.NativeSpan) =>
-        Option.getOrUndefined(Option.map(parent, (span) => span._tag === "Span" ? span.name : undefined))
       assert.deepStrictEqual(
         spans.map((span) => [
           span.name,
@@ -59,6 +66,43 @@ layer(layerMemory)("the spans of what is done often", (it) => {
           ["MessageStore.readStream", "Entity.transact", "account-1", "Success"],
           ["MessageStore.readStream", undefined, "account-1", "Success"]
         ]
+      )
+    }))
+
+  it.effect("end also when the operation is interrupted, and when its stream is cut short", () =>
+    Effect.gen(function*() {
+      const { spans, tracer } = makeTracer()
+      const { append, readAll, readCategory, readStream } = yield* MessageStore
+      yield* append("account-cut", [{ type: "T", data: 1 }, { type: "T", data: 2 }])
+      const reads: ReadonlyArray<Stream.Stream<unknown, unknown>> = [
+        readStream("account-cut", { batchSize: 1 }),
+        readCategory("account", { batchSize: 1 }),
+        readAll({ batchSize: 1 })
+      ]
+      const begun = Latch.makeUnsafe()
+      const waits = Effect.andThen(begun.open, Effect.never)
+      const interrupted: ReadonlyArray<Effect.Effect<unknown, unknown, MessageStore>> = [
+        Balance.transact("cut", () => waits),
+        ...reads.map(Stream.runForEach(() => waits))
+      ]
+      yield* Effect.gen(function*() {
+        for (const read of reads) yield* Stream.runDrain(Stream.take(read, 1))
+        for (const operation of interrupted) {
+          const fiber = yield* Effect.forkChild(operation)
+          yield* begun.await
+          yield* begun.close
+          yield* Fiber.interrupt(fiber)
+        }
+      }).pipe(Effect.withTracer(tracer))
+      const readNames = ["MessageStore.readStream", "MessageStore.readCategory", "MessageStore.readAll"]
+      assert.deepStrictEqual(
+        spans.map(({ name, status }) => [name, status._tag]),
+        [
+          ...readNames,
+          "Entity.transact",
+          "MessageStore.readStream",
+          ...readNames
+        ].map((name) => [name, "Ended"])
       )
     }))
 

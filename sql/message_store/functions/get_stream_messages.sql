@@ -2,6 +2,9 @@
 -- The function splices the SQL text of `condition` into its query as it is, with the caller's rights, and only when the
 -- setting `message_store.sql_condition` is `on`. (For Message DB every value but `off` is on, even the empty one that RESET
 -- leaves behind.)
+--
+-- Sequential scans are off, because a plan that was made while the table was small must not scan the whole table later. A table that a
+-- condition has to scan costs without end then, which would turn on JIT, so JIT is off.
 
 CREATE OR REPLACE FUNCTION message_store.get_stream_messages(
   stream_name varchar,
@@ -13,6 +16,7 @@ RETURNS SETOF message_store.message
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
   _position bigint := coalesce(get_stream_messages."position", 0);

@@ -632,6 +632,9 @@ $$;
 -- The function splices the SQL text of `condition` into its query as it is, with the caller's rights, and only when the
 -- setting `message_store.sql_condition` is `on`. (For Message DB every value but `off` is on, even the empty one that RESET
 -- leaves behind.)
+--
+-- Sequential scans are off, because a plan that was made while the table was small must not scan the whole table later. A table that a
+-- condition has to scan costs without end then, which would turn on JIT, so JIT is off.
 
 CREATE OR REPLACE FUNCTION message_store.get_stream_messages(
   stream_name varchar,
@@ -643,6 +646,7 @@ RETURNS SETOF message_store.message
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
   _position bigint := coalesce(get_stream_messages."position", 0);
@@ -2015,7 +2019,8 @@ $$;
 -- twice as long.
 --
 -- The plan is kept, because to make it takes longer than to read a short stream. One that was made while the table was small must not
--- scan the whole table later, so sequential scans are off.
+-- scan the whole table later, so sequential scans are off. Its estimate knows no limit: streams of a million messages would turn on JIT,
+-- which takes a hundred times as long as such a read, so JIT is off.
 
 CREATE OR REPLACE FUNCTION eventfold.read_for_fold(stream_name text, "position" bigint, batch_size bigint)
 RETURNS TABLE (type varchar, data varchar, message_position bigint, schema_version varchar)
@@ -2023,6 +2028,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
+SET jit = off
 AS $$
 BEGIN
   RETURN QUERY
