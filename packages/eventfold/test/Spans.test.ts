@@ -14,6 +14,10 @@ const Balance = Entity.make(Account, {
   evolve: { Deposited: (state, { amount }) => state + amount }
 })
 
+/** The name of the span that a span is in. */
+const parentOf = ({ parent }: Tracer.NativeSpan) =>
+  Option.getOrUndefined(Option.map(parent, (span) => span._tag === "Span" ? span.name : undefined))
+
 const currentSpan = Effect.map(Effect.option(Effect.currentSpan), Option.map(({ name }) => name))
 
 /** The name of the span that a decision is in. */
@@ -42,8 +46,6 @@ layer(layerMemory)("the spans of what is done often", (it) => {
         yield* Effect.exit(refused)
         yield* Stream.runDrain(Account.readStream("1"))
       }).pipe(Effect.withTracer(tracer))
-      const parentOf = ({ parent }: Tracer.NativeSpan) =>
-        Option.getOrUndefined(Option.map(parent, (span) => span._tag === "Span" ? span.name : undefined))
       assert.deepStrictEqual(
         spans.map((span) => [
           span.name,
