@@ -14,6 +14,10 @@ const Balance = Entity.make(Account, {
   evolve: { Deposited: (state, { amount }) => state + amount }
 })
 
+/** The name of the span that a span is in. */
+const parentOf = ({ parent }: Tracer.NativeSpan) =>
+  Option.getOrUndefined(Option.map(parent, (span) => span._tag === "Span" ? span.name : undefined))
+
 const currentSpan = Effect.map(Effect.option(Effect.currentSpan), Option.map(({ name }) => name))
 
 /** The name of the span that a decision is in. */
@@ -37,9 +41,6 @@ const makeTracer = () => {
   })
   return { spans, tracer }
 }
-
-const parentOf = ({ parent }: Tracer.NativeSpan) =>
-  Option.getOrUndefined(Option.map(parent, (span) => span._tag === "Span" ? span.name : undefined))
 
 layer(layerMemory)("the spans of what is done often", (it) => {
   it.effect("are made for a tracer, one in the other, and end as the operation does", () =>

@@ -1,11 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
 import * as GroupCommit from "../src/internal/store/groupCommit.ts"
 
 const together = { concurrency: "unbounded", discard: true } as const
@@ -62,6 +65,26 @@ const make = Effect.fnUntraced(function*(options: { readonly maxSize?: number } 
 })
 
 describe("group commit", () => {
+  it.effect("commits each group in the context of its first request, whoever started the fiber that commits it", () =>
+    Effect.gen(function*() {
+      const contexts: Array<string | undefined> = []
+      const append = yield* GroupCommit.make<string, string, never>({
+        laneOf: () => "a",
+        sizeOf: () => 1,
+        maxSize: 1,
+        commit: (requests) =>
+          Effect.contextWith((context: Context.Context<never>) => {
+            const span = Option.getOrUndefined(Context.getOption(context, Tracer.ParentSpan))
+            contexts.push(span?.spanId)
+            return Effect.succeed(requests.map(Exit.succeed))
+          })
+      })
+      const spanned = (spanId: string) =>
+        Effect.withParentSpan(append(spanId), Tracer.externalSpan({ traceId: "t", spanId }))
+      yield* Effect.all([spanned("one"), append("none"), spanned("two")], together)
+      assert.deepStrictEqual(contexts, ["one", undefined, "two"])
+    }))
+
   it.effect("a lone request starts at once, requests of one moment start together, and later ones form the next group", () =>
     Effect.gen(function*() {
       const { append, end, groups, settled } = yield* make()

@@ -13,7 +13,7 @@ import type { StreamName } from "eventfold/StreamName"
 import type { Places } from "../client/independence.ts"
 import type { Statements } from "../client/statements.ts"
 import { bigints, texts } from "../client/wireValues.ts"
-import { withdraw } from "./groupCommit.ts"
+import { inContextOf, withdraw } from "./groupCommit.ts"
 
 /** How many streams a statement reads at most. More take no less time each. */
 const maxStreams = 16
@@ -34,6 +34,7 @@ type Row = readonly [index: number, type: string, data: string | null, position:
 
 interface Entry extends Wanted {
   readonly result: Deferred.Deferred<ReadonlyArray<Row>, SqlError>
+  readonly context: Context.Context<never>
 }
 
 // Planned at each call: a plan made while the table was small would later read all of it.
@@ -96,7 +97,7 @@ export const make = Effect.fnUntraced(function*(statements: Statements) {
   const readGroup = Effect.suspend(() => {
     const group = waiting.splice(0, maxStreams)
     return Effect.onExit(
-      statements.bound.statement(query(statements, group)),
+      inContextOf(group[0], statements.bound.statement(query(statements, group))),
       (exit) =>
         Effect.sync(() => {
           const streams = Exit.isSuccess(exit) ? byStream(exit.value, group.length) : []
@@ -143,15 +144,17 @@ export const make = Effect.fnUntraced(function*(statements: Statements) {
     })
 
   const inGroup = (wanted: Wanted): Effect.Effect<ReadonlyArray<Row>, SqlError> =>
-    Effect.uninterruptibleMask((restore) => {
-      const entry: Entry = { ...wanted, result: Deferred.makeUnsafe() }
-      waiting.push(entry)
-      const result = Effect.onInterrupt(restore(Deferred.await(entry.result)), () => withdraw(waiting, entry))
-      // One that is about to begin takes this one along.
-      if (groups === maxGroups) return result
-      groups += 1
-      return Effect.andThen(start, result)
-    })
+    Effect.uninterruptibleMask((restore) =>
+      Effect.withFiber(({ context }) => {
+        const entry: Entry = { ...wanted, result: Deferred.makeUnsafe(), context }
+        waiting.push(entry)
+        const result = Effect.onInterrupt(restore(Deferred.await(entry.result)), () => withdraw(waiting, entry))
+        // One that is about to begin takes this one along.
+        if (groups === maxGroups) return result
+        groups += 1
+        return Effect.andThen(start, result)
+      })
+    )
 
   const together = (wanted: Wanted) => Effect.suspend(() => groups === 0 ? first(wanted) : inGroup(wanted))
 

@@ -1,4 +1,5 @@
 import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -21,6 +22,7 @@ export interface Options<Request, A, E> {
 interface Entry<Request, A, E> {
   readonly request: Request
   readonly result: Deferred.Deferred<A, E>
+  readonly context: Context.Context<never>
 }
 
 interface Lane<Request, A, E> {
@@ -96,6 +98,15 @@ const takeGroup = <Request, A, E>(
   return waiting.splice(0, end === -1 ? waiting.length : end)
 }
 
+/**
+ * What serves several callers runs in the context of the first of them. A fiber keeps that of the caller who started it, and goes on
+ * for others: its statements would be in the trace of a request that has ended.
+ */
+export const inContextOf = <A, E>(
+  caller: { readonly context: Context.Context<never> } | undefined,
+  effect: Effect.Effect<A, E>
+): Effect.Effect<A, E> => caller === undefined ? effect : Effect.updateContext(effect, () => caller.context)
+
 const commitGroup = <Request, A, E>(
   lanes: Lanes<Request, A, E>,
   lane: Lane<Request, A, E>
@@ -104,7 +115,8 @@ const commitGroup = <Request, A, E>(
     const group = takeGroup(lanes.options, lane)
     const begin = lanes.now()
     lane.isCommitting = true
-    return Effect.onExit(lanes.options.commit(group.map(({ request }) => request)), (exit) => {
+    const commit = inContextOf(group[0], lanes.options.commit(group.map(({ request }) => request)))
+    return Effect.onExit(commit, (exit) => {
       lane.isCommitting = false
       lane.commitTime = lanes.now() - begin
       return reply(lanes, lane, group, exit)
@@ -212,13 +224,15 @@ export const make = Effect.fnUntraced(function*<Request, A, E>(options: Options<
   }
 
   return (request: Request): Effect.Effect<A, E> =>
-    Effect.uninterruptibleMask((restore) => {
-      const entry: Entry<Request, A, E> = { request, result: Deferred.makeUnsafe<A, E>() }
-      const lane = laneFor(lanes, options.laneOf(request))
-      lane.waiting.push(entry)
-      const result = Effect.onInterrupt(restore(Deferred.await(entry.result)), () => withdraw(lane.waiting, entry))
-      if (lane.isCommitting || lane.isLookPending) return result
-      lane.isLookPending = true
-      return Effect.andThen(start(lanes, lane, false), result)
-    })
+    Effect.uninterruptibleMask((restore) =>
+      Effect.withFiber(({ context }) => {
+        const entry: Entry<Request, A, E> = { request, result: Deferred.makeUnsafe<A, E>(), context }
+        const lane = laneFor(lanes, options.laneOf(request))
+        lane.waiting.push(entry)
+        const result = Effect.onInterrupt(restore(Deferred.await(entry.result)), () => withdraw(lane.waiting, entry))
+        if (lane.isCommitting || lane.isLookPending) return result
+        lane.isLookPending = true
+        return Effect.andThen(start(lanes, lane, false), result)
+      })
+    )
 })
