@@ -20,12 +20,12 @@ const callers = 64
 interface Options {
   readonly cache?: "default" | "latest" | undefined
   readonly dataset?: Dataset | undefined
-  /** Whether all callers decide on one stream. */
-  readonly isHot?: boolean | undefined
+  /** On how many streams the callers decide, in turn. Defaults to all. */
+  readonly streams?: number | undefined
 }
 
-/** Each transaction adds an event to its stream, and the streams take turns unless there is one. */
-const ours = ({ cache: freshness, dataset = wallet, isHot = false }: Options = {}): Side<Databases> =>
+/** Each transaction adds an event to its stream, and the streams take turns. */
+const ours = ({ cache: freshness, dataset = wallet, streams }: Options = {}): Side<Databases> =>
   Effect.gen(function*() {
     const { load, store } = yield* (yield* Databases).ours
     yield* load(dataset)
@@ -38,7 +38,8 @@ const ours = ({ cache: freshness, dataset = wallet, isHot = false }: Options = {
     const options = freshness === "latest" ? { freshness } : {}
     const transact = () => {
       const n = next()
-      return entity.transact(isHot ? "hot" : idOf(dataset, n), () => eventOf(dataset, n), options)
+      const id = streams === undefined ? idOf(dataset, n) : `hot${n % streams}`
+      return entity.transact(id, () => eventOf(dataset, n), options)
     }
     const round: Round = (millis) => Effect.provideContext(repeatedly(millis, transact, callers), context)
     return round
@@ -114,7 +115,17 @@ export const rows: ReadonlyArray<Row<Databases>> = [
     unit: "transactions/s",
     millis: 500,
     warmUp: 3_000,
-    ours: ours({ cache: "default", isHot: true }),
+    ours: ours({ cache: "default", streams: 1 }),
+    peers: [{ name: "256 callers that append to streams of their own", budget: 0.4, side: appends }]
+  },
+  {
+    name: "transact-64-warm",
+    description: "64 callers that decide on 20 streams, with a cache",
+    unit: "transactions/s",
+    millis: 500,
+    warmUp: 3_000,
+    slow: true,
+    ours: ours({ cache: "default", streams: 20 }),
     peers: [{ name: "256 callers that append to streams of their own", budget: 0.4, side: appends }]
   }
 ]

@@ -9,6 +9,7 @@ import * as StreamName from "../../StreamName.ts"
 import { messaging } from "../runtime/semantics.ts"
 import { encodeAppend, findRefusal } from "./encodeAppend.ts"
 import { refusalInHandler, unlessHandling } from "./independence.ts"
+import * as JointWrites from "./jointWrites.ts"
 import * as KeptAppends from "./keptAppends.ts"
 import type { Append, AppendError, AppendOptions } from "./options.ts"
 import { inSpan } from "./spans.ts"
@@ -122,10 +123,16 @@ export const makeAppends = (
     return yield* unlessHandling("writeAll", KeptAppends.writeAllOrKeep(backend, parts, write))
   })
 
+  /** A refusal is the answer to one of several writes, and so is what the store does not take for good. Other failures are that of all. */
+  const joint = JointWrites.make(
+    write,
+    (error) => error._tag === "StoreError" ? error.isRetryable : error._tag === "Unsupported"
+  )
+
   /** Writes encoded appends, all or none. */
   const writeTogether: SharedAppends["write"] = (appends) => {
     const [first, ...others] = appends
-    return first === undefined || others.length > 0 ? write(appends) : Effect.map(writeOne(first, false), Arr.of)
+    return first === undefined || others.length > 0 ? joint(appends) : Effect.map(writeOne(first, false), Arr.of)
   }
 
   const shared: SharedAppends = { insteadOf: append, by: appendBy, write: writeTogether }
