@@ -2,13 +2,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option } from "effect"
 import * as JointWrites from "../src/internal/store/jointWrites.ts"
+import { deriveId } from "../src/Message.ts"
 import type { AppendResult, EncodedAppend } from "../src/StoreBackend.ts"
 import * as StreamName from "../src/StreamName.ts"
 
-const append = (streamName: string, expectedVersion = 0): EncodedAppend => ({
+const append = (streamName: string, expectedVersion = 0, data = "{}"): EncodedAppend => ({
   streamName: StreamName.StreamName.make(streamName),
   expectedVersion,
-  messages: []
+  messages: [{ id: deriveId(streamName, `${expectedVersion}`), type: "T", data, metadata: null }]
 })
 
 interface Refused {
@@ -77,6 +78,18 @@ describe("writes that come while one of their category is under way", () => {
       const exits = yield* writeAll(store, [["a-1"], ["a-2"], ["a-3"]])
       assert.deepStrictEqual(exits.map(versions), [[1], "Down", "Down"])
       assert.deepStrictEqual(store.writes, [["a-1"], ["a-2", "a-3"]])
+    }))
+
+  it.effect("are not one when that would be too large", () =>
+    Effect.gen(function*() {
+      const { gate, write, writes } = setUp()
+      const large = "x".repeat(1_200 * 4_096)
+      const fibers = yield* Effect.forEach(["a-1", "a-2", "a-3", "a-4"], (name) =>
+        Effect.forkChild(write([append(name, 0, name === "a-4" ? "{}" : large)]), { startImmediately: true }))
+      yield* Deferred.succeed(gate, undefined)
+      const exits = yield* Effect.forEach(fibers, Fiber.await)
+      assert.deepStrictEqual(exits.map(versions), [[1], [1], [1], [1]])
+      assert.deepStrictEqual(writes, [["a-1"], ["a-2"], ["a-3", "a-4"]])
     }))
 
   it.effect("are made also when the one before is interrupted", () =>

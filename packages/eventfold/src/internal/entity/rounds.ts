@@ -13,6 +13,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { AppendResult, EncodedAppend } from "../../StoreBackend.ts"
 import { type StoreError, Unsupported } from "../../StoreError.ts"
+import { sizeOf } from "../store/encodeAppend.ts"
 import type { AppendError } from "../store/options.ts"
 
 /** A state says which version of the stream it stands for. */
@@ -84,11 +85,8 @@ export interface Rounds<State extends AtVersion> {
 /** A round takes at most this many transactions. Those after them make the next one. */
 const maxEntries = 256
 
-/** A round writes when what was added is of this size, in messages; a large message counts for several. */
+/** A round writes when what was added is of this size. */
 const maxSize = 2_000
-
-const sizeOf = ({ messages }: EncodedAppend): number =>
-  messages.reduce((size, { data }) => size + 1 + Math.floor(data.length / 4_096), 0)
 
 /** Of how many streams it is known that their last round was refused. */
 const maxOld = 1_000

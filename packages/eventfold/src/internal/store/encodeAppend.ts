@@ -136,6 +136,10 @@ export const encodeAppend = (
       Effect.contextWith((context: Context.Context<never>) => encodeWith(context, append, streamName, checks))
   )
 
+/** How large an append is, in messages; a large message counts for several. */
+export const sizeOf = ({ messages }: EncodedAppend): number =>
+  messages.reduce((size, { data }) => size + 1 + Math.floor(data.length / 4_096), 0)
+
 /** The refusal of the first message that a backend could not read back. */
 const findUnreadable = (
   { unreadable }: Pick<StoreBackend, "unreadable">,

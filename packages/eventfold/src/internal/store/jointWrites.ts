@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { AppendResult, EncodedAppend } from "../../StoreBackend.ts"
 import * as StreamName from "../../StreamName.ts"
+import { sizeOf } from "./encodeAppend.ts"
 
 /** Writes appends, all or none. */
 export type Write<E> = (
@@ -20,14 +21,14 @@ interface Waiting<E> {
   readonly result: Deferred.Deferred<ReadonlyArray<AppendResult>, E>
 }
 
-/** A joint write takes at most this many appends, and always those of the first that waits. */
-const maxAppends = 2_000
+/** A joint write is of this size at most, and always has what waits first. */
+const maxSize = 2_000
 
 const takeGroup = <E>(waiting: Array<Waiting<E>>): ReadonlyArray<Waiting<E>> => {
   let size = 0
   const end = waiting.findIndex(({ appends }, index) => {
-    size += appends.length
-    return index > 0 && size > maxAppends
+    size = appends.reduce((sum, append) => sum + sizeOf(append), size)
+    return index > 0 && size > maxSize
   })
   return waiting.splice(0, end === -1 ? waiting.length : end)
 }
