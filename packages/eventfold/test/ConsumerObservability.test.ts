@@ -1,8 +1,9 @@
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Layer, Logger, Option, References, Schedule, Schema, Tracer } from "effect"
+import { Deferred, Effect, Exit, Layer, Logger, Option, References, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Category, Consumer, FailureReport, MessageStore, Metadata, TraceContext } from "eventfold"
 import { counted, series, stateOf, withOwnMetrics } from "./support/shownMetrics.ts"
+import { makeTracer } from "./support/tracer.ts"
 
 const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
 
@@ -95,19 +96,6 @@ it.layer(MessageStore.layerMemory)("metrics", (it) => {
       )
     }).pipe(withOwnMetrics))
 })
-
-/** A tracer that keeps the spans. */
-const makeTracer = () => {
-  const spans: Array<Tracer.NativeSpan> = []
-  const tracer = Tracer.make({
-    span: (options) => {
-      const span = new Tracer.NativeSpan(options)
-      spans.push(span)
-      return span
-    }
-  })
-  return { tracer, named: (name: string) => spans.filter((span) => span.name === name) }
-}
 
 /** Runs the consumer until it has handled all messages. */
 const handleAll = <E, R>(consumer: Consumer.Consumer<E, R>, last: number) =>

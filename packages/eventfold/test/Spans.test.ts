@@ -1,10 +1,11 @@
 /** Which operations have spans, and when. */
 import { assert, layer } from "@effect/vitest"
-import { Effect, Exit, Fiber, Latch, Option, Schema, Stream, Tracer } from "effect"
+import { Effect, Exit, Fiber, Latch, Option, Schema, Stream, type Tracer } from "effect"
 import * as Category from "../src/Category.ts"
 import * as Entity from "../src/Entity.ts"
 import { layerMemory, MessageStore } from "../src/MessageStore.ts"
 import { TraceContext } from "../src/TraceContext.ts"
+import { makeTracer } from "./support/tracer.ts"
 
 const Account = Category.make("account", { Deposited: { amount: Schema.Int } })
 
@@ -28,19 +29,6 @@ const spanOfDecision = (id: string) =>
     ({ reply }) =>
       Option.getOrUndefined(reply)
   )
-
-/** A tracer that keeps its spans. */
-const makeTracer = () => {
-  const spans: Array<Tracer.NativeSpan> = []
-  const tracer = Tracer.make({
-    span: (options) => {
-      const span = new Tracer.NativeSpan(options)
-      spans.push(span)
-      return span
-    }
-  })
-  return { spans, tracer }
-}
 
 layer(layerMemory)("the spans of what is done often", (it) => {
   it.effect("are made for a tracer, one in the other, and end as the operation does", () =>

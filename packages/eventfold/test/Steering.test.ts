@@ -1,6 +1,6 @@
 /** Steering on the memory store, with what goes wrong in between. The conformance suites have the rest. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Schedule, Schema, Stream, Tracer } from "effect"
+import { Deferred, Effect, Fiber, Layer, Schedule, Schema, Stream } from "effect"
 import {
   Administration,
   Category,
@@ -12,6 +12,7 @@ import {
   Steering,
   StoreError
 } from "eventfold"
+import { makeTracer } from "./support/tracer.ts"
 
 const Account = Category.make("account", { Opened: { owner: Schema.String } })
 
@@ -81,14 +82,7 @@ describe("replayAll", () => {
 
 describe("drop", () => {
   it.effect("has a span with the consumer", () => {
-    const spans: Array<Tracer.NativeSpan> = []
-    const tracer = Tracer.make({
-      span: (options) => {
-        const span = new Tracer.NativeSpan(options)
-        spans.push(span)
-        return span
-      }
-    })
+    const { named, tracer } = makeTracer()
     return Effect.gen(function*() {
       yield* parked
       const [first] = yield* Stream.runCollect(Parking.list(notifier))
@@ -100,7 +94,7 @@ describe("drop", () => {
         token: "3f2a",
         reason: "the address is gone"
       })
-      const span = spans.find(({ name }) => name === "Steering.drop")
+      const [span] = named("Steering.drop")
       assert.strictEqual(span?.attributes.get("messaging.consumer.group.name"), "notifier")
       assert.deepStrictEqual(yield* records, [{
         by: "ann",

@@ -1,9 +1,10 @@
 /** The metrics and spans of a store and of its entities, on the store in memory. docs/observability.md lists them. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Schedule, Stream, Tracer } from "effect"
+import { Effect, Fiber, Layer, Schedule, Stream } from "effect"
 import { Entity, EntityCache, MemoryStore, MessageStore, StoreError } from "eventfold"
 import { Account, Balance, deposited, InsufficientFunds, take } from "./support/account.ts"
 import { counted, type Series, series, stateOf, withOwnMetrics } from "./support/shownMetrics.ts"
+import { makeTracer } from "./support/tracer.ts"
 
 /** Runs a test on a store and in a registry of its own. */
 const onStore = <A, E>(
@@ -195,16 +196,9 @@ it.effect("decisions after a conflict are retries, and a transaction that gives 
   })))
 
 it.effect("spans of the store have the names of OpenTelemetry", () => {
-  const spans: Array<Tracer.NativeSpan> = []
-  const tracer = Tracer.make({
-    span: (options) => {
-      const span = new Tracer.NativeSpan(options)
-      spans.push(span)
-      return span
-    }
-  })
+  const { named, tracer } = makeTracer()
   const described = (name: string) =>
-    spans.filter((span) => span.name === name).map(({ attributes, kind }) => ({
+    named(name).map(({ attributes, kind }) => ({
       kind,
       attributes: Object.fromEntries(attributes)
     }))
