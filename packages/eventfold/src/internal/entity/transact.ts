@@ -421,14 +421,13 @@ export const transact = <Found, Events, Reply, E, R, Refusal, RDecide>(
     const attempt = attemptInTurn(tx)
     return Effect.catchIf(attempt, isOwn, (conflict) => {
       // The first attempt is made outside of the schedule, which would cost as much as the rest of a transaction without a conflict.
-      let first: WrongExpectedVersion | undefined = conflict
-      const next = Effect.suspend(() => {
-        if (first === undefined) return attempt
-        const failure = Effect.fail(first)
-        first = undefined
-        return failure
+      let next: typeof attempt = Effect.fail(conflict)
+      const inTurn = Effect.suspend(() => {
+        const now = next
+        next = attempt
+        return now
       })
-      return Effect.retry(next, { schedule: options.retry, while: isOwn }).pipe(
+      return Effect.retry(inTurn, { schedule: options.retry, while: isOwn }).pipe(
         Effect.catchIf(isOwn, (conflict) => giveUp(tx, conflict))
       )
     })

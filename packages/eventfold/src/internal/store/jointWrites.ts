@@ -41,25 +41,20 @@ export const make = <E>(write: Write<E>, isShared: (error: E) => boolean): Write
   /** What waits, by the categories of which a write is under way. */
   const lanes = new Map<string, Array<Waiting<E>>>()
 
-  const settle = ({ result }: Waiting<E>, exit: Exit.Exit<ReadonlyArray<AppendResult>, E>) =>
-    Effect.sync(() => {
-      Deferred.doneUnsafe(result, exit)
-    })
-
-  const writeOne = (one: Waiting<E>) => Effect.onExit(write(one.appends), (exit) => settle(one, exit))
-
   const writeGroup = (group: ReadonlyArray<Waiting<E>>): Effect.Effect<unknown> => {
-    const singly = Effect.forEach(group, (one) => Effect.exit(writeOne(one)), { discard: true })
+    const singly = Effect.forEach(group, ({ appends, result }) => Deferred.into(write(appends), result), {
+      discard: true
+    })
     if (group.length === 1) return singly
     return Effect.flatMap(
       Effect.exit(write(group.flatMap(({ appends }) => appends))),
       (exit): Effect.Effect<unknown> => {
         if (Option.exists(Exit.findErrorOption(exit), (error) => !isShared(error))) return singly
         let end = 0
-        return Effect.forEach(group, (one) => {
+        return Effect.forEach(group, ({ appends, result }) => {
           const begin = end
-          end += one.appends.length
-          return settle(one, Exit.map(exit, (results) => results.slice(begin, begin + one.appends.length)))
+          end += appends.length
+          return Deferred.done(result, Exit.map(exit, (results) => results.slice(begin, begin + appends.length)))
         }, { discard: true })
       }
     )
