@@ -1,6 +1,6 @@
 /** Writes of one category that wait for one another. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Tracer } from "effect"
 import * as JointWrites from "../src/internal/store/jointWrites.ts"
 import { deriveId } from "../src/Message.ts"
 import type { AppendResult, EncodedAppend } from "../src/StoreBackend.ts"
@@ -78,6 +78,28 @@ describe("writes that come while one of their category is under way", () => {
       const exits = yield* writeAll(store, [["a-1"], ["a-2"], ["a-3"]])
       assert.deepStrictEqual(exits.map(versions), [[1], "Down", "Down"])
       assert.deepStrictEqual(store.writes, [["a-1"], ["a-2", "a-3"]])
+    }))
+
+  it.effect("are made in the context of the first of them, and not of one that has its result", () =>
+    Effect.gen(function*() {
+      const gate = Deferred.makeUnsafe<void>()
+      const traces: Array<string | undefined> = []
+      const write = JointWrites.make<never>((appends) =>
+        Effect.gen(function*() {
+          const span = yield* Effect.option(Effect.currentParentSpan)
+          traces.push(Option.getOrUndefined(span)?.spanId)
+          yield* Deferred.await(gate)
+          return appends.map(() => ({ version: 0, globalPosition: 1 }))
+        }), () => true)
+      const spanned = (name: string) =>
+        Effect.withParentSpan(write([append(name)]), Tracer.externalSpan({ traceId: "t", spanId: name }))
+      const fibers = yield* Effect.forEach(
+        ["a-1", "a-2", "a-3"],
+        (name) => Effect.forkChild(spanned(name), { startImmediately: true })
+      )
+      yield* Deferred.succeed(gate, undefined)
+      yield* Effect.forEach(fibers, Fiber.join)
+      assert.deepStrictEqual(traces, ["a-1", "a-2"])
     }))
 
   it.effect("are not one when that would be too large", () =>

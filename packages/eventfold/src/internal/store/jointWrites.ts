@@ -2,6 +2,7 @@
  * Writes of several appends, all or none, that wait for one another because they are of one category: those that come while one is under way
  * are written together, in one transaction. So many small rounds of transactions cost as little as one large one.
  */
+import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -19,6 +20,7 @@ export type Write<E> = (
 interface Waiting<E> {
   readonly appends: ReadonlyArray<EncodedAppend>
   readonly result: Deferred.Deferred<ReadonlyArray<AppendResult>, E>
+  readonly context: Context.Context<never>
 }
 
 /** A joint write is of this size at most, and always has what waits first. */
@@ -64,22 +66,25 @@ export const make = <E>(write: Write<E>, isShared: (error: E) => boolean): Write
   const next = (category: string): Effect.Effect<void> =>
     Effect.suspend(() => {
       const group = takeGroup(lanes.get(category) ?? [])
-      if (group.length > 0) {
-        return Effect.asVoid(Effect.forkDetach(Effect.ensuring(writeGroup(group), next(category))))
+      const [first] = group
+      if (first !== undefined) {
+        // Not in the context of the write before it, whose trace may have ended.
+        const written: Effect.Effect<unknown> = Effect.updateContext(writeGroup(group), () => first.context)
+        return Effect.asVoid(Effect.forkDetach(Effect.ensuring(written, next(category))))
       }
       lanes.delete(category)
       return Effect.void
     })
 
   return (appends) =>
-    Effect.suspend(() => {
+    Effect.withFiber(({ context }) => {
       const category = StreamName.category(appends[0]?.streamName ?? "")
       const waiting = lanes.get(category)
       if (waiting === undefined) {
         lanes.set(category, [])
         return Effect.ensuring(write(appends), next(category))
       }
-      const one: Waiting<E> = { appends, result: Deferred.makeUnsafe() }
+      const one: Waiting<E> = { appends, result: Deferred.makeUnsafe(), context }
       waiting.push(one)
       return Deferred.await(one.result)
     })
